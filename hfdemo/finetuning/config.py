@@ -1,0 +1,190 @@
+"""RunConfig: everything that decides how a run goes, checked, and the same in a form, a file and an API call."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hfdemo.errors import DemoError
+from hfdemo.models.reference import ModelRef
+from hfdemo.tokenization.padding import STRATEGIES
+
+Method = Literal["full", "lora", "frozen"]
+METHODS: tuple[Method, ...] = ("full", "lora", "frozen")
+LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
+
+# Good on both example data sets and on SST-2 with the embedded model; benchmarks/defaults.py measures them again.
+TRAINING: Mapping[Method, Mapping[str, Any]] = {
+    "full": {"learning_rate": 1e-4},
+    "lora": {"learning_rate": 1e-3},
+    "frozen": {"learning_rate": 5e-3},
+}
+COMMON_TRAINING: Mapping[str, Any] = {
+    "per_device_train_batch_size": 16,
+    "per_device_eval_batch_size": 64,
+    "warmup_steps": 0.1,
+    "weight_decay": 0.01,
+    "seed": 42,
+}
+SHORTEST_TRAINING_STEPS = 180
+
+# Set by the trainer itself, because the run folder depends on them.
+RESERVED = frozenset(
+    "output_dir run_name report_to push_to_hub hub_token hub_model_id hub_strategy hub_always_push hub_revision "
+    "do_train do_eval do_predict resume_from_checkpoint disable_tqdm logging_nan_inf_filter remove_unused_columns "
+    "project trackio_space_id trackio_bucket_id trackio_static_space_id local_rank deepspeed fsdp fsdp_config "
+    "eval_strategy save_strategy load_best_model_at_end metric_for_best_model greater_is_better".split()
+)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How a run goes. Only `dataset` has no default; a column that is None is suggested from the data.
+
+    `splits` maps train, validation and test to the names found in `split_column` (or to file names in a folder), or
+    validation and test to fractions taken from train. `training` holds any field of transformers' TrainingArguments
+    under its own name.
+    """
+
+    dataset: str
+    model: str = "embedded:minilm"
+    task: str = "text-classification"
+    splits: Mapping[str, Any] = field(default_factory=dict)
+    split_column: str | None = None
+    text_column: str | None = None
+    text_pair_column: str | None = None
+    label_column: str | None = None
+    labels: tuple[str, ...] | None = None
+    positive_label: str | None = None
+    max_length: int | None = None
+    padding: str = "longest_in_batch"
+    method: Method = "full"
+    lora: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises DemoError for anything that can be seen to be wrong without the data."""
+        for spec in dataclasses.fields(self):
+            _check_type(spec.name, getattr(self, spec.name))
+        ModelRef.parse(self.model)
+        _check_choice("method", self.method, METHODS)
+        _check_choice("padding", self.padding, STRATEGIES)
+        if self.padding == "max_length" and self.max_length is None:
+            raise DemoError('padding "max_length" needs a max_length. Set one, or pick "longest_in_batch".')
+        if self.max_length is not None and self.max_length < 3:
+            raise DemoError(f"max_length is {self.max_length}, which leaves no room for words. Use 3 or more.")
+        if self.lora and self.method != "lora":
+            raise DemoError(f'lora is set, but method is "{self.method}". Set method to "lora", or leave lora out.')
+        reserved = sorted(RESERVED & set(self.training))
+        if reserved:
+            raise DemoError(f"training may not set {', '.join(reserved)}: the run folder depends on it. Leave it out.")
+
+    @classmethod
+    def from_json(cls, values: Any) -> RunConfig:
+        """A config from plain JSON values.
+
+        Raises:
+            DemoError: not an object, an unknown key, no data set, or a value that can't be.
+        """
+        if not isinstance(values, Mapping):
+            raise DemoError(f"A config is a JSON object, but a {type(values).__name__} was sent.")
+        known = [spec.name for spec in dataclasses.fields(cls)]
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise DemoError(f"A config has no {', '.join(unknown)}. It has: {', '.join(known)}.")
+        if not values.get("dataset"):
+            raise DemoError('A config needs a dataset: an example name ("tickets"), or a path on a local server.')
+        # None means "use the default", so that forms and clients may send every key.
+        given = {key: value for key, value in values.items() if value is not None}
+        if isinstance(given.get("labels"), list):
+            given["labels"] = tuple(given["labels"])
+        return cls(**given)
+
+    @classmethod
+    def read(cls, path: Path) -> RunConfig:
+        """The config in the JSON file at `path`.
+
+        Raises:
+            DemoError: the file is missing or is not JSON, or see `from_json`.
+        """
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise DemoError(f"There is no config file {str(path)!r}. Give a path to a JSON file.") from error
+        except ValueError as error:
+            raise DemoError(f"{path.name} is not JSON: {error}. Mend it and try again.") from error
+
+    def to_json(self) -> dict[str, Any]:
+        values = dataclasses.asdict(self)
+        return {**values, "labels": list(self.labels) if self.labels is not None else None}
+
+    def with_training_defaults(self, train_rows: int) -> RunConfig:
+        """The same config with every training value that decides the result written out.
+
+        Small data sets get more epochs: 3, or as many as make SHORTEST_TRAINING_STEPS optimizer steps, at most 20.
+        """
+        training = {**COMMON_TRAINING, **TRAINING[self.method], **self.training}
+        if "num_train_epochs" not in training and "max_steps" not in training:
+            batch = training["per_device_train_batch_size"] * training.get("gradient_accumulation_steps", 1)
+            steps_per_epoch = max(1, -(-train_rows // batch))
+            training["num_train_epochs"] = min(20, max(3, -(-SHORTEST_TRAINING_STEPS // steps_per_epoch)))
+        lora = {**LORA, **self.lora} if self.method == "lora" else {}
+        return dataclasses.replace(self, training=training, lora=lora)
+
+    def check_training(self) -> None:
+        """Build the TrainingArguments once, so that a wrong name or value is refused before anything starts.
+
+        Raises:
+            DemoError: an unknown field, or a value that transformers refuses.
+        """
+        from transformers import TrainingArguments
+
+        known = {spec.name for spec in dataclasses.fields(TrainingArguments)}
+        unknown = sorted(set(self.training) - known)
+        if unknown:
+            raise DemoError(
+                f"TrainingArguments has no {', '.join(unknown)} in this version of transformers. "
+                "Its documentation lists the fields; take the wrong one out."
+            )
+        for name, lowest in _LOWEST.items():
+            value = self.training.get(name)
+            if value is not None and not (isinstance(value, int | float) and not isinstance(value, bool) and value >= lowest):
+                raise DemoError(f"{name} is {value!r}, but must be a number of at least {lowest}.")
+
+
+_LOWEST: Mapping[str, float] = {
+    "num_train_epochs": 0.01,
+    "max_steps": -1,
+    "learning_rate": 0.0,
+    "per_device_train_batch_size": 1,
+    "per_device_eval_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "weight_decay": 0.0,
+    "seed": 0,
+}
+
+_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    **dict.fromkeys(("dataset", "model", "task", "padding", "method"), (str, "a text")),
+    **dict.fromkeys(
+        ("split_column", "text_column", "text_pair_column", "label_column", "positive_label"),
+        ((str, type(None)), "a text or null"),
+    ),
+    **dict.fromkeys(("splits", "lora", "training"), (Mapping, "an object")),
+    "labels": ((tuple, type(None)), "a list of texts or null"),
+    "max_length": ((int, type(None)), "a whole number or null"),
+}
+
+
+def _check_type(name: str, value: Any) -> None:
+    kind, words = _TYPES[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise DemoError(f"{name} must be {words}, but is {value!r}.")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise DemoError(f"{name} must be one of {', '.join(choices)}, but is {value!r}.")

@@ -1,0 +1,335 @@
+"""A file, a folder or an example -> checked splits of text, text_pair and label."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hfdemo.errors import DataError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.settings import Settings
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLE_NAMES = ("tickets", "paraphrases")
+
+SPLITS = ("train", "validation", "test")
+SPLIT_ALIASES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"}
+SPLIT_ALIASES |= {"val": "validation", "dev": "validation", "eval": "validation", "test": "test"}
+VALIDATION_SHARE = 0.2
+MOST_LABELS = 200
+
+_LABEL_NAMES = ("label", "labels", "intent", "class", "category", "target", "sentiment", "topic")
+_TEXT_NAMES = ("text", "sentence1", "sentence", "message", "content", "body", "review", "question", "premise")
+_PAIR_NAMES = {"sentence1": "sentence2", "text": "text_pair", "premise": "hypothesis", "question1": "question2"}
+_POSITIVE = ("positive", "yes", "true", "1", "spam", "paraphrase", "entailment", "duplicate", "pos")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in the data that a person should know: `row` counts from 1 under the header, 0 means the whole."""
+
+    row: int
+    column: str
+    problem: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Which column is what; None where the data has no such column."""
+
+    text_column: str
+    label_column: str
+    text_pair_column: str | None = None
+    split_column: str | None = None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a data set looks like before anything is trained on it; `labels` counts rows per label."""
+
+    columns: tuple[str, ...]
+    rows: int
+    splits: Mapping[str, int]
+    suggested: Mapped | None
+    labels: Mapping[str, int]
+    problems: tuple[Problem, ...]
+    preview: tuple[Mapping[str, str], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Splits with the columns text, label and (for pairs) text_pair, and the labels in the model's order."""
+
+    splits: Mapping[str, pd.DataFrame]
+    labels: tuple[str, ...]
+    positive_label: str | None
+    mapped: Mapped
+    notes: tuple[str, ...]
+
+
+def read_tables(dataset: str, settings: Settings, file: Path | None = None) -> dict[str, pd.DataFrame]:
+    """The tables of a data set by split name; one that is not split yet is under "".
+
+    `file` (an upload) wins over `dataset`. Every cell is kept as the text that stands in the file.
+
+    Raises:
+        DataError: there is no such data set, or a file of it can't be read.
+    """
+    if file is not None:
+        return {"": read_table(file)}
+    if dataset in EXAMPLE_NAMES:
+        return {"": read_table(EXAMPLES / f"{dataset}.csv")}
+    if not dataset.startswith(("/", "./", "../", "~")):
+        raise DataError(
+            f"There is no example data set {dataset!r}. There are: {', '.join(EXAMPLE_NAMES)}. "
+            "Upload a file, or give a path that starts with `/`, `./` or `~`."
+        )
+    if settings.public:
+        raise DataError("This is a shared server: it reads no local paths. Upload the file instead.")
+    path = Path(dataset).expanduser()
+    if path.is_dir():
+        parts = {SPLIT_ALIASES[part.stem]: part for part in sorted(path.glob("*.csv")) if part.stem in SPLIT_ALIASES}
+        if "train" not in parts:
+            raise DataError(f"The folder {dataset!r} has no train.csv. Name the files train.csv, validation.csv, test.csv.")
+        return {split: read_table(parts[split]) for split in SPLITS if split in parts}
+    return {"": read_table(path)}
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The CSV (or TSV) file at `path` as a table of texts: "NA" stays "NA", an empty cell is "".
+
+    The encoding is UTF-8, else Windows-1252; the delimiter is the one of , ; tab | that the header has most of.
+
+    Raises:
+        DataError: missing, empty, not text, no rows, or rows that don't fit the header.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path.name!r}.")
+    raw = path.read_bytes()
+    if not raw.strip():
+        raise DataError(f"{path.name} is empty. Give a CSV file with a header line and rows.")
+    if b"\0" in raw or raw.startswith((b"PK", b"%PDF", b"\x89PNG", b"\xff\xd8")):
+        raise DataError(f"{path.name} is not a CSV file: it holds binary data. Save it as CSV (UTF-8) first.")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("cp1252", errors="replace")
+    header = text.splitlines()[0]
+    delimiter = max(",;\t|", key=header.count)
+    if not header.count(delimiter):
+        raise DataError(
+            f"{path.name} is not a CSV file with columns: its first line is {header[:80]!r}. "
+            "A text column and a label column are needed."
+        )
+    return _rows_of(path.name, text, delimiter)
+
+
+def _rows_of(name: str, text: str, delimiter: str) -> pd.DataFrame:
+    rows = [row for row in csv.reader(text.splitlines(keepends=True), delimiter=delimiter) if row]
+    header = [column.strip() for column in rows[0]]
+    twice = sorted({column for column in header if header.count(column) > 1})
+    if twice:
+        raise DataError(f"{name} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
+    if len(rows) == 1:
+        raise DataError(f"{name} has a header ({', '.join(header)}) but no rows. Add some.")
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(header):
+            raise DataError(
+                f"{name}, row {number}: {len(row)} cells where the header has {len(header)}. "
+                "Put texts that hold the delimiter or a line break in quotes."
+            )
+    return pd.DataFrame(rows[1:], columns=header, dtype=str)
+
+
+def inspect(tables: Mapping[str, pd.DataFrame]) -> Inspection:
+    """Columns, splits, labels and problems of a data set, and which columns look like text and label."""
+    whole = pd.concat(tables.values(), ignore_index=True)
+    suggested = suggest(whole)
+    splits = {name: len(table) for name, table in tables.items() if name}
+    if not splits and suggested and suggested.split_column:
+        splits = _counts(whole[suggested.split_column])
+    return Inspection(
+        columns=tuple(whole.columns),
+        rows=len(whole),
+        splits=splits,
+        suggested=suggested,
+        labels=_counts(whole[suggested.label_column]) if suggested else {},
+        problems=tuple(_problems(whole, suggested)),
+        preview=tuple(whole.head(8).to_dict("records")),  # type: ignore[arg-type]
+    )
+
+
+def suggest(table: pd.DataFrame) -> Mapped | None:
+    """Which columns look like split, label, text and pair: by their usual names first, else by their content."""
+    columns = list(table.columns)
+    lower = {column.lower(): column for column in columns}
+    split = next((c for c in columns if c.lower() == "split" and set(table[c]) <= set(SPLIT_ALIASES)), None)
+    rest = [column for column in columns if column != split]
+    few = [c for c in rest if 2 <= table[c].nunique() <= min(MOST_LABELS, max(2, len(table) // 2))]
+    label = next((lower[name] for name in _LABEL_NAMES if lower.get(name) in rest), None) or (few[-1] if few else None)
+    texts = [column for column in rest if column != label]
+    if label is None or not texts:
+        return None
+    longest = max(texts, key=lambda column: table[column].str.len().mean())
+    text = next((lower[name] for name in _TEXT_NAMES if lower.get(name) in texts), longest)
+    pair = lower.get(_PAIR_NAMES.get(text.lower(), ""))
+    return Mapped(text, label, pair if pair in texts else None, split)
+
+
+def _problems(table: pd.DataFrame, mapped: Mapped | None) -> list[Problem]:
+    if mapped is None:
+        return [Problem(0, "", "No column looks like a label.", "Pick the label column by hand.")]
+    found = []
+    for column in filter(None, (mapped.text_column, mapped.text_pair_column, mapped.label_column)):
+        blank = table.index[table[column].str.strip() == ""]
+        found += [Problem(int(i) + 1, column, "The cell is blank.", "Fill it in or remove the row.") for i in blank[:20]]
+    texts = [column for column in (mapped.text_column, mapped.text_pair_column) if column]
+    repeated = int(table.duplicated(subset=texts).sum())
+    if repeated:
+        found.append(Problem(0, texts[0], f"{repeated} rows repeat an earlier text.", "Remove the copies."))
+    for name, count in _counts(table[mapped.label_column]).items():
+        if count < 2:
+            found.append(Problem(0, mapped.label_column, f"Label {name!r} has one row only.", "Add rows or merge it."))
+    return found
+
+
+def _counts(column: pd.Series) -> dict[str, int]:
+    return {str(name): int(count) for name, count in column.value_counts().items()}
+
+
+def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame]) -> Prepared:
+    """The splits that `config` asks for, checked, with the columns text, text_pair (pairs only) and label.
+
+    Without a validation split, a fifth of the training rows is held out, stratified by label and seeded.
+
+    Raises:
+        DataError: a column or split is missing, cells are blank, there are fewer than two labels or too many.
+    """
+    mapped = _mapped(config, pd.concat(tables.values(), ignore_index=True))
+    notes: list[str] = []
+    parts = {name: _select(table, mapped) for name, table in _split(config, tables, mapped).items()}
+    labels = _labels(config, parts["train"], parts)
+    if "validation" not in parts:
+        share = config.splits.get("validation", VALIDATION_SHARE)
+        parts["train"], parts["validation"] = _hold_out(parts["train"], share, config.training.get("seed", 42))
+        notes.append(f"There was no validation split: {len(parts['validation'])} training rows were held out for it.")
+    if config.positive_label is not None and config.positive_label not in labels:
+        raise DataError(f"positive_label {config.positive_label!r} is not a label. The labels are: {', '.join(labels)}.")
+    positive = config.positive_label or _guess_positive(labels)
+    ordered = {name: parts[name] for name in SPLITS if name in parts}
+    return Prepared(ordered, labels, positive, mapped, tuple(notes))
+
+
+def _mapped(config: RunConfig, table: pd.DataFrame) -> Mapped:
+    given = {spec.name: getattr(config, spec.name) for spec in dataclasses.fields(Mapped)}
+    for name, column in given.items():
+        if column is not None and column not in table.columns:
+            raise DataError(
+                f"The data has no column {column!r} (asked for as {name}). It has: {', '.join(table.columns)}. Pick one."
+            )
+    suggested = suggest(table)
+    if suggested is None and not (given["text_column"] and given["label_column"]):
+        raise DataError(
+            f"No column looks like a label. The data has: {', '.join(table.columns)}. "
+            "Pick the text column and the label column."
+        )
+    guess = dataclasses.asdict(suggested) if suggested else {}
+    if given["text_column"] not in (None, guess.get("text_column")):
+        guess["text_pair_column"] = None  # the suggested partner belongs to the suggested text
+    mapped = Mapped(**{name: given[name] if given[name] is not None else guess.get(name) for name in given})
+    used = [column for column in dataclasses.astuple(mapped) if column]
+    twice = next((column for column in used if used.count(column) > 1), None)
+    if twice:
+        raise DataError(f"The column {twice!r} is picked for two things at once. Pick another for one of them.")
+    return mapped
+
+
+def _split(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
+    if "" not in tables:
+        return dict(tables)
+    table = tables[""]
+    if mapped.split_column is None:
+        return {"train": table}
+    column = table[mapped.split_column]
+    wanted = {str(name): split for split, name in config.splits.items() if isinstance(name, str)} or SPLIT_ALIASES
+    parts = {split: table[column.map(wanted).eq(split)] for split in SPLITS}
+    left_out = sorted(set(column) - set(wanted))
+    if left_out:
+        raise DataError(
+            f"The column {mapped.split_column!r} holds {', '.join(map(repr, left_out[:5]))}, which is no split. "
+            "Use train, validation and test, or name them in `splits`."
+        )
+    if parts["train"].empty:
+        raise DataError(f"The column {mapped.split_column!r} marks no row as train. Mark some, or pick no split column.")
+    return {split: part for split, part in parts.items() if not part.empty}
+
+
+def _select(table: pd.DataFrame, mapped: Mapped) -> pd.DataFrame:
+    columns = {"text": mapped.text_column, "text_pair": mapped.text_pair_column, "label": mapped.label_column}
+    part = pd.DataFrame({name: table[column].str.strip() for name, column in columns.items() if column})
+    for name in part.columns:
+        blank = part.index[part[name] == ""]
+        if len(blank):
+            raise DataError(
+                f"Row {blank[0] + 1} has nothing in the column {columns[name]!r}"
+                f"{f' (and {len(blank) - 1} more)' if len(blank) > 1 else ''}. Fill it in or remove the row."
+            )
+    return part.reset_index(drop=True)
+
+
+def _labels(config: RunConfig, train: pd.DataFrame, parts: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
+    found = sorted(train["label"].unique())
+    if len(found) < 2:
+        raise DataError(
+            f"Every training row has the label {found[0]!r}, so there is nothing to learn. "
+            "Pick another label column, or add rows with a second label."
+        )
+    if len(found) > MOST_LABELS or len(found) == len(train):
+        raise DataError(
+            f"The label column has {len(found):,} different values in {len(train):,} rows: that looks like text, "
+            "not like classes. Pick another label column."
+        )
+    labels = tuple(config.labels) if config.labels is not None else tuple(found)
+    for split, part in parts.items():
+        strange = sorted(set(part["label"]) - set(labels))
+        if strange:
+            raise DataError(f"The {split} split has the label {strange[0]!r}, which is not among: {', '.join(labels)}.")
+    return labels
+
+
+def _hold_out(train: pd.DataFrame, share: Any, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(rest, held out), stratified; a label with a single row stays in the rest."""
+    from sklearn.model_selection import train_test_split
+
+    if not isinstance(share, float) or not 0 < share < 1:
+        raise DataError(f"splits.validation is {share!r}: without a split column it is a fraction, such as 0.2.")
+    labels = train["label"]
+    splittable = labels.map(labels.value_counts()) >= 2
+    held_out_rows = round(share * int(splittable.sum()))
+    if held_out_rows < labels[splittable].nunique():
+        raise DataError(
+            f"{len(train)} rows with {labels.nunique()} labels are too few to hold out a validation split. "
+            "Add rows, or a split column."
+        )
+    kept, held_out = train_test_split(
+        train[splittable], test_size=held_out_rows, stratify=labels[splittable], random_state=seed
+    )
+    kept = pd.concat([kept, train[~splittable]])
+    return kept.sort_index().reset_index(drop=True), held_out.sort_index().reset_index(drop=True)
+
+
+def _guess_positive(labels: Sequence[str]) -> str | None:
+    """The class that binary F1 is about: one with a telling name, else the last; None for more than two labels."""
+    if len(labels) != 2:
+        return None
+    return next((label for label in labels if label.lower() in _POSITIVE), labels[-1])

@@ -1,0 +1,212 @@
+"""From a reference to a model that can run, with an honest report of what was loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hfdemo.devices import Device, find_device
+from hfdemo.errors import ModelError
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import Progress, local_folder
+from hfdemo.settings import Settings
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What happened to the weights: parameters made up on the spot, left over, or of the wrong shape."""
+
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    mismatched: tuple[str, ...] = ()
+    untrained: bool = False
+    adapter: bool = False
+
+    @property
+    def trustworthy(self) -> bool:
+        """False when part of what the model computes with is random."""
+        return not (self.untrained or self.missing or self.mismatched)
+
+    def __str__(self) -> str:
+        if self.untrained:
+            return "Every weight is random: only the architecture was taken. The output is noise until it is trained."
+        said = []
+        if self.adapter:
+            said.append("A LoRA adapter was merged into its base model.")
+        made_up = self.missing + self.mismatched
+        if made_up:
+            were = "weight was" if len(made_up) == 1 else "weights were"
+            said.append(
+                f"{len(made_up)} {were} newly initialised: {_listed(made_up)}. Train it before you trust the output."
+            )
+        else:
+            said.append("Every weight came from the checkpoint.")
+        if self.unexpected:
+            said.append(f"{len(self.unexpected)} in the checkpoint had no place here: {_listed(self.unexpected)}.")
+        return " ".join(said)
+
+
+def _listed(names: tuple[str, ...], shown: int = 4) -> str:
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + rest
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model on its device, with its tokenizer and what is known of both."""
+
+    ref: ModelRef
+    model: Any
+    tokenizer: Any
+    device: Device
+    report: LoadReport
+    folder: Path
+    bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        object.__setattr__(self, "bytes", sum(t.numel() * t.element_size() for t in tensors))
+
+    def card(self) -> dict[str, Any]:
+        """What a person should know of the model, as plain JSON values."""
+        return {
+            "model": str(self.ref),
+            "architecture": type(self.model).__name__,
+            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "bytes": self.bytes,
+            "labels": list(self.model.config.id2label.values()) if hasattr(self.model.config, "id2label") else [],
+            "load_report": str(self.report),
+            "trustworthy": self.report.trustworthy,
+        }
+
+
+def load(
+    ref: ModelRef,
+    model_class: str,
+    settings: Settings,
+    *,
+    device: Device | None = None,
+    progress: Progress | None = None,
+    **config_overrides: Any,
+) -> LoadedModel:
+    """Load `ref` as the Auto class called `model_class`, in evaluation mode, on `device` (default: the one at hand).
+
+    `config_overrides` change the config before the weights are read: `num_labels=6`, `id2label=...`. A head whose
+    shape no longer fits is initialised anew, and the report says so.
+
+    Raises:
+        ModelError: the reference can't be found, read or loaded as this class.
+    """
+    import transformers
+
+    folder = local_folder(ref, settings, progress)
+    auto_class = getattr(transformers, model_class)
+    try:
+        config = load_config(folder, settings, **config_overrides)
+        if ref.source == "untrained":
+            model, report = auto_class.from_config(config, trust_remote_code=False), LoadReport(untrained=True)
+        else:
+            model, report = _load_trained(folder, config, auto_class, settings)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"{ref} can't be loaded as {model_class}: {_first_sentence(error)} "
+            "Pick a model made for this task, or another task."
+        ) from error
+    device = device or find_device()
+    model.eval().to(device.kind)
+    return LoadedModel(ref, model, load_tokenizer(ref, settings), device, report, folder)
+
+
+def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
+    """The config in `folder`; for an adapter without one of its own, that of its base model."""
+    from transformers import AutoConfig
+
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        folder = local_folder(adapter_base(folder), settings)
+    return AutoConfig.from_pretrained(folder, trust_remote_code=False, **overrides)
+
+
+def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
+    """The tokenizer of `ref`; an adapter has its base model's, a bare config.json the embedded one.
+
+    Raises:
+        ModelError: there are no tokenizer files.
+    """
+    from transformers import AutoTokenizer
+
+    folder = local_folder(ref, settings)
+    if folder.is_file():
+        folder = local_folder(ModelRef("embedded", "minilm"), settings)
+    elif (folder / "adapter_config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
+        folder = local_folder(adapter_base(folder), settings)
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{ref} has no tokenizer that can be loaded: {_first_sentence(error)}") from error
+
+
+def adapter_base(folder: Path) -> ModelRef:
+    """The reference of the model that the adapter in `folder` was trained on."""
+    import json
+
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    return ModelRef.parse(config["base_model_name_or_path"])
+
+
+def _load_trained(folder: Path, config: Any, auto_class: Any, settings: Settings) -> tuple[Any, LoadReport]:
+    """A checkpoint, or an adapter on whatever its base is (which may be an adapter again)."""
+    if (folder / "adapter_config.json").is_file():
+        return _load_adapter(folder, config, auto_class, settings)
+    return _load_weights(folder, config, auto_class, settings)
+
+
+def _load_weights(folder: Path, config: Any, auto_class: Any, settings: Settings) -> tuple[Any, LoadReport]:
+    from transformers.utils import logging
+
+    # The library prints the same report as a table; here it is returned instead.
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        model, info = auto_class.from_pretrained(
+            folder,
+            config=config,
+            trust_remote_code=False,
+            use_safetensors=True if settings.public else None,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    finally:
+        logging.set_verbosity(verbosity)
+    return model, LoadReport(
+        missing=tuple(sorted(info["missing_keys"])),
+        unexpected=tuple(sorted(info["unexpected_keys"])),
+        mismatched=tuple(sorted(key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"])),
+    )
+
+
+def _load_adapter(folder: Path, config: Any, auto_class: Any, settings: Settings) -> tuple[Any, LoadReport]:
+    from peft import PeftModel
+    from safetensors import safe_open
+
+    base, report = _load_trained(local_folder(adapter_base(folder), settings), config, auto_class, settings)
+    shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
+    with safe_open(folder / "adapter_model.safetensors", "pt") as file:
+        stored = {name.removeprefix("base_model.model."): tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}
+    model = PeftModel.from_pretrained(base, folder, ignore_mismatched_sizes=True).merge_and_unload()
+    restored = set(stored) - mismatched
+    return model, LoadReport(
+        missing=tuple(name for name in report.missing if name not in restored | mismatched),
+        unexpected=report.unexpected,
+        mismatched=tuple(sorted(mismatched | (set(report.mismatched) - restored))),
+        adapter=True,
+    )
+
+
+def _first_sentence(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    head = text.split(". ")[0].rstrip(".")
+    return f"{head[:300]}."

@@ -1,0 +1,98 @@
+"""The bounded cache of loaded models: a budget in bytes, the least recently used out first."""
+
+from __future__ import annotations
+
+import gc
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from hfdemo.errors import ModelError
+from hfdemo.models.loading import LoadedModel, load, load_tokenizer
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import Progress
+from hfdemo.settings import Settings
+
+
+@dataclass
+class _Tokenizer:
+    """A tokenizer and its lock: every call changes shared padding state, so calls must not meet."""
+
+    tokenizer: Any
+    lock: Lock = field(default_factory=Lock)
+
+
+class ModelCache:
+    """Loads each (reference, model class) once and keeps it while the budget lasts; safe to share between threads."""
+
+    TOKENIZERS = 16
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._models: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
+        self._tokenizers: OrderedDict[str, _Tokenizer] = OrderedDict()
+        self._lock = Lock()
+        self._loading = Lock()
+        # One forward pass at a time: two on the same cores are slower together than one after the other.
+        self.device_lock = Lock()
+
+    def get(self, ref: ModelRef, model_class: str, progress: Progress | None = None) -> LoadedModel:
+        """The model behind `ref`, loaded if it is not here yet.
+
+        Raises:
+            ModelError: see `models.loading.load`.
+        """
+        key = (str(ref), model_class)
+        with self._loading:
+            with self._lock:
+                if key in self._models:
+                    self._models.move_to_end(key)
+                    return self._models[key]
+            loaded = load(ref, model_class, self.settings, progress=progress)
+            with self._lock:
+                self._models[key] = loaded
+                while len(self._models) > 1 and self.bytes > self.settings.model_bytes:
+                    self._models.popitem(last=False)
+            return loaded
+
+    @property
+    def bytes(self) -> int:
+        """What the loaded models take together."""
+        return sum(loaded.bytes for loaded in self._models.values())
+
+    def cards(self) -> list[dict[str, Any]]:
+        """One card per loaded model, most recently used first."""
+        with self._lock:
+            return [loaded.card() for loaded in reversed(self._models.values())]
+
+    def unload(self, ref: ModelRef) -> int:
+        """Drop every loaded form of `ref` and return the bytes that this freed.
+
+        Raises:
+            ModelError: it is not loaded.
+        """
+        with self._lock:
+            keys = [key for key in self._models if key[0] == str(ref)]
+            if not keys:
+                loaded = ", ".join(sorted({key[0] for key in self._models})) or "none"
+                raise ModelError(f"{ref} is not loaded. Loaded models: {loaded}.")
+            freed = sum(self._models.pop(key).bytes for key in keys)
+        gc.collect()
+        return freed
+
+    @contextmanager
+    def tokenizer(self, ref: ModelRef) -> Iterator[Any]:
+        """The tokenizer of `ref`, for this thread alone until the block ends."""
+        with self._lock:
+            entry = self._tokenizers.get(str(ref))
+        if entry is None:
+            loaded = _Tokenizer(load_tokenizer(ref, self.settings))
+            with self._lock:
+                entry = self._tokenizers.setdefault(str(ref), loaded)
+                while len(self._tokenizers) > self.TOKENIZERS:
+                    self._tokenizers.popitem(last=False)
+        with entry.lock:
+            yield entry.tokenizer

@@ -1,0 +1,75 @@
+"""What a person types as "model", read into one of five sources."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from hfdemo.errors import ModelError
+
+Source = Literal["hub", "folder", "untrained", "run", "embedded"]
+
+EMBEDDED = ("minilm", "sentiment")
+
+_HUB_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
+_REVISION = re.compile(r"[\w./-]+")
+_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
+
+KINDS = (
+    "a Hub id (`owner/name`, `bert-base-uncased`, either with `@revision`), a folder (`/…`, `./…` or `~…`), "
+    "`run:<id>`, `embedded:minilm`, `embedded:sentiment`, or `untrained:<any of these, or a config.json>`"
+)
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """Where a model comes from; `str(ref)` is the canonical spelling and parses back to an equal value.
+
+    `name` is the Hub id, the path as typed, the run id or the embedded name; for `untrained` it is the reference
+    whose architecture is taken.
+    """
+
+    source: Source
+    name: str
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> ModelRef:
+        """Read what a person typed.
+
+        Raises:
+            ModelError: empty, or none of the five kinds; the message says which kinds there are.
+        """
+        text = (text or "").strip()
+        if not text:
+            raise ModelError(f"No model was given. Name {KINDS}.")
+        scheme, colon, rest = text.partition(":")
+        if colon and scheme == "untrained":
+            if ModelRef.parse(rest).source == "untrained":
+                raise ModelError(f"{text!r} says `untrained:` twice. Once is enough.")
+            return cls("untrained", str(ModelRef.parse(rest)))
+        if colon and scheme == "run":
+            if not _RUN_ID.fullmatch(rest):
+                raise ModelError(f"{rest!r} is not a run id. A run id looks like the ones in the Fine-tune tab.")
+            return cls("run", rest)
+        if colon and scheme == "embedded":
+            if rest not in EMBEDDED:
+                raise ModelError(f"There is no embedded model {rest!r}. There are: {', '.join(EMBEDDED)}.")
+            return cls("embedded", rest)
+        if text.startswith(("/", "./", "../", "~")):
+            return cls("folder", text)
+        name, at, revision = text.partition("@")
+        if not _HUB_ID.fullmatch(name) or ".." in name or (at and not _REVISION.fullmatch(revision)):
+            raise ModelError(f"{text!r} is not a model reference. Name {KINDS}.")
+        return cls("hub", name, revision or None)
+
+    @property
+    def origin(self) -> ModelRef:
+        """The reference whose files are read: for `untrained:x` it is x, else the reference itself."""
+        return ModelRef.parse(self.name) if self.source == "untrained" else self
+
+    def __str__(self) -> str:
+        if self.source == "hub":
+            return f"{self.name}@{self.revision}" if self.revision else self.name
+        return self.name if self.source == "folder" else f"{self.source}:{self.name}"

@@ -1,0 +1,61 @@
+"""Everything that the environment may change, read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+def _setting(variable: str, default: Any, help: str) -> Any:
+    return field(default=default, metadata={"variable": variable, "help": help})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One value per environment variable; `Settings.from_env()` is the only reader of the environment."""
+
+    home: Path = _setting("HFDEMO_HOME", Path("~/.cache/hfdemo"), "folder that holds `runs/`")
+    public: bool = _setting(
+        "HFDEMO_PUBLIC", False, "1 on a shared server: no local paths, safetensors only; a Space is always public"
+    )
+    model_bytes: int = _setting("HFDEMO_MODEL_BYTES", 2 * 1024**3, "memory that loaded models may take together")
+    max_characters: int = _setting("HFDEMO_MAX_CHARACTERS", 50_000, "longest text that one call may send")
+    max_upload_bytes: int = _setting("HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Settings from `environ`; a variable that is unset or empty keeps its default.
+
+        Raises:
+            ValueError: a number or a switch that can't be read; the message names the variable.
+        """
+        values: dict[str, Any] = {}
+        for spec in fields(cls):
+            text = environ.get(spec.metadata["variable"], "").strip()
+            if text:
+                values[spec.name] = _read(spec.metadata["variable"], text, type(spec.default))
+        if environ.get("SPACE_ID"):
+            values["public"] = True
+        values["home"] = Path(values.get("home", cls.home)).expanduser().absolute()
+        return cls(**values)
+
+    @property
+    def runs(self) -> Path:
+        """The folder with one sub-folder per run."""
+        return self.home / "runs"
+
+
+def _read(variable: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        switch = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(text.lower())
+        if switch is None:
+            raise ValueError(f"{variable} is a switch, but was set to {text!r}. Use 1 or 0.")
+        return switch
+    if kind is int:
+        if not text.isdigit():
+            raise ValueError(f"{variable} is a whole number, but was set to {text!r}.")
+        return int(text)
+    return Path(text)
