@@ -23,12 +23,14 @@ def find_device() -> Device:
     import torch
 
     if torch.accelerator.is_available():
-        kind = torch.accelerator.current_accelerator().type  # type: ignore[union-attr]
-        properties = getattr(torch, kind, None)
-        name = properties.get_device_name(0) if hasattr(properties, "get_device_name") else "Apple GPU"
+        kind = torch.accelerator.current_accelerator().type
+        named = getattr(getattr(torch, kind, None), "get_device_name", None)
+        name = named(0) if named else "Apple GPU"
         return Device(kind, name)
     cores = available_cores()
-    return Device("cpu", f"CPU, {cores} core{'s' if cores != 1 else ''}", _why_cpu(torch.__version__, torch.version.cuda))
+    return Device(
+        "cpu", f"CPU, {cores} core{'s' if cores != 1 else ''}", _why_cpu(torch.__version__, torch.version.cuda)
+    )
 
 
 def available_cores() -> int:

@@ -1,4 +1,4 @@
-"""One prediction: a task, a model reference, inputs and parameters in; the pipeline's output and its three stages out."""
+"""One prediction: a task, a model and inputs in; the pipeline's output and its three stages out."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _run(task: Task, loaded: LoadedModel, call: Call) -> tuple[Any, Any, Any, di
     """The pipeline's own three steps, called one by one so that each can be timed and shown."""
     from transformers import pipeline
 
-    pipe: Any = pipeline(task.name, model=loaded.model, tokenizer=loaded.tokenizer, device=loaded.device.kind)  # type: ignore[call-overload]
+    pipe: Any = pipeline(task.name, model=loaded.model, tokenizer=loaded.tokenizer, device=loaded.device.kind)
     before, during, after = pipe._sanitize_parameters(**call.kwargs)
     marks = [time.perf_counter()]
     model_inputs = pipe.preprocess(*call.args, **before)

@@ -34,16 +34,21 @@ SHORTEST_TRAINING_STEPS = 180
 
 # Set by the trainer itself, because the run folder depends on them.
 RESERVED = frozenset(
-    "output_dir run_name report_to push_to_hub hub_token hub_model_id hub_strategy hub_always_push hub_revision "
-    "do_train do_eval do_predict resume_from_checkpoint disable_tqdm logging_nan_inf_filter remove_unused_columns "
-    "project trackio_space_id trackio_bucket_id trackio_static_space_id local_rank deepspeed fsdp fsdp_config "
-    "eval_strategy save_strategy load_best_model_at_end metric_for_best_model greater_is_better".split()
+    (
+        *("output_dir", "run_name", "report_to", "do_train", "do_eval", "do_predict", "resume_from_checkpoint"),
+        *("push_to_hub", "hub_token", "hub_model_id", "hub_strategy", "hub_always_push", "hub_revision"),
+        *("project", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id", "disable_tqdm"),
+        *("logging_nan_inf_filter", "remove_unused_columns", "local_rank", "deepspeed", "fsdp", "fsdp_config"),
+        *("eval_strategy", "save_strategy", "load_best_model_at_end", "metric_for_best_model", "greater_is_better"),
+        *("use_cpu", "save_total_limit"),
+    )
 )
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """How a run goes. Only `dataset` has no default; a column that is None is suggested from the data.
+    """How a run goes. Only `dataset` has no default; a column that is None is suggested from the data, one that is
+    "" is not used.
 
     `splits` maps train, validation and test to the names found in `split_column` (or to file names in a folder), or
     validation and test to fractions taken from train. `training` holds any field of transformers' TrainingArguments
@@ -152,7 +157,9 @@ class RunConfig:
             )
         for name, lowest in _LOWEST.items():
             value = self.training.get(name)
-            if value is not None and not (isinstance(value, int | float) and not isinstance(value, bool) and value >= lowest):
+            if value is not None and not (
+                isinstance(value, int | float) and not isinstance(value, bool) and value >= lowest
+            ):
                 raise DemoError(f"{name} is {value!r}, but must be a number of at least {lowest}.")
 
 

@@ -62,6 +62,12 @@ class Inspection:
     problems: tuple[Problem, ...]
     preview: tuple[Mapping[str, str], ...]
 
+    @property
+    def train_rows(self) -> int:
+        """Rows that would be trained on: the train split, or what is left when a validation split is held out."""
+        named = {SPLIT_ALIASES.get(name, name): count for name, count in self.splits.items()}
+        return named.get("train", round(self.rows * (1 - VALIDATION_SHARE)))
+
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
@@ -100,7 +106,9 @@ def read_tables(dataset: str, settings: Settings, file: Path | None = None) -> d
     if path.is_dir():
         parts = {SPLIT_ALIASES[part.stem]: part for part in sorted(path.glob("*.csv")) if part.stem in SPLIT_ALIASES}
         if "train" not in parts:
-            raise DataError(f"The folder {dataset!r} has no train.csv. Name the files train.csv, validation.csv, test.csv.")
+            raise DataError(
+                f"The folder {dataset!r} has no train.csv. Name the files train.csv, validation.csv, test.csv."
+            )
         return {split: read_table(parts[split]) for split in SPLITS if split in parts}
     return {"": read_table(path)}
 
@@ -165,7 +173,7 @@ def inspect(tables: Mapping[str, pd.DataFrame]) -> Inspection:
         suggested=suggested,
         labels=_counts(whole[suggested.label_column]) if suggested else {},
         problems=tuple(_problems(whole, suggested)),
-        preview=tuple(whole.head(8).to_dict("records")),  # type: ignore[arg-type]
+        preview=tuple(whole.head(8).to_dict("records")),
     )
 
 
@@ -192,7 +200,9 @@ def _problems(table: pd.DataFrame, mapped: Mapped | None) -> list[Problem]:
     found = []
     for column in filter(None, (mapped.text_column, mapped.text_pair_column, mapped.label_column)):
         blank = table.index[table[column].str.strip() == ""]
-        found += [Problem(int(i) + 1, column, "The cell is blank.", "Fill it in or remove the row.") for i in blank[:20]]
+        found += [
+            Problem(int(i) + 1, column, "The cell is blank.", "Fill it in or remove the row.") for i in blank[:20]
+        ]
     texts = [column for column in (mapped.text_column, mapped.text_pair_column) if column]
     repeated = int(table.duplicated(subset=texts).sum())
     if repeated:
@@ -224,7 +234,9 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame]) -> Prepared:
         parts["train"], parts["validation"] = _hold_out(parts["train"], share, config.training.get("seed", 42))
         notes.append(f"There was no validation split: {len(parts['validation'])} training rows were held out for it.")
     if config.positive_label is not None and config.positive_label not in labels:
-        raise DataError(f"positive_label {config.positive_label!r} is not a label. The labels are: {', '.join(labels)}.")
+        raise DataError(
+            f"positive_label {config.positive_label!r} is not a label. The labels are: {', '.join(labels)}."
+        )
     positive = config.positive_label or _guess_positive(labels)
     ordered = {name: parts[name] for name in SPLITS if name in parts}
     return Prepared(ordered, labels, positive, mapped, tuple(notes))
@@ -233,9 +245,10 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame]) -> Prepared:
 def _mapped(config: RunConfig, table: pd.DataFrame) -> Mapped:
     given = {spec.name: getattr(config, spec.name) for spec in dataclasses.fields(Mapped)}
     for name, column in given.items():
-        if column is not None and column not in table.columns:
+        if column and column not in table.columns:
             raise DataError(
-                f"The data has no column {column!r} (asked for as {name}). It has: {', '.join(table.columns)}. Pick one."
+                f"The data has no column {column!r} (asked for as {name}). "
+                f"It has: {', '.join(table.columns)}. Pick one."
             )
     suggested = suggest(table)
     if suggested is None and not (given["text_column"] and given["label_column"]):
@@ -246,7 +259,9 @@ def _mapped(config: RunConfig, table: pd.DataFrame) -> Mapped:
     guess = dataclasses.asdict(suggested) if suggested else {}
     if given["text_column"] not in (None, guess.get("text_column")):
         guess["text_pair_column"] = None  # the suggested partner belongs to the suggested text
-    mapped = Mapped(**{name: given[name] if given[name] is not None else guess.get(name) for name in given})
+    chosen = {name: given[name] if given[name] is not None else guess.get(name) for name in given}
+    columns: dict[str, Any] = {name: column or None for name, column in chosen.items()}
+    mapped = Mapped(**columns)
     used = [column for column in dataclasses.astuple(mapped) if column]
     twice = next((column for column in used if used.count(column) > 1), None)
     if twice:
@@ -270,7 +285,9 @@ def _split(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped
             "Use train, validation and test, or name them in `splits`."
         )
     if parts["train"].empty:
-        raise DataError(f"The column {mapped.split_column!r} marks no row as train. Mark some, or pick no split column.")
+        raise DataError(
+            f"The column {mapped.split_column!r} marks no row as train. Mark some, or pick no split column."
+        )
     return {split: part for split, part in parts.items() if not part.empty}
 
 

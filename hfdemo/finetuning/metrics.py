@@ -52,9 +52,7 @@ def per_class(references: np.ndarray, predictions: np.ndarray, labels: Sequence[
     """Precision, recall, f1 and support of each label."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    columns = precision_recall_fscore_support(
-        references, predictions, labels=range(len(labels)), zero_division=0.0
-    )
+    columns = precision_recall_fscore_support(references, predictions, labels=range(len(labels)), zero_division=0.0)
     names = ("precision", "recall", "f1", "support")
     return {
         label: {name: float(column[index]) for name, column in zip(names, columns, strict=True)}

@@ -25,6 +25,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared, prepare, read_tables
 from hfdemo.finetuning.events import FINAL, Evaluated, Event, Failed, Finished, Started, StepLogged, Stopped, parse_all
 from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.script import training_script
 from hfdemo.settings import Settings
 
 State = Literal["queued", "starting", "running", "stopping", "finished", "stopped", "failed", "lost"]
@@ -38,7 +39,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
 @dataclass(frozen=True)
 class Status:
-    """How a run is doing. `step` counts optimizer steps; `metrics` are those of the latest evaluation."""
+    """How a run is doing. `step` counts optimizer steps; `metrics` are the latest on the validation split."""
 
     state: State
     step: int = 0
@@ -91,9 +92,9 @@ class Run:
             state=state,
             step=done,
             total_steps=started.total_steps if started else 0,
-            epoch=max((event.epoch for event in [*steps, *evaluated]), default=0.0),
+            epoch=max([event.epoch for event in steps] + [event.epoch for event in evaluated], default=0.0),
             eta_seconds=_eta(started, done, events[-1].time) if started and state in ACTIVE else None,
-            metrics=dict(evaluated[-1].metrics) if evaluated else {},
+            metrics=next((dict(e.metrics) for e in reversed(evaluated) if e.split == "validation"), {}),
             error=error,
         )
 
@@ -144,6 +145,10 @@ class Run:
         if state not in ACTIVE:
             raise RunError(f"Run {self.id} is {state}, so there is nothing to stop.")
         write_atomically(self.folder / "stop", json.dumps({"keep": keep}))
+
+    def script(self) -> str:
+        """The stand-alone script that repeats this run."""
+        return (self.folder / "train.py").read_text(encoding="utf-8")
 
     def report(self) -> dict[str, Any]:
         """What report.json holds.
@@ -200,8 +205,6 @@ class RunStore:
         (folder / "data").mkdir()
         for split, table in prepared.splits.items():
             table.to_csv(folder / "data" / f"{split}.csv", index=False, lineterminator="\n")
-        from hfdemo.snippets import training_script
-
         (folder / "train.py").write_text(training_script(filled, self.settings), encoding="utf-8")
         write_atomically(folder / "config.json", json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n")
         return Run(folder)
@@ -267,13 +270,9 @@ class RunStore:
 
 def _fill_in(config: RunConfig, prepared: Prepared) -> RunConfig:
     """`config` with everything written out that was suggested from the data."""
-    mapped = dataclasses.replace(
-        config,
-        **dataclasses.asdict(prepared.mapped),
-        labels=prepared.labels,
-        positive_label=prepared.positive_label,
-    )
-    return mapped.with_training_defaults(len(prepared.splits["train"]))
+    columns: dict[str, Any] = {name: column or "" for name, column in dataclasses.asdict(prepared.mapped).items()}
+    filled = dataclasses.replace(config, **columns, labels=prepared.labels, positive_label=prepared.positive_label)
+    return filled.with_training_defaults(len(prepared.splits["train"]))
 
 
 def _eta(started: Started, done: int, now: float) -> float | None:

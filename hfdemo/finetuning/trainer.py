@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfdemo.devices import Device, available_cores
 from hfdemo.errors import DemoError, RunError
-from hfdemo.finetuning import metrics
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Saved, Started, StepLogged, Stopped
 from hfdemo.finetuning.recipes import Recipe, find_recipe
+from hfdemo.finetuning.report import model_card, plain_metrics, write_report
 from hfdemo.models.loading import LoadedModel, load
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
@@ -126,7 +124,9 @@ def _build_trainer(
     lengths = [len(ids) for ids in splits["train"]["input_ids"]]
     rule = pad_to(config.padding, max(lengths), max_length)
     batch_size = config.training["per_device_train_batch_size"]
-    notes = [f"Padding {config.padding}: about {waste(lengths, batch_size, rule).fraction:.0%} of the cells are padding."]
+    notes = [
+        f"Padding {config.padding}: about {waste(lengths, batch_size, rule).fraction:.0%} of the cells are padding."
+    ]
     if not loaded.report.trustworthy:
         notes.append(str(loaded.report).replace("Train it before you trust the output.", "Training starts there."))
     arguments = TrainingArguments(
@@ -202,7 +202,7 @@ def _reporter(
             if not all(math.isfinite(number) for number in numbers):
                 raise DemoError(
                     f"The loss is no longer a number (loss {numbers[0]}, gradient norm {numbers[1]}) at step "
-                    f"{state.global_step}. Lower the learning rate ({config.training['learning_rate']}) and start again."
+                    f"{state.global_step}. Lower the learning rate (now {args.learning_rate}) and start again."
                 )
             emit(
                 StepLogged(
@@ -216,20 +216,13 @@ def _reporter(
             )
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
-            named = _plain(metrics, "eval_")
+            named = plain_metrics(metrics, "eval_")
             emit(Evaluated(state.global_step, time.time(), float(state.epoch or 0.0), "validation", named))
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             emit(Saved(state.global_step, time.time(), f"checkpoints/checkpoint-{state.global_step}"))
 
     return Reporter()
-
-
-def _plain(found: Mapping[str, Any], prefix: str) -> dict[str, float]:
-    """The metrics under evaluate's names: without the prefix and without the Trainer's own timings."""
-    timings = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
-    named = {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
-    return {name: float(value) for name, value in named.items() if name not in timings}
 
 
 def _finish(
@@ -247,7 +240,9 @@ def _finish(
     if stopped and not json.loads(stop.read_text(encoding="utf-8")).get("keep", True):
         emit(Stopped(step, time.time(), kept=False))
         return
-    report = _report(config, folder, loaded, trainer, splits, emit)
+    report = write_report(config, folder, loaded.device, trainer, splits)
+    for split, found in report["metrics"].items():
+        emit(Evaluated(step, time.time(), float(trainer.state.epoch or 0.0), split, found))
     _save_model(config, folder, loaded, trainer, report)
     emit(Saved(step, time.time(), "model"))
     final = report["metrics"]["validation"]
@@ -260,68 +255,7 @@ def _finish(
     emit(Finished(step, time.time(), metrics=final, seconds=time.time() - started))
 
 
-def _report(
-    config: RunConfig, folder: Path, loaded: LoadedModel, trainer: Any, splits: DatasetDict, emit: Emit
-) -> dict[str, Any]:
-    """Evaluate the model that is kept on every held-out split, and write report.json and errors.csv."""
-    import numpy as np
-
-    labels = list(config.labels or ())
-    train_labels = np.asarray(splits["train"]["labels"])
-    report: dict[str, Any] = {
-        "run": folder.name,
-        "model": config.model,
-        "task": config.task,
-        "method": config.method,
-        "dataset": config.dataset,
-        "device": str(loaded.device),
-        "labels": labels,
-        "positive_label": config.positive_label,
-        "rows": {name: len(split) for name, split in splits.items()},
-        "steps": trainer.state.global_step,
-        "best_step": trainer.state.best_global_step,
-        "metrics": {},
-        "baseline": {},
-        "per_class": {},
-        "confusion_matrix": {},
-    }
-    for name in ("validation", "test"):
-        if name not in splits:
-            continue
-        # Rows come back in their own order: predict() samples sequentially, whatever order training used.
-        prediction = trainer.predict(splits[name], metric_key_prefix=name)
-        references, predicted = prediction.label_ids, prediction.predictions.argmax(-1)
-        report["metrics"][name] = _plain(prediction.metrics, f"{name}_")
-        report["baseline"][name] = dataclasses.asdict(metrics.majority_baseline(train_labels, references, labels))
-        report["per_class"][name] = metrics.per_class(references, predicted, labels)
-        report["confusion_matrix"][name] = metrics.confusion(references, predicted, labels)
-        report.setdefault("shapes", {})[name] = {
-            "logits": list(prediction.predictions.shape),
-            "labels": list(references.shape),
-        }
-        emit(Evaluated(trainer.state.global_step, time.time(), float(trainer.state.epoch or 0), name, report["metrics"][name]))
-        if name == "validation":
-            _write_errors(folder, metrics.errors(_rows(folder, name), prediction.predictions, references, labels))
-    (folder / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return report
-
-
-def _rows(folder: Path, split: str) -> list[dict[str, str]]:
-    with (folder / "data" / f"{split}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _write_errors(folder: Path, wrong: list[dict[str, Any]]) -> None:
-    names = list(wrong[0]) if wrong else ["row", "text", "label", "predicted", "confidence"]
-    with (folder / "errors.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(wrong)
-
-
 def _save_model(config: RunConfig, folder: Path, loaded: LoadedModel, trainer: Any, report: dict[str, Any]) -> None:
-    from hfdemo.finetuning.card import model_card
-
     model = trainer.accelerator.unwrap_model(trainer.model)
     target = folder / "model"
     if config.method == "lora":

@@ -59,16 +59,20 @@ def _minilm() -> Path:
 
 def _sentiment() -> Path:
     if not (SENTIMENT / "adapter_config.json").is_file():
-        raise ModelError(f"embedded:sentiment is missing from {SENTIMENT}. Check out the examples folder again.")
+        raise ModelError("embedded:sentiment is missing: examples/models/sentiment is not there. Check it out again.")
     return SENTIMENT
 
 
 def _from_run(ref: ModelRef, settings: Settings) -> Path:
     run = settings.runs / ref.name
     if not run.is_dir():
-        raise ModelError(f"There is no run {ref.name!r}. Runs with a model: {', '.join(_runs(settings)) or 'none yet'}.")
+        raise ModelError(
+            f"There is no run {ref.name!r}. Runs with a model: {', '.join(_runs(settings)) or 'none yet'}."
+        )
     if not (run / "model" / "config.json").is_file():
-        raise ModelError(f"Run {ref.name!r} has no model yet. Wait until it is finished, or stop it and keep the model.")
+        raise ModelError(
+            f"Run {ref.name!r} has no model yet. Wait until it is finished, or stop it and keep the model."
+        )
     return run / "model"
 
 
@@ -97,11 +101,17 @@ def _from_hub(ref: ModelRef, settings: Settings, progress: Progress | None) -> P
     try:
         info = _ask_hub(ref, token)
     except GatedRepoError as error:
-        raise ModelError(f"{ref.name} is gated. Ask for access on its page on the Hub, then run `hf auth login`.") from error
+        raise ModelError(
+            f"{ref.name} is gated. Ask for access on its page on the Hub, then run `hf auth login`."
+        ) from error
     except RepositoryNotFoundError as error:
-        raise ModelError(f"The Hub has no model {ref.name!r} that can be seen from here. Check the spelling.") from error
+        raise ModelError(
+            f"The Hub has no model {ref.name!r} that can be seen from here. Check the spelling."
+        ) from error
     except RevisionNotFoundError as error:
-        raise ModelError(f"{ref.name} has no revision {ref.revision!r}. Leave `@{ref.revision}` out for the newest.") from error
+        raise ModelError(
+            f"{ref.name} has no revision {ref.revision!r}. Leave `@{ref.revision}` out for the newest."
+        ) from error
     except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         return _from_hub_cache(ref, settings, error)
 
@@ -148,7 +158,9 @@ def _from_hub_cache(ref: ModelRef, settings: Settings, error: Exception) -> Path
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(ref.name, revision=ref.revision, allow_patterns=list(_FILES), local_files_only=True))
+        return Path(
+            snapshot_download(ref.name, revision=ref.revision, allow_patterns=list(_FILES), local_files_only=True)
+        )
     except OSError as missing:
         raise Unreachable(
             f"{ref} is on the Hub, and the Hub can't be reached from here ({type(error).__name__}). "
@@ -176,7 +188,7 @@ def _reporting_bar(progress: Progress) -> Any:
     """A tqdm class that reports the byte bar of snapshot_download to `progress` and draws nothing."""
     from tqdm.auto import tqdm
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             self._bytes = kwargs.get("unit") == "B"
             kwargs.pop("name", None)

@@ -61,14 +61,14 @@ TASKS = (
         inputs=(TEXT, TEXT_PAIR),
         parameters=(
             Field(
-                "top_k", "number", int | None, "top_k", "labels to return; empty for all", default=None, minimum=1
+                "top_k", "number", int | None, "top_k", "labels to return; 0 or left out: all", default=None, minimum=1
             ),
             Field(
                 "function_to_apply",
                 "choice",
                 str | None,
                 "function_to_apply",
-                "what turns logits into scores; empty for what the model's config asks for",
+                "what turns logits into scores; left out: what the model's config asks for",
                 default=None,
                 choices=("softmax", "sigmoid", "none"),
             ),

@@ -1,0 +1,330 @@
+"""The public endpoints: what gradio_client, MCP and curl can call, all in one file."""
+
+# No `from __future__ import annotations` here: gradio reads the annotations as they stand.
+import functools
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset import EXAMPLE_NAMES, read_tables
+from hfdemo.finetuning.dataset import inspect as inspect_tables
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.inference import predict
+from hfdemo.models.loading import load_config
+from hfdemo.models.memory import ModelCache
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import local_folder, offline_choices
+from hfdemo.settings import Settings
+from hfdemo.tasks import REQUIRED, TASKS, Task, find_task, task_of
+from hfdemo.tokenization.encoding import Options, encode
+
+HEAVY: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 16}
+LIGHT: dict[str, Any] = {"concurrency_limit": 16}
+WATCH_SECONDS = 0.5
+
+
+def at_the_edge(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn a DemoError of `function` (a function or a generator function) into the gr.Error that a person sees."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except DemoError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    @functools.wraps(function)
+    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        try:
+            yield from function(*args, **kwargs)
+        except DemoError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    if not inspect.isgeneratorfunction(function):
+        return call
+    # gradio drops what a generator yields unless the annotation names the type of one item.
+    stream.__signature__ = inspect.signature(function).replace(return_annotation=dict)  # type: ignore[attr-defined]
+    return stream
+
+
+def uploaded_path(value: Any) -> Path | None:
+    """The file behind a file argument, which a caller can forge: only what lies in the upload folder is accepted.
+
+    Raises:
+        DemoError: not a file argument, a path outside the upload folder, or a file that is not there.
+    """
+    if value is None:
+        return None
+    named = value.get("path") if isinstance(value, dict) else getattr(value, "path", value)
+    if not isinstance(named, str):
+        raise DemoError("A file argument must be an uploaded file. Send it with `gradio_client.handle_file`.")
+    path = Path(named).resolve()
+    if not path.is_relative_to(Path(gr.utils.get_upload_folder()).resolve()) or not path.is_file():
+        raise DemoError("This file was not uploaded here. Send it with `gradio_client.handle_file`.")
+    return path
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Everything that can be called; each public method below is one endpoint and one MCP tool."""
+
+    settings: Settings
+    models: ModelCache
+    runs: RunStore
+
+    def register(self) -> None:
+        """Add every endpoint to the Blocks that is being built."""
+        for task in TASKS.values():
+            gr.api(at_the_edge(self.task_endpoint(task)), api_name=task.endpoint, **HEAVY)
+        for heavy in (self.load_model, self.tokenize):
+            gr.api(at_the_edge(heavy), api_name=heavy.__name__, **HEAVY)
+        for light in (
+            *(self.list_tasks, self.list_models, self.unload_model, self.inspect_dataset, self.start_run),
+            *(self.run_status, self.run_events, self.watch_run, self.run_report, self.run_script),
+            *(self.stop_run, self.list_runs, self.delete_run, self.download_run),
+        ):
+            gr.api(at_the_edge(light), api_name=light.__name__, **LIGHT)
+
+    def task_endpoint(self, task: Task) -> Callable[..., dict]:
+        """The endpoint of `task`, with a signature and a docstring made from its row."""
+        model = inspect.Parameter("model", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=str | None)
+
+        def parameter(field: Any) -> inspect.Parameter:
+            default = inspect.Parameter.empty if field.default is REQUIRED else field.default
+            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            return inspect.Parameter(field.name, kind, default=default, annotation=field.type)
+
+        parameters = [*map(parameter, task.inputs), model, *map(parameter, task.parameters)]
+        names = [each.name for each in parameters]
+
+        def endpoint(*args: Any, **kwargs: Any) -> dict:
+            values = {**dict(zip(names, args, strict=False)), **kwargs}
+            return predict(self.models, task, values.pop("model", None), values).to_json()
+
+        described = [f"    {field.name}: {field.help}" for field in task.fields]
+        described.insert(len(task.inputs), f"    model: a model reference; left out, {task.default_model}")
+        endpoint.__name__ = task.endpoint
+        endpoint.__doc__ = (
+            f"{task.summary}\n\nArgs:\n" + "\n".join(described) + "\n\nReturns:\n"
+            '    {"task", "model", "device", "output", "seconds": {"load", "run"}, "warnings"}; '
+            "output is what the transformers pipeline returns"
+        )
+        endpoint.__signature__ = inspect.Signature(parameters, return_annotation=dict)  # type: ignore[attr-defined]
+        endpoint.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": dict}
+        return endpoint
+
+    def list_tasks(self) -> list[dict]:
+        """Every task that can be run here, with its endpoint, default model, inputs and parameters."""
+        return [
+            {
+                "task": task.name,
+                "endpoint": f"/{task.endpoint}",
+                "summary": task.summary,
+                "default_model": task.default_model,
+                "inputs": [field.name for field in task.inputs],
+                "parameters": [field.name for field in task.parameters],
+                "output": task.output,
+            }
+            for task in TASKS.values()
+        ]
+
+    def list_models(self) -> dict:
+        """Models that are loaded now (their cards), and references that work here without a network."""
+        return {"loaded": self.models.cards(), "available": offline_choices(self.settings)}
+
+    def load_model(self, model: str, task: str | None = None) -> dict:
+        """Load a model and tell what it is: task and why, architecture, parameters, dtype, device, bytes, load report.
+
+        Args:
+            model: a model reference: Hub id, folder, run:<id>, embedded:<name> or untrained:<reference>
+            task: the task to load it for; left out, the one that its config names
+        """
+        ref = ModelRef.parse(model)
+        if task is not None:
+            row, why = find_task(task), "it was asked for"
+        else:
+            config = load_config(local_folder(ref, self.settings), self.settings)
+            row, why = task_of(config.architectures or [])
+        return {"task": row.name, "why": why, **self.models.get(ref, row.model_class).card()}
+
+    def unload_model(self, model: str) -> dict:
+        """Drop a loaded model from memory and tell how many bytes that freed.
+
+        Args:
+            model: the reference that it was loaded by
+        """
+        return {"model": model, "bytes": self.models.unload(ModelRef.parse(model))}
+
+    def tokenize(
+        self,
+        texts: str | list[str],
+        text_pairs: str | list[str] | None = None,
+        tokenizer: str | None = None,
+        padding: bool | str = False,
+        truncation: bool | str = False,
+        max_length: int | None = None,
+        stride: int = 0,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        add_special_tokens: bool = True,
+        return_overflowing_tokens: bool = False,
+    ) -> dict:
+        """What the tokenizer returns for a batch of texts, with its tokens, words, sequences, offsets and warnings.
+
+        Args:
+            texts: one text or several; a lone text is a batch of one
+            text_pairs: the second text of each pair
+            tokenizer: a model reference; left out, embedded:minilm
+            padding: false, true ("longest") or "max_length"
+            truncation: false, true ("longest_first"), "only_first" or "only_second"
+            max_length: the length to pad and truncate to; left out, the tokenizer's own limit
+            stride: tokens that overflowing windows share
+            pad_to_multiple_of: round the padded width up to a multiple of this
+            padding_side: "left" or "right"; left out, the tokenizer's own side
+            add_special_tokens: whether [CLS], [SEP] and the like are added
+            return_overflowing_tokens: whether what was cut off comes back as rows of its own
+        """
+        options = Options(
+            _switch(padding),
+            _switch(truncation),
+            max_length,
+            stride,
+            pad_to_multiple_of,
+            padding_side,
+            add_special_tokens,
+            return_overflowing_tokens,
+        )
+        with self.models.tokenizer(ModelRef.parse(tokenizer or "embedded:minilm")) as loaded:
+            return encode(loaded, _batch(texts), _pairs(text_pairs), options, self.settings.max_characters).to_json()
+
+    def inspect_dataset(self, file: gr.FileData | None = None, dataset: str | None = None) -> dict:
+        """Columns, rows, splits, labels, problems and a suggested mapping of a data set, before training on it.
+
+        Args:
+            file: an uploaded CSV file; it wins over dataset
+            dataset: an example name (tickets, paraphrases), or a path on a local server
+        """
+        path = uploaded_path(file)
+        if path is None and dataset is None:
+            raise DemoError(f"There is no data set. Upload a file, or name an example: {', '.join(EXAMPLE_NAMES)}.")
+        return inspect_tables(read_tables(dataset or "", self.settings, path)).to_json()
+
+    def start_run(self, config: dict | None = None, file: gr.FileData | None = None) -> dict:
+        """Check a RunConfig and its data and start training in a process of its own; answers at once with the run's id.
+
+        Args:
+            config: a RunConfig as JSON; only dataset is required, and not even that when a file is sent
+            file: an uploaded CSV file; it wins over config's dataset
+        """
+        path = uploaded_path(file)
+        values = dict(config or {})
+        if path is not None:
+            values["dataset"] = path.stem
+        run = self.runs.start(self.runs.create(RunConfig.from_json(values), path))
+        return {"run": run.id}
+
+    def run_status(self, run: str) -> dict:
+        """State, step, total steps, epoch, seconds left, latest metrics and error of a run.
+
+        Args:
+            run: the run's id
+        """
+        return self.runs.get(run).status().to_json()
+
+    def run_events(self, run: str, after: int = 0, limit: int = 1000) -> list[dict]:
+        """What a run has said so far: started, step_logged, evaluated, saved, finished, stopped, failed.
+
+        Args:
+            run: the run's id
+            after: how many events to leave out at the start
+            limit: how many to return at most
+        """
+        if after < 0 or limit < 1:
+            raise DemoError(f"after must be 0 or more and limit 1 or more, but they are {after} and {limit}.")
+        return [event.to_json() for event in self.runs.get(run).events(after, limit)]
+
+    def watch_run(self, run: str) -> Iterator[dict]:
+        """The status of a run again and again, whenever it changes, until it has ended.
+
+        Args:
+            run: the run's id
+        """
+        found, said = self.runs.get(run), None
+        while True:
+            status = found.status()
+            if status != said:
+                yield status.to_json()
+                said = status
+            if not status.active:
+                return
+            time.sleep(WATCH_SECONDS)
+
+    def run_report(self, run: str) -> dict:
+        """The report of a run that has a model: metrics, baseline, per class, confusion matrix.
+
+        Args:
+            run: the run's id
+        """
+        return self.runs.get(run).report()
+
+    def run_script(self, run: str) -> str:
+        """A stand-alone Python script that repeats a run.
+
+        Args:
+            run: the run's id
+        """
+        return self.runs.get(run).script()
+
+    def stop_run(self, run: str, keep: bool = True) -> dict:
+        """Ask a run to end after its current step.
+
+        Args:
+            run: the run's id
+            keep: whether to evaluate and save the model as it is then
+        """
+        found = self.runs.get(run)
+        found.stop(keep)
+        return found.status().to_json()
+
+    def list_runs(self) -> list[dict]:
+        """Every run, the newest first, with its status."""
+        return [{"run": run.id, **run.status().to_json()} for run in self.runs.list()]
+
+    def delete_run(self, run: str) -> dict:
+        """Remove a run and its model for good.
+
+        Args:
+            run: the run's id
+        """
+        self.runs.delete(run)
+        return {"deleted": run}
+
+    def download_run(self, run: str) -> gr.FileData:
+        """A zip of a run's model, report, config, data and script.
+
+        Args:
+            run: the run's id
+        """
+        folder = Path(gr.utils.get_upload_folder()) / "archives"
+        folder.mkdir(parents=True, exist_ok=True)
+        return gr.FileData(path=str(self.runs.get(run).archive(folder)))
+
+
+def _switch(value: bool | str) -> bool | str:
+    """Clients that can only send text send "true" and "false"."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _batch(texts: Any) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts or [])
+
+
+def _pairs(text_pairs: Any) -> list[str] | None:
+    return _batch(text_pairs) if text_pairs else None

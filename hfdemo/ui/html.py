@@ -1,0 +1,300 @@
+"""The only place that writes HTML; whatever a person, a file or a model supplied is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape as _escape
+from typing import Any
+
+from hfdemo.finetuning.dataset import Problem
+from hfdemo.finetuning.runs import Status
+from hfdemo.inference import Prediction, Stages
+from hfdemo.tokenization.encoding import Cell, Encoding
+from hfdemo.tokenization.padding import Waste
+
+SHOWN_SLOTS = 256
+SHOWN_ROWS = 16
+SHOWN_NUMBERS = 48
+
+
+def escape(value: Any) -> str:
+    """`value` as text that can stand in an element or in a quoted attribute."""
+    return _escape(str(value), quote=True)
+
+
+def _code(text: str) -> str:
+    """Escaped text in which `...` becomes code."""
+    return "".join(
+        f"<code>{escape(part)}</code>" if index % 2 else escape(part) for index, part in enumerate(text.split("`"))
+    )
+
+
+def header(device: str) -> str:
+    return (
+        "<div class='hf-head'><h1>hfdemo</h1><p>Run a model, see its tokens, fine-tune it.</p>"
+        f"<span class='hf-chip' title='The device that models run and train on'>{escape(device)}</span></div>"
+    )
+
+
+def about(text: str) -> str:
+    """A panel's explanation; `...` becomes code."""
+    return f"<div class='hf-about'>{_code(text)}</div>"
+
+
+def empty(text: str) -> str:
+    """What stands where a result will be."""
+    return f"<div class='hf-empty'>{_code(text)}</div>"
+
+
+def notes(texts: Iterable[str]) -> str:
+    return "".join(f"<div class='hf-note'>{escape(text)}</div>" for text in texts)
+
+
+def label_bars(labels: Sequence[Mapping[str, Any]]) -> str:
+    """[{"label", "score"}, ...] as bars, in the order given; scores outside 0..1 are shown as they are."""
+    widest = max((abs(item["score"]) for item in labels), default=1.0)
+    shares = all(0 <= item["score"] <= 1 for item in labels)
+
+    def bar(item: Mapping[str, Any]) -> str:
+        score = item["score"]
+        width = 100 * score if shares else 100 * abs(score) / (widest or 1.0)
+        shown = f"{score:.1%}" if shares else f"{score:.3f}"
+        return (
+            f"<div class='hf-label'><b>{escape(item['label'])}</b><div><i style='width:{width:.2f}%'></i></div>"
+            f"<span>{shown}</span></div>"
+        )
+
+    return f"<div>{''.join(map(bar, labels))}</div>"
+
+
+def vectors(output: Sequence[Sequence[Sequence[float]]]) -> str:
+    """[1, tokens, hidden] as its shape and the first numbers of the first token."""
+    rows = output[0]
+    first = " ".join(f"{number:+.3f}" for number in rows[0][:SHOWN_NUMBERS])
+    more = f" … {len(rows[0]) - SHOWN_NUMBERS} more" if len(rows[0]) > SHOWN_NUMBERS else ""
+    return (
+        f"<p><b>[{len(output)}, {len(rows)}, {len(rows[0])}]</b> texts × tokens × hidden size. "
+        f"The vector of the first token:</p><pre style='white-space:pre-wrap'>{first}{more}</pre>"
+    )
+
+
+def facts(pairs: Iterable[tuple[str, Any]]) -> str:
+    """Small print: name and value, side by side."""
+    return (
+        "<div class='hf-facts'>" + "".join(f"<span>{escape(n)} <b>{escape(v)}</b></span>" for n, v in pairs) + "</div>"
+    )
+
+
+def prediction_facts(prediction: Prediction) -> str:
+    """Where the answer came from and what it took."""
+    card, seconds = prediction.card, prediction.seconds
+    return facts(
+        (
+            ("model", prediction.model),
+            ("load", f"{seconds['load']:.2f} s" if seconds["load"] else "already loaded"),
+            ("run", f"{1000 * seconds['run']:.0f} ms"),
+            ("device", prediction.device),
+            ("architecture", card["architecture"]),
+            ("parameters", f"{card['parameters'] / 1e6:.1f} M"),
+            ("memory", f"{card['bytes'] / 2**20:.0f} MB {card['dtype']}"),
+            ("weights", card["load_report"]),
+        )
+    )
+
+
+def stages(inside: Stages, seconds: Mapping[str, float]) -> str:
+    """The pipeline's three stages: tokens and ids, tensors in and out, logits to scores."""
+    cells = [Cell(t, i, "token", None, None, None, 1) for t, i in zip(inside.tokens, inside.token_ids, strict=True)]
+    first = _stage(
+        "1 · Tokenizer",
+        seconds["preprocess"],
+        f"`tokenizer(text)` cuts the text into {len(cells)} tokens and looks up their ids.",
+        _strip([("token", [_token(cell) for cell in cells]), ("input_ids", [_plain(cell.id) for cell in cells])]),
+    )
+    second = _stage(
+        "2 · Model",
+        seconds["forward"],
+        "`model(**inputs)` turns tensors into tensors. It knows no labels, only numbers.",
+        _table(
+            ("", "tensor", "shape"),
+            [("in", name, list(shape)) for name, shape in inside.inputs]
+            + [("out", name, list(shape)) for name, shape in inside.outputs],
+        ),
+    )
+    return first + second + _third_stage(inside, seconds)
+
+
+def _third_stage(inside: Stages, seconds: Mapping[str, float]) -> str:
+    scores = inside.scores
+    if scores is None:
+        said = "Nothing is computed here: the first output is handed over as nested lists."
+        return _stage("3 · Postprocessing", seconds["postprocess"], said, "")
+    rows = [
+        (label, f"{logit:+.4f}", f"{score:.4f}")
+        for label, logit, score in zip(scores.labels, scores.logits, scores.scores, strict=True)
+    ]
+    said = {
+        "softmax": "`softmax` makes the logits positive and lets them sum to 1: one label is right.",
+        "sigmoid": "`sigmoid` squeezes each logit between 0 and 1 on its own: any number of labels may be right.",
+        "none": "No function is applied: the scores are the logits.",
+    }[scores.function]
+    table = _table(("label (id2label)", "logit", scores.function), rows, numbers=(1, 2))
+    return _stage("3 · Postprocessing", seconds["postprocess"], said, table)
+
+
+def _stage(title: str, seconds: float, text: str, body: str) -> str:
+    return f"<div class='hf-stage'><h4>{title} · {1000 * seconds:.1f} ms</h4><p>{_code(text)}</p>{body}</div>"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[int] = ()) -> str:
+    def row(cells: Sequence[Any], tag: str) -> str:
+        kinds = (" class='hf-number'" if index in numbers else "" for index in range(len(cells)))
+        drawn = (f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
+        return f"<tr>{''.join(drawn)}</tr>"
+
+    body = "".join(row(cells, "td") for cells in rows)
+    return f"<div class='hf-scroll'><table class='hf-table'>{row(head, 'th')}{body}</table></div>"
+
+
+LEGEND = (
+    "<div class='hf-legend'><span style='--hf-swatch:var(--hf-first)'>first text</span>"
+    "<span style='--hf-swatch:var(--hf-second)'>second text</span>"
+    "<span style='--hf-swatch:var(--hf-special)'>special token</span>"
+    "<span class='hf-hatched'>padding</span>"
+    "<span style='--hf-swatch:transparent'>┃ goes on with the same word</span></div>"
+)
+
+
+def token_rows(encoding: Encoding, waste: Waste) -> str:
+    """A batch as the tensors that the model gets: one strip per text, one column per slot."""
+    rows = encoding.rows()
+    strips = "".join(_text_strip(number, row) for number, row in enumerate(rows[:SHOWN_ROWS], start=1))
+    more = f"<p class='hf-about'>… and {len(rows) - SHOWN_ROWS} more rows.</p>" if len(rows) > SHOWN_ROWS else ""
+    warnings = notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
+    widths = sorted({len(row) for row in rows})
+    shape = f"[{len(rows)}, {widths[0]}]" if len(widths) == 1 else f"{len(rows)} rows of {widths[0]} to {widths[-1]}"
+    ragged = "" if len(widths) == 1 else " These rows are ragged: no tensor can be made of them without padding."
+    summary = (
+        f"<p>Shape <b>{shape}</b>: {waste.slots:,} slots for {waste.tokens:,} tokens, "
+        f"<b>{waste.fraction:.0%}</b> padding.{ragged}</p>"
+    )
+    return summary + warnings + LEGEND + strips + more
+
+
+def _text_strip(number: int, row: Sequence[Cell]) -> str:
+    shown = row[:SHOWN_SLOTS]
+    lines = [
+        ("token", [_token(cell, before) for cell, before in zip(shown, [None, *shown], strict=False)]),
+        ("input_ids", [_plain(cell.id) for cell in shown]),
+    ]
+    if any(cell.type_id is not None for cell in shown):
+        lines.append(("token_type_ids", [_plain(cell.type_id) for cell in shown]))
+    lines.append(("attention_mask", [_plain(cell.attention) for cell in shown]))
+    more = f" · the first {SHOWN_SLOTS} of {len(row):,} slots" if len(row) > SHOWN_SLOTS else ""
+    real = sum(cell.attention for cell in row)
+    return f"<div class='hf-row-title'>Text {number} · {real:,} tokens{more}</div>{_strip(lines)}"
+
+
+def _strip(lines: Sequence[tuple[str, Sequence[str]]]) -> str:
+    rows = "".join(f"<tr><th scope='row'>{name}</th>{''.join(cells)}</tr>" for name, cells in lines)
+    return f"<div class='hf-scroll' tabindex='0'><table class='hf-tokens'>{rows}</table></div>"
+
+
+def _token(cell: Cell, before: Cell | None = None) -> str:
+    kinds = ["hf-token"]
+    if cell.kind in ("special", "pad"):
+        kinds.append(f"hf-{cell.kind}")
+    elif cell.sequence == 1:
+        kinds.append("hf-second")
+    same_word = before is not None and cell.word is not None and cell.word == before.word
+    if same_word and before is not None and cell.sequence == before.sequence:
+        kinds.append("hf-continued")
+    return f"<td class='{' '.join(kinds)}'>{escape(cell.token)}</td>"
+
+
+def _plain(value: Any) -> str:
+    return f"<td>{escape(value)}</td>"
+
+
+def progress(run_id: str, status: Status, device: str) -> str:
+    """One run's state, bar, steps and time left."""
+    share = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
+    words = []
+    if status.total_steps:
+        words.append(f"step {status.step:,} of {status.total_steps:,} · epoch {status.epoch:.1f}")
+    if status.eta_seconds is not None:
+        words.append(f"about {_duration(status.eta_seconds)} left")
+    words.append(_STATE_WORDS[status.state])
+    error = notes([status.error]) if status.error else ""
+    return (
+        f"<div class='hf-run'><b>{escape(run_id)}</b>"
+        f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"
+        f"<div class='hf-progress' role='progressbar' aria-valuenow='{100 * share:.0f}' aria-valuemin='0' "
+        f"aria-valuemax='100'><i style='width:{100 * share:.1f}%'></i></div>"
+        f"{facts((('', ' · '.join(filter(None, words))), ('device', device)))}{error}"
+    )
+
+
+_STATE_WORDS = {
+    "queued": "waiting for the device: another run is training",
+    "starting": "loading the libraries, the model and the data",
+    "running": "",
+    "stopping": "ending after this step",
+    "finished": "",
+    "stopped": "stopped by hand",
+    "failed": "",
+    "lost": "",
+}
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def scores(report: Mapping[str, Any]) -> str:
+    """The metrics of a finished run beside what always guessing the most frequent label would get."""
+    parts = []
+    for split, found in report["metrics"].items():
+        baseline = report["baseline"][split]
+        f1 = f"f1 of “{report['positive_label']}”" if report["positive_label"] else "f1 (macro)"
+        boxes = [("accuracy", found["accuracy"]), (f1, found["f1"]), ("f1 weighted", found["f1_weighted"])]
+        boxes.append((f"baseline: always “{baseline['label']}”", baseline["accuracy"]))
+        drawn = "".join(f"<div class='hf-score'><span>{escape(n)}</span><b>{v:.3f}</b></div>" for n, v in boxes)
+        rows = report["rows"][split]
+        parts.append(
+            f"<div class='hf-row-title'>{escape(split)} · {rows:,} rows</div><div class='hf-scores'>{drawn}</div>"
+        )
+    return "".join(parts)
+
+
+def confusion(report: Mapping[str, Any], split: str = "validation") -> str:
+    """The confusion matrix: rows are the true labels, columns the predicted ones; each row's share as its shade."""
+    labels, matrix = report["labels"], report["confusion_matrix"][split]
+    head = "".join(f"<th class='hf-number'>{escape(label)}</th>" for label in labels)
+    rows = []
+    for label, counts in zip(labels, matrix, strict=True):
+        total = sum(counts) or 1
+        cells = "".join(
+            f"<td style='background:color-mix(in srgb, var(--hf-bar) {90 * count / total:.0f}%, transparent)"
+            f"{';color:#18181b' if count > total / 2 else ''}'>{count}</td>"
+            for count in counts
+        )
+        rows.append(f"<tr><th>{escape(label)}</th>{cells}</tr>")
+    return (
+        "<div class='hf-scroll'><table class='hf-table hf-confusion'>"
+        f"<tr><th>true ↓ · predicted →</th>{head}</tr>{''.join(rows)}</table></div>"
+    )
+
+
+def data_summary(rows: int, splits: Mapping[str, int], labels: Mapping[str, int], found: Sequence[Problem]) -> str:
+    """What was found in a data set, and what is wrong with it."""
+    counted = [("rows", f"{rows:,}"), *((name, f"{count:,}") for name, count in splits.items())]
+    classes = ", ".join(f"{name} {count:,}" for name, count in list(labels.items())[:12])
+    said = [
+        f"{f'Row {problem.row}, column' if problem.row else 'Column'} {problem.column}: {problem.problem} {problem.fix}"
+        if problem.column
+        else f"{problem.problem} {problem.fix}"
+        for problem in found[:5]
+    ]
+    return facts([*counted, ("labels", classes or "none found")]) + notes(said)
