@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import STRATEGIES
@@ -141,26 +142,33 @@ class RunConfig:
         return dataclasses.replace(self, training=training, lora=lora)
 
     def check_training(self) -> None:
-        """Build the TrainingArguments once, so that a wrong name or value is refused before anything starts.
+        """Check names and values of `training` before anything starts.
+
+        A TrainingArguments is not built for this: building one reseeds every random generator of the process and
+        resets Accelerate's state, which a server can't have.
 
         Raises:
-            DemoError: an unknown field, or a value that transformers refuses.
+            DemoError: an unknown field, or a value that transformers would refuse.
         """
         from transformers import TrainingArguments
+        from transformers.trainer_utils import SchedulerType
+        from transformers.training_args import OptimizerNames
 
-        known = {spec.name for spec in dataclasses.fields(TrainingArguments)}
-        unknown = sorted(set(self.training) - known)
+        known = {spec.name: spec for spec in dataclasses.fields(TrainingArguments)}
+        unknown = sorted(set(self.training) - set(known))
         if unknown:
             raise DemoError(
                 f"TrainingArguments has no {', '.join(unknown)} in this version of transformers. "
                 "Its documentation lists the fields; take the wrong one out."
             )
-        for name, lowest in _LOWEST.items():
-            value = self.training.get(name)
-            if value is not None and not (
-                isinstance(value, int | float) and not isinstance(value, bool) and value >= lowest
-            ):
-                raise DemoError(f"{name} is {value!r}, but must be a number of at least {lowest}.")
+        for name, value in self.training.items():
+            _check_number(name, value, known[name].default)
+        for name, kind in (("lr_scheduler_type", SchedulerType), ("optim", OptimizerNames)):
+            choices = [member.value for member in kind]
+            if self.training.get(name, choices[0]) not in choices:
+                raise DemoError(f"{name} is {self.training[name]!r}, but must be one of {', '.join(choices)}.")
+        if self.training.get("fp16") and find_device().kind == "cpu":
+            raise DemoError("fp16 needs a GPU, and there is none here. Leave it out: on a CPU float32 is the fastest.")
 
 
 _LOWEST: Mapping[str, float] = {
@@ -184,6 +192,17 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "labels": ((tuple, type(None)), "a list of texts or null"),
     "max_length": ((int, type(None)), "a whole number or null"),
 }
+
+
+def _check_number(name: str, value: Any, default: Any) -> None:
+    """A field whose default is a switch or a number takes nothing else; some numbers have a lowest value."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise DemoError(f"{name} is {value!r}, but must be true or false.")
+    if isinstance(default, int | float) and not isinstance(default, bool) and not is_number:
+        raise DemoError(f"{name} is {value!r}, but must be a number.")
+    if is_number and name in _LOWEST and value < _LOWEST[name]:
+        raise DemoError(f"{name} is {value!r}, but must be at least {_LOWEST[name]:g}.")
 
 
 def _check_type(name: str, value: Any) -> None:

@@ -101,7 +101,9 @@ def parse(line: str) -> Event:
     """
     values = json.loads(line)
     try:
-        return _KINDS[values.pop("event")](**values)
+        kind = _KINDS[values.pop("event")]
+        # JSON knows no tuples; events do, because they are values.
+        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an event: {line[:200]}") from error
 

@@ -40,10 +40,11 @@ def write_report(config: RunConfig, folder: Path, device: Device, trainer: Any, 
         "per_class": {},
         "confusion_matrix": {},
     }
+    # Grouping by length would reorder what is predicted, too, and errors.csv would name the wrong rows.
+    trainer.args.train_sampling_strategy = "sequential"
     for name in ("validation", "test"):
         if name not in splits:
             continue
-        # Rows come back in their own order: predict() samples sequentially, whatever order training used.
         prediction = trainer.predict(splits[name], metric_key_prefix=name)
         references, predicted = prediction.label_ids, prediction.predictions.argmax(-1)
         report["metrics"][name] = plain_metrics(prediction.metrics, f"{name}_")

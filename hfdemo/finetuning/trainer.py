@@ -61,7 +61,6 @@ def _load(config: RunConfig, recipe: Recipe, settings: Settings, device: Device)
         recipe.model_class,
         settings,
         device=device,
-        num_labels=len(labels),
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
     )
@@ -152,12 +151,7 @@ def _build_trainer(
         train_dataset=splits["train"],
         eval_dataset=splits["validation"],
         processing_class=loaded.tokenizer,
-        data_collator=DataCollatorWithPadding(
-            loaded.tokenizer,
-            padding=True if rule.width is None else "max_length",
-            max_length=rule.width,
-            pad_to_multiple_of=rule.multiple_of,
-        ),
+        data_collator=DataCollatorWithPadding(loaded.tokenizer, **rule.collator_arguments()),
         compute_metrics=recipe.metrics(config.labels or (), config.positive_label),
         callbacks=[_reporter(config, folder, splits, notes, loaded.device, emit)],
     )

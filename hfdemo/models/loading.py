@@ -194,7 +194,8 @@ def _load_adapter(folder: Path, config: Any, auto_class: Any, settings: Settings
     base, report = _load_trained(local_folder(adapter_base(folder), settings), config, auto_class, settings)
     shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
     with safe_open(folder / "adapter_model.safetensors", "pt") as file:
-        stored = {name.removeprefix("base_model.model."): tuple(file.get_slice(name).get_shape()) for name in file}
+        names = list(file.keys())
+        stored = {name.removeprefix("base_model.model."): tuple(file.get_slice(name).get_shape()) for name in names}
     mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}
     model = PeftModel.from_pretrained(base, folder, ignore_mismatched_sizes=True).merge_and_unload()
     restored = set(stored) - mismatched

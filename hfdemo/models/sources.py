@@ -125,7 +125,7 @@ def _from_hub(ref: ModelRef, settings: Settings, progress: Progress | None) -> P
         return Path(
             snapshot_download(
                 ref.name,
-                revision=info.sha,
+                revision=ref.revision,  # by its name, so that the cache finds it under that name without a network
                 allow_patterns=patterns,
                 token=token,
                 etag_timeout=HUB_SECONDS,

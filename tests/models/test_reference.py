@@ -1,0 +1,49 @@
+"""What a person may type as "model"."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hfdemo.errors import ModelError
+from hfdemo.models.reference import ModelRef
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("bert-base-uncased", ModelRef("hub", "bert-base-uncased")),
+        (" owner/name ", ModelRef("hub", "owner/name")),
+        ("owner/name@v1.0", ModelRef("hub", "owner/name", "v1.0")),
+        ("owner/name@refs/pr/3", ModelRef("hub", "owner/name", "refs/pr/3")),
+        ("./model", ModelRef("folder", "./model")),
+        ("../model", ModelRef("folder", "../model")),
+        ("/data/model@home", ModelRef("folder", "/data/model@home")),
+        ("~/model", ModelRef("folder", "~/model")),
+        ("run:20260101-120000-tickets", ModelRef("run", "20260101-120000-tickets")),
+        ("embedded:minilm", ModelRef("embedded", "minilm")),
+        ("untrained:owner/name@main", ModelRef("untrained", "owner/name@main")),
+        ("untrained:./config.json", ModelRef("untrained", "./config.json")),
+    ],
+)
+def test_each_kind_is_told_by_how_it_is_written(text: str, expected: ModelRef) -> None:
+    assert ModelRef.parse(text) == expected
+    assert ModelRef.parse(str(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", "a/b/c", "owner/../name", "has space", "run:../../etc", "run:", "embedded:gpt5", "owner/name@",
+     "untrained:untrained:x", "untrained:", "<script>"],
+)  # fmt: skip
+def test_anything_else_gets_a_sentence(text: str) -> None:
+    with pytest.raises(ModelError, match=r"\.$"):
+        ModelRef.parse(text)
+
+
+@given(st.text(max_size=40))
+def test_no_text_breaks_the_parser_and_what_it_accepts_survives_a_round_trip(text: str) -> None:
+    try:
+        ref = ModelRef.parse(text)
+    except ModelError:
+        return
+    assert ModelRef.parse(str(ref)) == ref

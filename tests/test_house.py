@@ -1,0 +1,122 @@
+"""The walls of the house: who may import whom, what importing costs, and that the documents tell the truth."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+# A room may import from rooms further down only; rooms on one line don't know each other.
+FLOORS = [
+    {"app"},
+    {"hfdemo.ui"},
+    {"hfdemo.api"},
+    {"hfdemo.inference", "hfdemo.finetuning"},
+    {"hfdemo.snippets"},
+    {"hfdemo.tokenization", "hfdemo.models"},
+    {"hfdemo.serializing", "hfdemo.devices", "hfdemo.tasks", "hfdemo.settings"},
+    {"hfdemo.errors"},
+]
+SOURCES = [ROOT / "app.py", *sorted((ROOT / "hfdemo").rglob("*.py"))]
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found += [node.module or ""] + [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def floor(module: str) -> int | None:
+    return next(
+        (i for i, rooms in enumerate(FLOORS) if any(module == room or module.startswith(f"{room}.") for room in rooms)),
+        None,
+    )
+
+
+def room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
+    own = name_of(path)
+    if own == "hfdemo":
+        assert not [module for module in imports(path) if module.startswith("hfdemo")]
+        return
+    assert floor(own) is not None, f"{own} is on no floor: say in FLOORS where it belongs"
+    for module in imports(path):
+        if floor(module) is not None and room(module) != room(own):
+            assert floor(module) > floor(own), f"{own} imports {module}"  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_gradio_is_known_to_the_page_and_the_api_only(path: Path) -> None:
+    if not name_of(path).startswith(("app", "hfdemo.ui", "hfdemo.api")):
+        assert not [module for module in imports(path) if module.split(".")[0] == "gradio"]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_room_but_tasks_asks_which_task_it_has(path: Path) -> None:
+    if "tasks" not in path.parts:
+        asked = re.search(r"task(\.name)?\s*[!=]=\s*['\"]", path.read_text(encoding="utf-8"))
+        assert not asked, f"{path.name} asks {asked}"
+
+
+def test_importing_the_app_imports_neither_torch_nor_transformers() -> None:
+    code = "import sys, app; print([m for m in ('torch', 'transformers', 'datasets', 'peft') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip().splitlines()[-1] == "[]"
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines += (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    found = [line.split("#")[0].strip() for line in lines]
+    assert all("==" in line for line in found if line and not line.startswith("-"))
+    return dict(re.match(r"([\w.-]+)(?:\[\w+\])?==(\S+)", line).groups() for line in found if "==" in line)  # type: ignore[union-attr,misc]
+
+
+def test_the_space_front_matter_agrees_with_the_pins() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("---\n")
+    matter = dict(line.split(": ", 1) for line in readme.split("---")[1].strip().splitlines())
+    assert matter["sdk"] == "gradio"
+    assert matter["sdk_version"] == pins()["gradio"]
+    assert matter["app_file"] == "app.py"
+    assert matter["python_version"].strip('"') == "3.11"
+
+
+def test_every_dependency_is_pinned_and_has_its_reason() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert [name for name in pins() if f"| `{name}` |" not in contributing] == []
+
+
+def test_the_tree_in_the_readme_is_the_tree_on_the_disk() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = readme.split("## The rooms")[1].split("```")[1]
+    named = {line.split()[0].rstrip("/") for line in tree.splitlines() if line.strip() and line.split()[0] != "hfdemo/"}
+    rooms = {path.name for path in (ROOT / "hfdemo").iterdir() if not path.name.startswith("__")}
+    tops = {"app.py", "examples", "benchmarks", "tests"}
+    assert named == {name.removesuffix("/") for name in rooms | tops}
+
+
+def test_every_setting_is_documented() -> None:
+    from dataclasses import fields
+
+    from hfdemo.settings import Settings
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [spec.name for spec in fields(Settings) if f"`{spec.metadata['variable']}`" not in readme] == []
