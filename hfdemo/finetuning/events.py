@@ -57,10 +57,10 @@ class Evaluated(Event):
 
 @dataclass(frozen=True)
 class Saved(Event):
-    """Something was written, at `path` below the run folder."""
+    """A folder of the run was written. (Not called `path`: gradio_client downloads any dict that has a "path".)"""
 
     name: ClassVar[str] = "saved"
-    path: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,9 @@ def _save_model(config: RunConfig, folder: Path, loaded: LoadedModel, trainer: A
         # A reference, never the folder of this machine that the base was loaded from.
         model.peft_config["default"].base_model_name_or_path = config.model
         model.save_pretrained(adapter)
-        model.get_base_model().config.save_pretrained(adapter)
+        base = model.get_base_model()
+        base.config.architectures = [type(base).__name__]  # what save_pretrained of a whole model would write
+        base.config.save_pretrained(adapter)
         (adapter / "README.md").write_text(model_card(config, report), encoding="utf-8")
         model = model.merge_and_unload()
     model.save_pretrained(target)

@@ -11,7 +11,7 @@ EVENTS: list[Event] = [
     Started(0, 1.0, total_steps=10, epochs=2.0, device="CPU", rows={"train": 3}, notes=("a note",)),
     StepLogged(1, 2.0, epoch=0.1, loss=0.7, learning_rate=1e-4, grad_norm=None),
     Evaluated(5, 3.0, epoch=1.0, split="validation", metrics={"accuracy": 0.5}),
-    Saved(5, 3.5, path="model"),
+    Saved(5, 3.5, folder="model"),
     Finished(10, 4.0, metrics={"accuracy": 0.6}, seconds=3.0),
     Stopped(4, 4.0, kept=True),
     Failed(4, 4.0, error="It broke. Mend it."),

@@ -121,6 +121,8 @@ def test_a_lora_run_writes_an_adapter_and_a_merged_model_that_agree(
     adapter = json.loads((run.folder / "adapter" / "adapter_config.json").read_text())
     assert adapter["base_model_name_or_path"] == str(tiny)
     assert adapter["r"] == 4
+    config = json.loads((run.folder / "adapter" / "config.json").read_text())
+    assert config["architectures"] == ["BertForSequenceClassification"]
     kind = "AutoModelForSequenceClassification"
     merged = load(ModelRef.parse(f"run:{run.id}"), kind, settings)
     separate = load(ModelRef.parse(str(run.folder / "adapter")), kind, settings)

@@ -1,0 +1,269 @@
+"""The public endpoints, called as clients call them: gradio_client, raw HTTP and MCP, against a running app."""
+
+import asyncio
+import inspect
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client, handle_file
+
+from hfdemo.api import Endpoints
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.models.memory import ModelCache
+from hfdemo.tasks import TASKS
+from tests.conftest import ROOT, Server, wait_until
+
+SECRET = str(ROOT / "requirements.txt")
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Client:
+    return Client(server.url, verbose=False)
+
+
+def post(server: Server, endpoint: str, *data: Any) -> dict[str, Any]:
+    """A raw call that any program can make: no client library, no queue."""
+    request = urllib.request.Request(
+        f"{server.url}/gradio_api/run/{endpoint}",
+        json.dumps({"data": list(data)}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return dict(json.load(answer))
+    except urllib.error.HTTPError as error:
+        return dict(json.load(error))
+
+
+def test_every_endpoint_has_its_types_defaults_and_words(client: Client, models: ModelCache) -> None:
+    found = client.view_api(return_format="dict")["named_endpoints"]
+    endpoints = Endpoints(models.settings, models, RunStore(models.settings))
+    expected = {f"/{task.endpoint}": endpoints.task_endpoint(task) for task in TASKS.values()}
+    expected |= {
+        f"/{name}": method
+        for name, method in inspect.getmembers(endpoints, inspect.ismethod)
+        if not name.startswith("_") and name not in ("register", "task_endpoint")
+    }
+    assert set(found) == set(expected)
+    for name, function in expected.items():
+        parameters = inspect.signature(function).parameters.values()
+        said = {each["parameter_name"]: each for each in found[name]["parameters"]}
+        assert list(said) == [parameter.name for parameter in parameters], name
+        for parameter in parameters:
+            optional = parameter.default is not inspect.Parameter.empty
+            assert said[parameter.name]["parameter_has_default"] is optional, f"{name} {parameter.name}"
+            if optional:
+                assert said[parameter.name]["parameter_default"] == parameter.default
+        assert len(found[name]["returns"]) == 1, name
+        assert found[name]["description"], name
+
+
+def test_a_task_answers_with_the_pipelines_output(client: Client) -> None:
+    answer = client.predict("A joy from beginning to end.", api_name="/text_classification")
+    assert answer["model"] == "embedded:sentiment"
+    assert [item["label"] for item in answer["output"]] == ["positive", "negative"]
+    assert sum(item["score"] for item in answer["output"]) == pytest.approx(1.0)
+    assert set(answer["seconds"]) == {"load", "run"}
+    one = client.predict("Dull.", top_k=1, function_to_apply="none", api_name="/text_classification")
+    assert len(one["output"]) == 1
+    assert isinstance(one["output"][0]["score"], float)
+
+
+def test_hidden_states_arrive_as_numbers(client: Client) -> None:
+    output = client.predict("hello", api_name="/feature_extraction")["output"]
+    assert [len(output), len(output[0]), len(output[0][0])] == [1, 3, 384]
+    assert isinstance(output[0][0][0], float)
+
+
+def test_tokenize_returns_columns_and_takes_a_lone_text(client: Client) -> None:
+    one = client.predict("hello", api_name="/tokenize")
+    assert one["tokens"] == [["[CLS]", "hello", "[SEP]"]]
+    batch = client.predict(["a b c", "d"], ["x", "y"], padding=True, api_name="/tokenize")
+    assert {len(row) for row in batch["input_ids"]} == {7}
+    assert batch["attention_mask"][1] == [1, 1, 1, 1, 1, 0, 0]
+    assert batch["token_type_ids"][0] == [0, 0, 0, 0, 0, 1, 1]
+    assert batch["warnings"] == []
+
+
+def test_models_can_be_listed_loaded_and_unloaded(client: Client) -> None:
+    assert {each["task"] for each in client.predict(api_name="/list_tasks")} == set(TASKS)
+    card = client.predict("embedded:sentiment", api_name="/load_model")
+    assert (card["task"], card["parameters"] > 20_000_000) == ("text-classification", True)
+    assert "BertForSequenceClassification" in card["why"]
+    listed = client.predict(api_name="/list_models")
+    assert "embedded:sentiment" in [each["model"] for each in listed["loaded"]]
+    assert "embedded:minilm" in listed["available"]
+    assert client.predict("embedded:sentiment", api_name="/unload_model")["bytes"] == card["bytes"]
+
+
+def test_a_data_set_is_inspected_before_it_is_trained_on(client: Client, colours: Path) -> None:
+    found = client.predict(file=handle_file(str(colours)), api_name="/inspect_dataset")
+    assert found["columns"] == ["text", "label"]
+    assert found["rows"] == 46
+    assert found["labels"] == {"up": 23, "down": 23}
+    assert found["suggested"]["label_column"] == "label"
+    example = client.predict(dataset="tickets", api_name="/inspect_dataset")
+    assert example["splits"]["train"] + example["splits"]["validation"] == example["rows"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "said"),
+    [
+        ("text_classification", {"text": " "}, "only white space"),
+        ("text_classification", {"text": "x" * 100_000}, "100,000 characters"),
+        ("text_classification", {"text": "hi", "model": "a/b/c"}, "not a model reference"),
+        ("text_classification", {"text": "hi", "model": "owner/name"}, "can't be reached"),
+        ("text_classification", {"text": "hi", "model": "run:nope"}, "no run 'nope'"),
+        ("text_classification", {"text": "hi", "top_k": 0}, "at least 1"),
+        ("tokenize", {"texts": "x" * 100_000}, "100,000 characters"),
+        ("tokenize", {"texts": []}, "no text"),
+        ("load_model", {"model": "embedded:sentiment", "task": "mind-reading"}, "no task 'mind-reading'"),
+        ("inspect_dataset", {}, "no data set"),
+        ("inspect_dataset", {"dataset": "./nowhere.csv"}, "no file 'nowhere.csv'"),
+        ("start_run", {}, "needs a dataset"),
+        ("start_run", {"config": {"dataset": "tickets", "label_column": "nope"}}, "no column 'nope'"),
+        ("start_run", {"config": {"dataset": "tickets", "speed": 9}}, "no speed"),
+        ("run_status", {"run": "nope"}, "no run 'nope'"),
+        ("watch_run", {"run": "nope"}, "no run 'nope'"),
+        ("delete_run", {"run": "../.."}, "no run"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_changes_nothing(
+    client: Client, server: Server, endpoint: str, arguments: dict[str, Any], said: str
+) -> None:
+    before = sorted(server.home.glob("runs/*"))
+    with pytest.raises(Exception, match=said):
+        client.predict(**arguments, api_name=f"/{endpoint}")
+    assert sorted(server.home.glob("runs/*")) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("", "is empty"), ("text,label\n", "no rows"), ("hello world\n", "not a CSV file"), ("\0\1\2", "binary")],
+)
+def test_a_file_that_is_no_table_gets_a_sentence(client: Client, tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "upload.csv"
+    path.write_text(content)
+    with pytest.raises(Exception, match=said):
+        client.predict(file=handle_file(str(path)), api_name="/inspect_dataset")
+
+
+def test_a_file_with_one_class_starts_no_run(client: Client, server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("text,label\n" + "".join(f"text {i},same\n" for i in range(20)))
+    config = {"text_column": "text", "label_column": "label"}
+    with pytest.raises(Exception, match="nothing to learn"):
+        client.predict(config=config, file=handle_file(str(path)), api_name="/start_run")
+    assert not list(server.home.glob("runs/*one*"))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"path": SECRET},
+        {"path": SECRET, "meta": {"_type": "gradio.FileData"}},
+        {"path": f"../../../..{SECRET}"},
+        {"path": "/etc/passwd"},
+        {"path": ["/etc/passwd"]},
+        {"url": "file:///etc/passwd"},
+        SECRET,
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("endpoint", ["inspect_dataset", "start_run"])
+def test_a_forged_file_argument_is_refused(server: Server, endpoint: str, forged: object) -> None:
+    data = (forged, None) if endpoint == "inspect_dataset" else ({"dataset": "tickets"}, forged)
+    answer = post(server, endpoint, *data)
+    assert "data" not in answer, answer
+    assert "gradio" not in json.dumps(answer) or "error" in answer
+    assert not list(server.home.glob("runs/*requirements*"))
+
+
+def test_a_link_in_the_upload_folder_leads_nowhere_else(server: Server) -> None:
+    import gradio as gr
+
+    link = Path(gr.utils.get_upload_folder()) / "link.csv"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(SECRET)
+    assert "not uploaded here" in json.dumps(post(server, "inspect_dataset", {"path": str(link)}, None))
+
+
+def test_an_mcp_client_finds_the_tools_and_calls_one(server: Server) -> None:
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def call() -> tuple[dict[str, Any], Any]:
+        async with (
+            streamablehttp_client(f"{server.url}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            arguments = {"text": "A joy from beginning to end.", "top_k": 1}
+            return tools, await session.call_tool("text_classification", arguments)
+
+    tools, result = asyncio.run(call())
+    assert set(tools) >= {"text_classification", "feature_extraction", "tokenize", "start_run", "run_status"}
+    tool = tools["text_classification"]
+    assert tool.inputSchema["required"] == ["text"]
+    assert "labels to return" in tool.inputSchema["properties"]["top_k"]["description"]
+    assert not result.isError
+    assert "positive" in result.content[0].text
+
+
+@pytest.mark.slow
+def test_the_whole_story_through_the_api(client: Client, server: Server) -> None:
+    """Inspect, start, watch, report, predict with run:<id>, archive, delete: what a program does with this app."""
+    suggested = client.predict(dataset="tickets", api_name="/inspect_dataset")["suggested"]
+    assert suggested == {
+        "text_column": "text",
+        "label_column": "label",
+        "text_pair_column": None,
+        "split_column": "split",
+    }
+    run = client.predict(config={"dataset": "tickets", "training": {"num_train_epochs": 2}}, api_name="/start_run")[
+        "run"
+    ]
+    seen = list(client.submit(run, api_name="/watch_run"))
+    assert {status["state"] for status in seen} >= {"running", "finished"}
+    steps = [status["step"] for status in seen]
+    assert steps == sorted(steps)
+    assert steps[-1] == seen[-1]["total_steps"] == 74
+    assert any(status["eta_seconds"] for status in seen)
+
+    events = client.predict(run, api_name="/run_events")
+    assert (events[0]["event"], events[-1]["event"]) == ("started", "finished")
+    assert client.predict(run, after=1, limit=2, api_name="/run_events") == events[1:3]
+    report = client.predict(run, api_name="/run_report")
+    accuracy = report["metrics"]["validation"]["accuracy"]
+    assert accuracy == seen[-1]["metrics"]["accuracy"]
+    assert accuracy > report["baseline"]["validation"]["accuracy"] + 0.3
+    compile(client.predict(run, api_name="/run_script"), "train.py", "exec")
+
+    text = "my parcel says delivered but there is nothing at the door"
+    answer = client.predict(text, model=f"run:{run}", api_name="/text_classification")
+    assert answer["output"][0]["label"] == "delivery"
+    assert answer["warnings"] == []
+    archive = Path(client.predict(run, api_name="/download_run"))
+    assert archive.stat().st_size > 80 * 1024**2
+    assert run in [each["run"] for each in client.predict(api_name="/list_runs")]
+    assert client.predict(run, api_name="/delete_run") == {"deleted": run}
+    assert not (server.home / "runs" / run).exists()
+
+
+@pytest.mark.slow
+def test_a_run_can_be_stopped_and_its_model_kept(client: Client, colours: Path) -> None:
+    config = {"training": {"num_train_epochs": 500}}
+    run = client.predict(config=config, file=handle_file(str(colours)), api_name="/start_run")["run"]
+    assert run.endswith("colours")
+    wait_until(lambda: client.predict(run, api_name="/run_status")["step"] > 0, 60, "the first step")
+    with pytest.raises(Exception, match="Stop it first"):
+        client.predict(run, api_name="/delete_run")
+    assert client.predict(run, api_name="/stop_run")["state"] in ("stopping", "stopped")
+    wait_until(lambda: client.predict(run, api_name="/run_status")["state"] == "stopped", 60, "the stop")
+    answer = client.predict("the boat is cold today", model=f"run:{run}", api_name="/text_classification")
+    assert {item["label"] for item in answer["output"]} == {"up", "down"}

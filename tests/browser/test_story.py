@@ -1,0 +1,157 @@
+"""The newcomer's story in a real browser: classify, see the tokens, fine-tune, watch, use the result."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.find import launch_options
+from tests.conftest import ROOT, Server, serve
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+SHOTS = ROOT / "screenshots"
+PATIENT = 120_000  # milliseconds: the first answer loads torch, a run trains
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**launch_options())  # type: ignore[arg-type]
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+def open_page(browser: Browser, app: Server, width: int = 1440, mode: str = "light") -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{app.url}/?__theme={mode}")
+    return page
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def shoot(page: Page, name: str) -> None:
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
+    page = open_page(browser, app)
+    broken: list[str] = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+
+    # Run a model: the tab opens on an answer, and answers what is typed.
+    answer = page.locator(".hf-label").first
+    expect(answer).to_contain_text("positive", timeout=PATIENT)
+    page.get_by_label("Text", exact=True).fill("Dull, loud and far too long.")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(answer).to_contain_text("negative", timeout=PATIENT)
+    stages = page.locator(".hf-stage")
+    expect(stages).to_have_count(3)
+    expect(stages.nth(0)).to_contain_text("[CLS]")
+    expect(stages.nth(1)).to_contain_text("logits")
+    expect(stages.nth(2)).to_contain_text("softmax")
+    expect(page.locator(".hf-facts").first).to_contain_text("Every weight came from the checkpoint")
+    shoot(page, "run-1440-light")
+
+    # See the tokens: live while typing.
+    tab(page, "See the tokens")
+    page.get_by_label("Texts", exact=True).fill("unbelievable\nHi <b>there</b>")
+    page.get_by_label("Second texts").fill("yes\nno")
+    words = page.locator(".hf-tokens:visible td.hf-token")
+    expect(words.first).to_have_text("[CLS]", timeout=PATIENT)
+    expect(page.locator(".hf-tokens:visible td.hf-second")).to_have_text(["yes", "no"], timeout=PATIENT)
+    expect(page.locator(".hf-tokens:visible td.hf-pad").first).to_have_text("[PAD]")
+    expect(page.get_by_text("token_type_ids", exact=True).first).to_be_visible()
+    page.get_by_label("False").check()
+    expect(page.get_by_text("These rows are ragged")).to_be_visible(timeout=PATIENT)
+    shoot(page, "tokens-1440-light")
+
+    # Fine-tune: upload a CSV, choose, start, watch, and use the result in the first tab.
+    tab(page, "Fine-tune")
+    expect(page.locator(".hf-chip")).to_contain_text(re.compile("CPU|GPU|NVIDIA|Apple|XPU"))
+    path = tmp_path / "colours.csv"
+    rows = [f"the {thing} is {mood},{label}" for thing in ("sea", "sky", "wall", "road", "leaf", "lamp", "boat", "bird")
+            for mood, label in (("warm today", "up"), ("cold today", "down"), ("hot now", "up"), ("icy now", "down"))]  # fmt: skip
+    path.write_text("note,mood\n" + "\n".join(rows) + "\n")
+    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    expect(page.get_by_label("Label column")).to_have_value("mood", timeout=PATIENT)
+    expect(page.get_by_label("Text column")).to_have_value("note")
+    expect(page.get_by_text("up 16, down 16")).to_be_visible()
+    page.get_by_label("Epochs").fill("6")
+    page.get_by_role("button", name="Start", exact=True).click()
+    state = page.locator(".hf-state")
+    expect(state).to_have_text(re.compile("starting|running"), timeout=PATIENT)
+    expect(state).to_have_text("running", timeout=PATIENT)
+    expect(page.get_by_text(re.compile(r"step \d+ of \d+"))).to_be_visible(timeout=PATIENT)
+
+    # Closing the tab loses nothing: a new page shows the same run.
+    page.close()
+    page = open_page(browser, app)
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    tab(page, "Fine-tune")
+    state = page.locator(".hf-state")
+    expect(state).to_have_text("finished", timeout=PATIENT)
+    expect(page.locator(".hf-score").first).to_contain_text("accuracy")
+    expect(page.locator(".hf-confusion")).to_contain_text("up")
+    expect(page.locator("canvas, svg.marks").first).to_be_visible()
+    shoot(page, "finetune-1440-light")
+    page.get_by_role("button", name="Use it in Run a model").click()
+    expect(page.get_by_label("Model", exact=True)).to_have_value(re.compile("^run:.*colours$"), timeout=PATIENT)
+    page.get_by_label("Text", exact=True).fill("the road is cold today")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".hf-label").first).to_contain_text("down", timeout=PATIENT)
+    shoot(page, "run-of-a-run-1440-light")
+    assert broken == []
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "mode"), [(1440, "dark"), (390, "light"), (390, "dark")])
+def test_every_tab_fits_the_screen_and_has_something_on_it(
+    browser: Browser, app: Server, width: int, mode: str
+) -> None:
+    page = open_page(browser, app, width, mode)
+    for name, sign in (("Run a model", ".hf-label"), ("See the tokens", ".hf-tokens"), ("Fine-tune", ".hf-facts")):
+        tab(page, name)
+        expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
+        time.sleep(0.5)  # a picture of a finished animation
+        shoot(page, f"{name.split()[0].lower()}-{width}-{mode}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the screen"
+    page.close()
+
+
+def test_bad_input_becomes_a_sentence_on_the_page_and_the_page_goes_on(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    model = page.get_by_label("Model", exact=True)
+    model.fill("owner/no-such-model")
+    model.press("Enter")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("can't be reached from here")).to_be_visible(timeout=10_000)
+    model.fill("embedded:sentiment")
+    model.press("Enter")
+    page.get_by_label("Text", exact=True).fill("<img src=x onerror=alert(1)> wonderful")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".hf-stage").first).to_contain_text("wonderful", timeout=PATIENT)
+    assert page.locator(".hf-stage img").count() == 0
+    page.close()
+
+
+def test_another_task_brings_its_own_panel_and_answer(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    page.get_by_label("Task").click()
+    page.get_by_role("option", name="Feature extraction").click()
+    expect(page.get_by_text("texts × tokens × hidden size")).to_be_visible(timeout=PATIENT)
+    expect(page.get_by_label("Second text")).to_have_count(1)  # the one of the tokens tab is left
+    shoot(page, "features-1440-light")
+    page.close()
