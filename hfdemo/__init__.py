@@ -11,6 +11,7 @@ The rooms, in import order (a room imports only from rooms below it; a test hold
     models           references -> loaded models, and the cache that holds them
     devices          the accelerator at hand, or why there is none
     tasks            what can be run: one row per task
+    heavy            the libraries that take seconds to import, imported in one order
     settings, errors what the environment may change; what may go wrong
 
 One text's way through: ui/inference.py -> inference.predict -> models.loading -> the task's row -> Prediction

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from hfdemo.heavy import import_libraries
+
 
 @dataclass(frozen=True)
 class Device:
@@ -20,6 +22,7 @@ class Device:
 
 def find_device() -> Device:
     """The device that models run and train on: what torch.accelerator reports, else the CPU."""
+    import_libraries()
     import torch
 
     if torch.accelerator.is_available():

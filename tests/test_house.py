@@ -19,7 +19,7 @@ FLOORS = [
     {"hfdemo.snippets"},
     {"hfdemo.tokenization", "hfdemo.models"},
     {"hfdemo.serializing", "hfdemo.devices", "hfdemo.tasks", "hfdemo.settings"},
-    {"hfdemo.errors"},
+    {"hfdemo.errors", "hfdemo.heavy"},
 ]
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "hfdemo").rglob("*.py"))]
 

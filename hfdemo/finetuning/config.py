@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
+from hfdemo.heavy import import_libraries
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import STRATEGIES
 
@@ -150,6 +151,7 @@ class RunConfig:
         Raises:
             DemoError: an unknown field, or a value that transformers would refuse.
         """
+        import_libraries()
         from transformers import TrainingArguments
         from transformers.trainer_utils import SchedulerType
         from transformers.training_args import OptimizerNames

@@ -103,7 +103,10 @@ def parse(line: str) -> Event:
     try:
         kind = _KINDS[values.pop("event")]
         # JSON knows no tuples; events do, because they are values.
-        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return kind(**fields)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an event: {line[:200]}") from error
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from hfdemo.devices import Device, find_device
 from hfdemo.errors import ModelError
+from hfdemo.heavy import import_libraries
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import Progress, local_folder
 from hfdemo.settings import Settings
@@ -100,6 +101,7 @@ def load(
     Raises:
         ModelError: the reference can't be found, read or loaded as this class.
     """
+    import_libraries()
     import transformers
 
     folder = local_folder(ref, settings, progress)
@@ -122,6 +124,7 @@ def load(
 
 def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
     """The config in `folder`; for an adapter without one of its own, that of its base model."""
+    import_libraries()
     from transformers import AutoConfig
 
     if folder.is_dir() and not (folder / "config.json").is_file():
@@ -135,6 +138,7 @@ def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
     Raises:
         ModelError: there are no tokenizer files.
     """
+    import_libraries()
     from transformers import AutoTokenizer
 
     folder = local_folder(ref, settings)

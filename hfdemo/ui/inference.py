@@ -31,6 +31,7 @@ def build(endpoints: Endpoints) -> tuple[gr.Dropdown, gr.Dropdown]:
             label="Model",
             info=MODEL_HELP,
             allow_custom_value=True,
+            interactive=True,
             scale=2,
             min_width=300,
         )

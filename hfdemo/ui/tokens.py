@@ -94,9 +94,8 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> None:
         "api_visibility": "private",
         **HEAVY,
     }
-    gr.on([texts.input, pairs.input], at_the_edge(show), **wires)
-    changes = [widget.change for widget in (tokenizer, padding, truncation, max_length, special, side, multiple)]
-    gr.on([*changes, demo.load], at_the_edge(show), **wires)
+    # .change, not .input: the latter hears the keyboard, but no paste.
+    gr.on([*(widget.change for widget in inputs), demo.load], at_the_edge(show), **wires)
 
 
 def _lines(text: str) -> list[str]:

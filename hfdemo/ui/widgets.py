@@ -16,18 +16,22 @@ def field_widget(field: Field, value: Any = None) -> gr.components.Component:
     return _FIELDS[field.kind](field, value)
 
 
+# Inside gr.render a component with a value is drawn disabled unless it says that it is interactive.
+
+
 def _text(field: Field, value: Any) -> gr.components.Component:
-    return gr.Textbox(value=value, label=field.label, info=field.help, lines=3 if field.required else 1, max_lines=12)
+    lines = 3 if field.required else 1
+    return gr.Textbox(value=value, label=field.label, info=field.help, lines=lines, max_lines=12, interactive=True)
 
 
 def _number(field: Field, value: Any) -> gr.components.Component:
     # gradio draws an empty number as 0, so 0 has to mean "not set" where a field may be left out.
-    return gr.Number(value=value or 0, label=field.label, info=field.help, precision=0, minimum=0)
+    return gr.Number(value=value or 0, label=field.label, info=field.help, precision=0, minimum=0, interactive=True)
 
 
 def _choice(field: Field, value: Any) -> gr.components.Component:
     choices = [("as the model says", ""), *((choice, choice) for choice in field.choices)]
-    return gr.Dropdown(choices, value=value or "", label=field.label, info=field.help)
+    return gr.Dropdown(choices, value=value or "", label=field.label, info=field.help, interactive=True)
 
 
 _FIELDS: Mapping[str, Callable[[Field, Any], gr.components.Component]] = {

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,7 +177,7 @@ def test_a_hub_model_is_downloaded_with_progress_once_and_works_offline_afterwar
         "print(json.dumps([said, seen, loaded.card()['load_report'], offline_choices(settings)]))\n"
     )
 
-    def run(endpoint: str, *names: str) -> list[list[str]]:
+    def run(endpoint: str, *names: str) -> Any:
         environment = {
             **os.environ,
             "HF_ENDPOINT": endpoint,
@@ -188,7 +189,7 @@ def test_a_hub_model_is_downloaded_with_progress_once_and_works_offline_afterwar
             cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
-        return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+        return json.loads(done.stdout.splitlines()[-1])
 
     said, seen, report, _ = run(hub, "owner/tiny", "owner/gated", "owner/none")
     assert Path(said[0], "model.safetensors").is_file()

@@ -1,6 +1,7 @@
 """Whatever a person, a file or a model supplied is text on the page, never markup."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ SAFE = "&lt;img src=x onerror=alert(1)&gt;&#x27;&quot;&amp;&lt;/script&gt;"
 def encoding(tokens: list[list[str]], attention: list[list[int]]) -> Encoding:
     ids = [[index for index, _ in enumerate(row)] for row in tokens]
     zeros = [[0] * len(row) for row in tokens]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "input_ids": ids,
         "attention_mask": attention,
         "special_tokens_mask": zeros,
