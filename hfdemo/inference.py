@@ -19,12 +19,14 @@ from hfdemo.tasks import Call, Scores, Task
 class Stages:
     """What went on inside the pipeline.
 
-    `tokens` and `token_ids` are those of the first row of the batch; `inputs` and `outputs` are (name, shape) of
-    the tensors that went into and came out of the model; `scores` is there when the answer is made from logits.
+    `tokens` and `token_ids` are those of the first row of the batch, `special` marks [CLS] and the like; `inputs` and
+    `outputs` are (name, shape) of the tensors that went into and came out of the model; `scores` is there when the
+    answer is made from logits.
     """
 
     tokens: tuple[str, ...]
     token_ids: tuple[int, ...]
+    special: tuple[bool, ...]
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     scores: Scores | None
@@ -124,6 +126,7 @@ def _stages(
     return Stages(
         tokens=tuple(loaded.tokenizer.convert_ids_to_tokens(list(token_ids))),
         token_ids=token_ids,
+        special=tuple(token in set(loaded.tokenizer.all_special_ids) for token in token_ids),
         inputs=shapes(model_inputs),
         outputs=shapes(model_outputs),
         scores=task.explain(loaded.model.config, model_outputs, parameters) if task.explain else None,

@@ -18,6 +18,7 @@ def test_the_stages_lead_from_the_text_to_the_answer(models: ModelCache, tiny: P
     stages, scores = prediction.stages, prediction.stages.scores
     assert stages.tokens == ("[CLS]", "hello", "there", "[SEP]")
     assert stages.token_ids == (101, 7592, 2045, 102)
+    assert stages.special == (True, False, False, True)
     assert ("input_ids", (1, 4)) in stages.inputs
     assert stages.outputs == (("logits", (1, 3)),)
     assert scores is not None

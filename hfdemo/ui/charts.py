@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ def loss_table(events: Sequence[Event]) -> pd.DataFrame:
         for event in _validations(events)
         if event.metrics.get("loss") is not None
     ]
-    return pd.DataFrame(rows, columns=["step", "loss", "split"])
+    return _table(rows, {"step": float, "loss": float, "split": str})
 
 
 def metrics_table(events: Sequence[Event]) -> pd.DataFrame:
@@ -28,7 +29,12 @@ def metrics_table(events: Sequence[Event]) -> pd.DataFrame:
         for name in ("accuracy", "f1")
         if name in event.metrics
     ]
-    return pd.DataFrame(rows, columns=["epoch", "value", "metric"])
+    return _table(rows, {"epoch": float, "value": float, "metric": str})
+
+
+def _table(rows: list[tuple[Any, ...]], columns: dict[str, type]) -> pd.DataFrame:
+    """An empty table needs its types as well: a chart that once saw a column without numbers draws it as names."""
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
 def _validations(events: Sequence[Event]) -> list[Evaluated]:

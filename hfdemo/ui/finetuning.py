@@ -165,9 +165,10 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
             charts.metrics_table([]),
             x="epoch",
             y="value",
+            y_title=" ",
             color="metric",
             color_map={"accuracy": "#f59e0b", "f1": "#0ea5e9"},
-            title="Validation accuracy and F1",
+            title="Accuracy and F1 on validation",
             y_lim=[0, 1],
             height=230,
             min_width=280,
@@ -184,36 +185,38 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
 
     def refresh(run_id: str | None, shown: str) -> tuple[Any, ...]:
         """Everything that shows the run; components whose content did not change are left alone."""
-        if not run_id:
+        found = next((run for run in endpoints.runs.list() if run.id == run_id), None)
+        if found is None:  # nothing chosen, or deleted from another page
+            none_left = gr.update(choices=_run_choices(endpoints), value=None) if run_id else gr.skip()
             buttons = [gr.update(interactive=False)] * 3
             hidden = gr.update(visible=False)
-            return (html.empty(NO_RUN), *buttons, hidden, gr.skip(), gr.skip(), "", None, "", "", "", "")
-        found = endpoints.runs.get(run_id)
+            return (none_left, html.empty(NO_RUN), *buttons, hidden, gr.skip(), gr.skip(), "", None, "", "", "", "")
         events = found.events()
         status = found.status(events)
-        stamp = f"{run_id} {status.state} {len(events)}"
+        stamp = f"{found.id} {status.state} {len(events)}"
         if stamp == shown:
-            return tuple([gr.skip()] * 13)
+            return tuple([gr.skip()] * 14)
         has_model = (found.folder / "model" / "config.json").is_file() and not status.active
         report = found.report() if has_model and (found.folder / "report.json").is_file() else None
-        settled = report is None or f"{run_id} {status.state}" == " ".join(shown.split()[:2])
+        same_state = f"{found.id} {status.state}" == " ".join(shown.split()[:2])
         return (
-            html.progress(run_id, status, _device(events)),
+            gr.skip() if same_state else gr.update(choices=_run_choices(endpoints)),
+            html.progress(found.id, status, _device(events)),
             gr.update(interactive=status.active),
-            gr.update(interactive=has_model),
+            gr.update(interactive=has_model, variant="primary" if has_model else "secondary"),
             gr.update(interactive=not status.active),
             gr.update(visible=bool(events)),
             charts.loss_table(events),
             charts.metrics_table(events),
             "" if report is None else html.scores(report) + html.confusion(report),
-            gr.skip() if settled and report else _errors(found) if report else None,
+            gr.skip() if same_state else _errors(found) if report else None,
             found.script(),
             json.dumps(found.config.to_json(), indent=2, ensure_ascii=False),
             found.log_tail(2000),
             stamp,
         )
 
-    outputs = [state, stop, use, delete, plots, loss, curve, result, wrong, code, config, log, shown]
+    outputs = [run, state, stop, use, delete, plots, loss, curve, result, wrong, code, config, log, shown]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
     gr.on([timer.tick, run.change], at_the_edge(refresh), [run, shown], outputs, **quiet)
 

@@ -104,7 +104,10 @@ def prediction_facts(prediction: Prediction) -> str:
 
 def stages(inside: Stages, seconds: Mapping[str, float]) -> str:
     """The pipeline's three stages: tokens and ids, tensors in and out, logits to scores."""
-    cells = [Cell(t, i, "token", None, None, None, 1) for t, i in zip(inside.tokens, inside.token_ids, strict=True)]
+    cells = [
+        Cell(token, number, "special" if special else "token", None, None, None, 1)
+        for token, number, special in zip(inside.tokens, inside.token_ids, inside.special, strict=True)
+    ]
     first = _stage(
         "1 · Tokenizer",
         seconds["preprocess"],

@@ -36,7 +36,9 @@ def encoding(tokens: list[list[str]], attention: list[list[int]]) -> Encoding:
     [
         html.label_bars([{"label": EVIL, "score": 0.5}]),
         html.stages(
-            Stages((EVIL,), (1,), ((EVIL, (1,)),), ((EVIL, (1,)),), Scores("softmax", (EVIL,), (0.1,), (1.0,))),
+            Stages(
+                (EVIL,), (1,), (False,), ((EVIL, (1,)),), ((EVIL, (1,)),), Scores("softmax", (EVIL,), (0.1,), (1.0,))
+            ),
             {"preprocess": 0.0, "forward": 0.0, "postprocess": 0.0},
         ),
         html.token_rows(encoding([[EVIL]], [[1]]), Waste(1, 1)),
