@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import Progress
 from hfdemo.serializing import to_json
 from hfdemo.tasks import Call, Scores, Task
 

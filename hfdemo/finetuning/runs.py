@@ -26,6 +26,8 @@ from hfdemo.finetuning.dataset import Prepared, prepare, read_tables
 from hfdemo.finetuning.events import FINAL, Evaluated, Event, Failed, Finished, Started, StepLogged, Stopped, parse_all
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.script import training_script
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import check
 from hfdemo.settings import Settings
 
 State = Literal["queued", "starting", "running", "stopping", "finished", "stopped", "failed", "lost"]
@@ -198,6 +200,7 @@ class RunStore:
         """
         find_recipe(config.task)
         config.check_training()
+        check(ModelRef.parse(config.model), self.settings)
         prepared = prepare(config, read_tables(config.dataset, self.settings, file))
         filled = _fill_in(config, prepared)
         name = file.stem if file is not None else Path(config.dataset).name

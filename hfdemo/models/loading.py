@@ -9,8 +9,9 @@ from typing import Any
 from hfdemo.devices import Device, find_device
 from hfdemo.errors import ModelError
 from hfdemo.heavy import import_libraries
+from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import Progress, local_folder
+from hfdemo.models.sources import local_folder
 from hfdemo.settings import Settings
 
 
@@ -101,10 +102,11 @@ def load(
     Raises:
         ModelError: the reference can't be found, read or loaded as this class.
     """
+    # First of all: without a network this says so at once, before seconds of imports.
+    folder = local_folder(ref, settings, progress)
     import_libraries()
     import transformers
 
-    folder = local_folder(ref, settings, progress)
     auto_class = getattr(transformers, model_class)
     try:
         config = load_config(folder, settings, **config_overrides)
@@ -119,7 +121,7 @@ def load(
         ) from error
     device = device or find_device()
     model.eval().to(device.kind)
-    return LoadedModel(ref, model, load_tokenizer(ref, settings), device, report, folder)
+    return LoadedModel(ref, model, tokenizer_in(folder, settings), device, report, folder)
 
 
 def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
@@ -133,7 +135,16 @@ def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
 
 
 def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
-    """The tokenizer of `ref`; an adapter has its base model's, a bare config.json the embedded one.
+    """The tokenizer of `ref`.
+
+    Raises:
+        ModelError: the reference can't be found, or has no tokenizer files.
+    """
+    return tokenizer_in(local_folder(ref, settings), settings)
+
+
+def tokenizer_in(folder: Path, settings: Settings) -> Any:
+    """The tokenizer in `folder`; an adapter has its base model's, a bare config.json the embedded one.
 
     Raises:
         ModelError: there are no tokenizer files.
@@ -141,7 +152,6 @@ def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
     import_libraries()
     from transformers import AutoTokenizer
 
-    folder = local_folder(ref, settings)
     if folder.is_file():
         folder = local_folder(ModelRef("embedded", "minilm"), settings)
     elif (folder / "adapter_config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
@@ -149,7 +159,7 @@ def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{ref} has no tokenizer that can be loaded: {_first_sentence(error)}") from error
+        raise ModelError(f"There is no tokenizer that can be loaded: {_first_sentence(error)}") from error
 
 
 def adapter_base(folder: Path) -> ModelRef:

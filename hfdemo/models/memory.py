@@ -11,9 +11,9 @@ from threading import Lock
 from typing import Any
 
 from hfdemo.errors import ModelError
+from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel, load, load_tokenizer
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import Progress
 from hfdemo.settings import Settings
 
 

@@ -1,27 +1,17 @@
-"""From a reference to a local folder: the one door to the Hub, the runs, the package and the disk."""
+"""From a reference to a local folder, whatever its source: the Hub, a run, the package, the disk."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 from hfdemo.errors import ModelError, Unreachable
+from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_folder, hub_patterns
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SENTIMENT = Path(__file__).resolve().parents[2] / "examples" / "models" / "sentiment"
-HUB_SECONDS = 2.0
-
-# Everything a text model needs, and nothing that is a second copy of it in another format.
-_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.safetensors.index.json")
-_PICKLES = ("*.bin", "*.bin.index.json")
-
-Progress = Callable[[int, int], None]
 
 
 def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = None) -> Path:
@@ -31,7 +21,7 @@ def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = 
 
     Raises:
         ModelError: there is no such thing, or this server may not read it.
-        Unreachable: it is on the Hub, not cached here, and the Hub does not answer within HUB_SECONDS.
+        Unreachable: it is on the Hub, not cached here, and the Hub does not answer within two seconds.
     """
     origin = ref.origin
     if origin.source == "hub":
@@ -92,120 +82,37 @@ def _from_disk(ref: ModelRef, settings: Settings) -> Path:
     return path
 
 
+def check(ref: ModelRef, settings: Settings) -> None:
+    """Make sure that `ref` can be had, without downloading anything.
+
+    Raises:
+        ModelError, Unreachable: as `local_folder`.
+    """
+    origin = ref.origin
+    if origin.source != "hub":
+        local_folder(origin, settings)
+    elif hub_patterns(origin, settings.public) is None and cached_folder(origin) is None:
+        raise _unreachable(origin, settings)
+
+
 def _from_hub(ref: ModelRef, settings: Settings, progress: Progress | None) -> Path:
-    import httpx2
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-
-    token = False if settings.public else None
-    try:
-        info = _ask_hub(ref, token)
-    except GatedRepoError as error:
-        raise ModelError(
-            f"{ref.name} is gated. Ask for access on its page on the Hub, then run `hf auth login`."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ModelError(
-            f"The Hub has no model {ref.name!r} that can be seen from here. Check the spelling."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise ModelError(
-            f"{ref.name} has no revision {ref.revision!r}. Leave `@{ref.revision}` out for the newest."
-        ) from error
-    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
-        return _from_hub_cache(ref, settings, error)
-
-    names = [file.rfilename for file in info.siblings or []]
-    patterns = list(_FILES)
-    if not any(name.endswith(".safetensors") for name in names):
-        if settings.public:
-            raise ModelError(f"{ref.name} has only pickled weights, which a shared server does not load. Pick another.")
-        patterns += _PICKLES
-    try:
-        return Path(
-            snapshot_download(
-                ref.name,
-                revision=ref.revision,  # by its name, so that the cache finds it under that name without a network
-                allow_patterns=patterns,
-                token=token,
-                etag_timeout=HUB_SECONDS,
-                tqdm_class=_reporting_bar(progress) if progress else None,
-            )
-        )
-    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
-        raise Unreachable(
-            f"The download of {ref.name} broke off ({type(error).__name__}). Run again: it goes on where it stopped."
-        ) from error
+    folder = hub_folder(ref, settings.public, progress)
+    if folder is None:
+        raise _unreachable(ref, settings)
+    return folder
 
 
-def _ask_hub(ref: ModelRef, token: bool | None) -> Any:
-    """model_info with a deadline on the whole call: `timeout=` alone does not bound a name lookup that hangs."""
-    from huggingface_hub import HfApi
-
-    answer: Future[Any] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(HfApi(token=token).model_info(ref.name, revision=ref.revision, timeout=HUB_SECONDS))
-        except BaseException as error:  # handed to the caller, which tells the kinds apart
-            answer.set_exception(error)
-
-    Thread(target=ask, daemon=True, name=f"hub:{ref.name}").start()
-    return answer.result(timeout=HUB_SECONDS)
-
-
-def _from_hub_cache(ref: ModelRef, settings: Settings, error: Exception) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(
-            snapshot_download(ref.name, revision=ref.revision, allow_patterns=list(_FILES), local_files_only=True)
-        )
-    except OSError as missing:
-        raise Unreachable(
-            f"{ref} is on the Hub, and the Hub can't be reached from here ({type(error).__name__}). "
-            f"What works without a network: {', '.join(offline_choices(settings))}."
-        ) from missing
+def _unreachable(ref: ModelRef, settings: Settings) -> Unreachable:
+    return Unreachable(
+        f"{ref} is on the Hub, and the Hub can't be reached from here. "
+        f"What works without a network: {', '.join(offline_choices(settings))}."
+    )
 
 
 def offline_choices(settings: Settings) -> list[str]:
     """References that work with no network: embedded models, finished runs (newest first), cached Hub models."""
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        cached = sorted(repo.repo_id for repo in scan_cache_dir().repos if repo.repo_type == "model")
-    except CacheNotFound:
-        cached = []
-    return ["embedded:sentiment", "embedded:minilm", *_runs(settings), *cached]
+    return ["embedded:sentiment", "embedded:minilm", *_runs(settings), *cached_models()]
 
 
 def _runs(settings: Settings) -> list[str]:
     return sorted((f"run:{path.parents[1].name}" for path in settings.runs.glob("*/model/config.json")), reverse=True)
-
-
-def _reporting_bar(progress: Progress) -> Any:
-    """A tqdm class that reports the byte bar of snapshot_download to `progress` and draws nothing."""
-    from tqdm.auto import tqdm
-
-    class Bar(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self._bytes = kwargs.get("unit") == "B"
-            kwargs.pop("name", None)
-            super().__init__(*args, **{**kwargs, "disable": False, "file": _Nowhere()})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
-            if self._bytes:
-                progress(int(self.n), int(self.total or 0))
-            return shown
-
-    return Bar
-
-
-class _Nowhere:
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        return None

@@ -194,11 +194,11 @@ def test_a_link_in_the_upload_folder_leads_nowhere_else(server: Server) -> None:
 
 def test_an_mcp_client_finds_the_tools_and_calls_one(server: Server) -> None:
     from mcp import ClientSession
-    from mcp.client.streamable_http import streamablehttp_client
+    from mcp.client.streamable_http import streamable_http_client
 
     async def call() -> tuple[dict[str, Any], Any]:
         async with (
-            streamablehttp_client(f"{server.url}/gradio_api/mcp/") as (read, write, _),
+            streamable_http_client(f"{server.url}/gradio_api/mcp/") as (read, write, _),
             ClientSession(read, write) as session,
         ):
             await session.initialize()

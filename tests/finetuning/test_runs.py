@@ -146,6 +146,8 @@ def test_a_new_run_has_everything_written_out(settings: Settings) -> None:
         RunConfig("tickets", task="text-generation"),
         RunConfig("tickets", training={"nope": 1}),
         RunConfig("no-such-example"),
+        RunConfig("tickets", model="owner/name"),
+        RunConfig("tickets", model="run:nope"),
     ],
 )
 def test_a_run_that_cannot_work_leaves_no_folder(settings: Settings, config: RunConfig) -> None:
