@@ -4,11 +4,11 @@ The rooms, in import order (a room imports only from rooms below it; a test hold
 
     ui, api          the page and the public endpoints; with app.py the only rooms that know gradio
     inference        one prediction: task + model reference + inputs -> Prediction
-    tokenization     texts -> rows of cells; lengths -> padded batches
     finetuning       data set + RunConfig -> a run folder, trained by a child process
     snippets         the Python that reproduces what a panel just did
-    serializing      numpy, torch and floats -> plain JSON values
+    tokenization     texts -> rows of cells; lengths -> padded widths
     models           references -> loaded models, and the cache that holds them
+    serializing      numpy, torch and floats -> plain JSON values
     devices          the accelerator at hand, or why there is none
     tasks            what can be run: one row per task
     heavy            the libraries that take seconds to import, imported in one order

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfdemo.models.hub import Progress
-from hfdemo.models.loading import LoadedModel
+from hfdemo.models.loading import LoadedModel, readable_panics
 from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.serializing import to_json
@@ -81,18 +81,21 @@ def predict(
     loaded = models.get(ref, task.model_class, progress)
     load_seconds = time.perf_counter() - started
     call = task.call(inputs, parameters)
+    # The lock covers the tokenizer as well: a call changes its padding and truncation state.
     with models.device_lock:
         output, model_inputs, model_outputs, seconds = _run(task, loaded, call)
+        stages = _stages(task, loaded, parameters, model_inputs, model_outputs)
+        warnings = _warnings(loaded, call, model_inputs)
     return Prediction(
         task=task.name,
         model=str(ref),
         device=str(loaded.device),
         output=to_json(output),
         seconds={"load": load_seconds if load_seconds > 0.001 else 0.0, **seconds},
-        stages=_stages(task, loaded, parameters, model_inputs, model_outputs),
+        stages=stages,
         call=call,
         card=loaded.card(),
-        warnings=_warnings(loaded, call, model_inputs),
+        warnings=warnings,
     )
 
 
@@ -103,7 +106,8 @@ def _run(task: Task, loaded: LoadedModel, call: Call) -> tuple[Any, Any, Any, di
     pipe: Any = pipeline(task.name, model=loaded.model, tokenizer=loaded.tokenizer, device=loaded.device.kind)
     before, during, after = pipe._sanitize_parameters(**call.kwargs)
     marks = [time.perf_counter()]
-    model_inputs = pipe.preprocess(*call.args, **before)
+    with readable_panics():
+        model_inputs = pipe.preprocess(*call.args, **before)
     # forward() moves the tensors and may empty the dict, so what is shown later is kept here.
     kept = {name: tensor.detach().cpu() for name, tensor in model_inputs.items() if hasattr(tensor, "shape")}
     marks.append(time.perf_counter())

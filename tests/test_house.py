@@ -16,8 +16,8 @@ FLOORS = [
     {"hfdemo.ui"},
     {"hfdemo.api"},
     {"hfdemo.inference", "hfdemo.finetuning"},
-    {"hfdemo.snippets"},
-    {"hfdemo.tokenization", "hfdemo.models"},
+    {"hfdemo.snippets", "hfdemo.tokenization"},
+    {"hfdemo.models"},
     {"hfdemo.serializing", "hfdemo.devices", "hfdemo.tasks", "hfdemo.settings"},
     {"hfdemo.errors", "hfdemo.heavy"},
 ]

@@ -82,3 +82,37 @@ def test_wrong_input_is_refused_before_a_model_is_touched(settings: object) -> N
     with pytest.raises(DemoError):
         predict(cache, CLASSIFY, None, {"text": "   "})
     assert cache.cards() == []
+
+
+def test_calls_that_meet_on_one_model_do_not_disturb_each_other(models: ModelCache, tiny: Path) -> None:
+    """Too long a text is measured without truncation: on a shared tokenizer that must never meet another call."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(number: int) -> int:
+        return predict(models, CLASSIFY, str(tiny), {"text": "word " * 400}).stages.inputs[0][1][1]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(work, range(200))) == {128}
+
+
+def test_a_text_is_cut_to_what_the_model_can_read_whatever_its_tokenizer_says(
+    models: ModelCache, tmp_path: Path, tiny: Path
+) -> None:
+    import shutil
+
+    from transformers import AutoTokenizer
+
+    folder = tmp_path / "boundless"
+    shutil.copytree(tiny, folder)
+    AutoTokenizer.from_pretrained(tiny, model_max_length=int(1e30)).save_pretrained(folder)
+    prediction = predict(models, CLASSIFY, str(folder), {"text": "word " * 400})
+    assert prediction.warnings == ("The text has 402 tokens; the model reads 128. The rest was cut off.",)
+
+
+def test_an_adapter_gives_its_own_hidden_states_and_not_its_bases(models: ModelCache) -> None:
+    features = TASKS["feature-extraction"]
+    adapted, base = (
+        predict(models, features, f"embedded:{name}", {"text": "dull"}) for name in ("sentiment", "minilm")
+    )
+    assert adapted.warnings == ()
+    assert abs(adapted.output[0][0][0] - base.output[0][0][0]) > 1e-3

@@ -14,14 +14,15 @@ from hfdemo.models.reference import ModelRef
 HUB_SECONDS = 2.0
 
 # Everything a text model needs, and nothing that is a second copy of it in another format.
-_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.safetensors.index.json"]
-_PICKLES = ["*.bin", "*.bin.index.json"]
+_WORDS = ["*.json", "*.txt", "*.model", "*.jinja"]
+_WEIGHTS = ["*.safetensors"]
+_PICKLES = ["*.bin"]
 
 Progress = Callable[[int, int], None]
 
 
-def hub_patterns(ref: ModelRef, public: bool) -> list[str] | None:
-    """Which files of a Hub model are needed; None when the Hub can't be reached.
+def hub_patterns(ref: ModelRef, public: bool, weights: bool = True) -> list[str] | None:
+    """Which files of a Hub model are needed, with its weights or without; None when the Hub can't be reached.
 
     Raises:
         ModelError: there is no such model or revision, it is gated, or a public server may not load it.
@@ -45,15 +46,19 @@ def hub_patterns(ref: ModelRef, public: bool) -> list[str] | None:
         ) from error
     except (HfHubHTTPError, httpx2.HTTPError, OSError):
         return None
+    if not weights:
+        return _WORDS
     if any(file.rfilename.endswith(".safetensors") for file in info.siblings or []):
-        return _FILES
+        return _WORDS + _WEIGHTS
     if public:
         raise ModelError(f"{ref.name} has only pickled weights, which a shared server does not load. Pick another.")
-    return _FILES + _PICKLES
+    return _WORDS + _PICKLES
 
 
-def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None) -> Path | None:
+def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None, *, weights: bool = True) -> Path | None:
     """The folder with the files of a Hub model, downloaded if need be; None without a network and a cached copy.
+
+    Without `weights` only the config and the tokenizer are fetched: kilobytes instead of gigabytes.
 
     Raises:
         ModelError: see `hub_patterns`.
@@ -63,9 +68,9 @@ def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None) ->
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    patterns = hub_patterns(ref, public)
+    patterns = hub_patterns(ref, public, weights)
     if patterns is None:
-        return cached_folder(ref)
+        return cached_folder(ref, weights=weights)
     try:
         return Path(
             snapshot_download(
@@ -83,13 +88,14 @@ def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None) ->
         ) from error
 
 
-def cached_folder(ref: ModelRef) -> Path | None:
+def cached_folder(ref: ModelRef, *, weights: bool = True) -> Path | None:
     """The folder of a Hub model that was downloaded before, or None."""
     from huggingface_hub import snapshot_download
 
+    needed = _WORDS + _WEIGHTS if weights else _WORDS
     try:
-        return Path(snapshot_download(ref.name, revision=ref.revision, allow_patterns=_FILES, local_files_only=True))
-    except OSError:
+        return Path(snapshot_download(ref.name, revision=ref.revision, allow_patterns=needed, local_files_only=True))
+    except (OSError, ValueError):
         return None
 
 

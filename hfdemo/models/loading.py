@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,28 +16,40 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import local_folder
 from hfdemo.settings import Settings
 
+# transformers writes "no limit known" as 1e30.
+NO_LIMIT = 1_000_000
+_POSITIONS_AFTER_PADDING = (
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "data2vec-text", "xmod"),
+    *("longformer", "mpnet", "ibert", "luke", "mluke", "esm", "lilt", "layoutlmv3", "bigbird_roberta"),
+)
+
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What happened to the weights: parameters made up on the spot, left over, or of the wrong shape."""
+    """What happened to the weights: parameters made up on the spot, left over, or of the wrong shape.
+
+    `lost` counts tensors of an adapter that found no layer here: what they learned is not in the model.
+    """
 
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     mismatched: tuple[str, ...] = ()
     untrained: bool = False
     adapter: bool = False
+    lost: int = 0
 
     @property
     def trustworthy(self) -> bool:
         """False when part of what the model computes with is random."""
-        return not (self.untrained or self.missing or self.mismatched)
+        return not (self.untrained or self.missing or self.mismatched or self.lost)
 
     def __str__(self) -> str:
         if self.untrained:
             return "Every weight is random: only the architecture was taken. The output is noise until it is trained."
         said = []
         if self.adapter:
-            said.append("A LoRA adapter was merged into its base model.")
+            lost = f", but {self.lost} of its tensors fit nowhere: use it for its own task" if self.lost else ""
+            said.append(f"A LoRA adapter was merged into its base model{lost}.")
         made_up = self.missing + self.mismatched
         if made_up:
             were = "weight was" if len(made_up) == 1 else "weights were"
@@ -106,22 +120,40 @@ def load(
     folder = local_folder(ref, settings, progress)
     import_libraries()
     import transformers
+    from safetensors import SafetensorError
 
     auto_class = getattr(transformers, model_class)
+    device = device or find_device()
     try:
         config = load_config(folder, settings, **config_overrides)
         if ref.source == "untrained":
             model, report = auto_class.from_config(config, trust_remote_code=False), LoadReport(untrained=True)
         else:
             model, report = _load_trained(folder, config, auto_class, settings)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        model.eval().to(device.kind)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(
             f"{ref} can't be loaded as {model_class}: {_first_sentence(error)} "
             "Pick a model made for this task, or another task."
         ) from error
-    device = device or find_device()
-    model.eval().to(device.kind)
-    return LoadedModel(ref, model, tokenizer_in(folder, settings), device, report, folder)
+    tokenizer = tokenizer_in(folder, settings)
+    readable = readable_length(model.config, tokenizer)
+    if readable is not None:
+        # What the tokenizer truncates to is what the model can read, whatever their files say.
+        tokenizer.model_max_length = readable
+    return LoadedModel(ref, model, tokenizer, device, report, folder)
+
+
+def readable_length(config: Any, tokenizer: Any) -> int | None:
+    """The most tokens that both the tokenizer and the model's positions allow; None when neither knows a limit.
+
+    RoBERTa and its kin count positions from the padding id on, so that many of their positions are never used.
+    """
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions and config.model_type in _POSITIONS_AFTER_PADDING:
+        positions -= (config.pad_token_id or 0) + 1
+    limits = [limit for limit in (tokenizer.model_max_length, positions) if limit and 0 < limit < NO_LIMIT]
+    return min(limits) if limits else None
 
 
 def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
@@ -140,7 +172,7 @@ def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
     Raises:
         ModelError: the reference can't be found, or has no tokenizer files.
     """
-    return tokenizer_in(local_folder(ref, settings), settings)
+    return tokenizer_in(local_folder(ref, settings, weights=False), settings)
 
 
 def tokenizer_in(folder: Path, settings: Settings) -> Any:
@@ -152,14 +184,40 @@ def tokenizer_in(folder: Path, settings: Settings) -> Any:
     import_libraries()
     from transformers import AutoTokenizer
 
-    if folder.is_file():
-        folder = local_folder(ModelRef("embedded", "minilm"), settings)
-    elif (folder / "adapter_config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
-        folder = local_folder(adapter_base(folder), settings)
+    folder = tokenizer_folder(folder, settings)
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"There is no tokenizer that can be loaded: {_first_sentence(error)}") from error
+
+
+def tokenizer_folder(folder: Path, settings: Settings) -> Path:
+    """Where the tokenizer of the model in `folder` lies."""
+    if folder.is_file():
+        return local_folder(ModelRef("embedded", "minilm"), settings)
+    if (folder / "adapter_config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
+        base = local_folder(adapter_base(folder), settings, weights=False)
+        return tokenizer_folder(base, settings)
+    return folder
+
+
+@contextmanager
+def readable_panics() -> Iterator[None]:
+    """Turn what a tokenizer throws at hopeless input into a sentence.
+
+    Its Rust core panics with a BaseException, which `except Exception` lets through and a server leaves unanswered.
+
+    Raises:
+        ModelError: whatever was thrown, but for what is meant to end the process.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise ModelError(
+            f"The tokenizer can't do this: {_first_sentence(error)} Change the text, the length or the stride."
+        ) from error
 
 
 def adapter_base(folder: Path) -> ModelRef:
@@ -202,23 +260,39 @@ def _load_weights(folder: Path, config: Any, auto_class: Any, settings: Settings
 
 
 def _load_adapter(folder: Path, config: Any, auto_class: Any, settings: Settings) -> tuple[Any, LoadReport]:
+    """The adapter in `folder`, merged into its base.
+
+    An adapter is tied to the class that it was trained on: its tensors are named by it. Where only the backbone is
+    asked for, that class is loaded all the same and its backbone handed out.
+    """
+    import transformers
     from peft import PeftModel
     from safetensors import safe_open
 
+    backbone_only = auto_class is transformers.AutoModel
+    if backbone_only:
+        own_class = getattr(transformers, (config.architectures or [""])[0], None)
+        if own_class is None:
+            raise ModelError("The adapter's config.json does not say which class it was trained on.")
+        auto_class = own_class
     base, report = _load_trained(local_folder(adapter_base(folder), settings), config, auto_class, settings)
     shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
     with safe_open(folder / "adapter_model.safetensors", "pt") as file:
         names = list(file.keys())
         stored = {name.removeprefix("base_model.model."): tuple(file.get_slice(name).get_shape()) for name in names}
     mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}
+    layers = {name.rsplit(".", 1)[0] for name in shapes}
+    unplaced = {name for name in stored if name not in shapes and name.split(".lora_")[0] not in layers}
     model = PeftModel.from_pretrained(base, folder, ignore_mismatched_sizes=True).merge_and_unload()
     restored = set(stored) - mismatched
-    return model, LoadReport(
+    merged = LoadReport(
         missing=tuple(name for name in report.missing if name not in restored | mismatched),
-        unexpected=report.unexpected,
+        unexpected=tuple(sorted({*report.unexpected, *unplaced})),
         mismatched=tuple(sorted(mismatched | (set(report.mismatched) - restored))),
         adapter=True,
+        lost=len(unplaced),
     )
+    return (model.base_model if backbone_only else model), merged
 
 
 def _first_sentence(error: BaseException) -> str:

@@ -25,6 +25,15 @@ class _Tokenizer:
     lock: Lock = field(default_factory=Lock)
 
 
+def _give_memory_back() -> None:
+    """To the operating system and to whoever else uses the accelerator, a training process for one."""
+    import torch
+
+    gc.collect()
+    if torch.accelerator.is_available():
+        torch.accelerator.memory.empty_cache()
+
+
 class ModelCache:
     """Loads each (reference, model class) once and keeps it while the budget lasts; safe to share between threads."""
 
@@ -35,7 +44,7 @@ class ModelCache:
         self._models: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
         self._tokenizers: OrderedDict[str, _Tokenizer] = OrderedDict()
         self._lock = Lock()
-        self._loading = Lock()
+        self._loading: dict[tuple[str, str], Lock] = {}
         # One forward pass at a time: two on the same cores are slower together than one after the other.
         self.device_lock = Lock()
 
@@ -46,16 +55,29 @@ class ModelCache:
             ModelError: see `models.loading.load`.
         """
         key = (str(ref), model_class)
-        with self._loading:
+        with self._lock:
+            if key in self._models:
+                self._models.move_to_end(key)
+                return self._models[key]
+            loading = self._loading.setdefault(key, Lock())
+        # Only those who want this very model wait for its download; everybody else goes on.
+        with loading:
             with self._lock:
                 if key in self._models:
-                    self._models.move_to_end(key)
                     return self._models[key]
-            loaded = load(ref, model_class, self.settings, progress=progress)
+            try:
+                loaded = load(ref, model_class, self.settings, progress=progress)
+            finally:
+                with self._lock:
+                    self._loading.pop(key, None)
             with self._lock:
                 self._models[key] = loaded
+                before = len(self._models)
                 while len(self._models) > 1 and self.bytes > self.settings.model_bytes:
                     self._models.popitem(last=False)
+                evicted = len(self._models) < before
+            if evicted:
+                _give_memory_back()
             return loaded
 
     @property
@@ -80,7 +102,8 @@ class ModelCache:
                 loaded = ", ".join(sorted({key[0] for key in self._models})) or "none"
                 raise ModelError(f"{ref} is not loaded. Loaded models: {loaded}.")
             freed = sum(self._models.pop(key).bytes for key in keys)
-        gc.collect()
+            self._tokenizers.pop(str(ref), None)
+        _give_memory_back()
         return freed
 
     @contextmanager

@@ -13,7 +13,7 @@ Source = Literal["hub", "folder", "untrained", "run", "embedded"]
 EMBEDDED = ("minilm", "sentiment")
 
 _HUB_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
-_REVISION = re.compile(r"[\w./-]+")
+_REVISION = re.compile(r"[\w][\w.-]*(?:/[\w][\w.-]*)*")
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
 KINDS = (
@@ -60,7 +60,9 @@ class ModelRef:
         if text.startswith(("/", "./", "../", "~")):
             return cls("folder", text)
         name, at, revision = text.partition("@")
-        if not _HUB_ID.fullmatch(name) or ".." in name or (at and not _REVISION.fullmatch(revision)):
+        # Both end up in paths of the cache, and the Hub itself refuses what is refused here.
+        refused = ".." in text or "--" in name or name.endswith((".", "-", ".git")) or len(name) > 96
+        if refused or not _HUB_ID.fullmatch(name) or (at and not _REVISION.fullmatch(revision)):
             raise ModelError(f"{text!r} is not a model reference. Name {KINDS}.")
         return cls("hub", name, revision or None)
 

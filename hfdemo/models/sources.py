@@ -14,10 +14,11 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 SENTIMENT = Path(__file__).resolve().parents[2] / "examples" / "models" / "sentiment"
 
 
-def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = None) -> Path:
+def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = None, *, weights: bool = True) -> Path:
     """The folder (or config.json) that holds the files of `ref`, downloaded first if it is on the Hub.
 
-    `progress(done, total)` is called with bytes while files come in.
+    `progress(done, total)` is called with bytes while files come in. Without `weights`, and for `untrained:`, only
+    the config and the tokenizer are fetched.
 
     Raises:
         ModelError: there is no such thing, or this server may not read it.
@@ -25,7 +26,10 @@ def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = 
     """
     origin = ref.origin
     if origin.source == "hub":
-        return _from_hub(origin, settings, progress)
+        folder = hub_folder(origin, settings.public, progress, weights=weights and ref.source != "untrained")
+        if folder is None:
+            raise _unreachable(origin, settings)
+        return folder
     if origin.source == "run":
         return _from_run(origin, settings)
     if origin.source == "embedded":
@@ -93,13 +97,6 @@ def check(ref: ModelRef, settings: Settings) -> None:
         local_folder(origin, settings)
     elif hub_patterns(origin, settings.public) is None and cached_folder(origin) is None:
         raise _unreachable(origin, settings)
-
-
-def _from_hub(ref: ModelRef, settings: Settings, progress: Progress | None) -> Path:
-    folder = hub_folder(ref, settings.public, progress)
-    if folder is None:
-        raise _unreachable(ref, settings)
-    return folder
 
 
 def _unreachable(ref: ModelRef, settings: Settings) -> Unreachable:

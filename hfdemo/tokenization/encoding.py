@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfdemo.errors import DemoError
+from hfdemo.models.loading import NO_LIMIT, readable_panics
 from hfdemo.tasks import check_text
 
 PADDINGS = (False, True, "longest", "max_length", "do_not_pad")
 TRUNCATIONS = (False, True, "longest_first", "only_first", "only_second", "do_not_truncate")
 SIDES = (None, "left", "right")
 MOST_TEXTS = 256
-# transformers writes "no limit known" as 1e30.
-NO_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -144,22 +143,23 @@ def encode(
     """
     _check_texts(texts, text_pairs, max_characters)
     _check_options(tokenizer, text_pairs, options)
-    batch = tokenizer(
-        list(texts),
-        list(text_pairs) if text_pairs is not None else None,
-        padding=options.padding,
-        truncation=options.truncation,
-        max_length=options.max_length,
-        stride=options.stride,
-        pad_to_multiple_of=options.pad_to_multiple_of,
-        padding_side=options.padding_side,
-        add_special_tokens=options.add_special_tokens,
-        return_overflowing_tokens=options.return_overflowing_tokens and tokenizer.is_fast,
-        return_special_tokens_mask=True,
-        return_attention_mask=True,
-        return_offsets_mapping=tokenizer.is_fast,
-        verbose=False,
-    )
+    with readable_panics():
+        batch = tokenizer(
+            list(texts),
+            list(text_pairs) if text_pairs is not None else None,
+            padding=options.padding,
+            truncation=options.truncation,
+            max_length=options.max_length,
+            stride=options.stride,
+            pad_to_multiple_of=options.pad_to_multiple_of,
+            padding_side=options.padding_side,
+            add_special_tokens=options.add_special_tokens,
+            return_overflowing_tokens=options.return_overflowing_tokens and tokenizer.is_fast,
+            return_special_tokens_mask=True,
+            return_attention_mask=True,
+            return_offsets_mapping=tokenizer.is_fast,
+            verbose=False,
+        )
     columns: dict[str, list[Any]] = {
         name: [list(row) if isinstance(row, list) else row for row in column] for name, column in batch.items()
     }
@@ -194,9 +194,21 @@ def _check_options(tokenizer: Any, text_pairs: Sequence[str] | None, options: Op
         raise DemoError("This tokenizer has no pad token, so it can't pad. Set padding to False.")
     if options.truncation == "only_second" and text_pairs is None:
         raise DemoError('truncation "only_second" needs second texts. Add them, or use True.')
+    special = tokenizer.num_special_tokens_to_add(text_pairs is not None) * options.add_special_tokens
+    if options.max_length is not None and options.truncates and options.max_length <= special:
+        raise DemoError(
+            f"max_length is {options.max_length}, but {special} special tokens take all of it. "
+            f"Use {special + 1} or more."
+        )
+    multiple = options.pad_to_multiple_of
+    if options.max_length and options.truncates and options.pads and multiple and options.max_length % multiple:
+        raise DemoError(
+            f"max_length {options.max_length} is no multiple of {multiple}, so rows can't be cut to it and padded to a "
+            f"multiple of {multiple} at once. Use {-(-options.max_length // multiple) * multiple}."
+        )
     limit = options.max_length or tokenizer.model_max_length
     if options.return_overflowing_tokens and options.truncates:
-        room = limit - tokenizer.num_special_tokens_to_add(text_pairs is not None) * options.add_special_tokens
+        room = limit - special
         if options.stride >= room:
             raise DemoError(
                 f"stride is {options.stride}, but a window has room for {room} tokens only. "

@@ -25,6 +25,21 @@ def test_a_model_is_loaded_once_even_when_eight_threads_ask_for_it(settings: Set
     assert len({id(loaded) for loaded in found}) == 1
 
 
+def test_a_model_that_is_here_does_not_wait_for_one_that_is_still_loading(settings: Settings, tiny: Path) -> None:
+    from transformers import BertConfig
+
+    large = settings.home / "large"
+    BertConfig(hidden_size=1024, num_attention_heads=16, intermediate_size=4096).save_pretrained(large)
+    cache, ref = ModelCache(settings), ModelRef.parse(str(tiny))
+    cache.get(ref, CLASSIFIER)
+    thread = threading.Thread(target=cache.get, args=(ModelRef.parse(f"untrained:{large}/config.json"), "AutoModel"))
+    thread.start()
+    cache.get(ref, CLASSIFIER)
+    assert thread.is_alive()
+    thread.join()
+    assert len(cache.cards()) == 2
+
+
 def test_the_least_recently_used_model_goes_first_when_the_budget_is_spent(settings: Settings, tiny: Path) -> None:
     size = ModelCache(settings).get(ModelRef.parse(str(tiny)), CLASSIFIER).bytes
     cache = ModelCache(Settings(home=settings.home, model_bytes=int(2.5 * size)))

@@ -33,7 +33,8 @@ def test_each_kind_is_told_by_how_it_is_written(text: str, expected: ModelRef) -
 @pytest.mark.parametrize(
     "text",
     ["", "  ", "a/b/c", "owner/../name", "has space", "run:../../etc", "run:", "embedded:gpt5", "owner/name@",
-     "untrained:untrained:x", "untrained:", "<script>"],
+     "untrained:untrained:x", "untrained:", "<script>", "foo--bar", "bert.", "a.git", "a" * 97, "owner/name@../../x",
+     "owner/name@/etc", "owner/name@a//b", "owner/name@a/../b"],
 )  # fmt: skip
 def test_anything_else_gets_a_sentence(text: str) -> None:
     with pytest.raises(ModelError, match=r"\.$"):

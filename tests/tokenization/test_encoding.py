@@ -89,6 +89,15 @@ def test_overflowing_windows_overlap_by_the_stride(models: ModelCache) -> None:
         (["a"], None, {"padding": 1}, "padding must be one of"),
         (["a"], None, {"max_length": 1}, "at least 2"),
         (["a"], None, {"truncation": "only_second", "max_length": 8}, "needs second texts"),
+        (["a"], ["b"], {"truncation": True, "max_length": 3}, "special tokens take all of it"),
+        (["a"], None, {"truncation": True, "max_length": 10, "padding": True, "pad_to_multiple_of": 8}, "Use 16"),
+        (["a"], ["b " * 20], {"truncation": "only_first", "max_length": 8}, "tokenizer can't do this"),
+        (
+            ["one two three four five six seven eight"] * 2,
+            ["nine ten eleven"] * 2,
+            {"truncation": "only_first", "max_length": 12, "stride": 8, "return_overflowing_tokens": True},
+            "tokenizer can't do this",
+        ),
         (["a"], None, {"truncation": True, "max_length": 8, "stride": 6, "return_overflowing_tokens": True}, "stride"),
     ],
 )  # fmt: skip
