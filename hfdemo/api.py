@@ -1,6 +1,7 @@
 """The public endpoints: what gradio_client, MCP and curl can call, all in one file."""
 
 # No `from __future__ import annotations` here: gradio reads the annotations as they stand.
+import contextlib
 import functools
 import inspect
 import time
@@ -11,16 +12,16 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.errors import DemoError
+from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import EXAMPLE_NAMES, read_tables
 from hfdemo.finetuning.dataset import inspect as inspect_tables
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.inference import predict
-from hfdemo.models.loading import load_config
+from hfdemo.models.loading import architectures
 from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import local_folder, offline_choices
+from hfdemo.models.sources import offline_choices
 from hfdemo.settings import Settings
 from hfdemo.tasks import REQUIRED, TASKS, Task, find_task, task_of
 from hfdemo.tokenization.encoding import Options, encode
@@ -150,8 +151,7 @@ class Endpoints:
         if task is not None:
             row, why = find_task(task), "it was asked for"
         else:
-            config = load_config(local_folder(ref, self.settings), self.settings)
-            row, why = task_of(config.architectures or [])
+            row, why = task_of(architectures(ref, self.settings))
         return {"task": row.name, "why": why, **self.models.get(ref, row.model_class).card()}
 
     def unload_model(self, model: str) -> dict:
@@ -287,7 +287,7 @@ class Endpoints:
 
         Args:
             run: the run's id
-            keep: whether to evaluate and save the model as it is then
+            keep: whether to keep the best model so far, so that run:<id> can be used
         """
         found = self.runs.get(run)
         found.stop(keep)
@@ -304,6 +304,8 @@ class Endpoints:
             run: the run's id
         """
         self.runs.delete(run)
+        with contextlib.suppress(ModelError):
+            self.models.unload(ModelRef("run", run))
         return {"deleted": run}
 
     def download_run(self, run: str) -> gr.FileData:
@@ -314,7 +316,8 @@ class Endpoints:
         """
         folder = Path(gr.utils.get_upload_folder()) / "archives"
         folder.mkdir(parents=True, exist_ok=True)
-        return gr.FileData(path=str(self.runs.get(run).archive(folder)))
+        # A shared server gives nobody another one's texts.
+        return gr.FileData(path=str(self.runs.get(run).archive(folder, with_data=not self.settings.public)))
 
 
 def _switch(value: bool | str) -> bool | str:

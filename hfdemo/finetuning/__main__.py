@@ -76,7 +76,7 @@ def work(run: Run, settings: Settings) -> int:
                     train(run.config, run.folder, settings, device, emit)
                 else:
                     emit(Stopped(0, time.time()))
-        except Exception as error:
+        except BaseException as error:  # Ctrl-C and panics of the tokenizer, too: a run never ends without a word
             traceback.print_exc()
             step = max((event.step for event in run.events()), default=0)
             emit(Failed(step, time.time(), _sentence(error)))
@@ -84,11 +84,13 @@ def work(run: Run, settings: Settings) -> int:
     return 0
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     if isinstance(error, DemoError):
         return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "It was interrupted at the keyboard."
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:400]} The whole story is in log.txt."
+    return f"{type(error).__name__}: {text[:400]} The whole traceback is in the log."
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +53,8 @@ class RunConfig:
     """How a run goes. Only `dataset` has no default; a column that is None is suggested from the data, one that is
     "" is not used.
 
-    `splits` maps train, validation and test to the names found in `split_column` (or to file names in a folder), or
-    validation and test to fractions taken from train. `training` holds any field of transformers' TrainingArguments
+    `splits` maps train, validation and test to the names found in `split_column`, or, where there is no such column,
+    validation to the fraction of the rows that is held out. `training` holds any field of TrainingArguments
     under its own name.
     """
 
@@ -84,6 +85,10 @@ class RunConfig:
             raise DemoError('padding "max_length" needs a max_length. Set one, or pick "longest_in_batch".')
         if self.max_length is not None and self.max_length < 3:
             raise DemoError(f"max_length is {self.max_length}, which leaves no room for words. Use 3 or more.")
+        if self.labels is not None and not all(isinstance(label, str) for label in self.labels):
+            raise DemoError(f"labels must be texts, as they stand in the file, but are {list(self.labels)!r}.")
+        if self.method == "lora" and ModelRef.parse(self.model).source == "untrained":
+            raise DemoError("LoRA changes a trained model a little; an untrained one needs method full. Pick that one.")
         if self.lora and self.method != "lora":
             raise DemoError(f'lora is set, but method is "{self.method}". Set method to "lora", or leave lora out.')
         reserved = sorted(RESERVED & set(self.training))
@@ -142,6 +147,13 @@ class RunConfig:
         lora = {**LORA, **self.lora} if self.method == "lora" else {}
         return dataclasses.replace(self, training=training, lora=lora)
 
+    def steps(self, train_rows: int) -> int:
+        """Optimizer steps that a config with its training defaults filled in will take."""
+        if self.training.get("max_steps", -1) > 0:
+            return int(self.training["max_steps"])
+        batch = self.training["per_device_train_batch_size"] * self.training.get("gradient_accumulation_steps", 1)
+        return math.ceil(math.ceil(train_rows / batch) * self.training["num_train_epochs"])
+
     def check_training(self) -> None:
         """Check names and values of `training` before anything starts.
 
@@ -163,6 +175,8 @@ class RunConfig:
                 f"TrainingArguments has no {', '.join(unknown)} in this version of transformers. "
                 "Its documentation lists the fields; take the wrong one out."
             )
+        if self.method == "lora":
+            self._check_lora()
         for name, value in self.training.items():
             _check_number(name, value, known[name].default)
         for name, kind in (("lr_scheduler_type", SchedulerType), ("optim", OptimizerNames)):
@@ -171,6 +185,13 @@ class RunConfig:
                 raise DemoError(f"{name} is {self.training[name]!r}, but must be one of {', '.join(choices)}.")
         if self.training.get("fp16") and find_device().kind == "cpu":
             raise DemoError("fp16 needs a GPU, and there is none here. Leave it out: on a CPU float32 is the fastest.")
+
+    def _check_lora(self) -> None:
+        from peft import LoraConfig
+
+        unknown = sorted(set(self.lora) - {spec.name for spec in dataclasses.fields(LoraConfig)})
+        if unknown:
+            raise DemoError(f"LoraConfig has no {', '.join(unknown)}. Common fields: r, lora_alpha, target_modules.")
 
 
 _LOWEST: Mapping[str, float] = {
@@ -183,6 +204,13 @@ _LOWEST: Mapping[str, float] = {
     "weight_decay": 0.0,
     "seed": 0,
 }
+
+_WHOLE = frozenset(
+    (
+        *("max_steps", "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"),
+        *("seed", "data_seed", "dataloader_num_workers"),
+    )
+)
 
 _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("dataset", "model", "task", "padding", "method"), (str, "a text")),
@@ -203,6 +231,8 @@ def _check_number(name: str, value: Any, default: Any) -> None:
         raise DemoError(f"{name} is {value!r}, but must be true or false.")
     if isinstance(default, int | float) and not isinstance(default, bool) and not is_number:
         raise DemoError(f"{name} is {value!r}, but must be a number.")
+    if name in _WHOLE and value != int(value):
+        raise DemoError(f"{name} is {value!r}, but must be a whole number.")
     if is_number and name in _LOWEST and value < _LOWEST[name]:
         raise DemoError(f"{name} is {value!r}, but must be at least {_LOWEST[name]:g}.")
 

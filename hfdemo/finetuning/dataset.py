@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,6 @@ class Prepared:
     labels: tuple[str, ...]
     positive_label: str | None
     mapped: Mapped
-    notes: tuple[str, ...]
 
 
 def read_tables(dataset: str, settings: Settings, file: Path | None = None) -> dict[str, pd.DataFrame]:
@@ -132,6 +132,7 @@ def read_table(path: Path) -> pd.DataFrame:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("cp1252", errors="replace")
+    text = text.lstrip("\r\n")
     header = text.splitlines()[0]
     delimiter = max(",;\t|", key=header.count)
     if not header.count(delimiter):
@@ -143,7 +144,11 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _rows_of(name: str, text: str, delimiter: str) -> pd.DataFrame:
-    rows = [row for row in csv.reader(text.splitlines(keepends=True), delimiter=delimiter) if row]
+    try:
+        # Not splitlines(): that would also break rows at form feeds and at Unicode's own line separators.
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise DataError(f"{name} can't be read as CSV: {error}. Look for a quote that is never closed.") from error
     header = [column.strip() for column in rows[0]]
     twice = sorted({column for column in header if header.count(column) > 1})
     if twice:
@@ -226,20 +231,18 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame]) -> Prepared:
         DataError: a column or split is missing, cells are blank, there are fewer than two labels or too many.
     """
     mapped = _mapped(config, pd.concat(tables.values(), ignore_index=True))
-    notes: list[str] = []
     parts = {name: _select(table, mapped) for name, table in _split(config, tables, mapped).items()}
     labels = _labels(config, parts["train"], parts)
     if "validation" not in parts:
         share = config.splits.get("validation", VALIDATION_SHARE)
         parts["train"], parts["validation"] = _hold_out(parts["train"], share, config.training.get("seed", 42))
-        notes.append(f"There was no validation split: {len(parts['validation'])} training rows were held out for it.")
     if config.positive_label is not None and config.positive_label not in labels:
         raise DataError(
             f"positive_label {config.positive_label!r} is not a label. The labels are: {', '.join(labels)}."
         )
     positive = config.positive_label or _guess_positive(labels)
     ordered = {name: parts[name] for name in SPLITS if name in parts}
-    return Prepared(ordered, labels, positive, mapped, tuple(notes))
+    return Prepared(ordered, labels, positive, mapped)
 
 
 def _mapped(config: RunConfig, table: pd.DataFrame) -> Mapped:
@@ -271,9 +274,18 @@ def _mapped(config: RunConfig, table: pd.DataFrame) -> Mapped:
 
 def _split(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
     if "" not in tables:
+        for split, part in tables.items():
+            missing = [column for column in dataclasses.astuple(mapped) if column and column not in part.columns]
+            if missing:
+                raise DataError(f"The {split} file has no column {missing[0]!r}. It has: {', '.join(part.columns)}.")
         return dict(tables)
     table = tables[""]
     if mapped.split_column is None:
+        if set(config.splits) - {"validation"}:
+            raise DataError(
+                "Without a split column only a validation share can be held out: splits may hold validation alone, "
+                f"but holds {', '.join(sorted(config.splits))}."
+            )
         return {"train": table}
     column = table[mapped.split_column]
     wanted = {str(name): split for split, name in config.splits.items() if isinstance(name, str)} or SPLIT_ALIASES
@@ -333,10 +345,11 @@ def _hold_out(train: pd.DataFrame, share: Any, seed: int) -> tuple[pd.DataFrame,
     labels = train["label"]
     splittable = labels.map(labels.value_counts()) >= 2
     held_out_rows = round(share * int(splittable.sum()))
-    if held_out_rows < labels[splittable].nunique():
+    classes = labels[splittable].nunique()
+    if not classes <= held_out_rows <= int(splittable.sum()) - classes:
         raise DataError(
-            f"{len(train)} rows with {labels.nunique()} labels are too few to hold out a validation split. "
-            "Add rows, or a split column."
+            f"{len(train)} rows with {labels.nunique()} labels are too few to hold out {held_out_rows} of them for "
+            "validation, every label on both sides. Add rows, or a split column."
         )
     kept, held_out = train_test_split(
         train[splittable], test_size=held_out_rows, stratify=labels[splittable], random_state=seed

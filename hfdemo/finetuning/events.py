@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -112,7 +113,11 @@ def parse(line: str) -> Event:
 
 
 def parse_all(lines: Iterable[str]) -> Iterator[Event]:
-    """Every event in `lines`; a last line that is not complete yet is left for the next reader."""
+    """Every event in `lines`; a last line that is not complete yet is left for the next reader.
+
+    A damaged line (a full disk, a process killed while writing) is passed over: it must not hide the others.
+    """
     for line in lines:
         if line.endswith("\n"):
-            yield parse(line)
+            with contextlib.suppress(ValueError):
+                yield parse(line)

@@ -81,8 +81,8 @@ def plain_metrics(found: Mapping[str, Any], prefix: str) -> dict[str, float]:
     return {name: float(value) for name, value in named.items() if name not in timings}
 
 
-def model_card(config: RunConfig, report: Mapping[str, Any]) -> str:
-    """Markdown: what it was trained on and how, how good it is, and how to use it."""
+def model_card(config: RunConfig, report: Mapping[str, Any], *, adapter: bool = False) -> str:
+    """Markdown: what it was trained on and how, how good it is, and how to use it; `adapter` for the bare adapter."""
     scores = "\n".join(
         f"| {split} | {report['rows'][split]:,} | {found['accuracy']:.4f} | {found['f1']:.4f} "
         f"| {report['baseline'][split]['accuracy']:.4f} |"
@@ -92,7 +92,7 @@ def model_card(config: RunConfig, report: Mapping[str, Any]) -> str:
     settings = json.dumps(config.to_json(), indent=2, ensure_ascii=False)
     return f"""---
 pipeline_tag: {config.task}
-library_name: {"peft" if config.method == "lora" else "transformers"}
+library_name: {"peft" if adapter else "transformers"}
 tags: [hfdemo]
 ---
 
@@ -109,18 +109,26 @@ Trained on {report["rows"]["train"]:,} rows, {report["steps"]} steps; device: {r
 
 ## Use it
 
-```python
-from transformers import pipeline
-
-pipe = pipeline("{config.task}", model="path/to/model")
-print(pipe("some text", top_k=None))
-```
+{_ADAPTER_USE if adapter else _MODEL_USE.format(task=config.task)}
 
 ## Train it again
 
-Save this as `config.json`, then `python -m hfdemo.finetuning config.json`.
+`train.py` in the run's folder repeats it with the public libraries and the data beside it. With hfdemo: save this as
+`config.json`, put the data where `dataset` says (for an upload: the path of your file), and run
+`python -m hfdemo.finetuning config.json`.
 
 ```json
 {settings}
 ```
 """
+
+
+_MODEL_USE = """```python
+from transformers import pipeline
+
+pipe = pipeline("{task}", model="path/to/this/folder")
+print(pipe("some text", top_k=None))
+```"""
+
+_ADAPTER_USE = """This is the adapter alone; hfdemo loads its folder as it is. The folder `model/` beside it holds
+the merged model, which transformers loads without peft."""

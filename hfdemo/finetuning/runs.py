@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +37,8 @@ ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
 
 # A child that has been spawned needs a moment before it writes process.json.
 SPAWN_SECONDS = 60.0
+PUBLIC_STEPS = 2_000
+PUBLIC_RUNS = 3
 _ROOT = Path(__file__).resolve().parents[2]
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
@@ -85,11 +89,15 @@ class Run:
     def status(self, events: list[Event] | None = None) -> Status:
         """The state and how far it is; pass `events` (all of them) if they have been read already."""
         events = self.events() if events is None else events
+        state, error = self._state(events)
+        if state in ("failed", "lost") and not (events and isinstance(events[-1], Failed)):
+            # It may have finished and ended between the reading of its events and the look at its process.
+            events = self.events()
+            state, error = self._state(events)
         steps = [event for event in events if isinstance(event, StepLogged)]
         evaluated = [event for event in events if isinstance(event, Evaluated)]
         started = next((event for event in events if isinstance(event, Started)), None)
         done = max((event.step for event in events), default=0)
-        state, error = self._state(events)
         return Status(
             state=state,
             step=done,
@@ -163,8 +171,8 @@ class Run:
             raise RunError(f"Run {self.id} has no report yet: it is {self.status().state}. A finished run has one.")
         return dict(report)
 
-    def archive(self, folder: Path) -> Path:
-        """A zip of the model, the report, the config and the script, written below `folder`.
+    def archive(self, folder: Path, *, with_data: bool = True) -> Path:
+        """A zip of the model, the report, the config, the script and the data, in a new folder below `folder`.
 
         Raises:
             RunError: there is no model yet.
@@ -173,8 +181,9 @@ class Run:
 
         if not (self.folder / "model" / "config.json").is_file():
             raise RunError(f"Run {self.id} has no model yet: it is {self.status().state}.")
-        target = folder / f"{self.id}.zip"
-        names = ("model", "adapter", "report.json", "config.json", "train.py", "errors.csv", "data")
+        target = Path(tempfile.mkdtemp(dir=folder)) / f"{self.id}.zip"
+        names = ["model", "adapter", "report.json", "config.json", "train.py"]
+        names += ["errors.csv", "data"] if with_data else []
         # Weights don't compress; storing them as they are is twenty times faster.
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as file:
             for name in names:
@@ -203,12 +212,15 @@ class RunStore:
         check(ModelRef.parse(config.model), self.settings)
         prepared = prepare(config, read_tables(config.dataset, self.settings, file))
         filled = _fill_in(config, prepared)
+        self._check_public_limits(filled, len(prepared.splits["train"]))
+        script = training_script(filled, self.settings)
         name = file.stem if file is not None else Path(config.dataset).name
         folder = self._new_folder(name)
         (folder / "data").mkdir()
         for split, table in prepared.splits.items():
-            table.to_csv(folder / "data" / f"{split}.csv", index=False, lineterminator="\n")
-        (folder / "train.py").write_text(training_script(filled, self.settings), encoding="utf-8")
+            # Quoted throughout: a lone carriage return in a text would else end its row.
+            table.to_csv(folder / "data" / f"{split}.csv", index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        (folder / "train.py").write_text(script, encoding="utf-8")
         write_atomically(folder / "config.json", json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n")
         return Run(folder)
 
@@ -237,7 +249,7 @@ class RunStore:
         Raises:
             RunError: there is none.
         """
-        folder = self.settings.runs / run_id
+        folder = self.settings.runs / (run_id or "")
         if not _RUN_ID.fullmatch(run_id or "") or not (folder / "config.json").is_file():
             newest = ", ".join(run.id for run in self.list()[:5])
             raise RunError(f"There is no run {run_id!r}. The newest runs: {newest or 'none yet'}.")
@@ -259,6 +271,20 @@ class RunStore:
             raise RunError(f"Run {run_id} is still at work. Stop it first.")
         shutil.rmtree(run.folder)
         self._children.pop(run_id, None)
+
+    def _check_public_limits(self, config: RunConfig, train_rows: int) -> None:
+        """On a shared server one visitor must not hold the device for hours."""
+        if not self.settings.public:
+            return
+        active = sum(run.status().active for run in self.list())
+        if active >= PUBLIC_RUNS:
+            raise RunError(f"{active} runs are at work or waiting on this shared server. Come back when one has ended.")
+        steps = config.steps(train_rows)
+        if steps > PUBLIC_STEPS:
+            raise RunError(
+                f"This run would take {steps:,} steps; on this shared server a run has at most {PUBLIC_STEPS:,}. "
+                "Use fewer epochs or a larger batch, or run the app on your own machine."
+            )
 
     def _new_folder(self, dataset: str) -> Path:
         """A folder that did not exist before, named so that names sort by time."""

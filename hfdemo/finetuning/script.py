@@ -100,7 +100,7 @@ trainer.save_model(str(HERE / "repeated" / "model"))
 
 def _method_lines(config: RunConfig, peft_task: str) -> str:
     if config.method == "lora":
-        settings = ", ".join(f"{name}={value!r}" for name, value in config.lora.items())
+        settings = f"**{dict(config.lora)!r}"
         return (
             "\nfrom peft import LoraConfig, get_peft_model  # noqa: E402\n\n"
             f'model = get_peft_model(model, LoraConfig(task_type="{peft_task}", {settings}))\n'

@@ -16,7 +16,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Saved, Started, StepLogged, Stopped
 from hfdemo.finetuning.recipes import Recipe, find_recipe
 from hfdemo.finetuning.report import model_card, plain_metrics, write_report
-from hfdemo.models.loading import LoadedModel, load
+from hfdemo.models.loading import LoadedModel, load, readable_length
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import pad_to, waste
@@ -32,7 +32,7 @@ def train(config: RunConfig, folder: Path, settings: Settings, device: Device, e
     """Train as `config` says on `folder/data`, and write model/, report.json and errors.csv below `folder`.
 
     `config` is the run's own: columns, labels and training values are all filled in. A file `folder/stop` ends
-    training after the current step; {"keep": true} in it keeps the model.
+    training after the current step; {"keep": true} in it keeps the best model so far.
 
     Raises:
         DemoError: the model can't be loaded or trained this way, or the loss is no longer a number.
@@ -63,15 +63,15 @@ def _load(config: RunConfig, recipe: Recipe, settings: Settings, device: Device)
         device=device,
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
+        # A checkpoint's own problem_type would choose another loss.
+        problem_type="single_label_classification",
     )
 
 
 def _max_length(config: RunConfig, loaded: LoadedModel) -> int | None:
-    """The most tokens a row may have: the smallest of what was asked, the tokenizer's and the model's own limit."""
-    positions = getattr(loaded.model.config, "max_position_embeddings", None)
-    limits = (config.max_length, loaded.tokenizer.model_max_length, positions)
-    real = [limit for limit in limits if limit is not None and 0 < limit < 1_000_000]
-    return min(real) if real else None
+    """The most tokens a row may have: what was asked for, but no more than the model can read."""
+    limits = [limit for limit in (config.max_length, readable_length(loaded.model.config, loaded.tokenizer)) if limit]
+    return min(limits) if limits else None
 
 
 def _encode(recipe: Recipe, loaded: LoadedModel, max_length: int | None, folder: Path) -> DatasetDict:
@@ -152,6 +152,7 @@ def _build_trainer(
         eval_dataset=splits["validation"],
         processing_class=loaded.tokenizer,
         data_collator=DataCollatorWithPadding(loaded.tokenizer, **rule.collator_arguments()),
+        preprocess_logits_for_metrics=_only_logits,
         compute_metrics=recipe.metrics(config.labels or (), config.positive_label),
         callbacks=[_reporter(config, folder, splits, notes, loaded.device, emit)],
     )
@@ -160,6 +161,11 @@ def _build_trainer(
     # accumulation steps; left alone it takes it as divided already (huggingface/transformers#47688).
     trainer.loss_is_scaled_for_ga = False
     return trainer
+
+
+def _only_logits(outputs: Any, labels: Any) -> Any:
+    """Some models hand out hidden states behind their logits; nobody here needs them kept."""
+    return outputs[0] if isinstance(outputs, tuple) else outputs
 
 
 def _reporter(
@@ -192,10 +198,12 @@ def _reporter(
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if "loss" not in logs:
                 return
-            numbers = [logs["loss"], logs.get("grad_norm") or 0.0]
+            # Under fp16 the scaler skips steps whose gradient overflows: there an infinite norm is no accident.
+            numbers = [logs["loss"], 0.0 if args.fp16 else logs.get("grad_norm") or 0.0]
             if not all(math.isfinite(number) for number in numbers):
                 raise DemoError(
-                    f"The loss is no longer a number (loss {numbers[0]}, gradient norm {numbers[1]}) at step "
+                    f"The loss is no longer a number (loss {logs['loss']}, gradient norm {logs.get('grad_norm')}) "
+                    f"at step "
                     f"{state.global_step}. Lower the learning rate (now {args.learning_rate}) and start again."
                 )
             emit(
@@ -260,7 +268,7 @@ def _save_model(config: RunConfig, folder: Path, loaded: LoadedModel, trainer: A
         base = model.get_base_model()
         base.config.architectures = [type(base).__name__]  # what save_pretrained of a whole model would write
         base.config.save_pretrained(adapter)
-        (adapter / "README.md").write_text(model_card(config, report), encoding="utf-8")
+        (adapter / "README.md").write_text(model_card(config, report, adapter=True), encoding="utf-8")
         model = model.merge_and_unload()
     model.save_pretrained(target)
     loaded.tokenizer.save_pretrained(target)

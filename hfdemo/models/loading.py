@@ -166,6 +166,20 @@ def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
     return AutoConfig.from_pretrained(folder, trust_remote_code=False, **overrides)
 
 
+def architectures(ref: ModelRef, settings: Settings) -> list[str]:
+    """The classes that the config of `ref` names, the one it was saved as first.
+
+    Raises:
+        ModelError: the reference can't be found, or its config can't be read.
+    """
+    folder = local_folder(ref, settings, weights=False)
+    import_libraries()
+    try:
+        return list(load_config(folder, settings).architectures or [])
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"The config of {ref} can't be read: {_first_sentence(error)}") from error
+
+
 def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
     """The tokenizer of `ref`.
 

@@ -35,7 +35,8 @@ def build(endpoints: Endpoints) -> tuple[gr.Dropdown, gr.Dropdown]:
             scale=2,
             min_width=300,
         )
-    task.change(
+    # .input, not .change: a run that another tab sends here brings its own model along.
+    task.input(
         lambda name: gr.update(
             choices=_choices(endpoints, find_task(name).default_model), value=find_task(name).default_model
         ),

@@ -46,6 +46,11 @@ def box(page: Page, label: str) -> Locator:
     return page.locator(".block:visible").filter(has=title).locator("textarea, input").first
 
 
+def choose_task(page: Page, title: str) -> None:
+    box(page, "Task").click()
+    page.get_by_role("option", name=title).click()
+
+
 def shoot(page: Page, name: str) -> None:
     SHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
@@ -113,6 +118,10 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     expect(page.locator(".hf-confusion")).to_contain_text("up")
     expect(page.locator("canvas, svg.marks").first).to_be_visible()
     shoot(page, "finetune-1440-light")
+    tab(page, "Run a model")  # on another task, so that the run has to bring its own
+    choose_task(page, "Feature extraction")
+    expect(page.get_by_text("texts × tokens × hidden size")).to_be_visible(timeout=PATIENT)
+    tab(page, "Fine-tune")
     page.get_by_role("button", name="Use it in Run a model").click()
     expect(box(page, "Model")).to_have_value(re.compile("^run:.*colours$"), timeout=PATIENT)
     box(page, "Text").fill("the road is cold today")
@@ -156,8 +165,7 @@ def test_bad_input_becomes_a_sentence_on_the_page_and_the_page_goes_on(browser: 
 
 def test_another_task_brings_its_own_panel_and_answer(browser: Browser, app: Server) -> None:
     page = open_page(browser, app)
-    box(page, "Task").click()
-    page.get_by_role("option", name="Feature extraction").click()
+    choose_task(page, "Feature extraction")
     expect(page.get_by_text("texts × tokens × hidden size")).to_be_visible(timeout=PATIENT)
     expect(box(page, "Second text")).to_have_count(0)
     shoot(page, "features-1440-light")

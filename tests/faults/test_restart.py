@@ -1,8 +1,10 @@
 """Training survives whatever happens to the server."""
 
+import contextlib
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,15 @@ from gradio_client import Client, handle_file
 from tests.conftest import free_port, serve, wait_until
 
 ENDLESS = {"training": {"num_train_epochs": 10_000}}
+
+
+@pytest.fixture(autouse=True)
+def no_survivors(tmp_path: Path) -> Iterator[None]:
+    """Whatever a test says, no training process of its outlives it."""
+    yield
+    for path in tmp_path.glob("home/runs/*/process.json"):
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(json.loads(path.read_text())["pid"]).kill()
 
 
 @pytest.mark.slow

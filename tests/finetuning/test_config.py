@@ -33,6 +33,8 @@ def test_null_means_the_default_so_that_a_form_may_send_every_key() -> None:
         ({"dataset": "tickets", "max_length": 1}, "no room"),
         ({"dataset": "tickets", "max_length": True}, "whole number"),
         ({"dataset": "tickets", "lora": {"r": 4}}, "method"),
+        ({"dataset": "tickets", "labels": [0, 1]}, "labels must be texts"),
+        ({"dataset": "tickets", "method": "lora", "model": "untrained:embedded:minilm"}, "untrained"),
         ({"dataset": "tickets", "text_column": 3}, "a text or null"),
         ({"dataset": "tickets", "training": {"output_dir": "/"}}, "may not set output_dir"),
     ],
@@ -51,7 +53,8 @@ def test_what_cannot_be_is_refused_when_the_config_is_made(values: Any, said: st
         ({"per_device_train_batch_size": 0}, "at least 1"),
         ({"num_train_epochs": -1}, "num_train_epochs"),
         ({"lr_scheduler_type": "zigzag"}, "zigzag"),
-        ({"fp16": True}, "fp16"),
+        ({"seed": 1.5}, "whole number"),
+        ({"bf16": "yes"}, "true or false"),
     ],
 )
 def test_a_training_value_that_transformers_would_refuse_is_refused_before_anything_starts(
@@ -59,6 +62,11 @@ def test_a_training_value_that_transformers_would_refuse_is_refused_before_anyth
 ) -> None:
     with pytest.raises(DemoError, match=said):
         RunConfig("tickets", training=training).check_training()
+
+
+def test_a_lora_key_that_is_code_is_refused() -> None:
+    with pytest.raises(DemoError, match="LoraConfig has no"):
+        RunConfig("tickets", method="lora", lora={"r=8)); import os #": 1}).check_training()
 
 
 def test_small_data_gets_more_epochs_and_what_is_given_wins() -> None:

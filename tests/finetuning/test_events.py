@@ -29,6 +29,11 @@ def test_a_line_that_is_still_being_written_is_left_for_later() -> None:
     assert list(events.parse_all([whole, whole[:20]])) == [EVENTS[1]]
 
 
+def test_a_damaged_line_does_not_hide_the_others() -> None:
+    whole = json.dumps(EVENTS[1].to_json()) + "\n"
+    assert list(events.parse_all([whole, whole[:20] + whole, whole])) == [EVENTS[1], EVENTS[1]]
+
+
 @pytest.mark.parametrize("line", ["", "{}", "[]", '{"event": "danced", "step": 1}', '{"event": "saved", "x": 1}'])
 def test_a_line_that_is_no_event_is_an_error(line: str) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -135,7 +135,7 @@ def test_a_new_run_has_everything_written_out(settings: Settings) -> None:
     assert config.training["seed"] == 7
     assert config.training["learning_rate"] > 0
     header = (run.folder / "data" / "train.csv").read_text().splitlines()[0]
-    assert header == "text,text_pair,label"
+    assert header == '"text","text_pair","label"'
     compile(run.script(), "train.py", "exec")
 
 
@@ -154,6 +154,23 @@ def test_a_run_that_cannot_work_leaves_no_folder(settings: Settings, config: Run
     with pytest.raises(DemoError):
         RunStore(settings).create(config)
     assert not settings.runs.exists()
+
+
+def test_a_shared_server_bounds_every_run(settings: Settings, colours: Path) -> None:
+    store = RunStore(Settings(home=settings.home, public=True))
+    with pytest.raises(RunError, match="at most 2,000"):
+        store.create(RunConfig("colours", training={"num_train_epochs": 10_000}), colours)
+    with pytest.raises(RunError, match="at most 2,000"):
+        store.create(RunConfig("colours", training={"max_steps": 10_000}), colours)
+    for _ in range(3):  # three that wait for their process to begin
+        store.create(RunConfig("colours"), colours)
+    with pytest.raises(RunError, match="3 runs are at work"):
+        store.create(RunConfig("colours"), colours)
+
+
+def test_a_run_that_ends_between_two_looks_is_finished_and_not_failed(settings: Settings) -> None:
+    run = a_run(settings, STARTED, HALF, Finished(10, 120.0), process={"pid": os.getpid(), "created": 0.0})
+    assert run.status([STARTED, HALF]).state == "finished"
 
 
 def test_two_runs_in_one_second_get_two_folders(settings: Settings, colours: Path) -> None:
