@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import METHODS, RunConfig
 from hfdemo.finetuning.dataset import EXAMPLE_NAMES, Mapped, inspect, read_tables, suggest
-from hfdemo.finetuning.events import Event
+from hfdemo.finetuning.events import Event, Started
 from hfdemo.finetuning.runs import Run
 from hfdemo.models.sources import offline_choices
 from hfdemo.tokenization.padding import STRATEGIES
@@ -201,7 +200,7 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
         same_state = f"{found.id} {status.state}" == " ".join(shown.split()[:2])
         return (
             gr.skip() if same_state else gr.update(choices=_run_choices(endpoints)),
-            html.progress(found.id, status, _device(events)),
+            html.progress(found.id, status, *_beginning(events)),
             gr.update(interactive=status.active),
             gr.update(interactive=has_model, variant="primary" if has_model else "secondary"),
             gr.update(interactive=not status.active),
@@ -290,9 +289,10 @@ def _run_choices(endpoints: Endpoints) -> list[tuple[str, str]]:
     return [(f"{run.id} · {run.status().state}", run.id) for run in endpoints.runs.list()]
 
 
-def _device(events: list[Event]) -> str:
-    started = [asdict(event)["device"] for event in events if event.name == "started"]
-    return started[0] if started else str(find_device())
+def _beginning(events: list[Event]) -> tuple[str, tuple[str, ...]]:
+    """The device and the remarks of a run, once it has begun; before that, the device that it is going to have."""
+    started = next((event for event in events if isinstance(event, Started)), None)
+    return (started.device, started.notes) if started else (str(find_device()), ())
 
 
 def _errors(run: Run) -> pd.DataFrame | None:

@@ -219,8 +219,8 @@ def _plain(value: Any) -> str:
     return f"<td>{escape(value)}</td>"
 
 
-def progress(run_id: str, status: Status, device: str) -> str:
-    """One run's state, bar, steps and time left."""
+def progress(run_id: str, status: Status, device: str, remarks: Sequence[str] = ()) -> str:
+    """One run's state, bar, steps, time left, and what it had to say when it began."""
     share = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
     words = []
     if status.total_steps:
@@ -234,7 +234,8 @@ def progress(run_id: str, status: Status, device: str) -> str:
         f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"
         f"<div class='hf-progress' role='progressbar' aria-valuenow='{100 * share:.0f}' aria-valuemin='0' "
         f"aria-valuemax='100'><i style='width:{100 * share:.1f}%'></i></div>"
-        f"{facts((('', ' · '.join(filter(None, words))), ('device', device)))}{error}"
+        f"{facts((('', ' · '.join(filter(None, words))), ('device', device), *(('', each) for each in remarks)))}"
+        f"{error}"
     )
 
 
@@ -293,6 +294,8 @@ def confusion(report: Mapping[str, Any], split: str = "validation") -> str:
 def data_summary(rows: int, splits: Mapping[str, int], labels: Mapping[str, int], found: Sequence[Problem]) -> str:
     """What was found in a data set, and what is wrong with it."""
     counted = [("rows", f"{rows:,}"), *((name, f"{count:,}") for name, count in splits.items())]
+    if not splits:
+        counted.append(("validation", "a fifth of the rows will be held out"))
     classes = ", ".join(f"{name} {count:,}" for name, count in list(labels.items())[:12])
     said = [
         f"{f'Row {problem.row}, column' if problem.row else 'Column'} {problem.column}: {problem.problem} {problem.fix}"
