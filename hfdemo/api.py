@@ -31,22 +31,25 @@ LIGHT: dict[str, Any] = {"concurrency_limit": 16}
 WATCH_SECONDS = 0.5
 
 
-def at_the_edge(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a DemoError of `function` (a function or a generator function) into the gr.Error that a person sees."""
+def at_the_edge(function: Callable[..., Any], words: Callable[[str], str] = str) -> Callable[..., Any]:
+    """Turn a DemoError of `function` (a function or a generator function) into the gr.Error that a person sees.
+
+    `words` prepares its sentence: a client gets it as it is, but the page draws it as HTML.
+    """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except DemoError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(words(str(error)), print_exception=False) from error
 
     @functools.wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
         try:
             yield from function(*args, **kwargs)
         except DemoError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(words(str(error)), print_exception=False) from error
 
     if not inspect.isgeneratorfunction(function):
         return call
@@ -224,9 +227,9 @@ class Endpoints:
             file: an uploaded CSV file; it wins over config's dataset
         """
         path = uploaded_path(file)
-        values = dict(config or {})
-        if path is not None:
-            values["dataset"] = path.stem
+        values: Any = {} if config is None else config
+        if path is not None and isinstance(values, dict):
+            values = {**values, "dataset": path.stem}
         run = self.runs.start(self.runs.create(RunConfig.from_json(values), path))
         return {"run": run.id}
 

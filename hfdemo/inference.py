@@ -19,14 +19,15 @@ from hfdemo.tasks import Call, Scores, Task
 class Stages:
     """What went on inside the pipeline.
 
-    `tokens` and `token_ids` are those of the first row of the batch, `special` marks [CLS] and the like; `inputs` and
-    `outputs` are (name, shape) of the tensors that went into and came out of the model; `scores` is there when the
-    answer is made from logits.
+    `tokens` and `token_ids` are those of the first row of the batch; `special` marks [CLS] and the like, `sequences`
+    says which of two texts each came from (0, 1 or None). `inputs` and `outputs` are (name, shape) of the tensors that
+    went into and came out of the model; `scores` is there when the answer is made from logits.
     """
 
     tokens: tuple[str, ...]
     token_ids: tuple[int, ...]
     special: tuple[bool, ...]
+    sequences: tuple[int | None, ...]
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     scores: Scores | None
@@ -83,8 +84,8 @@ def predict(
     call = task.call(inputs, parameters)
     # The lock covers the tokenizer as well: a call changes its padding and truncation state.
     with models.device_lock:
-        output, model_inputs, model_outputs, seconds = _run(task, loaded, call)
-        stages = _stages(task, loaded, parameters, model_inputs, model_outputs)
+        output, model_inputs, sequences, model_outputs, seconds = _run(task, loaded, call)
+        stages = _stages(task, loaded, parameters, model_inputs, sequences, model_outputs)
         warnings = _warnings(loaded, call, model_inputs)
     return Prediction(
         task=task.name,
@@ -99,7 +100,7 @@ def predict(
     )
 
 
-def _run(task: Task, loaded: LoadedModel, call: Call) -> tuple[Any, Any, Any, dict[str, float]]:
+def _run(task: Task, loaded: LoadedModel, call: Call) -> tuple[Any, Any, Any, Any, dict[str, float]]:
     """The pipeline's own three steps, called one by one so that each can be timed and shown."""
     from transformers import pipeline
 
@@ -110,6 +111,7 @@ def _run(task: Task, loaded: LoadedModel, call: Call) -> tuple[Any, Any, Any, di
         model_inputs = pipe.preprocess(*call.args, **before)
     # forward() moves the tensors and may empty the dict, so what is shown later is kept here.
     kept = {name: tensor.detach().cpu() for name, tensor in model_inputs.items() if hasattr(tensor, "shape")}
+    sequences = model_inputs.sequence_ids(0) if loaded.tokenizer.is_fast else [None] * kept["input_ids"].shape[-1]
     marks.append(time.perf_counter())
     model_outputs = pipe.forward(model_inputs, **during)
     marks.append(time.perf_counter())
@@ -117,11 +119,16 @@ def _run(task: Task, loaded: LoadedModel, call: Call) -> tuple[Any, Any, Any, di
     marks.append(time.perf_counter())
     steps = zip(("preprocess", "forward", "postprocess"), marks, marks[1:], strict=False)
     seconds = {name: end - start for name, start, end in steps}
-    return output, kept, model_outputs, {**seconds, "run": marks[-1] - marks[0]}
+    return output, kept, sequences, model_outputs, {**seconds, "run": marks[-1] - marks[0]}
 
 
 def _stages(
-    task: Task, loaded: LoadedModel, parameters: Mapping[str, Any], model_inputs: Any, model_outputs: Any
+    task: Task,
+    loaded: LoadedModel,
+    parameters: Mapping[str, Any],
+    model_inputs: Any,
+    sequences: Any,
+    model_outputs: Any,
 ) -> Stages:
     def shapes(tensors: Mapping[str, Any]) -> tuple[tuple[str, tuple[int, ...]], ...]:
         return tuple((name, tuple(tensor.shape)) for name, tensor in tensors.items() if hasattr(tensor, "shape"))
@@ -131,6 +138,7 @@ def _stages(
         tokens=tuple(loaded.tokenizer.convert_ids_to_tokens(list(token_ids))),
         token_ids=token_ids,
         special=tuple(token in set(loaded.tokenizer.all_special_ids) for token in token_ids),
+        sequences=tuple(sequences),
         inputs=shapes(model_inputs),
         outputs=shapes(model_outputs),
         scores=task.explain(loaded.model.config, model_outputs, parameters) if task.explain else None,

@@ -47,6 +47,7 @@ def test_top_k_cuts_the_list_and_left_out_gives_all_labels(models: ModelCache, t
 def test_a_pair_reaches_the_model_as_two_sequences(models: ModelCache, tiny: Path) -> None:
     stages = predict(models, CLASSIFY, str(tiny), {"text": "one", "text_pair": "two"}).stages
     assert stages.tokens == ("[CLS]", "one", "[SEP]", "two", "[SEP]")
+    assert stages.sequences == (None, 0, None, 1, None)
 
 
 def test_the_first_call_loads_and_the_second_does_not(settings: object, tiny: Path) -> None:

@@ -197,7 +197,7 @@ class RunConfig:
 _LOWEST: Mapping[str, float] = {
     "num_train_epochs": 0.01,
     "max_steps": -1,
-    "learning_rate": 0.0,
+    "learning_rate": 1e-12,
     "per_device_train_batch_size": 1,
     "per_device_eval_batch_size": 1,
     "gradient_accumulation_steps": 1,

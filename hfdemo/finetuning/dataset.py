@@ -164,10 +164,11 @@ def _rows_of(name: str, text: str, delimiter: str) -> pd.DataFrame:
     return pd.DataFrame(rows[1:], columns=header, dtype=str)
 
 
-def inspect(tables: Mapping[str, pd.DataFrame]) -> Inspection:
-    """Columns, splits, labels and problems of a data set, and which columns look like text and label."""
+def inspect(tables: Mapping[str, pd.DataFrame], mapped: Mapped | None = None) -> Inspection:
+    """Columns, splits, labels and problems of a data set, by the columns in `mapped` or those that look right."""
     whole = pd.concat(tables.values(), ignore_index=True)
-    suggested = suggest(whole)
+    usable = mapped is not None and mapped.text_column in whole and mapped.label_column in whole
+    suggested = mapped if usable else suggest(whole)
     splits = {name: len(table) for name, table in tables.items() if name}
     if not splits and suggested and suggested.split_column:
         splits = _counts(whole[suggested.split_column])
@@ -323,6 +324,8 @@ def _labels(config: RunConfig, train: pd.DataFrame, parts: Mapping[str, pd.DataF
             f"Every training row has the label {found[0]!r}, so there is nothing to learn. "
             "Pick another label column, or add rows with a second label."
         )
+    if len(train) < 4:
+        raise DataError(f"There are {len(train)} training rows. Add more: a handful per label at the very least.")
     if len(found) > MOST_LABELS or len(found) == len(train):
         raise DataError(
             f"The label column has {len(found):,} different values in {len(train):,} rows: that looks like text, "

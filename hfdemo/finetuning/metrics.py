@@ -83,10 +83,10 @@ def errors(
     return [
         {
             "row": int(index) + 1,
-            **{name: text for name, text in rows[index].items() if name != "label"},
             "label": labels[references[index]],
             "predicted": labels[predictions[index]],
             "confidence": round(float(probabilities[index, predictions[index]]), 6),
+            **{name: text for name, text in rows[index].items() if name != "label"},
         }
         for index in wrong
     ]

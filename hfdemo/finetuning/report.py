@@ -67,7 +67,7 @@ def _rows(folder: Path, split: str) -> list[dict[str, str]]:
 
 
 def _write_errors(folder: Path, wrong: list[dict[str, Any]]) -> None:
-    names = list(wrong[0]) if wrong else ["row", "text", "label", "predicted", "confidence"]
+    names = list(wrong[0]) if wrong else ["row", "label", "predicted", "confidence", "text"]
     with (folder / "errors.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -103,7 +104,7 @@ class Run:
             step=done,
             total_steps=started.total_steps if started else 0,
             epoch=max([event.epoch for event in steps] + [event.epoch for event in evaluated], default=0.0),
-            eta_seconds=_eta(started, done, events[-1].time) if started and state in ACTIVE else None,
+            eta_seconds=_eta(steps, started.total_steps) if started and state in ACTIVE else None,
             metrics=next((dict(e.metrics) for e in reversed(evaluated) if e.split == "validation"), {}),
             error=error,
         )
@@ -249,8 +250,8 @@ class RunStore:
         Raises:
             RunError: there is none.
         """
-        folder = self.settings.runs / (run_id or "")
-        if not _RUN_ID.fullmatch(run_id or "") or not (folder / "config.json").is_file():
+        folder = self.settings.runs / str(run_id)
+        if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id) or not (folder / "config.json").is_file():
             newest = ", ".join(run.id for run in self.list()[:5])
             raise RunError(f"There is no run {run_id!r}. The newest runs: {newest or 'none yet'}.")
         return Run(folder, self._children.get(run_id))
@@ -304,11 +305,12 @@ def _fill_in(config: RunConfig, prepared: Prepared) -> RunConfig:
     return filled.with_training_defaults(len(prepared.splits["train"]))
 
 
-def _eta(started: Started, done: int, now: float) -> float | None:
-    """Seconds left at the pace so far; None before the first step."""
-    if done == 0:
+def _eta(steps: Sequence[StepLogged], total_steps: int) -> float | None:
+    """Seconds left at the pace since the first step, which warms everything up; None before the second."""
+    if len(steps) < 2 or steps[-1].step == steps[0].step:
         return None
-    return max(0.0, (now - started.time) / done * (started.total_steps - done))
+    pace = (steps[-1].time - steps[0].time) / (steps[-1].step - steps[0].step)
+    return max(0.0, pace * (total_steps - steps[-1].step))
 
 
 def _is_alive(process: dict[str, Any]) -> bool:

@@ -30,7 +30,7 @@ import pandas as pd
 import torch
 from datasets import ClassLabel, Features, Value, load_dataset
 from sklearn.metrics import accuracy_score, f1_score
-from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, set_seed
+from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 HERE = Path(__file__).resolve().parent
 LABELS = {pformat(labels, width=100)}
@@ -73,15 +73,25 @@ arguments = TrainingArguments(
     save_strategy="epoch",
     save_total_limit=1,
     load_best_model_at_end=True,
-    metric_for_best_model="f1",
+    metric_for_best_model="selection",
     greater_is_better=True,
     report_to="none",
     logging_nan_inf_filter=False,
     use_cpu=not torch.accelerator.is_available(),
     **TRAINING,
 )
+
+
+class BreakTies(TrainerCallback):
+    """The best checkpoint has the highest f1, and of several with the same f1 the lowest loss."""
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        metrics["eval_selection"] = metrics["eval_f1"] - 1e-9 * metrics["eval_loss"]
+
+
 trainer = Trainer(
     model=model,
+    callbacks=[BreakTies()],
     args=arguments,
     train_dataset=splits["train"],
     eval_dataset=splits["validation"],

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Emit = Callable[[Event], None]
 CHARTED_POINTS = 100
+SELECTION = "selection"
 
 
 def train(config: RunConfig, folder: Path, settings: Settings, device: Device, emit: Emit) -> None:
@@ -134,7 +135,7 @@ def _build_trainer(
         save_strategy="epoch",
         save_total_limit=1,
         load_best_model_at_end=True,
-        metric_for_best_model="f1",
+        metric_for_best_model=SELECTION,
         greater_is_better=True,
         report_to="none",
         disable_tqdm=True,
@@ -220,6 +221,9 @@ def _reporter(
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
             named = plain_metrics(metrics, "eval_")
             emit(Evaluated(state.global_step, time.time(), float(state.epoch or 0.0), "validation", named))
+            # The best checkpoint is the one with the highest f1, and of several with the same f1 the surest one: on
+            # small splits f1 is often the same for epochs that are far apart in what the model has learned.
+            metrics[f"eval_{SELECTION}"] = named["f1"] - 1e-9 * named["loss"]
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             emit(Saved(state.global_step, time.time(), f"checkpoints/checkpoint-{state.global_step}"))

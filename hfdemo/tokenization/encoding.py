@@ -178,8 +178,7 @@ def _check_texts(texts: Sequence[str], text_pairs: Sequence[str] | None, max_cha
         raise DemoError(f"{len(texts)} texts were sent; one call takes at most {MOST_TEXTS}. Send them in parts.")
     if text_pairs is not None and len(text_pairs) != len(texts):
         raise DemoError(
-            f"There are {len(texts)} texts but {len(text_pairs)} second texts. "
-            "Each text needs its own, or none has one."
+            f"Texts: {len(texts)}, second texts: {len(text_pairs)}. Each text needs its own, or none has one."
         )
     for kind, batch in (("Text", texts), ("Second text", text_pairs or ())):
         for number, text in enumerate(batch, start=1):
@@ -224,13 +223,19 @@ def _warnings(tokenizer: Any, columns: Mapping[str, list[Any]], options: Options
         said.append(Warning("padding_ignored", 'padding="max_length" did nothing: no length is known.', fix))
     if unlimited and options.truncates:
         said.append(Warning("truncation_ignored", "Truncation did nothing: no length is known.", "Give a max_length."))
+    if len({len(ids) for ids in columns["input_ids"]}) > 1 and options.pads:
+        message = "A row is longer than max_length, so padding could not make the rows equally long."
+        said.append(Warning("ragged", message, "Set truncation to True."))
+    if options.max_length is not None and not options.truncates and options.padding != "max_length":
+        message = f"max_length {options.max_length} has no effect: nothing is cut and nothing is padded to it."
+        said.append(Warning("max_length_ignored", message, 'Set truncation to True, or padding to "max_length".'))
     if not tokenizer.is_fast:
         message = "This tokenizer is written in Python only: it knows no offsets and no word ids."
         said.append(Warning("no_offsets", message, "Use a tokenizer with a tokenizer.json to see them."))
     counted = [sum(mask) for mask in columns["attention_mask"]]
     long = tuple(row for row, length in enumerate(counted) if length > tokenizer.model_max_length)
     if long:
-        message = f"{len(long)} of the rows are longer than the {tokenizer.model_max_length} tokens the model can read."
+        message = f"Rows longer than the {tokenizer.model_max_length} tokens that the model can read: {len(long)}."
         said.append(Warning("too_long", message, "Set truncation to True.", long))
     unknown = tuple(row for row, ids in enumerate(columns["input_ids"]) if tokenizer.unk_token_id in ids)
     if unknown and tokenizer.unk_token_id is not None:

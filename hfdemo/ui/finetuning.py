@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from hfdemo.api import LIGHT, Endpoints, at_the_edge, uploaded_path
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import METHODS, RunConfig
-from hfdemo.finetuning.dataset import EXAMPLE_NAMES, Mapped, inspect, read_tables, suggest
+from hfdemo.finetuning.dataset import EXAMPLE_NAMES, Mapped, inspect, prepare, read_tables, suggest
 from hfdemo.finetuning.events import Event, Started
 from hfdemo.finetuning.runs import Run
 from hfdemo.models.sources import offline_choices
 from hfdemo.tokenization.padding import STRATEGIES
 from hfdemo.ui import charts, html
+from hfdemo.ui.inference import RUN_BUTTON
 
 ABOUT = (
     "A checkpoint and labelled rows in, a classifier out: `Dataset.map(tokenize, batched=True)`, "
@@ -26,6 +28,7 @@ ABOUT = (
     "Training runs in a process of its own: close the tab, come back, it is still there."
 )
 NO_COLUMN = "(none)"
+RUN_PANEL = "the-run"
 NO_RUN = "No run yet. Pick data on the left and press Start: loss and metrics will appear here as it learns."
 WATCH_SECONDS = 1.0
 
@@ -59,7 +62,9 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         begun = endpoints.runs.start(endpoints.runs.create(config, path))
         return gr.update(choices=_run_choices(endpoints), value=begun.id)
 
-    start.click(at_the_edge(begin), chosen_run_inputs, run, api_visibility="private", **LIGHT)
+    start.click(at_the_edge(begin, html.plain), chosen_run_inputs, run, api_visibility="private", **LIGHT).success(
+        fn=None, js=f"() => document.getElementById('{RUN_PANEL}')?.scrollIntoView({{behavior: 'smooth'}})"
+    )
 
 
 def _form(endpoints: Endpoints) -> tuple[gr.Button, list[Any]]:
@@ -85,7 +90,7 @@ def _form(endpoints: Endpoints) -> tuple[gr.Button, list[Any]]:
         preview = gr.Dataframe(table.head(8), interactive=False, wrap=True, show_label=False)
     gr.Markdown("### 2 · Model and training")
     base = gr.Dropdown(
-        ["embedded:minilm", *offline_choices(endpoints.settings)[2:]],
+        _base_choices(endpoints),
         value="embedded:minilm",
         label="Base model",
         info="any reference that Run a model takes",
@@ -114,12 +119,17 @@ def _form(endpoints: Endpoints) -> tuple[gr.Button, list[Any]]:
     start = gr.Button("Start", variant="primary")
 
     def look(file: Any, dataset: str, method: Any) -> tuple[Any, ...]:
-        table = _whole(endpoints, file, dataset)
+        """A data set has been chosen: guess its columns, or say what is wrong with it and leave nothing of the last."""
+        try:
+            table = _whole(endpoints, file, dataset)
+        except DemoError as error:
+            nothing = gr.update(choices=[], value=None)
+            return html.notes([str(error)]), nothing, nothing, nothing, nothing, None, gr.skip()
         guess = suggest(table) or Mapped("", "")
         names = list(table.columns)
         optional = [NO_COLUMN, *names]
         return (
-            _summary(endpoints, file, dataset),
+            _summary(endpoints, file, dataset, guess),
             gr.update(choices=names, value=guess.text_column or None),
             gr.update(choices=optional, value=guess.text_pair_column or NO_COLUMN),
             gr.update(choices=names, value=guess.label_column or None),
@@ -128,13 +138,24 @@ def _form(endpoints: Endpoints) -> tuple[gr.Button, list[Any]]:
             _defaults(method, inspect({"": table}).train_rows)["num_train_epochs"],
         )
 
-    gr.on(
-        [dataset.change, file.upload, file.clear],
-        at_the_edge(look),
-        [file, dataset, method],
-        [summary, text, pair, label, split, preview, epochs],
+    def look_again(file: Any, dataset: str, text: str, pair: str, label: str, split: str) -> str:
+        """Another column has been picked: count its labels, and say now what Start would refuse."""
+        return _summary(
+            endpoints, file, dataset, Mapped(text or "", label or "", _column(pair) or None, _column(split) or None)
+        )
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    looked = [summary, text, pair, label, split, preview, epochs]
+    # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
+    dataset.input(lambda: None, outputs=file, **quiet).then(look, [file, dataset, method], looked, **quiet)
+    gr.on([file.upload, file.clear], look, [file, dataset, method], looked, **quiet)
+    columns_of_data = [text, pair, label, split]
+    gr.on([each.input for each in columns_of_data], look_again, [file, dataset, *columns_of_data], summary, **quiet)
+    base.focus(
+        lambda: gr.update(choices=_base_choices(endpoints)),
+        outputs=base,
+        show_progress="hidden",
         api_visibility="private",
-        show_progress_on=summary,
         **LIGHT,
     )
     method.change(lambda method: _defaults(method, 1)["learning_rate"], method, rate, api_visibility="private")
@@ -143,13 +164,16 @@ def _form(endpoints: Endpoints) -> tuple[gr.Button, list[Any]]:
 
 def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> gr.Dropdown:
     """The chosen run: progress, charts, results; returns the dropdown that chooses it."""
-    run = gr.Dropdown([], label="Run", info="every run is kept until you delete it", interactive=True)
+    run = gr.Dropdown(
+        [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
+    )
     state = gr.HTML(html.empty(NO_RUN))
     with gr.Row():
         use = gr.Button("Use it in Run a model", interactive=False, size="md", min_width=170)
         stop = gr.Button("Stop, keep model", interactive=False, size="md", min_width=130)
         delete = gr.Button("Delete", interactive=False, variant="stop", size="md", min_width=80)
-    with gr.Row(visible=False) as plots:
+    # Mounted with their first rows: a chart that was drawn empty once stays without lines.
+    with gr.Row():
         loss = gr.LinePlot(
             charts.loss_table([]),
             x="step",
@@ -159,6 +183,7 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
             title="Loss",
             height=230,
             min_width=280,
+            visible=False,
         )
         curve = gr.LinePlot(
             charts.metrics_table([]),
@@ -171,6 +196,7 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
             y_lim=[0, 1],
             height=230,
             min_width=280,
+            visible=False,
         )
     result = gr.HTML()
     with gr.Accordion("Where it is wrong", open=False):
@@ -184,29 +210,31 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
 
     def refresh(run_id: str | None, shown: str) -> tuple[Any, ...]:
         """Everything that shows the run; components whose content did not change are left alone."""
-        found = next((run for run in endpoints.runs.list() if run.id == run_id), None)
+        runs = endpoints.runs.list()
+        found = next((run for run in runs if run.id == run_id), None)
         if found is None:  # nothing chosen, or deleted from another page
-            none_left = gr.update(choices=_run_choices(endpoints), value=None) if run_id else gr.skip()
+            newest_one = runs[0].id if runs else None
+            none_left = gr.update(choices=_run_choices(endpoints), value=newest_one) if run_id else gr.skip()
             buttons = [gr.update(interactive=False)] * 3
             hidden = gr.update(visible=False)
-            return (none_left, html.empty(NO_RUN), *buttons, hidden, gr.skip(), gr.skip(), "", None, "", "", "", "")
+            return (none_left, html.empty(NO_RUN), *buttons, hidden, hidden, "", None, "", "", "", "")
         events = found.events()
         status = found.status(events)
-        stamp = f"{found.id} {status.state} {len(events)}"
+        stamp = f"{found.id} {status.state} {len(events)} {len(runs)}"
         if stamp == shown:
-            return tuple([gr.skip()] * 14)
+            return tuple([gr.skip()] * 13)
         has_model = (found.folder / "model" / "config.json").is_file() and not status.active
         report = found.report() if has_model and (found.folder / "report.json").is_file() else None
+        same_list = shown.endswith(f" {len(runs)}") and f" {status.state} " in shown
         same_state = f"{found.id} {status.state}" == " ".join(shown.split()[:2])
         return (
-            gr.skip() if same_state else gr.update(choices=_run_choices(endpoints)),
+            gr.skip() if same_list else gr.update(choices=_run_choices(endpoints)),
             html.progress(found.id, status, *_beginning(events)),
             gr.update(interactive=status.active),
             gr.update(interactive=has_model, variant="primary" if has_model else "secondary"),
             gr.update(interactive=not status.active),
-            gr.update(visible=bool(events)),
-            charts.loss_table(events),
-            charts.metrics_table(events),
+            _chart(charts.loss_table(events)),
+            _chart(charts.metrics_table(events)),
             "" if report is None else html.scores(report) + html.confusion(report),
             gr.skip() if same_state else _errors(found) if report else None,
             found.script(),
@@ -215,9 +243,9 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
             stamp,
         )
 
-    outputs = [run, state, stop, use, delete, plots, loss, curve, result, wrong, code, config, log, shown]
+    outputs = [run, state, stop, use, delete, loss, curve, result, wrong, code, config, log, shown]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
-    gr.on([timer.tick, run.change], at_the_edge(refresh), [run, shown], outputs, **quiet)
+    gr.on([timer.tick, run.change], at_the_edge(refresh, html.plain), [run, shown], outputs, **quiet)
 
     def newest(run_id: str | None) -> Any:
         choices = _run_choices(endpoints)
@@ -229,15 +257,17 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
         endpoints.runs.get(run_id).stop(keep=True)
         return ""
 
-    stop.click(at_the_edge(ask_to_stop), run, shown, api_visibility="private", **LIGHT)
+    stop.click(at_the_edge(ask_to_stop, html.plain), run, shown, api_visibility="private", **LIGHT)
 
-    def remove(run_id: str) -> Any:
-        endpoints.runs.delete(run_id)
+    def remove(run_id: str | None) -> Any:
+        if run_id is None:  # they changed their mind
+            return gr.skip()
+        endpoints.delete_run(run_id)
         choices = _run_choices(endpoints)
         return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
     delete.click(
-        at_the_edge(remove),
+        at_the_edge(remove, html.plain),
         run,
         run,
         js="(run) => confirm(`Delete ${run} and its model for good?`) ? run : null",
@@ -251,7 +281,9 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
         choices = list(dict.fromkeys([reference, *offline_choices(endpoints.settings)]))
         return chosen, gr.update(choices=choices, value=reference), gr.Tabs(selected="run")
 
-    use.click(at_the_edge(send), run, [task, model, tabs], api_visibility="private", **LIGHT)
+    use.click(at_the_edge(send, html.plain), run, [task, model, tabs], api_visibility="private", **LIGHT).success(
+        fn=None, js=f"() => setTimeout(() => document.getElementById('{RUN_BUTTON}')?.click(), 500)"
+    )
     return run
 
 
@@ -259,9 +291,22 @@ def _whole(endpoints: Endpoints, file: Any, dataset: str) -> pd.DataFrame:
     return pd.concat(read_tables(dataset, endpoints.settings, uploaded_path(file)).values(), ignore_index=True)
 
 
-def _summary(endpoints: Endpoints, file: Any, dataset: str) -> str:
-    found = inspect(read_tables(dataset, endpoints.settings, uploaded_path(file)))
-    return html.data_summary(found.rows, found.splits, found.labels, found.problems)
+def _summary(endpoints: Endpoints, file: Any, dataset: str, mapped: Mapped | None = None) -> str:
+    """What is in the data, by the columns that were picked, and the sentence with which Start would refuse it."""
+    try:
+        tables = read_tables(dataset, endpoints.settings, uploaded_path(file))
+        found = inspect(tables, mapped)
+        drawn = html.data_summary(found.rows, found.splits, found.labels, found.problems)
+        if mapped is None or not (mapped.text_column and mapped.label_column):
+            return drawn
+        columns: dict[str, Any] = {name: column or "" for name, column in asdict(mapped).items()}
+        try:
+            prepare(RunConfig(dataset or "upload", **columns), tables)
+        except DemoError as error:
+            return drawn + html.notes([str(error)])
+        return drawn
+    except DemoError as error:
+        return html.notes([str(error)])
 
 
 def _defaults(method: Any, train_rows: int) -> dict[str, Any]:
@@ -282,7 +327,17 @@ def _training(epochs: float | None, batch: float | None, rate: float | None, mor
     if not isinstance(values, dict):
         raise DemoError('TrainingArguments must be a JSON object, such as {"seed": 7}.')
     form = {"num_train_epochs": epochs, "per_device_train_batch_size": batch, "learning_rate": rate}
-    return {**values, **{name: value for name, value in form.items() if value}}
+    return {**{name: value for name, value in form.items() if value is not None}, **values}
+
+
+def _chart(table: pd.DataFrame) -> Any:
+    """A line needs two points; until then there is no chart."""
+    return gr.update(value=table, visible=table.iloc[:, 0].nunique() > 1)
+
+
+def _base_choices(endpoints: Endpoints) -> list[str]:
+    """What makes sense to start from, the embedded backbone first."""
+    return list(dict.fromkeys(["embedded:minilm", *offline_choices(endpoints.settings)]))
 
 
 def _run_choices(endpoints: Endpoints) -> list[tuple[str, str]]:

@@ -46,22 +46,28 @@ def empty(text: str) -> str:
     return f"<div class='hf-empty'>{_code(text)}</div>"
 
 
+def plain(text: str) -> str:
+    """A sentence for gradio's own toasts, which draw HTML: `run:<id>` must not become a tag."""
+    return _escape(text, quote=False).replace("`", "")
+
+
 def notes(texts: Iterable[str]) -> str:
     return "".join(f"<div class='hf-note'>{escape(text)}</div>" for text in texts)
 
 
 def label_bars(labels: Sequence[Mapping[str, Any]]) -> str:
-    """[{"label", "score"}, ...] as bars, in the order given; scores outside 0..1 are shown as they are."""
-    widest = max((abs(item["score"]) for item in labels), default=1.0)
+    """[{"label", "score"}, ...] as bars in the order given; raw logits grow left and right of a zero in the middle."""
+    widest = max((abs(item["score"]) for item in labels), default=1.0) or 1.0
     shares = all(0 <= item["score"] <= 1 for item in labels)
 
     def bar(item: Mapping[str, Any]) -> str:
         score = item["score"]
-        width = 100 * score if shares else 100 * abs(score) / (widest or 1.0)
+        width = 100 * score if shares else 50 * abs(score) / widest
+        start = 0.0 if shares else 50 - width * (score < 0)
         shown = f"{score:.1%}" if shares else f"{score:.3f}"
         return (
-            f"<div class='hf-label'><b>{escape(item['label'])}</b><div><i style='width:{width:.2f}%'></i></div>"
-            f"<span>{shown}</span></div>"
+            f"<div class='hf-label'><b>{escape(item['label'])}</b>"
+            f"<div><i style='width:{width:.2f}%;margin-left:{start:.2f}%'></i></div><span>{shown}</span></div>"
         )
 
     return f"<div>{''.join(map(bar, labels))}</div>"
@@ -105,13 +111,16 @@ def prediction_facts(prediction: Prediction) -> str:
 def stages(inside: Stages, seconds: Mapping[str, float]) -> str:
     """The pipeline's three stages: tokens and ids, tensors in and out, logits to scores."""
     cells = [
-        Cell(token, number, "special" if special else "token", None, None, None, 1)
-        for token, number, special in zip(inside.tokens, inside.token_ids, inside.special, strict=True)
+        Cell(token, number, "special" if special else "token", sequence, None, None, 1)
+        for token, number, special, sequence in zip(
+            inside.tokens, inside.token_ids, inside.special, inside.sequences, strict=True
+        )
     ]
+    arguments = "text, text_pair" if 1 in inside.sequences else "text"
     first = _stage(
         "1 · Tokenizer",
         seconds["preprocess"],
-        f"`tokenizer(text)` cuts the text into {len(cells)} tokens and looks up their ids.",
+        f"`tokenizer({arguments})` cuts the text into {len(cells)} tokens and looks up their ids.",
         _strip([("token", [_token(cell) for cell in cells]), ("input_ids", [_plain(cell.id) for cell in cells])]),
     )
     second = _stage(
@@ -176,7 +185,7 @@ def token_rows(encoding: Encoding, waste: Waste) -> str:
     warnings = notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
     widths = sorted({len(row) for row in rows})
     shape = f"[{len(rows)}, {widths[0]}]" if len(widths) == 1 else f"{len(rows)} rows of {widths[0]} to {widths[-1]}"
-    ragged = "" if len(widths) == 1 else " These rows are ragged: no tensor can be made of them without padding."
+    ragged = "" if len(widths) == 1 else " These rows are ragged: no tensor can be made of them as they are."
     summary = (
         f"<p>Shape <b>{shape}</b>: {waste.slots:,} slots for {waste.tokens:,} tokens, "
         f"<b>{waste.fraction:.0%}</b> padding.{ragged}</p>"
@@ -195,7 +204,9 @@ def _text_strip(number: int, row: Sequence[Cell]) -> str:
     lines.append(("attention_mask", [_plain(cell.attention) for cell in shown]))
     more = f" · the first {SHOWN_SLOTS} of {len(row):,} slots" if len(row) > SHOWN_SLOTS else ""
     real = sum(cell.attention for cell in row)
-    return f"<div class='hf-row-title'>Text {number} · {real:,} tokens{more}</div>{_strip(lines)}"
+    return (
+        f"<div class='hf-row-title'>Text {number} · {real:,} token{'' if real == 1 else 's'}{more}</div>{_strip(lines)}"
+    )
 
 
 def _strip(lines: Sequence[tuple[str, Sequence[str]]]) -> str:
@@ -269,6 +280,7 @@ def scores(report: Mapping[str, Any]) -> str:
         parts.append(
             f"<div class='hf-row-title'>{escape(split)} · {rows:,} rows</div><div class='hf-scores'>{drawn}</div>"
         )
+    parts.append(facts((("the model that was kept: after step", f"{report['best_step'] or report['steps']}"),)))
     return "".join(parts)
 
 
@@ -296,11 +308,12 @@ def data_summary(rows: int, splits: Mapping[str, int], labels: Mapping[str, int]
     counted = [("rows", f"{rows:,}"), *((name, f"{count:,}") for name, count in splits.items())]
     if not splits:
         counted.append(("validation", "a fifth of the rows will be held out"))
-    classes = ", ".join(f"{name} {count:,}" for name, count in list(labels.items())[:12])
-    said = [
-        f"{f'Row {problem.row}, column' if problem.row else 'Column'} {problem.column}: {problem.problem} {problem.fix}"
-        if problem.column
-        else f"{problem.problem} {problem.fix}"
-        for problem in found[:5]
-    ]
+    classes = ", ".join(f"{name or '(blank)'} × {count:,}" for name, count in list(labels.items())[:12])
+    rows_of: dict[tuple[str, str, str], list[str]] = {}
+    for problem in found:
+        rows_of.setdefault((problem.column, problem.problem, problem.fix), []).append(str(problem.row))
+    said = []
+    for (column, what, fix), numbers in rows_of.items():
+        where = f" (rows {', '.join(numbers[:6])}{' …' if len(numbers) > 6 else ''})" if numbers != ["0"] else ""
+        said.append(f"{column + ': ' if column else ''}{what}{where} {fix}")
     return facts([*counted, ("labels", classes or "none found")]) + notes(said)

@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import HEAVY, Endpoints, at_the_edge
+from hfdemo.api import HEAVY, Endpoints
+from hfdemo.errors import DemoError
 from hfdemo.inference import predict
 from hfdemo.models.sources import offline_choices
 from hfdemo.snippets import prediction_script
@@ -15,6 +16,7 @@ from hfdemo.tasks import TASKS, find_task
 from hfdemo.ui import html
 from hfdemo.ui.widgets import DRAWINGS, field_value, field_widget
 
+RUN_BUTTON = "run-now"
 MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @revision if you like"
 
 
@@ -75,7 +77,7 @@ def _panel(endpoints: Endpoints, name: str, model: gr.Dropdown) -> None:
             if task.parameters:
                 with gr.Accordion("Parameters", open=False):
                     parameters = [field_widget(field) for field in task.parameters]
-            run = gr.Button("Run", variant="primary")
+            run = gr.Button("Run", variant="primary", elem_id=RUN_BUTTON)
             shown = [widget for widget, field in zip(inputs, task.inputs, strict=True) if field.name in example]
             gr.Examples([list(each.values()) for each in task.examples], shown, label="Try one of these")
         with gr.Column(scale=6, min_width=320):
@@ -92,7 +94,10 @@ def _panel(endpoints: Endpoints, name: str, model: gr.Dropdown) -> None:
             progress((done, total), desc=f"Downloading {reference}", unit="bytes")
 
         meant = {field.name: field_value(field, value) for field, value in zip(task.fields, values, strict=True)}
-        prediction = predict(endpoints.models, task, reference, meant, report)
+        try:
+            prediction = predict(endpoints.models, task, reference, meant, report)
+        except DemoError as error:  # said where the answer would be: an old one beside it would look like its result
+            return html.notes([str(error)]), html.empty("No run, no stages."), "", ""
         drawn = html.notes(prediction.warnings) + DRAWINGS[task.output](prediction.output)
         return (
             drawn + html.prediction_facts(prediction),
@@ -102,7 +107,7 @@ def _panel(endpoints: Endpoints, name: str, model: gr.Dropdown) -> None:
         )
 
     wires: dict[str, Any] = {
-        "fn": at_the_edge(answer_with),
+        "fn": answer_with,
         "inputs": [model, *inputs, *parameters],
         "outputs": [answer, inside, raw, code],
         "show_progress_on": answer,

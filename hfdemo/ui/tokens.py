@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import HEAVY, Endpoints, at_the_edge
+from hfdemo.api import HEAVY, LIGHT, Endpoints
+from hfdemo.errors import DemoError
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices
 from hfdemo.snippets import tokenization_script
@@ -52,7 +54,13 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> None:
             with gr.Accordion("Code", open=False):
                 code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
 
-    def show(
+    def show(*values: Any) -> tuple[str, str]:
+        try:
+            return draw(*values)
+        except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
+            return html.notes([str(error)]), ""
+
+    def draw(
         texts: str,
         pairs: str,
         tokenizer: str,
@@ -63,7 +71,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> None:
         side: str,
         multiple: int | None,
     ) -> tuple[str, str]:
-        batch, seconds = _lines(texts), _lines(pairs) or None
+        batch, seconds = _rows(texts, pairs)
         if not batch:
             return html.empty("Type a text on the left: each line becomes a row."), ""
         options = Options(
@@ -94,9 +102,30 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> None:
         "api_visibility": "private",
         **HEAVY,
     }
+    tokenizer.focus(
+        lambda: gr.update(choices=offline_choices(endpoints.settings)),
+        outputs=tokenizer,
+        show_progress="hidden",
+        api_visibility="private",
+        **LIGHT,
+    )
     # .change, not .input: the latter hears the keyboard, but no paste.
-    gr.on([*(widget.change for widget in inputs), demo.load], at_the_edge(show), **wires)
+    gr.on([*(widget.change for widget in inputs), demo.load], show, **wires)
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in (text or "").split("\n") if line.strip()]
+def _rows(texts: str, pairs: str) -> tuple[list[str], list[str] | None]:
+    """The lines of both boxes, paired by their line number; empty lines of the first are no rows.
+
+    Raises:
+        DemoError: only some lines have a second text.
+    """
+    first, second = (texts or "").split("\n"), (pairs or "").split("\n")
+    if not any(line.strip() for line in second):
+        return [line for line in first if line.strip()], None
+    lines = list(zip_longest(first, second, fillvalue=""))
+    for number, (text, pair) in enumerate(lines, start=1):
+        if bool(text.strip()) != bool(pair.strip()):
+            missing = "second text" if text.strip() else "text"
+            raise DemoError(f"Line {number} has no {missing}. Give every line a pair, or empty the second box.")
+    kept = [(text, pair) for text, pair in lines if text.strip()]
+    return [text for text, _ in kept], [pair for _, pair in kept]

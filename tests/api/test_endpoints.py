@@ -125,6 +125,8 @@ def test_a_data_set_is_inspected_before_it_is_trained_on(client: Client, colours
         ("inspect_dataset", {}, "no data set"),
         ("inspect_dataset", {"dataset": "./nowhere.csv"}, "no file 'nowhere.csv'"),
         ("start_run", {}, "needs a dataset"),
+        ("start_run", {"config": "tickets"}, "JSON object"),
+        ("run_status", {"run": {"a": 1}}, "There is no run"),
         ("start_run", {"config": {"dataset": "tickets", "label_column": "nope"}}, "no column 'nope'"),
         ("start_run", {"config": {"dataset": "tickets", "speed": 9}}, "no speed"),
         ("run_status", {"run": "nope"}, "no run 'nope'"),

@@ -46,6 +46,11 @@ def box(page: Page, label: str) -> Locator:
     return page.locator(".block:visible").filter(has=title).locator("textarea, input").first
 
 
+def lines_drawn(page: Page) -> Locator:
+    """The lines of the charts that really have points: an empty line mark is there, too, but has no path."""
+    return page.locator("path[aria-roledescription='line mark'][d*='L']:visible")
+
+
 def choose_task(page: Page, title: str) -> None:
     box(page, "Task").click()
     page.get_by_role("option", name=title).click()
@@ -99,13 +104,16 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
     expect(box(page, "Label column")).to_have_value("mood", timeout=PATIENT)
     expect(box(page, "Text column")).to_have_value("note")
-    expect(page.get_by_text("up 16, down 16")).to_be_visible()
+    expect(page.get_by_text("up × 16, down × 16")).to_be_visible()
     box(page, "Epochs").fill("6")
     page.get_by_role("button", name="Start", exact=True).click()
     state = page.locator(".hf-state")
     expect(state).to_have_text(re.compile("starting|running"), timeout=PATIENT)
     expect(state).to_have_text("running", timeout=PATIENT)
     expect(page.get_by_text(re.compile(r"step \d+ of \d+"))).to_be_visible(timeout=PATIENT)
+    expect(lines_drawn(page).first).to_be_visible(
+        timeout=PATIENT
+    )  # while it trains, on a page that began without a run
 
     # Closing the tab loses nothing: a new page shows the same run.
     page.close()
@@ -116,12 +124,14 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     expect(state).to_have_text("finished", timeout=PATIENT)
     expect(page.locator(".hf-score").first).to_contain_text("accuracy")
     expect(page.locator(".hf-confusion")).to_contain_text("up")
-    expect(page.locator("canvas, svg.marks").first).to_be_visible()
+    expect(lines_drawn(page)).to_have_count(4)  # loss of train and validation, accuracy and f1
     shoot(page, "finetune-1440-light")
     tab(page, "Run a model")  # on another task, so that the run has to bring its own
     choose_task(page, "Feature extraction")
     expect(page.get_by_text("texts × tokens × hidden size")).to_be_visible(timeout=PATIENT)
     tab(page, "Fine-tune")
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Delete").click()  # and change one's mind: nothing happens
     page.get_by_role("button", name="Use it in Run a model").click()
     expect(box(page, "Model")).to_have_value(re.compile("^run:.*colours$"), timeout=PATIENT)
     box(page, "Text").fill("the road is cold today")
@@ -160,6 +170,32 @@ def test_bad_input_becomes_a_sentence_on_the_page_and_the_page_goes_on(browser: 
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".hf-stage").first).to_contain_text("wonderful", timeout=PATIENT)
     assert page.locator(".hf-stage img").count() == 0
+    page.close()
+
+
+def test_a_file_that_is_no_table_is_said_so_in_place_of_the_last_data(
+    browser: Browser, app: Server, tmp_path: Path
+) -> None:
+    page = open_page(browser, app)
+    tab(page, "Fine-tune")
+    expect(page.get_by_text("delivery × 124")).to_be_visible(timeout=PATIENT)
+    (tmp_path / "empty.csv").write_text("")
+    page.locator("input[type=file]").last.set_input_files(tmp_path / "empty.csv")
+    expect(page.get_by_text("empty.csv is empty")).to_be_visible(timeout=PATIENT)
+    expect(page.get_by_text("delivery × 124")).to_have_count(0)
+    page.get_by_label("Clear").or_(page.get_by_label("Remove")).first.click()
+    expect(page.get_by_text("delivery × 124")).to_be_visible(timeout=PATIENT)
+    page.close()
+
+
+def test_pairs_are_made_line_by_line(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    tab(page, "See the tokens")
+    box(page, "Texts").fill("alpha\nbeta\ngamma")
+    box(page, "Second texts").fill("first\n\nthird")
+    expect(page.get_by_text("Line 2 has no second text")).to_be_visible(timeout=PATIENT)
+    box(page, "Second texts").fill("first\nsecond\nthird")
+    expect(page.locator(".hf-tokens:visible td.hf-second")).to_have_text(["first", "second", "third"], timeout=PATIENT)
     page.close()
 
 

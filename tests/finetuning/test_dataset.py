@@ -132,7 +132,7 @@ def prepared(tmp_path: Path, content: str, **config: Any) -> Any:
         (ROWS, {"splits": {"validation": 7}}, "a fraction"),
         (ROWS, {"splits": {"validation": 0.97}}, "too few"),
         (ROWS, {"splits": {"test": 0.2}}, "validation alone"),
-        ("text,label\na,x\nb,y\nc,x\n", {"label_column": "label", "text_column": "text"}, "too few"),
+        ("text,label\na,x\nb,y\nc,x\n", {"label_column": "label", "text_column": "text"}, "3 training rows"),
         ("text,label,part\na,x,train\nb,y,later\n", {"split_column": "part"}, "'later', which is no split"),
     ],
 )

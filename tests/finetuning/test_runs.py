@@ -7,6 +7,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.settings import Settings
 
 STARTED = Started(0, 100.0, total_steps=10)
+FIRST = StepLogged(1, 108.0, epoch=0.2, loss=0.9)
 HALF = StepLogged(5, 110.0, epoch=1.0, loss=0.5)
 
 
@@ -36,9 +38,9 @@ def this_process(**more: object) -> dict[str, object]:
 
 
 def test_a_running_run_knows_its_steps_and_the_time_left(settings: Settings) -> None:
-    status = a_run(settings, STARTED, HALF, process=this_process()).status()
+    status = a_run(settings, STARTED, FIRST, HALF, process=this_process()).status()
     assert (status.state, status.step, status.total_steps, status.epoch) == ("running", 5, 10, 1.0)
-    assert status.eta_seconds == pytest.approx(10.0)
+    assert status.eta_seconds == pytest.approx(2.5)  # half a second a step; the eight of the first don't count
 
 
 @pytest.mark.parametrize(
@@ -109,8 +111,8 @@ def test_events_can_be_read_from_any_point_while_the_next_is_being_written(setti
     assert run.events(after=7) == []
 
 
-@pytest.mark.parametrize("run_id", ["never", "", "../../etc", "a/b"])
-def test_a_run_that_is_not_there_is_said_so(settings: Settings, run_id: str) -> None:
+@pytest.mark.parametrize("run_id", ["never", "", "../../etc", "a/b", None, {"a": 1}])
+def test_a_run_that_is_not_there_is_said_so(settings: Settings, run_id: Any) -> None:
     with pytest.raises(RunError, match="There is no run"):
         RunStore(settings).get(run_id)
 

@@ -141,6 +141,18 @@ def test_frozen_trains_the_head_and_nothing_else(settings: Settings, colours: Pa
     assert changed == {"classifier.weight", "classifier.bias"}
 
 
+def test_of_equally_good_epochs_the_surest_is_kept(settings: Settings, colours: Path, tiny: Path) -> None:
+    """F1 stays at 1.0 once the task is learned while the loss goes on falling: the last epoch is the one to keep."""
+    run = run_of(settings, colours, tiny, training={"num_train_epochs": 20})
+    evaluated = [event for event in trained(run, settings) if isinstance(event, Evaluated)][:-1]
+    best = max(event.metrics["f1"] for event in evaluated)
+    surest = min((event for event in evaluated if event.metrics["f1"] == best), key=lambda e: e.metrics["loss"])
+    assert sum(event.metrics["f1"] == best for event in evaluated) > 1
+    report = run.report()
+    assert report["best_step"] == surest.step
+    assert report["metrics"]["validation"]["loss"] == pytest.approx(surest.metrics["loss"], abs=1e-5)
+
+
 def test_one_config_gives_one_model(settings: Settings, colours: Path, tiny: Path) -> None:
     kind = "AutoModelForSequenceClassification"
     weights = []

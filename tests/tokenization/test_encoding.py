@@ -80,7 +80,7 @@ def test_overflowing_windows_overlap_by_the_stride(models: ModelCache) -> None:
     [
         ([], None, {}, "no text"),
         ([" "], None, {}, "only white space"),
-        (["a", "b"], ["c"], {}, "2 texts but 1 second"),
+        (["a", "b"], ["c"], {}, "Texts: 2, second texts: 1"),
         (["a"] * 257, None, {}, "at most 256"),
         (["x" * 100_000], None, {}, "100,000 characters"),
         (["x" * 30_000] * 2, None, {}, "60,000 characters together"),
@@ -119,6 +119,15 @@ def test_padding_and_truncation_without_a_known_length_are_warned_of(models: Mod
     tokenizer = AutoTokenizer.from_pretrained(str(tiny), model_max_length=int(1e30))
     found = encode(tokenizer, ["a b c"], None, Options(padding="max_length", truncation=True), 1000)
     assert {warning.code for warning in found.warnings} == {"padding_ignored", "truncation_ignored"}
+
+
+def test_a_max_length_that_changes_nothing_and_rows_that_stay_ragged_are_warned_of(models: ModelCache) -> None:
+    def codes(**options: Any) -> list[str]:
+        return [warning.code for warning in encoded(models, ["a b c d e", "a"], max_length=5, **options).warnings]
+
+    assert codes(padding=True) == ["max_length_ignored"]
+    assert codes(padding="max_length") == ["ragged"]
+    assert codes(padding="max_length", truncation=True) == []
 
 
 def test_a_python_only_tokenizer_works_without_offsets() -> None:

@@ -37,7 +37,13 @@ def encoding(tokens: list[list[str]], attention: list[list[int]]) -> Encoding:
         html.label_bars([{"label": EVIL, "score": 0.5}]),
         html.stages(
             Stages(
-                (EVIL,), (1,), (False,), ((EVIL, (1,)),), ((EVIL, (1,)),), Scores("softmax", (EVIL,), (0.1,), (1.0,))
+                (EVIL,),
+                (1,),
+                (False,),
+                (0,),
+                ((EVIL, (1,)),),
+                ((EVIL, (1,)),),
+                Scores("softmax", (EVIL,), (0.1,), (1.0,)),
             ),
             {"preprocess": 0.0, "forward": 0.0, "postprocess": 0.0},
         ),
@@ -61,7 +67,9 @@ def test_bars_are_as_long_as_their_scores_and_logits_are_shown_as_numbers() -> N
     drawn = html.label_bars([{"label": "a", "score": 0.75}, {"label": "b", "score": 0.25}])
     assert re.findall(r"width:([\d.]+)%", drawn) == ["75.00", "25.00"]
     assert "75.0%" in drawn
-    assert "-2.500" in html.label_bars([{"label": "a", "score": 5.0}, {"label": "b", "score": -2.5}])
+    logits = html.label_bars([{"label": "a", "score": 5.0}, {"label": "b", "score": -2.5}])
+    assert re.findall(r"width:([\d.]+)%;margin-left:([\d.]+)%", logits) == [("50.00", "50.00"), ("25.00", "25.00")]
+    assert "-2.500" in logits
 
 
 def test_a_long_batch_is_cut_and_says_so() -> None:
