@@ -86,7 +86,8 @@ CSS = """
 .hf-label span { text-align: right; font-variant-numeric: tabular-nums; }
 .hf-facts { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--body-text-color-subdued);
   padding-top: 8px; }
-.hf-facts b { color: var(--body-text-color); font-weight: 500; }
+.hf-facts span { color: var(--body-text-color-subdued) !important; }
+.hf-facts b { color: var(--body-text-color) !important; font-weight: 500; }
 .hf-stage { border-left: 3px solid var(--hf-bar); padding: 2px 0 10px 14px; margin-left: 4px; }
 .hf-stage + .hf-stage { border-color: var(--hf-bar-rest); }
 .hf-stage h4 { margin: 0 0 2px; font-size: 14px; }
