@@ -212,9 +212,10 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
         """Everything that shows the run; components whose content did not change are left alone."""
         runs = endpoints.runs.list()
         found = next((run for run in runs if run.id == run_id), None)
-        if found is None:  # nothing chosen, or deleted from another page
+        if found is None:  # nothing chosen yet, or deleted from another page: turn to the newest there is
             newest_one = runs[0].id if runs else None
-            none_left = gr.update(choices=_run_choices(endpoints), value=newest_one) if run_id else gr.skip()
+            changed = run_id is not None or newest_one is not None
+            none_left = gr.update(choices=_run_choices(endpoints), value=newest_one) if changed else gr.skip()
             buttons = [gr.update(interactive=False)] * 3
             hidden = gr.update(visible=False)
             return (none_left, html.empty(NO_RUN), *buttons, hidden, hidden, "", None, "", "", "", "")
