@@ -134,6 +134,8 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     page.get_by_role("button", name="Delete").click()  # and change one's mind: nothing happens
     page.get_by_role("button", name="Use it in Run a model").click()
     expect(box(page, "Model")).to_have_value(re.compile("^run:.*colours$"), timeout=PATIENT)
+    # The run answers by itself; only then is the panel the one to type in.
+    expect(page.locator(".hf-label").first).to_contain_text(re.compile("up|down"), timeout=PATIENT)
     box(page, "Text").fill("the road is cold today")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".hf-label").first).to_contain_text("down", timeout=PATIENT)
