@@ -90,7 +90,6 @@ class Failed(Event):
     error: str = ""
 
 
-FINAL = (Finished, Stopped, Failed)
 _KINDS = {kind.name: kind for kind in (Started, StepLogged, Evaluated, Saved, Finished, Stopped, Failed)}
 
 

@@ -26,7 +26,7 @@ from hfdemo.devices import available_cores
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared, prepare, read_tables
-from hfdemo.finetuning.events import FINAL, Evaluated, Event, Failed, Finished, Started, StepLogged, Stopped, parse_all
+from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Started, StepLogged, Stopped, parse_all
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.script import training_script
 from hfdemo.models.reference import ModelRef
@@ -327,6 +327,3 @@ def write_atomically(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
-
-
-__all__ = ["ACTIVE", "FINAL", "Run", "RunStore", "State", "Status", "write_atomically"]

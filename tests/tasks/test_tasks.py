@@ -5,6 +5,7 @@ import pytest
 from hfdemo.errors import DemoError
 from hfdemo.inference import predict
 from hfdemo.models.memory import ModelCache
+from hfdemo.models.reference import ModelRef
 from hfdemo.serializing import to_json
 from hfdemo.tasks import TASKS, Task, find_task, task_of
 
@@ -26,7 +27,7 @@ def test_the_output_is_the_pipelines_own(task: Task, models: ModelCache, tiny: o
         inputs, parameters = task.check(example, 1000)
         call = task.call(inputs, parameters)
         ours = predict(models, task, str(tiny), example)
-        loaded = models.get(_ref(tiny), task.model_class)
+        loaded = models.get(ModelRef.parse(str(tiny)), task.model_class)
         pipe = pipeline(task.name, model=loaded.model, tokenizer=AutoTokenizer.from_pretrained(str(tiny)))
         theirs = pipe(*call.args, **call.kwargs)
         assert ours.output == to_json(theirs)
@@ -86,9 +87,3 @@ def test_the_task_is_read_off_the_architecture(architectures: list[str], expecte
     task, why = task_of(architectures)
     assert task.name == expected
     assert why
-
-
-def _ref(folder: object):  # type: ignore[no-untyped-def]
-    from hfdemo.models.reference import ModelRef
-
-    return ModelRef.parse(str(folder))
