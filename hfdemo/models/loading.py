@@ -208,7 +208,7 @@ def tokenizer_in(folder: Path, settings: Settings) -> Any:
 def tokenizer_folder(folder: Path, settings: Settings) -> Path:
     """Where the tokenizer of the model in `folder` lies."""
     if folder.is_file():
-        return local_folder(ModelRef("embedded", "minilm"), settings)
+        return local_folder(ModelRef("embedded", "minilm"), settings, weights=False)
     if (folder / "adapter_config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
         base = local_folder(adapter_base(folder), settings, weights=False)
         return tokenizer_folder(base, settings)

@@ -67,15 +67,15 @@ class ModelCache:
                     return self._models[key]
             try:
                 loaded = load(ref, model_class, self.settings, progress=progress)
-            finally:
+                with self._lock:
+                    self._models[key] = loaded
+                    before = len(self._models)
+                    while len(self._models) > 1 and self.bytes > self.settings.model_bytes:
+                        self._models.popitem(last=False)
+                    evicted = len(self._models) < before
+            finally:  # after the model is in its place: whoever comes in between must find one of the two
                 with self._lock:
                     self._loading.pop(key, None)
-            with self._lock:
-                self._models[key] = loaded
-                before = len(self._models)
-                while len(self._models) > 1 and self.bytes > self.settings.model_bytes:
-                    self._models.popitem(last=False)
-                evicted = len(self._models) < before
             if evicted:
                 _give_memory_back()
             return loaded

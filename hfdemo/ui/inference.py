@@ -96,6 +96,7 @@ def _panel(endpoints: Endpoints, name: str, model: gr.Dropdown) -> None:
         meant = {field.name: field_value(field, value) for field, value in zip(task.fields, values, strict=True)}
         try:
             prediction = predict(endpoints.models, task, reference, meant, report)
+            script = prediction_script(task, reference, prediction.call, endpoints.settings)
         except DemoError as error:  # said where the answer would be: an old one beside it would look like its result
             return html.notes([str(error)]), html.empty("No run, no stages."), "", ""
         drawn = html.notes(prediction.warnings) + DRAWINGS[task.output](prediction.output)
@@ -103,7 +104,7 @@ def _panel(endpoints: Endpoints, name: str, model: gr.Dropdown) -> None:
             drawn + html.prediction_facts(prediction),
             html.stages(prediction.stages, prediction.seconds),
             json.dumps(_shortened(prediction.output), indent=2, ensure_ascii=False),
-            prediction_script(task, reference, prediction.call, endpoints.settings),
+            script,
         )
 
     wires: dict[str, Any] = {
