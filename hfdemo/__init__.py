@@ -3,19 +3,23 @@
 The rooms, in import order (a room imports only from rooms below it; a test holds this):
 
     ui, api          the page and the public endpoints; with app.py the only rooms that know gradio
-    inference        one prediction: task + model reference + inputs -> Prediction
+    inference        task + model reference + inputs -> Prediction, at once, as a stream, or for a file
     finetuning       data set + RunConfig -> a run folder, trained by a child process
-    snippets         the Python that reproduces what a panel just did
+    snippets         the Python that loads a model or a tokenizer again
     tokenization     texts -> rows of cells; lengths -> padded widths
     models           references -> loaded models, and the cache that holds them
-    serializing      numpy, torch and floats -> plain JSON values
-    devices          the accelerator at hand, or why there is none
     tasks            what can be run: one row per task
+    devices          the accelerator at hand, or why there is none
+    turns            one heavy job at a time; equal ones that wait go together
+    background       work in a thread that ends when nobody listens
+    tables           a CSV as a table of texts
+    serializing      numpy, torch, pictures and sound -> plain JSON values and files
+    media            files <-> pictures, sound, video
     heavy            the libraries that take seconds to import, imported in one order
     settings, errors what the environment may change; what may go wrong
 
-One text's way through: ui/inference.py -> inference.predict -> models.loading -> the task's row -> Prediction
--> ui/widgets.py. A call over the API enters at api.py and meets the same inference.predict.
+One text's way through: ui/panel.py -> inference.predict -> models.loading -> the task's row -> Prediction
+-> ui/drawings.py. A call over the API enters at api.py and meets the same inference.predict.
 """
 
 __version__ = "0.1.0"

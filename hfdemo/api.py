@@ -4,6 +4,9 @@
 import contextlib
 import functools
 import inspect
+import logging
+import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,13 +20,13 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import EXAMPLE_NAMES, read_tables
 from hfdemo.finetuning.dataset import inspect as inspect_tables
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.inference import predict
-from hfdemo.models.loading import architectures
+from hfdemo.inference import need_of, predict, predict_file, stream
+from hfdemo.models.configs import infer_task
 from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices
 from hfdemo.settings import Settings
-from hfdemo.tasks import REQUIRED, TASKS, Task, find_task, task_of
+from hfdemo.tasks import TASKS, Field, Task, find_task
 from hfdemo.tokenization.encoding import Options, encode
 
 HEAVY: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 16}
@@ -32,24 +35,35 @@ WATCH_SECONDS = 0.5
 
 
 def at_the_edge(function: Callable[..., Any], words: Callable[[str], str] = str) -> Callable[..., Any]:
-    """Turn a DemoError of `function` (a function or a generator function) into the gr.Error that a person sees.
+    """Turn whatever `function` (a function or a generator function) raises into the gr.Error that a person sees.
 
-    `words` prepares its sentence: a client gets it as it is, but the page draws it as HTML.
+    A DemoError is shown as it is. Anything else is a bug: it is logged, and said to be one. That holds for what is no
+    Exception, too, such as a panic in Rust or SystemExit, which gradio would let through: the client would wait for
+    ever, or the server end. `words` prepares the sentence: a client gets it as it is, but the page draws it as HTML.
     """
+
+    @contextlib.contextmanager
+    def edge() -> Iterator[None]:
+        try:
+            yield
+        except (gr.Error, GeneratorExit):
+            raise
+        except DemoError as error:
+            raise gr.Error(words(str(error)), print_exception=False) from error
+        except BaseException as error:
+            logging.getLogger(__name__).exception("A failure that nobody foresaw, in %s", function.__name__)
+            said = f"This failed in a way that nobody foresaw: {type(error).__name__}: {error} (the log has more)"
+            raise gr.Error(words(said), print_exception=False) from error
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        try:
+        with edge():
             return function(*args, **kwargs)
-        except DemoError as error:
-            raise gr.Error(words(str(error)), print_exception=False) from error
 
     @functools.wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        try:
+        with edge():
             yield from function(*args, **kwargs)
-        except DemoError as error:
-            raise gr.Error(words(str(error)), print_exception=False) from error
 
     if not inspect.isgeneratorfunction(function):
         return call
@@ -87,7 +101,7 @@ class Endpoints:
         """Add every endpoint to the Blocks that is being built."""
         for task in TASKS.values():
             gr.api(at_the_edge(self.task_endpoint(task)), api_name=task.endpoint, **HEAVY)
-        for heavy in (self.load_model, self.tokenize):
+        for heavy in (self.load_model, self.predict_file, self.tokenize):
             gr.api(at_the_edge(heavy), api_name=heavy.__name__, **HEAVY)
         for light in (
             *(self.list_tasks, self.list_models, self.unload_model, self.inspect_dataset, self.start_run),
@@ -96,33 +110,61 @@ class Endpoints:
         ):
             gr.api(at_the_edge(light), api_name=light.__name__, **LIGHT)
 
-    def task_endpoint(self, task: Task) -> Callable[..., dict]:
-        """The endpoint of `task`, with a signature and a docstring made from its row."""
+    def task_endpoint(self, task: Task) -> Callable[..., Any]:
+        """The endpoint of `task`, with a signature and a docstring made from its row; a generator where it streams."""
         model = inspect.Parameter("model", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=str | None)
 
-        def parameter(field: Any) -> inspect.Parameter:
-            default = inspect.Parameter.empty if field.default is REQUIRED else field.default
+        def parameter(field: Field) -> inspect.Parameter:
+            default = inspect.Parameter.empty if field.required else field.default
+            annotation = (gr.FileData if field.required else gr.FileData | None) if field.media else field.annotation
             kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-            return inspect.Parameter(field.name, kind, default=default, annotation=field.type)
+            return inspect.Parameter(field.name, kind, default=default, annotation=annotation)
 
-        parameters = [*map(parameter, task.inputs), model, *map(parameter, task.parameters)]
+        # Python wants what has no default first.
+        fields = sorted(task.inputs, key=lambda field: not field.required)
+        parameters = [*map(parameter, fields), model, *map(parameter, task.parameters)]
         names = [each.name for each in parameters]
+        media = {field.name for field in task.inputs if field.media}
+
+        def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+            values = {**dict(zip(names, args, strict=False)), **kwargs}
+            values |= {name: uploaded_path(values[name]) for name in media & set(values)}
+            return values.pop("model", None), values
 
         def endpoint(*args: Any, **kwargs: Any) -> dict:
-            values = {**dict(zip(names, args, strict=False)), **kwargs}
-            return predict(self.models, task, values.pop("model", None), values).to_json()
+            reference, values = given(args, kwargs)
+            return predict(self.models, task, reference, values).to_json(self.results())
 
-        described = [f"    {field.name}: {field.help}" for field in task.fields]
-        described.insert(len(task.inputs), f"    model: a model reference; left out, {task.default_model}")
-        endpoint.__name__ = task.endpoint
-        endpoint.__doc__ = (
+        def streaming(*args: Any, **kwargs: Any) -> Iterator[dict]:
+            reference, values = given(args, kwargs)
+            for item in stream(self.models, task, reference, values, threading.Event()):
+                if item is not None:
+                    yield item.to_json(self.results())
+
+        function: Any = endpoint if task.stream is None else streaming
+        described = [f"    {field.name}: {field.help}" for field in (*fields, *task.parameters)]
+        described.insert(len(fields), f"    model: a model reference; left out, {task.default_model}")
+        function.__name__ = task.endpoint
+        function.__doc__ = (
             f"{task.summary}\n\nArgs:\n" + "\n".join(described) + "\n\nReturns:\n"
             '    {"task", "model", "device", "output", "seconds": {"load", "run"}, "warnings"}; '
-            "output is what the transformers pipeline returns"
+            f"output is what {task.source} returns"
         )
-        endpoint.__signature__ = inspect.Signature(parameters, return_annotation=dict)  # type: ignore[attr-defined]
-        endpoint.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": dict}
-        return endpoint
+        function.__signature__ = inspect.Signature(parameters, return_annotation=dict)
+        function.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": dict}
+        return function
+
+    def load(
+        self, model: str, task: Task, dtype: str = "auto", attention: str | None = None, progress: Any = None
+    ) -> dict:
+        """The card of `model`, loaded for `task`."""
+        return self.models.get(ModelRef.parse(model), need_of(task, dtype, attention), progress).card()
+
+    def results(self) -> Path:
+        """The folder for images, audio and tables that an answer is made of; gradio serves it and clears it."""
+        folder = Path(gr.utils.get_upload_folder()) / "results"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def list_tasks(self) -> list[dict]:
         """Every task that can be run here, with its endpoint, default model, inputs and parameters."""
@@ -130,11 +172,14 @@ class Endpoints:
             {
                 "task": task.name,
                 "endpoint": f"/{task.endpoint}",
+                "group": task.group,
                 "summary": task.summary,
                 "default_model": task.default_model,
                 "inputs": [field.name for field in task.inputs],
                 "parameters": [field.name for field in task.parameters],
                 "output": task.output,
+                "streams": task.stream is not None,
+                "requires": [requirement.name for requirement in task.requires],
             }
             for task in TASKS.values()
         ]
@@ -143,19 +188,53 @@ class Endpoints:
         """Models that are loaded now (their cards), and references that work here without a network."""
         return {"loaded": self.models.cards(), "available": offline_choices(self.settings)}
 
-    def load_model(self, model: str, task: str | None = None) -> dict:
+    def load_model(
+        self, model: str, task: str | None = None, dtype: str = "auto", attention: str | None = None
+    ) -> dict:
         """Load a model and tell what it is: task and why, architecture, parameters, dtype, device, bytes, load report.
 
         Args:
             model: a model reference: Hub id, folder, run:<id>, embedded:<name> or untrained:<reference>
-            task: the task to load it for; left out, the one that its config names
+            task: the task to load it for; left out, the one that the Hub or its config names
+            dtype: auto, float32, bfloat16 or float16
+            attention: eager, sdpa or flash_attention_2; left out, the library's choice
         """
-        ref = ModelRef.parse(model)
-        if task is not None:
-            row, why = find_task(task), "it was asked for"
-        else:
-            row, why = task_of(architectures(ref, self.settings))
-        return {"task": row.name, "why": why, **self.models.get(ref, row.model_class).card()}
+        row, why = (find_task(task), "it was asked for") if task else infer_task(ModelRef.parse(model), self.settings)
+        return {"task": row.name, "why": why, **self.load(model, row, dtype, attention)}
+
+    def predict_file(
+        self,
+        file: gr.FileData,
+        task: str,
+        model: str | None = None,
+        text_column: str | None = None,
+        text_pair_column: str | None = None,
+        parameters: dict | None = None,
+    ) -> gr.FileData:
+        """Run a task on every row of a CSV and return the CSV with the predictions added, its order kept.
+
+        Args:
+            file: an uploaded CSV file with a header
+            task: a task that takes a text
+            model: a model reference; left out, the task's default
+            text_column: the column of the texts; left out, the one called text or the like
+            text_pair_column: the column of the second texts, for models trained on pairs
+            parameters: the task's other inputs and parameters, the same for every row
+        """
+        path = uploaded_path(file)
+        if path is None:
+            raise DemoError("There is no file. Send a CSV with `gradio_client.handle_file`.")
+        found = predict_file(
+            self.models,
+            find_task(task),
+            model,
+            path,
+            self.results() / secrets.token_hex(8),
+            text_column=text_column,
+            text_pair_column=text_pair_column,
+            values=parameters,
+        )
+        return gr.FileData(path=str(found.path))
 
     def unload_model(self, model: str) -> dict:
         """Drop a loaded model from memory and tell how many bytes that freed.

@@ -4,7 +4,8 @@ DemoError              wrong input: what is wrong, what was found, what to do
 ├── ModelError         a model reference that can't be read, found or loaded
 │   └── Unreachable    something on the Hub that can't be reached from here
 ├── DataError          a data set that can't be used as it is
-└── RunError           a run that is not there or not in the right state
+├── RunError           a run that is not there or not in the right state
+└── Stopped            somebody asked this work to stop before it had anything to show
 
 Anything else that is raised is a bug, and is logged as one.
 """
@@ -28,3 +29,10 @@ class DataError(DemoError):
 
 class RunError(DemoError):
     """A run that does not exist, or is in the wrong state for what was asked."""
+
+
+class Stopped(DemoError):
+    """Somebody asked for this work to stop before it had anything to show."""
+
+    def __init__(self) -> None:
+        super().__init__("Stopped.")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pprint import pformat
 from typing import Any
 
-from hfdemo.models.loading import adapter_base, architectures, tokenizer_folder
+from hfdemo.models.configs import architectures
+from hfdemo.models.processors import tokenizer_folder
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import local_folder
+from hfdemo.models.sources import adapter_base, local_folder
 from hfdemo.settings import Settings
-from hfdemo.tasks import Call, Task
 
 
 def checkpoint_lines(ref: ModelRef, settings: Settings) -> str:
@@ -41,51 +41,65 @@ def tokenizer_lines(ref: ModelRef, settings: Settings) -> str:
     return f"tokenizer = AutoTokenizer.from_pretrained({str(found)!r})\n"
 
 
-def model_lines(ref: ModelRef, model_class: str, settings: Settings, config_arguments: str = "") -> str:
-    """Code that binds `tokenizer` and `model`, for every kind of reference.
+_AUTO = {
+    "tokenizer": "AutoTokenizer",
+    "image_processor": "AutoImageProcessor",
+    "feature_extractor": "AutoFeatureExtractor",
+    "processor": "AutoProcessor",
+}
 
-    `config_arguments` is Python source for keyword arguments of AutoConfig.from_pretrained.
+
+def model_lines(
+    ref: ModelRef,
+    model_class: str,
+    settings: Settings,
+    config_arguments: str = "",
+    processors: Sequence[str] = ("tokenizer",),
+    weights_arguments: str = "",
+) -> str:
+    """Code that binds `model` and each of `processors` by its name, for every kind of reference.
+
+    `config_arguments` and `weights_arguments` are Python source for keyword arguments of AutoConfig.from_pretrained
+    and of the model's own from_pretrained or from_config.
     """
     more = f", {config_arguments}" if config_arguments else ""
+    with_weights = f", {weights_arguments}" if weights_arguments else ""
     revision = f", revision={ref.origin.revision!r}" if ref.origin.revision else ""
     folder = _folder(ref, settings)
-    tokenizer = tokenizer_lines(ref, settings)
-    imports = f"from transformers import AutoConfig, AutoTokenizer, {model_class}\n"
+    loading = "".join(
+        tokenizer_lines(ref, settings)
+        if name == "tokenizer"
+        else f"{name} = {_AUTO[name]}.from_pretrained(checkpoint{revision})\n"
+        for name in processors
+    )
+    autos = ["AutoConfig", *(_AUTO[name] for name in processors)]
+
+    def imports(*classes: str) -> str:
+        return f"from transformers import {', '.join(sorted({*autos, *classes}))}\n"
+
     if ref.source == "untrained":
         return (
-            f"{imports}{checkpoint_lines(ref, settings)}\n\n{tokenizer}"
+            f"{imports(model_class)}{checkpoint_lines(ref, settings)}\n\n{loading}"
             f"config = AutoConfig.from_pretrained(checkpoint{revision}{more})\n"
-            f"model = {model_class}.from_config(config)  # every weight is random\n"
+            f"model = {model_class}.from_config(config{with_weights})  # every weight is random\n"
         )
     if folder is not None and (folder / "adapter_config.json").is_file():
         adapted = architectures(ref, settings)[0] if model_class == "AutoModel" else model_class
         backbone = ".base_model" if model_class == "AutoModel" else ""
         return (
-            "from peft import PeftModel\n"
-            f"from transformers import AutoConfig, AutoTokenizer, {adapted}\n"
-            f"{checkpoint_lines(adapter_base(folder), settings)}\n\n{tokenizer}"
+            f"from peft import PeftModel\n{imports(adapted)}"
+            f"{checkpoint_lines(adapter_base(folder), settings)}\n\n{loading}"
             f"adapter = {str(folder)!r}\n"
             f"config = AutoConfig.from_pretrained(adapter{more})\n"
-            f"model = {adapted}.from_pretrained(checkpoint, config=config)\n"
+            f"model = {adapted}.from_pretrained(checkpoint, config=config{with_weights})\n"
             "model = PeftModel.from_pretrained(model, adapter, ignore_mismatched_sizes=True)\n"
             f"model = model.merge_and_unload(){backbone}\n"
         )
     return (
-        f"{imports}{checkpoint_lines(ref, settings)}\n\n{tokenizer}"
+        f"{imports(model_class)}{checkpoint_lines(ref, settings)}\n\n{loading}"
         f"config = AutoConfig.from_pretrained(checkpoint{revision}{more})\n"
-        f"model = {model_class}.from_pretrained(checkpoint{revision}, config=config, ignore_mismatched_sizes=True)\n"
-    )
-
-
-def prediction_script(task: Task, model: str, call: Call, settings: Settings) -> str:
-    """The pipeline call that gives exactly what the panel shows."""
-    arguments = [_literal(argument) for argument in call.args]
-    arguments += [f"{name}={_literal(value)}" for name, value in call.kwargs.items()]
-    return (
-        "from transformers import pipeline\n"
-        f"{model_lines(ModelRef.parse(model), task.model_class, settings)}\n"
-        f'pipe = pipeline("{task.name}", model=model, tokenizer=tokenizer)\n'
-        f"print(pipe({', '.join(arguments)}))\n"
+        f"model = {model_class}.from_pretrained("
+        f"checkpoint{revision}, config=config, ignore_mismatched_sizes=True{with_weights})\n"
     )
 
 
@@ -93,8 +107,8 @@ def tokenization_script(
     tokenizer: str, texts: list[str], pairs: list[str] | None, options: Mapping[str, Any], settings: Settings
 ) -> str:
     """The tokenizer call whose columns the panel shows."""
-    arguments = [_literal(texts), *([_literal(pairs)] if pairs else [])]
-    arguments += [f"{name}={_literal(value)}" for name, value in options.items()]
+    arguments = [literal(texts), *([literal(pairs)] if pairs else [])]
+    arguments += [f"{name}={literal(value)}" for name, value in options.items()]
     joined = ",\n    ".join(arguments)
     return (
         f"from transformers import AutoTokenizer\n{tokenizer_lines(ModelRef.parse(tokenizer), settings)}"
@@ -104,5 +118,6 @@ def tokenization_script(
     )
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
+    """`value` as Python source."""
     return pformat(value, width=100, sort_dicts=False)

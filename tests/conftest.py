@@ -67,6 +67,20 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Tiny models of real architectures by task, each made when it is first asked for."""
+    from tests.zoo import make
+
+    root = tmp_path_factory.mktemp("zoo")
+
+    def animal(key: str) -> Path:
+        folder = root / key.replace("/", "-")
+        return folder if folder.is_dir() else make(key, folder)
+
+    return animal
+
+
+@pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV that even a tiny model can learn: 46 rows, two labels, no split column."""
     path = tmp_path_factory.mktemp("data") / "colours.csv"

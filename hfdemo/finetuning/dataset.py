@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import pandas as pd
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.settings import Settings
+from hfdemo.tables import read_table
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXAMPLE_NAMES = ("tickets", "paraphrases")
@@ -111,57 +110,6 @@ def read_tables(dataset: str, settings: Settings, file: Path | None = None) -> d
             )
         return {split: read_table(parts[split]) for split in SPLITS if split in parts}
     return {"": read_table(path)}
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """The CSV (or TSV) file at `path` as a table of texts: "NA" stays "NA", an empty cell is "".
-
-    The encoding is UTF-8, else Windows-1252; the delimiter is the one of , ; tab | that the header has most of.
-
-    Raises:
-        DataError: missing, empty, not text, no rows, or rows that don't fit the header.
-    """
-    if not path.is_file():
-        raise DataError(f"There is no file {path.name!r}.")
-    raw = path.read_bytes()
-    if not raw.strip():
-        raise DataError(f"{path.name} is empty. Give a CSV file with a header line and rows.")
-    if b"\0" in raw or raw.startswith((b"PK", b"%PDF", b"\x89PNG", b"\xff\xd8")):
-        raise DataError(f"{path.name} is not a CSV file: it holds binary data. Save it as CSV (UTF-8) first.")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", errors="replace")
-    text = text.lstrip("\r\n")
-    header = text.splitlines()[0]
-    delimiter = max(",;\t|", key=header.count)
-    if not header.count(delimiter):
-        raise DataError(
-            f"{path.name} is not a CSV file with columns: its first line is {header[:80]!r}. "
-            "A text column and a label column are needed."
-        )
-    return _rows_of(path.name, text, delimiter)
-
-
-def _rows_of(name: str, text: str, delimiter: str) -> pd.DataFrame:
-    try:
-        # Not splitlines(): that would also break rows at form feeds and at Unicode's own line separators.
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
-    except csv.Error as error:
-        raise DataError(f"{name} can't be read as CSV: {error}. Look for a quote that is never closed.") from error
-    header = [column.strip() for column in rows[0]]
-    twice = sorted({column for column in header if header.count(column) > 1})
-    if twice:
-        raise DataError(f"{name} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
-    if len(rows) == 1:
-        raise DataError(f"{name} has a header ({', '.join(header)}) but no rows. Add some.")
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(header):
-            raise DataError(
-                f"{name}, row {number}: {len(row)} cells where the header has {len(header)}. "
-                "Put texts that hold the delimiter or a line break in quotes."
-            )
-    return pd.DataFrame(rows[1:], columns=header, dtype=str)
 
 
 def inspect(tables: Mapping[str, pd.DataFrame], mapped: Mapped | None = None) -> Inspection:

@@ -16,7 +16,8 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Saved, Started, StepLogged, Stopped
 from hfdemo.finetuning.recipes import Recipe, find_recipe
 from hfdemo.finetuning.report import model_card, plain_metrics, write_report
-from hfdemo.models.loading import LoadedModel, load, readable_length
+from hfdemo.models.configs import readable_length
+from hfdemo.models.loading import LoadedModel, load
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import pad_to, waste

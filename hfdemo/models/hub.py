@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import glob
+import re
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
@@ -13,101 +15,184 @@ from hfdemo.models.reference import ModelRef
 
 HUB_SECONDS = 2.0
 
-# Everything a text model needs, and nothing that is a second copy of it in another format.
-_WORDS = ["*.json", "*.txt", "*.model", "*.jinja"]
-_WEIGHTS = ["*.safetensors"]
-_PICKLES = ["*.bin"]
+# Configs, vocabularies and templates, of the model itself or of the second tokenizer that some processors have.
+_WORDS = (".json", ".txt", ".model", ".jinja", ".spm", ".tiktoken", ".codes", ".tokenizer")
+_WORD_FOLDERS = re.compile(r"additional_chat_templates|\w*tokenizer")
+# The same weights once more: in another precision (`model.fp16.safetensors`) or for another program.
+_COPIES = re.compile(r"(model|pytorch_model)\.[^.]+(-\d+-of-\d+)?\.(safetensors|bin)|consolidated.*")
 
-Progress = Callable[[int, int], None]
+# What is going on ("Downloading", "Loading weights"), bytes done, bytes in all.
+Progress = Callable[[str, int, int], None]
 
 
-def hub_patterns(ref: ModelRef, public: bool, weights: bool = True) -> list[str] | None:
+def hub_info(ref: ModelRef, public: bool) -> Any | None:
+    """What the Hub says of a model (huggingface_hub.ModelInfo); None when it does not answer within HUB_SECONDS.
+
+    Raises:
+        ModelError: there is no such model or revision, or it may not be seen from here.
+    """
+    import httpx2
+
+    try:
+        return _ask(ref, _token(public))
+    except (httpx2.HTTPError, OSError) as error:
+        refusal = _refusal(error, ref, public)
+        if refusal:
+            raise refusal from error
+        return None
+
+
+def hub_files(ref: ModelRef, public: bool, weights: bool = True) -> list[str] | None:
     """Which files of a Hub model are needed, with its weights or without; None when the Hub can't be reached.
 
     Raises:
-        ModelError: there is no such model or revision, it is gated, or a public server may not load it.
+        ModelError: see `hub_info`; or a public server may not load its weights.
     """
-    import httpx2
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        info = _ask(ref, _token(public))
-    except GatedRepoError as error:
-        raise ModelError(
-            f"{ref.name} is gated. Ask for access on its page on the Hub, then run `hf auth login`."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ModelError(
-            f"The Hub has no model {ref.name!r} that can be seen from here. Check the spelling."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise ModelError(
-            f"{ref.name} has no revision {ref.revision!r}. Leave `@{ref.revision}` out for the newest."
-        ) from error
-    except (HfHubHTTPError, httpx2.HTTPError, OSError):
+    info = hub_info(ref, public)
+    if info is None:
         return None
-    if not weights:
-        return _WORDS
-    if any(file.rfilename.endswith(".safetensors") for file in info.siblings or []):
-        return _WORDS + _WEIGHTS
-    if public:
+    names = [file.rfilename for file in info.siblings or []]
+    if public and weights and not any(name.endswith(".safetensors") for name in names):
         raise ModelError(f"{ref.name} has only pickled weights, which a shared server does not load. Pick another.")
-    return _WORDS + _PICKLES
+    return needed_files(names, weights)
+
+
+def hub_bytes(ref: ModelRef, public: bool) -> int | None:
+    """How many bytes a download of `ref` with its weights would bring; None when the Hub can't be reached.
+
+    Raises:
+        ModelError: see `hub_info`.
+    """
+    info = hub_info(ref, public)
+    if info is None:
+        return None
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    return sum(sizes[name] for name in needed_files(sizes, weights=True)) or None
+
+
+def needed_files(names: Iterable[str], weights: bool) -> list[str]:
+    """Of a repository's files those that a model is made of: every config and vocabulary, and the weights once."""
+    found = []
+    top = set()
+    for name in names:
+        folder, _, _ = name.rpartition("/")
+        if not folder:
+            top.add(name)
+        if name.endswith(_WORDS) and (not folder or _WORD_FOLDERS.fullmatch(folder)):
+            found.append(name)
+    if weights:
+        tensors = {name for name in top if name.endswith(".safetensors")} or {
+            name for name in top if name.endswith(".bin") and name.startswith(("pytorch_model", "adapter_model"))
+        }
+        found += {name for name in tensors if not _COPIES.fullmatch(name)} or tensors
+    return sorted(found)
 
 
 def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None, *, weights: bool = True) -> Path | None:
     """The folder with the files of a Hub model, downloaded if need be; None without a network and a cached copy.
 
-    Without `weights` only the config and the tokenizer are fetched: kilobytes instead of gigabytes.
+    Without `weights` only configs and vocabularies are fetched: kilobytes instead of gigabytes.
 
     Raises:
-        ModelError: see `hub_patterns`.
+        ModelError: see `hub_files`; the files of a gated model may be seen by everybody and had by few.
         Unreachable: the download broke off.
     """
     import httpx2
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
 
-    patterns = hub_patterns(ref, public, weights)
-    if patterns is None:
+    files = hub_files(ref, public, weights)
+    if files is None:
         return cached_folder(ref, weights=weights)
     try:
         return Path(
             snapshot_download(
                 ref.name,
                 revision=ref.revision,  # by its name, so that the cache finds it under that name without a network
-                allow_patterns=patterns,
+                allow_patterns=[glob.escape(name) for name in files],
                 token=_token(public),
                 etag_timeout=HUB_SECONDS,
                 tqdm_class=_reporting_bar(progress) if progress else None,
             )
         )
-    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
+    except (httpx2.HTTPError, OSError) as error:
+        refusal = _refusal(error, ref, public)
+        if refusal:
+            raise refusal from error
         raise Unreachable(
             f"The download of {ref.name} broke off ({type(error).__name__}). Run again: it goes on where it stopped."
         ) from error
 
 
 def cached_folder(ref: ModelRef, *, weights: bool = True) -> Path | None:
-    """The folder of a Hub model that was downloaded before, or None."""
-    from huggingface_hub import snapshot_download
+    """The folder of a Hub model that was downloaded before, whole; or None."""
+    from huggingface_hub import get_cached_repo_tree, snapshot_download
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
-    needed = _WORDS + _WEIGHTS if weights else _WORDS
     try:
-        return Path(snapshot_download(ref.name, revision=ref.revision, allow_patterns=needed, local_files_only=True))
+        names = [file.path for file in get_cached_repo_tree(ref.name, revision=ref.revision)]
+    except CachedRepoTreeNotFoundError:  # downloaded by another program; what is there has to do
+        names = []
+    needed = [glob.escape(name) for name in needed_files(names, weights)]
+    try:
+        folder = Path(snapshot_download(ref.name, revision=ref.revision, allow_patterns=needed, local_files_only=True))
     except (OSError, ValueError):
         return None
+    here = {path.name for path in folder.iterdir()}
+    configured = bool(here & {"config.json", "adapter_config.json"})
+    weighed = not weights or any(name.endswith((".safetensors", ".bin")) for name in here)
+    return folder if configured and weighed else None
 
 
 def cached_models() -> list[str]:
-    """The ids of the Hub models in this machine's cache."""
+    """The references of the Hub models in this machine's cache; a revision other than main is named."""
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        return sorted(repo.repo_id for repo in scan_cache_dir().repos if repo.repo_type == "model")
+        repos = scan_cache_dir().repos
     except CacheNotFound:
         return []
+    found = []
+    for repo in repos:
+        for revision in repo.revisions:
+            files = {file.file_name for file in revision.files}
+            if repo.repo_type == "model" and files & {"config.json", "adapter_config.json"}:
+                named = revision.refs or {revision.commit_hash}
+                found += [repo.repo_id if name == "main" else f"{repo.repo_id}@{name}" for name in named]
+    return sorted(found)
+
+
+def _refusal(error: Exception, ref: ModelRef, public: bool) -> ModelError | None:
+    """The sentence for an answer with which the Hub means no; None when asking again later may help."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    if isinstance(error, GatedRepoError):
+        if public:
+            return ModelError(
+                f"{ref.name} is gated: the Hub gives it to people who accepted its terms. This is a shared server "
+                "that uses nobody's token, so it can't be used here. Pick another, or run the app yourself."
+            )
+        return ModelError(
+            f"{ref.name} is gated: the Hub gives it to people who accepted its terms. Accept them at "
+            f"{constants.ENDPOINT}/{ref.name}, then log in on this machine with `hf auth login` or set HF_TOKEN."
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        private = "" if public else " If it is private, log in with `hf auth login` or set HF_TOKEN."
+        return ModelError(f"The Hub has no model {ref.name!r} that can be seen from here. Check the spelling.{private}")
+    if isinstance(error, RevisionNotFoundError):
+        return ModelError(f"{ref.name} has no revision {ref.revision!r}. Leave `@{ref.revision}` out for the newest.")
+    if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
+        return ModelError(
+            f"The Hub does not give {ref.name} to this machine (status {error.response.status_code}). "
+            "Check that the token in HF_TOKEN, or the one from `hf auth login`, is valid and may read it."
+        )
+    return None
 
 
 def _token(public: bool) -> bool | None:
@@ -120,10 +205,11 @@ def _ask(ref: ModelRef, token: bool | None) -> Any:
     from huggingface_hub import HfApi
 
     answer: Future[Any] = Future()
+    ask_hub = HfApi(token=token).model_info
 
     def ask() -> None:
         try:
-            answer.set_result(HfApi(token=token).model_info(ref.name, revision=ref.revision, timeout=HUB_SECONDS))
+            answer.set_result(ask_hub(ref.name, revision=ref.revision, timeout=HUB_SECONDS, files_metadata=True))
         except BaseException as error:  # handed to the caller, which tells the kinds apart
             answer.set_exception(error)
 
@@ -132,19 +218,20 @@ def _ask(ref: ModelRef, token: bool | None) -> Any:
 
 
 def _reporting_bar(progress: Progress) -> Any:
-    """A tqdm class that reports the byte bar of snapshot_download to `progress` and draws nothing."""
+    """A tqdm class that reports to `progress` what snapshot_download has of the files' bytes, and draws nothing."""
     from tqdm.auto import tqdm
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self._bytes = kwargs.get("unit") == "B"
+            # Of its two byte bars, one counts what came over the wire: compressed, and of some servers only.
+            self._reports = kwargs.get("unit") == "B" and kwargs.get("desc") != "Downloading bytes"
             kwargs.pop("name", None)
             super().__init__(*args, **{**kwargs, "disable": False, "file": _Nowhere()})
 
         def update(self, n: float | None = 1) -> bool | None:
             shown = super().update(n)
-            if self._bytes:
-                progress(int(self.n), int(self.total or 0))
+            if self._reports:
+                progress("Downloading", int(self.n), int(self.total or 0))
             return shown
 
     return Bar

@@ -2,314 +2,263 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hfdemo.devices import Device, find_device
 from hfdemo.errors import ModelError
 from hfdemo.heavy import import_libraries
+from hfdemo.models.configs import load_config, readable_length
+from hfdemo.models.foreign import foreign
 from hfdemo.models.hub import Progress
+from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.report import LoadReport
 from hfdemo.models.sources import local_folder
+from hfdemo.models.weights import Plan, build
 from hfdemo.settings import Settings
+from hfdemo.tasks import task_of
 
-# transformers writes "no limit known" as 1e30.
-NO_LIMIT = 1_000_000
-_POSITIONS_AFTER_PADDING = (
-    *("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "data2vec-text", "xmod"),
-    *("longformer", "mpnet", "ibert", "luke", "mluke", "esm", "lilt", "layoutlmv3", "bigbird_roberta"),
-)
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+ATTENTIONS = ("eager", "sdpa", "flash_attention_2")
 
 
 @dataclass(frozen=True)
-class LoadReport:
-    """What happened to the weights: parameters made up on the spot, left over, or of the wrong shape.
+class Need:
+    """What a task asks of a checkpoint.
 
-    `lost` counts tensors of an adapter that found no layer here: what they learned is not in the model.
+    `classes` are Auto classes in order of preference: the first that knows the architecture is taken. `processors`
+    are those that its pipeline uses: "tokenizer", "image_processor", "feature_extractor" or "processor"; with a "?"
+    at the end it is left out where the checkpoint has none. `dtype` is one of DTYPES: "auto" is float32 on the CPU
+    and the checkpoint's own elsewhere. `attention` is one of ATTENTIONS, or None for the library's choice.
     """
 
-    missing: tuple[str, ...] = ()
-    unexpected: tuple[str, ...] = ()
-    mismatched: tuple[str, ...] = ()
-    untrained: bool = False
-    adapter: bool = False
-    lost: int = 0
+    classes: tuple[str, ...]
+    processors: tuple[str, ...] = ("tokenizer",)
+    dtype: str = "auto"
+    attention: str | None = None
 
-    @property
-    def trustworthy(self) -> bool:
-        """False when part of what the model computes with is random."""
-        return not (self.untrained or self.missing or self.mismatched or self.lost)
-
-    def __str__(self) -> str:
-        if self.untrained:
-            return "Every weight is random: only the architecture was taken. The output is noise until it is trained."
-        said = []
-        if self.adapter:
-            lost = f", but {self.lost} of its tensors fit nowhere: use it for its own task" if self.lost else ""
-            said.append(f"A LoRA adapter was merged into its base model{lost}.")
-        made_up = self.missing + self.mismatched
-        if made_up:
-            were = "weight was" if len(made_up) == 1 else "weights were"
-            said.append(
-                f"{len(made_up)} {were} newly initialised: {_listed(made_up)}. Train it before you trust the output."
-            )
-        else:
-            said.append("Every weight came from the checkpoint.")
-        if self.unexpected:
-            said.append(f"{len(self.unexpected)} in the checkpoint had no place here: {_listed(self.unexpected)}.")
-        return " ".join(said)
-
-
-def _listed(names: tuple[str, ...], shown: int = 4) -> str:
-    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + rest
+    @classmethod
+    def of(cls, need: Need | str) -> Need:
+        """`need` itself; a bare name of an Auto class needs that class and a tokenizer."""
+        return cls((need,)) if isinstance(need, str) else need
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model on its device, with its tokenizer and what is known of both."""
+    """A model on its device, with its processors and what is known of both; `auto_class` is what loaded it.
+
+    `warnings` are sentences about what may not fit together; `bytes` is what its tensors take.
+    """
 
     ref: ModelRef
+    need: Need
+    auto_class: str
     model: Any
-    tokenizer: Any
+    processors: Mapping[str, Any]
     device: Device
     report: LoadReport
     folder: Path
+    warnings: tuple[str, ...] = ()
     bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         tensors = [*self.model.parameters(), *self.model.buffers()]
         object.__setattr__(self, "bytes", sum(t.numel() * t.element_size() for t in tensors))
 
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, its own or the processor's; None where there is none."""
+        return _part(self.processors, "tokenizer")
+
+    @property
+    def image_processor(self) -> Any:
+        """The image processor, its own or the processor's; None where there is none."""
+        return _part(self.processors, "image_processor")
+
+    @property
+    def feature_extractor(self) -> Any:
+        """The feature extractor, its own or the processor's; None where there is none."""
+        return _part(self.processors, "feature_extractor")
+
+    @property
+    def sampling_rate(self) -> int | None:
+        """Samples per second of the audio that the feature extractor takes; None where there is none."""
+        return getattr(self.feature_extractor, "sampling_rate", None)
+
+    @property
+    def context(self) -> int | None:
+        """The most tokens that it reads at once; None where no limit is known."""
+        return None if self.tokenizer is None else readable_length(self.model.config, self.tokenizer)
+
     def card(self) -> dict[str, Any]:
         """What a person should know of the model, as plain JSON values."""
+        templates = [getattr(part, "chat_template", None) for part in (*self.processors.values(), self.tokenizer)]
         return {
             "model": str(self.ref),
             "architecture": type(self.model).__name__,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "dtype": str(self.model.dtype).removeprefix("torch."),
+            "attention": getattr(self.model.config, "_attn_implementation", None),
             "device": str(self.device),
             "bytes": self.bytes,
+            "context": self.context,
+            "chat_template": any(templates),
             "labels": list(self.model.config.id2label.values()) if hasattr(self.model.config, "id2label") else [],
             "load_report": str(self.report),
             "trustworthy": self.report.trustworthy,
+            "warnings": list(self.warnings),
         }
 
 
 def load(
     ref: ModelRef,
-    model_class: str,
+    need: Need | str,
     settings: Settings,
     *,
     device: Device | None = None,
     progress: Progress | None = None,
     **config_overrides: Any,
 ) -> LoadedModel:
-    """Load `ref` as the Auto class called `model_class`, in evaluation mode, on `device` (default: the one at hand).
+    """Load what `need` asks of `ref`, the model in evaluation mode, on `device` (default: the one at hand).
 
     `config_overrides` change the config before the weights are read: `num_labels=6`, `id2label=...`. A head whose
     shape no longer fits is initialised anew, and the report says so.
 
     Raises:
-        ModelError: the reference can't be found, read or loaded as this class.
+        ModelError: the reference can't be found, read or loaded this way.
+        NotEnoughMemory: the weights are larger than what is free.
     """
     # First of all: without a network this says so at once, before seconds of imports.
     folder = local_folder(ref, settings, progress)
+    if folder.is_file() and ref.source != "untrained":
+        raise ModelError(f"{ref} is a config without weights. Write untrained:{ref} for random ones.")
     import_libraries()
-    import transformers
-    from safetensors import SafetensorError
-
-    auto_class = getattr(transformers, model_class)
+    need = Need.of(need)
     device = device or find_device()
-    try:
+    with _named(ref):
+        # In order of cost: what can be refused for a wrong kind is refused before gigabytes are read.
         config = load_config(folder, settings, **config_overrides)
-        if ref.source == "untrained":
-            model, report = auto_class.from_config(config, trust_remote_code=False), LoadReport(untrained=True)
-        else:
-            model, report = _load_trained(folder, config, auto_class, settings)
-        model.eval().to(device.kind)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise ModelError(
-            f"{ref} can't be loaded as {model_class}: {_first_sentence(error)} "
-            "Pick a model made for this task, or another task."
-        ) from error
-    tokenizer = tokenizer_in(folder, settings)
-    readable = readable_length(model.config, tokenizer)
-    if readable is not None:
+        auto_class = _fitting_class(config, need)
+        _check_attention(config, auto_class, need)
+        processors = load_processors(folder, need.processors, settings)
+        plan = Plan(config, auto_class, _dtype(config, need, device), need.attention, device, settings, progress)
+        with foreign(
+            f"It can't be loaded as {auto_class.__name__}", "Pick a model made for this task, or another task."
+        ):
+            model, report = build(folder, plan, untrained=ref.source == "untrained")
+    tokenizer = _part(processors, "tokenizer")
+    warnings = tuple(_warnings(folder, model, tokenizer, device))
+    loaded = LoadedModel(
+        ref, need, auto_class.__name__, model, MappingProxyType(processors), device, report, folder, warnings
+    )
+    if loaded.context is not None:
         # What the tokenizer truncates to is what the model can read, whatever their files say.
-        tokenizer.model_max_length = readable
-    return LoadedModel(ref, model, tokenizer, device, report, folder)
-
-
-def readable_length(config: Any, tokenizer: Any) -> int | None:
-    """The most tokens that both the tokenizer and the model's positions allow; None when neither knows a limit.
-
-    RoBERTa and its kin count positions from the padding id on, so that many of their positions are never used.
-    """
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions and config.model_type in _POSITIONS_AFTER_PADDING:
-        positions -= (config.pad_token_id or 0) + 1
-    limits = [limit for limit in (tokenizer.model_max_length, positions) if limit and 0 < limit < NO_LIMIT]
-    return min(limits) if limits else None
-
-
-def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
-    """The config in `folder`; for an adapter without one of its own, that of its base model."""
-    import_libraries()
-    from transformers import AutoConfig
-
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        folder = local_folder(adapter_base(folder), settings)
-    return AutoConfig.from_pretrained(folder, trust_remote_code=False, **overrides)
-
-
-def architectures(ref: ModelRef, settings: Settings) -> list[str]:
-    """The classes that the config of `ref` names, the one it was saved as first.
-
-    Raises:
-        ModelError: the reference can't be found, or its config can't be read.
-    """
-    folder = local_folder(ref, settings, weights=False)
-    import_libraries()
-    try:
-        return list(load_config(folder, settings).architectures or [])
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"The config of {ref} can't be read: {_first_sentence(error)}") from error
-
-
-def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
-    """The tokenizer of `ref`.
-
-    Raises:
-        ModelError: the reference can't be found, or has no tokenizer files.
-    """
-    return tokenizer_in(local_folder(ref, settings, weights=False), settings)
-
-
-def tokenizer_in(folder: Path, settings: Settings) -> Any:
-    """The tokenizer in `folder`; an adapter has its base model's, a bare config.json the embedded one.
-
-    Raises:
-        ModelError: there are no tokenizer files.
-    """
-    import_libraries()
-    from transformers import AutoTokenizer
-
-    folder = tokenizer_folder(folder, settings)
-    try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"There is no tokenizer that can be loaded: {_first_sentence(error)}") from error
-
-
-def tokenizer_folder(folder: Path, settings: Settings) -> Path:
-    """Where the tokenizer of the model in `folder` lies."""
-    if folder.is_file():
-        return local_folder(ModelRef("embedded", "minilm"), settings, weights=False)
-    if (folder / "adapter_config.json").is_file() and not (folder / "tokenizer_config.json").is_file():
-        base = local_folder(adapter_base(folder), settings, weights=False)
-        return tokenizer_folder(base, settings)
-    return folder
+        tokenizer.model_max_length = loaded.context
+    return loaded
 
 
 @contextmanager
-def readable_panics() -> Iterator[None]:
-    """Turn what a tokenizer throws at hopeless input into a sentence.
-
-    Its Rust core panics with a BaseException, which `except Exception` lets through and a server leaves unanswered.
-
-    Raises:
-        ModelError: whatever was thrown, but for what is meant to end the process.
-    """
+def _named(ref: ModelRef) -> Iterator[None]:
+    """The sentences of the insides don't know which model they speak of."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except ModelError as error:
+        error.args = (f"{ref}: {error}",)
         raise
-    except BaseException as error:
-        raise ModelError(
-            f"The tokenizer can't do this: {_first_sentence(error)} Change the text, the length or the stride."
-        ) from error
 
 
-def adapter_base(folder: Path) -> ModelRef:
-    """The reference of the model that the adapter in `folder` was trained on."""
-    import json
-
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    return ModelRef.parse(config["base_model_name_or_path"])
+def _part(processors: Mapping[str, Any], name: str) -> Any:
+    own = processors.get(name)
+    return own if own is not None else getattr(processors.get("processor"), name, None)
 
 
-def _load_trained(folder: Path, config: Any, auto_class: Any, settings: Settings) -> tuple[Any, LoadReport]:
-    """A checkpoint, or an adapter on whatever its base is (which may be an adapter again)."""
-    if (folder / "adapter_config.json").is_file():
-        return _load_adapter(folder, config, auto_class, settings)
-    return _load_weights(folder, config, auto_class, settings)
-
-
-def _load_weights(folder: Path, config: Any, auto_class: Any, settings: Settings) -> tuple[Any, LoadReport]:
-    from transformers.utils import logging
-
-    # The library prints the same report as a table; here it is returned instead.
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        model, info = auto_class.from_pretrained(
-            folder,
-            config=config,
-            trust_remote_code=False,
-            use_safetensors=True if settings.public else None,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    finally:
-        logging.set_verbosity(verbosity)
-    return model, LoadReport(
-        missing=tuple(sorted(info["missing_keys"])),
-        unexpected=tuple(sorted(info["unexpected_keys"])),
-        mismatched=tuple(sorted(key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"])),
-    )
-
-
-def _load_adapter(folder: Path, config: Any, auto_class: Any, settings: Settings) -> tuple[Any, LoadReport]:
-    """The adapter in `folder`, merged into its base.
-
-    An adapter is tied to the class that it was trained on: its tensors are named by it. Where only the backbone is
-    asked for, that class is loaded all the same and its backbone handed out.
-    """
+def _fitting_class(config: Any, need: Need) -> Any:
+    """The Auto class that makes what the config was saved as, else the first that knows its kind of model."""
     import transformers
-    from peft import PeftModel
-    from safetensors import safe_open
+    from transformers.models.auto.auto_factory import _get_model_class
 
-    backbone_only = auto_class is transformers.AutoModel
-    if backbone_only:
-        own_class = getattr(transformers, (config.architectures or [""])[0], None)
-        if own_class is None:
-            raise ModelError("The adapter's config.json does not say which class it was trained on.")
-        auto_class = own_class
-    base, report = _load_trained(local_folder(adapter_base(folder), settings), config, auto_class, settings)
-    shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
-    with safe_open(folder / "adapter_model.safetensors", "pt") as file:
-        names = list(file.keys())
-        stored = {name.removeprefix("base_model.model."): tuple(file.get_slice(name).get_shape()) for name in names}
-    mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}
-    layers = {name.rsplit(".", 1)[0] for name in shapes}
-    unplaced = {name for name in stored if name not in shapes and name.split(".lora_")[0] not in layers}
-    model = PeftModel.from_pretrained(base, folder, ignore_mismatched_sizes=True).merge_and_unload()
-    restored = set(stored) - mismatched
-    merged = LoadReport(
-        missing=tuple(name for name in report.missing if name not in restored | mismatched),
-        unexpected=tuple(sorted({*report.unexpected, *unplaced})),
-        mismatched=tuple(sorted(mismatched | (set(report.mismatched) - restored))),
-        adapter=True,
-        lost=len(unplaced),
+    classes = [getattr(transformers, name) for name in need.classes]
+    fitting = [auto_class for auto_class in classes if type(config) in auto_class._model_mapping]
+    for auto_class in fitting:
+        if _get_model_class(config, auto_class._model_mapping).__name__ in (config.architectures or []):
+            return auto_class
+    if fitting:
+        return fitting[0]
+    named = ", ".join(config.architectures or []) or type(config).__name__
+    task, _ = task_of(config.architectures or [])
+    raise ModelError(
+        f"This is a {named} ({config.model_type}), which can't be loaded as {' or '.join(need.classes)}. "
+        f"It fits the task {task.name}. Pick that task, or a model made for this one."
     )
-    return (model.base_model if backbone_only else model), merged
 
 
-def _first_sentence(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    head = text.split(". ")[0].rstrip(".")
-    return f"{head[:300]}."
+def _check_attention(config: Any, auto_class: Any, need: Need) -> None:
+    from transformers.models.auto.auto_factory import _get_model_class
+    from transformers.utils import is_flash_attn_2_available
+
+    if need.attention is None:
+        return
+    model_class = _get_model_class(config, auto_class._model_mapping)
+    known = {"eager": True, "sdpa": model_class._supports_sdpa, "flash_attention_2": model_class._supports_flash_attn}
+    supported = ", ".join(name for name, there in known.items() if there)
+    if not known.get(need.attention):
+        raise ModelError(
+            f"{model_class.__name__} has no {need.attention!r} attention. It has: {supported}. "
+            "Pick one of these, or leave the choice to the library."
+        )
+    if need.attention == "flash_attention_2" and not is_flash_attn_2_available():
+        raise ModelError(
+            "flash_attention_2 needs a CUDA GPU and the package flash-attn, and they are not both here. "
+            f"{model_class.__name__} has: {supported}. Pick another of these."
+        )
+
+
+def _dtype(config: Any, need: Need, device: Device) -> str:
+    if need.dtype not in DTYPES:
+        raise ModelError(f"There is no dtype {need.dtype!r}. Pick one of: {', '.join(DTYPES)}.")
+    # Every CPU is good at float32 and few are at half precision; a quantized checkpoint has to stay what it is.
+    if need.dtype == "auto" and device.kind == "cpu" and not getattr(config, "quantization_config", None):
+        return "float32"
+    return need.dtype
+
+
+def _warnings(folder: Path, model: Any, tokenizer: Any, device: Device) -> Iterator[str]:
+    from torch.nn import Embedding
+
+    if device.kind == "cpu" and str(model.dtype) == "torch.float16":
+        yield "float16 is slow on a CPU, and some layers can't compute in it there. float32 is the better choice."
+    if tokenizer is None:
+        return
+    if folder.is_file():
+        yield "A bare config.json has no tokenizer of its own, so this is embedded:minilm's."
+    try:
+        embedding = model.get_input_embeddings()
+    except NotImplementedError:  # of sound or images
+        return
+    if not isinstance(embedding, Embedding):
+        return
+    if len(tokenizer) > embedding.num_embeddings:
+        yield (
+            f"The tokenizer has {len(tokenizer):,} tokens and the model knows {embedding.num_embeddings:,}: they come "
+            "from different checkpoints, and texts with tokens beyond that fail. Use the model's own tokenizer."
+        )
+    elif folder.is_dir():
+        ours, its = _saved_from(folder / "config.json"), _saved_from(folder / "tokenizer_config.json")
+        if ours and its and ours != its and len(tokenizer) != embedding.num_embeddings:
+            yield f"The model was made from {ours} and its tokenizer from {its}. Check that they belong together."
+
+
+def _saved_from(path: Path) -> str | None:
+    """The Hub id that a saved file says it was made from; a folder on somebody's machine says nothing."""
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+        ref = ModelRef.parse(written.get("_name_or_path") or written.get("name_or_path") or "")
+    except (OSError, ValueError, AttributeError, ModelError):
+        return None
+    return ref.name if ref.source == "hub" else None

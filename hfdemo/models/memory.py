@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +14,12 @@ from typing import Any
 
 from hfdemo.errors import ModelError
 from hfdemo.models.hub import Progress
-from hfdemo.models.loading import LoadedModel, load, load_tokenizer
+from hfdemo.models.loading import LoadedModel, Need, load
+from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.weights import NotEnoughMemory
 from hfdemo.settings import Settings
+from hfdemo.turns import Turns
 
 
 @dataclass
@@ -30,31 +35,37 @@ def _give_memory_back() -> None:
     import torch
 
     gc.collect()
+    if sys.platform == "linux":
+        # glibc keeps what was freed for itself until it is asked; other C libraries have no such function.
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
     if torch.accelerator.is_available():
         torch.accelerator.memory.empty_cache()
 
 
 class ModelCache:
-    """Loads each (reference, model class) once and keeps it while the budget lasts; safe to share between threads."""
+    """Loads each (reference, need) once and keeps it while the budget lasts; safe to share between threads."""
 
     TOKENIZERS = 16
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._models: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
+        self._models: OrderedDict[tuple[str, Need], LoadedModel] = OrderedDict()
         self._tokenizers: OrderedDict[str, _Tokenizer] = OrderedDict()
         self._lock = Lock()
-        self._loading: dict[tuple[str, str], Lock] = {}
+        self._loading: dict[tuple[str, Need], Lock] = {}
         # One forward pass at a time: two on the same cores are slower together than one after the other.
-        self.device_lock = Lock()
+        self.turns = Turns()
 
-    def get(self, ref: ModelRef, model_class: str, progress: Progress | None = None) -> LoadedModel:
+    def get(self, ref: ModelRef, need: Need | str, progress: Progress | None = None) -> LoadedModel:
         """The model behind `ref`, loaded if it is not here yet.
 
         Raises:
             ModelError: see `models.loading.load`.
         """
-        key = (str(ref), model_class)
+        need = Need.of(need)
+        key = (str(ref), need)
         with self._lock:
             if key in self._models:
                 self._models.move_to_end(key)
@@ -66,7 +77,7 @@ class ModelCache:
                 if key in self._models:
                     return self._models[key]
             try:
-                loaded = load(ref, model_class, self.settings, progress=progress)
+                loaded = self._load(ref, need, progress)
                 with self._lock:
                     self._models[key] = loaded
                     before = len(self._models)
@@ -80,10 +91,27 @@ class ModelCache:
                 _give_memory_back()
             return loaded
 
+    def _load(self, ref: ModelRef, need: Need, progress: Progress | None) -> LoadedModel:
+        try:
+            return load(ref, need, self.settings, progress=progress)
+        except NotEnoughMemory as error:
+            with self._lock:
+                # Only where it helps: an id with ten times the machine's memory must not cost everybody's models.
+                if not self._models or error.needed > error.free + self.bytes:
+                    raise
+                self._models.clear()
+        _give_memory_back()
+        return load(ref, need, self.settings, progress=progress)
+
     @property
     def bytes(self) -> int:
         """What the loaded models take together."""
         return sum(loaded.bytes for loaded in self._models.values())
+
+    def loaded(self, ref: ModelRef) -> LoadedModel | None:
+        """The form of `ref` that was used last, None when it is not loaded."""
+        with self._lock:
+            return next((model for key, model in reversed(self._models.items()) if key[0] == str(ref)), None)
 
     def cards(self) -> list[dict[str, Any]]:
         """One card per loaded model, most recently used first."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from hfdemo.errors import ModelError, Unreachable
-from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_folder, hub_patterns
+from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_files, hub_folder
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 
@@ -17,7 +18,7 @@ SENTIMENT = Path(__file__).resolve().parents[2] / "examples" / "models" / "senti
 def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = None, *, weights: bool = True) -> Path:
     """The folder (or config.json) that holds the files of `ref`, downloaded first if it is on the Hub.
 
-    `progress(done, total)` is called with bytes while files come in. Without `weights`, and for `untrained:`, only
+    `progress` hears of the bytes while files come in. Without `weights`, and for `untrained:`, only
     the config and the tokenizer are fetched.
 
     Raises:
@@ -28,7 +29,7 @@ def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = 
     if origin.source == "hub":
         folder = hub_folder(origin, settings.public, progress, weights=weights and ref.source != "untrained")
         if folder is None:
-            raise _unreachable(origin, settings)
+            raise unreachable(origin, settings)
         return folder
     if origin.source == "run":
         return _from_run(origin, settings)
@@ -89,6 +90,22 @@ def _from_disk(ref: ModelRef, settings: Settings) -> Path:
     return path
 
 
+def adapter_base(folder: Path) -> ModelRef:
+    """The reference of the model that the adapter in `folder` was trained on.
+
+    Raises:
+        ModelError: its adapter_config.json names none.
+    """
+    try:
+        named = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            "adapter_config.json names no base_model_name_or_path, so there is nothing to put the adapter on. "
+            "Write the reference of its base model there."
+        ) from error
+    return ModelRef.parse(named)
+
+
 def check(ref: ModelRef, settings: Settings) -> None:
     """Make sure that `ref` can be had, without downloading anything.
 
@@ -98,11 +115,12 @@ def check(ref: ModelRef, settings: Settings) -> None:
     origin = ref.origin
     if origin.source != "hub":
         local_folder(origin, settings)
-    elif hub_patterns(origin, settings.public) is None and cached_folder(origin) is None:
-        raise _unreachable(origin, settings)
+    elif hub_files(origin, settings.public) is None and cached_folder(origin) is None:
+        raise unreachable(origin, settings)
 
 
-def _unreachable(ref: ModelRef, settings: Settings) -> Unreachable:
+def unreachable(ref: ModelRef, settings: Settings) -> Unreachable:
+    """The error for something on the Hub, with the references that work without it."""
     return Unreachable(
         f"{ref} is on the Hub, and the Hub can't be reached from here. "
         f"What works without a network: {', '.join(offline_choices(settings))}."
@@ -116,3 +134,31 @@ def offline_choices(settings: Settings) -> list[str]:
 
 def _runs(settings: Settings) -> list[str]:
     return sorted((f"run:{path.parents[1].name}" for path in settings.runs.glob("*/model/config.json")), reverse=True)
+
+
+def is_here(ref: ModelRef, settings: Settings) -> bool:
+    """Whether `ref` can be loaded without a download."""
+    if ref.origin.source == "hub":
+        return cached_folder(ref.origin, weights=ref.source != "untrained") is not None
+    try:
+        local_folder(ref, settings, weights=False)
+    except ModelError:
+        return False
+    return True
+
+
+def base_of(ref: ModelRef, settings: Settings) -> ModelRef:
+    """The model that `ref` was trained from: what a run names in its config, or an adapter's base.
+
+    Raises:
+        ModelError: it is neither.
+    """
+    if ref.source == "run":
+        local_folder(ref, settings, weights=False)
+        config = json.loads((settings.runs / ref.name / "config.json").read_text(encoding="utf-8"))
+        return ModelRef.parse(config["model"])
+    if ref.origin.source != "hub":
+        folder = local_folder(ref, settings, weights=False)
+        if (folder / "adapter_config.json").is_file():
+            return adapter_base(folder)
+    raise ModelError(f"{ref} is not a run and not an adapter: nothing here says what it was trained from.")

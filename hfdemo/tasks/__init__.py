@@ -4,26 +4,66 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks import text
-from hfdemo.tasks.task import REQUIRED, Call, Field, Scores, Task, check_text
+from hfdemo.tasks import audio, multimodal, retired, text, vision
+from hfdemo.tasks.field import MEDIA, REQUIRED, Field, check_text
+from hfdemo.tasks.task import PROCESSORS, Call, Explanation, Requirement, Task
 
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in text.TASKS})
+_ROWS = (*text.TASKS, *vision.TASKS, *audio.TASKS, *multimodal.TASKS, *retired.TASKS)
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ROWS})
 
-__all__ = ["REQUIRED", "TASKS", "Call", "Field", "Scores", "Task", "check_text", "find_task", "task_of"]
+__all__ = [
+    "MEDIA",
+    "PROCESSORS",
+    "REQUIRED",
+    "TASKS",
+    "Call",
+    "Explanation",
+    "Field",
+    "Requirement",
+    "Task",
+    "check_text",
+    "find_task",
+    "task_of",
+]
 
 
 def task_of(architectures: Sequence[str]) -> tuple[Task, str]:
     """The task that a checkpoint with these `config.architectures` was made for, and why.
 
-    An architecture without a head that any row knows gives its hidden states: feature-extraction.
+    The first row wins whose Auto classes know the architecture; bare backbones (AutoModel) come last, and one that no
+    tokenizer goes with gives image features.
     """
-    for task in TASKS.values():
-        head = task.model_class.removeprefix("AutoModel")
-        for architecture in architectures:
-            if head and architecture.endswith(head):
+    from hfdemo.heavy import import_libraries
+
+    import_libraries()
+    import transformers
+    from transformers.models.auto import image_processing_auto, tokenization_auto
+
+    # A class that a row names first tells more than one that it names as a last resort.
+    ranked = sorted(
+        ((name == "AutoModel", rank, task, name) for task in TASKS.values() for rank, name in enumerate(task.classes)),
+        key=lambda each: each[:2],
+    )
+    for architecture in architectures:
+        for bare, _, task, name in ranked:
+            kinds = _model_types(getattr(transformers, name), architecture)
+            if not kinds:
+                continue
+            if not bare:
                 return task, f"its config names the architecture {architecture}"
+            seen = kinds & set(image_processing_auto.IMAGE_PROCESSOR_MAPPING_NAMES)
+            read = kinds & set(tokenization_auto.TOKENIZER_MAPPING_NAMES)
+            row = TASKS["image-feature-extraction" if seen and not read else "feature-extraction"]
+            return row, f"its config names the architecture {architecture}, which has no head"
     named = ", ".join(architectures) or "none"
     return TASKS["feature-extraction"], f"its config names no architecture with a known head ({named})"
+
+
+def _model_types(auto_class: object, architecture: str) -> set[str]:
+    """The model types for which `auto_class` would make an `architecture`."""
+    mapping = auto_class._model_mapping._model_mapping  # type: ignore[attr-defined]
+    made = ((kind, names if isinstance(names, tuple | list) else (names,)) for kind, names in mapping.items())
+    return {kind for kind, names in made if architecture in names}
 
 
 def find_task(name: str) -> Task:

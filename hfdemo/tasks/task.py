@@ -7,102 +7,28 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hfdemo.errors import DemoError
+from hfdemo.tasks.field import Field
 
-FieldKind = Literal["text", "number", "choice"]
-OutputKind = Literal["labels", "vectors"]
-
-
-class _Required:
-    """The default of a field that has none."""
-
-    def __repr__(self) -> str:
-        return "REQUIRED"
-
-
-REQUIRED: Any = _Required()
-
-
-@dataclass(frozen=True)
-class Field:
-    """One input or parameter of a task.
-
-    `type` is the Python annotation shown to API clients; `default` is what the endpoint uses when a client leaves
-    the field out, and `None` always means "let the pipeline decide".
-    """
-
-    name: str
-    kind: FieldKind
-    type: Any
-    label: str
-    help: str
-    default: Any = REQUIRED
-    choices: tuple[str, ...] = ()
-    minimum: int | None = None
-
-    @property
-    def required(self) -> bool:
-        return self.default is REQUIRED
-
-    def check(self, value: Any, max_characters: int) -> Any:
-        """`value` as the pipeline may get it; an empty optional field becomes its default.
-
-        Raises:
-            DemoError: the value is missing, too long, not one of the choices or not a number in range.
-        """
-        if value is None or value == "":
-            if self.required:
-                raise DemoError(f"{self.label} is empty. Type something first: {self.help}")
-            return self.default
-        return _CHECKS[self.kind](self, value, max_characters)
-
-
-def check_text(label: str, value: Any, max_characters: int) -> str:
-    """`value` if it is a text that a tokenizer can read.
-
-    Raises:
-        DemoError: not a string, only white space, longer than `max_characters`, or not valid Unicode.
-    """
-    if not isinstance(value, str):
-        raise DemoError(f"{label} must be text, but a {type(value).__name__} was sent. Send a string.")
-    if not value.strip():
-        raise DemoError(f"{label} holds only white space. Type some words first.")
-    if len(value) > max_characters:
-        raise DemoError(
-            f"{label} is {len(value):,} characters long; one call takes at most {max_characters:,}. "
-            "Shorten it or send it in parts."
-        )
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise DemoError(
-            f"{label} is not valid Unicode: there is half a surrogate pair at character {error.start + 1}. Remove it."
-        ) from error
-    return value
-
-
-def _check_text_field(field: Field, value: Any, max_characters: int) -> str:
-    return check_text(field.label, value, max_characters)
-
-
-def _check_number(field: Field, value: Any, _: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise DemoError(f"{field.label} must be a whole number, but {value!r} was sent.")
-    if field.minimum is not None and value < field.minimum:
-        raise DemoError(f"{field.label} must be at least {field.minimum}, but {int(value)} was sent.")
-    return int(value)
-
-
-def _check_choice(field: Field, value: Any, _: int) -> str:
-    if value not in field.choices:
-        raise DemoError(f"{field.label} must be one of {', '.join(field.choices)}, but {value!r} was sent.")
-    return str(value)
-
-
-_CHECKS: Mapping[str, Callable[[Field, Any, int], Any]] = {
-    "text": _check_text_field,
-    "number": _check_number,
-    "choice": _check_choice,
-}
+OutputKind = Literal[
+    "labels",
+    "spans",
+    "answers",
+    "candidates",
+    "boxes",
+    "masks",
+    "image",
+    "keypoints",
+    "transcript",
+    "audio",
+    "cells",
+    "text",
+    "chat",
+    "vectors",
+    "json",
+]
+Group = Literal["Text", "Image and video", "Audio", "Several kinds together", "Through Auto classes"]
+MOST_CHARACTERS = 10_000
+PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
 
 
 @dataclass(frozen=True)
@@ -114,35 +40,71 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """How one row of logits became scores: `labels`, `logits` and `scores` run in the model's own label order."""
+class Explanation:
+    """How numbers became the answer: a sentence (`...` is code) and a table, whose floats are drawn as numbers."""
 
-    function: str
-    labels: tuple[str, ...]
-    logits: tuple[float, ...]
-    scores: tuple[float, ...]
+    text: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something that must be on the machine before a task can run.
+
+    `missing()` says whether it is absent; `when(config, inputs)` whether this call needs it at all, with the model's
+    config and the checked inputs; `install` is the line that brings it.
+    """
+
+    name: str
+    why: str
+    install: str
+    missing: Callable[[], bool]
+    when: Callable[[Any, Mapping[str, Any]], bool] = lambda config, inputs: True
+
+    def __str__(self) -> str:
+        return f"{self.why} needs {self.name}, which is not installed here. Install it with: {self.install}"
 
 
 @dataclass(frozen=True)
 class Task:
     """One thing that can be run.
 
-    `call` turns checked inputs and parameters into the arguments of the transformers pipeline of the same name.
-    `explain` opens the last stage up: (model config, raw model outputs, parameters) -> Scores, for tasks whose
-    answer is made from logits. `model_class` is the transformers Auto class that the pipeline loads.
+    `call(inputs, parameters)` turns checked and decoded values into the arguments of the transformers pipeline of the
+    same name. `by_hand(model, <processors>, **inputs, **parameters)` does the same with the Auto classes alone and
+    returns the same; its source is the second form of the copyable code. A `retired` task has no pipeline any more:
+    by_hand is what runs.
+
+    `classes` are the Auto classes that can load its models, in order of preference; `processors` those that the
+    pipeline uses beside the model ("?" at the end: where the checkpoint has it).
+
+    `explain(loaded, inputs, outputs, parameters)` opens the last stage up, with the tensors that went into and came
+    out of the first forward pass. `stream(inputs, parameters, text)` is the output while `text` is all that has been
+    generated. `narrow(loaded)` names the parameters that this model can't take (name -> reason) or takes in a smaller
+    range (name -> Field). `adapt(loaded, inputs)` writes inputs as this very model wants them. `batches` says that
+    several calls may share one forward pass.
     """
 
     name: str
     title: str
+    group: Group
     summary: str
     inputs: tuple[Field, ...]
     parameters: tuple[Field, ...]
     output: OutputKind
     call: Callable[[Mapping[str, Any], Mapping[str, Any]], Call]
-    model_class: str
+    by_hand: Callable[..., Any]
+    classes: tuple[str, ...]
+    processors: tuple[str, ...]
     default_model: str
     examples: tuple[Mapping[str, Any], ...]
-    explain: Callable[[Any, Any, Mapping[str, Any]], Scores] | None = None
+    explain: Callable[[Any, Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], Explanation | None] | None = None
+    stream: Callable[[Mapping[str, Any], Mapping[str, Any], str], Any] | None = None
+    narrow: Callable[[Any], Mapping[str, Field | str]] | None = None
+    adapt: Callable[[Any, Mapping[str, Any]], dict[str, Any]] | None = None
+    requires: tuple[Requirement, ...] = ()
+    batches: bool = False
+    retired: bool = False
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -152,6 +114,11 @@ class Task:
     def endpoint(self) -> str:
         """The name of the public endpoint and of the MCP tool."""
         return self.name.replace("-", "_")
+
+    @property
+    def source(self) -> str:
+        """What gives the answer, in words."""
+        return f"the Auto-class code of {self.by_hand.__name__}()" if self.retired else "the transformers pipeline"
 
     def check(self, values: Mapping[str, Any], max_characters: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """(inputs, parameters) out of `values`, every field checked and filled in.
@@ -170,3 +137,25 @@ class Task:
             return {field.name: field.check(values.get(field.name), max_characters) for field in fields}
 
         return checked(self.inputs), checked(self.parameters)
+
+    def parameters_for(self, loaded: Any) -> tuple[Field, ...]:
+        """The parameters that the loaded model can take, in their range for it."""
+        narrowed = self.narrow(loaded) if self.narrow else {}
+        fields = (narrowed.get(field.name, field) for field in self.parameters)
+        return tuple(field for field in fields if isinstance(field, Field))
+
+    def fit(self, loaded: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """`parameters` for this very model: what was left at the row's default takes the model's own.
+
+        Raises:
+            DemoError: a parameter was set to something that the model can't do; the message says why.
+        """
+        fitted = dict(parameters)
+        defaults = {field.name: field.default for field in self.parameters}
+        for name, found in (self.narrow(loaded) if self.narrow else {}).items():
+            left_out = parameters[name] == defaults[name]
+            if isinstance(found, Field):
+                fitted[name] = found.default if left_out else found.check(parameters[name], MOST_CHARACTERS)
+            elif not left_out:
+                raise DemoError(f"{name} can't be set for {loaded.ref}: {found}")
+        return fitted

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.models.loading import NO_LIMIT, readable_panics
+from hfdemo.models.configs import NO_LIMIT
+from hfdemo.models.foreign import readable_panics
 from hfdemo.tasks import check_text
 
 PADDINGS = (False, True, "longest", "max_length", "do_not_pad")

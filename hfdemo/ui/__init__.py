@@ -11,7 +11,7 @@ from hfdemo.devices import find_device
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.memory import ModelCache
 from hfdemo.settings import Settings
-from hfdemo.ui import finetuning, html, inference, tokens
+from hfdemo.ui import drawings, finetuning, html, inference, tokens
 from hfdemo.ui.theme import CSS, theme
 
 
@@ -22,7 +22,7 @@ def build(settings: Settings) -> gr.Blocks:
         header = gr.HTML(html.header("looking for the device …"))
         with gr.Tabs() as tabs:
             with gr.Tab("Run a model", id="run"):
-                task, model = inference.build(endpoints)
+                task, model = inference.build(endpoints, demo)
             with gr.Tab("See the tokens", id="tokens"):
                 tokens.build(endpoints, demo)
             with gr.Tab("Fine-tune", id="finetune"):
@@ -40,7 +40,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What `demo.launch` needs besides an address: the look, the limits and the MCP server."""
     return {
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + drawings.CSS,
         "mcp_server": True,
         "show_error": True,
         "ssr_mode": False,

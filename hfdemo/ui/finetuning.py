@@ -20,7 +20,7 @@ from hfdemo.finetuning.runs import Run
 from hfdemo.models.sources import offline_choices
 from hfdemo.tokenization.padding import STRATEGIES
 from hfdemo.ui import charts, html
-from hfdemo.ui.inference import RUN_BUTTON
+from hfdemo.ui.panel import RUN_BUTTON
 
 ABOUT = (
     "A checkpoint and labelled rows in, a classifier out: `Dataset.map(tokenize, batched=True)`, "

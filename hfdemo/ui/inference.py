@@ -1,34 +1,65 @@
-"""The tab Run a model: a panel made from the chosen task's row."""
+"""The tab Run a model: which task, which model, and below them a panel made from the task's row."""
 
 from __future__ import annotations
 
-import json
+from threading import Event, Lock
 from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import HEAVY, Endpoints
-from hfdemo.errors import DemoError
-from hfdemo.inference import predict
+from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
+from hfdemo.models.configs import infer_task
+from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices
-from hfdemo.snippets import prediction_script
-from hfdemo.tasks import TASKS, find_task
+from hfdemo.tasks import TASKS, Task, find_task
 from hfdemo.ui import html
-from hfdemo.ui.widgets import DRAWINGS, field_value, field_widget
+from hfdemo.ui.links import opened
+from hfdemo.ui.panel import panel
 
-RUN_BUTTON = "run-now"
 MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @revision if you like"
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+ATTENTIONS = (("the library's choice", ""), "eager", "sdpa", "flash_attention_2")
 
 
-def build(endpoints: Endpoints) -> tuple[gr.Dropdown, gr.Dropdown]:
+class Running:
+    """The computation that each open page has going on, so that it can be stopped from elsewhere on the page."""
+
+    def __init__(self) -> None:
+        self._stops: dict[str, Event] = {}
+        self._lock = Lock()
+
+    def begin(self, session: str | None) -> Event:
+        """The stop of a computation that begins now; whatever this page still had going on is stopped."""
+        stop = Event()
+        with self._lock:
+            before = self._stops.pop(session or "", None)
+            self._stops[session or ""] = stop
+        if before is not None:
+            before.set()
+        return stop
+
+    def stop(self, session: str | None) -> None:
+        """Stop what this page has going on."""
+        with self._lock:
+            stop = self._stops.pop(session or "", None)
+        if stop is not None:
+            stop.set()
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
     """Lay the tab out; returns its task and model dropdowns, so that another tab can send a model here."""
     first = next(iter(TASKS.values()))
+    running = Running()
     with gr.Row():
         task = gr.Dropdown(
-            [(row.title, row.name) for row in TASKS.values()], value=first.name, label="Task", scale=1, min_width=200
+            [(_title(row), row.name) for row in TASKS.values()],
+            value=first.name,
+            label="Task",
+            scale=1,
+            min_width=240,
         )
         model = gr.Dropdown(
-            _choices(endpoints, first.default_model),
+            _choices(endpoints, first),
             value=first.default_model,
             label="Model",
             info=MODEL_HELP,
@@ -37,95 +68,99 @@ def build(endpoints: Endpoints) -> tuple[gr.Dropdown, gr.Dropdown]:
             scale=2,
             min_width=300,
         )
+    with gr.Accordion("Load, look at and unload the model", open=False):
+        with gr.Row():
+            dtype = gr.Dropdown(DTYPES, value="auto", label="dtype", info="numbers that the weights are held in")
+            attention = gr.Dropdown(
+                ATTENTIONS, value="", label="Attention", info="which implementation computes attention"
+            )
+            with gr.Column(min_width=200):
+                load = gr.Button("Load and show its card")
+                unload = gr.Button("Unload")
+        card = gr.HTML(html.empty("What the model is, how large, and where its weights came from."))
+    # What the panel opens with; set when the page is opened, by another task's texts, or by another tab.
+    opening = gr.State(None)
+    typed = gr.State({})
+    history = gr.BrowserState([], storage_key="hfdemo-history")
+
+    def choose(name: str, carried: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
+        running.stop(request.session_hash)
+        chosen = find_task(name)
+        names = {field.name for field in chosen.inputs if not field.media}
+        values = {name: value for name, value in carried.items() if name in names and value}
+        return (
+            gr.update(choices=_choices(endpoints, chosen), value=chosen.default_model),
+            {"task": name, "values": values or None},
+        )
+
     # .input, not .change: a run that another tab sends here brings its own model along.
-    task.input(
-        lambda name: gr.update(
-            choices=_choices(endpoints, find_task(name).default_model), value=find_task(name).default_model
-        ),
-        task,
-        model,
+    task.input(choose, [task, typed], [model, opening], api_visibility="private", show_progress="hidden")
+    task.change(
+        lambda name, now: now if now is None or now["task"] == name else {"task": name, "values": None},
+        [task, opening],
+        opening,
         api_visibility="private",
         show_progress="hidden",
     )
     model.focus(
-        lambda name: gr.update(choices=_choices(endpoints, find_task(name).default_model)),
+        lambda name: gr.update(choices=_choices(endpoints, find_task(name))),
         task,
         model,
         api_visibility="private",
         show_progress="hidden",
     )
 
-    @gr.render(inputs=task)
-    def panel(name: str) -> None:
-        _panel(endpoints, name, model)
+    def look(reference: str, kind: str, how: str, progress: Any = gr.Progress()) -> str:  # noqa: B008
+        def report(*heard: Any) -> None:
+            progress(tuple(heard[-2:]), desc=f"{heard[0]} {reference}", unit="bytes")
 
+        row, why = infer_task(ModelRef.parse(reference), endpoints.settings)
+        return html.card(endpoints.load(reference, row, kind, how or None, report), why)
+
+    load.click(at_the_edge(look, html.plain), [model, dtype, attention], card, api_visibility="private", **HEAVY)
+    unload.click(
+        at_the_edge(lambda reference: html.unloaded(endpoints.unload_model(reference)), html.plain),
+        model,
+        card,
+        api_visibility="private",
+        **LIGHT,
+    )
+
+    def follow_link(request: gr.Request) -> tuple[Any, ...]:
+        found = opened(dict(request.query_params))
+        if found is None:
+            return gr.skip(), gr.skip(), {"task": first.name, "values": None}
+        row, reference, values = found
+        return (
+            row.name,
+            gr.update(choices=_choices(endpoints, row), value=reference),
+            {"task": row.name, "values": values},
+        )
+
+    demo.load(follow_link, outputs=[task, model, opening], api_visibility="private", show_progress="hidden")
+
+    @gr.render(inputs=opening, triggers=[opening.change])
+    def chosen(state: dict[str, Any] | None) -> None:
+        if state is None:
+            return
+        panel(endpoints, find_task(state["task"]), state["values"], running, model, (dtype, attention), typed, history)
+
+    with gr.Accordion("What was run in this browser", open=False):
+        past = gr.HTML(html.empty("Nothing yet. Each run is kept here, in this browser only, with its parameters."))
+        forget = gr.Button("Forget all", size="sm")
+    forget.click(lambda: [], outputs=history, api_visibility="private")
+    gr.on([demo.load, history.change], html.history, history, past, api_visibility="private", show_progress="hidden")
+
+    def leave(request: gr.Request) -> None:
+        running.stop(request.session_hash)
+
+    demo.unload(leave)
     return task, model
 
 
-def _choices(endpoints: Endpoints, default: str) -> list[str]:
-    return list(dict.fromkeys([default, *offline_choices(endpoints.settings)]))
+def _title(task: Task) -> str:
+    return f"{task.title} · {task.group}"
 
 
-def _panel(endpoints: Endpoints, name: str, model: gr.Dropdown) -> None:
-    task = find_task(name)
-    example = task.examples[0]
-    gr.HTML(html.about(task.summary))
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
-            inputs = [field_widget(field, example.get(field.name)) for field in task.inputs]
-            parameters: list[Any] = []
-            if task.parameters:
-                with gr.Accordion("Parameters", open=False):
-                    parameters = [field_widget(field) for field in task.parameters]
-            run = gr.Button("Run", variant="primary", elem_id=RUN_BUTTON)
-            shown = [widget for widget, field in zip(inputs, task.inputs, strict=True) if field.name in example]
-            gr.Examples([list(each.values()) for each in task.examples], shown, label="Try one of these")
-        with gr.Column(scale=6, min_width=320):
-            answer = gr.HTML(html.empty("Loading the model for the first answer …"), label="Answer")
-            with gr.Accordion("Inside the pipeline", open=True):
-                inside = gr.HTML(html.empty("The three stages of the run will stand here."))
-            with gr.Accordion("JSON", open=False):
-                raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
-            with gr.Accordion("Code", open=False):
-                code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
-
-    def answer_with(reference: str, *values: Any, progress: Any = gr.Progress()) -> tuple[str, str, str, str]:  # noqa: B008
-        def report(done: int, total: int) -> None:
-            progress((done, total), desc=f"Downloading {reference}", unit="bytes")
-
-        meant = {field.name: field_value(field, value) for field, value in zip(task.fields, values, strict=True)}
-        try:
-            prediction = predict(endpoints.models, task, reference, meant, report)
-            script = prediction_script(task, reference, prediction.call, endpoints.settings)
-        except DemoError as error:  # said where the answer would be: an old one beside it would look like its result
-            return html.notes([str(error)]), html.empty("No run, no stages."), "", ""
-        drawn = html.notes(prediction.warnings) + DRAWINGS[task.output](prediction.output)
-        return (
-            drawn + html.prediction_facts(prediction),
-            html.stages(prediction.stages, prediction.seconds),
-            json.dumps(_shortened(prediction.output), indent=2, ensure_ascii=False),
-            script,
-        )
-
-    wires: dict[str, Any] = {
-        "fn": answer_with,
-        "inputs": [model, *inputs, *parameters],
-        "outputs": [answer, inside, raw, code],
-        "show_progress_on": answer,
-        "api_visibility": "private",
-        **HEAVY,
-    }
-    submits = [widget.submit for widget in inputs if isinstance(widget, gr.Textbox)]
-    gr.on([run.click, *submits], **wires)
-    # The tab opens on an answer, not on empty boxes: one tick after the panel is drawn, the example is run.
-    opening = gr.Timer(0.2)
-    opening.tick(lambda: gr.Timer(active=False), outputs=opening, api_visibility="private").then(**wires)
-
-
-def _shortened(output: Any, most: int = 8) -> Any:
-    """Long lists of numbers cut to their beginning: 384 numbers a token are no reading matter."""
-    if isinstance(output, list) and len(output) > most and isinstance(output[0], float):
-        return [*output[:most], f"… {len(output) - most} more"]
-    if isinstance(output, list):
-        return [_shortened(item, most) for item in output]
-    return output
+def _choices(endpoints: Endpoints, task: Task) -> list[str]:
+    return list(dict.fromkeys([task.default_model, *offline_choices(endpoints.settings)]))

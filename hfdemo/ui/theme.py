@@ -132,4 +132,12 @@ CSS = """
 .hf-confusion td { text-align: center; min-width: 42px; padding: 6px 8px; border-radius: 4px;
   font-variant-numeric: tabular-nums; }
 .hf-confusion { border-collapse: separate; border-spacing: 2px; }
+.hf-table.hf-wrap td { white-space: normal; overflow-wrap: anywhere; vertical-align: top; }
+.hf-history { list-style: none; margin: 0; padding: 0; font-size: 14px; }
+.hf-history li { display: flex; flex-wrap: wrap; gap: 2px 12px; padding: 5px 0; margin: 0;
+  border-bottom: 1px solid var(--border-color-primary); }
+.hf-history span { color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
+.hf-sides { display: grid; grid-template-columns: 1fr 1fr; gap: 18px; }
+.hf-sides > div { min-width: 0; }
+@media (max-width: 600px) { .hf-sides { grid-template-columns: 1fr; } }
 """

@@ -1,50 +1,152 @@
-"""Field -> component and output kind -> drawing: the only place that knows which is which."""
+"""Field -> component and back: the only place that knows which is which."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import pandas as pd
 
 from hfdemo.tasks import Field
-from hfdemo.ui import html
+
+UNSET = "as the model says"
 
 
 def field_widget(field: Field, value: Any = None) -> gr.components.Component:
     """The component in which a person fills `field` in; `value` is what it starts with."""
-    return _FIELDS[field.kind](field, value)
+    return _KINDS[field.kind].component(field, shown(field, value))
+
+
+def shown(field: Field, value: Any) -> Any:
+    """What the component of `field` holds to show `value`; None shows the field's default."""
+    meant = field.default if value is None and not field.required else value
+    return None if meant is None else _KINDS[field.kind].shown(meant)
+
+
+def field_value(field: Field, held: Any) -> Any:
+    """What a person meant by leaving `held` in the component of `field`."""
+    return None if held is None else _KINDS[field.kind].meant(held)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of field on the page: its component, what that holds to show a value, and the value that it means."""
+
+    component: Callable[[Field, Any], gr.components.Component]
+    shown: Callable[[Any], Any] = lambda value: value
+    meant: Callable[[Any], Any] = lambda held: held
 
 
 # Inside gr.render a component with a value is drawn disabled unless it says that it is interactive.
 
 
-def _text(field: Field, value: Any) -> gr.components.Component:
-    lines = 3 if field.required else 1
-    return gr.Textbox(value=value, label=field.label, info=field.help, lines=lines, max_lines=12, interactive=True)
+def _box(lines: int, most: int, note: str = "", placeholder: str = "") -> Callable[[Field, Any], gr.Textbox]:
+    """A maker of text boxes that are `lines` high when a text has to be written into them, else one."""
+
+    def make(field: Field, held: Any) -> gr.Textbox:
+        return gr.Textbox(
+            value=held,
+            label=field.label,
+            info=f"{field.help}{note}",
+            placeholder=None if field.required else placeholder,
+            lines=lines if field.required else 1,
+            max_lines=most,
+            interactive=True,
+        )
+
+    return make
 
 
-def _number(field: Field, value: Any) -> gr.components.Component:
-    # gradio draws an empty number as 0, so 0 has to mean "not set" where a field may be left out.
-    return gr.Number(value=value or 0, label=field.label, info=field.help, precision=0, minimum=0, interactive=True)
+def choices(field: Field) -> list[tuple[str, str]]:
+    """What the drop-down of a choice offers: its values, and to leave it to the model where it may be left out."""
+    unset = [] if field.required else [(UNSET, "")]
+    return [*unset, *((choice, choice) for choice in field.choices)]
 
 
-def _choice(field: Field, value: Any) -> gr.components.Component:
-    choices = [("as the model says", ""), *((choice, choice) for choice in field.choices)]
-    return gr.Dropdown(choices, value=value or "", label=field.label, info=field.help, interactive=True)
+def _choice(field: Field, held: Any) -> gr.Dropdown:
+    return gr.Dropdown(choices(field), value=held or "", label=field.label, info=field.help, interactive=True)
 
 
-_FIELDS: Mapping[str, Callable[[Field, Any], gr.components.Component]] = {
-    "text": _text,
-    "number": _number,
-    "choice": _choice,
+def _flag(field: Field, held: Any) -> gr.Checkbox:
+    return gr.Checkbox(value=bool(held), label=field.label, info=field.help, interactive=True)
+
+
+def _messages(field: Field, held: Any) -> gr.JSON:
+    # The conversation is drawn where the answer stands; here it is only kept.
+    return gr.JSON(value=held or [], label=field.label, visible=False)
+
+
+def _table(field: Field, held: Any) -> gr.Dataframe:
+    return gr.Dataframe(
+        value=held,
+        label=field.label,
+        datatype="str",
+        column_count=(len(held.columns), "dynamic"),
+        row_count=(len(held), "dynamic"),
+        interactive=True,
+        wrap=True,
+    )
+
+
+def _columns(held: pd.DataFrame) -> dict[str, list[str]]:
+    return {str(name): [str(cell) for cell in held[name]] for name in held.columns}
+
+
+def _file(component: type[gr.components.Component], **options: Any) -> Callable[[Field, Any], Any]:
+    return lambda field, held: component(value=held, label=field.label, interactive=True, **options)
+
+
+def _number_shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _number_meant(held: str) -> Any:
+    try:
+        return float(held) if held.strip() else None
+    except ValueError:  # the field's own check says what is wrong with it
+        return held
+
+
+def _lines_meant(held: str) -> Any:
+    lines = [line for line in held.splitlines() if line.strip()]
+    return lines if len(lines) > 1 else held
+
+
+def _joined(separator: str) -> Callable[[Any], str]:
+    return lambda value: value if isinstance(value, str) else separator.join(map(str, value))
+
+
+def _json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "text": _Kind(_box(3, 12)),
+    "texts": _Kind(_box(4, 16, "; several texts: one per line"), _joined("\n"), _lines_meant),
+    # gr.Number shows and sends an empty field as 0; a text box can be empty.
+    "number": _Kind(_box(1, 1, placeholder=UNSET), _number_shown, _number_meant),
+    "choice": _Kind(_choice),
+    "flag": _Kind(_flag),
+    "labels": _Kind(_box(1, 4, "; commas between them"), _joined(", ")),
+    "messages": _Kind(_messages),
+    "table": _Kind(_table, pd.DataFrame, _columns),
+    "json": _Kind(_box(2, 8, " (JSON)"), _json),
+    "boxes": _Kind(_box(2, 8, " (JSON)"), _json),
+    "image": _Kind(_file(gr.Image, type="filepath", height=260), str, Path),
+    "audio": _Kind(_file(gr.Audio, type="filepath"), str, Path),
+    "video": _Kind(_file(gr.Video, height=260), str, Path),
 }
 
 
-def field_value(field: Field, value: Any) -> Any:
-    """What a person meant by leaving `value` in the component of `field`."""
-    return None if field.kind == "number" and not value else value
+def allowed(fields: tuple[Field, ...], narrowed: tuple[Field, ...]) -> list[dict[str, Any]]:
+    """Updates for the components of `fields`: hidden where the model can't take one, its own range where it can."""
+    kept = {field.name: field for field in narrowed}
+    return [gr.update(visible=field.name in kept, **_range(kept.get(field.name, field), field)) for field in fields]
 
 
-# What a person sees of an output; the plain JSON stands beside it in any case.
-DRAWINGS: Mapping[str, Callable[[Any], str]] = {"labels": html.label_bars, "vectors": html.vectors}
+def _range(narrowed: Field, field: Field) -> dict[str, Any]:
+    return {"choices": choices(narrowed)} if field.kind == "choice" and narrowed.choices != field.choices else {}

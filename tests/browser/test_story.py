@@ -2,63 +2,21 @@
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.find import launch_options
-from tests.conftest import ROOT, Server, serve
+from tests.browser.pages import PATIENT, app, box, browser, choose_task, fits, open_page, shoot, tab
+from tests.conftest import Server
 
+__all__ = ["app", "browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-SHOTS = ROOT / "screenshots"
-PATIENT = 120_000  # milliseconds: the first answer loads torch, a run trains
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("browser")) as running:
-        yield running
-
-
-def open_page(browser: Browser, app: Server, width: int = 1440, mode: str = "light") -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(f"{app.url}/?__theme={mode}")
-    return page
-
-
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-
-
-def box(page: Page, label: str) -> Locator:
-    """The visible text box, number or dropdown with exactly this label."""
-    title = page.get_by_test_id("block-info").filter(has_text=re.compile(rf"^\s*{label}\s*$"))
-    return page.locator(".block:visible").filter(has=title).locator("textarea, input").first
 
 
 def lines_drawn(page: Page) -> Locator:
     """The lines of the charts that really have points: an empty line mark is there, too, but has no path."""
     return page.locator("path[aria-roledescription='line mark'][d*='L']:visible")
-
-
-def choose_task(page: Page, title: str) -> None:
-    box(page, "Task").click()
-    page.get_by_role("option", name=title).click()
-
-
-def shoot(page: Page, name: str) -> None:
-    SHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
 def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
@@ -154,7 +112,7 @@ def test_every_tab_fits_the_screen_and_has_something_on_it(
         expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
         time.sleep(0.5)  # a picture of a finished animation
         shoot(page, f"{name.split()[0].lower()}-{width}-{mode}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the screen"
+        fits(page)
     page.close()
 
 

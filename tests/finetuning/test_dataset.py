@@ -8,8 +8,9 @@ import pytest
 
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import EXAMPLES, Mapped, inspect, prepare, read_table, read_tables, suggest
+from hfdemo.finetuning.dataset import EXAMPLES, Mapped, inspect, prepare, read_tables, suggest
 from hfdemo.settings import Settings
+from hfdemo.tables import read_table
 
 
 def write(folder: Path, content: str | bytes, name: str = "data.csv") -> Path:

@@ -1,20 +1,27 @@
 """Whatever a person, a file or a model supplied is text on the page, never markup."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hfdemo.finetuning.dataset import Problem
 from hfdemo.finetuning.runs import Status
-from hfdemo.inference import Stages
-from hfdemo.tasks import Scores
+from hfdemo.inference import FilePrediction, Stages
+from hfdemo.tasks import Explanation
 from hfdemo.tokenization.encoding import Encoding, Warning
 from hfdemo.tokenization.padding import Waste
 from hfdemo.ui import html
 
 EVIL = "<img src=x onerror=alert(1)>'\"&</script>"
 SAFE = "&lt;img src=x onerror=alert(1)&gt;&#x27;&quot;&amp;&lt;/script&gt;"
+
+
+CARD = {
+    **dict.fromkeys(("model", "task", "architecture", "dtype", "device", "attention", "load_report"), EVIL),
+    **{"labels": [EVIL], "warnings": [EVIL], "parameters": 1, "bytes": 1, "context": 8, "chat_template": True},
+}
 
 
 def encoding(tokens: list[list[str]], attention: list[list[int]]) -> Encoding:
@@ -43,7 +50,7 @@ def encoding(tokens: list[list[str]], attention: list[list[int]]) -> Encoding:
                 (0,),
                 ((EVIL, (1,)),),
                 ((EVIL, (1,)),),
-                Scores("softmax", (EVIL,), (0.1,), (1.0,)),
+                Explanation(EVIL, (EVIL,), ((EVIL, 1.0),)),
             ),
             {"preprocess": 0.0, "forward": 0.0, "postprocess": 0.0},
         ),
@@ -55,6 +62,12 @@ def encoding(tokens: list[list[str]], attention: list[list[int]]) -> Encoding:
         html.empty(EVIL),
         html.about(f"`{EVIL}` {EVIL}"),
         html.header(EVIL),
+        html.card(CARD, EVIL),
+        html.unloaded({"model": EVIL, "bytes": 1}),
+        html.link_to(f"?task={EVIL}"),
+        html.history([{"task": EVIL, "model": EVIL, "said": EVIL, "link": f"?{EVIL}"}]),
+        html.two_sides((EVIL, ""), (EVIL, ""), ""),
+        html.file_facts(FilePrediction(Path("x"), 1, 0, ((1, EVIL),), (EVIL,), (), 1.0, False)),
     ],
 )
 def test_supplied_text_is_escaped(drawn: str) -> None:
@@ -88,3 +101,31 @@ def test_progress_tells_the_share_and_the_time_left() -> None:
     assert "width:25.0%" in drawn
     assert "step 5 of 20 · epoch 1.5 · about 1 min 15 s left" in drawn
     assert "CPU, 2 cores" in drawn
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "https://example.com", None])
+def test_a_kept_run_links_to_this_page_only(link: str | None) -> None:
+    """The browser's storage can be written by anybody who sits at it."""
+    assert "<a " not in html.history([{"task": "t", "model": "m", "said": "s", "link": link}])
+
+
+@pytest.mark.parametrize(
+    ("output", "gist"),
+    [
+        ([{"label": "joy", "score": 0.5}], "joy 0.500"),
+        ({"labels": ["sport"], "scores": [0.25]}, "sport 0.250"),
+        ([{"summary_text": "short"}], "short"),
+        ([{"generated_text": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}], "a"),
+        ({"text": "spoken"}, "spoken"),
+        ([], "[]"),
+        ([{"score": None, "label": "wall", "mask": "data:image/png;base64,xxx"}], "wall"),
+    ],
+)
+def test_the_gist_of_an_answer_is_its_first_words(output: Any, gist: str) -> None:
+    assert html.gist(output) == gist
+
+
+def test_long_numbers_and_data_urls_are_cut_in_the_json_view() -> None:
+    shown = html.shortened([[1.0] * 384, "data:image/png;base64," + "x" * 1000])
+    assert shown[0][-1] == "… 376 more"
+    assert len(shown[1]) < 100

@@ -1,0 +1,59 @@
+"""Work in a thread that whoever listens can follow, and that ends when nobody listens any more."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Any
+
+HEARTBEAT_SECONDS = 0.25
+# Nobody reads faster than this, and every item is a message to a browser.
+LEAST_SECONDS = 0.04
+
+
+def in_background(work: Callable[[Callable[[Any], None]], Any], stop: Event) -> Iterator[Any]:
+    """Do `work(tell)` in a thread: yields the newest of what it tells, and its result as the last item.
+
+    While nothing is new, None comes every quarter of a second, so that a listener gets the chance to leave. Closing
+    this generator sets `stop` and waits until the work, which has to look at it, has ended.
+
+    Raises:
+        BaseException: whatever `work` raised.
+    """
+    news: SimpleQueue[Any] = SimpleQueue()
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work(news.put))
+        except BaseException as error:
+            future.set_exception(error)
+        news.put(None)
+
+    # The copied context carries gradio's progress bar into the thread.
+    thread = Thread(target=contextvars.copy_context().run, args=(run,), daemon=True, name="hfdemo background")
+    thread.start()
+    try:
+        while not future.done():
+            yield _newest(news)
+    finally:
+        if not future.done():
+            stop.set()
+        thread.join()
+    yield future.result()
+
+
+def _newest(news: SimpleQueue[Any]) -> Any:
+    """The latest of what has come: older states of the same thing are of no use."""
+    found = None
+    with contextlib.suppress(Empty):
+        found = news.get(timeout=HEARTBEAT_SECONDS)
+        time.sleep(LEAST_SECONDS)
+        while True:
+            found = news.get_nowait() or found
+    return found

@@ -1,0 +1,105 @@
+"""What a prediction is: the pipeline's answer, what went on inside it, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hfdemo.inference.watch import Odds
+from hfdemo.serializing import to_json
+from hfdemo.tasks import Call, Explanation, Field
+
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What went on inside the pipeline.
+
+    `tokens` and `token_ids` are the text that the model read, empty where it reads none; `special` marks [CLS] and the
+    like, `sequences` says which of two texts each came from (0, 1 or None). `inputs` and `outputs` are (name, shape)
+    of the tensors that went into and came out of the first forward pass.
+    """
+
+    tokens: tuple[str, ...]
+    token_ids: tuple[int, ...]
+    special: tuple[bool, ...]
+    sequences: tuple[int | None, ...]
+    inputs: Shapes
+    outputs: Shapes
+    explanation: Explanation | None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the model was loaded, as far as code that loads it again must know."""
+
+    auto_class: str
+    processors: tuple[str, ...]
+    dtype: str
+    attention: str | None
+    sampling_rate: int | None
+    context: int | None
+
+
+@dataclass(frozen=True, eq=False)  # an answer is itself: its tensors can't be compared or hashed
+class Prediction:
+    """A pipeline's answer.
+
+    `result` is the pipeline's own return value and `output` the same as plain JSON values. `inputs` are the decoded
+    inputs, `call` the arguments of the pipeline. `seconds` has load (0.0 when the model was already here), preprocess,
+    forward, postprocess and run, their sum; `tokens` is how many were generated and `odds` what the model thought of
+    each. `seed` is what the random generator was set to, None where nothing was drawn from it. `warnings` are
+    sentences about what the output does not show: text cut off, weights that are random. `together` is how many calls
+    shared the forward pass, `allowed` the parameters that this model can take.
+    """
+
+    task: str
+    model: str
+    device: str
+    result: Any
+    seconds: Mapping[str, float]
+    stages: Stages
+    inputs: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    call: Call
+    card: Mapping[str, Any]
+    setup: Setup
+    warnings: tuple[str, ...]
+    tokens: int = 0
+    odds: tuple[Odds, ...] = ()
+    seed: int | None = None
+    stopped: bool = False
+    together: int = 1
+    allowed: tuple[Field, ...] = ()
+
+    @property
+    def output(self) -> Any:
+        """`result` as plain JSON values, images and audio as data URLs."""
+        return to_json(self.result)
+
+    def to_json(self, folder: Path | None = None) -> dict[str, Any]:
+        """What the task's endpoint returns; images, audio and large arrays become files in `folder`."""
+        return {
+            "task": self.task,
+            "model": self.model,
+            "device": self.device,
+            "output": to_json(self.result, folder),
+            "seconds": {"load": self.seconds["load"], "run": self.seconds["run"]},
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class Partial:
+    """What there is while a model still generates: `result` in the pipeline's own form, and the bare new text."""
+
+    result: Any
+    text: str
+    seconds: float = field(default=0.0)
+
+    def to_json(self, folder: Path | None = None) -> dict[str, Any]:
+        """What a streaming endpoint sends before the last item."""
+        return {"output": to_json(self.result, folder), "text": self.text}

@@ -1,0 +1,98 @@
+"""What the config of a checkpoint says: its architecture, what it can read, and the task that it was made for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hfdemo.errors import ModelError
+from hfdemo.heavy import import_libraries
+from hfdemo.models.foreign import foreign
+from hfdemo.models.hub import cached_folder, hub_info
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import adapter_base, local_folder, unreachable
+from hfdemo.settings import Settings
+from hfdemo.tasks import TASKS, Task, task_of
+
+# transformers writes "no limit known" as 1e30.
+NO_LIMIT = 1_000_000
+_POSITIONS_AFTER_PADDING = (
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "data2vec-text", "xmod"),
+    *("longformer", "mpnet", "ibert", "luke", "mluke", "esm", "lilt", "layoutlmv3", "bigbird_roberta", "markuplm"),
+    *("clap_text_model", "altclip_text_model"),
+)
+
+
+def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
+    """The config in `folder` (or in a config.json); for an adapter without one of its own, that of its base model.
+
+    Raises:
+        ModelError: it is missing or broken, or names no architecture that the library knows.
+    """
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        return load_config(local_folder(adapter_base(folder), settings, weights=False), settings, **overrides)
+    path = folder / "config.json" if folder.is_dir() else folder
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path.name} can't be read as JSON: {error}. Save the model again.") from error
+    if not isinstance(written, dict) or not isinstance(written.get("model_type"), str):
+        raise ModelError(
+            f'{path.name} names no model_type, so nothing tells which architecture this is. Add it ("model_type": '
+            '"bert", for instance), or save the model again with `save_pretrained`.'
+        )
+    import_libraries()
+    import transformers
+    from transformers import AutoConfig
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    if written["model_type"] not in CONFIG_MAPPING:
+        own_code = " It brings its own code (auto_map), which is never run here." if "auto_map" in written else ""
+        raise ModelError(
+            f"transformers {transformers.__version__} has no architecture {written['model_type']!r}.{own_code} "
+            "Pick a model of another architecture."
+        )
+    with foreign(f"{path.name} can't be read", "Save the model again with `save_pretrained`."):
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False, **overrides)
+
+
+def architectures(ref: ModelRef, settings: Settings) -> list[str]:
+    """The classes that the config of `ref` names, the one it was saved as first.
+
+    Raises:
+        ModelError: the reference can't be found, or its config can't be read.
+    """
+    return list(load_config(local_folder(ref, settings, weights=False), settings).architectures or [])
+
+
+def infer_task(ref: ModelRef, settings: Settings) -> tuple[Task, str]:
+    """The task that `ref` was made for, and how that is known: what the Hub lists it under, else its architecture.
+
+    Raises:
+        ModelError: the reference can't be found, or its config can't be read.
+    """
+    origin = ref.origin
+    if origin.source != "hub":
+        return task_of(architectures(ref, settings))
+    info = hub_info(origin, settings.public)
+    if info is not None and info.pipeline_tag in TASKS:
+        return TASKS[info.pipeline_tag], f"the Hub lists it under {info.pipeline_tag}"
+    # A Hub that was silent for two seconds is not asked a second time.
+    folder = cached_folder(origin, weights=False) if info is None else local_folder(origin, settings, weights=False)
+    if folder is None:
+        raise unreachable(origin, settings)
+    return task_of(load_config(folder, settings).architectures or [])
+
+
+def readable_length(config: Any, tokenizer: Any) -> int | None:
+    """The most tokens that both the tokenizer and the model's positions allow; None when neither knows a limit.
+
+    RoBERTa and its kin count positions from the padding id on, so that many of their positions are never used.
+    """
+    text = getattr(config, "text_config", None) or config
+    positions = getattr(text, "max_position_embeddings", None)
+    if positions and text.model_type in _POSITIONS_AFTER_PADDING:
+        positions -= (text.pad_token_id or 0) + 1
+    limits = [limit for limit in (tokenizer.model_max_length, positions) if limit and 0 < limit < NO_LIMIT]
+    return min(limits) if limits else None

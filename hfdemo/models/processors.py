@@ -1,0 +1,134 @@
+"""What stands between a person's input and the model: tokenizers, image processors, feature extractors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from hfdemo.errors import ModelError
+from hfdemo.heavy import import_libraries
+from hfdemo.models.foreign import foreign
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import adapter_base, local_folder
+from hfdemo.settings import Settings
+
+_AUTO = {
+    "tokenizer": "AutoTokenizer",
+    "image_processor": "AutoImageProcessor",
+    "feature_extractor": "AutoFeatureExtractor",
+    "processor": "AutoProcessor",
+}
+_VOCABULARY = ("tokenizer*", "vocab*", "*.model", "*.spm", "*.tiktoken", "*.codes", "tekken.json")
+_CONFIGS = (
+    "preprocessor_config.json",
+    "processor_config.json",
+    "video_preprocessor_config.json",
+    "tokenizer_config.json",
+)
+
+
+def load_processors(folder: Path, names: Iterable[str], settings: Settings) -> dict[str, Any]:
+    """The processors called `names` of the model in `folder`, by name.
+
+    A name with "?" at the end is left out where the model has no such thing.
+
+    Raises:
+        ModelError: one that is needed is missing or broken, or a package that it needs is not installed.
+    """
+    found: dict[str, Any] = {}
+    # A processor comes first: what it is made of is then taken out of it instead of loaded twice.
+    for wanted in sorted(names, key=lambda name: not name.startswith("processor")):
+        name = wanted.removesuffix("?")
+        part = getattr(found.get("processor"), name, None)
+        if part is None:
+            part = _load(folder, name, settings, optional=wanted != name)
+        if part is not None:
+            found[name] = part
+    return found
+
+
+def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
+    """The tokenizer of `ref`.
+
+    Raises:
+        ModelError: the reference can't be found, or has no tokenizer files.
+    """
+    return tokenizer_in(local_folder(ref, settings, weights=False), settings)
+
+
+def tokenizer_in(folder: Path, settings: Settings) -> Any:
+    """The tokenizer in `folder`; an adapter has its base model's, a bare config.json the embedded one.
+
+    Raises:
+        ModelError: there are no tokenizer files.
+    """
+    return _load(folder, "tokenizer", settings, optional=False)
+
+
+def tokenizer_folder(folder: Path, settings: Settings) -> Path:
+    """Where the tokenizer of the model in `folder` lies."""
+    if folder.is_file():
+        return local_folder(ModelRef("embedded", "minilm"), settings, weights=False)
+    return _folder_of(folder, "tokenizer", settings)
+
+
+def _folder_of(folder: Path, name: str, settings: Settings) -> Path:
+    """Where the files of a processor lie: an adapter often has none of its own."""
+    if (folder / "adapter_config.json").is_file() and not _has(folder, name):
+        base = local_folder(adapter_base(folder), settings, weights=False)
+        return tokenizer_folder(base, settings) if name == "tokenizer" else _folder_of(base, name, settings)
+    return folder
+
+
+def _has(folder: Path, name: str) -> bool:
+    """Whether `folder` has files of that kind of processor."""
+    if name in ("tokenizer", "processor"):
+        patterns = _VOCABULARY if name == "tokenizer" else _CONFIGS
+        return any(fnmatch(path.name, pattern) for path in folder.iterdir() for pattern in patterns)
+    if (folder / "preprocessor_config.json").is_file():
+        return True
+    try:
+        return name in json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
+    except OSError:
+        return False
+    except ValueError:  # there, and broken: the library says how
+        return True
+
+
+def _load(folder: Path, name: str, settings: Settings, optional: bool) -> Any:
+    import_libraries()
+    import transformers
+
+    spoken = name.replace("_", " ")
+    if folder.is_file() and name == "tokenizer" and not optional:
+        folder = tokenizer_folder(folder, settings)
+    elif folder.is_file():
+        if optional:
+            return None
+        raise ModelError(
+            f"A bare config.json brings no {spoken}, and this task needs one. "
+            "Give a folder that also has preprocessor_config.json."
+        )
+    folder = _folder_of(folder, name, settings)
+    if not _has(folder, name):
+        if optional:
+            return None
+        where = "vocabulary or tokenizer.json" if name == "tokenizer" else "preprocessor_config.json"
+        raise ModelError(
+            f"There is no {spoken} here: no {where} was found beside the config. "
+            f"Add the file, or save the {spoken} into the folder with `save_pretrained`."
+        )
+    advice = "Pick a model made for this task, or save its files again."
+    with foreign(f"The {spoken} can't be loaded", advice):
+        try:
+            part = getattr(transformers, _AUTO[name]).from_pretrained(folder, trust_remote_code=False)
+        except ValueError as error:
+            # The same file describes image processors and feature extractors; the other one is not an error here.
+            if optional and str(error).startswith("Unrecognized"):
+                return None
+            raise
+    # Where a model has no processor class, AutoProcessor hands out the first other thing that it finds.
+    return None if optional and name == "processor" and not hasattr(part, "get_attributes") else part

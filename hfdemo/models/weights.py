@@ -1,0 +1,290 @@
+"""A checkpoint's weights: which files, how many bytes, whether they fit, and the way into a model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from hfdemo.devices import Device
+from hfdemo.errors import ModelError
+from hfdemo.models.hub import Progress
+from hfdemo.models.report import LoadReport
+from hfdemo.models.sources import adapter_base, local_folder
+from hfdemo.settings import Settings
+
+# transformers changes torch's default dtype, torch's init functions and its own progress bars for the whole process
+# while it builds a model: two built at once can come out with uninitialised weights. What guards that is global, too.
+_BUILDING = Lock()
+
+_CAST = {"F64", "F32", "F16", "BF16"}
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+class NotEnoughMemory(ModelError):
+    """The weights don't fit: `needed` and `free` are bytes."""
+
+    def __init__(self, needed: int, free: int, device: str) -> None:
+        super().__init__(
+            f"The weights need {in_words(needed)} of memory and {in_words(free)} are free on {device}. "
+            "Unload other models, or pick a smaller model or dtype."
+        )
+        self.needed = needed
+        self.free = free
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is to be built; `dtype` is a torch dtype's name or "auto", `attention` None for the default."""
+
+    config: Any
+    auto_class: Any
+    dtype: str
+    attention: str | None
+    device: Device
+    settings: Settings
+    progress: Progress | None = None
+
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments that from_pretrained and from_config share."""
+        chosen = {} if self.attention is None else {"attn_implementation": self.attention}
+        return {"trust_remote_code": False, **chosen}
+
+
+def build(folder: Path, plan: Plan, *, untrained: bool) -> tuple[Any, LoadReport]:
+    """The model on its device in evaluation mode, from the weights in `folder` or with random ones.
+
+    Raises:
+        ModelError: the weights are missing, damaged, pickled where that is refused, or larger than the free memory.
+    """
+    with _BUILDING:
+        model, report = _random(plan) if untrained else _trained(folder, plan)
+        return model.eval().to(plan.device.kind), report
+
+
+def in_words(number: int) -> str:
+    """Bytes as a person reads them."""
+    return f"{number / 1e9:.2f} GB" if number >= 1e7 else f"{number / 1e6:.2f} MB"
+
+
+def free_bytes(kind: str) -> int:
+    """Memory that a process can still have on a device: what the container allows, not only what the machine has."""
+    import psutil
+    import torch
+
+    if kind not in ("cpu", "mps"):  # Apple's GPU uses the machine's own memory
+        free, _ = torch.accelerator.memory.get_memory_info()
+        return int(free + torch.accelerator.memory.memory_reserved() - torch.accelerator.memory.memory_allocated())
+    free = psutil.virtual_memory().available
+    try:
+        limit = int((_CGROUP / "memory.max").read_text())
+        counted = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+        # The page cache of files counts as used, and goes as soon as somebody needs the room.
+        used = int((_CGROUP / "memory.current").read_text()) - int(counted["inactive_file"])
+    except (OSError, ValueError, KeyError):  # no container, or none with a limit
+        return free
+    return min(free, limit - used)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that the library reads the weights from, in its own order of preference; empty without any.
+
+    Raises:
+        ModelError: an index names files that are not there.
+    """
+    for whole in ("model.safetensors", "pytorch_model.bin"):
+        index = folder / f"{whole}.index.json"
+        if (folder / whole).is_file():
+            return [folder / whole]
+        if index.is_file():
+            try:
+                names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+            except (ValueError, KeyError, AttributeError) as error:
+                raise ModelError(f"{index.name} is damaged. Copy or download it again.") from error
+            gone = [name for name in names if not (folder / name).is_file()]
+            if gone:
+                raise ModelError(
+                    f"{len(gone)} of {len(names)} weight files are missing: {', '.join(gone[:3])}. Copy them here."
+                )
+            return [folder / name for name in names]
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _tensors(files: list[Path]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """(name, dtype as safetensors writes it, shape) of every tensor, read from the files' headers.
+
+    The library would map a whole file into memory for this, which fails for the very files that are too large.
+
+    Raises:
+        ModelError: a file is damaged or cut off.
+    """
+    for path in files:
+        size = path.stat().st_size
+        try:
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                if not 0 < length <= size - 8:
+                    raise ValueError(f"its header would have {length:,} bytes")
+                header = json.loads(file.read(length))
+            header.pop("__metadata__", None)
+            expected = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+            if expected != size:
+                raise ValueError(f"its header speaks of {expected:,}")
+            found = [(name, str(entry["dtype"]), tuple(entry["shape"])) for name, entry in header.items()]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ModelError(
+                f"{path.name} is damaged: it has {size:,} bytes, and {error}. Delete it, and copy or download it again."
+            ) from error
+        yield from found
+
+
+def _bytes(dtype: str, shape: tuple[int, ...], width: int | None = None) -> int:
+    """What a tensor takes: as it is stored, or with floats cast to `width` bytes each."""
+    if width and dtype in _CAST:
+        return prod(shape) * width
+    bits = re.search(r"\d+", dtype)  # F8_E4M3, I64, BOOL
+    return prod(shape) * (int(bits[0]) if bits else 8) // 8
+
+
+def _check_memory(needed: int, plan: Plan) -> None:
+    # An accelerator's model passes through the machine's own memory.
+    for kind, name in {"cpu": "the CPU", plan.device.kind: plan.device.name}.items():
+        free = free_bytes(kind)
+        if needed > free:
+            raise NotEnoughMemory(needed, free, name)
+
+
+def _random(plan: Plan) -> tuple[Any, LoadReport]:
+    import torch
+
+    options = plan.options() | ({} if plan.dtype == "auto" else {"dtype": getattr(torch, plan.dtype)})
+    with torch.device("meta"):
+        hollow = plan.auto_class.from_config(plan.config, **options)
+    _check_memory(sum(part.numel() * part.element_size() for part in hollow.parameters()), plan)
+    return plan.auto_class.from_config(plan.config, **options), LoadReport(untrained=True)
+
+
+def _trained(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
+    """A checkpoint, or an adapter on whatever its base is (which may be an adapter again)."""
+    if (folder / "adapter_config.json").is_file():
+        return _adapted(folder, plan)
+    files = weight_files(folder)
+    if not files:
+        raise ModelError(
+            "There is a config and no weights (model.safetensors). Write `untrained:` in front of it for random ones."
+        )
+    pickled = files[0].suffix == ".bin"
+    if pickled and plan.settings.public:
+        raise ModelError("The weights are pickled, and a shared server loads safetensors only. Pick another model.")
+    if pickled:
+        sizes: Mapping[str, int] = {}
+        _check_memory(sum(path.stat().st_size for path in files), plan)
+    else:
+        tensors = list(_tensors(files))
+        width = {"float32": 4, "float16": 2, "bfloat16": 2}.get(plan.dtype)
+        _check_memory(sum(_bytes(kind, shape, width) for _, kind, shape in tensors), plan)
+        sizes = {name: _bytes(kind, shape) for name, kind, shape in tensors}
+    return _from_pretrained(folder, plan, sizes)
+
+
+def _from_pretrained(folder: Path, plan: Plan, sizes: Mapping[str, int]) -> tuple[Any, LoadReport]:
+    from pickle import UnpicklingError
+
+    try:
+        with _library_told(_weights_hook(sizes, plan.progress or (lambda *step: None))):
+            model, info = plan.auto_class.from_pretrained(
+                folder,
+                config=plan.config,
+                dtype=plan.dtype,
+                use_safetensors=True if plan.settings.public else None,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                **plan.options(),
+            )
+    except UnpicklingError as error:
+        raise ModelError(
+            "The pickled weights hold more than tensors, and opening them would run whatever they hold. "
+            "Ask for the model as safetensors, or pick another."
+        ) from error
+    return model, LoadReport(
+        missing=tuple(sorted(info["missing_keys"])),
+        unexpected=tuple(sorted(info["unexpected_keys"])),
+        mismatched=tuple(sorted(key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"])),
+    )
+
+
+@contextmanager
+def _library_told(hook: Callable[..., Any]) -> Iterator[None]:
+    """The library's progress goes to `hook`, and its table of missing weights nowhere: a LoadReport says the same."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    before = logging.set_tqdm_hook(hook)
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.set_tqdm_hook(before)
+
+
+def _weights_hook(sizes: Mapping[str, int], progress: Progress) -> Callable[..., Any]:
+    """What the library calls in place of tqdm: its loop over the weights is counted in bytes, and nothing is drawn."""
+
+    def hook(factory: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("desc") != "Loading weights":
+            return factory(*args, **kwargs)
+        return counted(args[0])
+
+    def counted(weights: Any) -> Iterator[Any]:
+        done, total = 0, sum(sizes.values())
+        for name, source in weights:
+            read = set().union(*source.layer_targets.values())
+            yield name, source
+            done += sum(sizes.get(tensor, 0) for tensor in read)
+            progress("Loading weights", done, total)
+        progress("Loading weights", total, total)
+
+    return hook
+
+
+def _adapted(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
+    """The adapter in `folder`, merged into its base.
+
+    An adapter is tied to the class that it was trained on: its tensors are named by it. Where only the backbone is
+    asked for, that class is loaded all the same and its backbone handed out.
+    """
+    import transformers
+    from peft import PeftModel
+
+    weights = folder / "adapter_model.safetensors"
+    if not weights.is_file():
+        raise ModelError("The adapter has no adapter_model.safetensors. Save it again with safe_serialization=True.")
+    backbone_only = plan.auto_class is transformers.AutoModel
+    if backbone_only:
+        own_class = getattr(transformers, (plan.config.architectures or [""])[0], None)
+        if own_class is None:
+            raise ModelError("The adapter's config.json does not say which class it was trained on.")
+        plan = replace(plan, auto_class=own_class)
+    stored = {name.removeprefix("base_model.model."): shape for name, _, shape in _tensors([weights])}
+    base, report = _trained(local_folder(adapter_base(folder), plan.settings, plan.progress), plan)
+    shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
+    mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}
+    layers = {name.rsplit(".", 1)[0] for name in shapes}
+    unplaced = {name for name in stored if name not in shapes and name.split(".lora_")[0] not in layers}
+    model = PeftModel.from_pretrained(base, folder, ignore_mismatched_sizes=True).merge_and_unload()
+    restored = set(stored) - mismatched
+    merged = LoadReport(
+        missing=tuple(name for name in report.missing if name not in restored | mismatched),
+        unexpected=tuple(sorted({*report.unexpected, *unplaced})),
+        mismatched=tuple(sorted(mismatched | (set(report.mismatched) - restored))),
+        adapter=True,
+        lost=len(unplaced),
+    )
+    return (model.base_model if backbone_only else model), merged

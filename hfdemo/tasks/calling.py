@@ -1,0 +1,30 @@
+"""From the parameters of a row to the arguments of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hfdemo.errors import DemoError
+
+
+def chosen(parameters: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The parameters that were set, of `names` or of all; what is None or False the pipeline decides."""
+    asked = names or tuple(parameters)
+    return {name: parameters[name] for name in asked if parameters[name] is not None and parameters[name] is not False}
+
+
+def check_template(template: str | None, example: str) -> None:
+    """Refuse a hypothesis_template that is not one sentence with one place for the label.
+
+    Raises:
+        DemoError: it has no {}, several, or other braces, which `str.format` would follow.
+    """
+    if template is None:
+        return
+    rest = template.replace("{}", "", 1)
+    if rest == template or "{" in rest or "}" in rest:
+        raise DemoError(
+            f"hypothesis_template must hold {{}} once, where the label goes, and no other braces, but {template!r} "
+            f"was sent. An example: {example}"
+        )

@@ -1,0 +1,225 @@
+"""The tasks that read their answer off a causal language model's next tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hfdemo.errors import DemoError
+from hfdemo.tasks.by_hand.generation import decide, generate_text
+from hfdemo.tasks.calling import chosen
+from hfdemo.tasks.common_fields import count, share
+from hfdemo.tasks.explaining import NO_LIMIT, explain_first_token, explain_next_token
+from hfdemo.tasks.field import Field
+from hfdemo.tasks.task import Call, Explanation, Task
+
+# --- text-generation --------------------------------------------------------------------------------------------------
+
+_NEW_TOKENS = count(
+    "max_new_tokens",
+    "the most tokens to write; left out: what the model's generation config says, else 256",
+    maximum=4096,
+)
+
+
+def _call_generation(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    text, messages = inputs["text"], inputs["messages"]
+    if (text is None) == (messages is None):
+        found = "neither was sent" if text is None else "both were sent"
+        raise DemoError(
+            f"Text generation takes either a text or messages, but {found}. "
+            "Send a text to be continued, or the messages of a conversation to be answered."
+        )
+    kwargs = chosen(parameters)
+    if "do_sample" in kwargs:
+        kwargs["do_sample"] = kwargs["do_sample"] == "true"
+    if not kwargs.pop("return_full_text", False):  # left out, the pipeline returns it
+        kwargs["return_full_text"] = False
+    return Call((text if messages is None else messages,), kwargs)
+
+
+def _stream_generation(inputs: Mapping[str, Any], parameters: Mapping[str, Any], text: str) -> Any:
+    messages = inputs["messages"]
+    if not parameters["return_full_text"]:
+        return [{"generated_text": text}]
+    if messages is None:
+        return [{"generated_text": inputs["text"] + text}]
+    last = messages[-1]
+    if last["role"] == "assistant":
+        return [{"generated_text": [*messages[:-1], {**last, "content": last["content"] + text}]}]
+    return [{"generated_text": [*messages, {"role": "assistant", "content": text}]}]
+
+
+def _narrow_generation(loaded: Any) -> Mapping[str, Field | str]:
+    longest = loaded.tokenizer.model_max_length
+    if longest > NO_LIMIT:
+        return {"handle_long_generation": "its tokenizer states no longest text."}
+    return {"max_new_tokens": replace(_NEW_TOKENS, maximum=min(4096, longest - 1))}
+
+
+# --- decision ---------------------------------------------------------------------------------------------------------
+
+
+def _call_decision(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    from transformers.decision import DecisionConfig, parse_questions
+
+    question, labels, questions = inputs["question"], inputs["candidate_labels"], inputs["questions"]
+    if (question is None) == (questions is None):
+        found = "neither was sent" if question is None else "both were sent"
+        raise DemoError(f"A decision takes either one question or questions as JSON, but {found}. Fill one of them in.")
+    if questions is None:
+        criteria = {"type": "choice", "criteria": dict.fromkeys(labels)} if labels else {"type": "noul"}
+        questions = {"answer": {**criteria, "instructions": question}}
+    try:
+        parse_questions(questions, DecisionConfig())
+    except ValueError as error:
+        raise DemoError(f"The questions can't be asked: {error} Mend them and send them again.") from error
+    return Call(({"state": inputs["text"], "questions": questions},), {})
+
+
+def _explain_decision(
+    loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Explanation | None:
+    if "logits" not in outputs:
+        return None
+    where = "Where the first answer's label would be written"
+    after = (
+        " The answer takes the logits of the options' labels alone, `Yes` and `No` or `A`, `B`, `C`, to a new softmax."
+    )
+    return explain_next_token(loaded.tokenizer, outputs["logits"][0, 0], where, after)
+
+
+TASKS = (
+    Task(
+        name="text-generation",
+        title="Text generation",
+        group="Text",
+        summary=(
+            "Continues a text token by token, or writes the next turn of a conversation with a model that has a chat "
+            'template. `pipeline("text-generation", model=...)(text_or_messages, max_new_tokens=60)`'
+        ),
+        inputs=(
+            Field("text", "text", "Text", "a text to be continued", default=None),
+            Field(
+                "messages",
+                "messages",
+                "Messages",
+                "a conversation to be answered: all turns so far, yours last",
+                default=None,
+            ),
+        ),
+        parameters=(
+            _NEW_TOKENS,
+            Field(
+                "do_sample",
+                "choice",
+                "do_sample",
+                "true draws each token, false takes the likeliest; left out: what the model's config says, else true",
+                default=None,
+                choices=("true", "false"),
+            ),
+            Field(
+                "temperature",
+                "number",
+                "temperature",
+                "divides the logits before a token is drawn: below 1 is safer, above 1 wilder; left out: 0.7",
+                default=None,
+                minimum=0.01,
+                maximum=10,
+                whole=False,
+            ),
+            share("top_p", "draw among the likeliest tokens that together have this probability"),
+            count("top_k", "draw among this many of the likeliest tokens"),
+            Field(
+                "repetition_penalty",
+                "number",
+                "repetition_penalty",
+                "above 1 makes tokens that were there before less likely",
+                default=None,
+                minimum=0.01,
+                maximum=10,
+                whole=False,
+            ),
+            count("num_beams", "follow this many continuations side by side and keep the likeliest", maximum=16),
+            Field("return_full_text", "flag", "return_full_text", "the prompt comes back before the new text", True),
+            Field("stop_sequence", "text", "stop_sequence", "stop once these characters were written", default=None),
+            Field(
+                "handle_long_generation",
+                "choice",
+                "handle_long_generation",
+                "hole cuts off the beginning of a prompt that leaves no room for the new tokens",
+                default=None,
+                choices=("hole",),
+            ),
+        ),
+        output="chat",
+        call=_call_generation,
+        by_hand=generate_text,
+        explain=explain_first_token,
+        stream=_stream_generation,
+        narrow=_narrow_generation,
+        classes=("AutoModelForCausalLM",),
+        processors=("tokenizer",),
+        default_model="HuggingFaceTB/SmolLM2-135M-Instruct",
+        examples=(
+            {"messages": [{"role": "user", "content": "What does a tokenizer do? Answer in one sentence."}]},
+            {"text": "A tokenizer, a model and some arithmetic are all it takes to", "max_new_tokens": 40},
+        ),
+    ),
+    Task(
+        name="decision",
+        title="Decision",
+        group="Text",
+        summary=(
+            "Answers questions about a text with a probability for every option, read off the next token's logits: "
+            'nothing is generated. `pipeline("decision", model=...)({"state": text, "questions": {...}})`'
+        ),
+        inputs=(
+            Field("text", "text", "Text", "what the questions are about"),
+            Field(
+                "question",
+                "text",
+                "Question",
+                "one question; without labels it is answered with the probability of yes",
+                default=None,
+            ),
+            Field("candidate_labels", "labels", "Labels", "the options to choose from, with commas", default=None),
+            Field(
+                "questions",
+                "json",
+                "Questions as JSON",
+                'several at once, instead: {"urgency": {"type": "score", "instructions": "How urgent is it?", '
+                '"criteria": ["can wait", "today"]}}; the types are choice, score and noul (yes or no)',
+                default=None,
+            ),
+        ),
+        parameters=(),
+        output="json",
+        call=_call_decision,
+        by_hand=decide,
+        explain=_explain_decision,
+        classes=("AutoModelForDecision", "AutoModelForImageTextToText", "AutoModelForCausalLM"),
+        processors=("tokenizer", "processor?"),
+        default_model="HuggingFaceTB/SmolLM2-135M-Instruct",
+        examples=(
+            {"text": "I was charged twice for my order and want a refund.", "question": "Is a refund requested?"},
+            {
+                "text": "I was charged twice for my order and want a refund.",
+                "question": "Which team should answer?",
+                "candidate_labels": ["billing", "delivery", "technical support"],
+            },
+            {
+                "text": "I was charged twice for my order and want a refund.",
+                "questions": {
+                    "refund": {"type": "noul", "instructions": "Is a refund requested?"},
+                    "urgency": {
+                        "type": "score",
+                        "instructions": "How urgent is it?",
+                        "criteria": ["It can wait", "This week", "Today"],
+                    },
+                },
+            },
+        ),
+    ),
+)

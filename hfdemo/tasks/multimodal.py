@@ -1,0 +1,219 @@
+"""The tasks that read several kinds of input together: pictures, sound and video with text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hfdemo.tasks.by_hand.detection import detect_objects_zero_shot
+from hfdemo.tasks.by_hand.multimodal import classify_image_zero_shot, generate_anything, tell_about_image
+from hfdemo.tasks.calling import check_template, chosen
+from hfdemo.tasks.common_fields import IMAGE, count, hypothesis_template, share
+from hfdemo.tasks.documents import DOCUMENT_QUESTION_ANSWERING
+from hfdemo.tasks.explaining import explain_first_token, explain_ranking
+from hfdemo.tasks.field import Field
+from hfdemo.tasks.media_examples import MEDIA
+from hfdemo.tasks.requirements import TORCHVISION_FOR_PICTURES
+from hfdemo.tasks.task import Call, Explanation, Task
+
+LABELS = Field("candidate_labels", "labels", "Candidate labels", "labels of your own, with commas between them")
+RAW_PROMPT = Field(
+    "raw_prompt", "flag", "raw_prompt", "send the text as it is, for models that have no chat template", False
+)
+MODE = Field(
+    "generation_mode",
+    "choice",
+    "generation_mode",
+    "what the answer is made of; left out: text",
+    default=None,
+    choices=("text", "image", "audio"),
+)
+GENERATION = (
+    count("max_new_tokens", "tokens to generate at most; left out: the checkpoint's own, or 256", maximum=4096),
+    Field("do_sample", "flag", "do_sample", "draw each token at random instead of taking the likeliest", False),
+    replace(share("temperature", "with do_sample: lower is safer, higher is wilder"), minimum=0.01, maximum=5),
+    share("top_p", "with do_sample: draw from the likeliest tokens that add up to this"),
+    count("num_beams", "answers that are followed side by side; 1: no beam search", maximum=16),
+)
+
+# --- Labels of one's own --------------------------------------------------------------------------------------------
+
+
+def _call_with_labels(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    check_template(parameters.get("hypothesis_template"), "This is a photo of {}.")
+    return Call((inputs["image"],), {"candidate_labels": inputs["candidate_labels"], **chosen(parameters)})
+
+
+def _explain_zero_shot(
+    loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Explanation:
+    logits = outputs["logits_per_image"][0].float()
+    siglip = "siglip" in loaded.model.config.model_type
+    sentences = loaded.tokenizer.batch_decode(inputs["input_ids"], skip_special_tokens=True)
+    text = f"`logits_per_image` says how near the picture lies to each of {len(sentences)} sentences; "
+    if siglip:
+        text += "`sigmoid(logit)` scores each sentence on its own."
+        return explain_ranking(text, ("sentence", "logit", "sigmoid"), sentences, logits, logits.sigmoid())
+    text += "`softmax(logits)` shares 1 out between the labels you gave."
+    return explain_ranking(text, ("sentence", "logit", "softmax"), sentences, logits, logits.softmax(-1))
+
+
+# --- Answers in words -----------------------------------------------------------------------------------------------
+
+
+def _generation(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What `generate` gets. All in one place: the pipeline refuses a max_new_tokens that it meets twice."""
+    given = chosen(parameters, "max_new_tokens", "temperature", "top_p", "num_beams")
+    return {"do_sample": parameters["do_sample"], **given}
+
+
+def _chat(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One message: what there is to see and hear, then the text."""
+    given = [(kind, inputs.get(kind)) for kind in ("image", "video", "audio", "text")]
+    content = [{"type": kind, kind: value} for kind, value in given if value is not None]
+    return [{"role": "user", "content": content}]
+
+
+def _call_with_picture(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    kwargs = {"return_full_text": False, "generate_kwargs": _generation(parameters)}
+    if parameters["raw_prompt"]:
+        return Call((inputs["image"],), {"text": inputs["text"], **kwargs})
+    return Call((), {"text": _chat(inputs), **kwargs})
+
+
+def _stream_text(inputs: Mapping[str, Any], parameters: Mapping[str, Any], text: str) -> list[dict[str, Any]]:
+    asked = inputs["text"] if parameters["raw_prompt"] else _chat(inputs)
+    return [{"input_text": asked, "generated_text": text}]
+
+
+def _has_template(loaded: Any) -> bool:
+    return getattr(loaded.processors["processor"], "chat_template", None) is not None
+
+
+def _narrow_chat(loaded: Any) -> Mapping[str, Field | str]:
+    return {} if _has_template(loaded) else {"raw_prompt": replace(RAW_PROMPT, default=True)}
+
+
+def _call_with_anything(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    mode = parameters["generation_mode"]
+    kwargs: dict[str, Any] = {"generate_kwargs": _generation(parameters)}
+    if mode is not None:
+        kwargs["generation_mode"] = mode
+    if mode in (None, "text"):
+        kwargs["return_full_text"] = False
+    if not parameters["raw_prompt"]:
+        return Call((), {"text": _chat(inputs), **kwargs})
+    media = {"images": inputs["image"], "videos": inputs["video"], "audio": inputs["audio"]}
+    return Call((inputs["text"],), {**{name: value for name, value in media.items() if value is not None}, **kwargs})
+
+
+def _narrow_modes(loaded: Any) -> Mapping[str, Field | str]:
+    able = tuple(mode for mode in MODE.choices if mode in loaded.model.output_modalities)
+    return {"generation_mode": replace(MODE, choices=able), **_narrow_chat(loaded)}
+
+
+TASKS = (
+    Task(
+        name="zero-shot-image-classification",
+        title="Zero-shot image classification",
+        group="Several kinds together",
+        summary=(
+            "Puts a picture into labels that you make up: each becomes a sentence, and the nearest one wins. "
+            '`pipeline("zero-shot-image-classification", model=...)(image, candidate_labels=[...])`'
+        ),
+        inputs=(IMAGE, LABELS),
+        parameters=(
+            hypothesis_template('the sentence that a label is put into, at {}; left out: "This is a photo of {}."'),
+        ),
+        output="labels",
+        call=_call_with_labels,
+        by_hand=classify_image_zero_shot,
+        classes=("AutoModelForZeroShotImageClassification",),
+        processors=("tokenizer", "image_processor"),
+        default_model="openai/clip-vit-base-patch32",
+        examples=(
+            {"image": MEDIA / "desk.png", "candidate_labels": ["a cat on a desk", "a dog on a sofa", "a receipt"]},
+        ),
+        explain=_explain_zero_shot,
+    ),
+    Task(
+        name="zero-shot-object-detection",
+        title="Zero-shot object detection",
+        group="Several kinds together",
+        summary=(
+            "Finds what you name and draws boxes around it, one forward pass for each label. "
+            '`pipeline("zero-shot-object-detection", model=...)(image, candidate_labels=[...])`'
+        ),
+        inputs=(IMAGE, LABELS),
+        parameters=(
+            share("threshold", "the lowest score of a box that is returned; left out: 0.1"),
+            count("top_k", "boxes to return; left out: all"),
+        ),
+        output="boxes",
+        call=_call_with_labels,
+        by_hand=detect_objects_zero_shot,
+        classes=("AutoModelForZeroShotObjectDetection",),
+        processors=("tokenizer", "image_processor"),
+        default_model="google/owlvit-base-patch32",
+        examples=({"image": MEDIA / "desk.png", "candidate_labels": ["a cat", "a mug", "a lamp"]},),
+    ),
+    DOCUMENT_QUESTION_ANSWERING,
+    Task(
+        name="image-text-to-text",
+        title="Image-text-to-text",
+        group="Several kinds together",
+        summary=(
+            "Writes about a picture: answers, descriptions, captions. Chat models get a message with the picture in "
+            'it. `pipeline("image-text-to-text", model=...)(text=[{"role": "user", "content": [...]}])`'
+        ),
+        inputs=(
+            IMAGE,
+            Field("text", "text", "Text", "a question or an instruction; captioning models need none", default=""),
+        ),
+        parameters=(*GENERATION, RAW_PROMPT),
+        output="text",
+        call=_call_with_picture,
+        by_hand=tell_about_image,
+        classes=("AutoModelForImageTextToText",),
+        processors=("processor",),
+        default_model="HuggingFaceTB/SmolVLM-256M-Instruct",
+        examples=(
+            {"image": MEDIA / "desk.png", "text": "What stands on the desk?", "max_new_tokens": 40},
+            {"image": MEDIA / "receipt.png", "text": "What was bought?", "max_new_tokens": 40},
+        ),
+        explain=explain_first_token,
+        stream=_stream_text,
+        narrow=_narrow_chat,
+    ),
+    Task(
+        name="any-to-any",
+        title="Any-to-any",
+        group="Several kinds together",
+        summary=(
+            "Takes text with pictures, sound or video, as far as the model can, and answers in text, some models in "
+            'pictures or sound. `pipeline("any-to-any", model=...)(text=[{"role": "user", "content": [...]}])`'
+        ),
+        inputs=(
+            Field("text", "text", "Text", "a question or an instruction"),
+            replace(IMAGE, default=None),
+            Field("audio", "audio", "Sound", "a WAV, MP3 or FLAC file", default=None),
+            Field("video", "video", "Video", "an MP4, WebM or MOV file", default=None),
+        ),
+        parameters=(*GENERATION, MODE, RAW_PROMPT),
+        output="text",
+        call=_call_with_anything,
+        by_hand=generate_anything,
+        classes=("AutoModelForMultimodalLM",),
+        processors=("processor",),
+        default_model="HuggingFaceTB/SmolVLM-256M-Instruct",
+        examples=(
+            {"text": "What stands on the desk?", "image": MEDIA / "desk.png", "max_new_tokens": 40},
+            {"text": "What was bought, and for how much?", "image": MEDIA / "receipt.png", "max_new_tokens": 40},
+        ),
+        explain=explain_first_token,
+        stream=_stream_text,
+        narrow=_narrow_modes,
+        requires=(TORCHVISION_FOR_PICTURES,),
+    ),
+)

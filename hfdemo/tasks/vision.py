@@ -1,0 +1,262 @@
+"""The tasks whose input is a picture or a video."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from hfdemo.tasks.by_hand.detection import detect_objects, generate_masks, segment_image
+from hfdemo.tasks.by_hand.vision import (
+    classify_image,
+    classify_video,
+    estimate_depth,
+    extract_image_features,
+    match_keypoints,
+)
+from hfdemo.tasks.calling import chosen
+from hfdemo.tasks.common_fields import FIVE_LABELS, FUNCTION_TO_APPLY, IMAGE, count, share
+from hfdemo.tasks.explaining import explain_classification
+from hfdemo.tasks.field import Field
+from hfdemo.tasks.media_examples import MEDIA
+from hfdemo.tasks.requirements import AV, TORCHVISION
+from hfdemo.tasks.task import Call, Task
+
+SUBTASK = Field(
+    "subtask",
+    "choice",
+    "subtask",
+    "label every pixel, every thing, or both; left out: the richest that the model can do",
+    default=None,
+    choices=("semantic", "instance", "panoptic"),
+)
+
+DESK = {"image": MEDIA / "desk.png"}
+
+
+def _call_with_image(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    return Call((inputs["image"],), chosen(parameters))
+
+
+def _call_with_video(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    return Call((inputs["video"],), chosen(parameters))
+
+
+def _call_with_pair(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    return Call(((inputs["image"], inputs["image_2"]),), chosen(parameters))
+
+
+def _narrow_frames(loaded: Any) -> Mapping[str, Field | str]:
+    config = loaded.model.config
+    if config.model_type not in ("videomae", "vivit"):
+        return {}
+    return {"num_frames": f"this model has position embeddings for exactly {config.num_frames} frames."}
+
+
+def _narrow_segmentation(loaded: Any) -> Mapping[str, Field | str]:
+    processor = loaded.processors["image_processor"]
+    able = tuple(kind for kind in SUBTASK.choices if hasattr(processor, f"post_process_{kind}_segmentation"))
+    narrowed: dict[str, Field | str] = {"subtask": replace(SUBTASK, choices=able)}
+    if able == ("semantic",):
+        reason = "this model gives every pixel one label, there is no probability of a segment to compare."
+        narrowed |= dict.fromkeys(("threshold", "mask_threshold", "overlap_mask_area_threshold"), reason)
+    return narrowed
+
+
+TASKS = (
+    Task(
+        name="image-classification",
+        title="Image classification",
+        group="Image and video",
+        summary=(
+            "Puts a picture into one of the model's labels: the image processor makes pixel values of it, the model "
+            'one logit per label. `pipeline("image-classification", model=...)(image, top_k=5)`'
+        ),
+        inputs=(IMAGE,),
+        parameters=(FIVE_LABELS, FUNCTION_TO_APPLY),
+        output="labels",
+        call=_call_with_image,
+        by_hand=classify_image,
+        classes=("AutoModelForImageClassification",),
+        processors=("image_processor",),
+        default_model="google/vit-base-patch16-224",
+        examples=(DESK, {"image": MEDIA / "desk_moved.png", "top_k": 3}),
+        explain=explain_classification,
+        batches=True,
+    ),
+    Task(
+        name="object-detection",
+        title="Object detection",
+        group="Image and video",
+        summary=(
+            "Finds the things it was trained on and draws a box around each, with a label and a score. "
+            '`pipeline("object-detection", model=...)(image, threshold=0.5)`'
+        ),
+        inputs=(IMAGE,),
+        parameters=(share("threshold", "the lowest score of a box that is returned; left out: 0.5"),),
+        output="boxes",
+        call=_call_with_image,
+        by_hand=detect_objects,
+        classes=("AutoModelForObjectDetection",),
+        processors=("image_processor",),
+        default_model="hustvl/yolos-tiny",
+        examples=(DESK, {"image": MEDIA / "desk_moved.png", "threshold": 0.8}),
+    ),
+    Task(
+        name="image-segmentation",
+        title="Image segmentation",
+        group="Image and video",
+        summary=(
+            "Says what every pixel belongs to: one mask per label (semantic), per thing (instance) or both (panoptic). "
+            '`pipeline("image-segmentation", model=...)(image)`'
+        ),
+        inputs=(IMAGE,),
+        parameters=(
+            SUBTASK,
+            share("threshold", "the lowest probability of a mask that is returned; left out: 0.9"),
+            share("mask_threshold", "from what probability on a pixel belongs to a mask; left out: 0.5"),
+            share("overlap_mask_area_threshold", "drops what is left of masks that others cover; left out: 0.5"),
+        ),
+        output="masks",
+        call=_call_with_image,
+        by_hand=segment_image,
+        classes=(
+            "AutoModelForImageSegmentation",
+            "AutoModelForSemanticSegmentation",
+            "AutoModelForUniversalSegmentation",
+        ),
+        processors=("image_processor",),
+        default_model="nvidia/segformer-b0-finetuned-ade-512-512",
+        examples=(DESK,),
+        narrow=_narrow_segmentation,
+    ),
+    Task(
+        name="mask-generation",
+        title="Mask generation",
+        group="Image and video",
+        summary=(
+            "Finds the outline of everything in a picture, without labels: the model is asked what lies at each point "
+            'of a grid. `pipeline("mask-generation", model=...)(image, points_per_batch=64)`'
+        ),
+        inputs=(IMAGE,),
+        parameters=(
+            count("points_per_crop", "points along each side of the grid; left out: 32", maximum=64),
+            count("points_per_batch", "points in one forward pass; left out: 64", maximum=4096),
+            share("pred_iou_thresh", "how sure the model must be of a mask; left out: 0.88"),
+            share("stability_score_thresh", "how little a mask may change with its threshold; left out: 0.95"),
+            replace(share("stability_score_offset", "by how much the threshold is shifted; left out: 1"), maximum=None),
+            replace(
+                share("mask_threshold", "from what logit on a pixel belongs to a mask; left out: 0"),
+                minimum=None,
+                maximum=None,
+            ),
+            count("crops_n_layers", "layers of crops that are looked at again; left out: 0", 0, 3),
+            share("crop_overlap_ratio", "how far crops overlap; left out: 0.34"),
+            share("crops_nms_thresh", "from what overlap on two masks are the same; left out: 0.7"),
+            Field("output_bboxes_mask", "flag", "output_bboxes_mask", "return the boxes of the masks too", False),
+            Field("output_rle_mask", "flag", "output_rle_mask", "return run lengths of the masks too", False),
+        ),
+        output="masks",
+        call=_call_with_image,
+        by_hand=generate_masks,
+        classes=("AutoModelForMaskGeneration",),
+        processors=("image_processor",),
+        default_model="facebook/sam-vit-base",
+        examples=({**DESK, "points_per_crop": 8},),
+        requires=(TORCHVISION,),
+    ),
+    Task(
+        name="depth-estimation",
+        title="Depth estimation",
+        group="Image and video",
+        summary=(
+            "How far away every pixel is: `predicted_depth` holds the model's numbers, `depth` a grey picture of them. "
+            '`pipeline("depth-estimation", model=...)(image)`'
+        ),
+        inputs=(IMAGE,),
+        parameters=(),
+        output="image",
+        call=_call_with_image,
+        by_hand=estimate_depth,
+        classes=("AutoModelForDepthEstimation",),
+        processors=("image_processor",),
+        default_model="depth-anything/Depth-Anything-V2-Small-hf",
+        examples=(DESK,),
+    ),
+    Task(
+        name="image-feature-extraction",
+        title="Image feature extraction",
+        group="Image and video",
+        summary=(
+            "The hidden states of the last layer: one vector per patch, [1, patches, hidden size]; with `pool` one for "
+            'the picture, to compare it with others. `pipeline("image-feature-extraction", model=...)(image)`'
+        ),
+        inputs=(IMAGE,),
+        parameters=(
+            Field("pool", "flag", "pool", "one vector for the picture; only for models with a pooler", False),
+            Field(
+                "image_processor_kwargs",
+                "json",
+                "image_processor_kwargs",
+                'options of the image processor, like {"size": {"height": 224, "width": 224}}',
+                default=None,
+            ),
+        ),
+        output="vectors",
+        call=_call_with_image,
+        by_hand=extract_image_features,
+        classes=("AutoModel",),
+        processors=("image_processor",),
+        default_model="google/vit-base-patch16-224",
+        examples=(DESK,),
+        batches=True,
+    ),
+    Task(
+        name="keypoint-matching",
+        title="Keypoint matching",
+        group="Image and video",
+        summary=(
+            "Finds the same points in two pictures of one scene, as if seen from two places. "
+            '`pipeline("keypoint-matching", model=...)((image, image_2), threshold=0.0)`'
+        ),
+        inputs=(
+            replace(IMAGE, help="a square one is best: of others the pipeline takes width for height"),
+            Field("image_2", "image", "Second picture", "the same scene, moved or seen from elsewhere"),
+        ),
+        parameters=(share("threshold", "the lowest score of a match that is returned; left out: 0"),),
+        output="keypoints",
+        call=_call_with_pair,
+        by_hand=match_keypoints,
+        classes=("AutoModelForKeypointMatching",),
+        processors=("image_processor",),
+        default_model="ETH-CVG/lightglue_superpoint",
+        examples=({"image": MEDIA / "desk.png", "image_2": MEDIA / "desk_moved.png"},),
+    ),
+    Task(
+        name="video-classification",
+        title="Video classification",
+        group="Image and video",
+        summary=(
+            "Puts a video into one of the model's labels, by its first frames: num_frames of them, "
+            'every frame_sampling_rate-th. `pipeline("video-classification", model=...)(path)`'
+        ),
+        inputs=(Field("video", "video", "Video", "an MP4, WebM or MOV file with frames enough for the model"),),
+        parameters=(
+            FIVE_LABELS,
+            count("frame_sampling_rate", "look at every how manieth frame; left out: 1"),
+            count("num_frames", "frames that the model sees; left out: as many as its config says", maximum=128),
+            FUNCTION_TO_APPLY,
+        ),
+        output="labels",
+        call=_call_with_video,
+        by_hand=classify_video,
+        classes=("AutoModelForVideoClassification",),
+        processors=("image_processor",),
+        default_model="MCG-NJU/videomae-base-finetuned-kinetics",
+        examples=({"video": MEDIA / "ball.mp4"},),
+        explain=partial(explain_classification, lone_label="softmax"),
+        narrow=_narrow_frames,
+        requires=(AV,),
+    ),
+)

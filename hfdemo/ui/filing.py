@@ -1,0 +1,114 @@
+"""A file at once: a CSV goes in, predictions are looked at, a CSV comes out."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
+from hfdemo.background import in_background
+from hfdemo.inference import FilePrediction, predict_file
+from hfdemo.tables import read_table
+from hfdemo.tasks import Task
+from hfdemo.ui import html
+
+NONE = "(none)"
+
+
+def filing(
+    endpoints: Endpoints,
+    task: Task,
+    model: gr.Dropdown,
+    fields: list[Any],
+    meant: Callable[[tuple[Any, ...]], dict[str, Any]],
+    begin: Callable[[str | None], Event],
+    stop_now: Callable[[str | None], None],
+) -> None:
+    """Lay the fold out; the panel's parameters hold for every row, `begin` gives the stop of a computation."""
+    pairs = any(field.name == "text_pair" for field in task.inputs)
+    with gr.Accordion("A file at once", open=False):
+        gr.HTML(
+            html.about(
+                "A CSV with a header goes in; it comes back with the predictions beside its columns, in its own order. "
+                "The parameters above hold for every row."
+            )
+        )
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4, min_width=300):
+                file = gr.File(label="CSV", file_types=[".csv", ".tsv", ".txt"], height=120)
+                column = gr.Dropdown([], label="Column of the texts", interactive=True)
+                pair = gr.Dropdown([NONE], value=NONE, label="Column of the second texts", visible=pairs)
+                with gr.Row():
+                    run = gr.Button("Predict every row", variant="primary")
+                    stop = gr.Button("Stop", min_width=80)
+            with gr.Column(scale=7, min_width=300):
+                state = gr.HTML(html.empty("The first rows with their predictions will stand here."))
+                preview = gr.Dataframe(visible=False, wrap=True, interactive=False, label="The first rows")
+                out = gr.File(label="The file with predictions", visible=False, interactive=False)
+
+    def look(path: str | None) -> tuple[Any, Any, Any]:
+        if path is None:
+            return gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), gr.update(visible=False)
+        table = read_table(Path(path), lone_column=True)
+        columns = list(table.columns)
+        likely = next((name for name in columns if name.lower() in ("text", "sentence", "sentence1")), columns[0])
+        return (
+            gr.update(choices=columns, value=likely),
+            gr.update(choices=[NONE, *columns], value=NONE),
+            gr.update(value=table.head(10), visible=True),
+        )
+
+    file.change(at_the_edge(look, html.plain), file, [column, pair, preview], api_visibility="private", **LIGHT)
+
+    def work(
+        request: gr.Request, reference: str, path: str | None, text: str | None, second: str, *given: Any
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        """Progress while it runs, then the file: the work is done in a thread that this generator can stop."""
+        if path is None:
+            yield html.notes(["There is no file. Choose a CSV first."]), gr.skip(), gr.skip()
+            return
+        values = {name: value for name, value in meant(given).items() if name not in ("text", "text_pair", "messages")}
+        ending = begin(request.session_hash)
+
+        def predict_all(tell: Callable[[Any], None]) -> FilePrediction:
+            return predict_file(
+                endpoints.models,
+                task,
+                reference,
+                Path(path),
+                endpoints.results() / secrets.token_hex(8),
+                text_column=text,
+                text_pair_column=None if second == NONE else second,
+                values=values,
+                told=lambda done, rows: tell((done, rows)),
+                stop=ending,
+            )
+
+        for found in in_background(predict_all, ending):
+            if isinstance(found, FilePrediction):
+                yield (
+                    html.file_facts(found),
+                    gr.update(value=pd.DataFrame(found.preview, columns=list(found.columns)), visible=True),
+                    gr.update(value=str(found.path), visible=True),
+                )
+            else:
+                yield (html.counting(*found) if found else gr.skip()), gr.skip(), gr.skip()
+
+    run.click(
+        at_the_edge(work, html.plain),
+        [model, file, column, pair, *fields],
+        [state, preview, out],
+        api_visibility="private",
+        **HEAVY,
+    )
+
+    def halt(request: gr.Request) -> None:
+        stop_now(request.session_hash)
+
+    stop.click(halt, api_visibility="private", show_progress="hidden")

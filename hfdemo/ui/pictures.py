@@ -1,0 +1,454 @@
+"""The HTML of results that are seen or heard: boxes, masks, depth, matched points, transcripts and sounds."""
+
+from __future__ import annotations
+
+import colorsys
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hfdemo import media
+from hfdemo.ui.html import empty, escape, facts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SHOWN_PIXELS = 1280
+MASK_PIXELS = 640
+SHOWN_BOXES = 100
+NAMED_BOXES = 15
+SHOWN_MASKS = 60
+SHOWN_MATCHES = 200
+WAVE_STEPS = 300
+LINKED_BYTES = 16_000_000
+PLAYED_SECONDS = 600
+
+# White letters have a contrast of at least 4.5 on each of them, so that one colour does for a line and its name.
+HUES = ("#2563eb", "#c2410c", "#047857", "#9333ea", "#dc2626", "#0e7490", "#a16207", "#be185d")
+VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+
+# A row and its shape carry the same data-n. The handlers hold no text of anybody's.
+_MATES = "for(const e of this.closest('.hf-look').querySelectorAll('[data-n='+this.dataset.n+']'))e.classList"
+_LIT, _UNLIT = f"{_MATES}.add('hf-lit')", f"{_MATES}.remove('hf-lit')"
+_POINTING = f'tabindex="0" onmouseenter="{_LIT}" onmouseleave="{_UNLIT}" onfocus="{_LIT}" onblur="{_UNLIT}"'
+_SHOW = (
+    "for(const e of this.closest('.hf-look').querySelectorAll('.hf-shape[data-n='+this.value+']'))"
+    "e.hidden=!this.checked"
+)
+_SHOW_ALL = (
+    "for(const b of this.closest('table').querySelectorAll('input:not([value=all])'))"
+    "if(b.checked!==this.checked)b.click()"
+)
+_CUT = "this.parentNode.style.setProperty('--hf-cut',this.value+'%')"
+_SEEK = (
+    "const a=this.closest('.hf-transcript').querySelector('audio');a.currentTime=Number(this.dataset.start);a.play()"
+)
+_FOLLOW = escape(
+    "for(const b of this.closest('.hf-transcript').querySelectorAll('button'))b.classList.toggle('hf-now',"
+    "Number(b.dataset.start)<=this.currentTime&&this.currentTime<Number(b.dataset.end))"
+)
+
+
+def hue(index: int) -> str:
+    """A colour for the index-th kind of thing; beyond the named ones they walk round the circle by the golden angle."""
+    if index < len(HUES):
+        return HUES[index]
+    red, green, blue = colorsys.hls_to_rgb(index * 0.381966 % 1, 0.27, 0.65)
+    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
+
+
+def hues(names: Iterable[str]) -> dict[str, str]:
+    """One colour per distinct name, in the order in which they come."""
+    return {name: hue(index) for index, name in enumerate(dict.fromkeys(names))}
+
+
+def share(score: Any) -> str:
+    """A score as a percentage; a missing one as a dash."""
+    return "–" if score is None else f"{float(score):.1%}"
+
+
+def array(value: Any) -> Any:
+    """A numpy array of a list, a PIL image, or a tensor of any type on any device."""
+    return value.detach().float().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+
+
+def boxes(output: Any, inputs: Mapping[str, Any]) -> str:
+    """[{"score", "label", "box": {"xmin", "ymin", "xmax", "ymax"}}, ...], in pixels, on inputs["image"]."""
+    found = list(output[0] if output and isinstance(output[0], list) else output)
+    if not found:
+        return empty("Nothing was found above the threshold. Lower it to see what the model is less sure of.")
+    shown = found[:SHOWN_BOXES]
+    colours = hues(str(item["label"]) for item in shown)
+    corners = [[float(item["box"][side]) for side in ("xmin", "ymin", "xmax", "ymax")] for item in shown]
+    names = [
+        f"{number}" if len(shown) > NAMED_BOXES else f"{item['label']} {share(item['score'])}"
+        for number, item in enumerate(shown, start=1)
+    ]
+    rows = "".join(
+        f'<tr data-n="n{number}" {_POINTING}><td class="hf-number">{number}</td>'
+        f"<td>{_swatch(colours[str(item['label'])])}{escape(item['label'])}"
+        f"<small>{box[0]:.0f}, {box[1]:.0f} – {box[2]:.0f}, {box[3]:.0f}</small></td>"
+        f'<td class="hf-number">{share(item["score"])}</td></tr>'
+        for number, (item, box) in enumerate(zip(shown, corners, strict=True), start=1)
+    )
+    image = inputs.get("image")
+    figure = ""
+    if image is not None:
+        ground = [colours[str(item["label"])] for item in shown]
+        figure = framed(image, outlines(image.size, corners, names, ground), "The image with the boxes that were found")
+    more = _more("boxes", len(shown), len(found))
+    return _look(figure, ("#", "label<small>x, y – x, y</small>", "score"), rows, more, numbers=(0, 2))
+
+
+def outlines(
+    size: tuple[int, int], corners: Sequence[Sequence[float]], names: Sequence[str], colours: Sequence[str]
+) -> str:
+    """Boxes (xmin, ymin, xmax, ymax in pixels of an image of that size) with their names, to lie over the image.
+
+    The lines are an SVG in image pixels; the names are laid over it in percent, so that their letters
+    keep their size however far the image is shrunk.
+    """
+    width, height = size
+    lines, labels = [], []
+    places = zip(corners, names, colours, strict=True)
+    for number, ((left, top, right, bottom), name, colour) in enumerate(places, start=1):
+        place = f'x="{left:.1f}" y="{top:.1f}" width="{max(right - left, 0):.1f}" height="{max(bottom - top, 0):.1f}"'
+        lines.append(
+            f'<g class="hf-shape" data-n="n{number}" style="--hf-hue:{colour}">'
+            f'<rect class="hf-halo" {place}/><rect {place}/></g>'
+        )
+        # Near an edge the name would be cut off: there it hangs from the box's other side, or inside it.
+        across = (
+            f"right:{max(0.0, 100 - 100 * right / width):.2f}%"
+            if left > 0.6 * width
+            else f"left:{max(0.0, 100 * left / width):.2f}%"
+        )
+        inside = " hf-inside" if top < 0.08 * height else ""
+        labels.append(
+            f'<span class="hf-shape hf-name{inside}" data-n="n{number}" '
+            f'style="--hf-hue:{colour};{across};top:{max(0.0, 100 * top / height):.2f}%">{escape(name)}</span>'
+        )
+    return f'<svg viewBox="0 0 {width} {height}" aria-hidden="true">{"".join(lines)}</svg>{"".join(labels)}'
+
+
+def masks(output: Any, inputs: Mapping[str, Any]) -> str:
+    """[{"score", "label", "mask": PIL "L"}, ...], or {"masks": [[height, width], ...], "scores"}, on the image."""
+    if isinstance(output, Mapping):
+        scored = enumerate(zip(output["masks"], output["scores"], strict=True), start=1)
+        found = [
+            {"label": f"mask {number}", "name": number, "score": score, "mask": mask}
+            for number, (mask, score) in scored
+        ]
+    else:
+        found = list(output)
+    if not found:
+        return empty("No mask was found above the threshold. Lower it to see what the model is less sure of.")
+    areas = [array(item["mask"]) > 0 for item in found]
+    shares = [np.count_nonzero(area) / area.size for area in areas]
+    order = sorted(range(len(found)), key=lambda index: -shares[index])[:SHOWN_MASKS]
+    colours = hues(str(found[index]["label"]) for index in sorted(order))
+    rows = "".join(
+        f'<tr data-n="n{index}" {_POINTING}><td><label><input type="checkbox" value="n{index}" checked '
+        f'onchange="{_SHOW}">{_swatch(colours[str(found[index]["label"])])}{escape(found[index]["label"])}</label></td>'
+        f'<td class="hf-number">{share(found[index]["score"])}</td>'
+        f'<td class="hf-number">{shares[index]:.1%}</td></tr>'
+        for index in sorted(order)
+    )
+    image = inputs.get("image")
+    # The largest lie lowest: a small mask stays in sight on a large one.
+    layers = "".join(
+        f'<img class="hf-shape hf-layer" data-n="n{index}" alt="" '
+        f'src="{_layer_url(areas[index], colours[str(found[index]["label"])])}">'
+        for index in order
+    )
+    if len(order) <= NAMED_BOXES:
+        layers += "".join(_mask_name(index, areas[index], found[index], colours) for index in order if shares[index])
+    figure = framed(image, layers, "The image under the masks that were found") if image is not None else ""
+    every = f'<label><input type="checkbox" value="all" checked onchange="{_SHOW_ALL}">all</label>'
+    more = _more("masks (the largest)", len(order), len(found))
+    return _look(figure, (every, "score", "share"), rows, more, numbers=(1, 2))
+
+
+def _mask_name(index: int, area: Any, item: Mapping[str, Any], colours: Mapping[str, str]) -> str:
+    """The mask's name at the middle of what it covers."""
+    down, across = (100 * np.mean(places) / length for places, length in zip(area.nonzero(), area.shape, strict=True))
+    return (
+        f'<span class="hf-shape hf-name hf-middle" data-n="n{index}" style="--hf-hue:{colours[str(item["label"])]};'
+        f'left:{across:.2f}%;top:{down:.2f}%">{escape(item.get("name", item["label"]))}</span>'
+    )
+
+
+def _layer_url(area: Any, colour: str) -> str:
+    """A [height, width] of booleans as a PNG: translucent inside, solid along its edge, nothing elsewhere."""
+    from PIL import Image
+
+    scale = min(1.0, MASK_PIXELS / max(area.shape))
+    rows, columns = (np.linspace(0, side - 1, max(1, round(side * scale))).round().astype(int) for side in area.shape)
+    inside = area[np.ix_(rows, columns)]
+    around = np.pad(inside, 2, mode="edge")
+    core = inside & around[:-4, 2:-2] & around[4:, 2:-2] & around[2:-2, :-4] & around[2:-2, 4:]
+    painted = np.zeros((*inside.shape, 4), "uint8")
+    painted[inside] = (*bytes.fromhex(colour[1:]), 115)
+    painted[inside & ~core, 3] = 255
+    return media.data_url(media.png_bytes(Image.fromarray(painted)), "image/png")
+
+
+def image(output: Any, inputs: Mapping[str, Any]) -> str:
+    """A picture made of inputs["image"], or {"predicted_depth", "depth"}, or a list of either: before and after."""
+    if isinstance(output, list | tuple):
+        return "".join(image(each, inputs) for each in output) or empty("The model returned no picture.")
+    before = inputs.get("image")
+    if isinstance(output, Mapping):
+        picture, legend = _depth(output)
+        return compared(before, picture, "image", "depth") + legend
+    sizes = [("before", f"{before.width:,} × {before.height:,} pixels")] if before is not None else []
+    sizes.append(("after", f"{output.width:,} × {output.height:,} pixels"))
+    return compared(before, output, "before", "after") + facts(sizes) + _picture_link(media.png_bytes(output))
+
+
+def _picture_link(png: bytes) -> str:
+    if len(png) > LINKED_BYTES:
+        said = f"The whole picture is {len(png) / 1e6:.0f} MB, too much for a page. The endpoint returns it as a file."
+        return f'<p class="hf-about">{said}</p>'
+    url = media.data_url(png, "image/png")
+    return f'<p class="hf-links"><a href="{url}" download="image.png">Download the PNG</a></p>'
+
+
+def compared(before: Image | None, after: Image, before_name: str, after_name: str) -> str:
+    """Two pictures on top of each other; a slider, reachable by keyboard, moves the line between them."""
+    if before is None:
+        return framed(after, "", after_name)
+    slider = (
+        f'<img class="hf-over" src="{_url(after)}" alt="{escape(after_name)}">'
+        f'<input type="range" min="0" max="100" value="50" oninput="{_CUT}" '
+        f'aria-label="How much of the picture is {escape(before_name)}, and how much {escape(after_name)}">'
+        f'<i class="hf-line"></i><span class="hf-side">{escape(before_name)}</span>'
+        f'<span class="hf-side hf-right">{escape(after_name)}</span>'
+    )
+    return framed(before, slider, before_name, "hf-compare", max(before, after, key=lambda each: each.width))
+
+
+def _depth(output: Mapping[str, Any]) -> tuple[Image, str]:
+    """The depth map in colour, and its legend with the model's own numbers."""
+    from PIL import Image
+
+    values = np.squeeze(array(output["predicted_depth"] if "predicted_depth" in output else output["depth"]))
+    values = np.atleast_2d(values).astype("float64")
+    known = np.isfinite(values)
+    low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 0.0)
+    spread = high - low
+    level = np.where(known, (values - low) / spread, 0.0) if spread > 0 else np.zeros(values.shape)
+    picture = Image.fromarray(_ramp(level))
+    if not spread > 0:
+        said = f"The map is constant: every pixel has the depth {low:.4g}, so there is nothing to tell apart."
+        return picture, f'<p class="hf-about">{said}</p>'
+    legend = (
+        f'<div class="hf-ramp"><span>smallest {low:.4g}</span>'
+        f'<i style="background:linear-gradient(to right,{",".join(VIRIDIS)})"></i><span>largest {high:.4g}</span></div>'
+        '<p class="hf-about">Models of relative depth give near things the larger number; models that measure in '
+        "metres give it to far things.</p>"
+    )
+    return picture, legend
+
+
+def _ramp(level: Any) -> Any:
+    """Numbers from 0 to 1 as colours, [..., 3] of uint8."""
+    stops = np.array([list(bytes.fromhex(colour[1:])) for colour in VIRIDIS], "float64")
+    at = np.linspace(0, 1, len(stops))
+    return np.stack([np.interp(level, at, stops[:, channel]) for channel in range(3)], -1).round().astype("uint8")
+
+
+def keypoints(output: Any, inputs: Mapping[str, Any]) -> str:
+    """[{"keypoint_image_0": {"x", "y"}, "keypoint_image_1", "score"}, ...] between inputs["image"] and ["image_2"]."""
+    found = sorted(output, key=lambda match: -float(match["score"]))
+    if not found:
+        return empty("No point of one image was found in the other. Lower the threshold, or try images of one thing.")
+    first, second = inputs["image"], inputs["image_2"]
+    height = first.height
+    scale = height / second.height
+    gap = 0.02 * first.width
+    start = first.width + gap
+    width = start + second.width * scale
+    ramp = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in _ramp(np.linspace(0.25, 1, 16))]
+    lines = []
+    for match in reversed(found[:SHOWN_MATCHES]):  # the surest are drawn last, on top
+        score = min(1.0, max(0.0, float(match["score"])))
+        left, right = match["keypoint_image_0"], match["keypoint_image_1"]
+        (x_0, y_0), (x_1, y_1) = _point(left, first), _point(right, second)
+        ends = (x_0, y_0, start + x_1 * scale, y_1 * scale)
+        dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{width / 320:.2f}"/>' for x, y in (ends[:2], ends[2:]))
+        lines.append(
+            f'<g style="--hf-hue:{ramp[round(15 * score)]};opacity:{0.35 + 0.65 * score:.2f}">'
+            f'<title>{share(score)}</title><line x1="{ends[0]:.1f}" y1="{ends[1]:.1f}" x2="{ends[2]:.1f}" '
+            f'y2="{ends[3]:.1f}"/>{dots}</g>'
+        )
+    said = f"{len(found):,} matched points" if len(found) > 1 else "1 matched point"
+    drawn = f"; the {SHOWN_MATCHES} surest are drawn" if len(found) > SHOWN_MATCHES else ""
+    scores = [float(match["score"]) for match in found]
+    return (
+        f'<svg class="hf-matches" viewBox="0 0 {width:.1f} {height}" role="img" aria-label="{said} between two images">'
+        f'<image href="{_url(first)}" width="{first.width}" height="{height}"/>'
+        f'<image href="{_url(second)}" x="{start:.1f}" width="{second.width * scale:.1f}" height="{height}" '
+        f'preserveAspectRatio="none"/>{"".join(lines)}</svg>'
+        f'<div class="hf-ramp"><span>score 0%</span><i style="background:linear-gradient('
+        f'to right,{",".join(ramp)})"></i><span>100%</span></div>'
+        f"<p><b>{said}</b>{drawn}. Scores from {share(min(scores))} to {share(max(scores))}.</p>"
+    )
+
+
+def _point(found: Mapping[str, Any], picture: Image) -> tuple[float, float]:
+    """Where a keypoint lies, in pixels.
+
+    The pipeline scales x by the picture's height and y by its width (transformers 5.23 hands width and height over in
+    the wrong order): on a picture that isn't square its points have to be moved back.
+    """
+    return float(found["x"]) * picture.width / picture.height, float(found["y"]) * picture.height / picture.width
+
+
+def transcript(output: Any, inputs: Mapping[str, Any]) -> str:
+    """{"text", "chunks"?: [{"text", "timestamp": (start, end | None)}, ...]}, seconds, of inputs["audio"]."""
+    if isinstance(output, list | tuple):
+        output = output[0]
+    player, chunks = _player(inputs), output.get("chunks") or []
+    if chunks:
+        said = _pieces(chunks, playable="<audio" in player) + _subtitle_links(chunks)
+    elif str(output["text"]).strip():
+        said = f'<p class="hf-text hf-written">{escape(output["text"])}</p>'
+    else:
+        said = empty("The model heard no words in this sound.")
+    return f'<div class="hf-transcript">{player}{said}</div>'
+
+
+def _pieces(chunks: Sequence[Mapping[str, Any]], playable: bool) -> str:
+    """The transcript; where its sound can be heard, each timed piece is a button that plays from there."""
+    starts = [chunk["timestamp"][0] for chunk in chunks]
+    pieces: list[str] = []
+    for chunk, later in zip(chunks, [*starts[1:], None], strict=True):
+        start, end = chunk["timestamp"]
+        words = chunk["text"].lstrip()
+        space = chunk["text"][: len(chunk["text"]) - len(words)] if pieces else ""
+        if not playable or start is None:
+            pieces.append(f"{space}<span>{escape(words)}</span>")
+            continue
+        until = later if end is None else end
+        pieces.append(
+            f'{space}<button type="button" data-start="{float(start):.2f}" '
+            f'data-end="{"Infinity" if until is None else f"{float(until):.2f}"}" '
+            f'title="{_clock(start)} – {_clock(end)}" onclick="{_SEEK}">{escape(words)}</button>'
+        )
+    hint = '<p class="hf-about">Press a piece to hear it.</p>' if playable else ""
+    return f'{hint}<div class="hf-pieces">{"".join(pieces)}</div>'
+
+
+def _subtitle_links(chunks: Sequence[Mapping[str, Any]]) -> str:
+    timed = [chunk for chunk in chunks if chunk["timestamp"][0] is not None]
+    if not timed:
+        return ""
+    files = (
+        ("srt", media.data_url(media.subtitles(timed, "srt").encode(), "application/x-subrip")),
+        ("vtt", media.data_url(media.subtitles(timed, "vtt").encode(), "text/vtt")),
+    )
+    links = (f'<a href="{url}" download="transcript.{kind}">Download .{kind}</a>' for kind, url in files)
+    return f'<p class="hf-links">{"".join(links)}</p>'
+
+
+def _player(inputs: Mapping[str, Any]) -> str:
+    if inputs.get("audio") is None:
+        return ""
+    samples, rate = array(inputs["audio"]), int(inputs.get("sampling_rate") or 16_000)
+    if samples.size > PLAYED_SECONDS * rate:
+        minutes = PLAYED_SECONDS // 60
+        return f'<p class="hf-about">The sound is longer than {minutes} minutes, so it cannot be played here.</p>'
+    url = media.data_url(media.wav_bytes(samples, rate), "audio/wav")
+    return f'<audio controls src="{url}" ontimeupdate="{_FOLLOW}"></audio>'
+
+
+def _clock(seconds: Any) -> str:
+    """Seconds as minutes and seconds; an open end as a question mark."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(float(seconds), 60)
+    return f"{minutes:.0f}:{rest:04.1f}"
+
+
+def audio(output: Any, inputs: Mapping[str, Any]) -> str:
+    """{"audio": [samples] or [channels, samples], "sampling_rate"}: to hear, to see and to download."""
+    if isinstance(output, list | tuple):
+        return "".join(audio(each, inputs) for each in output) or empty("The model returned no sound.")
+    samples, rate = np.atleast_1d(np.squeeze(array(output["audio"]))).astype("float32"), int(output["sampling_rate"])
+    if not samples.size:
+        return empty("The model returned a sound without a single sample.")
+    if samples.ndim == 2 and samples.shape[0] > samples.shape[1]:
+        samples = samples.T
+    samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    loudest = float(np.abs(samples).max())
+    silence = '<p class="hf-about">Every sample is zero: the sound is silent.</p>' if loudest == 0 else ""
+    url = media.data_url(media.wav_bytes(samples, rate), "audio/wav")
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _wave(np.atleast_2d(samples).mean(0), loudest or 1.0))
+    return (
+        f'<div class="hf-sound"><svg viewBox="0 0 {2 * WAVE_STEPS} 100" preserveAspectRatio="none" role="img" '
+        f'aria-label="Waveform"><polyline points="{points}"/></svg><audio controls src="{url}"></audio></div>{silence}'
+        + facts(
+            [
+                ("duration", f"{samples.shape[-1] / rate:.2f} s"),
+                ("sampling rate", f"{rate:,} Hz"),
+                ("samples", f"{samples.shape[-1]:,}"),
+                ("loudest sample", f"{loudest:.3f}"),
+            ]
+        )
+        + f'<p class="hf-links"><a href="{url}" download="sound.wav">Download the WAV</a></p>'
+    )
+
+
+def _wave(samples: Any, loudest: float) -> list[tuple[float, float]]:
+    """The sound as at most two points a step, its lowest and its highest; x up to 2 * WAVE_STEPS, y from 0 to 100."""
+    parts = np.array_split(samples, min(WAVE_STEPS, samples.size))
+    step = 2 * WAVE_STEPS / len(parts)
+    extremes = ((index, level) for index, part in enumerate(parts) for level in (part.min(), part.max()))
+    return [((index + 0.5) * step, 50 - 48 * float(level) / loudest) for index, level in extremes]
+
+
+def framed(picture: Image, over: str, alt: str, kind: str = "", shape: Image | None = None) -> str:
+    """A picture with something laid over it; never wider than the page nor much higher than the window.
+
+    `shape`: a picture whose proportions the frame takes instead.
+    """
+    width, height = (shape or picture).size
+    return (
+        f'<figure class="hf-figure {kind}" style="aspect-ratio:{width}/{height};'
+        f'max-width:min(100%,{max(width, 360)}px,{70 * width / height:.0f}vh)">'
+        f'<img src="{_url(picture)}" alt="{escape(alt)}">{over}</figure>'
+    )
+
+
+def _url(picture: Image) -> str:
+    """A picture as a data URL: small enough for a page, PNG only where something shines through."""
+    shown = picture
+    if max(picture.size) > SHOWN_PIXELS:
+        shown = picture.copy()
+        shown.thumbnail((SHOWN_PIXELS, SHOWN_PIXELS))
+    if shown.mode in ("RGBA", "LA", "P", "PA"):
+        return media.data_url(media.png_bytes(shown.convert("RGBA")), "image/png")
+    held = io.BytesIO()
+    shown.convert("RGB").save(held, "JPEG", quality=90)
+    return media.data_url(held.getvalue(), "image/jpeg")
+
+
+def _swatch(colour: str) -> str:
+    return f'<i class="hf-swatch" style="--hf-hue:{colour}"></i>'
+
+
+def _more(things: str, shown: int, found: int) -> str:
+    return f'<p class="hf-about">{shown} {things} of {found:,} are shown.</p>' if found > shown else ""
+
+
+def _look(figure: str, head: Sequence[str], rows: str, more: str, numbers: Sequence[int]) -> str:
+    """A figure beside the table of what is on it, both HTML already; pointing at a row lights its shape."""
+    kinds = (' class="hf-number"' if index in numbers else "" for index in range(len(head)))
+    names = "".join(f"<th{kind}>{cell}</th>" for cell, kind in zip(head, kinds, strict=True))
+    return (
+        f'<div class="hf-look">{figure}<div class="hf-scroll hf-found"><table class="hf-table"><tr>{names}</tr>{rows}'
+        f"</table>{more}</div></div>"
+    )

@@ -1,0 +1,176 @@
+"""Every task, called as clients call it: its answer is the pipeline's own, its files arrive as files."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+import pytest
+from gradio_client import Client, handle_file
+
+from hfdemo.api import at_the_edge
+from hfdemo.inference import predict
+from hfdemo.models.memory import ModelCache
+from hfdemo.serializing import to_json
+from hfdemo.tasks import TASKS
+from tests.api.test_endpoints import post
+from tests.conftest import Server, free_port, wait_until
+from tests.tasks.test_tasks import assert_same, values_for
+from tests.zoo import MAKERS
+
+SECRET = str(Path(__file__).resolve())
+RUNS_HERE = [key for key in MAKERS if not key.startswith("mask-generation")]
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Client:
+    return Client(server.url, verbose=False)
+
+
+def sent(key: str) -> dict[str, Any]:
+    """An example's values as a client sends them."""
+    task = TASKS[key.split("/")[0]]
+    media = {field.name for field in task.inputs if field.media}
+    values = {name: value for name, value in values_for(key).items() if value is not None}
+    return {name: handle_file(str(value)) if name in media else value for name, value in values.items()}
+
+
+def same_files(got: Any, expected: Any) -> None:
+    """As assert_same; where a file is expected, the client holds the path of what it downloaded."""
+    if isinstance(expected, dict) and "path" in expected and "meta" in expected:
+        path = got if isinstance(got, str) else got["path"]
+        assert Path(path).read_bytes() == Path(expected["path"]).read_bytes()
+    elif isinstance(expected, dict):
+        assert set(got) == set(expected)
+        for name in expected:
+            same_files(got[name], expected[name])
+    elif isinstance(expected, list):
+        assert len(got) == len(expected)
+        for one, other in zip(got, expected, strict=True):
+            same_files(one, other)
+    else:
+        assert_same(got, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", RUNS_HERE)
+def test_the_answer_over_the_api_is_the_pipelines(
+    key: str, client: Client, models: ModelCache, zoo: Callable[[str], Path], tmp_path: Path
+) -> None:
+    task = TASKS[key.split("/")[0]]
+    ours = predict(models, task, str(zoo(key)), values_for(key))
+    answer = client.predict(**sent(key), model=str(zoo(key)), api_name=f"/{task.endpoint}")
+    assert set(answer) == {"task", "model", "device", "output", "seconds", "warnings"}
+    assert answer["task"] == task.name
+    if ours.seed is None:
+        same_files(answer["output"], to_json(ours.result, tmp_path))
+    else:
+        assert type(answer["output"]) is type(to_json(ours.result, tmp_path))
+
+
+def test_a_task_that_lacks_something_says_so_over_the_api(client: Client, zoo: Callable[[str], Path]) -> None:
+    task = TASKS["mask-generation"]
+    folder = str(zoo(task.name))
+    if any(each.missing() for each in task.requires):
+        with pytest.raises(Exception, match="pip install"):
+            client.predict(**sent(task.name), model=folder, api_name="/mask_generation")
+        assert folder not in [each["model"] for each in client.predict(api_name="/list_models")["loaded"]]
+    else:
+        assert client.predict(**sent(task.name), model=folder, api_name="/mask_generation")["output"]["masks"]
+
+
+@pytest.mark.parametrize("forged", [{"path": SECRET}, {"path": "/etc/passwd"}, SECRET], ids=str)
+def test_a_picture_can_not_be_read_from_the_servers_own_disk(server: Server, forged: object) -> None:
+    answer = post(server, "image_classification", forged)
+    assert "data" not in answer, answer
+
+
+def test_text_streams_and_cancelling_ends_the_computation(
+    client: Client, server: Server, zoo: Callable[[str], Path]
+) -> None:
+    """After the cancel the device is free at once: the next call waits for a token, not for the whole text."""
+    asked = {"model": str(zoo("text-generation")), "api_name": "/text_generation"}
+    client.predict("Warm", max_new_tokens=1, **asked)
+    began = time.monotonic()
+    client.predict("A lamp", max_new_tokens=1000, **asked)
+    whole = time.monotonic() - began
+    job = client.submit("A lamp", max_new_tokens=1000, **asked)
+    wait_until(lambda: len(job.outputs()) >= 3, 60, "three parts of the text")
+    assert not job.done()
+    texts = [part["text"] for part in job.outputs()[:3]]
+    assert len(texts[0]) <= len(texts[1]) <= len(texts[2])
+    job.cancel()
+    began = time.monotonic()
+    assert client.predict("Next", max_new_tokens=1, **asked)["output"]
+    assert time.monotonic() - began < whole / 2
+
+
+def test_a_file_comes_back_with_its_predictions_in_its_own_order(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    table = pd.DataFrame(
+        {"id": ["7", "8", "9", "10"], "text": ["A joy.", "   ", "Dull, loud and far too long.", "Wonderful " * 50]}
+    )
+    table.to_csv(path, index=False)
+    found = client.predict(handle_file(str(path)), "text-classification", api_name="/predict_file")
+    back = pd.read_csv(found, dtype=str, keep_default_na=False)
+    assert back["id"].tolist() == ["7", "8", "9", "10"]
+    assert back["text"].tolist() == table["text"].tolist()
+    assert back["label"].tolist() == ["positive", "", "negative", "positive"]
+    assert back["error"].tolist()[1].startswith("Text holds only white space")
+    with pytest.raises(Exception, match="no column 'nope'"):
+        client.predict(handle_file(str(path)), "text-classification", text_column="nope", api_name="/predict_file")
+    with pytest.raises(Exception, match="can't be run on a CSV"):
+        client.predict(handle_file(str(path)), "image-classification", api_name="/predict_file")
+
+
+def test_every_row_says_what_it_takes(client: Client) -> None:
+    listed = {each["task"]: each for each in client.predict(api_name="/list_tasks")}
+    assert set(listed) == set(TASKS)
+    for task in TASKS.values():
+        assert listed[task.name]["inputs"] == [field.name for field in task.inputs]
+        assert listed[task.name]["streams"] is (task.stream is not None)
+
+
+def test_a_model_is_loaded_as_asked_and_says_what_it_is(client: Client, zoo: Callable[[str], Path]) -> None:
+    folder = str(zoo("image-classification"))
+    card = client.predict(folder, dtype="bfloat16", attention="eager", api_name="/load_model")
+    assert (card["task"], card["dtype"], card["attention"]) == ("image-classification", "bfloat16", "eager")
+    with pytest.raises(Exception, match="no dtype 'int3'"):
+        client.predict(folder, dtype="int3", api_name="/load_model")
+
+
+class Panic(BaseException):
+    """What a library written in Rust raises: no Exception."""
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[Client]:
+    """A running server whose handlers fail in every way that there is."""
+
+    def fail(how: str) -> str:
+        raise {"panic": Panic, "exit": SystemExit, "bug": KeyError, "interrupt": KeyboardInterrupt}[how](how)
+
+    def fail_later(how: str) -> Iterator[str]:
+        yield "begun"
+        fail(how)
+
+    def alive() -> str:
+        return "alive"
+
+    with gr.Blocks() as demo:
+        gr.api(at_the_edge(fail), api_name="fail")
+        gr.api(at_the_edge(fail_later), api_name="fail_later")
+        gr.api(alive, api_name="alive")
+    _, url, _ = demo.launch(prevent_thread_lock=True, server_port=free_port(), quiet=True)
+    yield Client(url, verbose=False)
+    demo.close()
+
+
+@pytest.mark.parametrize("how", ["panic", "exit", "bug", "interrupt"])
+@pytest.mark.parametrize("endpoint", ["/fail", "/fail_later"])
+def test_any_failure_in_a_handler_is_said_and_the_server_lives(fragile: Client, endpoint: str, how: str) -> None:
+    with pytest.raises(Exception, match="nobody foresaw"):
+        fragile.submit(how, api_name=endpoint).result(timeout=20)
+    assert fragile.predict(api_name="/alive") == "alive"

@@ -1,0 +1,85 @@
+"""What the browser tests have in common: a browser, an app, and ways to find things on its page."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.browser.find import launch_options
+from tests.conftest import ROOT, Server, serve
+
+SHOTS = ROOT / "screenshots"
+PATIENT = 120_000  # milliseconds: the first answer loads torch, a run trains
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**launch_options())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+def open_page(browser: Browser, app: Server, width: int = 1440, mode: str = "light", query: str = "") -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{app.url}/?__theme={mode}{query}")
+    return page
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def box(page: Page, label: str) -> Locator:
+    """The visible text box, number or dropdown with exactly this label."""
+    title = page.get_by_test_id("block-info").filter(has_text=re.compile(rf"^\s*{label}\s*$"))
+    return page.locator(".block:visible").filter(has=title).locator("textarea, input").first
+
+
+def fold(page: Page, title: str) -> None:
+    """Open the fold with this title."""
+    page.locator("button.label-wrap:visible").filter(has_text=re.compile(rf"^\s*{title}\s*")).first.click()
+
+
+def run(page: Page) -> None:
+    page.get_by_role("button", name="Run", exact=True).click()
+
+
+def choose_task(page: Page, title: str) -> None:
+    box(page, "Task").click()
+    page.get_by_role("option", name=re.compile(rf"^\W*{title} ·")).click()
+
+
+def shoot(page: Page, name: str) -> None:
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def fits(page: Page) -> None:
+    """Nothing on the page is wider than the screen."""
+    size = page.viewport_size
+    assert size is not None
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+__all__ = [
+    "PATIENT",
+    "app",
+    "box",
+    "browser",
+    "choose_task",
+    "expect",
+    "fits",
+    "fold",
+    "open_page",
+    "run",
+    "shoot",
+    "tab",
+]

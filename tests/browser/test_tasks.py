@@ -1,0 +1,196 @@
+"""Run a model in a real browser: answers of every kind, streaming and its stop, files, comparisons, links, history."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.pages import app, box, browser, choose_task, fits, fold, open_page, run, shoot
+from tests.conftest import Server
+
+__all__ = ["app", "browser"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+Zoo = Callable[[str], Path]
+PATIENT = 40_000  # milliseconds: nothing trains here
+
+KINDS = [
+    ("token-classification", ".hf-span", "Ada Lovelace"),
+    ("object-detection", "figure", "car"),
+    ("depth-estimation", "input[type=range]", None),
+    ("automatic-speech-recognition", "audio", "lamp"),
+    ("table-question-answering", ".hf-cells", "Rhine"),
+    ("question-answering", "mark", None),
+    ("keypoint-matching", ".hf-matches", None),
+    ("image-segmentation", "input[type=checkbox]", None),
+]
+
+
+def at(task: str, model: Path, **values: str) -> str:
+    """The query of a link that opens `task` with `model`."""
+    return "".join(f"&{name}={quote(value)}" for name, value in {"task": task, "model": str(model), **values}.items())
+
+
+@pytest.mark.parametrize(("task", "sign", "text"), KINDS, ids=[kind[0] for kind in KINDS])
+def test_an_answer_is_drawn_as_what_it_is(
+    browser: Browser, app: Server, zoo: Zoo, task: str, sign: str, text: str | None
+) -> None:
+    """Each by a link, at the width of a desk and of a hand; nothing is wider than the screen, no script fails."""
+    for width, mode in ((1440, "light"), (390, "dark")):
+        page = open_page(browser, app, width, mode, at(task, zoo(task)))
+        broken: list[str] = []
+        page.on("pageerror", lambda error, found=broken: found.append(str(error)))
+        answer = page.locator(".block.hf-answer")
+        expect(answer.locator(sign).first).to_be_attached(timeout=PATIENT)
+        if text:
+            expect(answer).to_contain_text(text)
+        expect(page.locator(".hf-stage")).to_have_count(3)
+        expect(page.locator(".hf-facts").first).to_contain_text("preprocess + forward + postprocess")
+        page.wait_for_timeout(300)
+        shoot(page, f"{task}-{width}-{mode}")
+        fits(page)
+        assert broken == []
+        page.close()
+
+
+def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server, zoo: Zoo) -> None:
+    page = open_page(browser, app, query=at("text-generation", zoo("text-generation"), max_new_tokens="900"))
+    bubbles = page.locator(".block.hf-answer .hf-bubble")
+    expect(bubbles.nth(1)).not_to_be_empty(timeout=PATIENT)
+    stop = page.get_by_role("button", name="Stop", exact=True).first
+    stop.click()
+    expect(page.get_by_text("Stopped: this is what there was by then.")).to_be_visible(timeout=10_000)
+    expect(page.locator(".hf-facts").first).to_contain_text(re.compile(r"[\d,]+ tokens, [\d.]+ a second"))
+    fold(page, "Look at the odds")
+    expect(page.locator(".hf-odd").first).to_be_visible()
+    page.locator(".hf-odd").nth(3).hover()
+    shoot(page, "conversation-1440-light")
+    box(page, "max_new_tokens").fill("5")
+    box(page, "Text").fill("And now <b>you</b>?")
+    run(page)
+    expect(bubbles).to_have_count(4, timeout=PATIENT)
+    expect(bubbles.nth(2)).to_contain_text("And now <b>you</b>?")
+    expect(page.locator(".hf-odd")).to_have_count(5)
+    page.get_by_role("button", name="New conversation").click()
+    expect(page.get_by_text("A new conversation.")).to_be_visible()
+    box(page, "Text").fill("A lamp")
+    page.get_by_label("Raw prompt").check()
+    run(page)
+    expect(page.locator(".block.hf-answer")).to_contain_text("A lamp", timeout=PATIENT)
+    expect(bubbles).to_have_count(0)
+    page.close()
+
+
+def test_another_task_stops_what_runs_and_takes_the_text_along(browser: Browser, app: Server, zoo: Zoo) -> None:
+    page = open_page(browser, app, query=at("text-generation", zoo("text-generation"), max_new_tokens="1000"))
+    expect(page.locator(".block.hf-answer .hf-bubble").nth(1)).not_to_be_empty(timeout=PATIENT)
+    box(page, "Text").fill("A joy from beginning to end.")
+    choose_task(page, "Text classification")
+    expect(page.locator(".hf-label").first).to_contain_text("positive", timeout=PATIENT)
+    expect(box(page, "Text")).to_have_value("A joy from beginning to end.")
+    page.close()
+
+
+def test_two_models_stand_side_by_side_with_their_difference(browser: Browser, app: Server, tiny: Path) -> None:
+    page = open_page(browser, app)
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    fold(page, "Compare")
+    second = box(page, "Second model")
+    second.fill("untrained:embedded:minilm")
+    second.press("Enter")
+    page.get_by_role("button", name="Run both models").click()
+    sides = page.locator(".hf-sides")
+    expect(sides).to_contain_text("A: embedded:sentiment", timeout=PATIENT)
+    expect(sides).to_contain_text("B: untrained:embedded:minilm")
+    expect(sides).to_contain_text("The output is noise")
+    page.get_by_role("button", name="Against its base model").click()
+    expect(sides).to_contain_text("B: embedded:minilm", timeout=PATIENT)
+    shoot(page, "compare-1440-light")
+    page.get_by_role("button", name="Pin this answer").click()
+    expect(page.get_by_text("Pinned. Change something")).to_be_visible()
+    box(page, "Text").fill("Dull, loud and far too long.")
+    run(page)
+    expect(page.locator(".hf-changes")).to_contain_text("negative", timeout=PATIENT)
+    page.close()
+
+
+def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text("id,review\n1,A joy from beginning to end.\n2,  \n3,Dull and far too long.\n")
+    page = open_page(browser, app)
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    fold(page, "A file at once")
+    page.locator("input[type=file]").first.set_input_files(path)
+    column = box(page, "Column of the texts")
+    expect(column).to_have_value("id", timeout=PATIENT)
+    column.click()
+    page.get_by_role("option", name="review").click()
+    page.get_by_role("button", name="Predict every row").click()
+    expect(page.get_by_text("Row 2: Text holds only white space")).to_be_visible(timeout=PATIENT)
+    expect(page.get_by_text("reviews.predictions")).to_be_visible()
+    shoot(page, "file-1440-light")
+    with page.expect_download() as download:
+        page.locator("a[download]:visible").filter(has_text=re.compile("KB|B")).first.click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0] == "id,review,label,score,error"
+    assert lines[1].startswith("1,A joy from beginning to end.,positive,")
+    assert lines[3].startswith("3,Dull and far too long.,negative,")
+    page.close()
+
+
+def test_the_models_card_is_shown_and_unloading_frees_it(browser: Browser, app: Server, zoo: Zoo) -> None:
+    page = open_page(browser, app, query=at("image-classification", zoo("image-classification")))
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    fold(page, "Load, look at and unload the model")
+    box(page, "dtype").click()
+    page.get_by_role("option", name="bfloat16").click()
+    page.get_by_role("button", name="Load and show its card").click()
+    card = page.locator(".hf-wrap")
+    expect(card).to_contain_text("bfloat16", timeout=PATIENT)
+    expect(card).to_contain_text("its config names the architecture ViTForImageClassification")
+    shoot(page, "card-1440-light")
+    page.get_by_role("button", name="Unload").click()
+    expect(page.get_by_text("was unloaded")).to_be_visible()
+    page.get_by_role("button", name="Unload").click()
+    expect(page.get_by_text("is not loaded")).to_be_visible()
+    page.close()
+
+
+def test_a_link_opens_the_tab_in_its_state_and_the_browser_remembers_its_runs(browser: Browser, app: Server) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(f"{app.url}/?task=text-classification&text={quote('Dull <b>&</b> long.')}&top_k=1")
+    expect(page.locator(".hf-label")).to_have_count(1, timeout=PATIENT)
+    expect(box(page, "Text")).to_have_value("Dull <b>&</b> long.")
+    page.get_by_role("link", name="Link to this").click()
+    expect(page.locator(".hf-label")).to_have_count(1, timeout=PATIENT)
+    expect(box(page, "Text")).to_have_value("Dull <b>&</b> long.")
+    page.goto(f"{app.url}/?task=no-such-task")
+    expect(page.locator(".hf-label")).to_have_count(2, timeout=PATIENT)
+    fold(page, "What was run in this browser")
+    kept = page.locator(".hf-history li")
+    expect(kept).to_have_count(3, timeout=PATIENT)
+    expect(kept.last).to_contain_text("negative")
+    kept.last.get_by_role("link").click()
+    expect(box(page, "Text")).to_have_value("Dull <b>&</b> long.", timeout=PATIENT)
+    context.close()
+
+
+def test_a_model_that_is_not_here_is_not_downloaded_because_a_page_was_opened(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    choose_task(page, "Image classification")
+    expect(page.get_by_text("is not on this machine, and the Hub does not answer")).to_be_visible(timeout=20_000)
+    run(page)
+    expect(page.get_by_text("What works without a network")).to_be_visible(timeout=20_000)
+    page.close()
+
+
+def test_an_example_fills_the_panel_and_runs(browser: Browser, app: Server, zoo: Zoo) -> None:
+    page = open_page(browser, app, query=at("table-question-answering", zoo("table-question-answering")))
+    expect(page.locator(".block.hf-answer .hf-cells")).to_contain_text("Rhine", timeout=PATIENT)
+    page.locator(".gallery tr, tbody tr").filter(has_text="Oslo").last.click()
+    expect(page.locator(".block.hf-answer .hf-cells").first).to_contain_text("Lisbon", timeout=PATIENT)
+    page.close()

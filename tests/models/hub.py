@@ -1,0 +1,154 @@
+"""A Hub on this machine, made of folders, and the real client as a child process that asks it things."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT
+
+SHA = "a" * 40
+NOWHERE = "http://127.0.0.1:9"
+
+
+@dataclass
+class Repo:
+    """One repository: its files, and how the Hub answers for it. `status` and `code` refuse the question itself."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    pipeline_tag: str | None = None
+    gated: bool = False
+    status: int = 200
+    code: str = ""
+
+
+def of_folder(folder: Path, **more: Any) -> Repo:
+    """A repository with the files of `folder`."""
+    return Repo({path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}, **more)
+
+
+@contextmanager
+def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
+    """Answer as the Hub does for `repos` (by id); gives the address. Only the revisions main and v1 exist."""
+
+    class Hub(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            return
+
+        def do_HEAD(self) -> None:
+            self.answer(send_body=False)
+
+        def do_GET(self) -> None:
+            self.answer(send_body=True)
+
+        def answer(self, send_body: bool) -> None:
+            parts = self.path.split("?")[0].strip("/").split("/")
+            api = parts[:2] == ["api", "models"]
+            parts = parts[2:] if api else parts
+            repo, rest = repos.get("/".join(parts[:2])), parts[2:]
+            if repo is None:
+                self.reply(b"{}", send_body, 401, {"X-Error-Code": "RepoNotFound"})
+            elif repo.status != 200:
+                self.reply(b"{}", send_body, repo.status, {"X-Error-Code": repo.code} if repo.code else {})
+            elif len(rest) > 1 and rest[1] not in ("main", "v1", SHA):
+                self.reply(b"{}", send_body, 404, {"X-Error-Code": "RevisionNotFound"})
+            elif not api and repo.gated:
+                self.reply(b"{}", send_body, 403, {"X-Error-Code": "GatedRepo"})
+            elif api and rest[:1] == ["tree"]:
+                tree = [
+                    {"type": "file", "path": name, "size": len(content), "oid": f"{index:040x}"}
+                    for index, (name, content) in enumerate(repo.files.items())
+                ]
+                self.reply(json.dumps(tree).encode(), send_body)
+            elif api:
+                info = {
+                    "id": "/".join(parts[:2]),
+                    "sha": SHA,
+                    "pipeline_tag": repo.pipeline_tag,
+                    "gated": "manual" if repo.gated else False,
+                    "siblings": [{"rfilename": name, "size": len(body)} for name, body in repo.files.items()],
+                }
+                self.reply(json.dumps(info).encode(), send_body)
+            else:
+                name = "/".join(rest[2:])
+                tag = {"ETag": f'"{list(repo.files).index(name):040x}"', "X-Repo-Commit": SHA}
+                self.reply(repo.files[name], send_body, headers=tag)
+
+        def reply(self, body: bytes, send_body: bool, status: int = 200, headers: dict[str, str] | None = None) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            if send_body:
+                self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+_ASK = """
+import json, sys, time
+from pathlib import Path
+from hfdemo.errors import DemoError
+from hfdemo.models.configs import infer_task
+from hfdemo.models.hub import hub_bytes
+from hfdemo.models.loading import load
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import local_folder, offline_choices
+from hfdemo.settings import Settings
+
+home, questions = json.loads(sys.argv[1])
+for what, reference, public in questions:
+    settings = Settings(home=Path(home), public=public)
+    seen = []
+    see = lambda *step: seen.append(step)
+    started = time.monotonic()
+    try:
+        if what == "offered":
+            answer = offline_choices(settings)
+        elif what == "task":
+            row, why = infer_task(ModelRef.parse(reference), settings)
+            answer = [row.name, why]
+        elif what == "bytes":
+            answer = hub_bytes(ModelRef.parse(reference), public)
+        elif what == "load":
+            ref = ModelRef.parse(reference)
+            answer = load(ref, "AutoModelForSequenceClassification", settings, progress=see).card()
+        else:
+            answer = str(local_folder(ModelRef.parse(reference), settings, see, weights=what == "folder"))
+    except DemoError as error:
+        answer = f"{type(error).__name__}: {error}"
+    print(json.dumps({"answer": answer, "seen": seen, "seconds": time.monotonic() - started}))
+"""
+
+
+def ask(endpoint: str, home: Path, *questions: Sequence[Any]) -> list[dict[str, Any]]:
+    """Put (what, reference[, public]) to a fresh process whose Hub is `endpoint` and whose cache is below `home`.
+
+    `what` is "folder", "words" (the folder without weights), "load" (its card), "task", "bytes" or "offered". Each
+    answer has "answer", "seen" (the progress) and "seconds".
+    """
+    asked = [(*question, False)[:3] for question in questions]
+    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home / "hf"), "HF_HUB_DISABLE_XET": "1"}
+    environment.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", _ASK, json.dumps([str(home), asked])],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

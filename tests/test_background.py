@@ -1,0 +1,69 @@
+"""Work in a thread: what it tells is heard, its result comes last, and it ends when nobody listens."""
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from threading import Event
+from typing import Any
+
+import pytest
+
+from hfdemo.background import in_background
+from tests.conftest import wait_until
+
+WHERE: ContextVar[str] = ContextVar("WHERE", default="nowhere")
+
+
+def test_the_result_comes_last_and_news_before_it() -> None:
+    def work(tell: Callable[[Any], None]) -> str:
+        tell("half")
+        time.sleep(0.6)
+        return "whole"
+
+    found = list(in_background(work, Event()))
+    assert found[-1] == "whole"
+    assert "half" in found
+    assert None in found  # the heartbeat while nothing is new
+
+
+def test_what_the_work_raises_reaches_the_listener_even_a_panic() -> None:
+    class Panic(BaseException):
+        pass
+
+    def work(tell: Callable[[Any], None]) -> None:
+        raise Panic
+
+    with pytest.raises(Panic):
+        list(in_background(work, Event()))
+
+
+def test_closing_stops_the_work_and_waits_for_its_end() -> None:
+    stop, ended = Event(), Event()
+
+    def work(tell: Callable[[Any], None]) -> None:
+        while not stop.is_set():
+            time.sleep(0.01)
+        ended.set()
+
+    listening = in_background(work, stop)
+    next(listening)
+    listening.close()  # type: ignore[attr-defined]
+    assert ended.is_set()
+
+
+def test_a_listener_that_is_forgotten_stops_the_work_too() -> None:
+    stop, ended = Event(), Event()
+
+    def work(tell: Callable[[Any], None]) -> None:
+        stop.wait(30)
+        ended.set()
+
+    listening = in_background(work, stop)
+    next(listening)
+    del listening
+    wait_until(ended.is_set, 10, "the work's end")
+
+
+def test_the_thread_sees_the_callers_context() -> None:
+    WHERE.set("here")
+    assert list(in_background(lambda tell: WHERE.get(), Event()))[-1] == "here"
