@@ -18,6 +18,8 @@ from pathlib import Path
 # to them. Port 9 (discard) refuses at once.
 _HF_HOME = tempfile.mkdtemp(prefix="hfdemo-tests-")
 os.environ.update(HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=_HF_HOME, GRADIO_ANALYTICS_ENABLED="0")
+# Models of a few thousand weights are slower on two threads than on one, and much slower beside other work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["GRADIO_TEMP_DIR"] = f"{_HF_HOME}/gradio"
 for _name in ("HFDEMO_HOME", "HFDEMO_PUBLIC", "SPACE_ID"):
     os.environ.pop(_name, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +94,11 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Partial:
-    """What there is while a model still generates: `result` in the pipeline's own form, and the bare new text."""
+    """What there is while a model still generates: `result` in the pipeline's own form, the new text, the latest odds."""
 
     result: Any
     text: str
-    seconds: float = field(default=0.0)
+    odds: tuple[Odds, ...] = ()
 
     def to_json(self, folder: Path | None = None) -> dict[str, Any]:
         """What a streaming endpoint sends before the last item."""

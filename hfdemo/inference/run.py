@@ -13,7 +13,7 @@ from typing import Any
 from hfdemo.background import in_background
 from hfdemo.errors import DemoError
 from hfdemo.inference.prediction import Partial, Prediction, Setup, Shapes, Stages
-from hfdemo.inference.watch import Watch
+from hfdemo.inference.watch import Odds, Watch
 from hfdemo.media import check_video, read_audio, read_image
 from hfdemo.models.configs import load_config
 from hfdemo.models.foreign import foreign
@@ -25,6 +25,7 @@ from hfdemo.models.sources import local_folder
 from hfdemo.tasks import PROCESSORS, Call, Task
 
 SPEECH_RATE = 16_000
+LATEST_ODDS = 24
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ def predict(
         decoded = task.adapt(loaded, decoded)
     job = Job(task.call(decoded, parameters), decoded, parameters)
 
-    def hear(text: str) -> None:
+    def hear(text: str, odds: Sequence[Odds]) -> None:
         if told is not None and task.stream is not None:
-            told(Partial(task.stream(decoded, parameters, text), text))
+            told(Partial(task.stream(decoded, parameters, text), text, tuple(odds[-LATEST_ODDS:])))
 
     def work(jobs: Sequence[Job]) -> list[Prediction]:
         # Others' calls in the same turn are not this caller's to stop.
@@ -139,7 +140,7 @@ def pipeline_for(task: Task, loaded: LoadedModel) -> Any:
 
 
 def _run(
-    task: Task, loaded: LoadedModel, jobs: Sequence[Job], stop: Event | None, told: Callable[[str], None]
+    task: Task, loaded: LoadedModel, jobs: Sequence[Job], stop: Event | None, told: Callable[[str, Sequence[Odds]], None]
 ) -> list[Prediction]:
     """The pipeline's own answers to `jobs`, which differ in nothing but their inputs."""
     import torch
@@ -247,7 +248,7 @@ def _shapes(tensors: Mapping[str, Any]) -> Shapes:
 def _warnings(loaded: LoadedModel, job: Job, stages: Stages) -> tuple[str, ...]:
     said = [] if loaded.report.trustworthy else [str(loaded.report)]
     text, read = job.inputs.get("text"), len(stages.token_ids)
-    if text and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:
+    if isinstance(text, str) and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:
         tokens = len(loaded.tokenizer(text, job.inputs.get("text_pair"))["input_ids"])
         if tokens > read:
             said.append(f"The text has {tokens:,} tokens; the model reads {read:,}. The rest was cut off.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -28,13 +28,13 @@ class Watch:
     """A context in which every forward pass and every `generate` of one model is seen.
 
     `inputs` and `outputs` are the tensors of the first forward pass, on the CPU; `forward_seconds` is the time inside
-    the model, `after_seconds` the time from its last return to the end. While it generates, `told(text)` hears all
-    text so far after each token, and setting `stop` ends it within one token, with what it has. Where nothing is
+    the model, `after_seconds` the time from its last return to the end. While it generates, `told(text, odds)`
+    hears all text and odds so far after each token, and setting `stop` ends it within one token, with what it has. Where nothing is
     generated, `stop` raises Stopped before the next forward pass. `drawn` says whether the model drew random numbers.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, stop: Event | None = None, told: Callable[[str], None] | None = None
+        self, model: Any, tokenizer: Any, stop: Event | None = None, told: Callable[[str, Sequence[Odds]], None] | None = None
     ) -> None:
         self._model, self._tokenizer, self._stop, self._told = model, tokenizer, stop, told
         self.inputs: dict[str, Any] = {}
@@ -152,7 +152,7 @@ class Watch:
         if len(new) == 1 and self._logits is not None and self._logits.ndim == 3:
             self.odds.append(self._odds(self._logits[0, -1], int(new[0, -1])))
         if self._told is not None:
-            self._told(self._tokenizer.decode(new[0], skip_special_tokens=True))
+            self._told(self._tokenizer.decode(new[0], skip_special_tokens=True), self.odds)
 
     def _odds(self, logits: Any, token: int) -> Odds:
         probabilities = logits.float().softmax(-1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks.by_hand.speech import speak, transcribe
-from hfdemo.tasks.calling import chosen
+from hfdemo.tasks.calling import check_numbers, chosen
 from hfdemo.tasks.common_fields import AUDIO, count
 from hfdemo.tasks.explaining import MOST_ROWS
 from hfdemo.tasks.field import Field
@@ -175,7 +175,10 @@ RECOGNITION = Task(
 
 
 def _call_speech(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    return Call((inputs["text"],), chosen(parameters, "generate_kwargs", "forward_params"))
+    kwargs = chosen(parameters, "generate_kwargs", "forward_params")
+    for name, values in kwargs.items():
+        check_numbers(name, values)
+    return Call((inputs["text"],), kwargs)
 
 
 def _narrow_speech(loaded: Any) -> Mapping[str, Field | str]:

@@ -156,9 +156,10 @@ TASKS = (
         group="Text",
         summary=(
             "The hidden states of the last layer: one vector per token, [1, tokens, hidden size]. Averaged over the "
-            'tokens they make a sentence embedding. `pipeline("feature-extraction", model=...)(text)`'
+            "tokens they make a sentence embedding, and several texts can be compared by theirs. "
+            '`pipeline("feature-extraction", model=...)(text)`'
         ),
-        inputs=(TEXT,),
+        inputs=(replace(TEXT, kind="texts", help="one text, or several to compare"),),
         parameters=(
             Field(
                 "tokenize_kwargs",
@@ -175,7 +176,7 @@ TASKS = (
         processors=("tokenizer",),
         default_model="embedded:minilm",
         examples=(
-            {"text": "The ferry leaves at seven."},
+            {"text": ["The ferry leaves at seven.", "When does the boat go?", "He bakes bread every Sunday."]},
             {"text": "A tokenizer, a model and some arithmetic."},
         ),
     ),

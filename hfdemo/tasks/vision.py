@@ -15,7 +15,7 @@ from hfdemo.tasks.by_hand.vision import (
     extract_image_features,
     match_keypoints,
 )
-from hfdemo.tasks.calling import chosen
+from hfdemo.tasks.calling import check_numbers, chosen
 from hfdemo.tasks.common_fields import FIVE_LABELS, FUNCTION_TO_APPLY, IMAGE, count, share
 from hfdemo.tasks.explaining import explain_classification
 from hfdemo.tasks.field import Field
@@ -36,6 +36,7 @@ DESK = {"image": MEDIA / "desk.png"}
 
 
 def _call_with_image(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    check_numbers("image_processor_kwargs", parameters.get("image_processor_kwargs") or {})
     return Call((inputs["image"],), chosen(parameters))
 
 

@@ -11,8 +11,9 @@ from hfdemo.devices import find_device
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.memory import ModelCache
 from hfdemo.settings import Settings
-from hfdemo.ui import drawings, finetuning, html, inference, tokens
-from hfdemo.ui.theme import CSS, theme
+from hfdemo.ui import finetuning, html, inference, tokens
+from hfdemo.ui.styles import CSS
+from hfdemo.ui.theme import theme
 
 
 def build(settings: Settings) -> gr.Blocks:
@@ -40,7 +41,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What `demo.launch` needs besides an address: the look, the limits and the MCP server."""
     return {
         "theme": theme(),
-        "css": CSS + drawings.CSS,
+        "css": CSS,
         "mcp_server": True,
         "show_error": True,
         "ssr_mode": False,

@@ -14,7 +14,7 @@ from hfdemo.inference import Prediction, predict
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import base_of, offline_choices
 from hfdemo.tasks import Task
-from hfdemo.ui import drawings, html
+from hfdemo.ui import answers, differences, drawings, html
 
 Meant = Callable[[tuple[Any, ...]], dict[str, Any]]
 
@@ -101,7 +101,7 @@ def side_by_side(task: Task, left: Prediction, right: Prediction) -> str:
         title = ", ".join([found.model, *(f"{name}={found.parameters[name]}" for name in names)])
         took = html.facts([("run", f"{1000 * found.seconds['run']:.0f} ms")])
         sides.append((title, drawings.drawn(task.output, found) + took))
-    differs = drawings.comparison(left.result, right.result)
+    differs = differences.comparison(left.result, right.result)
     if not differs and task.output in ("text", "chat", "transcript"):
-        differs = drawings.difference(html.gist(left.output), html.gist(right.output))
-    return html.two_sides(*sides, differs)
+        differs = differences.difference(answers.gist(left.output), answers.gist(right.output))
+    return answers.two_sides(sides[0], sides[1], differs)

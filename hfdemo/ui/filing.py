@@ -16,7 +16,7 @@ from hfdemo.background import in_background
 from hfdemo.inference import FilePrediction, predict_file
 from hfdemo.tables import read_table
 from hfdemo.tasks import Task
-from hfdemo.ui import html
+from hfdemo.ui import answers, html
 
 NONE = "(none)"
 
@@ -93,12 +93,12 @@ def filing(
         for found in in_background(predict_all, ending):
             if isinstance(found, FilePrediction):
                 yield (
-                    html.file_facts(found),
+                    answers.file_facts(found),
                     gr.update(value=pd.DataFrame(found.preview, columns=list(found.columns)), visible=True),
                     gr.update(value=str(found.path), visible=True),
                 )
             else:
-                yield (html.counting(*found) if found else gr.skip()), gr.skip(), gr.skip()
+                yield (answers.counting(*found) if found else gr.skip()), gr.skip(), gr.skip()
 
     run.click(
         at_the_edge(work, html.plain),

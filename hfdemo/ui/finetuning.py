@@ -19,7 +19,7 @@ from hfdemo.finetuning.events import Event, Started
 from hfdemo.finetuning.runs import Run
 from hfdemo.models.sources import offline_choices
 from hfdemo.tokenization.padding import STRATEGIES
-from hfdemo.ui import charts, html
+from hfdemo.ui import charts, html, training
 from hfdemo.ui.panel import RUN_BUTTON
 
 ABOUT = (
@@ -230,13 +230,13 @@ def _watch(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.D
         same_state = f"{found.id} {status.state}" == " ".join(shown.split()[:2])
         return (
             gr.skip() if same_list else gr.update(choices=_run_choices(endpoints)),
-            html.progress(found.id, status, *_beginning(events)),
+            training.progress(found.id, status, *_beginning(events)),
             gr.update(interactive=status.active),
             gr.update(interactive=has_model, variant="primary" if has_model else "secondary"),
             gr.update(interactive=not status.active),
             _chart(charts.loss_table(events)),
             _chart(charts.metrics_table(events)),
-            "" if report is None else html.scores(report) + html.confusion(report),
+            "" if report is None else training.scores(report) + training.confusion(report),
             gr.skip() if same_state else _errors(found) if report else None,
             found.script(),
             json.dumps(found.config.to_json(), indent=2, ensure_ascii=False),
@@ -297,7 +297,7 @@ def _summary(endpoints: Endpoints, file: Any, dataset: str, mapped: Mapped | Non
     try:
         tables = read_tables(dataset, endpoints.settings, uploaded_path(file))
         found = inspect(tables, mapped)
-        drawn = html.data_summary(found.rows, found.splits, found.labels, found.problems)
+        drawn = training.data_summary(found.rows, found.splits, found.labels, found.problems)
         if mapped is None or not (mapped.text_column and mapped.label_column):
             return drawn
         columns: dict[str, Any] = {name: column or "" for name, column in asdict(mapped).items()}

@@ -12,7 +12,7 @@ from hfdemo.models.configs import infer_task
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices
 from hfdemo.tasks import TASKS, Task, find_task
-from hfdemo.ui import html
+from hfdemo.ui import answers, html
 from hfdemo.ui.links import opened
 from hfdemo.ui.panel import panel
 
@@ -115,11 +115,12 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
             progress(tuple(heard[-2:]), desc=f"{heard[0]} {reference}", unit="bytes")
 
         row, why = infer_task(ModelRef.parse(reference), endpoints.settings)
-        return html.card(endpoints.load(reference, row, kind, how or None, report), why)
+        found = endpoints.load(reference, row, kind, how or None, report)
+        return answers.card({"task": row.name, **found}, why)
 
     load.click(at_the_edge(look, html.plain), [model, dtype, attention], card, api_visibility="private", **HEAVY)
     unload.click(
-        at_the_edge(lambda reference: html.unloaded(endpoints.unload_model(reference)), html.plain),
+        at_the_edge(lambda reference: answers.unloaded(endpoints.unload_model(reference)), html.plain),
         model,
         card,
         api_visibility="private",
@@ -149,7 +150,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         past = gr.HTML(html.empty("Nothing yet. Each run is kept here, in this browser only, with its parameters."))
         forget = gr.Button("Forget all", size="sm")
     forget.click(lambda: [], outputs=history, api_visibility="private")
-    gr.on([demo.load, history.change], html.history, history, past, api_visibility="private", show_progress="hidden")
+    gr.on([demo.load, history.change], answers.history, history, past, api_visibility="private", show_progress="hidden")
 
     def leave(request: gr.Request) -> None:
         running.stop(request.session_hash)

@@ -17,7 +17,7 @@ from hfdemo.models.hub import hub_bytes
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import is_here
 from hfdemo.tasks import Task
-from hfdemo.ui import drawings, html
+from hfdemo.ui import answers, drawings, html, writing
 from hfdemo.ui.compare import comparison
 from hfdemo.ui.filing import filing
 from hfdemo.ui.links import link
@@ -69,7 +69,7 @@ def panel(
                 label="Try one of these",
             )
         with gr.Column(scale=6, min_width=320):
-            answer = gr.HTML(html.empty("The answer will stand here."), label="Answer", elem_classes="hf-answer")
+            answer = gr.HTML(html.empty("The answer will stand here."), label="Answer", elem_classes="hf-result")
             with gr.Accordion("Inside the pipeline", open=True):
                 inside = gr.HTML(html.empty("The three stages of the run will stand here."))
             with gr.Accordion("Look at the odds", open=False, visible=task.stream is not None):
@@ -121,7 +121,10 @@ def panel(
                 elif item is None:
                     yield {stop: gr.skip()}
                 else:
-                    yield {answer: _so_far(task, item, wanted, time.perf_counter() - began)}
+                    yield {
+                        answer: _so_far(task, item, wanted, time.perf_counter() - began),
+                        odds: writing.odds([vars(step) for step in item.odds]),
+                    }
             assert done is not None
             root = str(request.request.base_url).rstrip("/")
             codes_now = prediction_snippets(task, done, wanted, endpoints.settings, root)
@@ -139,16 +142,16 @@ def panel(
             "task": task.title,
             "model": reference,
             "link": address,
-            "said": html.gist(done.output),
+            "said": answers.gist(done.output),
             "at": time.time(),
         }
         yield {
-            answer: drawings.drawn(task.output, done) + html.prediction_facts(done) + html.link_to(address),
-            inside: html.stages(done.stages, done.seconds),
-            odds: drawings.odds([vars(step) for step in done.odds])
+            answer: drawings.drawn(task.output, done) + answers.prediction_facts(done) + answers.link_to(address),
+            inside: answers.stages(done.stages, done.seconds),
+            odds: writing.odds([vars(step) for step in done.odds])
             if done.odds
             else html.empty("No odds to show: nothing was generated, or by several beams at once."),
-            raw: json.dumps(html.shortened(done.output), indent=2, ensure_ascii=False),
+            raw: json.dumps(answers.shortened(done.output), indent=2, ensure_ascii=False),
             **dict(zip(codes, (codes_now.pipeline, codes_now.by_hand, codes_now.client, codes_now.curl), strict=True)),
             **dict(zip(parameters, allowed(task.parameters, done.allowed), strict=True)),
             **_next_turn(task, done, inputs),
@@ -209,7 +212,7 @@ def _open(endpoints: Endpoints, model: gr.Dropdown, answer: gr.HTML, wires: dict
         try:
             ref = ModelRef.parse(reference)
             found = is_here(ref, endpoints.settings)
-            said = gr.skip() if found else html.download(reference, hub_bytes(ref.origin, endpoints.settings.public))
+            said = gr.skip() if found else answers.download(reference, hub_bytes(ref.origin, endpoints.settings.public))
         except DemoError as error:
             found, said = False, html.notes([str(error)])
         return gr.Timer(active=False), said, found

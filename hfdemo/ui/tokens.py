@@ -14,7 +14,7 @@ from hfdemo.models.sources import offline_choices
 from hfdemo.snippets import tokenization_script
 from hfdemo.tokenization.encoding import Options, encode
 from hfdemo.tokenization.padding import Waste
-from hfdemo.ui import html
+from hfdemo.ui import batches, html
 
 ABOUT = (
     "The tokenizer cuts text into pieces of its vocabulary and looks up their ids; padding makes the rows of a batch "
@@ -91,7 +91,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> None:
         given |= {"padding_side": side} if side else {}
         given |= {} if special else {"add_special_tokens": False}
         script = tokenization_script(tokenizer, batch, seconds, given, endpoints.settings)
-        return html.token_rows(encoding, Waste(slots, sum(encoding.lengths))), script
+        return batches.token_rows(encoding, Waste(slots, sum(encoding.lengths))), script
 
     inputs = [texts, pairs, tokenizer, padding, truncation, max_length, special, side, multiple]
     wires: dict[str, Any] = {

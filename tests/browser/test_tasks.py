@@ -42,7 +42,7 @@ def test_an_answer_is_drawn_as_what_it_is(
         page = open_page(browser, app, width, mode, at(task, zoo(task)))
         broken: list[str] = []
         page.on("pageerror", lambda error, found=broken: found.append(str(error)))
-        answer = page.locator(".block.hf-answer")
+        answer = page.locator(".block.hf-result")
         expect(answer.locator(sign).first).to_be_attached(timeout=PATIENT)
         if text:
             expect(answer).to_contain_text(text)
@@ -57,7 +57,7 @@ def test_an_answer_is_drawn_as_what_it_is(
 
 def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server, zoo: Zoo) -> None:
     page = open_page(browser, app, query=at("text-generation", zoo("text-generation"), max_new_tokens="900"))
-    bubbles = page.locator(".block.hf-answer .hf-bubble")
+    bubbles = page.locator(".block.hf-result .hf-bubble")
     expect(bubbles.nth(1)).not_to_be_empty(timeout=PATIENT)
     stop = page.get_by_role("button", name="Stop", exact=True).first
     stop.click()
@@ -78,14 +78,14 @@ def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server,
     box(page, "Text").fill("A lamp")
     page.get_by_label("Raw prompt").check()
     run(page)
-    expect(page.locator(".block.hf-answer")).to_contain_text("A lamp", timeout=PATIENT)
+    expect(page.locator(".block.hf-result")).to_contain_text("A lamp", timeout=PATIENT)
     expect(bubbles).to_have_count(0)
     page.close()
 
 
 def test_another_task_stops_what_runs_and_takes_the_text_along(browser: Browser, app: Server, zoo: Zoo) -> None:
     page = open_page(browser, app, query=at("text-generation", zoo("text-generation"), max_new_tokens="1000"))
-    expect(page.locator(".block.hf-answer .hf-bubble").nth(1)).not_to_be_empty(timeout=PATIENT)
+    expect(page.locator(".block.hf-result .hf-bubble").nth(1)).not_to_be_empty(timeout=PATIENT)
     box(page, "Text").fill("A joy from beginning to end.")
     choose_task(page, "Text classification")
     expect(page.locator(".hf-label").first).to_contain_text("positive", timeout=PATIENT)
@@ -132,7 +132,7 @@ def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: 
     expect(page.get_by_text("reviews.predictions")).to_be_visible()
     shoot(page, "file-1440-light")
     with page.expect_download() as download:
-        page.locator("a[download]:visible").filter(has_text=re.compile("KB|B")).first.click()
+        page.locator("a[download]:visible").last.click()
     lines = Path(download.value.path()).read_text().splitlines()
     assert lines[0] == "id,review,label,score,error"
     assert lines[1].startswith("1,A joy from beginning to end.,positive,")
@@ -190,7 +190,7 @@ def test_a_model_that_is_not_here_is_not_downloaded_because_a_page_was_opened(br
 
 def test_an_example_fills_the_panel_and_runs(browser: Browser, app: Server, zoo: Zoo) -> None:
     page = open_page(browser, app, query=at("table-question-answering", zoo("table-question-answering")))
-    expect(page.locator(".block.hf-answer .hf-cells")).to_contain_text("Rhine", timeout=PATIENT)
+    expect(page.locator(".block.hf-result .hf-cells")).to_contain_text("Rhine", timeout=PATIENT)
     page.locator(".gallery tr, tbody tr").filter(has_text="Oslo").last.click()
-    expect(page.locator(".block.hf-answer .hf-cells").first).to_contain_text("Lisbon", timeout=PATIENT)
+    expect(page.locator(".block.hf-result .hf-cells").first).to_contain_text("Lisbon", timeout=PATIENT)
     page.close()

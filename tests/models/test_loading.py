@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -241,9 +240,14 @@ def test_an_attention_or_dtype_that_does_not_exist_is_refused(settings: Settings
     assert "Pick one of: auto, float32" in said(settings, tiny, Need((CLASSIFIER,), dtype="float12"))
 
 
-@pytest.mark.skipif(bool(find_spec("flash_attn")), reason="flash-attn is installed here")
-def test_flash_attention_without_its_package_is_refused(settings: Settings, tiny: Path) -> None:
-    assert "flash-attn" in said(settings, tiny, Need((CLASSIFIER,), attention="flash_attention_2"))
+def test_flash_attention_is_used_where_it_can_be_and_refused_where_not(settings: Settings, tiny: Path) -> None:
+    from transformers.utils import is_flash_attn_2_available
+
+    need = Need((CLASSIFIER,), dtype="bfloat16", attention="flash_attention_2")
+    if is_flash_attn_2_available():
+        assert load(ModelRef.parse(str(tiny)), need, settings).card()["attention"] == "flash_attention_2"
+    else:
+        assert "flash-attn" in said(settings, tiny, need)
 
 
 # --- What the card says ---------------------------------------------------------------------------------------------

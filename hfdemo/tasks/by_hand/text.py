@@ -35,16 +35,19 @@ def classify_text(
 
 
 def extract_features(
-    model: Any, tokenizer: Any, text: str, tokenize_kwargs: dict[str, Any] | None = None
-) -> list[list[list[float]]]:
-    """Return the last hidden states: one vector per token, as [1, tokens, hidden size]."""
+    model: Any, tokenizer: Any, text: str | list[str], tokenize_kwargs: dict[str, Any] | None = None
+) -> list[Any]:
+    """Return the last hidden states: one vector per token, as [1, tokens, hidden size]; a list of these for a list."""
     import torch
 
     settings = {"truncation": True, **(tokenize_kwargs or {})}
-    inputs = tokenizer(text, return_tensors="pt", **settings).to(model.device)
-    with torch.no_grad():
-        outputs = model(**inputs)
-    return outputs[0].tolist()
+    found = []
+    for each in [text] if isinstance(text, str) else text:
+        inputs = tokenizer(each, return_tensors="pt", **settings).to(model.device)
+        with torch.no_grad():
+            outputs = model(**inputs)
+        found.append(outputs[0].tolist())
+    return found[0] if isinstance(text, str) else found
 
 
 def fill_mask(
