@@ -92,10 +92,16 @@ def test_a_panic_frees_the_turn_for_the_next() -> None:
 
 
 def test_who_is_stopped_in_line_leaves_it() -> None:
-    turns, stop, done = Turns(), Event(), []
+    turns, stop = Turns(), Event()
+    done: list[int] = []
     _, free = held(turns)
+
+    def work(jobs: Sequence[int]) -> list[int]:
+        done.extend(jobs)
+        return list(jobs)
+
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(turns.take, 1, lambda jobs: done.extend(jobs) or list(jobs), "key", stop)
+        future = pool.submit(turns.take, 1, work, "key", stop)
         wait_until(lambda: in_line(turns, "key") == 1, 10, "it stands in line")
         stop.set()
         with pytest.raises(Stopped):

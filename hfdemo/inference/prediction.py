@@ -94,7 +94,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Partial:
-    """What there is while a model still generates: `result` in the pipeline's own form, the new text, the latest odds."""
+    """What there is while a model generates: `result` in the pipeline's own form, the new text, the latest odds."""
 
     result: Any
     text: str

@@ -140,7 +140,11 @@ def pipeline_for(task: Task, loaded: LoadedModel) -> Any:
 
 
 def _run(
-    task: Task, loaded: LoadedModel, jobs: Sequence[Job], stop: Event | None, told: Callable[[str, Sequence[Odds]], None]
+    task: Task,
+    loaded: LoadedModel,
+    jobs: Sequence[Job],
+    stop: Event | None,
+    told: Callable[[str, Sequence[Odds]], None],
 ) -> list[Prediction]:
     """The pipeline's own answers to `jobs`, which differ in nothing but their inputs."""
     import torch

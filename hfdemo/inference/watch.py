@@ -28,13 +28,18 @@ class Watch:
     """A context in which every forward pass and every `generate` of one model is seen.
 
     `inputs` and `outputs` are the tensors of the first forward pass, on the CPU; `forward_seconds` is the time inside
-    the model, `after_seconds` the time from its last return to the end. While it generates, `told(text, odds)`
-    hears all text and odds so far after each token, and setting `stop` ends it within one token, with what it has. Where nothing is
-    generated, `stop` raises Stopped before the next forward pass. `drawn` says whether the model drew random numbers.
+    the model, `after_seconds` the time from its last return to the end. While it generates, `told(text, odds)` hears
+    all text and odds so far after each token, and setting `stop` ends it within one token, with what it has. Where
+    nothing is generated, `stop` raises Stopped before the next forward pass. `drawn` says whether the model drew random
+    numbers.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, stop: Event | None = None, told: Callable[[str, Sequence[Odds]], None] | None = None
+        self,
+        model: Any,
+        tokenizer: Any,
+        stop: Event | None = None,
+        told: Callable[[str, Sequence[Odds]], None] | None = None,
     ) -> None:
         self._model, self._tokenizer, self._stop, self._told = model, tokenizer, stop, told
         self.inputs: dict[str, Any] = {}

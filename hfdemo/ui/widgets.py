@@ -106,7 +106,8 @@ def _number_shown(value: Any) -> str:
 
 def _number_meant(held: str) -> Any:
     try:
-        return float(held) if held.strip() else None
+        number = float(held) if held.strip() else None
+        return int(number) if number is not None and number.is_integer() else number
     except ValueError:  # the field's own check says what is wrong with it
         return held
 

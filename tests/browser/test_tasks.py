@@ -1,11 +1,13 @@
 """Run a model in a real browser: answers of every kind, streaming and its stop, files, comparisons, links, history."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from gradio_client import Client
 from playwright.sync_api import Browser, expect
 
 from tests.browser.pages import app, box, browser, choose_task, fits, fold, open_page, run, shoot
@@ -17,7 +19,7 @@ Zoo = Callable[[str], Path]
 PATIENT = 40_000  # milliseconds: nothing trains here
 
 KINDS = [
-    ("token-classification", ".hf-span", "Ada Lovelace"),
+    ("token-classification", ".hf-span", "in London in 1833."),
     ("object-detection", "figure", "car"),
     ("depth-estimation", "input[type=range]", None),
     ("automatic-speech-recognition", "audio", "lamp"),
@@ -55,8 +57,30 @@ def test_an_answer_is_drawn_as_what_it_is(
         page.close()
 
 
-def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server, zoo: Zoo) -> None:
-    page = open_page(browser, app, query=at("text-generation", zoo("text-generation"), max_new_tokens="900"))
+@pytest.fixture(scope="module")
+def talker(zoo: Zoo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that talks slowly enough to be interrupted, and never stops by itself."""
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("talker")
+    tokenizer = AutoTokenizer.from_pretrained(zoo("text-generation"))
+    tokenizer.model_max_length = 4096
+    tokenizer.save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=384,
+        intermediate_size=1024,
+        num_hidden_layers=16,
+        num_attention_heads=8,
+        max_position_embeddings=4096,
+        eos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server, talker: Path) -> None:
+    page = open_page(browser, app, query=at("text-generation", talker, max_new_tokens="2000"))
     bubbles = page.locator(".block.hf-result .hf-bubble")
     expect(bubbles.nth(1)).not_to_be_empty(timeout=PATIENT)
     stop = page.get_by_role("button", name="Stop", exact=True).first
@@ -83,8 +107,20 @@ def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server,
     page.close()
 
 
-def test_another_task_stops_what_runs_and_takes_the_text_along(browser: Browser, app: Server, zoo: Zoo) -> None:
-    page = open_page(browser, app, query=at("text-generation", zoo("text-generation"), max_new_tokens="1000"))
+def test_closing_the_tab_ends_the_computation(browser: Browser, app: Server, talker: Path) -> None:
+    """The device is free at once: the next call does not wait for 2,000 tokens of a page that is gone."""
+    page = open_page(browser, app, query=at("text-generation", talker, max_new_tokens="2000"))
+    expect(page.locator(".block.hf-result .hf-bubble").nth(1)).not_to_be_empty(timeout=PATIENT)
+    page.close()
+    client = Client(app.url, verbose=False)
+    began = time.monotonic()
+    short = client.predict("Next", model=str(talker), max_new_tokens=20, api_name="/text_generation")
+    waited = time.monotonic() - began
+    assert waited < 20 * short["seconds"]["run"], "2,000 tokens are a hundred times as many"
+
+
+def test_another_task_stops_what_runs_and_takes_the_text_along(browser: Browser, app: Server, talker: Path) -> None:
+    page = open_page(browser, app, query=at("text-generation", talker, max_new_tokens="2000"))
     expect(page.locator(".block.hf-result .hf-bubble").nth(1)).not_to_be_empty(timeout=PATIENT)
     box(page, "Text").fill("A joy from beginning to end.")
     choose_task(page, "Text classification")
@@ -151,9 +187,9 @@ def test_the_models_card_is_shown_and_unloading_frees_it(browser: Browser, app: 
     expect(card).to_contain_text("bfloat16", timeout=PATIENT)
     expect(card).to_contain_text("its config names the architecture ViTForImageClassification")
     shoot(page, "card-1440-light")
-    page.get_by_role("button", name="Unload").click()
+    page.get_by_role("button", name="Unload", exact=True).click()
     expect(page.get_by_text("was unloaded")).to_be_visible()
-    page.get_by_role("button", name="Unload").click()
+    page.get_by_role("button", name="Unload", exact=True).click()
     expect(page.get_by_text("is not loaded")).to_be_visible()
     page.close()
 

@@ -28,7 +28,7 @@ def test_the_stages_lead_from_the_text_to_the_answer(models: ModelCache, tiny: P
     assert stages.outputs == (("logits", (1, 3)),)
     assert found is not None
     assert found.columns == ("label", "logit", "softmax")
-    logits, scores = ([row[column] for row in found.rows] for column in (1, 2))
+    logits, scores = ([float(row[column]) for row in found.rows] for column in (1, 2))
     total = sum(math.exp(logit) for logit in logits)
     assert scores == pytest.approx([math.exp(logit) / total for logit in logits], abs=1e-6)
     by_label = {item["label"]: item["score"] for item in prediction.output}
