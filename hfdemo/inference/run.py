@@ -250,7 +250,7 @@ def _shapes(tensors: Mapping[str, Any]) -> Shapes:
 
 
 def _warnings(loaded: LoadedModel, job: Job, stages: Stages) -> tuple[str, ...]:
-    said = [] if loaded.report.trustworthy else [str(loaded.report)]
+    said = [*([] if loaded.report.trustworthy else [str(loaded.report)]), *loaded.warnings]
     text, read = job.inputs.get("text"), len(stages.token_ids)
     if isinstance(text, str) and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:
         tokens = len(loaded.tokenizer(text, job.inputs.get("text_pair"))["input_ids"])

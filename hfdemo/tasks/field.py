@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,7 @@ def _check_texts(field: Field, value: Any, max_characters: int) -> str | list[st
 
 def _check_number(field: Field, value: Any, _: int) -> int | float:
     kind = "a whole number" if field.whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise DemoError(f"{field.label} must be {kind}, but {value!r} was sent.")
     if field.whole and value != int(value):
         raise DemoError(f"{field.label} must be a whole number, but {value!r} was sent.")

@@ -116,7 +116,8 @@ def history(entries: Sequence[Mapping[str, Any]]) -> str:
         target = str(entry["link"] or "")
         # Only what this page wrote itself may be followed: the browser's storage is anybody's.
         opens = f"<a href='{escape(target)}'>{named}</a>" if target.startswith("?") else named
-        return f"<li>{opens}<span>{escape(str(entry['said'])[:160])}</span></li>"
+        chosen = f"<code>{escape(entry['set'])}</code>" if entry.get("set") else ""
+        return f"<li>{opens}{chosen}<span>{escape(str(entry['said'])[:160])}</span></li>"
 
     return f"<ul class='hf-history'>{''.join(map(row, entries))}</ul>"
 

@@ -142,8 +142,8 @@ def panel(
             "task": task.title,
             "model": reference,
             "link": address,
+            "set": _set(task, wanted),
             "said": answers.gist(done.output),
-            "at": time.time(),
         }
         yield {
             answer: drawings.drawn(task.output, done) + answers.prediction_facts(done) + answers.link_to(address),
@@ -250,6 +250,12 @@ def _as_chat(
             return values
     said = {"role": "user", "content": values.pop("text")}
     return {**values, names[0]: [*past, said]}
+
+
+def _set(task: Task, values: Mapping[str, Any]) -> str:
+    """The parameters that were set, in words."""
+    said = ((field.name, values.get(field.name, field.default), field.default) for field in task.parameters)
+    return ", ".join(f"{name}={value}" for name, value, default in said if value not in ("", default))
 
 
 def _as_turn(task: Task, values: Mapping[str, Any]) -> dict[str, Any]:
