@@ -22,4 +22,4 @@ One text's way through: ui/panel.py -> inference.predict -> models.loading -> th
 -> ui/drawings.py. A call over the API enters at api.py and meets the same inference.predict.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

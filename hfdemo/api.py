@@ -20,7 +20,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import EXAMPLE_NAMES, read_tables
 from hfdemo.finetuning.dataset import inspect as inspect_tables
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.inference import need_of, predict, predict_file, stream
+from hfdemo.inference import Partial, Prediction, need_of, predict, predict_file, stream
 from hfdemo.models.configs import infer_task
 from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
@@ -138,7 +138,7 @@ class Endpoints:
         def streaming(*args: Any, **kwargs: Any) -> Iterator[dict]:
             reference, values = given(args, kwargs)
             for item in stream(self.models, task, reference, values, threading.Event()):
-                if item is not None:
+                if isinstance(item, Partial | Prediction):
                     yield item.to_json(self.results())
 
         function: Any = endpoint if task.stream is None else streaming

@@ -93,6 +93,15 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Loading:
+    """How far the files of a model are: `what` is going on, and bytes."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Partial:
     """What there is while a model generates: `result` in the pipeline's own form, the new text, the latest odds."""
 

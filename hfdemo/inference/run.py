@@ -12,7 +12,7 @@ from typing import Any
 
 from hfdemo.background import in_background
 from hfdemo.errors import DemoError
-from hfdemo.inference.prediction import Partial, Prediction, Setup, Shapes, Stages
+from hfdemo.inference.prediction import Loading, Partial, Prediction, Setup, Shapes, Stages
 from hfdemo.inference.watch import Odds, Watch
 from hfdemo.media import check_video, read_audio, read_image
 from hfdemo.models.configs import load_config
@@ -109,12 +109,19 @@ def predict(
 
 def stream(
     models: ModelCache, task: Task, model: str | None, values: Mapping[str, Any], stop: Event, **options: Any
-) -> Iterator[Partial | Prediction | None]:
-    """What `predict` returns as the last item, and before it a Partial whenever there is new text, else None.
+) -> Iterator[Loading | Partial | Prediction | None]:
+    """What `predict` returns as the last item; before it Loading while files come in, then Partial for new text.
 
-    Closing this generator stops the computation: see `in_background`.
+    Closing this generator stops the computation: see `in_background`, which also sends a None now and then.
     """
-    return in_background(lambda tell: predict(models, task, model, values, stop=stop, told=tell, **options), stop)
+
+    def work(tell: Callable[[Any], None]) -> Prediction:
+        def report(what: str, done: int, total: int) -> None:
+            tell(Loading(what, done, total))
+
+        return predict(models, task, model, values, progress=report, told=tell, stop=stop, **options)
+
+    return in_background(work, stop)
 
 
 def _decoded(task: Task, inputs: Mapping[str, Any], loaded: LoadedModel) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hfdemo.inference import FilePrediction, Prediction, Stages
+from hfdemo.inference import FilePrediction, Loading, Prediction, Stages
 from hfdemo.tokenization.encoding import Cell
 from hfdemo.ui.batches import SHOWN_SLOTS, strip, token_cell, value_cell
 from hfdemo.ui.html import bar, code, empty, escape, facts, notes, table, titled
@@ -62,7 +62,19 @@ def download(reference: str, size: int | None) -> str:
     """What stands where the answer will be while the model is still on the Hub; `size` in bytes if it is known."""
     if size is None:
         return empty(f"`{reference}` is not on this machine, and the Hub does not answer. Pick another model.")
-    return empty(f"`{reference}` is not on this machine yet: Run downloads {size / 1e6:,.0f} MB first.")
+    return empty(f"`{reference}` is not on this machine yet: Run downloads {_megabytes(size)} first.")
+
+
+def loading(reference: str, state: Loading) -> str:
+    """A bar while a model's files come in or its weights are read."""
+    share = state.done / state.total if state.total else 0.0
+    return f"<p>{escape(state.what)} <code>{escape(reference)}</code></p>{bar(share)}" + facts(
+        [("", f"{_megabytes(state.done)} of {_megabytes(state.total)}")]
+    )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:,.2f} MB"
 
 
 def unloaded(found: Mapping[str, Any]) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from threading import Event, Lock
 from typing import Any
 
 import gradio as gr
 
 from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
+from hfdemo.background import in_background
+from hfdemo.inference import Loading
 from hfdemo.models.configs import infer_task
+from hfdemo.models.loading import ATTENTIONS, DTYPES
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices
 from hfdemo.tasks import TASKS, Task, find_task
@@ -17,8 +21,6 @@ from hfdemo.ui.links import opened
 from hfdemo.ui.panel import panel
 
 MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @revision if you like"
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-ATTENTIONS = (("the library's choice", ""), "eager", "sdpa", "flash_attention_2")
 
 
 class Running:
@@ -72,7 +74,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         with gr.Row():
             dtype = gr.Dropdown(DTYPES, value="auto", label="dtype", info="numbers that the weights are held in")
             attention = gr.Dropdown(
-                ATTENTIONS, value="", label="Attention", info="which implementation computes attention"
+                [("the library's choice", ""), *ATTENTIONS], value="", label="Attention", info="which implementation computes attention"
             )
             with gr.Column(min_width=200):
                 load = gr.Button("Load and show its card")
@@ -110,13 +112,14 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         show_progress="hidden",
     )
 
-    def look(reference: str, kind: str, how: str, progress: Any = gr.Progress()) -> str:  # noqa: B008
-        def report(*heard: Any) -> None:
-            progress(tuple(heard[-2:]), desc=f"{heard[0]} {reference}", unit="bytes")
+    def look(reference: str, kind: str, how: str) -> Iterator[str]:
+        def work(tell: Callable[[Any], None]) -> str:
+            row, why = infer_task(ModelRef.parse(reference), endpoints.settings)
+            found = endpoints.load(reference, row, kind, how or None, lambda *state: tell(Loading(*state)))
+            return answers.card({"task": row.name, **found}, why)
 
-        row, why = infer_task(ModelRef.parse(reference), endpoints.settings)
-        found = endpoints.load(reference, row, kind, how or None, report)
-        return answers.card({"task": row.name, **found}, why)
+        for item in in_background(work, Event()):
+            yield answers.loading(reference, item) if isinstance(item, Loading) else item or gr.skip()
 
     load.click(at_the_edge(look, html.plain), [model, dtype, attention], card, api_visibility="private", **HEAVY)
     unload.click(

@@ -11,7 +11,7 @@ import gradio as gr
 
 from hfdemo.api import HEAVY, Endpoints
 from hfdemo.errors import DemoError
-from hfdemo.inference import Partial, Prediction, stream, takes_files
+from hfdemo.inference import Loading, Partial, Prediction, stream, takes_files
 from hfdemo.inference.snippets import prediction_snippets
 from hfdemo.models.hub import hub_bytes
 from hfdemo.models.reference import ModelRef
@@ -97,12 +97,8 @@ def panel(
         plain: bool,
         past: list[dict[str, Any]],
         *given: Any,
-        progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[dict[Any, Any]]:
         """What each component of the panel shows, again and again until the answer is complete."""
-
-        def report(*heard: Any) -> None:
-            progress(tuple(heard[-2:]), desc=f"{heard[0]} {reference}", unit="bytes")
 
         wanted = meant(given)
         typed_now = {
@@ -114,10 +110,12 @@ def panel(
             done: Prediction | None = None
             began = time.perf_counter()
             ending = running.begin(request.session_hash)
-            options: Any = {"progress": report, "dtype": kind, "attention": how or None}
+            options: Any = {"dtype": kind, "attention": how or None}
             for item in stream(endpoints.models, task, reference, wanted, ending, **options):
                 if isinstance(item, Prediction):
                     done = item
+                elif isinstance(item, Loading):
+                    yield {answer: answers.loading(reference, item)}
                 elif item is None:
                     yield {stop: gr.skip()}
                 else:
