@@ -7,7 +7,8 @@ from typing import Any
 
 from hfdemo.inference import SPEECH_RATE, Prediction
 from hfdemo.ui.html import notes
-from hfdemo.ui.pictures import audio, boxes, image, keypoints, masks, transcript
+from hfdemo.ui.pictures import boxes, image, keypoints, masks
+from hfdemo.ui.sounds import audio, transcript
 from hfdemo.ui.texts import answers, candidates, cells, labels, spans
 from hfdemo.ui.values import json, vectors
 from hfdemo.ui.writing import chat, text

@@ -74,7 +74,10 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         with gr.Row():
             dtype = gr.Dropdown(DTYPES, value="auto", label="dtype", info="numbers that the weights are held in")
             attention = gr.Dropdown(
-                [("the library's choice", ""), *ATTENTIONS], value="", label="Attention", info="which implementation computes attention"
+                [("the library's choice", ""), *ATTENTIONS],
+                value="",
+                label="Attention",
+                info="which implementation computes attention",
             )
             with gr.Column(min_width=200):
                 load = gr.Button("Load and show its card")

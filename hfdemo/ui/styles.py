@@ -203,7 +203,7 @@ label > .hf-swatch { margin-right: 0; }
 .hf-matches circle { fill: var(--hf-hue); stroke: #18181b; stroke-width: .75px; vector-effect: non-scaling-stroke; }
 .hf-matches g:hover line { stroke-width: 4px; }
 
-/* Sound: pictures.py */
+/* Sound: sounds.py */
 .hf-transcript audio, .hf-sound audio { display: block; width: 100%; margin: 6px 0 10px; }
 .hf-pieces { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.9; font-size: 15px; }
 .hf-pieces button { display: inline; font: inherit; color: inherit; background: none; border: 0; padding: 2px 1px;

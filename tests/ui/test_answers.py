@@ -34,7 +34,7 @@ CARD = {
         answers.card(CARD, EVIL),
         answers.unloaded({"model": EVIL, "bytes": 1}),
         answers.link_to(f"?task={EVIL}"),
-        answers.history([{"task": EVIL, "model": EVIL, "said": EVIL, "set": EVIL, "set": EVIL, "link": f"?{EVIL}"}]),
+        answers.history([{"task": EVIL, "model": EVIL, "said": EVIL, "set": EVIL, "link": f"?{EVIL}"}]),
         answers.two_sides((EVIL, ""), (EVIL, ""), ""),
         answers.file_facts(FilePrediction(Path("x"), 1, 0, ((1, EVIL),), (EVIL,), (), 1.0, False)),
     ],
