@@ -133,11 +133,11 @@ class Endpoints:
 
         def endpoint(*args: Any, **kwargs: Any) -> dict:
             reference, values = given(args, kwargs)
-            return predict(self.models, task, reference, values).to_json(self.results())
+            return predict(self.models, task, reference, values, odds=False).to_json(self.results())
 
         def streaming(*args: Any, **kwargs: Any) -> Iterator[dict]:
             reference, values = given(args, kwargs)
-            for item in stream(self.models, task, reference, values, threading.Event()):
+            for item in stream(self.models, task, reference, values, threading.Event(), odds=False):
                 if isinstance(item, Partial | Prediction):
                     yield item.to_json(self.results())
 
@@ -149,6 +149,7 @@ class Endpoints:
             f"{task.summary}\n\nArgs:\n" + "\n".join(described) + "\n\nReturns:\n"
             '    {"task", "model", "device", "output", "seconds": {"load", "run"}, "warnings"}; '
             f"output is what {task.source} returns"
+            + ('; before it come {"output", "text"}: what there is so far' if task.stream else "")
         )
         function.__signature__ = inspect.Signature(parameters, return_annotation=dict)
         function.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": dict}

@@ -1,10 +1,11 @@
-"""Whose turn it is: one heavy job at a time, and equal jobs that wait together are done together."""
+"""Whose turn it is: one heavy job at a time, in the order of asking, and equal jobs that wait go together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event, Lock
+from threading import Condition, Event
 from typing import Any, TypeVar
 
 from hfdemo.errors import Stopped
@@ -14,9 +15,10 @@ Result = TypeVar("Result")
 POLL_SECONDS = 0.05
 
 
-@dataclass
+@dataclass(eq=False)  # two jobs may be equal and are still two
 class _Waiting:
     job: Any
+    key: Hashable
     done: bool = False
     result: Any = None
     error: BaseException | None = None
@@ -24,16 +26,16 @@ class _Waiting:
 
 @dataclass
 class Turns:
-    """Lets one job through at a time; jobs with an equal key that wait at that moment share its turn.
+    """Lets one job through at a time, first come, first served; jobs with an equal key share a turn.
 
     Nobody waits for company: the first of several equal jobs takes whoever has come by the time its turn begins, so a
     lone job is never slower for the others that might have come.
     """
 
     most: int = 16
-    _turn: Lock = field(default_factory=Lock)
-    _guard: Lock = field(default_factory=Lock)
-    _waiting: dict[Hashable, list[_Waiting]] = field(default_factory=dict)
+    _line: list[_Waiting] = field(default_factory=list)
+    _busy: bool = False
+    _changed: Condition = field(default_factory=Condition)
 
     def take(
         self,
@@ -42,7 +44,7 @@ class Turns:
         key: Hashable = None,
         stop: Event | None = None,
     ) -> Result:
-        """Do `job`, alone or with others that have its `key`, and return its own result.
+        """Wait for a turn, do `job` in it, alone or with others that have its `key`, and return its own result.
 
         `work` gets the jobs that share the turn and returns one result for each, in order.
 
@@ -50,41 +52,49 @@ class Turns:
             Stopped: `stop` was set before the turn came.
             BaseException: whatever `work` raised for this very job; a failure among several is tried again one by one.
         """
-        mine = _Waiting(job)
-        with self._guard:
-            if key is not None:
-                self._waiting.setdefault(key, []).append(mine)
-        try:
-            while not self._turn.acquire(timeout=POLL_SECONDS):
-                if stop is not None and stop.is_set():
-                    raise Stopped
-        except Stopped:
-            self._leave(key, mine)
-            raise
-        try:
-            if not mine.done:
-                _do(self._company(key, mine), work)
-        finally:
-            self._turn.release()
+        mine = _Waiting(job, key)
+        company = self._wait(mine, stop)
+        if company:
+            try:
+                _do(company, work)
+            finally:
+                self._end()
         if mine.error is not None:
             raise mine.error
         return mine.result
 
-    def _leave(self, key: Hashable, mine: _Waiting) -> None:
-        with self._guard:
-            if mine in self._waiting.get(key, []):
-                self._waiting[key].remove(mine)
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A turn for the block."""
+        self._wait(_Waiting(None, None), None)
+        try:
+            yield
+        finally:
+            self._end()
 
-    def _company(self, key: Hashable, mine: _Waiting) -> list[_Waiting]:
-        if key is None:
-            return [mine]
-        with self._guard:
-            queue = self._waiting.pop(key)
-            others = [each for each in queue if each is not mine]
-            taken, left = [mine, *others[: self.most - 1]], others[self.most - 1 :]
-            if left:
-                self._waiting[key] = left
-        return taken
+    def _wait(self, mine: _Waiting, stop: Event | None) -> list[_Waiting]:
+        """Stand in line; returns who shares the turn that has begun, or nobody if another one did this job."""
+        with self._changed:
+            self._line.append(mine)
+            while not mine.done and (self._busy or not self._line or self._line[0] is not mine):
+                if stop is not None and stop.is_set():
+                    if mine in self._line:
+                        self._line.remove(mine)
+                        self._changed.notify_all()
+                    raise Stopped
+                self._changed.wait(None if stop is None else POLL_SECONDS)
+            if mine.done:
+                return []
+            equal = [each for each in self._line if each is mine or (each.key == mine.key and mine.key is not None)]
+            company = equal[: self.most]
+            self._line = [each for each in self._line if each not in company]
+            self._busy = True
+            return company
+
+    def _end(self) -> None:
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
 
 
 def _do(jobs: Sequence[_Waiting], work: Callable[[Sequence[Any]], Sequence[Any]]) -> None:

@@ -27,7 +27,7 @@ def held(turns: Turns) -> tuple[Thread, Event]:
 
 
 def in_line(turns: Turns, key: str) -> int:
-    return len(turns._waiting.get(key, []))
+    return sum(each.key == key for each in turns._line)
 
 
 def test_jobs_never_run_at_the_same_time() -> None:
@@ -109,3 +109,41 @@ def test_who_is_stopped_in_line_leaves_it() -> None:
     assert in_line(turns, "key") == 0
     free.set()
     assert done == []
+
+
+def test_one_of_two_equal_jobs_can_leave_and_the_other_is_done() -> None:
+    turns, stop = Turns(), Event()
+    _, free = held(turns)
+    with ThreadPoolExecutor(2) as pool:
+        leaves = pool.submit(turns.take, "same", lambda jobs: list(jobs), "key", stop)
+        stays = pool.submit(turns.take, "same", lambda jobs: list(jobs), "key")
+        wait_until(lambda: in_line(turns, "key") == 2, 10, "both in line")
+        stop.set()
+        with pytest.raises(Stopped):
+            leaves.result(10)
+        free.set()
+        assert stays.result(10) == "same"
+
+
+def test_whoever_came_first_goes_first() -> None:
+    turns = Turns()
+    order: list[int] = []
+    _, free = held(turns)
+
+    def work(jobs: Sequence[int]) -> list[None]:
+        order.extend(jobs)
+        return [None]
+
+    with ThreadPoolExecutor(8) as pool:
+        for job in range(8):
+            pool.submit(turns.take, job, work, None)
+            wait_until(lambda: len(turns._line) == job + 1, 10, "its place in line")  # noqa: B023
+        free.set()
+    assert order == list(range(8))
+
+
+def test_a_block_can_have_a_turn_and_gives_it_back_when_it_fails() -> None:
+    turns = Turns()
+    with pytest.raises(KeyError), turns.alone():
+        raise KeyError
+    assert turns.take(1, lambda jobs: list(jobs)) == 1

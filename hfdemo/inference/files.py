@@ -11,8 +11,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from hfdemo.errors import DataError, DemoError, Stopped
-from hfdemo.inference.run import Job, answers, need_of
+from hfdemo.errors import DataError, DemoError, ModelError, Stopped
+from hfdemo.inference.run import Job, answers, check_requirements, need_of, prepare
+from hfdemo.inference.watch import Watch
 from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.memory import ModelCache
@@ -23,6 +24,7 @@ from hfdemo.tasks import Task
 
 BATCH = 16
 MOST_ROWS = 100_000
+MOST_PUBLIC_ROWS = 1_000
 _TEXT_COLUMNS = ("text", "sentence1", "sentence", "premise", "question", "message", "content", "review")
 
 
@@ -41,9 +43,12 @@ class FilePrediction:
 
 
 def takes_files(task: Task) -> bool:
-    """Whether rows of text are enough for `task`: a text, and nothing that a CSV can't hold."""
-    return any(field.name == "text" for field in task.inputs) and not any(
-        field.required and field.name != "text" and field.kind != "labels" for field in task.inputs
+    """Whether rows of text are enough for `task`: a text goes in, and what comes out fits a cell."""
+    return (
+        any(field.name == "text" for field in task.inputs)
+        and not any(field.media for field in task.inputs)
+        and not any(field.required and field.name != "text" and field.kind != "labels" for field in task.inputs)
+        and task.output in ("labels", "spans", "candidates", "text", "chat", "json")
     )
 
 
@@ -73,32 +78,35 @@ def predict_file(
         DemoError: the task takes no text, or the model can't be loaded.
     """
     if not takes_files(task):
-        raise DemoError(f"{task.name} can't be run on a CSV: it needs more than texts. Pick a task that takes a text.")
+        raise DemoError(f"{task.name} can't be run on a CSV. Pick a task that takes a text and answers in words.")
     started = time.perf_counter()
     table = read_table(path, lone_column=True)
-    if len(table) > MOST_ROWS:
-        raise DataError(f"{path.name} has {len(table):,} rows; one file takes at most {MOST_ROWS:,}. Send it in parts.")
-    text_column = _column(table.columns, text_column)
+    most = MOST_PUBLIC_ROWS if models.settings.public else MOST_ROWS
+    if len(table) > most:
+        raise DataError(f"{path.name} has {len(table):,} rows; one file takes at most {most:,}. Send it in parts.")
+    text_column = text_column_of(table.columns, text_column)
     if text_pair_column and text_pair_column not in table.columns:
         raise DataError(f"There is no column {text_pair_column!r}. There are: {', '.join(table.columns)}.")
-    loaded = models.get(ModelRef.parse(model or task.default_model), need_of(task), progress)
+    ref = ModelRef.parse(model or task.default_model)
+    columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
+    # What is the same for every row is checked once, before anything is loaded.
+    check_requirements(models, task, ref, task.check({**(values or {}), **columns}, models.settings.max_characters)[0])
+    loaded = models.get(ref, need_of(task), progress)
     jobs: dict[int, Job] = {}
     refused: dict[int, str] = {}
-    for row, text in enumerate(table[text_column]):
-        pair = {"text_pair": table[text_pair_column].iloc[row]} if text_pair_column else {}
+    for row, texts in enumerate(table[list(columns.values())].itertuples(index=False)):
+        given = {**(values or {}), **dict(zip(columns, texts, strict=True))}
         try:
-            inputs, parameters = task.check({**(values or {}), "text": text, **pair}, models.settings.max_characters)
-            parameters = task.fit(loaded, parameters)
-            jobs[row] = Job(task.call(inputs, parameters), inputs, parameters)
+            jobs[row] = prepare(task, loaded, *task.check(given, models.settings.max_characters))
         except DemoError as error:
             refused[row] = str(error)
-    results = _in_batches(models, task, loaded, jobs, told, stop)
-    unread = dict.fromkeys(set(jobs) - set(results), "stopped before this row")
+    results, failed = _in_batches(models, task, loaded, jobs, told, stop)
+    refused = dict(sorted({**refused, **failed}.items()))
+    unread = dict.fromkeys(set(jobs) - set(results) - set(failed), "stopped before this row")
     added = [_cells(results.get(row), {**unread, **refused}.get(row, "")) for row in range(len(table))]
     names = list(dict.fromkeys(name for cells in added for name in cells))
-    taken = {name: name if name not in table.columns else f"{name}_predicted" for name in names}
     for name in names:
-        table[taken[name]] = [cells.get(name, "") for cells in added]
+        table[_free(name, table.columns)] = [cells.get(name, "") for cells in added]
     folder.mkdir(parents=True, exist_ok=True)
     out = folder / f"{path.stem}.predictions.csv"
     table.to_csv(out, index=False, quoting=csv.QUOTE_MINIMAL)
@@ -121,39 +129,61 @@ def _in_batches(
     jobs: Mapping[int, Job],
     told: Callable[[int, int], None] | None,
     stop: Event | None,
-) -> dict[int, Any]:
-    """The answers by row; others get their turn between two batches."""
+) -> tuple[dict[int, Any], dict[int, str]]:
+    """The answers by row, and by row why there is none; others get their turn between two batches."""
     order = sorted(jobs, key=lambda row: len(jobs[row].inputs["text"]))
     size = BATCH if task.batches else 1
     results: dict[int, Any] = {}
+    failed: dict[int, str] = {}
 
     def work(batches: Sequence[Sequence[Job]]) -> list[list[Any]]:
-        return [answers(task, loaded, batch) for batch in batches]
+        with Watch(loaded.model, loaded.tokenizer, stop, odds=False):
+            return [answers(task, loaded, batch) for batch in batches]
 
-    for begin in range(0, len(order), size):
-        rows = order[begin : begin + size]
+    def take(rows: Sequence[int]) -> None:
         try:
             found = models.turns.take([jobs[row] for row in rows], work, stop=stop)
+        except ModelError as error:
+            if len(rows) == 1:
+                failed[rows[0]] = str(error)
+            else:  # one of them spoils the batch: each on its own
+                for row in rows:
+                    take([row])
+            return
+        results.update(zip(rows, found, strict=True))
+
+    for begin in range(0, len(order), size):
+        try:
+            take(order[begin : begin + size])
         except Stopped:
             break
-        results.update(zip(rows, found, strict=True))
         if told is not None:
-            told(len(results), len(order))
+            told(len(results) + len(failed), len(order))
         if stop is not None and stop.is_set():
             break
-    return results
+    return results, failed
 
 
-def _column(columns: Sequence[str], asked: str | None) -> str:
-    """The column that holds the texts."""
+def _free(name: str, columns: Sequence[str]) -> str:
+    """A name for a new column that no column has."""
+    candidates = [name, f"{name}_predicted", *(f"{name}_predicted_{number}" for number in range(2, len(columns) + 3))]
+    return next(each for each in candidates if each not in columns)
+
+
+def text_column_of(columns: Sequence[str], asked: str | None = None) -> str:
+    """The column that holds the texts: the one asked for, else the only one or the one with a likely name.
+
+    Raises:
+        DataError: there is no such column, or none stands out.
+    """
     if asked is not None:
         if asked not in columns:
             raise DataError(f"There is no column {asked!r}. There are: {', '.join(columns)}.")
         return asked
     if len(columns) == 1:
         return columns[0]
-    for name in _TEXT_COLUMNS:
-        if name in columns:
+    for name in columns:
+        if name.lower() in _TEXT_COLUMNS:
             return name
     raise DataError(f"Which column holds the texts? Name one of: {', '.join(columns)}.")
 
@@ -165,10 +195,15 @@ def _cells(result: Any, error: str) -> dict[str, str]:
     answer = to_json(result)
     first = answer[0] if isinstance(answer, list) and answer else answer
     if isinstance(first, dict) and {"label", "score"} <= set(first):
-        return {"label": str(first["label"]), "score": f"{first['score']:.6f}"}
+        return {"label": _inert(str(first["label"])), "score": f"{first['score']:.6f}"}
     if isinstance(first, dict) and "labels" in first:
-        return {"label": str(first["labels"][0]), "score": f"{first['scores'][0]:.6f}"}
+        return {"label": _inert(str(first["labels"][0])), "score": f"{first['scores'][0]:.6f}"}
     texts = [value for key, value in first.items() if key.endswith("_text")] if isinstance(first, dict) else []
     if len(texts) == 1 and isinstance(texts[0], str):
-        return {"text_out": texts[0]}
+        return {"text_out": _inert(texts[0])}
     return {"output": json.dumps(answer, ensure_ascii=False)}
+
+
+def _inert(text: str) -> str:
+    """A model's words as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from threading import Event
 from typing import Any
 
 from hfdemo.background import in_background
-from hfdemo.errors import DemoError
+from hfdemo.errors import DemoError, Stopped
 from hfdemo.inference.prediction import Loading, Partial, Prediction, Setup, Shapes, Stages
 from hfdemo.inference.watch import Odds, Watch
 from hfdemo.media import check_video, read_audio, read_image
@@ -22,7 +23,7 @@ from hfdemo.models.loading import LoadedModel, Need
 from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import local_folder
-from hfdemo.tasks import PROCESSORS, Call, Task
+from hfdemo.tasks import PROCESSORS, Call, Explanation, Task
 
 SPEECH_RATE = 16_000
 LATEST_ODDS = 24
@@ -66,11 +67,12 @@ def predict(
     told: Callable[[Partial], None] | None = None,
     dtype: str = "auto",
     attention: str | None = None,
+    odds: bool = True,
 ) -> Prediction:
     """Run `task` on `values` (inputs and parameters by field name) with `model`, or the task's default model.
 
     A media field's value is the path of a file. `told` hears what there is after each generated token; setting `stop`
-    ends the computation, within one token where the model generates.
+    ends the computation, within one token where the model generates. Without `odds` those of the tokens are not kept.
 
     Raises:
         DemoError: a field is wrong, or the model can't be found or loaded for this task.
@@ -79,32 +81,50 @@ def predict(
     inputs, parameters = task.check(values, models.settings.max_characters)
     ref = ModelRef.parse(model or task.default_model)
     check_requirements(models, task, ref, inputs)
+    need = need_of(task, dtype, attention)
     started = time.perf_counter()
-    loaded = models.get(ref, need_of(task, dtype, attention), progress)
+    loaded = models.get(ref, need, _stoppable(progress, stop))
     load_seconds = time.perf_counter() - started
-    parameters = task.fit(loaded, parameters)
-    decoded = _decoded(task, inputs, loaded)
-    if task.adapt is not None:
-        decoded = task.adapt(loaded, decoded)
-    job = Job(task.call(decoded, parameters), decoded, parameters)
+    job = prepare(task, loaded, inputs, parameters)
 
-    def hear(text: str, odds: Sequence[Odds]) -> None:
+    def hear(text: str, seen: Sequence[Odds]) -> None:
         if told is not None and task.stream is not None:
-            told(Partial(task.stream(decoded, parameters, text), text, tuple(odds[-LATEST_ODDS:])))
+            told(Partial(task.stream(job.inputs, job.parameters, text), text, tuple(seen[-LATEST_ODDS:])))
 
     def work(jobs: Sequence[Job]) -> list[Prediction]:
         # Others' calls in the same turn are not this caller's to stop.
-        return _run(task, loaded, jobs, stop if len(jobs) == 1 else None, hear)
+        watch = Watch(loaded.model, loaded.tokenizer, stop if len(jobs) == 1 else None, hear, odds=odds)
+        return _run(task, loaded, jobs, watch)
 
-    key = (str(ref), need_of(task, dtype, attention), task.name, repr(job.call.kwargs)) if task.batches else None
+    key = (str(ref), need, task.name, repr(job.call.kwargs)) if task.batches else None
     found = models.turns.take(job, work, key, stop)
     seconds = {"load": load_seconds if load_seconds > 0.001 else 0.0, **found.seconds}
-    return replace(
-        found,
-        seconds=seconds,
-        stopped=stop is not None and stop.is_set(),
-        allowed=task.parameters_for(loaded),
-    )
+    return replace(found, seconds=seconds, allowed=task.parameters_for(loaded))
+
+
+def prepare(task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Job:
+    """The call of `task` for checked `inputs` and `parameters`, as this very model wants it.
+
+    Raises:
+        DemoError: a file can't be decoded, or the model can't take a parameter.
+    """
+    fitted = task.fit(loaded, parameters)
+    decoded = _decoded(task, inputs, loaded)
+    if task.adapt is not None:
+        decoded = task.adapt(loaded, decoded)
+    return Job(task.call(decoded, fitted), decoded, fitted)
+
+
+def _stoppable(progress: Progress | None, stop: Event | None) -> Progress:
+    """`progress` that ends a download or a loading when `stop` is set: it is called again and again meanwhile."""
+
+    def report(what: str, done: int, total: int) -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        if progress is not None:
+            progress(what, done, total)
+
+    return report
 
 
 def stream(
@@ -146,19 +166,13 @@ def pipeline_for(task: Task, loaded: LoadedModel) -> Any:
     return pipeline_class(model=loaded.model, task=task.name, device=loaded.device.kind, **loaded.processors)
 
 
-def _run(
-    task: Task,
-    loaded: LoadedModel,
-    jobs: Sequence[Job],
-    stop: Event | None,
-    told: Callable[[str, Sequence[Odds]], None],
-) -> list[Prediction]:
+def _run(task: Task, loaded: LoadedModel, jobs: Sequence[Job], watch: Watch) -> list[Prediction]:
     """The pipeline's own answers to `jobs`, which differ in nothing but their inputs."""
     import torch
 
     seed = secrets.randbelow(2**31)
     torch.manual_seed(seed)
-    with Watch(loaded.model, loaded.tokenizer, stop, told) as watch:
+    with watch:
         results = answers(task, loaded, jobs)
     return [
         Prediction(
@@ -177,6 +191,7 @@ def _run(
             tokens=watch.tokens,
             odds=tuple(watch.odds),
             seed=seed if watch.drawn else None,
+            stopped=watch.cut,
             together=len(jobs),
         )
         for row, (job, result) in enumerate(zip(jobs, results, strict=True))
@@ -227,10 +242,23 @@ def _stages(task: Task, loaded: LoadedModel, job: Job, watch: Watch, row: int, r
         token_ids=ids,
         special=special,
         sequences=_sequences(special, two=bool(second)),
-        inputs=_shapes(watch.inputs),
-        outputs=_shapes(watch.outputs),
-        explanation=task.explain(loaded, inputs, outputs, job.parameters) if task.explain and outputs else None,
+        inputs=_shapes(inputs),
+        outputs=_shapes(outputs),
+        explanation=_explanation(task, loaded, inputs, outputs, job),
     )
+
+
+def _explanation(
+    task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], outputs: Mapping[str, Any], job: Job
+) -> Explanation | None:
+    """How the answer came about; a model that the explanation does not fit has an answer all the same."""
+    if task.explain is None or not outputs:
+        return None
+    try:
+        return task.explain(loaded, inputs, outputs, job.parameters)
+    except (KeyError, IndexError, ValueError, TypeError, RuntimeError, AttributeError):
+        logging.getLogger(__name__).warning("%s can't be explained for %s", task.name, loaded.ref, exc_info=True)
+        return None
 
 
 def _row(tensors: Mapping[str, Any], row: int, rows: int) -> dict[str, Any]:

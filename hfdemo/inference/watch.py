@@ -31,7 +31,7 @@ class Watch:
     the model, `after_seconds` the time from its last return to the end. While it generates, `told(text, odds)` hears
     all text and odds so far after each token, and setting `stop` ends it within one token, with what it has. Where
     nothing is generated, `stop` raises Stopped before the next forward pass. `drawn` says whether the model drew random
-    numbers.
+    numbers, `cut` whether `stop` ended it early.
     """
 
     def __init__(
@@ -40,14 +40,18 @@ class Watch:
         tokenizer: Any,
         stop: Event | None = None,
         told: Callable[[str, Sequence[Odds]], None] | None = None,
+        *,
+        odds: bool = True,
     ) -> None:
         self._model, self._tokenizer, self._stop, self._told = model, tokenizer, stop, told
+        self._keeps_odds = odds
         self.inputs: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
         self.odds: list[Odds] = []
         self.tokens = 0
         self.forward_seconds = 0.0
         self.drawn = False
+        self.cut = False
         self._generating = False
         self._logits: Any = None
 
@@ -144,8 +148,8 @@ class Watch:
                 if prompt is None:
                     prompt = input_ids.shape[-1] - 1
                 watch._seen(input_ids[:, prompt:])
-                stopped = watch._stop is not None and watch._stop.is_set()
-                return torch.full((input_ids.shape[0],), stopped, dtype=torch.bool, device=input_ids.device)
+                watch.cut = watch._stop is not None and watch._stop.is_set()
+                return torch.full((input_ids.shape[0],), watch.cut, dtype=torch.bool, device=input_ids.device)
 
         return Follower()
 
@@ -154,7 +158,7 @@ class Watch:
         self.tokens = new.shape[-1]
         if self._tokenizer is None or new.ndim != 2:
             return
-        if len(new) == 1 and self._logits is not None and self._logits.ndim == 3:
+        if self._keeps_odds and len(new) == 1 and self._logits is not None and self._logits.ndim == 3:
             self.odds.append(self._odds(self._logits[0, -1], int(new[0, -1])))
         if self._told is not None:
             self._told(self._tokenizer.decode(new[0], skip_special_tokens=True), self.odds)

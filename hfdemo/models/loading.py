@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from hfdemo.models.hub import Progress
 from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.report import LoadReport
-from hfdemo.models.sources import local_folder
+from hfdemo.models.sources import adapter_base, local_folder
 from hfdemo.models.weights import Plan, build
 from hfdemo.settings import Settings
 from hfdemo.tasks import task_of
@@ -123,9 +123,13 @@ def load(
     *,
     device: Device | None = None,
     progress: Progress | None = None,
+    turn: AbstractContextManager[None] | None = None,
     **config_overrides: Any,
 ) -> LoadedModel:
     """Load what `need` asks of `ref`, the model in evaluation mode, on `device` (default: the one at hand).
+
+    The library changes torch's default dtype for the whole process while it builds a model: `turn` is entered around
+    that, so that no model computes meanwhile.
 
     `config_overrides` change the config before the weights are read: `num_labels=6`, `id2label=...`. A head whose
     shape no longer fits is initialised anew, and the report says so.
@@ -151,7 +155,10 @@ def load(
         with foreign(
             f"It can't be loaded as {auto_class.__name__}", "Pick a model made for this task, or another task."
         ):
-            model, report = build(folder, plan, untrained=ref.source == "untrained")
+            if (folder / "adapter_config.json").is_file():
+                local_folder(adapter_base(folder), settings, progress)  # while nobody waits for the turn
+            with turn or nullcontext():
+                model, report = build(folder, plan, untrained=ref.source == "untrained")
     tokenizer = _part(processors, "tokenizer")
     warnings = tuple(_warnings(folder, model, tokenizer, device))
     loaded = LoadedModel(

@@ -93,7 +93,7 @@ class ModelCache:
 
     def _load(self, ref: ModelRef, need: Need, progress: Progress | None) -> LoadedModel:
         try:
-            return load(ref, need, self.settings, progress=progress)
+            return load(ref, need, self.settings, progress=progress, turn=self.turns.alone())
         except NotEnoughMemory as error:
             with self._lock:
                 # Only where it helps: an id with ten times the machine's memory must not cost everybody's models.
@@ -101,7 +101,7 @@ class ModelCache:
                     raise
                 self._models.clear()
         _give_memory_back()
-        return load(ref, need, self.settings, progress=progress)
+        return load(ref, need, self.settings, progress=progress, turn=self.turns.alone())
 
     @property
     def bytes(self) -> int:

@@ -13,7 +13,8 @@ import pandas as pd
 
 from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
 from hfdemo.background import in_background
-from hfdemo.inference import FilePrediction, predict_file
+from hfdemo.errors import DataError
+from hfdemo.inference import FilePrediction, predict_file, text_column_of
 from hfdemo.tables import read_table
 from hfdemo.tasks import Task
 from hfdemo.ui import answers, html
@@ -57,7 +58,10 @@ def filing(
             return gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), gr.update(visible=False)
         table = read_table(Path(path), lone_column=True)
         columns = list(table.columns)
-        likely = next((name for name in columns if name.lower() in ("text", "sentence", "sentence1")), columns[0])
+        try:
+            likely = text_column_of(columns)
+        except DataError:  # none stands out: the person chooses
+            likely = columns[0]
         return (
             gr.update(choices=columns, value=likely),
             gr.update(choices=[NONE, *columns], value=NONE),

@@ -132,7 +132,7 @@ def test_calls_that_wait_together_share_a_forward_pass_and_each_gets_its_own_row
     assert {found.together for found in together} == {8}
     for one, found in zip(alone, together, strict=True):
         assert found.stages.tokens == one.stages.tokens
-        assert dict(found.stages.inputs)["input_ids"] == (8, 10)
+        assert dict(found.stages.inputs)["input_ids"] == (1, 10)
         wanted = {item["label"]: item["score"] for item in one.output}
         assert {item["label"]: item["score"] for item in found.output} == pytest.approx(wanted, abs=1e-5)
 
