@@ -34,6 +34,14 @@ LIGHT: dict[str, Any] = {"concurrency_limit": 16}
 WATCH_SECONDS = 0.5
 
 
+def sentence(error: BaseException, where: str) -> str:
+    """What a person is told of `error`: a DemoError's own words; anything else is a bug, and is logged as one."""
+    if isinstance(error, DemoError):
+        return str(error)
+    logging.getLogger(__name__).error("A failure that nobody foresaw, in %s", where, exc_info=error)
+    return f"This failed in a way that nobody foresaw: {type(error).__name__}: {error} (the log has more)"
+
+
 def at_the_edge(function: Callable[..., Any], words: Callable[[str], str] = str) -> Callable[..., Any]:
     """Turn whatever `function` (a function or a generator function) raises into the gr.Error that a person sees.
 
@@ -48,12 +56,8 @@ def at_the_edge(function: Callable[..., Any], words: Callable[[str], str] = str)
             yield
         except (gr.Error, GeneratorExit):
             raise
-        except DemoError as error:
-            raise gr.Error(words(str(error)), print_exception=False) from error
         except BaseException as error:
-            logging.getLogger(__name__).exception("A failure that nobody foresaw, in %s", function.__name__)
-            said = f"This failed in a way that nobody foresaw: {type(error).__name__}: {error} (the log has more)"
-            raise gr.Error(words(said), print_exception=False) from error
+            raise gr.Error(words(sentence(error, function.__name__)), print_exception=False) from error
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

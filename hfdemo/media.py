@@ -20,20 +20,20 @@ MOST_FRAME_PIXELS = 4096 * 2304
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
 
 
-def read_image(path: Path) -> "Image.Image":
+def read_image(path: Path, most_pixels: float = MOST_PIXELS) -> "Image.Image":
     """The picture as a person sees it: RGB, turned as the camera was held, on white where it is transparent.
 
     An animation gives its first frame. 16-bit greys are scaled to 8 bits.
 
     Raises:
-        DemoError: not a picture, a damaged one, or one above `MOST_PIXELS`.
+        DemoError: not a picture, a damaged one, or one of more than `most_pixels`.
     """
     from PIL import Image, ImageOps
 
-    too_large = f"{path.name} has more than {MOST_PIXELS // 1_000_000} million pixels. Send a smaller copy."
+    too_large = f"{path.name} has more than {most_pixels / 1e6:g} million pixels. Send a smaller copy."
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as opened:
-            small_enough = opened.width * opened.height <= MOST_PIXELS
+            small_enough = opened.width * opened.height <= most_pixels
             image = ImageOps.exif_transpose(opened) if small_enough else None
     except Image.DecompressionBombError as error:
         raise DemoError(too_large) from error

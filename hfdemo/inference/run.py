@@ -15,7 +15,7 @@ from hfdemo.background import in_background
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.inference.prediction import Loading, Partial, Prediction, Setup, Shapes, Stages
 from hfdemo.inference.watch import Odds, Watch
-from hfdemo.media import check_video, read_audio, read_image
+from hfdemo.media import MOST_PIXELS, check_video, read_audio, read_image
 from hfdemo.models.configs import load_config
 from hfdemo.models.foreign import foreign
 from hfdemo.models.hub import Progress
@@ -147,13 +147,19 @@ def stream(
 def _decoded(task: Task, inputs: Mapping[str, Any], loaded: LoadedModel) -> dict[str, Any]:
     """`inputs` with every file in the form that the pipeline reads: PIL image, mono waveform, path of a video."""
     rate = loaded.sampling_rate or SPEECH_RATE
-    decoders: dict[str, Callable[[Any], Any]] = {
-        "image": read_image,
-        "audio": lambda path: read_audio(path, rate),
-        "video": lambda path: (check_video(path), str(path))[1],
-    }
-    present = [field for field in task.inputs if field.media and inputs[field.name] is not None]
-    return {**inputs, **{field.name: decoders[field.kind](inputs[field.name]) for field in present}}
+    decoded = dict(inputs)
+    for field in task.inputs:
+        path = inputs[field.name]
+        if path is None or not field.media:
+            continue
+        if field.kind == "image":
+            decoded[field.name] = read_image(path, field.maximum or MOST_PIXELS)
+        elif field.kind == "audio":
+            decoded[field.name] = read_audio(path, rate)
+        else:
+            check_video(path)
+            decoded[field.name] = str(path)
+    return decoded
 
 
 def pipeline_for(task: Task, loaded: LoadedModel) -> Any:

@@ -66,12 +66,23 @@ def _model_types(auto_class: object, architecture: str) -> set[str]:
     return {kind for kind, names in made if architecture in names}
 
 
+# Other names that the Hub and the library have for some of them.
+_ALIASES = {
+    "sentiment-analysis": "text-classification",
+    "ner": "token-classification",
+    "vqa": "visual-question-answering",
+    "text-to-speech": "text-to-audio",
+    "sentence-similarity": "feature-extraction",
+}
+
+
 def find_task(name: str) -> Task:
-    """The row called `name`.
+    """The row called `name`, or by another of its names.
 
     Raises:
         DemoError: there is none; the message lists those that exist.
     """
+    name = _ALIASES.get(name, name)
     if name not in TASKS:
         raise DemoError(f"There is no task {name!r}. There are: {', '.join(TASKS)}.")
     return TASKS[name]

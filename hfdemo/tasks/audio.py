@@ -71,7 +71,7 @@ ZERO_SHOT = Task(
         "Compares a sound with any labels you write, with no training on them (CLAP). "
         '`pipeline("zero-shot-audio-classification", model=...)(audio, candidate_labels=[...])`'
     ),
-    inputs=(AUDIO, Field("candidate_labels", "labels", "Candidate labels", "what the sound may be, commas between")),
+    inputs=(AUDIO, Field("candidate_labels", "labels", "Candidate labels", "what the sound may be")),
     parameters=(
         hypothesis_template('the sentence that a label is put into, at {}; left out: "This is a sound of {}."'),
     ),

@@ -16,25 +16,25 @@ def chosen(parameters: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: parameters[name] for name in asked if parameters[name] is not None and parameters[name] is not False}
 
 
-def check_numbers(name: str, values: Any) -> None:
+def check_numbers(name: str, values: Any, largest: int = LARGEST) -> None:
     """Refuse arguments for a library that are more than numbers and switches, however deep they are nested.
 
     A text among the arguments of `generate` or of a processor can name code to run or a model to fetch, and a large
     number asks for more memory than there is.
 
     Raises:
-        DemoError: something else is in there, or a number above 4096.
+        DemoError: something else is in there, or a number above `largest`.
     """
     if isinstance(values, Mapping):
         for key, value in values.items():
-            check_numbers(f"{name}.{key}", value)
+            check_numbers(f"{name}.{key}", value, largest)
     elif isinstance(values, list | tuple):
         for value in values:
-            check_numbers(name, value)
+            check_numbers(name, value, largest)
     elif not isinstance(values, int | float):
         raise DemoError(f"{name} must be a number or true or false, but {values!r} was sent.")
-    elif abs(values) > LARGEST:
-        raise DemoError(f"{name} must be at most {LARGEST}, but {values} was sent.")
+    elif not abs(values) <= largest:
+        raise DemoError(f"{name} must be at most {largest}, but {values} was sent.")
 
 
 def check_template(template: str | None, example: str) -> None:

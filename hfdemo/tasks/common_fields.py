@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from hfdemo.tasks.calling import LARGEST
 from hfdemo.tasks.field import Field
 
 
-def count(name: str, help: str, minimum: int = 1, maximum: int | None = None) -> Field:
+def count(name: str, help: str, minimum: int = 1, maximum: int = LARGEST) -> Field:
     """A whole number that the pipeline decides when it is left out."""
     return Field(name, "number", name, help, default=None, minimum=minimum, maximum=maximum)
 

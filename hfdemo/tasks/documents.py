@@ -11,14 +11,14 @@ from hfdemo.errors import DemoError
 from hfdemo.tasks.by_hand.documents import answer_from_document
 from hfdemo.tasks.calling import chosen
 from hfdemo.tasks.common_fields import IMAGE, count
-from hfdemo.tasks.explaining import MOST_ROWS
+from hfdemo.tasks.explaining import MOST_ROWS, explain_first_token
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.media_examples import MEDIA
 from hfdemo.tasks.requirements import TESSERACT
 from hfdemo.tasks.task import Call, Explanation, Task
 
 _DOCUMENT_PARAMETERS = (
-    count("top_k", "answers to return; left out: 1"),
+    count("top_k", "answers to return; left out: 1", maximum=100),
     count("max_answer_len", "tokens in an answer at most; left out: 15"),
     count("max_seq_len", "tokens in a window of the document; left out: as many as the model can read", minimum=16),
     count("doc_stride", "tokens that two windows share; left out: half a window, 256 at most"),
@@ -61,7 +61,7 @@ def _explain_document(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
     if "start_logits" not in outputs:
-        return None
+        return explain_first_token(loaded, inputs, outputs, parameters)
     start, end = outputs["start_logits"][0].float(), outputs["end_logits"][0].float()
     tokens = loaded.tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())
     best = (start.softmax(-1) + end.softmax(-1)).argsort(descending=True)[:MOST_ROWS].tolist()

@@ -46,7 +46,8 @@ class Field:
     """One input or parameter of a task.
 
     `default` is what the endpoint uses when a client leaves the field out, and `None` always means "let the pipeline
-    decide". A number is whole unless `whole` is False. A media field (image, audio, video) holds the path of a file;
+    decide". A number is whole unless `whole` is False; `maximum` bounds a number, or the pixels of a picture. A media
+    field (image, audio, video) holds the path of a file;
     it is decoded once the model is known.
     """
 
@@ -179,6 +180,7 @@ def _check_labels(field: Field, value: Any, max_characters: int) -> list[str]:
         raise DemoError(f"{field.label} is empty. Write labels with commas between them: {field.help}")
     if len(checked) > MOST_LABELS:
         raise DemoError(f"{field.label} are {len(checked):,}; one call takes at most {MOST_LABELS}. Send it in parts.")
+    check_text(field.label, ", ".join(checked), max_characters)
     return list(dict.fromkeys(checked))
 
 
@@ -191,7 +193,8 @@ def _check_messages(field: Field, value: Any, max_characters: int) -> list[dict[
     for each in messages:
         if set(each) != {"role", "content"} or not isinstance(each["role"], str):
             raise DemoError(f"{field.label} must be {shape}, but one message has the keys {', '.join(map(str, each))}.")
-        check_text(f"A message in {field.label}", each["content"], max_characters)
+        check_text(field.label, each["content"], max_characters)
+    check_text(field.label, " ".join(each["content"] for each in messages), max_characters)
     return [dict(each) for each in messages]
 
 
@@ -227,7 +230,8 @@ def _check_boxes(field: Field, value: Any, max_characters: int) -> list[list[Any
         whole = isinstance(entry, list | tuple) and len(entry) == 2 and isinstance(entry[1], list | tuple)
         if not whole or len(entry[1]) != 4 or not all(isinstance(n, int) and 0 <= n <= 1000 for n in entry[1]):
             raise DemoError(f"{field.label} must be {shape}, but {entry!r} was sent.")
-        check_text(f"A word in {field.label}", entry[0], max_characters)
+        check_text(field.label, entry[0], max_characters)
+    check_text(field.label, " ".join(entry[0] for entry in boxes), max_characters)
     return [[word, list(box)] for word, box in boxes]
 
 
@@ -244,7 +248,7 @@ def _parsed(field: Field, value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DemoError(f"{field.label} is not valid JSON: {error}. Mend it and send it again.") from error
 
 

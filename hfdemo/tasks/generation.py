@@ -73,8 +73,10 @@ def _call_decision(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
         questions = {"answer": {**criteria, "instructions": question}}
     try:
         parse_questions(questions, DecisionConfig())
-    except ValueError as error:
-        raise DemoError(f"The questions can't be asked: {error} Mend them and send them again.") from error
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise DemoError(
+            f"The questions can't be asked: {str(error).rstrip('.')}. Mend them and send them again."
+        ) from error
     return Call(({"state": inputs["text"], "questions": questions},), {})
 
 
@@ -184,7 +186,7 @@ TASKS = (
                 "one question; without labels it is answered with the probability of yes",
                 default=None,
             ),
-            Field("candidate_labels", "labels", "Labels", "the options to choose from, with commas", default=None),
+            Field("candidate_labels", "labels", "Labels", "the options to choose from", default=None),
             Field(
                 "questions",
                 "json",
@@ -195,7 +197,7 @@ TASKS = (
             ),
         ),
         parameters=(),
-        output="json",
+        output="labels",
         call=_call_decision,
         by_hand=decide,
         explain=_explain_decision,

@@ -11,13 +11,13 @@ from hfdemo.tasks.by_hand.multimodal import classify_image_zero_shot, generate_a
 from hfdemo.tasks.calling import check_template, chosen
 from hfdemo.tasks.common_fields import IMAGE, count, hypothesis_template, share
 from hfdemo.tasks.documents import DOCUMENT_QUESTION_ANSWERING
-from hfdemo.tasks.explaining import explain_first_token, explain_ranking
+from hfdemo.tasks.explaining import explain_asked_boxes, explain_first_token, explain_ranking
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.media_examples import MEDIA
 from hfdemo.tasks.requirements import TORCHVISION_FOR_PICTURES
 from hfdemo.tasks.task import Call, Explanation, Task
 
-LABELS = Field("candidate_labels", "labels", "Candidate labels", "labels of your own, with commas between them")
+LABELS = Field("candidate_labels", "labels", "Candidate labels", "labels of your own")
 RAW_PROMPT = Field(
     "raw_prompt", "flag", "raw_prompt", "send the text as it is, for models that have no chat template", False
 )
@@ -157,6 +157,7 @@ TASKS = (
         processors=("tokenizer", "image_processor"),
         default_model="google/owlvit-base-patch32",
         examples=({"image": MEDIA / "desk.png", "candidate_labels": ["a cat", "a mug", "a lamp"]},),
+        explain=explain_asked_boxes,
     ),
     DOCUMENT_QUESTION_ANSWERING,
     Task(

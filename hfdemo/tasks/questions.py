@@ -9,7 +9,7 @@ from hfdemo.errors import DemoError
 from hfdemo.tasks.by_hand.questions import answer_about_image, answer_question
 from hfdemo.tasks.calling import chosen
 from hfdemo.tasks.common_fields import QUESTION, count
-from hfdemo.tasks.explaining import MOST_ROWS, explain_ranking
+from hfdemo.tasks.explaining import MOST_ROWS, explain_first_token, explain_ranking
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.media_examples import MEDIA
 from hfdemo.tasks.task import Call, Explanation, Task
@@ -81,7 +81,7 @@ QUESTION_ANSWERING = Task(
     inputs=(QUESTION, Field("context", "text", "Context", "the text that holds the answer")),
     parameters=(
         count("top_k", "answers to return; left out: the best one", maximum=100),
-        count("max_answer_len", "tokens of the longest answer; left out: 15"),
+        count("max_answer_len", "tokens of the longest answer; left out: 15", maximum=512),
         count("max_seq_len", "tokens of a window; left out: 384"),
         count(
             "doc_stride",
@@ -131,7 +131,7 @@ def _explain_answer_about_image(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
     if loaded.model.can_generate():
-        return None
+        return explain_first_token(loaded, inputs, outputs, parameters)
     logits = outputs["logits"][0].float()
     said = (
         f"The head gives one logit for each of the {len(logits):,} answers that it was trained on. `sigmoid(logit)` "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hfdemo.tasks.by_hand.vision import enlarge_image
+from hfdemo.tasks.explaining import explain_reconstruction
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.media_examples import MEDIA
 from hfdemo.tasks.questions import QUESTION_ANSWERING, VISUAL_QUESTION_ANSWERING
@@ -25,7 +26,7 @@ IMAGE_TO_IMAGE = Task(
         "Makes an image larger and fills in the detail (Swin2SR). On a CPU begin with a small one: time grows with "
         "the pixels. `AutoModelForImageToImage.from_pretrained(...)(**image_processor(image)).reconstruction`"
     ),
-    inputs=(Field("image", "image", "Image", "the picture to enlarge, best below 300 × 300 pixels"),),
+    inputs=(Field("image", "image", "Image", "the picture to enlarge, best below 300 × 300 pixels", maximum=500_000),),
     parameters=(),
     output="image",
     call=_call_enlarging,
@@ -34,6 +35,7 @@ IMAGE_TO_IMAGE = Task(
     processors=("image_processor",),
     default_model="caidas/swin2SR-classical-sr-x2-64",
     examples=({"image": MEDIA / "desk.png"},),
+    explain=explain_reconstruction,
     retired=True,
 )
 

@@ -19,7 +19,7 @@ TEXT = Field("text", "text", "Text", "what the model reads; what is beyond its l
 MAX_NEW_TOKENS = count("max_new_tokens", "where the text ends at the latest; left out: 256")
 MAX_LENGTH = count("max_length", "the same, with the decoder's start token counted")
 MIN_LENGTH = count("min_length", "tokens before which the text can't end", minimum=0)
-NUM_BEAMS = count("num_beams", "texts that are followed side by side; left out: as the checkpoint says", maximum=20)
+NUM_BEAMS = count("num_beams", "texts that are followed side by side; left out: as the checkpoint says", maximum=16)
 LENGTH_PENALTY = Field(
     "length_penalty",
     "number",

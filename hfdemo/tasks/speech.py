@@ -8,9 +8,9 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks.by_hand.speech import speak, transcribe
-from hfdemo.tasks.calling import check_numbers, chosen
+from hfdemo.tasks.calling import LARGEST, chosen
 from hfdemo.tasks.common_fields import AUDIO, count
-from hfdemo.tasks.explaining import MOST_ROWS
+from hfdemo.tasks.explaining import MOST_ROWS, explain_first_token, explain_waveform
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.media_examples import MEDIA
 from hfdemo.tasks.task import Call, Explanation, Task
@@ -37,9 +37,12 @@ def _call_recognition(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) 
 def _explain_transcript(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """How CTC reads letters off frames; a model that generates its text has no one table of them."""
-    if not type(loaded.model).__name__.endswith("ForCTC"):
+    """How CTC reads letters off frames, or the first token of a model that generates its text."""
+    architecture = type(loaded.model).__name__
+    if architecture.endswith(("ForTDT", "ForRNNT")):
         return None
+    if not architecture.endswith("ForCTC"):
+        return explain_first_token(loaded, inputs, outputs, parameters)
     odds, tokens = outputs["logits"][0].float().softmax(-1).max(-1)
     names = loaded.tokenizer.convert_ids_to_tokens(tokens.tolist())
     seconds = getattr(loaded.model.config, "inputs_to_logits_ratio", 1) / loaded.feature_extractor.sampling_rate
@@ -156,7 +159,7 @@ RECOGNITION = Task(
         count(
             "num_beams",
             "texts that are followed side by side; left out: 5 unless the checkpoint says otherwise",
-            maximum=20,
+            maximum=16,
         ),
     ),
     output="transcript",
@@ -165,7 +168,7 @@ RECOGNITION = Task(
     classes=("AutoModelForCTC", "AutoModelForTDT", "AutoModelForSpeechSeq2Seq"),
     processors=("tokenizer", "feature_extractor"),
     default_model="openai/whisper-tiny",
-    examples=({"audio": MEDIA / "speech.wav"}, {"audio": MEDIA / "speech.wav", "return_timestamps": "word"}),
+    examples=({"audio": MEDIA / "speech.wav", "return_timestamps": "word"},),
     explain=_explain_transcript,
     narrow=_narrow_transcript,
 )
@@ -174,10 +177,37 @@ RECOGNITION = Task(
 # --- Text to audio --------------------------------------------------------------------------------------------------
 
 
+# What else a model takes can ask for more memory than there is, or return other things than a sound.
+_ARGUMENTS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "generate_kwargs": {
+        "max_new_tokens": (1, 3000),
+        "do_sample": (0, 1),
+        "temperature": (0.01, 10),
+        "top_k": (1, LARGEST),
+        "top_p": (0, 1),
+        "guidance_scale": (0, 20),
+        "num_beams": (1, 8),
+        "repetition_penalty": (0.01, 10),
+    },
+    "forward_params": {"speaker_id": (0, LARGEST), "speaking_rate": (0.25, 4)},
+}
+
+
+def _check_arguments(name: str, values: Mapping[str, Any]) -> None:
+    """Refuse what is not one plain number, or yes or no, under a known name and in its range."""
+    ranges = _ARGUMENTS[name]
+    for key, value in values.items():
+        if key not in ranges:
+            raise DemoError(f"{name} can't hold {key}. It takes: {', '.join(ranges)}.")
+        low, high = ranges[key]
+        if not isinstance(value, int | float) or not low <= value <= high:
+            raise DemoError(f"{name}.{key} must be a number from {low:g} to {high:g}, but {value!r} was sent.")
+
+
 def _call_speech(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
     kwargs = chosen(parameters, "generate_kwargs", "forward_params")
     for name, values in kwargs.items():
-        check_numbers(name, values)
+        _check_arguments(name, values)
     return Call((inputs["text"],), kwargs)
 
 
@@ -219,5 +249,6 @@ TEXT_TO_AUDIO = Task(
     processors=("tokenizer", "processor?"),
     default_model="facebook/mms-tts-eng",
     examples=({"text": "The ferry leaves at seven."}, {"text": "A tokenizer, a model and some arithmetic."}),
+    explain=explain_waveform,
     narrow=_narrow_speech,
 )

@@ -8,9 +8,9 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks.by_hand.text import classify_text, classify_zero_shot, extract_features, fill_mask
-from hfdemo.tasks.calling import check_template, chosen
+from hfdemo.tasks.calling import LARGEST, check_template, chosen
 from hfdemo.tasks.common_fields import ALL_LABELS, FUNCTION_TO_APPLY, TEXT, count, hypothesis_template
-from hfdemo.tasks.explaining import MOST_ROWS, explain_classification, explain_next_token
+from hfdemo.tasks.explaining import MOST_ROWS, explain_classification, explain_next_token, explain_vectors
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.generation import TASKS as GENERATING
 from hfdemo.tasks.tables import TASKS as TABLES
@@ -78,7 +78,7 @@ def _explain_mask(
 
 
 def _narrow_mask(loaded: Any) -> Mapping[str, Field | str]:
-    return {"top_k": replace(_TOP_TOKENS, maximum=loaded.model.config.vocab_size)}
+    return {"top_k": replace(_TOP_TOKENS, maximum=min(LARGEST, loaded.model.config.vocab_size))}
 
 
 # --- zero-shot-classification -----------------------------------------------------------------------------------------
@@ -172,6 +172,7 @@ TASKS = (
         output="vectors",
         call=_call_features,
         by_hand=extract_features,
+        explain=explain_vectors,
         classes=("AutoModel",),
         processors=("tokenizer",),
         default_model="embedded:minilm",
@@ -224,7 +225,7 @@ TASKS = (
             "Puts a text into labels that you make up. A model trained on inference says for each label whether it "
             'follows from the text. `pipeline("zero-shot-classification", model=...)(text, candidate_labels=[...])`'
         ),
-        inputs=(TEXT, Field("candidate_labels", "labels", "Labels", "two or more, with commas between them")),
+        inputs=(TEXT, Field("candidate_labels", "labels", "Labels", "two or more")),
         parameters=(
             hypothesis_template("the sentence that each label is put into, at {}; left out: This example is {}."),
             Field(

@@ -17,7 +17,14 @@ from hfdemo.tasks.by_hand.vision import (
 )
 from hfdemo.tasks.calling import check_numbers, chosen
 from hfdemo.tasks.common_fields import FIVE_LABELS, FUNCTION_TO_APPLY, IMAGE, count, share
-from hfdemo.tasks.explaining import explain_classification
+from hfdemo.tasks.explaining import (
+    explain_boxes,
+    explain_classification,
+    explain_depth,
+    explain_matches,
+    explain_segments,
+    explain_vectors,
+)
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.media_examples import MEDIA
 from hfdemo.tasks.requirements import AV, TORCHVISION
@@ -32,11 +39,13 @@ SUBTASK = Field(
     choices=("semantic", "instance", "panoptic"),
 )
 
+LARGEST_SIDE = 1024  # pixels: the time and memory of attention grow with its fourth power
+
 DESK = {"image": MEDIA / "desk.png"}
 
 
 def _call_with_image(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    check_numbers("image_processor_kwargs", parameters.get("image_processor_kwargs") or {})
+    check_numbers("image_processor_kwargs", parameters.get("image_processor_kwargs") or {}, LARGEST_SIDE)
     return Call((inputs["image"],), chosen(parameters))
 
 
@@ -103,6 +112,7 @@ TASKS = (
         processors=("image_processor",),
         default_model="hustvl/yolos-tiny",
         examples=(DESK, {"image": MEDIA / "desk_moved.png", "threshold": 0.8}),
+        explain=explain_boxes,
     ),
     Task(
         name="image-segmentation",
@@ -130,6 +140,7 @@ TASKS = (
         processors=("image_processor",),
         default_model="nvidia/segformer-b0-finetuned-ade-512-512",
         examples=(DESK,),
+        explain=explain_segments,
         narrow=_narrow_segmentation,
     ),
     Task(
@@ -143,14 +154,14 @@ TASKS = (
         inputs=(IMAGE,),
         parameters=(
             count("points_per_crop", "points along each side of the grid; left out: 32", maximum=64),
-            count("points_per_batch", "points in one forward pass; left out: 64", maximum=4096),
+            count("points_per_batch", "points in one forward pass; left out: 64", maximum=128),
             share("pred_iou_thresh", "how sure the model must be of a mask; left out: 0.88"),
             share("stability_score_thresh", "how little a mask may change with its threshold; left out: 0.95"),
-            replace(share("stability_score_offset", "by how much the threshold is shifted; left out: 1"), maximum=None),
+            replace(share("stability_score_offset", "by how much the threshold is shifted; left out: 1"), maximum=100),
             replace(
                 share("mask_threshold", "from what logit on a pixel belongs to a mask; left out: 0"),
-                minimum=None,
-                maximum=None,
+                minimum=-100,
+                maximum=100,
             ),
             count("crops_n_layers", "layers of crops that are looked at again; left out: 0", 0, 3),
             share("crop_overlap_ratio", "how far crops overlap; left out: 0.34"),
@@ -175,7 +186,7 @@ TASKS = (
             "How far away every pixel is: `predicted_depth` holds the model's numbers, `depth` a grey picture of them. "
             '`pipeline("depth-estimation", model=...)(image)`'
         ),
-        inputs=(IMAGE,),
+        inputs=(replace(IMAGE, maximum=2_000_000),),
         parameters=(),
         output="image",
         call=_call_with_image,
@@ -184,6 +195,7 @@ TASKS = (
         processors=("image_processor",),
         default_model="depth-anything/Depth-Anything-V2-Small-hf",
         examples=(DESK,),
+        explain=explain_depth,
     ),
     Task(
         name="image-feature-extraction",
@@ -191,7 +203,7 @@ TASKS = (
         group="Image and video",
         summary=(
             "The hidden states of the last layer: one vector per patch, [1, patches, hidden size]; with `pool` one for "
-            'the picture, to compare it with others. `pipeline("image-feature-extraction", model=...)(image)`'
+            'the whole picture. `pipeline("image-feature-extraction", model=...)(image)`'
         ),
         inputs=(IMAGE,),
         parameters=(
@@ -211,6 +223,7 @@ TASKS = (
         processors=("image_processor",),
         default_model="google/vit-base-patch16-224",
         examples=(DESK,),
+        explain=explain_vectors,
         batches=True,
     ),
     Task(
@@ -233,6 +246,7 @@ TASKS = (
         processors=("image_processor",),
         default_model="ETH-CVG/lightglue_superpoint",
         examples=({"image": MEDIA / "desk.png", "image_2": MEDIA / "desk_moved.png"},),
+        explain=explain_matches,
     ),
     Task(
         name="video-classification",
@@ -245,7 +259,7 @@ TASKS = (
         inputs=(Field("video", "video", "Video", "an MP4, WebM or MOV file with frames enough for the model"),),
         parameters=(
             FIVE_LABELS,
-            count("frame_sampling_rate", "look at every how manieth frame; left out: 1"),
+            count("frame_sampling_rate", "look at every how manieth frame; left out: 1", maximum=64),
             count("num_frames", "frames that the model sees; left out: as many as its config says", maximum=128),
             FUNCTION_TO_APPLY,
         ),

@@ -37,8 +37,8 @@ def prediction_facts(prediction: Prediction) -> str:
 def _card_facts(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [
         ("architecture", found["architecture"]),
-        ("parameters", f"{found['parameters'] / 1e6:.1f} M"),
-        ("memory", f"{found['bytes'] / 2**20:.0f} MB {found['dtype']}"),
+        ("parameters", _counted(found["parameters"])),
+        ("memory", f"{_megabytes(found['bytes'])} {found['dtype']}"),
         ("weights", found["load_report"]),
     ]
 
@@ -58,10 +58,8 @@ def card(found: Mapping[str, Any], why: str) -> str:
     return notes(found["warnings"]) + table(("", found["model"]), rows, wrap=True)
 
 
-def download(reference: str, size: int | None) -> str:
-    """What stands where the answer will be while the model is still on the Hub; `size` in bytes if it is known."""
-    if size is None:
-        return empty(f"`{reference}` is not on this machine, and the Hub does not answer. Pick another model.")
+def download(reference: str, size: int) -> str:
+    """What stands where the answer will be while the model is still on the Hub; `size` in bytes."""
     return empty(f"`{reference}` is not on this machine yet: Run downloads {_megabytes(size)} first.")
 
 
@@ -71,6 +69,11 @@ def loading(reference: str, state: Loading) -> str:
     return f"<p>{escape(state.what)} <code>{escape(reference)}</code></p>{bar(share)}" + facts(
         [("", f"{_megabytes(state.done)} of {_megabytes(state.total)}")]
     )
+
+
+def _counted(number: int) -> str:
+    """A count of parameters, in thousands or millions."""
+    return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number / 1e3:,.0f} k"
 
 
 def _megabytes(count: int) -> str:
@@ -125,13 +128,15 @@ def history(entries: Sequence[Mapping[str, Any]]) -> str:
 
     def row(entry: Mapping[str, Any]) -> str:
         named = f"{escape(entry['task'])} · {escape(entry['model'])}"
-        target = str(entry["link"] or "")
+        target = str(entry.get("link") or "")
         # Only what this page wrote itself may be followed: the browser's storage is anybody's.
         opens = f"<a href='{escape(target)}'>{named}</a>" if target.startswith("?") else named
         chosen = f"<code>{escape(entry['set'])}</code>" if entry.get("set") else ""
-        return f"<li>{opens}{chosen}<span>{escape(str(entry['said'])[:160])}</span></li>"
+        asked = f"<span>{escape(entry.get('asked', ''))}</span>"
+        return f"<li>{opens}{chosen}{asked}<span>→ {escape(str(entry.get('said', ''))[:160])}</span></li>"
 
-    return f"<ul class='hf-history'>{''.join(map(row, entries))}</ul>"
+    whole = [each for each in entries if isinstance(each, dict) and {"task", "model"} <= set(each)]
+    return f"<ul class='hf-history'>{''.join(map(row, whole))}</ul>"
 
 
 def two_sides(left: tuple[str, str], right: tuple[str, str], differs: str) -> str:
@@ -146,8 +151,7 @@ def two_sides(left: tuple[str, str], right: tuple[str, str], differs: str) -> st
 
 def counting(done: int, rows: int) -> str:
     """A bar for work that is counted in rows."""
-    share = done / rows if rows else 1.0
-    return bar(share) + facts([("", f"{done:,} of {rows:,} rows")])
+    return bar(done / rows if rows else 0.0) + facts([("", f"{done:,} of {rows:,} rows" if rows else "reading …")])
 
 
 def file_facts(found: FilePrediction) -> str:

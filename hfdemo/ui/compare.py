@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
+from hfdemo.api import HEAVY, LIGHT, Endpoints
 from hfdemo.errors import DemoError
 from hfdemo.inference import Prediction, predict
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import base_of, offline_choices
 from hfdemo.tasks import Task
 from hfdemo.ui import answers, differences, drawings, html
+from hfdemo.ui.running import in_place
 
 Meant = Callable[[tuple[Any, ...]], dict[str, Any]]
 
@@ -29,7 +31,7 @@ def comparison(
     latest: gr.State,
     begin: Callable[[str | None], Event],
 ) -> None:
-    """Lay the fold Compare out; `latest` holds the newest Prediction of the panel, or None."""
+    """Lay the fold Compare out; `latest` holds what is kept of the panel's newest answer, or None."""
     pinned = gr.State(None)
     with gr.Accordion("Compare", open=False):
         gr.HTML(html.about("Two models on the same input, or the same model before and after a change of parameters."))
@@ -50,17 +52,17 @@ def comparison(
         shown = gr.HTML(html.empty("Run both models, or pin this answer, change something and run again."))
 
     def run_both(
-        request: gr.Request, first: str, other: str | None, kind: str, how: str, *given: Any
+        request: gr.Request, first: str, other: str | None, dtype: str, attention: str, *given: Any
     ) -> Iterator[tuple[Any, Any]]:
         if not other:
             raise DemoError("There is no second model. Choose one, or type any reference.")
         stop, values = begin(request.session_hash), meant(given)
         yield html.empty(f"Running `{first}` and `{other}` on the same input …"), gr.skip()
         found = [
-            predict(endpoints.models, task, reference, values, stop=stop, dtype=kind, attention=how or None)
+            predict(endpoints.models, task, reference, values, stop=stop, dtype=dtype, attention=attention or None)
             for reference in (first, other)
         ]
-        yield side_by_side(task, *found), gr.skip()
+        yield side_by_side(*(kept(task, each) for each in found)), gr.skip()
 
     def against_base(request: gr.Request, first: str, _: str | None, *given: Any) -> Iterator[tuple[Any, Any]]:
         other = base_of(ModelRef.parse(first), endpoints.settings)
@@ -73,19 +75,20 @@ def comparison(
         "api_visibility": "private",
         **HEAVY,
     }
-    both.click(at_the_edge(run_both, html.plain), **wires)
-    base.click(at_the_edge(against_base, html.plain), **wires)
+    both.click(in_place(run_both, 2), **wires)
+    base.click(in_place(against_base, 2), **wires)
 
-    def keep(found: Prediction | None, before: Prediction | None) -> tuple[Any, Any, Any]:
+    def pin_or_not(found: Kept | None, before: Kept | None) -> Iterator[tuple[Any, Any, Any]]:
         if before is not None:
-            return None, gr.update(value="Pin this answer"), html.empty("Nothing is pinned.")
-        if found is None:
+            yield html.empty("Nothing is pinned."), None, gr.update(value="Pin this answer")
+        elif found is None:
             raise DemoError("There is no answer to pin yet. Run the model first.")
-        return found, gr.update(value="Unpin"), html.empty("Pinned. Change something and run again.")
+        else:
+            yield html.empty("Pinned. Change something and run again."), found, gr.update(value="Unpin")
 
-    pin.click(at_the_edge(keep, html.plain), [latest, pinned], [pinned, pin, shown], api_visibility="private", **LIGHT)
+    pin.click(in_place(pin_or_not, 3), [latest, pinned], [shown, pinned, pin], api_visibility="private", **LIGHT)
     latest.change(
-        lambda found, before: gr.skip() if found is None or before is None else side_by_side(task, before, found),
+        lambda found, before: gr.skip() if found is None or before is None else side_by_side(before, found),
         [latest, pinned],
         shown,
         api_visibility="private",
@@ -93,15 +96,47 @@ def comparison(
     )
 
 
-def side_by_side(task: Task, left: Prediction, right: Prediction) -> str:
-    """Two predictions, what differs between their parameters, and the difference of their answers."""
-    names = [name for name in left.parameters if left.parameters[name] != right.parameters.get(name)]
-    sides = []
-    for found in (left, right):
-        title = ", ".join([found.model, *(f"{name}={found.parameters[name]}" for name in names)])
-        took = html.facts([("run", f"{1000 * found.seconds['run']:.0f} ms")])
-        sides.append((title, drawings.drawn(task.output, found) + took))
-    differs = differences.comparison(left.result, right.result)
-    if not differs and task.output in ("text", "chat", "transcript"):
-        differs = differences.difference(answers.gist(left.output), answers.gist(right.output))
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What is kept of an answer to set it beside another one: drawings and words, no tensors and no pictures.
+
+    `differs` are the values that may tell two answers apart, by name; `labels` is the output of a classifier.
+    """
+
+    model: str
+    differs: Mapping[str, Any]
+    drawn: str
+    gist: str
+    labels: Any
+    in_words: bool
+
+
+def kept(task: Task, found: Prediction) -> Kept:
+    """What a comparison needs of a prediction."""
+    inputs = {field.name: found.inputs[field.name] for field in task.inputs if not field.media}
+    took = html.facts([("run", f"{1000 * found.seconds['run']:.0f} ms")])
+    return Kept(
+        model=found.model,
+        differs={**inputs, **found.parameters},
+        drawn=drawings.drawn(task.output, found) + took,
+        gist=answers.gist(found.output, most=20_000),
+        labels=found.output if task.output == "labels" else None,
+        in_words=task.output in ("text", "chat", "transcript"),
+    )
+
+
+def side_by_side(left: Kept, right: Kept) -> str:
+    """Two answers under what tells them apart, and the difference between them."""
+    names = [name for name in left.differs if left.differs[name] != right.differs.get(name)]
+    sides = [
+        (", ".join([each.model, *(f"{name}={str(each.differs[name])[:80]}" for name in names)]), each.drawn)
+        for each in (left, right)
+    ]
+    differs = ""
+    if left.labels is not None and right.labels is not None:
+        differs = differences.comparison(left.labels, right.labels) or html.notes(
+            ["They have no label in common, so there is nothing to subtract: one of them was not trained on these."]
+        )
+    elif left.in_words:
+        differs = differences.difference(left.gist, right.gist)
     return answers.two_sides(sides[0], sides[1], differs)

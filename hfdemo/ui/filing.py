@@ -11,15 +11,17 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
+from hfdemo.api import HEAVY, LIGHT, Endpoints
 from hfdemo.background import in_background
 from hfdemo.errors import DataError
 from hfdemo.inference import FilePrediction, predict_file, text_column_of
 from hfdemo.tables import read_table
 from hfdemo.tasks import Task
 from hfdemo.ui import answers, html
+from hfdemo.ui.running import in_place
 
 NONE = "(none)"
+WAITING = "The first rows with their predictions will stand here."
 
 
 def filing(
@@ -49,34 +51,40 @@ def filing(
                     run = gr.Button("Predict every row", variant="primary")
                     stop = gr.Button("Stop", min_width=80)
             with gr.Column(scale=7, min_width=300):
-                state = gr.HTML(html.empty("The first rows with their predictions will stand here."))
+                state = gr.HTML(html.empty(WAITING))
                 preview = gr.Dataframe(visible=False, wrap=True, interactive=False, label="The first rows")
                 out = gr.File(label="The file with predictions", visible=False, interactive=False)
 
-    def look(path: str | None) -> tuple[Any, Any, Any]:
+    def look(path: str | None) -> Iterator[tuple[Any, ...]]:
+        """The columns and the first rows of a new file; what was there of another one goes."""
+        gone = (gr.update(visible=False), gr.update(visible=False))
+        yield html.empty(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
         if path is None:
-            return gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), gr.update(visible=False)
+            return
         table = read_table(Path(path), lone_column=True)
         columns = list(table.columns)
         try:
             likely = text_column_of(columns)
-        except DataError:  # none stands out: the person chooses
-            likely = columns[0]
-        return (
+        except DataError:  # none stands out by its name: the one with the longest words, and the person chooses
+            letters = {name: table[name].str.count(r"[^\d\W]").mean() for name in columns}
+            likely = max(columns, key=letters.__getitem__)
+        yield (
+            gr.skip(),
             gr.update(choices=columns, value=likely),
             gr.update(choices=[NONE, *columns], value=NONE),
             gr.update(value=table.head(10), visible=True),
+            gr.skip(),
         )
 
-    file.change(at_the_edge(look, html.plain), file, [column, pair, preview], api_visibility="private", **LIGHT)
+    file.change(in_place(look, 5), file, [state, column, pair, preview, out], api_visibility="private", **LIGHT)
 
     def work(
         request: gr.Request, reference: str, path: str | None, text: str | None, second: str, *given: Any
     ) -> Iterator[tuple[Any, Any, Any]]:
         """Progress while it runs, then the file: the work is done in a thread that this generator can stop."""
         if path is None:
-            yield html.notes(["There is no file. Choose a CSV first."]), gr.skip(), gr.skip()
-            return
+            raise DataError("There is no file. Choose a CSV first.")
+        yield answers.counting(0, 0), gr.skip(), gr.update(visible=False)
         values = {name: value for name, value in meant(given).items() if name not in ("text", "text_pair", "messages")}
         ending = begin(request.session_hash)
 
@@ -105,7 +113,7 @@ def filing(
                 yield (answers.counting(*found) if found else gr.skip()), gr.skip(), gr.skip()
 
     run.click(
-        at_the_edge(work, html.plain),
+        in_place(work, 3),
         [model, file, column, pair, *fields],
         [state, preview, out],
         api_visibility="private",

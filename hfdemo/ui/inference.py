@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from threading import Event, Lock
+from threading import Event
 from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
+from hfdemo.api import HEAVY, LIGHT, Endpoints
 from hfdemo.background import in_background
 from hfdemo.inference import Loading
 from hfdemo.models.configs import infer_task
@@ -19,33 +19,9 @@ from hfdemo.tasks import TASKS, Task, find_task
 from hfdemo.ui import answers, html
 from hfdemo.ui.links import opened
 from hfdemo.ui.panel import panel
+from hfdemo.ui.running import Running, in_place
 
 MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @revision if you like"
-
-
-class Running:
-    """The computation that each open page has going on, so that it can be stopped from elsewhere on the page."""
-
-    def __init__(self) -> None:
-        self._stops: dict[str, Event] = {}
-        self._lock = Lock()
-
-    def begin(self, session: str | None) -> Event:
-        """The stop of a computation that begins now; whatever this page still had going on is stopped."""
-        stop = Event()
-        with self._lock:
-            before = self._stops.pop(session or "", None)
-            self._stops[session or ""] = stop
-        if before is not None:
-            before.set()
-        return stop
-
-    def stop(self, session: str | None) -> None:
-        """Stop what this page has going on."""
-        with self._lock:
-            stop = self._stops.pop(session or "", None)
-        if stop is not None:
-            stop.set()
 
 
 def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
@@ -95,13 +71,13 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         values = {name: value for name, value in carried.items() if name in names and value}
         return (
             gr.update(choices=_choices(endpoints, chosen), value=chosen.default_model),
-            {"task": name, "values": values or None},
+            {"task": name, "values": values or None, "notes": ()},
         )
 
     # .input, not .change: a run that another tab sends here brings its own model along.
     task.input(choose, [task, typed], [model, opening], api_visibility="private", show_progress="hidden")
     task.change(
-        lambda name, now: now if now is None or now["task"] == name else {"task": name, "values": None},
+        lambda name, now: now if now is None or now["task"] == name else {"task": name, "values": None, "notes": ()},
         [task, opening],
         opening,
         api_visibility="private",
@@ -115,34 +91,35 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         show_progress="hidden",
     )
 
-    def look(reference: str, kind: str, how: str) -> Iterator[str]:
+    def look(reference: str, name: str, dtype: str, attention: str) -> Iterator[str]:
         def work(tell: Callable[[Any], None]) -> str:
+            chosen = find_task(name)
             row, why = infer_task(ModelRef.parse(reference), endpoints.settings)
-            found = endpoints.load(reference, row, kind, how or None, lambda *state: tell(Loading(*state)))
-            return answers.card({"task": row.name, **found}, why)
+            found = endpoints.load(reference, chosen, dtype, attention or None, lambda *state: tell(Loading(*state)))
+            made_for = f"It was made for {row.name}: {why}. Choose that task above to use it so."
+            other = [] if row is chosen else [made_for]
+            return html.notes(other) + answers.card(
+                {"task": chosen.name, **found}, why if row is chosen else "it is chosen above"
+            )
 
         for item in in_background(work, Event()):
             yield answers.loading(reference, item) if isinstance(item, Loading) else item or gr.skip()
 
-    load.click(at_the_edge(look, html.plain), [model, dtype, attention], card, api_visibility="private", **HEAVY)
-    unload.click(
-        at_the_edge(lambda reference: answers.unloaded(endpoints.unload_model(reference)), html.plain),
-        model,
-        card,
-        api_visibility="private",
-        **LIGHT,
-    )
+    def drop(reference: str) -> Iterator[str]:
+        yield answers.unloaded(endpoints.unload_model(reference))
+
+    private: dict[str, Any] = {"outputs": card, "api_visibility": "private"}
+    load.click(in_place(look, 1), [model, task, dtype, attention], **private, **HEAVY)
+    unload.click(in_place(drop, 1), model, **private, **LIGHT)
+
+    def task_for(reference: str) -> Task:
+        return infer_task(ModelRef.parse(reference), endpoints.settings)[0]
 
     def follow_link(request: gr.Request) -> tuple[Any, ...]:
-        found = opened(dict(request.query_params))
-        if found is None:
-            return gr.skip(), gr.skip(), {"task": first.name, "values": None}
-        row, reference, values = found
-        return (
-            row.name,
-            gr.update(choices=_choices(endpoints, row), value=reference),
-            {"task": row.name, "values": values},
-        )
+        asked = opened(dict(request.query_params), task_for, first)
+        state = {"task": asked.task.name, "values": asked.values or None, "notes": asked.notes}
+        reference = asked.model or asked.task.default_model
+        return asked.task.name, gr.update(choices=_choices(endpoints, asked.task), value=reference), state
 
     demo.load(follow_link, outputs=[task, model, opening], api_visibility="private", show_progress="hidden")
 
@@ -150,7 +127,9 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
     def chosen(state: dict[str, Any] | None) -> None:
         if state is None:
             return
-        panel(endpoints, find_task(state["task"]), state["values"], running, model, (dtype, attention), typed, history)
+        task = find_task(state["task"])
+        loading = (dtype, attention)
+        panel(endpoints, task, state["values"], running, model, loading, typed, history, state["notes"])
 
     with gr.Accordion("What was run in this browser", open=False):
         past = gr.HTML(html.empty("Nothing yet. Each run is kept here, in this browser only, with its parameters."))
@@ -159,7 +138,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
     gr.on([demo.load, history.change], answers.history, history, past, api_visibility="private", show_progress="hidden")
 
     def leave(request: gr.Request) -> None:
-        running.stop(request.session_hash)
+        running.leave(request.session_hash)
 
     demo.unload(leave)
     return task, model

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,14 +28,40 @@ def link(task: Task, model: str, values: Mapping[str, Any]) -> str | None:
     return query if len(query) <= MOST_CHARACTERS else None
 
 
-def opened(query: Mapping[str, str]) -> tuple[Task, str, dict[str, Any]] | None:
-    """(task, model, values) that the query of an address asks for; None if it asks for no task that there is."""
+@dataclass(frozen=True)
+class Opening:
+    """What an address asks the tab to open with; `model` is None where it names none, `notes` say what was wrong."""
+
+    task: Task
+    model: str | None
+    values: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def opened(query: Mapping[str, str], task_for: Callable[[str], Task], default: Task) -> Opening:
+    """What the query of an address asks for.
+
+    Where it names a model alone, `task_for(model)` finds the task. A value that its field refuses is left out, with a
+    note: a link can hold anything.
+    """
+    notes = []
+    task = default
     try:
-        task = find_task(query.get("task", ""))
-    except DemoError:
-        return None
-    values = {field.name: _value(field, query[_key(field)]) for field in task.fields if _key(field) in query}
-    return task, query.get("model") or task.default_model, values
+        if query.get("task"):
+            task = find_task(query["task"])
+        elif query.get("model"):
+            task = task_for(query["model"])
+    except DemoError as error:
+        notes.append(f"The link could not be followed as it is. {error}")
+    values = {}
+    for field in task.fields:
+        if field.media or _key(field) not in query:
+            continue
+        try:
+            values[field.name] = field.check(_value(field, query[_key(field)]), MOST_CHARACTERS)
+        except DemoError as error:
+            notes.append(f"The link's {field.name} was left out. {error}")
+    return Opening(task, query.get("model") or None, values, tuple(notes))
 
 
 def _key(field: Field) -> str:
@@ -43,10 +70,10 @@ def _key(field: Field) -> str:
 
 
 def _value(field: Field, text: str) -> Any:
-    """What `link` wrote; whatever is wrong with it is found by the field's own check later."""
-    if field.kind in ("text", "choice") or field.media:
-        return None if field.media else text
+    """What `link` wrote for a field."""
+    if field.kind in ("text", "choice"):
+        return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def boxes(output: Any, inputs: Mapping[str, Any]) -> str:
     found = list(output[0] if output and isinstance(output[0], list) else output)
     if not found:
         return empty("Nothing was found above the threshold. Lower it to see what the model is less sure of.")
-    shown = found[:SHOWN_BOXES]
+    shown = sorted(found, key=lambda item: -float(item["score"]))[:SHOWN_BOXES]
     colours = hues(str(item["label"]) for item in shown)
     corners = [[float(item["box"][side]) for side in ("xmin", "ymin", "xmax", "ymax")] for item in shown]
     names = [
@@ -136,13 +137,14 @@ def masks(output: Any, inputs: Mapping[str, Any]) -> str:
         found = list(output)
     if not found:
         return empty("No mask was found above the threshold. Lower it to see what the model is less sure of.")
+    names = _numbered([str(item["label"]) for item in found])
     areas = [array(item["mask"]) > 0 for item in found]
     shares = [np.count_nonzero(area) / area.size for area in areas]
     order = sorted(range(len(found)), key=lambda index: -shares[index])[:SHOWN_MASKS]
-    colours = hues(str(found[index]["label"]) for index in sorted(order))
+    colours = hues(names[index] for index in sorted(order))
     rows = "".join(
         f'<tr data-n="n{index}" {_POINTING}><td><label><input type="checkbox" value="n{index}" checked '
-        f'onchange="{_SHOW}">{_swatch(colours[str(found[index]["label"])])}{escape(found[index]["label"])}</label></td>'
+        f'onchange="{_SHOW}">{_swatch(colours[names[index]])}{escape(names[index])}</label></td>'
         f'<td class="hf-number">{share(found[index]["score"])}</td>'
         f'<td class="hf-number">{shares[index]:.1%}</td></tr>'
         for index in sorted(order)
@@ -151,23 +153,36 @@ def masks(output: Any, inputs: Mapping[str, Any]) -> str:
     # The largest lie lowest: a small mask stays in sight on a large one.
     layers = "".join(
         f'<img class="hf-shape hf-layer" data-n="n{index}" alt="" '
-        f'src="{_layer_url(areas[index], colours[str(found[index]["label"])])}">'
+        f'src="{_layer_url(areas[index], colours[names[index]])}">'
         for index in order
     )
     if len(order) <= NAMED_BOXES:
-        layers += "".join(_mask_name(index, areas[index], found[index], colours) for index in order if shares[index])
+        layers += "".join(
+            _mask_name(index, areas[index], str(found[index].get("name", names[index])), colours[names[index]])
+            for index in order
+            if shares[index]
+        )
     figure = framed(image, layers, "The image under the masks that were found") if image is not None else ""
     every = f'<label><input type="checkbox" value="all" checked onchange="{_SHOW_ALL}">all</label>'
     more = _more("masks (the largest)", len(order), len(found))
     return _look(figure, (every, "score", "share"), rows, more, numbers=(1, 2))
 
 
-def _mask_name(index: int, area: Any, item: Mapping[str, Any], colours: Mapping[str, str]) -> str:
+def _numbered(labels: Sequence[str]) -> list[str]:
+    """Labels that tell things apart: one that stands there twice gets a number behind it."""
+    often, seen, names = Counter(labels), Counter[str](), []
+    for label in labels:
+        seen[label] += 1
+        names.append(f"{label} {seen[label]}" if often[label] > 1 else label)
+    return names
+
+
+def _mask_name(index: int, area: Any, name: str, colour: str) -> str:
     """The mask's name at the middle of what it covers."""
     down, across = (100 * np.mean(places) / length for places, length in zip(area.nonzero(), area.shape, strict=True))
     return (
-        f'<span class="hf-shape hf-name hf-middle" data-n="n{index}" style="--hf-hue:{colours[str(item["label"])]};'
-        f'left:{across:.2f}%;top:{down:.2f}%">{escape(item.get("name", item["label"]))}</span>'
+        f'<span class="hf-shape hf-name hf-middle" data-n="n{index}" style="--hf-hue:{colour};'
+        f'left:{across:.2f}%;top:{down:.2f}%">{escape(name)}</span>'
     )
 
 

@@ -147,7 +147,7 @@ CSS = """
 /* Pictures with something laid over them, and the list of it: pictures.py */
 .hf-look { display: flex; flex-wrap: wrap; gap: 14px 20px; align-items: flex-start; }
 .hf-look > .hf-figure { flex: 4 1 400px; }
-.hf-look > .hf-found { flex: 1 1 240px; max-height: 70vh; overflow-y: auto; }
+.hf-look > .hf-found { flex: 1 1 300px; max-height: 70vh; overflow-y: auto; }
 .hf-figure { position: relative; margin: 0 0 8px; box-shadow: 0 0 0 1px var(--border-color-primary);
   overflow: hidden; border-radius: 8px; width: 100%; min-width: 0; }
 .hf-figure > img { position: absolute; inset: 0; width: 100% !important; height: 100% !important; margin: 0 !important;
@@ -170,7 +170,8 @@ CSS = """
 .hf-found small { display: block; font-size: 11px; color: var(--body-text-color-subdued);
   font-variant-numeric: tabular-nums; }
 .hf-found td, .hf-found th { vertical-align: top; }
-.hf-found td.hf-number { white-space: nowrap !important; overflow-wrap: normal; }
+.hf-found td { min-width: 7.5em; word-break: normal !important; }
+.hf-found td.hf-number { min-width: 0; white-space: nowrap !important; overflow-wrap: normal !important; }
 .hf-found td { padding-top: 4px !important; padding-bottom: 4px !important; }
 .hf-found input { margin: 0; accent-color: var(--hf-bar); }
 .hf-swatch { display: inline-block; width: 12px; height: 12px; border-radius: 3px; background: var(--hf-hue);

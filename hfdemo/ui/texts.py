@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hfdemo.ui.html import empty, escape, label_bars, table, titled, visible
+from hfdemo.ui.html import empty, escape, facts, label_bars, table, titled, visible
 from hfdemo.ui.pictures import framed, hues, outlines, share
 
 SHOWN_LABELS = 50
@@ -15,7 +15,13 @@ MASK_TOKENS = re.compile(r"\[MASK\]|<mask>|<extra_id_\d+>")
 
 
 def labels(output: Any, inputs: Mapping[str, Any]) -> str:
-    """[{"label", "score"}, ...], one such list per text, or {"sequence", "labels", "scores"}, as bars."""
+    """Labels with their scores as bars.
+
+    [{"label", "score"}, ...], one such list per text, {"sequence", "labels", "scores"}, or a decision's answers by the
+    names of its questions, each {"type", ...}.
+    """
+    if isinstance(output, Mapping) and output and all(_is_decided(each) for each in output.values()):
+        return "".join(titled(name, _decided(each)) for name, each in output.items())
     if isinstance(output, list) and output and _is_zero_shot(output[0]):
         return "".join(titled(each["sequence"], labels(each, inputs)) for each in output)
     if isinstance(output, list) and len(output) > 1 and isinstance(output[0], list):
@@ -27,6 +33,24 @@ def labels(output: Any, inputs: Mapping[str, Any]) -> str:
     return bars + (
         f"<p class='hf-about'>… and {len(found) - SHOWN_LABELS:,} more labels.</p>" if found[SHOWN_LABELS:] else ""
     )
+
+
+def _is_decided(answer: Any) -> bool:
+    return isinstance(answer, Mapping) and ("noul" in answer or "probabilities" in answer)
+
+
+def _decided(answer: Mapping[str, Any]) -> str:
+    """One answer of a decision: yes and no, or the options with their probabilities, and what follows from them."""
+    if "noul" in answer:
+        yes = float(answer["noul"])
+        return label_bars([{"label": "yes", "score": yes}, {"label": "no", "score": 1 - yes}])
+    legend = answer.get("legend") or {}
+    names = {
+        option: f"{option}: {legend[option]}" if legend.get(option) else option for option in answer["probabilities"]
+    }
+    bars = label_bars([{"label": names[key], "score": float(p)} for key, p in answer["probabilities"].items()])
+    said = [("score", f"{answer['score']:.2f}")] if "score" in answer else []
+    return bars + facts([*said, ("confidence", share(answer["confidence"]))])
 
 
 def _is_zero_shot(output: Any) -> bool:

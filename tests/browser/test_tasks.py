@@ -159,10 +159,7 @@ def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: 
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
     fold(page, "A file at once")
     page.locator("input[type=file]").first.set_input_files(path)
-    column = box(page, "Column of the texts")
-    expect(column).to_have_value("id", timeout=PATIENT)
-    column.click()
-    page.get_by_role("option", name="review").click()
+    expect(box(page, "Column of the texts")).to_have_value("review", timeout=PATIENT)
     page.get_by_role("button", name="Predict every row").click()
     expect(page.get_by_text("Row 2: Text holds only white space")).to_be_visible(timeout=PATIENT)
     expect(page.get_by_text("reviews.predictions")).to_be_visible()
@@ -218,7 +215,7 @@ def test_a_model_that_is_not_here_is_not_downloaded_because_a_page_was_opened(br
     page = open_page(browser, app)
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
     choose_task(page, "Image classification")
-    expect(page.get_by_text("is not on this machine, and the Hub does not answer")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("What works without a network")).to_be_visible(timeout=20_000)
     run(page)
     expect(page.get_by_text("What works without a network")).to_be_visible(timeout=20_000)
     page.close()
@@ -229,4 +226,30 @@ def test_an_example_fills_the_panel_and_runs(browser: Browser, app: Server, zoo:
     expect(page.locator(".block.hf-result .hf-cells")).to_contain_text("Rhine", timeout=PATIENT)
     page.locator(".gallery tr, tbody tr").filter(has_text="Oslo").last.click()
     expect(page.locator(".block.hf-result .hf-cells").first).to_contain_text("Lisbon", timeout=PATIENT)
+    page.close()
+
+
+def test_a_link_that_can_not_be_followed_is_said_and_the_tab_opens_all_the_same(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app, query="&task=table-question-answering&table=5&question=Where?")
+    expect(page.get_by_text("The link's table was left out.")).to_be_visible(timeout=PATIENT)
+    expect(box(page, "Question")).to_have_value("Where?")
+    page.close()
+
+
+def test_a_damaged_picture_gets_a_sentence_and_a_model_for_another_task_names_its_own(
+    browser: Browser, app: Server, zoo: Zoo, tmp_path: Path
+) -> None:
+    (tmp_path / "fake.png").write_text("no picture at all")
+    page = open_page(browser, app, query=at("image-classification", zoo("image-classification")))
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    page.get_by_label("Remove Image").click()
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "fake.png")
+    run(page)
+    expect(page.get_by_text("fake.png can't be read as a picture")).to_be_visible(timeout=PATIENT)
+    model = box(page, "Model")
+    model.fill(str(zoo("object-detection")))
+    model.press("Enter")
+    fold(page, "Load, look at and unload the model")
+    page.get_by_role("button", name="Load and show its card").click()
+    expect(page.get_by_text("It fits the task object-detection")).to_be_visible(timeout=PATIENT)
     page.close()

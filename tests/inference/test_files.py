@@ -129,3 +129,51 @@ def test_what_can_not_be_done_is_said(models: ModelCache, tiny: Path, tmp_path: 
     with pytest.raises(DemoError, match="can't be run on a CSV"):
         predict_file(models, TASKS["question-answering"], str(tiny), path, tmp_path / "out")
     assert not takes_files(TASKS["image-text-to-text"])
+
+
+def test_a_row_on_which_the_model_fails_is_refused_and_the_others_are_answered(
+    models: ModelCache, zoo: Zoo, tmp_path: Path
+) -> None:
+    """A row that passes every check and is refused inside the pipeline: a text without a mask."""
+    rows = [{"text": "A [MASK] stands here.", "n": "1"}, {"text": "None here.", "n": "2"}, {"text": "<mask>", "n": "3"}]
+    found = predict_file(models, TASKS["fill-mask"], str(zoo("fill-mask")), write(tmp_path, rows), tmp_path / "out")
+    errors = [row["error"] for row in read(found.path)]
+    assert (errors[0], errors[2]) == ("", "")
+    assert "mask" in errors[1]
+    assert found.refused[0][0] == 2
+
+
+def test_a_batch_that_fails_is_tried_row_by_row(models: ModelCache, tmp_path: Path) -> None:
+    """Without a padding token no batch can be made, and every row can be answered all the same."""
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
+
+    from tests.zoo import make
+
+    folder = tmp_path / "padless"
+    config = LlamaConfig(
+        vocab_size=1000, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, num_labels=2
+    )
+    LlamaForSequenceClassification(config).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(make("text-generation", tmp_path / "words"))
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(folder)
+    path = write(tmp_path, [{"text": text, "n": "1"} for text in ("one", "one two three", "one two")])
+    found = predict_file(models, CLASSIFY, str(folder), path, tmp_path / "out")
+    assert (found.predicted, found.refused) == (3, ())
+
+
+def test_settings_that_no_row_could_use_are_refused_at_once(models: ModelCache, tiny: Path, tmp_path: Path) -> None:
+    path = write(tmp_path, [{"text": "one", "b": "two"}])
+    with pytest.raises(DemoError, match="top_k"):
+        predict_file(models, CLASSIFY, str(tiny), path, tmp_path / "out", values={"top_k": "many"})
+    with pytest.raises(DemoError, match="has no text_pair"):
+        predict_file(models, TASKS["fill-mask"], str(tiny), path, tmp_path / "out", text_pair_column="b")
+    with pytest.raises(DemoError, match="can't be run on a CSV"):
+        predict_file(models, TASKS["any-to-any"], str(tiny), path, tmp_path / "out", values={"audio": "/etc/passwd"})
+
+
+def test_columns_of_an_earlier_prediction_are_kept(models: ModelCache, tiny: Path, tmp_path: Path) -> None:
+    path = write(tmp_path, [{"text": "one", "label": "a", "label_predicted": "b"}])
+    row = read(predict_file(models, CLASSIFY, str(tiny), path, tmp_path / "out").path)[0]
+    assert (row["label"], row["label_predicted"]) == ("a", "b")
+    assert row["label_predicted_2"] in ("red", "green", "blue")

@@ -251,3 +251,36 @@ def test_the_models_own_generate_is_back_after_a_run(models: ModelCache, zoo: Ca
     assert "generate" not in vars(model)
     assert not model._forward_hooks
     assert not model._forward_pre_hooks
+
+
+def test_loading_one_model_does_not_change_what_another_one_computes(
+    models: ModelCache, zoo: Callable[[str], Path]
+) -> None:
+    """The library switches torch's default dtype for the whole process while it builds a model."""
+    folder, values = str(zoo("text-generation")), {"text": "A lamp", "max_new_tokens": 8, "do_sample": "false"}
+    alone = predict(models, GENERATE, folder, values).output
+    done = threading.Event()
+
+    def load_again_and_again() -> None:
+        cache = ModelCache(models.settings)
+        cache.turns = models.turns
+        while not done.is_set():
+            cache.get(ModelRef.parse("untrained:embedded:minilm"), need_of(CLASSIFY, "bfloat16"))
+            cache.unload(ModelRef.parse("untrained:embedded:minilm"))
+
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load_again_and_again)
+        try:
+            for _ in range(25):
+                assert predict(models, GENERATE, folder, values).output == alone
+        finally:
+            done.set()
+        loading.result(30)
+
+
+def test_a_stop_ends_a_loading_too(settings: object, tiny: Path) -> None:
+    cache, stop = ModelCache(settings), threading.Event()  # type: ignore[arg-type]
+    stop.set()
+    with pytest.raises(Stopped):
+        predict(cache, CLASSIFY, str(tiny), {"text": "hello"}, stop=stop)
+    assert cache.cards() == []

@@ -107,7 +107,7 @@ CALLS: list[tuple[str, Task, dict[str, Any]]] = [
     ("zero-shot-audio-classification", ZERO_SHOT, {}),
     ("zero-shot-audio-classification", ZERO_SHOT, {"hypothesis_template": "I hear {} here"}),
     ("text-to-audio", TEXT_TO_AUDIO, {}),
-    ("text-to-audio", TEXT_TO_AUDIO, {"forward_params": {"output_attentions": True}}),
+    ("text-to-audio", TEXT_TO_AUDIO, {"forward_params": {"speaking_rate": 2.0}}),
 ]
 
 
@@ -199,9 +199,10 @@ def test_classes_are_those_of_the_pipeline(task: Task) -> None:
 def test_each_parameter_changes_the_call(task: Task) -> None:
     inputs = {field.name: field.name for field in task.inputs}
     plain = task.call(inputs, filled(task, {}))
-    known = {"flag": True, "number": 1, "json": {"max_length": 3}, "text": "heard: {}"}
+    arguments = {"generate_kwargs": {"num_beams": 2}, "forward_params": {"speaker_id": 3}}
+    known = {"flag": True, "number": 1, "text": "heard: {}"}
     for field in task.parameters:
-        value = field.choices[0] if field.choices else known[field.kind]
+        value = field.choices[0] if field.choices else arguments.get(field.name) or known[field.kind]
         assert task.call(inputs, filled(task, {field.name: value})) != plain, field.name
 
 
@@ -328,6 +329,47 @@ def test_the_frames_shown_spell_the_beginning_of_the_transcript(pipes: Pipes) ->
     assert [float(row[1]) for row in shown.rows[1:]] == pytest.approx(ends[:-1])
 
 
-def test_no_explanation_for_a_model_that_generates_its_transcript(pipes: Pipes) -> None:
+def test_the_first_token_shown_is_the_likeliest_that_whisper_writes(pipes: Pipes) -> None:
+    pipe = pipes(WHISPER)
+    rate = pipe.feature_extractor.sampling_rate
+    features = dict(pipe.feature_extractor(sound(rate, 1.5), sampling_rate=rate, return_tensors="pt"))
+    outputs = forward(pipe, {**features, "decoder_input_ids": torch.tensor([[3, 5]])})
     assert RECOGNITION.explain
-    assert RECOGNITION.explain(loaded_from(pipes(WHISPER)), {}, {}, {}) is None
+    shown = RECOGNITION.explain(loaded_from(pipe), {}, outputs, {})
+    assert shown
+    assert shown.rows[0][0] == pipe.tokenizer.decode([int(outputs["logits"][0, -1].argmax())])
+    assert RECOGNITION.explain(loaded_from(pipe), {}, {}, {}) is None
+
+
+def test_the_seconds_shown_are_those_of_the_sound(pipes: Pipes) -> None:
+    pipe = pipes("text-to-audio")
+    ours, _ = both(TEXT_TO_AUDIO, pipe, {})
+    torch.manual_seed(0)
+    outputs = forward(pipe, dict(pipe.tokenizer(inputs_for(TEXT_TO_AUDIO, pipe)["text"], return_tensors="pt")))
+    assert TEXT_TO_AUDIO.explain
+    shown = TEXT_TO_AUDIO.explain(loaded_from(pipe), {}, outputs, {})
+    assert shown
+    assert {row[0]: row[1] for row in shown.rows} == pytest.approx(
+        {
+            "seconds": ours["audio"].size / ours["sampling_rate"],
+            "smallest sample": float(ours["audio"].min()),
+            "largest sample": float(ours["audio"].max()),
+        }
+    )
+    assert TEXT_TO_AUDIO.explain(loaded_from(pipe), {}, {}, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("generate_kwargs", {"custom_generate": "somebody/code"}, "can't hold custom_generate. It takes: max_new"),
+        ("generate_kwargs", {"max_new_tokens": 3001}, "from 1 to 3000"),
+        ("generate_kwargs", {"num_beams": [1]}, "must be a number"),
+        ("forward_params", {"output_attentions": True}, "can't hold output_attentions"),
+        ("forward_params", {"speaking_rate": 1e-6}, "from 0.25 to 4"),
+        ("forward_params", {"speaking_rate": float("nan")}, "from 0.25 to 4"),
+    ],
+)
+def test_arguments_that_could_take_all_memory_get_a_sentence(name: str, values: dict[str, Any], says: str) -> None:
+    with pytest.raises(DemoError, match=says):
+        TEXT_TO_AUDIO.call({"text": "a"}, filled(TEXT_TO_AUDIO, {name: values}))

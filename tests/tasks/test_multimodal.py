@@ -316,3 +316,33 @@ def test_classes_are_those_that_transformers_gives_the_pipeline(task: Task) -> N
     # The pipeline takes what `config.architectures` names where its own classes know no such model.
     more = {"document-question-answering": ("AutoModelForImageTextToText",)}.get(task.name, ())
     assert task.classes == (*(each.__name__ for each in SUPPORTED_TASKS[task.name]["pt"]), *more)
+
+
+def test_the_places_explained_are_the_boxes_answered(load: Load) -> None:
+    import torch
+
+    task, pipe = ROWS["zero-shot-object-detection"], load("zero-shot-object-detection")
+    given = {**ASKED[task.name], "candidate_labels": ["cat"]}
+    _, theirs = both(task, pipe, given, {"threshold": 0.0})
+    inputs = {**pipe.tokenizer("cat", return_tensors="pt"), **pipe.image_processor(IMAGE, return_tensors="pt")}
+    with torch.no_grad():
+        outputs = dict(pipe.model(**inputs))
+    assert task.explain is not None
+    shown = task.explain(loaded_from(pipe), inputs, outputs, {})
+    assert shown is not None
+    assert [row[2] for row in shown.rows] == pytest.approx([each["score"] for each in theirs[: len(shown.rows)]])
+    assert task.explain(loaded_from(pipe), inputs, {}, {}) is None
+
+
+def test_the_first_token_explained_is_the_likeliest_that_donut_writes(load: Load) -> None:
+    import torch
+
+    task, pipe = ROWS["document-question-answering"], load("document-question-answering/donut")
+    inputs = dict(pipe.image_processor(IMAGE, return_tensors="pt"))
+    with torch.no_grad():
+        outputs = dict(pipe.model(**inputs, decoder_input_ids=torch.tensor([[1, 3]])))
+    assert task.explain is not None
+    shown = task.explain(loaded_from(pipe), inputs, outputs, {})
+    assert shown is not None
+    assert shown.rows[0][0] == pipe.tokenizer.decode([int(outputs["logits"][0, -1].argmax())])
+    assert task.explain(loaded_from(pipe), inputs, {}, {}) is None

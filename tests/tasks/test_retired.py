@@ -415,3 +415,18 @@ def test_an_image_comes_back_larger_by_the_models_factor_and_without_its_border(
     whole = np.moveaxis(raw.squeeze().clamp(0, 1).numpy(), 0, -1)
     expected = (whole * 255.0).round().astype(np.uint8)[: larger.height, : larger.width]
     assert (np.asarray(larger) == expected).all()
+
+
+def test_the_colours_explained_are_those_of_the_larger_image(load: Load) -> None:
+    loaded, image = load(IMAGE_TO_IMAGE), picture(32, 32)
+    larger = np.asarray(run(IMAGE_TO_IMAGE, loaded, {"image": image})) / 255
+    with torch.no_grad():
+        outputs = dict(loaded.model(**loaded.image_processor(image, return_tensors="pt")))
+    assert IMAGE_TO_IMAGE.explain
+    shown = IMAGE_TO_IMAGE.explain(loaded, {}, outputs, {})
+    assert shown
+    assert [row[0] for row in shown.rows] == ["red", "green", "blue"]
+    for row, colour in zip(shown.rows, np.moveaxis(larger, -1, 0), strict=True):
+        assert min(1.0, max(0.0, float(row[1]))) <= colour.min() + 0.003
+        assert min(1.0, max(0.0, float(row[3]))) >= colour.max() - 0.003
+    assert IMAGE_TO_IMAGE.explain(loaded, {}, {}, {}) is None

@@ -137,11 +137,14 @@ def test_every_parameter_changes_what_the_pipeline_is_called_with(task: Task) ->
     inputs, defaults = task.check(task.examples[0], 10_000)
     plain = task.call(inputs, defaults)
     others: dict[str, Any] = {"labels": ["x"], "json": {"max_length": 3}, "text": "an {} x", "number": 1}
+    arguments = {"generate_kwargs": {"num_beams": 2}, "forward_params": {"speaker_id": 3}}
     for field in task.parameters:
         if field.kind == "choice":
             candidates: list[Any] = list(field.choices)
         else:
-            candidates = [not field.default] if field.kind == "flag" else [others[field.kind]]
+            candidates = (
+                [not field.default] if field.kind == "flag" else [arguments.get(field.name, others[field.kind])]
+            )
         changed = [task.call(inputs, {**defaults, field.name: each}) for each in candidates]
         assert any(repr(each) != repr(plain) for each in changed), field.name
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hfdemo.errors import DemoError
 from hfdemo.tasks.requirements import TORCHVISION
 from hfdemo.tasks.task import Task
 from hfdemo.tasks.vision import TASKS
@@ -204,6 +205,90 @@ def test_the_explanation_has_the_scores_of_the_answer(
     assert [row[0] for row in explanation.rows] == [each["label"] for each in answer]
     assert [row[2] for row in explanation.rows] == pytest.approx([each["score"] for each in answer])
     assert sorted(row[1] for row in explanation.rows) == pytest.approx(sorted(outputs["logits"][0].tolist()))
+
+
+def explained(task: Task, pipe: Any, inputs: Mapping[str, Any], **changed: Any) -> tuple[Any, Any]:
+    """The pipeline's answer, and the rows of the explanation of the same call; other tensors are not explained."""
+    import torch
+
+    assert task.explain is not None
+    given = {field.name: inputs[field.name] for field in task.inputs}
+    parameters = defaults(task) | changed
+    call = task.call(given, parameters)
+    tensors = dict(pipe.image_processor(images=list(given.values()), return_tensors="pt"))
+    with torch.no_grad():
+        outputs = dict(pipe.model(**tensors))
+    loaded = loaded_from(pipe)
+    assert task.explain(loaded, tensors, {"other": torch.zeros(1)}, parameters) is None
+    explanation = task.explain(loaded, tensors, outputs, parameters)
+    assert explanation is not None
+    assert 0 < len(explanation.rows) <= 12
+    assert {len(row) for row in explanation.rows} == {len(explanation.columns)}
+    return pipe(*call.args, **call.kwargs), explanation.rows
+
+
+def test_the_queries_explained_are_the_boxes_answered(load: Load, inputs: Mapping[str, Any]) -> None:
+    answer, rows = explained(ROWS["object-detection"], load("object-detection"), inputs, threshold=0.0)
+    best = sorted(answer, key=lambda each: -each["score"])[: len(rows)]
+    assert [(row[1], row[2]) for row in rows] == [(each["label"], pytest.approx(each["score"])) for each in best]
+    middle, width = rows[0][3], rows[0][5]
+    assert best[0]["box"]["xmin"] == int((middle - width / 2) * inputs["image"].width)
+
+
+def test_the_labels_explained_are_those_of_the_pixels(load: Load, inputs: Mapping[str, Any]) -> None:
+    answer, rows = explained(ROWS["image-segmentation"], load("image-segmentation"), inputs)
+    areas = {each["label"]: np.asarray(each["mask"]).mean() / 255 for each in answer}
+    assert sum(row[1] for row in rows) == pytest.approx(1)
+    for label, share, _ in rows:
+        assert share == pytest.approx(areas.get(label, 0), abs=0.15)
+
+
+def test_the_queries_explained_are_the_segments_answered(load: Load, inputs: Mapping[str, Any]) -> None:
+    pipe = load("image-segmentation/panoptic")
+    answer, rows = explained(ROWS["image-segmentation"], pipe, inputs, threshold=0.0)
+    assert rows[0][1] in {each["label"] for each in answer}
+    assert [row[2] for row in rows] == sorted((row[2] for row in rows), reverse=True)
+
+
+def test_the_depths_explained_span_those_answered(load: Load, inputs: Mapping[str, Any]) -> None:
+    answer, rows = explained(ROWS["depth-estimation"], load("depth-estimation"), inputs)
+    depth, shown = answer["predicted_depth"], dict(rows)
+    assert shown["mean"] == pytest.approx(float(depth.mean()), rel=0.02)
+    spread = shown["largest"] - shown["smallest"]
+    assert shown["smallest"] == pytest.approx(float(depth.min()), abs=0.3 * spread)
+    assert shown["largest"] == pytest.approx(float(depth.max()), abs=0.3 * spread)
+
+
+def test_the_matches_explained_are_the_surest_answered(load: Load, inputs: Mapping[str, Any]) -> None:
+    answer, rows = explained(ROWS["keypoint-matching"], load("keypoint-matching"), inputs)
+    assert [row[2] for row in rows] == pytest.approx([each["score"] for each in answer[: len(rows)]], abs=1e-5)
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_the_vectors_explained_are_those_answered(load: Load, inputs: Mapping[str, Any], pool: bool) -> None:
+    answer, rows = explained(ROWS["image-feature-extraction"], load("image-feature-extraction"), inputs, pool=pool)
+    vectors = np.atleast_2d(np.squeeze(np.array(answer), 0) if np.ndim(answer) == 3 else answer)[:12]
+    assert [row[1] for row in rows] == pytest.approx(np.linalg.norm(vectors, axis=1).tolist(), rel=1e-4)
+    assert [row[2] for row in rows] == pytest.approx(vectors[:, 0].tolist(), rel=1e-4, abs=1e-5)
+
+
+def test_a_picture_can_not_be_asked_to_become_very_large() -> None:
+    with pytest.raises(DemoError, match="at most 1024"):
+        ROWS["image-feature-extraction"].call(
+            {"image": None}, {"image_processor_kwargs": {"size": {"height": 1025, "width": 8}}}
+        )
+
+
+def test_every_number_of_every_row_is_bounded() -> None:
+    from hfdemo.tasks import TASKS as EVERY
+
+    for task in EVERY.values() if isinstance(EVERY, Mapping) else EVERY:
+        for field in task.fields:
+            if field.kind == "number":
+                assert field.maximum is not None, (task.name, field.name)
+            if field.name == "num_beams":
+                assert field.maximum is not None
+                assert field.maximum <= 16, task.name
 
 
 def test_a_model_that_labels_pixels_takes_no_threshold_and_no_other_subtask(load: Load) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from hfdemo.ui import differences, pictures, writing
+from hfdemo.ui import differences, pictures, sounds, writing
 from hfdemo.ui.drawings import DRAWINGS
 from hfdemo.ui.styles import CSS
 from tests.browser.find import launch_options
@@ -133,7 +133,7 @@ def test_slider_checkbox_row_and_piece_do_what_they_say(browser: Browser) -> Non
         pictures.image(picture(colour="red"), {"image": picture()}),
         pictures.masks([{"score": 1.0, "label": "sky", "mask": square(0, 0, 9, 9)}], {"image": picture()}),
         pictures.boxes([{"score": 1.0, "label": "cat", "box": BOX}] * 2, {"image": picture()}),
-        pictures.transcript({"text": "one two", "chunks": chunks}, SOUND),
+        sounds.transcript({"text": "one two", "chunks": chunks}, SOUND),
     )
     page.locator("input[type=range]").focus()
     page.keyboard.press("ArrowRight")
@@ -148,3 +148,24 @@ def test_slider_checkbox_row_and_piece_do_what_they_say(browser: Browser) -> Non
     page.get_by_role("button", name="two").click()
     page.wait_for_function("document.querySelector('audio').currentTime >= 0.5")
     page.close()
+
+
+@pytest.mark.browser
+def test_the_list_of_boxes_breaks_no_number_and_no_short_label_and_goes_below_where_it_is_narrow(
+    browser: Browser,
+) -> None:
+    found = [{"score": 0.957, "label": "dining table", "box": BOX}] * 12
+    for width in (390, 700, 1000):
+        page = page_of(browser, width, pictures.boxes(found, {"image": picture(800, 500)}))
+        heights = page.locator(".hf-found td.hf-number").evaluate_all(
+            "all => all.map(e => { const r = document.createRange(); r.selectNodeContents(e);"
+            " return r.getClientRects().length })"
+        )
+        assert set(heights) == {1}, width
+        label = "e => { const r = document.createRange(); r.selectNode(e.childNodes[1]); return r.getClientRects() }"
+        assert page.locator(".hf-found td:nth-child(2)").first.evaluate(f"e => ({label})(e).length") == 1, width
+        tops = [page.locator(each).bounding_box() for each in (".hf-figure", ".hf-found")]
+        assert tops[0]
+        assert tops[1]
+        assert (tops[1]["y"] >= tops[0]["y"] + tops[0]["height"]) == (width < 720), width
+        page.close()

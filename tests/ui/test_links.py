@@ -5,8 +5,15 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from hfdemo.tasks import TASKS
-from hfdemo.ui.links import link, opened
+from hfdemo.errors import DemoError
+from hfdemo.tasks import TASKS, Task
+from hfdemo.ui.links import Opening, link, opened
+
+DEFAULT = TASKS["text-classification"]
+
+
+def unasked(reference: str) -> Task:
+    raise AssertionError("an address that names its task asks nobody for it")
 
 
 @pytest.mark.parametrize(
@@ -23,9 +30,8 @@ from hfdemo.ui.links import link, opened
 def test_what_a_link_holds_is_what_it_opens(task: str, values: dict[str, Any]) -> None:
     address = link(TASKS[task], "owner/name@v1", values)
     assert address is not None
-    found = opened(dict(parse_qsl(address.removeprefix("?"))))
-    assert found is not None
-    assert (found[0].name, found[1], found[2]) == (task, "owner/name@v1", values)
+    found = opened(dict(parse_qsl(address.removeprefix("?"))), unasked, DEFAULT)
+    assert (found.task.name, found.model, found.values, found.notes) == (task, "owner/name@v1", values, ())
 
 
 def test_files_and_defaults_are_left_out_and_what_is_too_long_has_no_link() -> None:
@@ -34,9 +40,52 @@ def test_files_and_defaults_are_left_out_and_what_is_too_long_has_no_link() -> N
     assert link(TASKS["text-classification"], "a/b", {"text": "x" * 10_000}) is None
 
 
-def test_a_query_without_a_known_task_opens_nothing() -> None:
-    assert opened({}) is None
-    assert opened({"task": "mind-reading"}) is None
-    found = opened({"task": "feature-extraction", "image": "/etc/passwd", "nonsense": "1"})
-    assert found is not None
-    assert found[1:] == ("embedded:minilm", {})
+def test_an_address_that_asks_for_nothing_opens_the_default() -> None:
+    assert opened({"__theme": "dark"}, unasked, DEFAULT) == Opening(DEFAULT, None, {})
+
+
+def test_a_model_alone_brings_its_task() -> None:
+    found = opened({"model": "a/b"}, lambda name: TASKS["fill-mask"], DEFAULT)
+    assert (found.task.name, found.model) == ("fill-mask", "a/b")
+
+
+@pytest.mark.parametrize(
+    ("alias", "task"), [("ner", "token-classification"), ("sentiment-analysis", "text-classification")]
+)
+def test_the_librarys_other_names_of_a_task_are_known(alias: str, task: str) -> None:
+    assert opened({"task": alias}, unasked, DEFAULT).task.name == task
+
+
+def test_what_can_not_be_followed_is_said_and_the_rest_is_kept() -> None:
+    found = opened({"task": "mind-reading", "model": "a/b"}, unasked, DEFAULT)
+    assert (found.task, found.model) == (DEFAULT, "a/b")
+    assert "no task 'mind-reading'" in found.notes[0]
+
+    def unreachable(reference: str) -> Task:
+        raise DemoError(f"{reference} can't be reached.")
+
+    assert "a/b can't be reached" in opened({"model": "a/b"}, unreachable, DEFAULT).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "value"),
+    [
+        ("table-question-answering", "table", "5"),
+        ("table-question-answering", "table", '{"a": ["1"], "b": []}'),
+        ("text-generation", "messages", "foo"),
+        ("zero-shot-classification", "candidate_labels", "5"),
+        ("text-classification", "top_k", "1e999"),
+        ("text-classification", "text", " "),
+        ("text-classification", "function_to_apply", "[" * 1000),
+        ("text-generation", "messages", "[" * 100_000),
+    ],
+)
+def test_a_value_that_its_field_refuses_is_left_out_with_a_note(task: str, name: str, value: str) -> None:
+    found = opened({"task": task, name: value}, unasked, DEFAULT)
+    assert found.values == {}
+    assert found.notes[0].startswith(f"The link's {name} was left out. ")
+
+
+def test_files_are_never_taken_from_a_link() -> None:
+    found = opened({"task": "image-classification", "image": "/etc/passwd", "nonsense": "1"}, unasked, DEFAULT)
+    assert (found.values, found.notes) == ({}, ())

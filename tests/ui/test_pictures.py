@@ -132,3 +132,20 @@ def test_only_the_surest_of_many_matches_are_drawn() -> None:
     assert len(elements(made, "line")) == 200
     assert "300 matched points" in text_of(made)
     assert "0.0%" not in [text_of(title) for title in re.findall(r"<title>.*?</title>", made)]
+
+
+def test_the_surest_box_comes_first() -> None:
+    found = [{"score": score, "label": name, "box": BOX} for name, score in (("cat", 0.4), ("dog", 0.9))]
+    made = text_of(pictures.boxes(found, {}))
+    assert made.index("dog") < made.index("cat")
+
+
+def test_segments_of_one_label_are_told_apart_by_name_and_colour() -> None:
+    found = [
+        {"score": 0.9, "label": label, "mask": square(20 * place, 0, 20 * place + 9, 50)}
+        for place, label in enumerate(("sky", "tree", "sky"))
+    ]
+    made = pictures.masks(found, {"image": picture()})
+    names = re.findall(r'hf-middle"[^>]*--hf-hue:(#\w+)[^>]*>([^<]+)<', made)
+    assert {name for _, name in names} == {"sky 1", "tree", "sky 2"}
+    assert len({colour for colour, _ in names}) == 3

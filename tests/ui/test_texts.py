@@ -123,3 +123,22 @@ def test_the_chosen_cells_are_marked_and_reckoned_with() -> None:
     assert "2,000" in made
     assert "no answer" in texts.cells({"answer": "", "coordinates": [], "aggregator": "NONE"}, {"table": table})
     assert "Oslo" in texts.cells([{"answer": "Oslo"}], {"table": table})
+
+
+def test_every_question_of_a_decision_has_its_bars() -> None:
+    decided = {
+        "score": {"type": "noul", "noul": 0.75},
+        "<label>": {"type": "choice", "choice": "b", "confidence": 0.2, "probabilities": {"a": 0.4, "b": 0.6}},
+        "urgency": {
+            "type": "score",
+            "score": 0.9,
+            "legend": {"0": "It can wait", "1": None},
+            "confidence": 0.8,
+            "probabilities": {"0": 0.1, "1": 0.9},
+        },
+    }
+    made = texts.labels(decided, {})
+    assert "<label>" not in made
+    said = text_of(made)
+    for expected in ("yes75.0%", "no25.0%", "<label>", "a40.0%", "b60.0%", "0: It can wait10.0%", "score 0.90"):
+        assert expected in said, said
