@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from hfdemo.errors import DemoError
 from hfdemo.tasks.by_hand.detection import detect_objects_zero_shot
 from hfdemo.tasks.by_hand.multimodal import classify_image_zero_shot, generate_anything, tell_about_image
 from hfdemo.tasks.calling import check_template, chosen
@@ -106,6 +107,15 @@ def _call_with_anything(inputs: Mapping[str, Any], parameters: Mapping[str, Any]
         return Call((), {"text": _chat(inputs), **kwargs})
     media = {"images": inputs["image"], "videos": inputs["video"], "audio": inputs["audio"]}
     return Call((inputs["text"],), {**{name: value for name, value in media.items() if value is not None}, **kwargs})
+
+
+def _refuse_what_it_can_not_take(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """A processor drops a picture that its model can't see without a word; a person has to know."""
+    known = set(getattr(loaded.model, "input_modalities", ()))
+    for kind in ("image", "audio", "video"):
+        if inputs[kind] is not None and kind not in known:
+            raise DemoError(f"{loaded.ref} takes no {kind}, but one was sent. It takes: {', '.join(sorted(known))}.")
+    return dict(inputs)
 
 
 def _narrow_modes(loaded: Any) -> Mapping[str, Field | str]:
@@ -215,6 +225,7 @@ TASKS = (
         explain=explain_first_token,
         stream=_stream_text,
         narrow=_narrow_modes,
+        adapt=_refuse_what_it_can_not_take,
         requires=(TORCHVISION_FOR_PICTURES,),
     ),
 )

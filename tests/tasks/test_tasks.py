@@ -223,6 +223,12 @@ def test_a_parameter_that_this_very_model_can_not_take_is_refused_with_the_reaso
             predict(models, speech, folder, {**values_for(speech.name), "return_timestamps": wrong})
 
 
+def test_a_picture_for_a_model_that_only_hears_is_refused(models: ModelCache, zoo: Callable[[str], Path]) -> None:
+    given = {"text": "What is this?", "image": MEDIA / "desk.png"}
+    with pytest.raises(DemoError, match="takes no image.*It takes: audio, text"):
+        predict(models, TASKS["any-to-any"], str(zoo("any-to-any")), given)
+
+
 def test_an_unknown_task_gets_the_list_of_tasks() -> None:
     with pytest.raises(DemoError, match="text-classification"):
         find_task("mind-reading")
