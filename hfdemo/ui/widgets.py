@@ -100,13 +100,6 @@ def _file(component: type[gr.components.Component], **options: Any) -> Callable[
     return lambda field, held: component(value=held, label=field.label, interactive=True, **options)
 
 
-def _picture(field: Field, held: Any) -> gr.Image:
-    """A picture's component hands its path on unopened: a damaged one gets the row's sentence, not gradio's."""
-    made = gr.Image(value=held, label=field.label, type="filepath", height=260, interactive=True)
-    made.preprocess = lambda payload: None if payload is None else payload.path
-    return made
-
-
 def _number_shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
@@ -144,7 +137,7 @@ _KINDS: Mapping[str, _Kind] = {
     "table": _Kind(_table, pd.DataFrame, _columns),
     "json": _Kind(_box(2, 8, " (JSON)"), _json),
     "boxes": _Kind(_box(2, 8, " (JSON)"), _json),
-    "image": _Kind(_picture, str, Path),
+    "image": _Kind(_file(gr.Image, type="filepath", height=260), str, Path),
     "audio": _Kind(_file(gr.Audio, type="filepath"), str, Path),
     "video": _Kind(_file(gr.Video, height=260), str, Path),
 }
