@@ -38,9 +38,9 @@ class Job:
     parameters: Mapping[str, Any]
 
 
-def need_of(task: Task, dtype: str = "auto", attention: str | None = None) -> Need:
-    """What `task` asks of a checkpoint."""
-    return Need(task.classes, task.processors, dtype, attention)
+def need_of(task: Task, dtype: str = "auto", attention: str | None = None, labels: Sequence[str] = ()) -> Need:
+    """What `task` asks of a checkpoint; `labels` are for a head that it may not have."""
+    return Need(task.classes, task.processors, dtype, attention, tuple(labels))
 
 
 def check_requirements(models: ModelCache, task: Task, ref: ModelRef, inputs: Mapping[str, Any]) -> None:
@@ -68,11 +68,13 @@ def predict(
     dtype: str = "auto",
     attention: str | None = None,
     odds: bool = True,
+    labels: Sequence[str] = (),
 ) -> Prediction:
     """Run `task` on `values` (inputs and parameters by field name) with `model`, or the task's default model.
 
     A media field's value is the path of a file. `told` hears what there is after each generated token; setting `stop`
     ends the computation, within one token where the model generates. Without `odds` those of the tokens are not kept.
+    `labels` make the model answer with these, for a comparison with one that was trained on them.
 
     Raises:
         DemoError: a field is wrong, or the model can't be found or loaded for this task.
@@ -81,7 +83,7 @@ def predict(
     inputs, parameters = task.check(values, models.settings.max_characters)
     ref = ModelRef.parse(model or task.default_model)
     check_requirements(models, task, ref, inputs)
-    need = need_of(task, dtype, attention)
+    need = need_of(task, dtype, attention, labels)
     started = time.perf_counter()
     loaded = models.get(ref, need, _stoppable(progress, stop))
     load_seconds = time.perf_counter() - started

@@ -36,12 +36,14 @@ class Need:
     are those that its pipeline uses: "tokenizer", "image_processor", "feature_extractor" or "processor"; with a "?"
     at the end it is left out where the checkpoint has none. `dtype` is one of DTYPES: "auto" is float32 on the CPU
     and the checkpoint's own elsewhere. `attention` is one of ATTENTIONS, or None for the library's choice.
+    `labels` give the model a head for these, a new one where its own has another size: what a training begins with.
     """
 
     classes: tuple[str, ...]
     processors: tuple[str, ...] = ("tokenizer",)
     dtype: str = "auto"
     attention: str | None = None
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, need: Need | str) -> Need:
@@ -147,6 +149,10 @@ def load(
     device = device or find_device()
     with _named(ref):
         # In order of cost: what can be refused for a wrong kind is refused before gigabytes are read.
+        if need.labels:
+            names = dict(enumerate(need.labels))
+            config_overrides |= {"num_labels": len(names), "id2label": names}
+            config_overrides |= {"label2id": {name: index for index, name in names.items()}}
         config = load_config(folder, settings, **config_overrides)
         auto_class = _fitting_class(config, need)
         _check_attention(config, auto_class, need)

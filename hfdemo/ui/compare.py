@@ -47,7 +47,7 @@ def comparison(
             )
             with gr.Column(min_width=200):
                 both = gr.Button("Run both models")
-                base = gr.Button("Against its base model")
+                versus = gr.Button("Against its base model")
                 pin = gr.Button("Pin this answer")
         shown = gr.HTML(html.empty("Run both models, or pin this answer, change something and run again."))
 
@@ -56,18 +56,24 @@ def comparison(
     ) -> Iterator[tuple[Any, Any]]:
         if not other:
             raise DemoError("There is no second model. Choose one, or type any reference.")
-        stop, values = begin(request.session_hash), meant(given)
+        options: Any = {"stop": begin(request.session_hash), "dtype": dtype, "attention": attention or None}
         yield html.empty(f"Running `{first}` and `{other}` on the same input …"), gr.skip()
-        found = [
-            predict(endpoints.models, task, reference, values, stop=stop, dtype=dtype, attention=attention or None)
-            for reference in (first, other)
-        ]
+        values = meant(given)
+        found = [predict(endpoints.models, task, reference, values, **options) for reference in (first, other)]
         yield side_by_side(*(kept(task, each) for each in found)), gr.skip()
 
-    def against_base(request: gr.Request, first: str, _: str | None, *given: Any) -> Iterator[tuple[Any, Any]]:
-        other = base_of(ModelRef.parse(first), endpoints.settings)
-        for drawn, _ in run_both(request, first, str(other), *given):
-            yield drawn, str(other)
+    def against_base(
+        request: gr.Request, first: str, _: str | None, dtype: str, attention: str, *given: Any
+    ) -> Iterator[tuple[Any, Any]]:
+        """Beside what it was trained from, with a head for the same labels, as the training began with it."""
+        base = str(base_of(ModelRef.parse(first), endpoints.settings))
+        options: Any = {"stop": begin(request.session_hash), "dtype": dtype, "attention": attention or None}
+        yield html.empty(f"Running `{first}` and its base `{base}` on the same input …"), base
+        values = meant(given)
+        trained = predict(endpoints.models, task, first, values, **options)
+        labels = trained.card["labels"] if task.output == "labels" else ()
+        before = predict(endpoints.models, task, base, values, labels=labels, **options)
+        yield side_by_side(kept(task, before), kept(task, trained)), gr.skip()
 
     wires: dict[str, Any] = {
         "inputs": [model, second, *loading, *fields],
@@ -76,7 +82,7 @@ def comparison(
         **HEAVY,
     }
     both.click(in_place(run_both, 2), **wires)
-    base.click(in_place(against_base, 2), **wires)
+    versus.click(in_place(against_base, 2), **wires)
 
     def pin_or_not(found: Kept | None, before: Kept | None) -> Iterator[tuple[Any, Any, Any]]:
         if before is not None:

@@ -142,7 +142,9 @@ def test_two_models_stand_side_by_side_with_their_difference(browser: Browser, a
     expect(sides).to_contain_text("B: untrained:embedded:minilm")
     expect(sides).to_contain_text("The output is noise")
     page.get_by_role("button", name="Against its base model").click()
-    expect(sides).to_contain_text("B: embedded:minilm", timeout=PATIENT)
+    expect(sides).to_contain_text("A: embedded:minilm", timeout=PATIENT)
+    expect(sides).to_contain_text("B: embedded:sentiment")
+    expect(page.locator(".hf-changes")).to_contain_text("positive")  # the same labels, so there is a difference
     shoot(page, "compare-1440-light")
     page.get_by_role("button", name="Pin this answer").click()
     expect(page.get_by_text("Pinned. Change something")).to_be_visible()

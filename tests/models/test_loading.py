@@ -441,3 +441,12 @@ def test_a_config_of_a_model_larger_than_the_memory_is_refused(settings: Setting
     with pytest.raises(NotEnoughMemory) as caught:
         load(ModelRef.parse(f"untrained:{tmp_path}/config.json"), "AutoModel", settings)
     assert caught.value.needed > 4 * 10**7 * 49_152
+
+
+def test_a_model_can_be_given_a_head_for_other_labels_and_the_report_says_so(settings: Settings, tiny: Path) -> None:
+    six = tuple("abcdef")
+    loaded = load(ModelRef.parse(str(tiny)), Need((CLASSIFIER,), labels=six), settings)
+    assert tuple(loaded.card()["labels"]) == six
+    assert "classifier.weight" in str(loaded.report)
+    renamed = load(ModelRef.parse(str(tiny)), Need((CLASSIFIER,), labels=("x", "y", "z")), settings)
+    assert renamed.report.trustworthy
