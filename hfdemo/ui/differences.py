@@ -35,7 +35,7 @@ def comparison(left: Any, right: Any) -> str:
         numbers = ["–" if each is None else f"{each:{shown}}" for each in (before, after)]
         cells = "".join(f"<td class='hf-number'>{each}</td>" for each in (*numbers, number))
         rows.append(f"<tr><td>{escape(name)}</td>{cells}<td class='hf-change'>{bar}</td></tr>")
-    heads = "".join(f"<th class='hf-number'>{each}</th>" for each in ("left", "right", "change"))
+    heads = "".join(f"<th class='hf-number'>{each}</th>" for each in ("A", "B", "B − A"))
     return (
         "<div class='hf-scroll'><table class='hf-table hf-changes'>"
         f"<tr><th>label</th>{heads}<th></th></tr>{''.join(rows)}</table></div>"
