@@ -53,7 +53,8 @@ def _newest(news: SimpleQueue[Any]) -> Any:
     found = None
     with contextlib.suppress(Empty):
         found = news.get(timeout=HEARTBEAT_SECONDS)
-        time.sleep(LEAST_SECONDS)
+        if found is not None:  # the work's end is no news to wait with
+            time.sleep(LEAST_SECONDS)
         while True:
             found = news.get_nowait() or found
     return found

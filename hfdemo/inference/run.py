@@ -89,14 +89,12 @@ def predict(
     load_seconds = time.perf_counter() - started
     job = prepare(task, loaded, inputs, parameters)
 
-    def hear(text: str, seen: Sequence[Odds]) -> None:
-        if told is not None and task.stream is not None:
-            told(Partial(task.stream(job.inputs, job.parameters, text), text, tuple(seen[-LATEST_ODDS:])))
-
     def work(jobs: Sequence[Job]) -> list[Prediction]:
         # Others' calls in the same turn are not this caller's to stop.
-        watch = Watch(loaded.model, loaded.tokenizer, stop if len(jobs) == 1 else None, hear, odds=odds)
-        return _run(task, loaded, jobs, watch)
+        own_stop = stop if len(jobs) == 1 else None
+        return _run(
+            task, loaded, jobs, Watch(loaded.model, loaded.tokenizer, own_stop, _hear(task, job, told), odds=odds)
+        )
 
     key = (str(ref), need, task.name, repr(job.call.kwargs)) if task.batches else None
     found = models.turns.take(job, work, key, stop)
@@ -115,6 +113,18 @@ def prepare(task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], paramete
     if task.adapt is not None:
         decoded = task.adapt(loaded, decoded)
     return Job(task.call(decoded, fitted), decoded, fitted)
+
+
+def _hear(task: Task, job: Job, told: Callable[[Partial], None] | None) -> Callable[[str, Sequence[Odds]], None] | None:
+    """What a Watch tells, in the task's own form; None where nobody listens, so that nothing is decoded for nobody."""
+    as_so_far = task.stream
+    if told is None or as_so_far is None:
+        return None
+
+    def hear(text: str, seen: Sequence[Odds]) -> None:
+        told(Partial(as_so_far(job.inputs, job.parameters, text), text, tuple(seen[-LATEST_ODDS:])))
+
+    return hear
 
 
 def _stoppable(progress: Progress | None, stop: Event | None) -> Progress:

@@ -47,8 +47,7 @@ class Field:
 
     `default` is what the endpoint uses when a client leaves the field out, and `None` always means "let the pipeline
     decide". A number is whole unless `whole` is False; `maximum` bounds a number, or the pixels of a picture. A media
-    field (image, audio, video) holds the path of a file;
-    it is decoded once the model is known.
+    field (image, audio, video) holds the path of a file; it is decoded once the model is known.
     """
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -16,7 +15,8 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import base_of, offline_choices
 from hfdemo.tasks import Task
 from hfdemo.ui import answers, differences, drawings, html
-from hfdemo.ui.running import in_place
+from hfdemo.ui.running import Running, in_place
+from hfdemo.ui.texts import labelled
 
 Meant = Callable[[tuple[Any, ...]], dict[str, Any]]
 
@@ -29,7 +29,7 @@ def comparison(
     fields: list[Any],
     meant: Meant,
     latest: gr.State,
-    begin: Callable[[str | None], Event],
+    running: Running,
 ) -> None:
     """Lay the fold Compare out; `latest` holds what is kept of the panel's newest answer, or None."""
     pinned = gr.State(None)
@@ -56,7 +56,7 @@ def comparison(
     ) -> Iterator[tuple[Any, Any]]:
         if not other:
             raise DemoError("There is no second model. Choose one, or type any reference.")
-        options: Any = {"stop": begin(request.session_hash), "dtype": dtype, "attention": attention or None}
+        options: Any = {"stop": running.begin(request.session_hash), "dtype": dtype, "attention": attention or None}
         yield html.empty(f"Running `{first}` and `{other}` on the same input …"), gr.skip()
         values = meant(given)
         found = [predict(endpoints.models, task, reference, values, **options) for reference in (first, other)]
@@ -67,7 +67,7 @@ def comparison(
     ) -> Iterator[tuple[Any, Any]]:
         """Beside what it was trained from, with a head for the same labels, as the training began with it."""
         base = str(base_of(ModelRef.parse(first), endpoints.settings))
-        options: Any = {"stop": begin(request.session_hash), "dtype": dtype, "attention": attention or None}
+        options: Any = {"stop": running.begin(request.session_hash), "dtype": dtype, "attention": attention or None}
         yield html.empty(f"Running `{first}` and its base `{base}` on the same input …"), base
         values = meant(given)
         trained = predict(endpoints.models, task, first, values, **options)
@@ -104,9 +104,10 @@ def comparison(
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What is kept of an answer to set it beside another one: drawings and words, no tensors and no pictures.
+    """What is kept of an answer to set it beside another one: drawn and in words, without its tensors.
 
-    `differs` are the values that may tell two answers apart, by name; `labels` is the output of a classifier.
+    `differs` are the values that may tell two answers apart, by name; `labels` is the output of a
+    classifier, None where it is not one list of labels.
     """
 
     model: str
@@ -126,7 +127,7 @@ def kept(task: Task, found: Prediction) -> Kept:
         differs={**inputs, **found.parameters},
         drawn=drawings.drawn(task.output, found) + took,
         gist=answers.gist(found.output, most=20_000),
-        labels=found.output if task.output == "labels" else None,
+        labels=found.output if task.output == "labels" and labelled(found.output) else None,
         in_words=task.output in ("text", "chat", "transcript"),
     )
 

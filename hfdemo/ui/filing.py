@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -18,7 +17,7 @@ from hfdemo.inference import FilePrediction, predict_file, text_column_of
 from hfdemo.tables import read_table
 from hfdemo.tasks import Task
 from hfdemo.ui import answers, html
-from hfdemo.ui.running import in_place
+from hfdemo.ui.running import Running, in_place
 
 NONE = "(none)"
 WAITING = "The first rows with their predictions will stand here."
@@ -30,10 +29,9 @@ def filing(
     model: gr.Dropdown,
     fields: list[Any],
     meant: Callable[[tuple[Any, ...]], dict[str, Any]],
-    begin: Callable[[str | None], Event],
-    stop_now: Callable[[str | None], None],
+    running: Running,
 ) -> None:
-    """Lay the fold out; the panel's parameters hold for every row, `begin` gives the stop of a computation."""
+    """Lay the fold out; the panel's parameters hold for every row."""
     pairs = any(field.name == "text_pair" for field in task.inputs)
     with gr.Accordion("A file at once", open=False):
         gr.HTML(
@@ -86,7 +84,7 @@ def filing(
             raise DataError("There is no file. Choose a CSV first.")
         yield answers.counting(0, 0), gr.skip(), gr.update(visible=False)
         values = {name: value for name, value in meant(given).items() if name not in ("text", "text_pair", "messages")}
-        ending = begin(request.session_hash)
+        ending = running.begin(request.session_hash)
 
         def predict_all(tell: Callable[[Any], None]) -> FilePrediction:
             return predict_file(
@@ -120,7 +118,4 @@ def filing(
         **HEAVY,
     )
 
-    def halt(request: gr.Request) -> None:
-        stop_now(request.session_hash)
-
-    stop.click(halt, api_visibility="private", show_progress="hidden")
+    stop.click(running.halt, api_visibility="private", show_progress="hidden")

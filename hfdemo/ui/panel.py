@@ -88,9 +88,9 @@ def panel(
                             gr.Code(language=language, label="The same without this page", lines=1, max_lines=24)
                         )
             latest = gr.State(None)
-            comparison(endpoints, task, model, loading, [*inputs, *parameters], meant, latest, running.begin)
+            comparison(endpoints, task, model, loading, [*inputs, *parameters], meant, latest, running)
     if takes_files(task):
-        filing(endpoints, task, model, [*inputs, *parameters], meant, running.begin, running.stop)
+        filing(endpoints, task, model, [*inputs, *parameters], meant, running)
 
     parts: dict[str, Any] = {"answer": answer, "inside": inside, "odds": odds, "raw": raw}
 
@@ -146,10 +146,7 @@ def panel(
         show_progress="hidden",
     ).then(**wires)
 
-    def halt(request: gr.Request) -> None:
-        running.stop(request.session_hash)
-
-    stop.click(halt, api_visibility="private", show_progress="hidden")
+    stop.click(running.halt, api_visibility="private", show_progress="hidden")
     if fresh is not None:
         talk = next(widget for widget, field in zip(inputs, task.inputs, strict=True) if field.kind == "messages")
         fresh.click(lambda: ([], html.empty("A new conversation.")), outputs=[talk, answer], api_visibility="private")

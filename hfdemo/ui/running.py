@@ -49,6 +49,10 @@ class Running:
         if stop is not None:
             stop.set()
 
+    def halt(self, request: gr.Request) -> None:
+        """What every Stop button does."""
+        self.stop(request.session_hash)
+
     def leave(self, session: str | None) -> None:
         """Stop it and forget the page, which was closed."""
         self.stop(session)

@@ -12,7 +12,6 @@ from hfdemo.errors import DemoError
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.multimodal import TASKS
 from hfdemo.tasks.task import Task
-from tests.zoo import make
 
 ROWS = {task.name: task for task in TASKS}
 Load = Callable[[str], Any]
@@ -27,22 +26,6 @@ ASKED: Mapping[str, Mapping[str, Any]] = {
     "image-text-to-text": {"image": IMAGE, "text": "What is it?"},
     "any-to-any": {"text": "What is said?", "image": None, "audio": AUDIO, "video": None},
 }
-
-
-@pytest.fixture(scope="session")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """The pipeline of a tiny model, made when first asked for."""
-    from transformers import pipeline
-
-    made: dict[str, Any] = {}
-
-    def loaded(name: str) -> Any:
-        if name not in made:
-            folder = make(name, tmp_path_factory.mktemp("zoo"))
-            made[name] = pipeline(name.partition("/")[0], model=str(folder), device="cpu")
-        return made[name]
-
-    return loaded
 
 
 def defaults(task: Task) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from hfdemo.errors import DemoError
 from hfdemo.tasks.requirements import TORCHVISION
 from hfdemo.tasks.task import Task
 from hfdemo.tasks.vision import TASKS
-from tests.zoo import make
 
 ROWS = {task.name: task for task in TASKS}
 Load = Callable[[str], Any]
@@ -37,22 +36,6 @@ def film(path: Path, frames: int = 40) -> str:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return str(path)
-
-
-@pytest.fixture(scope="session")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """The pipeline of a tiny model, made when first asked for."""
-    from transformers import pipeline
-
-    made: dict[str, Any] = {}
-
-    def loaded(name: str) -> Any:
-        if name not in made:
-            folder = make(name, tmp_path_factory.mktemp("zoo"))
-            made[name] = pipeline(name.partition("/")[0], model=str(folder), device="cpu")
-        return made[name]
-
-    return loaded
 
 
 @pytest.fixture(scope="session")
