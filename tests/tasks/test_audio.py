@@ -22,20 +22,6 @@ from tests.zoo.tokenizers import chat_tokenizer, speak
 Pipes = Callable[[str], Any]
 
 
-@pytest.fixture(scope="module")
-def pipes(tmp_path_factory: pytest.TempPathFactory) -> Pipes:
-    """The pipeline on the zoo's tiny model of a name, made once."""
-    made: dict[str, Any] = {}
-
-    def get(name: str) -> Any:
-        if name not in made:
-            folder = make(name, tmp_path_factory.mktemp(name.replace("/", "-")))
-            made[name] = pipeline(name.split("/")[0], model=str(folder))
-        return made[name]
-
-    return get
-
-
 def sound(rate: int, seconds: float) -> np.ndarray:
     """A sweep in noise, mono, the same every time."""
     time = np.arange(int(rate * seconds)) / rate
@@ -113,9 +99,9 @@ CALLS: list[tuple[str, Task, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "task", "parameters"), CALLS, ids=[f"{name}-{given}" for name, _, given in CALLS])
 def test_by_hand_returns_what_the_pipeline_returns(
-    pipes: Pipes, name: str, task: Task, parameters: dict[str, Any]
+    load: Pipes, name: str, task: Task, parameters: dict[str, Any]
 ) -> None:
-    assert_same(*both(task, pipes(name), parameters))
+    assert_same(*both(task, load(name), parameters))
 
 
 @pytest.mark.parametrize("parameters", [{}, {"num_beams": 1, "max_new_tokens": 5}], ids=str)
@@ -174,16 +160,16 @@ def test_by_hand_keeps_what_a_transducer_says_twice() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "parameters"), [(35, {"return_timestamps": "segment"}), (0.4, {})])
-def test_whisper_hears_more_and_less_than_its_window(pipes: Pipes, seconds: float, parameters: dict[str, Any]) -> None:
-    assert_same(*both(RECOGNITION, pipes(WHISPER), parameters, seconds))
+def test_whisper_hears_more_and_less_than_its_window(load: Pipes, seconds: float, parameters: dict[str, Any]) -> None:
+    assert_same(*both(RECOGNITION, load(WHISPER), parameters, seconds))
 
 
 @pytest.mark.parametrize(
     ("name", "seconds"),
     [*((WHISPER, each) for each in (1.0, 1.66, 1.67)), *((CTC, each) for each in (1.0, 1.01, 1.66, 1.67, 2.0, 7.3))],
 )
-def test_pieces_are_cut_as_the_pipeline_cuts_them(pipes: Pipes, name: str, seconds: float) -> None:
-    assert_same(*both(RECOGNITION, pipes(name), {"chunk_length_s": 1.0}, seconds))
+def test_pieces_are_cut_as_the_pipeline_cuts_them(load: Pipes, name: str, seconds: float) -> None:
+    assert_same(*both(RECOGNITION, load(name), {"chunk_length_s": 1.0}, seconds))
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -244,14 +230,14 @@ def choices(task: Task, pipe: Any, name: str) -> Any:
     return found.choices if isinstance(found, Field) else found
 
 
-def test_timestamps_are_those_that_the_model_can_give(pipes: Pipes) -> None:
-    assert choices(RECOGNITION, pipes(WHISPER), "return_timestamps") == ("segment", "word")
-    assert choices(RECOGNITION, pipes(CTC), "return_timestamps") == ("word", "char")
+def test_timestamps_are_those_that_the_model_can_give(load: Pipes) -> None:
+    assert choices(RECOGNITION, load(WHISPER), "return_timestamps") == ("segment", "word")
+    assert choices(RECOGNITION, load(CTC), "return_timestamps") == ("word", "char")
 
 
-def test_only_multilingual_whisper_takes_a_language_and_only_one_it_knows(pipes: Pipes) -> None:
-    assert choices(RECOGNITION, pipes(WHISPER), "language") == ("en", "fr")
-    assert "Whisper" in choices(RECOGNITION, pipes(CTC), "language")
+def test_only_multilingual_whisper_takes_a_language_and_only_one_it_knows(load: Pipes) -> None:
+    assert choices(RECOGNITION, load(WHISPER), "language") == ("en", "fr")
+    assert "Whisper" in choices(RECOGNITION, load(CTC), "language")
 
 
 def test_one_language_whisper_takes_neither_language_nor_task(tmp_path: Path) -> None:
@@ -279,8 +265,8 @@ def test_other_encoder_decoders_get_neither_timestamps_nor_pieces() -> None:
         assert isinstance(choices(RECOGNITION, pipe, name), str)
 
 
-def test_a_model_that_speaks_in_one_pass_takes_no_arguments_for_generate(pipes: Pipes) -> None:
-    assert "one pass" in choices(TEXT_TO_AUDIO, pipes("text-to-audio"), "generate_kwargs")
+def test_a_model_that_speaks_in_one_pass_takes_no_arguments_for_generate(load: Pipes) -> None:
+    assert "one pass" in choices(TEXT_TO_AUDIO, load("text-to-audio"), "generate_kwargs")
 
 
 def forward(pipe: Any, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -289,8 +275,8 @@ def forward(pipe: Any, inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("function", [None, "softmax", "sigmoid", "none"])
-def test_the_logits_shown_are_those_of_the_answer(pipes: Pipes, function: str | None) -> None:
-    pipe = pipes("audio-classification")
+def test_the_logits_shown_are_those_of_the_answer(load: Pipes, function: str | None) -> None:
+    pipe = load("audio-classification")
     ours, _ = both(CLASSIFICATION, pipe, {"function_to_apply": function})
     rate = pipe.feature_extractor.sampling_rate
     outputs = forward(pipe, dict(pipe.feature_extractor(sound(rate, 1.5), sampling_rate=rate, return_tensors="pt")))
@@ -300,8 +286,8 @@ def test_the_logits_shown_are_those_of_the_answer(pipes: Pipes, function: str | 
     assert [(row[0], pytest.approx(row[2], abs=1e-5)) for row in shown.rows] == [(e["label"], e["score"]) for e in ours]
 
 
-def test_the_sentences_shown_are_ranked_as_the_answer(pipes: Pipes) -> None:
-    pipe = pipes("zero-shot-audio-classification")
+def test_the_sentences_shown_are_ranked_as_the_answer(load: Pipes) -> None:
+    pipe = load("zero-shot-audio-classification")
     ours, _ = both(ZERO_SHOT, pipe, {})
     rate, labels = pipe.feature_extractor.sampling_rate, inputs_for(ZERO_SHOT, pipe)["candidate_labels"]
     texts = pipe.tokenizer([f"This is a sound of {label}." for label in labels], return_tensors="pt", padding=True)
@@ -314,8 +300,8 @@ def test_the_sentences_shown_are_ranked_as_the_answer(pipes: Pipes) -> None:
     assert [row[2] for row in shown.rows] == pytest.approx([each["score"] for each in ours], abs=1e-5)
 
 
-def test_the_frames_shown_spell_the_beginning_of_the_transcript(pipes: Pipes) -> None:
-    pipe = pipes(CTC)
+def test_the_frames_shown_spell_the_beginning_of_the_transcript(load: Pipes) -> None:
+    pipe = load(CTC)
     ours, _ = both(RECOGNITION, pipe, {})
     rate = pipe.feature_extractor.sampling_rate
     outputs = forward(pipe, dict(pipe.feature_extractor(sound(rate, 1.5), sampling_rate=rate, return_tensors="pt")))
@@ -329,8 +315,8 @@ def test_the_frames_shown_spell_the_beginning_of_the_transcript(pipes: Pipes) ->
     assert [float(row[1]) for row in shown.rows[1:]] == pytest.approx(ends[:-1])
 
 
-def test_the_first_token_shown_is_the_likeliest_that_whisper_writes(pipes: Pipes) -> None:
-    pipe = pipes(WHISPER)
+def test_the_first_token_shown_is_the_likeliest_that_whisper_writes(load: Pipes) -> None:
+    pipe = load(WHISPER)
     rate = pipe.feature_extractor.sampling_rate
     features = dict(pipe.feature_extractor(sound(rate, 1.5), sampling_rate=rate, return_tensors="pt"))
     outputs = forward(pipe, {**features, "decoder_input_ids": torch.tensor([[3, 5]])})
@@ -341,8 +327,8 @@ def test_the_first_token_shown_is_the_likeliest_that_whisper_writes(pipes: Pipes
     assert RECOGNITION.explain(loaded_from(pipe), {}, {}, {}) is None
 
 
-def test_the_seconds_shown_are_those_of_the_sound(pipes: Pipes) -> None:
-    pipe = pipes("text-to-audio")
+def test_the_seconds_shown_are_those_of_the_sound(load: Pipes) -> None:
+    pipe = load("text-to-audio")
     ours, _ = both(TEXT_TO_AUDIO, pipe, {})
     torch.manual_seed(0)
     outputs = forward(pipe, dict(pipe.tokenizer(inputs_for(TEXT_TO_AUDIO, pipe)["text"], return_tensors="pt")))
