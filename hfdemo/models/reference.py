@@ -1,4 +1,4 @@
-"""What a person types as "model", read into one of five sources."""
+"""What a person types as "model", read into one of six sources."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Literal
 
 from hfdemo.errors import ModelError
 
-Source = Literal["hub", "folder", "untrained", "run", "embedded"]
+Source = Literal["hub", "folder", "untrained", "run", "embedded", "tokenizer"]
 
 EMBEDDED = ("minilm", "sentiment")
+BUILT_IN_TOKENIZERS = ("wordpiece", "bpe", "unigram", "bytes")
+TRAINED_TOKENIZER = re.compile(r"(?:wordpiece|bpe|unigram)-[0-9a-f]{12}")
 
 _HUB_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"[\w][\w.-]*(?:/[\w][\w.-]*)*")
@@ -18,7 +20,8 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
 KINDS = (
     "a Hub id (`owner/name`, `bert-base-uncased`, either with `@revision`), a folder (`/…`, `./…` or `~…`), "
-    "`run:<id>`, `embedded:minilm`, `embedded:sentiment`, or `untrained:<any of these, or a config.json>`"
+    "`run:<id>`, `embedded:minilm`, `embedded:sentiment`, or `untrained:<any of these, or a config.json>`; "
+    "a tokenizer alone is `tokenizer:wordpiece`, `tokenizer:bpe`, `tokenizer:unigram` or `tokenizer:bytes`"
 )
 
 
@@ -26,8 +29,8 @@ KINDS = (
 class ModelRef:
     """Where a model comes from; `str(ref)` is the canonical spelling and parses back to an equal value.
 
-    `name` is the Hub id, the path as typed, the run id or the embedded name; for `untrained` it is the reference
-    whose architecture is taken.
+    `name` is the Hub id, the path as typed, the run id or the name after the colon; for `untrained` it is the
+    reference whose architecture is taken. A `tokenizer` is no model: see `check_is_model`.
     """
 
     source: Source
@@ -39,16 +42,18 @@ class ModelRef:
         """Read what a person typed.
 
         Raises:
-            ModelError: empty, or none of the five kinds; the message says which kinds there are.
+            ModelError: empty, or none of the six kinds; the message says which kinds there are.
         """
         text = (text or "").strip()
         if not text:
             raise ModelError(f"No model was given. Name {KINDS}.")
         scheme, colon, rest = text.partition(":")
         if colon and scheme == "untrained":
-            if ModelRef.parse(rest).source == "untrained":
+            named = ModelRef.parse(rest)
+            if named.source == "untrained":
                 raise ModelError(f"{text!r} says `untrained:` twice. Once is enough.")
-            return cls("untrained", str(ModelRef.parse(rest)))
+            named.check_is_model()
+            return cls("untrained", str(named))
         if colon and scheme == "run":
             if not _RUN_ID.fullmatch(rest):
                 raise ModelError(f"{rest!r} is not a run id. A run id looks like the ones in the Fine-tune tab.")
@@ -57,6 +62,13 @@ class ModelRef:
             if rest not in EMBEDDED:
                 raise ModelError(f"There is no embedded model {rest!r}. There are: {', '.join(EMBEDDED)}.")
             return cls("embedded", rest)
+        if colon and scheme == "tokenizer":
+            if rest not in BUILT_IN_TOKENIZERS and not TRAINED_TOKENIZER.fullmatch(rest):
+                raise ModelError(
+                    f"There is no tokenizer {rest!r}. There are: {', '.join(BUILT_IN_TOKENIZERS)}, and those that "
+                    "were trained from a file, named like bpe-0123456789ab."
+                )
+            return cls("tokenizer", rest)
         if text.startswith(("/", "./", "../", "~")):
             return cls("folder", text)
         name, at, revision = text.partition("@")
@@ -70,6 +82,18 @@ class ModelRef:
     def origin(self) -> ModelRef:
         """The reference whose files are read: for `untrained:x` it is x, else the reference itself."""
         return ModelRef.parse(self.name) if self.source == "untrained" else self
+
+    def check_is_model(self) -> None:
+        """Make sure that this can name a model.
+
+        Raises:
+            ModelError: it is a `tokenizer:<name>`.
+        """
+        if self.source == "tokenizer":
+            raise ModelError(
+                f"{self} is a tokenizer, not a model: it has no architecture and no weights. "
+                "Pick a model here, embedded:minilm for instance."
+            )
 
     def __str__(self) -> str:
         if self.source == "hub":

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from hfdemo.errors import ModelError, Unreachable
 from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_files, hub_folder
-from hfdemo.models.reference import ModelRef
+from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
+from hfdemo.models.trained import trained_folder, trained_names
 from hfdemo.settings import Settings
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -16,16 +17,17 @@ SENTIMENT = Path(__file__).resolve().parents[2] / "examples" / "models" / "senti
 
 
 def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = None, *, weights: bool = True) -> Path:
-    """The folder (or config.json) that holds the files of `ref`, downloaded first if it is on the Hub.
+    """The folder (or config.json) that holds the files of the model `ref`, downloaded first if it is on the Hub.
 
     `progress` hears of the bytes while files come in. Without `weights`, and for `untrained:`, only
     the config and the tokenizer are fetched.
 
     Raises:
-        ModelError: there is no such thing, or this server may not read it.
+        ModelError: there is no such thing, it is a tokenizer and no model, or this server may not read it.
         Unreachable: it is on the Hub, not cached here, and the Hub does not answer within two seconds.
     """
     origin = ref.origin
+    origin.check_is_model()
     if origin.source == "hub":
         folder = hub_folder(origin, settings.public, progress, weights=weights and ref.source != "untrained")
         if folder is None:
@@ -36,6 +38,17 @@ def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = 
     if origin.source == "embedded":
         return _minilm(verify=weights) if origin.name == "minilm" else _sentiment()
     return _from_disk(origin, settings)
+
+
+def folder_with_tokenizer(ref: ModelRef, settings: Settings) -> Path:
+    """The folder (or config.json) to load the tokenizer of `ref` from; a built-in one is trained if it has to be.
+
+    Raises:
+        ModelError, Unreachable: as `local_folder`, but for `tokenizer:<name>`, which is as good as a model here.
+    """
+    if ref.source == "tokenizer":
+        return trained_folder(ref, settings)
+    return local_folder(ref, settings, weights=False)
 
 
 def _minilm(verify: bool) -> Path:
@@ -128,8 +141,18 @@ def unreachable(ref: ModelRef, settings: Settings) -> Unreachable:
 
 
 def offline_choices(settings: Settings) -> list[str]:
-    """References that work with no network: embedded models, finished runs (newest first), cached Hub models."""
+    """Models that work with no network: embedded ones, finished runs (newest first), cached Hub models."""
     return ["embedded:sentiment", "embedded:minilm", *_runs(settings), *cached_models()]
+
+
+def tokenizer_choices(settings: Settings) -> list[str]:
+    """What brings a tokenizer with no network: embedded, built in, trained here (newest first), runs, cached models.
+
+    On a public server nobody is shown what others have trained there.
+    """
+    trained = () if settings.public else trained_names(settings)
+    named = [f"tokenizer:{name}" for name in (*BUILT_IN_TOKENIZERS, *trained)]
+    return ["embedded:minilm", *named, *_runs(settings), *cached_models()]
 
 
 def _runs(settings: Settings) -> list[str]:

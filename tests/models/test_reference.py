@@ -21,6 +21,8 @@ from hfdemo.models.reference import ModelRef
         ("~/model", ModelRef("folder", "~/model")),
         ("run:20260101-120000-tickets", ModelRef("run", "20260101-120000-tickets")),
         ("embedded:minilm", ModelRef("embedded", "minilm")),
+        ("tokenizer:bytes", ModelRef("tokenizer", "bytes")),
+        ("tokenizer:unigram-0123456789ab", ModelRef("tokenizer", "unigram-0123456789ab")),
         ("untrained:owner/name@main", ModelRef("untrained", "owner/name@main")),
         ("untrained:./config.json", ModelRef("untrained", "./config.json")),
     ],
@@ -34,11 +36,21 @@ def test_each_kind_is_told_by_how_it_is_written(text: str, expected: ModelRef) -
     "text",
     ["", "  ", "a/b/c", "owner/../name", "has space", "run:../../etc", "run:", "embedded:gpt5", "owner/name@",
      "untrained:untrained:x", "untrained:", "<script>", "foo--bar", "bert.", "a.git", "a" * 97, "owner/name@../../x",
-     "owner/name@/etc", "owner/name@a//b", "owner/name@a/../b"],
+     "owner/name@/etc", "owner/name@a//b", "owner/name@a/../b",
+     "tokenizer:", "tokenizer:wordlevel", "tokenizer:../bpe", "tokenizer:bpe/..", "tokenizer:bytes-0123456789ab",
+     "tokenizer:bpe-0123456789aB", "tokenizer:bpe-0123456789ab\n..", "tokenizer:bpe@main", "untrained:tokenizer:bpe"],
 )  # fmt: skip
 def test_anything_else_gets_a_sentence(text: str) -> None:
     with pytest.raises(ModelError, match=r"\.$"):
         ModelRef.parse(text)
+
+
+def test_a_tokenizer_is_told_from_a_model() -> None:
+    with pytest.raises(ModelError, match="tokenizer:bpe is a tokenizer, not a model"):
+        ModelRef.parse("untrained:tokenizer:bpe")
+    with pytest.raises(ModelError, match="tokenizer:bytes is a tokenizer, not a model"):
+        ModelRef.parse("tokenizer:bytes").check_is_model()
+    ModelRef.parse("embedded:minilm").check_is_model()
 
 
 @given(st.text(max_size=40))

@@ -5,14 +5,28 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hfdemo.errors import ModelError, Unreachable
 from hfdemo.models import sources
+from hfdemo.models.configs import architectures, infer_task
+from hfdemo.models.loading import load
+from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import check, local_folder, offline_choices
+from hfdemo.models.sources import (
+    base_of,
+    check,
+    folder_with_tokenizer,
+    is_here,
+    local_folder,
+    offline_choices,
+    tokenizer_choices,
+)
+from hfdemo.models.trained import train_reference
 from hfdemo.settings import Settings
 from tests.conftest import ROOT
 
@@ -69,6 +83,52 @@ def test_finished_runs_are_offered_newest_first(settings: Settings) -> None:
         "run:20260102-000000-b",
         "run:20260101-000000-a",
     ]
+
+
+def test_tokenizers_are_offered_beside_models_and_on_a_public_server_only_those_of_all(
+    settings: Settings, tmp_path: Path
+) -> None:
+    run = settings.runs / "20260101-000000-a" / "model"
+    run.mkdir(parents=True)
+    (run / "config.json").write_text("{}")
+    text = tmp_path / "a.txt"
+    text.write_text("A tug tows, and towed ships follow. " * 20)
+    trained = str(train_reference(text, "bpe", 300, settings))
+    built_in = ["tokenizer:wordpiece", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"]
+    assert tokenizer_choices(settings) == ["embedded:minilm", *built_in, trained, "run:20260101-000000-a"]
+    assert tokenizer_choices(replace(settings, public=True)) == [
+        *("embedded:minilm", *built_in, "run:20260101-000000-a")
+    ]
+    assert not [choice for choice in offline_choices(settings) if choice.startswith("tokenizer:")]
+    for choice in tokenizer_choices(settings)[:-1]:
+        assert load_tokenizer(ModelRef.parse(choice), settings)("tug")["input_ids"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        local_folder,
+        lambda ref, settings: local_folder(ref, settings, weights=False),
+        check,
+        architectures,
+        infer_task,
+        base_of,
+        lambda ref, settings: load(ref, "AutoModel", settings),
+    ],
+    ids=["weights", "config", "check", "architectures", "infer_task", "base_of", "load"],
+)
+def test_whoever_needs_a_model_is_told_that_a_tokenizer_is_none(
+    settings: Settings, ask: Callable[[ModelRef, Settings], object]
+) -> None:
+    ref = ModelRef.parse("tokenizer:bpe")
+    with pytest.raises(ModelError, match=r"tokenizer:bpe is a tokenizer, not a model: .*Pick a model here"):
+        ask(ref, settings)
+    assert not is_here(ref, settings)
+
+
+def test_whatever_has_a_tokenizer_says_where_it_lies(settings: Settings, tiny: Path) -> None:
+    assert (folder_with_tokenizer(ModelRef.parse("tokenizer:bpe"), settings) / "tokenizer.json").is_file()
+    assert folder_with_tokenizer(ModelRef.parse(str(tiny)), settings) == tiny
 
 
 @pytest.mark.parametrize(
