@@ -1,32 +1,23 @@
-"""A file, a folder or an example -> checked splits of text, text_pair and label."""
+"""The tables of a data set -> checked splits of text, text_pair and label."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from hfdemo.corpora import likely_pair, likely_text, longest_texts
+from hfdemo.corpora.splits import SPLIT_ALIASES, SPLITS
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.settings import Settings
-from hfdemo.tables import read_table
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-EXAMPLE_NAMES = ("tickets", "paraphrases")
-
-SPLITS = ("train", "validation", "test")
-SPLIT_ALIASES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"}
-SPLIT_ALIASES |= {"val": "validation", "dev": "validation", "eval": "validation", "test": "test"}
 VALIDATION_SHARE = 0.2
 MOST_LABELS = 200
 
 _LABEL_NAMES = ("label", "labels", "intent", "class", "category", "target", "sentiment", "topic")
-_TEXT_NAMES = ("text", "sentence1", "sentence", "message", "content", "body", "review", "question", "premise")
-_PAIR_NAMES = {"sentence1": "sentence2", "text": "text_pair", "premise": "hypothesis", "question1": "question2"}
 _POSITIVE = ("positive", "yes", "true", "1", "spam", "paraphrase", "entailment", "duplicate", "pos")
 
 
@@ -82,36 +73,6 @@ class Prepared:
     mapped: Mapped
 
 
-def read_tables(dataset: str, settings: Settings, file: Path | None = None) -> dict[str, pd.DataFrame]:
-    """The tables of a data set by split name; one that is not split yet is under "".
-
-    `file` (an upload) wins over `dataset`. Every cell is kept as the text that stands in the file.
-
-    Raises:
-        DataError: there is no such data set, or a file of it can't be read.
-    """
-    if file is not None:
-        return {"": read_table(file)}
-    if dataset in EXAMPLE_NAMES:
-        return {"": read_table(EXAMPLES / f"{dataset}.csv")}
-    if not dataset.startswith(("/", "./", "../", "~")):
-        raise DataError(
-            f"There is no example data set {dataset!r}. There are: {', '.join(EXAMPLE_NAMES)}. "
-            "Upload a file, or give a path that starts with `/`, `./` or `~`."
-        )
-    if settings.public:
-        raise DataError("This is a shared server: it reads no local paths. Upload the file instead.")
-    path = Path(dataset).expanduser()
-    if path.is_dir():
-        parts = {SPLIT_ALIASES[part.stem]: part for part in sorted(path.glob("*.csv")) if part.stem in SPLIT_ALIASES}
-        if "train" not in parts:
-            raise DataError(
-                f"The folder {dataset!r} has no train.csv. Name the files train.csv, validation.csv, test.csv."
-            )
-        return {split: read_table(parts[split]) for split in SPLITS if split in parts}
-    return {"": read_table(path)}
-
-
 def inspect(tables: Mapping[str, pd.DataFrame], mapped: Mapped | None = None) -> Inspection:
     """Columns, splits, labels and problems of a data set, by the columns in `mapped` or those that look right."""
     whole = pd.concat(tables.values(), ignore_index=True)
@@ -142,10 +103,8 @@ def suggest(table: pd.DataFrame) -> Mapped | None:
     texts = [column for column in rest if column != label]
     if label is None or not texts:
         return None
-    longest = max(texts, key=lambda column: table[column].str.len().mean())
-    text = next((lower[name] for name in _TEXT_NAMES if lower.get(name) in texts), longest)
-    pair = lower.get(_PAIR_NAMES.get(text.lower(), ""))
-    return Mapped(text, label, pair if pair in texts else None, split)
+    text = likely_text(texts) or longest_texts(table, texts)
+    return Mapped(text, label, likely_pair(text, texts), split)
 
 
 def _problems(table: pd.DataFrame, mapped: Mapped | None) -> list[Problem]:

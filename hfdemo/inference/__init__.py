@@ -1,6 +1,6 @@
 """From a task, a model and inputs to the pipeline's own answer, and to what went on on the way."""
 
-from hfdemo.inference.files import FilePrediction, predict_file, takes_files, text_column_of
+from hfdemo.inference.files import FilePrediction, predict_file, takes_files
 from hfdemo.inference.prediction import Loading, Partial, Prediction, Stages
 from hfdemo.inference.run import SPEECH_RATE, need_of, pipeline_for, predict, stream
 from hfdemo.inference.watch import Odds
@@ -19,5 +19,4 @@ __all__ = [
     "predict_file",
     "stream",
     "takes_files",
-    "text_column_of",
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from hfdemo.corpora import text_columns
 from hfdemo.errors import DataError, DemoError, ModelError, Stopped
 from hfdemo.inference.run import Job, answers, check_requirements, need_of, prepare
 from hfdemo.inference.watch import Watch
@@ -25,7 +26,6 @@ from hfdemo.tasks import Task
 BATCH = 16
 MOST_ROWS = 100_000
 MOST_PUBLIC_ROWS = 1_000
-_TEXT_COLUMNS = ("text", "sentence1", "sentence", "premise", "question", "message", "content", "review")
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,7 @@ def predict_file(
     most = MOST_PUBLIC_ROWS if models.settings.public else MOST_ROWS
     if len(table) > most:
         raise DataError(f"{path.name} has {len(table):,} rows; one file takes at most {most:,}. Send it in parts.")
-    text_column = text_column_of(table.columns, text_column)
-    if text_pair_column and text_pair_column not in table.columns:
-        raise DataError(f"There is no column {text_pair_column!r}. There are: {', '.join(table.columns)}.")
+    text_column, text_pair_column = text_columns(list(table.columns), text_column, text_pair_column or "")
     ref = ModelRef.parse(model or task.default_model)
     columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
     # What is the same for every row is checked once, before anything is loaded.
@@ -168,24 +166,6 @@ def _free(name: str, columns: Sequence[str]) -> str:
     """A name for a new column that no column has."""
     candidates = [name, f"{name}_predicted", *(f"{name}_predicted_{number}" for number in range(2, len(columns) + 3))]
     return next(each for each in candidates if each not in columns)
-
-
-def text_column_of(columns: Sequence[str], asked: str | None = None) -> str:
-    """The column that holds the texts: the one asked for, else the only one or the one with a likely name.
-
-    Raises:
-        DataError: there is no such column, or none stands out.
-    """
-    if asked is not None:
-        if asked not in columns:
-            raise DataError(f"There is no column {asked!r}. There are: {', '.join(columns)}.")
-        return asked
-    if len(columns) == 1:
-        return columns[0]
-    for name in columns:
-        if name.lower() in _TEXT_COLUMNS:
-            return name
-    raise DataError(f"Which column holds the texts? Name one of: {', '.join(columns)}.")
 
 
 def _cells(result: Any, error: str) -> dict[str, str]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 
-from hfdemo.errors import ModelError, Unreachable
+from hfdemo.errors import DataError, DemoError, ModelError, Unreachable
 from hfdemo.models.reference import ModelRef
 
 HUB_SECONDS = 2.0
@@ -24,19 +24,24 @@ _COPIES = re.compile(r"(model|pytorch_model)\.[^.]+(-\d+-of-\d+)?\.(safetensors|
 # What is going on ("Downloading", "Loading weights"), bytes done, bytes in all.
 Progress = Callable[[str, int, int], None]
 
+RepoType = Literal["model", "dataset"]
 
-def hub_info(ref: ModelRef, public: bool) -> Any | None:
-    """What the Hub says of a model (huggingface_hub.ModelInfo); None when it does not answer within HUB_SECONDS.
+
+def hub_info(ref: ModelRef, public: bool, repo_type: RepoType = "model") -> Any | None:
+    """What the Hub says of a model or data set (huggingface_hub.ModelInfo, DatasetInfo), with the sizes of its files.
+
+    None when it does not answer within HUB_SECONDS.
 
     Raises:
         ModelError: there is no such model or revision, or it may not be seen from here.
+        DataError: the same of a data set.
     """
     import httpx2
 
     try:
-        return _ask(ref, _token(public))
+        return _ask(ref, _token(public), repo_type)
     except (httpx2.HTTPError, OSError) as error:
-        refusal = _refusal(error, ref, public)
+        refusal = _refusal(error, ref, public, repo_type)
         if refusal:
             raise refusal from error
         return None
@@ -97,16 +102,31 @@ def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None, *,
         ModelError: see `hub_files`; the files of a gated model may be seen by everybody and had by few.
         Unreachable: the download broke off.
     """
+    files = hub_files(ref, public, weights)
+    return cached_folder(ref, weights=weights) if files is None else download(ref, files, public, progress)
+
+
+def download(
+    ref: ModelRef,
+    files: Iterable[str],
+    public: bool,
+    progress: Progress | None = None,
+    repo_type: RepoType = "model",
+) -> Path:
+    """The folder in the cache with these files of a repository; what is there already is not fetched again.
+
+    Raises:
+        ModelError, DataError: the Hub refuses them, see `hub_info`.
+        Unreachable: the download of a model broke off; a DataError that of a data set.
+    """
     import httpx2
     from huggingface_hub import snapshot_download
 
-    files = hub_files(ref, public, weights)
-    if files is None:
-        return cached_folder(ref, weights=weights)
     try:
         return Path(
             snapshot_download(
                 ref.name,
+                repo_type=repo_type,
                 revision=ref.revision,  # by its name, so that the cache finds it under that name without a network
                 allow_patterns=[glob.escape(name) for name in files],
                 token=_token(public),
@@ -115,12 +135,12 @@ def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None, *,
             )
         )
     except (httpx2.HTTPError, OSError) as error:
-        refusal = _refusal(error, ref, public)
+        refusal = _refusal(error, ref, public, repo_type)
         if refusal:
             raise refusal from error
-        raise Unreachable(
-            f"The download of {ref.name} broke off ({type(error).__name__}). Run again: it goes on where it stopped."
-        ) from error
+        broken = f"The download of {ref.name} broke off ({type(error).__name__})."
+        kind = Unreachable if repo_type == "model" else DataError
+        raise kind(f"{broken} Run again: it goes on where it stopped.") from error
 
 
 def cached_folder(ref: ModelRef, *, weights: bool = True) -> Path | None:
@@ -162,7 +182,7 @@ def cached_models() -> list[str]:
     return sorted(found)
 
 
-def _refusal(error: Exception, ref: ModelRef, public: bool) -> ModelError | None:
+def _refusal(error: Exception, ref: ModelRef, public: bool, repo_type: RepoType) -> DemoError | None:
     """The sentence for an answer with which the Hub means no; None when asking again later may help."""
     from huggingface_hub import constants
     from huggingface_hub.errors import (
@@ -172,23 +192,26 @@ def _refusal(error: Exception, ref: ModelRef, public: bool) -> ModelError | None
         RevisionNotFoundError,
     )
 
+    refused = ModelError if repo_type == "model" else DataError
+    noun = "model" if repo_type == "model" else "data set"
     if isinstance(error, GatedRepoError):
         if public:
-            return ModelError(
+            return refused(
                 f"{ref.name} is gated: the Hub gives it to people who accepted its terms. This is a shared server "
                 "that uses nobody's token, so it can't be used here. Pick another, or run the app yourself."
             )
-        return ModelError(
+        page = f"{constants.ENDPOINT}/{'' if repo_type == 'model' else 'datasets/'}{ref.name}"
+        return refused(
             f"{ref.name} is gated: the Hub gives it to people who accepted its terms. Accept them at "
-            f"{constants.ENDPOINT}/{ref.name}, then log in on this machine with `hf auth login` or set HF_TOKEN."
+            f"{page}, then log in on this machine with `hf auth login` or set HF_TOKEN."
         )
     if isinstance(error, RepositoryNotFoundError):
         private = "" if public else " If it is private, log in with `hf auth login` or set HF_TOKEN."
-        return ModelError(f"The Hub has no model {ref.name!r} that can be seen from here. Check the spelling.{private}")
+        return refused(f"The Hub has no {noun} {ref.name!r} that can be seen from here. Check the spelling.{private}")
     if isinstance(error, RevisionNotFoundError):
-        return ModelError(f"{ref.name} has no revision {ref.revision!r}. Leave `@{ref.revision}` out for the newest.")
+        return refused(f"{ref.name} has no revision {ref.revision!r}. Leave `@{ref.revision}` out for the newest.")
     if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
-        return ModelError(
+        return refused(
             f"The Hub does not give {ref.name} to this machine (status {error.response.status_code}). "
             "Check that the token in HF_TOKEN, or the one from `hf auth login`, is valid and may read it."
         )
@@ -200,12 +223,12 @@ def _token(public: bool) -> bool | None:
     return False if public else None
 
 
-def _ask(ref: ModelRef, token: bool | None) -> Any:
-    """model_info with a deadline on the whole call: `timeout=` alone does not bound a name lookup that hangs."""
+def _ask(ref: ModelRef, token: bool | None, repo_type: RepoType) -> Any:
+    """What the Hub knows, with a deadline on the whole call: `timeout=` does not bound a name lookup that hangs."""
     from huggingface_hub import HfApi
 
     answer: Future[Any] = Future()
-    ask_hub = HfApi(token=token).model_info
+    ask_hub = HfApi(token=token).model_info if repo_type == "model" else HfApi(token=token).dataset_info
 
     def ask() -> None:
         try:

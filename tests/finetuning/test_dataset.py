@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from hfdemo.corpora import EXAMPLES, read_tables
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import EXAMPLES, Mapped, inspect, prepare, read_tables, suggest
+from hfdemo.finetuning.dataset import Mapped, inspect, prepare, suggest
 from hfdemo.settings import Settings
 from hfdemo.tables import read_table
 
@@ -138,11 +139,6 @@ def test_a_folder_of_split_files_is_a_data_set(tmp_path: Path, settings: Setting
         write(tmp_path, ROWS, name)
     found = prepare(RunConfig(str(tmp_path)), read_tables(str(tmp_path), settings))
     assert {name: len(part) for name, part in found.splits.items()} == {"train": 20, "validation": 20, "test": 20}
-
-
-def test_a_public_server_reads_no_path(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="shared server"):
-        read_tables(str(write(tmp_path, ROWS)), Settings(home=tmp_path, public=True))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A Hub on this machine, made of folders, and the real client as a child process that asks it things."""
+"""A Hub on this machine, of models and data sets, and the real client as a child process that asks it things."""
 
 import json
 import os
@@ -20,13 +20,17 @@ NOWHERE = "http://127.0.0.1:9"
 
 @dataclass
 class Repo:
-    """One repository: its files, and how the Hub answers for it. `status` and `code` refuse the question itself."""
+    """One repository: its files, and how the Hub answers for it. `status` and `code` refuse the question itself.
+
+    `card` is what the Hub read at the top of its README.md.
+    """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
     pipeline_tag: str | None = None
     gated: bool = False
     status: int = 200
     code: str = ""
+    card: Mapping[str, Any] | None = None
 
 
 def of_folder(folder: Path, **more: Any) -> Repo:
@@ -36,7 +40,10 @@ def of_folder(folder: Path, **more: Any) -> Repo:
 
 @contextmanager
 def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
-    """Answer as the Hub does for `repos` (by id); gives the address. Only the revisions main and v1 exist."""
+    """Answer as the Hub does for `repos` (by id); gives the address.
+
+    The id of a data set is written with "datasets/" before it. The revisions are main, v1 and refs/convert/parquet.
+    """
 
     class Hub(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -50,14 +57,16 @@ def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
 
         def answer(self, send_body: bool) -> None:
             parts = self.path.split("?")[0].strip("/").split("/")
-            api = parts[:2] == ["api", "models"]
-            parts = parts[2:] if api else parts
-            repo, rest = repos.get("/".join(parts[:2])), parts[2:]
+            api = parts[0] == "api"
+            parts = parts[1:] if api else parts
+            kind = "datasets/" if parts[0] == "datasets" else ""
+            parts = parts[1:] if parts[0] in ("models", "datasets") else parts
+            repo, rest = repos.get(kind + "/".join(parts[:2])), parts[2:]
             if repo is None:
                 self.reply(b"{}", send_body, 401, {"X-Error-Code": "RepoNotFound"})
             elif repo.status != 200:
                 self.reply(b"{}", send_body, repo.status, {"X-Error-Code": repo.code} if repo.code else {})
-            elif len(rest) > 1 and rest[1] not in ("main", "v1", SHA):
+            elif len(rest) > 1 and rest[1] not in ("main", "v1", SHA, "refs%2Fconvert%2Fparquet"):
                 self.reply(b"{}", send_body, 404, {"X-Error-Code": "RevisionNotFound"})
             elif not api and repo.gated:
                 self.reply(b"{}", send_body, 403, {"X-Error-Code": "GatedRepo"})
@@ -72,12 +81,16 @@ def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
                     "id": "/".join(parts[:2]),
                     "sha": SHA,
                     "pipeline_tag": repo.pipeline_tag,
+                    "cardData": repo.card,
                     "gated": "manual" if repo.gated else False,
                     "siblings": [{"rfilename": name, "size": len(body)} for name, body in repo.files.items()],
                 }
                 self.reply(json.dumps(info).encode(), send_body)
             else:
                 name = "/".join(rest[2:])
+                if name not in repo.files:
+                    self.reply(b"", send_body, 404, {"X-Error-Code": "EntryNotFound"})
+                    return
                 tag = {"ETag": f'"{list(repo.files).index(name):040x}"', "X-Repo-Commit": SHA}
                 self.reply(repo.files[name], send_body, headers=tag)
 
@@ -104,6 +117,7 @@ def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
 _ASK = """
 import json, sys, time
 from pathlib import Path
+from hfdemo.corpora import read_corpus
 from hfdemo.errors import DemoError
 from hfdemo.models.configs import infer_task
 from hfdemo.models.hub import hub_bytes
@@ -126,6 +140,11 @@ for what, reference, public in questions:
             answer = [row.name, why]
         elif what == "bytes":
             answer = hub_bytes(ModelRef.parse(reference), public)
+        elif what == "data":
+            name, config, split = (*reference.split("|"), None, None)[:3]
+            found = read_corpus(name, settings, config=config or None, split=split or None, progress=see)
+            tables = {split: table.to_dict("list") for split, table in found.tables.items()}
+            answer = {"tables": tables, "notes": found.notes}
         elif what == "load":
             ref = ModelRef.parse(reference)
             answer = load(ref, "AutoModelForSequenceClassification", settings, progress=see).card()
@@ -140,8 +159,9 @@ for what, reference, public in questions:
 def ask(endpoint: str, home: Path, *questions: Sequence[Any]) -> list[dict[str, Any]]:
     """Put (what, reference[, public]) to a fresh process whose Hub is `endpoint` and whose cache is below `home`.
 
-    `what` is "folder", "words" (the folder without weights), "load" (its card), "task", "bytes" or "offered". Each
-    answer has "answer", "seen" (the progress) and "seconds".
+    `what` is "folder", "words" (the folder without weights), "load" (its card), "task", "bytes" or "offered"; or
+    "data", whose reference is a data set's, with "|config|split" where they matter. Each answer has "answer", "seen"
+    (the progress) and "seconds".
     """
     asked = [(*question, False)[:3] for question in questions]
     environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home / "hf"), "HF_HUB_DISABLE_XET": "1"}

@@ -1,0 +1,21 @@
+"""The parts of a data set: what they are called here, and what others call them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hfdemo.errors import DataError
+
+SPLITS = ("train", "validation", "test")
+SPLIT_ALIASES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"}
+SPLIT_ALIASES |= {"val": "validation", "dev": "validation", "eval": "validation", "test": "test"}
+
+
+def named_split(split: str, names: Sequence[str]) -> str:
+    """The one of `names` that is meant by `split`, by its own name or by a usual one for the same."""
+    same = (name for name in names if SPLIT_ALIASES.get(name, name) == SPLIT_ALIASES.get(split, split))
+    found = split if split in names else next(same, None)
+    if found is None:
+        have = f"It has: {', '.join(names)}." if names else "It is not split: leave the split out."
+        raise DataError(f"The data has no split {split!r}. {have}")
+    return found
