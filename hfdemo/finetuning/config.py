@@ -14,7 +14,7 @@ from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.heavy import import_libraries
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.padding import STRATEGIES
+from hfdemo.tokenization.padding import TRAINABLE
 
 Method = Literal["full", "lora", "frozen"]
 METHODS: tuple[Method, ...] = ("full", "lora", "frozen")
@@ -43,7 +43,8 @@ RESERVED = frozenset(
         *("project", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id", "disable_tqdm"),
         *("logging_nan_inf_filter", "remove_unused_columns", "local_rank", "deepspeed", "fsdp", "fsdp_config"),
         *("eval_strategy", "save_strategy", "load_best_model_at_end", "metric_for_best_model", "greater_is_better"),
-        *("use_cpu", "save_total_limit"),
+        # The last rows of a held-out split would be dropped, too, and not be in the report.
+        *("use_cpu", "save_total_limit", "dataloader_drop_last"),
     )
 )
 
@@ -78,9 +79,9 @@ class RunConfig:
         """Raises DemoError for anything that can be seen to be wrong without the data."""
         for spec in dataclasses.fields(self):
             _check_type(spec.name, getattr(self, spec.name))
-        ModelRef.parse(self.model)
+        ModelRef.parse(self.model).check_is_model()
         _check_choice("method", self.method, METHODS)
-        _check_choice("padding", self.padding, STRATEGIES)
+        _check_choice("padding", self.padding, TRAINABLE)
         if self.padding == "max_length" and self.max_length is None:
             raise DemoError('padding "max_length" needs a max_length. Set one, or pick "longest_in_batch".')
         if self.max_length is not None and self.max_length < 3:
@@ -146,6 +147,17 @@ class RunConfig:
             training["num_train_epochs"] = min(20, max(3, -(-SHORTEST_TRAINING_STEPS // steps_per_epoch)))
         lora = {**LORA, **self.lora} if self.method == "lora" else {}
         return dataclasses.replace(self, training=training, lora=lora)
+
+    @property
+    def data_seed(self) -> int:
+        """What shuffles the training rows, once the training defaults are filled in."""
+        own = self.training.get("data_seed")
+        return int(self.training["seed"] if own is None else own)
+
+    @property
+    def names_sampler(self) -> bool:
+        """Whether `training` names how the rows are ordered: it wins over the order of the padding plan."""
+        return self.training.get("train_sampling_strategy") is not None
 
     def steps(self, train_rows: int) -> int:
         """Optimizer steps that a config with its training defaults filled in will take."""
@@ -231,7 +243,7 @@ def _check_number(name: str, value: Any, default: Any) -> None:
         raise DemoError(f"{name} is {value!r}, but must be true or false.")
     if isinstance(default, int | float) and not isinstance(default, bool) and not is_number:
         raise DemoError(f"{name} is {value!r}, but must be a number.")
-    if name in _WHOLE and value != int(value):
+    if name in _WHOLE and value != default and (not is_number or value % 1 != 0):
         raise DemoError(f"{name} is {value!r}, but must be a whole number.")
     if is_number and name in _LOWEST and value < _LOWEST[name]:
         raise DemoError(f"{name} is {value!r}, but must be at least {_LOWEST[name]:g}.")

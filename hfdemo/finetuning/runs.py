@@ -22,10 +22,11 @@ from typing import Any, Literal
 
 import psutil
 
+from hfdemo.corpora import read_tables
 from hfdemo.devices import available_cores
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Prepared, prepare, read_tables
+from hfdemo.finetuning.dataset import Prepared, prepare
 from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Started, StepLogged, Stopped, parse_all
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.script import training_script

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from pprint import pformat
+from textwrap import dedent
 
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.snippets import model_lines
-from hfdemo.tokenization.padding import PadTo, pad_to
+from hfdemo.tokenization.padding import pad_to, row_order
 
 
 def training_script(config: RunConfig, settings: Settings) -> str:
@@ -22,9 +24,10 @@ def training_script(config: RunConfig, settings: Settings) -> str:
         if config.positive_label
         else 'average="macro"'
     )
+    ordering = "" if config.names_sampler else "import random\nfrom collections.abc import Sequence\n"
     return f'''"""Fine-tunes {config.model} ({config.method}) on data/ beside this file, as its run did."""
 
-from pathlib import Path
+{ordering}from pathlib import Path
 
 import pandas as pd
 import torch
@@ -88,8 +91,7 @@ class BreakTies(TrainerCallback):
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         metrics["eval_selection"] = metrics["eval_f1"] - 1e-9 * metrics["eval_loss"]
 
-
-trainer = Trainer(
+{_trainer_lines(config)}
     model=model,
     callbacks=[BreakTies()],
     args=arguments,
@@ -121,12 +123,51 @@ def _method_lines(config: RunConfig, peft_task: str) -> str:
 
 
 def _collator_lines(config: RunConfig) -> str:
-    rule = pad_to(config.padding, 0, config.max_length)
     if config.padding == "longest_in_dataset":
-        width = 'max(len(ids) for ids in splits["train"]["input_ids"])'
-        return f'collator = DataCollatorWithPadding(tokenizer, padding="max_length", max_length={width})'
-    if rule.width is not None:
+        return dedent("""\
+            longest = max(len(ids) for ids in splits["train"]["input_ids"])
+
+
+            def collator(rows):  # a held-out row may be longer than any of training
+                width = max(longest, *(len(row["input_ids"]) for row in rows))
+                return DataCollatorWithPadding(tokenizer, padding="max_length", max_length=width)(rows)
+
+            """)
+    if config.padding == "max_length":
         return 'collator = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=max_length)'
-    if rule == PadTo():
+    multiple = pad_to(config.padding, 0).multiple_of
+    if multiple == 1:
         return "collator = DataCollatorWithPadding(tokenizer)  # each batch to its own longest row"
-    return f"collator = DataCollatorWithPadding(tokenizer, pad_to_multiple_of={rule.multiple_of})"
+    return f"collator = DataCollatorWithPadding(tokenizer, pad_to_multiple_of={multiple})"
+
+
+def _trainer_lines(config: RunConfig) -> str:
+    """The Trainer, up to its first argument; one that orders the rows as the run did unless `training` says how."""
+    if config.names_sampler:
+        return "\ntrainer = Trainer("
+    seed = "data_seed" if config.training.get("data_seed") is not None else "seed"
+    return f"""
+{inspect.getsource(row_order)}
+
+class PlannedRows(torch.utils.data.Sampler):
+    def __init__(self, batch_size):
+        self.lengths = [len(ids) for ids in splits["train"]["input_ids"]]
+        self.batch_size, self.epoch = batch_size, 0
+
+    def set_epoch(self, epoch):  # the Trainer calls it
+        self.epoch = epoch
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def __iter__(self):
+        grouped, seed = {config.padding == "grouped"}, TRAINING["{seed}"]
+        return iter(row_order(self.lengths, self.batch_size, grouped, seed, self.epoch))
+
+
+class PlannedTrainer(Trainer):
+    def _get_train_sampler(self, train_dataset=None):
+        return PlannedRows(self._train_batch_size)
+
+
+trainer = PlannedTrainer("""

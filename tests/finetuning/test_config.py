@@ -8,6 +8,7 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.tokenization.padding import TRAINABLE
 
 
 def test_only_a_data_set_is_required_and_json_brings_it_back_unchanged() -> None:
@@ -37,6 +38,7 @@ def test_null_means_the_default_so_that_a_form_may_send_every_key() -> None:
         ({"dataset": "tickets", "method": "lora", "model": "untrained:embedded:minilm"}, "untrained"),
         ({"dataset": "tickets", "text_column": 3}, "a text or null"),
         ({"dataset": "tickets", "training": {"output_dir": "/"}}, "may not set output_dir"),
+        ({"dataset": "tickets", "training": {"dataloader_drop_last": True}}, "may not set dataloader_drop_last"),
     ],
 )
 def test_what_cannot_be_is_refused_when_the_config_is_made(values: Any, said: str) -> None:
@@ -54,6 +56,7 @@ def test_what_cannot_be_is_refused_when_the_config_is_made(values: Any, said: st
         ({"num_train_epochs": -1}, "num_train_epochs"),
         ({"lr_scheduler_type": "zigzag"}, "zigzag"),
         ({"seed": 1.5}, "whole number"),
+        ({"data_seed": "many"}, "data_seed is 'many', but must be a whole number"),
         ({"bf16": "yes"}, "true or false"),
     ],
 )
@@ -62,6 +65,16 @@ def test_a_training_value_that_transformers_would_refuse_is_refused_before_anyth
 ) -> None:
     with pytest.raises(DemoError, match=said):
         RunConfig("tickets", training=training).check_training()
+
+
+@pytest.mark.parametrize("padding", TRAINABLE)
+def test_every_strategy_that_pads_can_be_trained_with(padding: str) -> None:
+    assert RunConfig("tickets", padding=padding, max_length=64).padding == padding
+
+
+@pytest.mark.parametrize(("given", "seed"), [({}, 42), ({"seed": 7}, 7), ({"seed": 7, "data_seed": 0}, 0)])
+def test_data_seed_is_the_seed_unless_it_is_given(given: dict[str, int], seed: int) -> None:
+    assert RunConfig("tickets", training=given).with_training_defaults(100).data_seed == seed
 
 
 def test_a_lora_key_that_is_code_is_refused() -> None:

@@ -1,8 +1,10 @@
 """The one Trainer, on a tiny model in this process: what it writes, and the traps it must not fall into."""
 
 import csv
+import functools
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from hfdemo.finetuning.trainer import train
 from hfdemo.models.loading import load
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
+from hfdemo.tokenization.padding import TRAINABLE, Plan, plan
 
 CPU = Device("cpu", "CPU")
 FAST = {"learning_rate": 5e-3, "per_device_train_batch_size": 8}
@@ -107,6 +110,125 @@ def test_errors_are_the_rows_that_the_saved_model_gets_wrong_even_under_length_g
         said = [(row["row"], row["text"]) for row in csv.DictReader(file)]
     assert sorted(said) == sorted(wrong)
     assert said
+
+
+Batches = list[tuple[tuple[int, ...], int]]
+
+
+def batches_of(*plans: Plan) -> Batches:
+    return [(batch.rows, batch.width) for made in plans for batch in made.batches]
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """67 rows of 3 to 42 tokens, each different from its first word on; 50 of them are for training."""
+    path = tmp_path / "mixed.csv"
+    rows = [f"{i}{' word' * (7 * i % 40)},{'ab'[i % 2]},{'train' if i < 50 else 'validation'}" for i in range(67)]
+    path.write_text("text,label,split\n" + "\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What reaches the model: (training?, input_ids, attention_mask) of every forward pass, as it is computed."""
+    from transformers import BertForSequenceClassification
+
+    found: list[Any] = []
+    forward: Callable[..., Any] = BertForSequenceClassification.forward
+
+    @functools.wraps(forward)  # the Trainer reads its signature
+    def recording(self: Any, *args: Any, **inputs: Any) -> Any:
+        found.append((self.training, inputs["input_ids"].tolist(), inputs["attention_mask"].tolist()))
+        return forward(self, *args, **inputs)
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", recording)
+    return found
+
+
+def actual(run: Run, tiny: Path, seen: list[Any], split: str = "train") -> tuple[list[int], Batches]:
+    """The lengths of the rows in a split, and which of them the model was given together, at which width."""
+    from transformers import AutoTokenizer
+
+    with (run.folder / "data" / f"{split}.csv").open() as file:
+        texts = [row["text"] for row in csv.DictReader(file)]
+    limit = run.config.max_length or 128
+    encoded = AutoTokenizer.from_pretrained(tiny)(texts, truncation=True, max_length=limit)["input_ids"]
+    row_of = {tuple(ids): row for row, ids in enumerate(encoded)}
+    assert len(row_of) == len(texts), "every row can be told from its ids"
+    batches = []
+    for training, input_ids, masks in seen:
+        if training is (split == "train"):
+            real = [
+                tuple(token for token, kept in zip(ids, mask, strict=True) if kept)
+                for ids, mask in zip(input_ids, masks, strict=True)
+            ]
+            batches.append((tuple(row_of[ids] for ids in real), len(input_ids[0])))
+    return [len(ids) for ids in encoded], batches
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("padding", TRAINABLE)
+def test_the_model_is_trained_on_exactly_the_batches_that_the_plan_predicts(
+    settings: Settings, mixed: Path, tiny: Path, seen: list[Any], padding: str, accumulation: int
+) -> None:
+    """50 rows in batches of 8: seven batches an epoch, the last one of 2 rows; rows and widths, batch for batch."""
+    training = {"num_train_epochs": 3, "gradient_accumulation_steps": accumulation, "seed": 11}
+    run = run_of(settings, mixed, tiny, padding=padding, max_length=30, training=training)
+    events = trained(run, settings)
+    lengths, batches = actual(run, tiny, seen)
+    predicted = [plan(lengths, 8, padding, 30, seed=11, epoch=epoch) for epoch in range(3)]
+    assert len(batches) == 3 * 7
+    assert batches == batches_of(*predicted)
+
+    assert isinstance(events[0], Started)
+    cost = predicted[0].cost()
+    slots = sum(len(rows) * width for rows, width in batches[:7])
+    assert f"{padding}: {1 - sum(lengths) / slots:.0%} of the {cost.slots:,} slots" in events[0].notes[0]
+    assert cost.slots == slots
+
+
+@pytest.mark.parametrize(
+    ("training", "seed"),
+    [({"seed": 5, "data_seed": 9}, 9), ({"seed": 5, "data_seed": 0}, 0), ({"seed": 5, "data_seed": None}, 5)],
+)
+def test_data_seed_orders_the_rows_where_it_is_given(
+    settings: Settings, mixed: Path, tiny: Path, seen: list[Any], training: dict[str, Any], seed: int
+) -> None:
+    run = run_of(settings, mixed, tiny, padding="grouped", training={**training, "max_steps": 3})
+    trained(run, settings)
+    lengths, batches = actual(run, tiny, seen)
+    assert batches == batches_of(plan(lengths, 8, "grouped", 128, seed=seed))[:3]
+
+
+def test_the_order_that_training_names_wins_and_the_event_log_says_so(
+    settings: Settings, mixed: Path, tiny: Path, seen: list[Any]
+) -> None:
+    training = {"train_sampling_strategy": "sequential", "num_train_epochs": 1}
+    run = run_of(settings, mixed, tiny, padding="grouped", training=training)
+    events = trained(run, settings)
+    lengths, batches = actual(run, tiny, seen)
+    assert batches == batches_of(plan(lengths, 8, "longest_in_batch"))
+    assert isinstance(events[0], Started)
+    assert "train_sampling_strategy, sequential, and that wins" in events[0].notes[0]
+
+
+@pytest.mark.parametrize("padding", TRAINABLE)
+def test_held_out_rows_are_computed_in_their_own_order_even_if_longer_than_any_of_training(
+    settings: Settings, tmp_path: Path, tiny: Path, seen: list[Any], padding: str
+) -> None:
+    path = tmp_path / "longer.csv"
+    rows = [
+        f"{i}{' word' * (i % 5 if i < 20 else i)},{'ab'[i % 2]},{'validation' if i > 19 else 'train'}"
+        for i in range(40)
+    ]
+    path.write_text("text,label,split\n" + "\n".join(rows) + "\n")
+    training = {"max_steps": 1, "per_device_eval_batch_size": 8}
+    run = run_of(settings, path, tiny, padding=padding, max_length=64, training=training)
+    trained(run, settings)
+    lengths, batches = actual(run, tiny, seen, "validation")
+    assert [row for rows, _ in batches[:3] for row in rows] == list(range(20))
+    assert max(width for _, width in batches) >= max(lengths) == 42
+    assert run.report()["shapes"]["validation"] == {"logits": [20, 2], "labels": [20]}
 
 
 def test_a_lora_run_writes_an_adapter_and_a_merged_model_that_agree(
