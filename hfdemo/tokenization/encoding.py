@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hfdemo.errors import DemoError
-from hfdemo.models.configs import NO_LIMIT
+from hfdemo.models.facts import ModelFacts
 from hfdemo.models.foreign import readable_panics
-from hfdemo.tasks import check_text
+from hfdemo.tokenization.checking import Counts, check_options, check_size, check_texts, really_pads
+from hfdemo.tokenization.traps import Call, Warning, find_traps
+
+__all__ = ["Cell", "Encoding", "Options", "Warning", "encode"]
 
 PADDINGS = (False, True, "longest", "max_length", "do_not_pad")
 TRUNCATIONS = (False, True, "longest_first", "only_first", "only_second", "do_not_truncate")
 SIDES = (None, "left", "right")
-MOST_TEXTS = 256
 
 
 @dataclass(frozen=True)
 class Options:
-    """The arguments of a tokenizer's `__call__`, under their own names and with their own defaults."""
+    """The arguments of a tokenizer's `__call__`, under their own names and with their own defaults.
+
+    `pad_token` is none of them: it is used, for this call alone, where the tokenizer has no pad token of its own.
+    """
 
     padding: bool | str = False
     truncation: bool | str = False
@@ -29,6 +35,8 @@ class Options:
     padding_side: str | None = None
     add_special_tokens: bool = True
     return_overflowing_tokens: bool = False
+    pad_token: str | None = None
+    split_special_tokens: bool | None = None
 
     def __post_init__(self) -> None:
         """Raises DemoError for a value that no tokenizer takes."""
@@ -38,6 +46,8 @@ class Options:
         _whole("max_length", self.max_length, 2)
         _whole("pad_to_multiple_of", self.pad_to_multiple_of, 1)
         _whole("stride", self.stride, 0)
+        if self.pad_token is not None and not isinstance(self.pad_token, str):
+            raise DemoError(f"pad_token must be a token as text, but is {self.pad_token!r}.")
 
     @property
     def pads(self) -> bool:
@@ -59,19 +69,12 @@ def _whole(name: str, value: Any, lowest: int) -> None:
         raise DemoError(f"{name} must be a whole number of at least {lowest}, but is {value!r}.")
 
 
-@dataclass(frozen=True)
-class Warning:
-    """Something the tokenizer does without saying; `rows` are the texts concerned, counted from 0."""
+class Cell(NamedTuple):
+    """One slot of a row. `kind` is token, special or pad; `sequence` is 0 or 1 for the text it came from.
 
-    code: str
-    message: str
-    fix: str
-    rows: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One slot of a row. `kind` is token, special or pad; `sequence` is 0 or 1 for the text it came from."""
+    `start` and `end` are character positions in that text; None for special tokens, padding and a tokenizer that knows
+    no offsets. A named tuple, because a long text has 100,000 of them, and they are made three times as fast.
+    """
 
     token: str
     id: int
@@ -80,11 +83,13 @@ class Cell:
     word: int | None
     type_id: int | None
     attention: int
+    start: int | None = None
+    end: int | None = None
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """The columns that the tokenizer returned: one list per text in each, all as plain numbers and strings.
+    """The columns that the tokenizer returned: one list per row in each, of numbers, strings and pairs of numbers.
 
     `word_ids`, `sequence_ids` and `offset_mapping` are empty for a tokenizer written in Python only.
     """
@@ -99,28 +104,47 @@ class Encoding:
 
     def rows(self) -> list[list[Cell]]:
         """The same as rows of cells, for drawing."""
+        return [self.row(index) for index in range(len(self.columns["input_ids"]))]
+
+    def row(self, index: int) -> list[Cell]:
+        """One row as cells."""
         columns = self.columns
-        types = columns.get("token_type_ids")
-        drawn = []
-        for index, ids in enumerate(columns["input_ids"]):
-            attention, special = columns["attention_mask"][index], columns["special_tokens_mask"][index]
-            words = columns["word_ids"][index] if columns["word_ids"] else [None] * len(ids)
-            sequences = columns["sequence_ids"][index] if columns["sequence_ids"] else [None] * len(ids)
-            drawn.append(
-                [
-                    Cell(
-                        token=columns["tokens"][index][slot],
-                        id=ids[slot],
-                        kind="pad" if not attention[slot] else "special" if special[slot] else "token",
-                        sequence=sequences[slot],
-                        word=words[slot],
-                        type_id=types[index][slot] if types else None,
-                        attention=attention[slot],
-                    )
-                    for slot in range(len(ids))
-                ]
-            )
-        return drawn
+        ids, attention = columns["input_ids"][index], columns["attention_mask"][index]
+        nothing: list[Any] = [None] * len(ids)
+        words, sequences, types = (
+            columns[name][index] if columns.get(name) else nothing
+            for name in ("word_ids", "sequence_ids", "token_type_ids")
+        )
+        kinds = [
+            "pad" if not attended else "special" if special else "token"
+            for attended, special in zip(attention, columns["special_tokens_mask"][index], strict=True)
+        ]
+        starts, ends = nothing, nothing
+        if columns.get("offset_mapping"):
+            spans = list(zip(columns["offset_mapping"][index], kinds, strict=True))
+            starts = [span[0] if kind == "token" else None for span, kind in spans]
+            ends = [span[1] if kind == "token" else None for span, kind in spans]
+        tokens = columns["tokens"][index]
+        return list(map(Cell, tokens, ids, kinds, sequences, words, types, attention, starts, ends))
+
+    def groups(self, index: int) -> list[range]:
+        """The slots of a row in groups that stand on the same characters: an emoji cut into bytes is one of several.
+
+        Together they are all slots in order. Where the tokenizer knows no offsets, each slot is a group.
+        """
+        ids = self.columns["input_ids"][index]
+        if not self.columns.get("offset_mapping"):
+            return [range(slot, slot + 1) for slot in range(len(ids))]
+        sequences, spans = self.columns["sequence_ids"][index], self.columns["offset_mapping"][index]
+        starts = [0]
+        reached = 0
+        for slot, ((start, end), sequence) in enumerate(zip(spans, sequences, strict=True)):
+            same = slot > 0 and sequence is not None and sequence == sequences[slot - 1]
+            if slot > 0 and not (same and start < end and start < reached):
+                starts.append(slot)
+                reached = 0
+            reached = max(reached, end)
+        return [range(start, stop) for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True) if start < stop]
 
     def to_json(self) -> dict[str, Any]:
         said = [{"code": w.code, "message": w.message, "fix": w.fix, "rows": list(w.rows)} for w in self.warnings]
@@ -133,18 +157,23 @@ def encode(
     text_pairs: Sequence[str] | None,
     options: Options,
     max_characters: int,
+    model: ModelFacts | None = None,
 ) -> Encoding:
-    """Call `tokenizer` on a batch and return its columns.
+    """Call `tokenizer` on a batch and return its columns, with a warning for each trap that the call fell into.
 
-    The caller must hold the tokenizer for itself: a call changes its padding and truncation state.
+    The caller must hold the tokenizer for itself: a call changes its padding and truncation state. `model` is the one
+    that will read the ids.
 
     Raises:
-        DemoError: no text, a text that can't be read, as many pairs as texts are missing, or options that exclude
-            each other.
+        DemoError: no text, a text that can't be read, as many pairs as texts are missing, options that exclude
+            each other, or a call that would fill the memory.
     """
-    _check_texts(texts, text_pairs, max_characters)
-    _check_options(tokenizer, text_pairs, options)
+    check_texts(texts, text_pairs, max_characters)
+    check_options(tokenizer, text_pairs is not None, options)
     with readable_panics():
+        counts = _counts(tokenizer, texts, text_pairs, options)
+    check_size(tokenizer, text_pairs is not None, counts, options)
+    with readable_panics(), _pad_token(tokenizer, options):
         batch = tokenizer(
             list(texts),
             list(text_pairs) if text_pairs is not None else None,
@@ -155,92 +184,58 @@ def encode(
             pad_to_multiple_of=options.pad_to_multiple_of,
             padding_side=options.padding_side,
             add_special_tokens=options.add_special_tokens,
+            split_special_tokens=options.split_special_tokens,
             return_overflowing_tokens=options.return_overflowing_tokens and tokenizer.is_fast,
             return_special_tokens_mask=True,
             return_attention_mask=True,
             return_offsets_mapping=tokenizer.is_fast,
             verbose=False,
         )
-    columns: dict[str, list[Any]] = {
-        name: [list(row) if isinstance(row, list) else row for row in column] for name, column in batch.items()
-    }
-    count = len(columns["input_ids"])
+        columns = _columns(tokenizer, batch)
+    return Encoding(columns, find_traps(Call(tokenizer, texts, text_pairs, options, columns, counts, model)))
+
+
+def _counts(tokenizer: Any, texts: Sequence[str], text_pairs: Sequence[str] | None, options: Options) -> Counts:
+    """A dry run where something may be cut or padded: afterwards it is too late to count what is lost, or too much."""
+    if not (options.pads or options.truncates):
+        return []
+    lengths = [
+        [
+            len(ids)
+            for ids in tokenizer(
+                list(batch),
+                add_special_tokens=False,
+                split_special_tokens=options.split_special_tokens,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )["input_ids"]
+        ]
+        for batch in (texts, [""] * len(texts) if text_pairs is None else text_pairs)
+    ]
+    return list(zip(*lengths, strict=True))
+
+
+@contextmanager
+def _pad_token(tokenizer: Any, options: Options) -> Iterator[None]:
+    """The chosen pad token for the time of a call, where one is needed and the tokenizer has none."""
+    if not really_pads(tokenizer, options) or tokenizer.pad_token is not None:
+        yield
+        return
+    tokenizer.pad_token = options.pad_token
+    try:
+        yield
+    finally:
+        tokenizer.pad_token = None
+
+
+def _columns(tokenizer: Any, batch: Any) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = dict(batch.items())
+    # Not `batch.tokens()`: where a Unigram piece is unknown, that has the characters of the text.
     columns["tokens"] = [tokenizer.convert_ids_to_tokens(ids) for ids in columns["input_ids"]]
-    columns["word_ids"] = [batch.word_ids(row) for row in range(count)] if tokenizer.is_fast else []
-    columns["sequence_ids"] = [batch.sequence_ids(row) for row in range(count)] if tokenizer.is_fast else []
-    columns["offset_mapping"] = [[list(span) for span in row] for row in columns.get("offset_mapping", [])]
-    return Encoding(columns, tuple(_warnings(tokenizer, columns, options)))
-
-
-def _check_texts(texts: Sequence[str], text_pairs: Sequence[str] | None, max_characters: int) -> None:
-    if not texts:
-        raise DemoError("There is no text. Type at least one.")
-    if len(texts) > MOST_TEXTS:
-        raise DemoError(f"{len(texts)} texts were sent; one call takes at most {MOST_TEXTS}. Send them in parts.")
-    if text_pairs is not None and len(text_pairs) != len(texts):
-        raise DemoError(
-            f"Texts: {len(texts)}, second texts: {len(text_pairs)}. Each text needs its own, or none has one."
-        )
-    for kind, batch in (("Text", texts), ("Second text", text_pairs or ())):
-        for number, text in enumerate(batch, start=1):
-            check_text(f"{kind} {number}" if len(texts) > 1 else kind, text, max_characters)
-    total = sum(map(len, (*texts, *(text_pairs or ()))))
-    if total > max_characters:
-        raise DemoError(f"The texts have {total:,} characters together; one call takes at most {max_characters:,}.")
-
-
-def _check_options(tokenizer: Any, text_pairs: Sequence[str] | None, options: Options) -> None:
-    if options.pads and tokenizer.pad_token is None:
-        raise DemoError("This tokenizer has no pad token, so it can't pad. Set padding to False.")
-    if options.truncation == "only_second" and text_pairs is None:
-        raise DemoError('truncation "only_second" needs second texts. Add them, or use True.')
-    special = tokenizer.num_special_tokens_to_add(text_pairs is not None) * options.add_special_tokens
-    if options.max_length is not None and options.truncates and options.max_length <= special:
-        raise DemoError(
-            f"max_length is {options.max_length}, but {special} special tokens take all of it. "
-            f"Use {special + 1} or more."
-        )
-    multiple = options.pad_to_multiple_of
-    if options.max_length and options.truncates and options.pads and multiple and options.max_length % multiple:
-        raise DemoError(
-            f"max_length {options.max_length} is no multiple of {multiple}, so rows can't be cut to it and padded to a "
-            f"multiple of {multiple} at once. Use {-(-options.max_length // multiple) * multiple}."
-        )
-    limit = options.max_length or tokenizer.model_max_length
-    if options.return_overflowing_tokens and options.truncates:
-        room = limit - special
-        if options.stride >= room:
-            raise DemoError(
-                f"stride is {options.stride}, but a window has room for {room} tokens only. "
-                "Make stride smaller or max_length larger."
-            )
-
-
-def _warnings(tokenizer: Any, columns: Mapping[str, list[Any]], options: Options) -> list[Warning]:
-    said = []
-    unlimited = options.max_length is None and tokenizer.model_max_length > NO_LIMIT
-    if unlimited and options.padding == "max_length":
-        fix = "Give a max_length."
-        said.append(Warning("padding_ignored", 'padding="max_length" did nothing: no length is known.', fix))
-    if unlimited and options.truncates:
-        said.append(Warning("truncation_ignored", "Truncation did nothing: no length is known.", "Give a max_length."))
-    if len({len(ids) for ids in columns["input_ids"]}) > 1 and options.pads:
-        message = "A row is longer than max_length, so padding could not make the rows equally long."
-        said.append(Warning("ragged", message, "Set truncation to True."))
-    if options.max_length is not None and not options.truncates and options.padding != "max_length":
-        message = f"max_length {options.max_length} has no effect: nothing is cut and nothing is padded to it."
-        said.append(Warning("max_length_ignored", message, 'Set truncation to True, or padding to "max_length".'))
     if not tokenizer.is_fast:
-        message = "This tokenizer is written in Python only: it knows no offsets and no word ids."
-        said.append(Warning("no_offsets", message, "Use a tokenizer with a tokenizer.json to see them."))
-    counted = [sum(mask) for mask in columns["attention_mask"]]
-    long = tuple(row for row, length in enumerate(counted) if length > tokenizer.model_max_length)
-    if long:
-        message = f"Rows longer than the {tokenizer.model_max_length} tokens that the model can read: {len(long)}."
-        said.append(Warning("too_long", message, "Set truncation to True.", long))
-    unknown = tuple(row for row, ids in enumerate(columns["input_ids"]) if tokenizer.unk_token_id in ids)
-    if unknown and tokenizer.unk_token_id is not None:
-        message = f"Some characters are not in the vocabulary and became {tokenizer.unk_token}."
-        fix = "The model can't see them. Rewrite them, or change the model."
-        said.append(Warning("unknown_tokens", message, fix, unknown))
-    return said
+        return {**columns, "word_ids": [], "sequence_ids": [], "offset_mapping": []}
+    rows = range(len(columns["input_ids"]))
+    columns["word_ids"] = [batch.word_ids(row) for row in rows]
+    columns["sequence_ids"] = [batch.sequence_ids(row) for row in rows]
+    return columns

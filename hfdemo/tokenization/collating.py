@@ -1,0 +1,216 @@
+"""What the collate functions make of the same rows: torch's own, the library's default, with padding, and packed."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hfdemo.heavy import import_libraries
+from hfdemo.models.configs import POSITIONS_AFTER_PADDING
+from hfdemo.models.foreign import first_sentence
+from hfdemo.tokenization.encoding import Encoding
+
+# A list of one tensor per slot is shown by its first ones.
+SLOTS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of whole numbers, [rows, slots]; what has no rows is shown as one."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    rows: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Collated:
+    """`call` is the Python that makes it; `error` is what it raises instead; `notes` say what to look out for."""
+
+    name: str
+    call: str
+    tensors: Mapping[str, Tensor]
+    error: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def collations(tokenizer: Any, encoding: Encoding, architecture: str | None = None) -> tuple[Collated, ...]:
+    """The rows of `encoding`, their padding taken off, through each collate function.
+
+    `architecture` is the config's first one; it decides whether packing is safe for this model. The caller must hold
+    the tokenizer for itself.
+    """
+    import_libraries()
+    from torch.utils.data import default_collate
+    from transformers import DataCollatorWithFlattening, DataCollatorWithPadding, default_data_collator
+
+    rows = features(tokenizer, encoding)
+    ragged = len({len(row["input_ids"]) for row in rows}) > 1
+    start = _first_position(tokenizer, architecture)
+    packing = {"position_ids_start": start} if start else {}
+    arguments = ", ".join(f"{name}={value}" for name, value in packing.items())
+    return (
+        _collated(
+            "default_collate",
+            "torch.utils.data.default_collate(features)",
+            lambda: default_collate(rows),
+            _transposed_notes(rows, ragged),
+        ),
+        _collated(
+            "default_data_collator",
+            "transformers.default_data_collator(features)",
+            lambda: default_data_collator(rows),
+            ("It never pads: rows of different lengths make no tensor.",)
+            if ragged
+            else ("It never pads: this works because all rows are equally long, and fails as soon as one is not.",),
+        ),
+        _collated(
+            "DataCollatorWithPadding",
+            "DataCollatorWithPadding(tokenizer)(features)",
+            lambda: DataCollatorWithPadding(tokenizer)(rows),
+            _padding_notes(tokenizer),
+        ),
+        _collated(
+            "DataCollatorWithFlattening",
+            f"DataCollatorWithFlattening({arguments})(features)",
+            lambda: DataCollatorWithFlattening(**packing)(rows),
+            _packing_notes(architecture, start),
+        ),
+    )
+
+
+def features(tokenizer: Any, encoding: Encoding) -> list[dict[str, list[int]]]:
+    """What a Dataset hands to a collate function: one dict of plain lists a row, of its own length."""
+    columns = encoding.columns
+    names = [name for name in tokenizer.model_input_names if name in columns]
+    return [
+        {name: [value for value, real in zip(columns[name][row], mask, strict=True) if real] for name in names}
+        for row, mask in enumerate(columns["attention_mask"])
+    ]
+
+
+def tensor_error(tokenizer: Any, encoding: Encoding) -> str:
+    """What `return_tensors="pt"` says of these rows as they are, "" where it makes tensors of them."""
+    import_libraries()
+    from transformers import BatchEncoding
+
+    try:
+        BatchEncoding({name: encoding.columns[name] for name in features(tokenizer, encoding)[0]}, tensor_type="pt")
+    except ValueError as error:
+        return first_sentence(error)
+    return ""
+
+
+def keeps_packed_apart(architecture: str) -> bool | None:
+    """Whether the texts of one packed row stay apart by `position_ids` alone, under sdpa and eager attention.
+
+    The library does this where a model hands its position ids to its causal mask: Llama and GPT-2 do, while OPT and
+    gpt-oss use them as positions only, and an encoder's mask never asks for them. Layers that carry a state from token
+    to token (Mamba, linear attention) mix whatever the mask says. It also takes a call without an attention mask and
+    without a cache of keys and values. None for an architecture that the library does not have.
+    """
+    model_class = _model_class(architecture)
+    if model_class is None:
+        return None
+    if model_class._is_stateful:
+        return False
+    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[model_class.__module__]))):
+        names: set[Any] = set()
+        if isinstance(node, ast.Call):
+            names = {keyword.arg for keyword in node.keywords}
+        elif isinstance(node, ast.Dict):
+            names = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+        # Nothing but the makers of masks takes these three.
+        if names >= {"config", "attention_mask", "position_ids"}:
+            return True
+    return False
+
+
+def _model_class(architecture: str | None) -> Any:
+    import_libraries()
+    import transformers
+
+    found = getattr(transformers, architecture or "", None)
+    return found if inspect.isclass(found) and issubclass(found, transformers.PreTrainedModel) else None
+
+
+def _collated(name: str, call: str, make: Callable[[], Mapping[str, Any]], notes: Sequence[str]) -> Collated:
+    try:
+        batch = make()
+    except Exception as error:  # what it throws at these rows is what is to be shown
+        return Collated(name, call, {}, first_sentence(error), tuple(notes))
+    tensors: dict[str, Tensor] = {}
+    for key, value in batch.items():
+        if isinstance(value, list):
+            tensors |= {f"{key}[{slot}]": _tensor(each) for slot, each in enumerate(value[:SLOTS_SHOWN])}
+        else:
+            tensors[key] = _tensor(value)
+    return Collated(name, call, tensors, "", tuple(notes))
+
+
+def _tensor(value: Any) -> Tensor:
+    rows = value.tolist() if value.ndim > 1 else [value.reshape(-1).tolist()]
+    return Tensor(tuple(value.shape), str(value.dtype).removeprefix("torch."), tuple(map(tuple, rows)))
+
+
+def _first_position(tokenizer: Any, architecture: str | None) -> int:
+    """What a model's own position ids begin with: RoBERTa and its kin count from the padding id on."""
+    config = getattr(_model_class(architecture), "config_class", None)
+    counts_on = getattr(config, "model_type", None) in POSITIONS_AFTER_PADDING
+    return tokenizer.pad_token_id + 1 if counts_on and tokenizer.pad_token_id is not None else 0
+
+
+def _transposed_notes(rows: Sequence[Mapping[str, Sequence[int]]], ragged: bool) -> tuple[str, ...]:
+    if ragged:
+        return ("A DataLoader does this when it is given no collate_fn. It neither pads nor stacks lists.",)
+    slots = len(rows[0]["input_ids"])
+    return (
+        f"It raises nothing, and yet this is no batch: lists are transposed, so input_ids is a list of {slots} "
+        f"tensors, one per slot, each with one number for each of the {len(rows)} rows. No model takes that.",
+    )
+
+
+def _padding_notes(tokenizer: Any) -> tuple[str, ...]:
+    if tokenizer.pad_token is None:
+        return (
+            "This tokenizer has no pad token. Give it one first: tokenizer.pad_token = tokenizer.eos_token is usual "
+            "for a model that generates, and the attention mask hides it.",
+        )
+    return (f"Padded on the {tokenizer.padding_side} to the longest row of this batch; the mask is 0 on padding.",)
+
+
+def _packing_notes(architecture: str | None, start: int) -> tuple[str, ...]:
+    made_up = (
+        "It returns no attention_mask and no token_type_ids, and makes labels of the input_ids for a model that "
+        "predicts the next token; -100 keeps the first token of each text out of the loss."
+    )
+    apart = None if architecture is None else keeps_packed_apart(architecture)
+    said = [made_up, _isolation(architecture, apart)]
+    if start:
+        said.append(
+            f"{architecture} counts its positions from {start} on, so position_ids_start={start}: from 0 on, every "
+            "position would be wrong without an error."
+        )
+    return tuple(said)
+
+
+def _isolation(architecture: str | None, apart: bool | None) -> str:
+    if apart is None:
+        return (
+            "Whether the texts stay apart depends on the model. Measured with sdpa attention: Llama and GPT-2 keep "
+            "them apart when they get no attention_mask and use_cache=False; BERT, DistilBERT and ModernBERT mix them."
+        )
+    if apart:
+        return (
+            f"{architecture} starts a new text wherever position_ids restart, but only without an attention_mask and "
+            "without a cache of keys and values. The Trainer turns the cache off; in a forward pass of your own, pass "
+            "use_cache=False, or every text also reads the ones before it."
+        )
+    return (
+        f"Don't pack for {architecture}: with sdpa or eager attention a token also reads other texts in its row, "
+        "because position_ids restart without ending a text for this model. Pad instead."
+    )

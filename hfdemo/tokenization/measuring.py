@@ -1,0 +1,342 @@
+"""What padding really costs on this device: timed forward passes, the drift without a mask, batched and lone map."""
+
+from __future__ import annotations
+
+import inspect
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from hfdemo.errors import DemoError, Stopped
+from hfdemo.models.configs import POSITIONS_AFTER_PADDING
+from hfdemo.models.foreign import foreign, readable_panics
+from hfdemo.models.loading import LoadedModel
+from hfdemo.models.weights import free_bytes, in_words
+from hfdemo.tokenization.padding import Plan
+
+WARMUPS = 1
+MOST_CPU_SLOTS = 200_000
+MOST_MAPPED_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds for all batches of a plan together, over `runs` runs after `warmups` that don't count."""
+
+    strategy: str
+    median: float
+    lowest: float
+    highest: float
+    runs: int
+    warmups: int
+
+
+@dataclass(frozen=True)
+class MaskProof:
+    """A short row alone, and padded to `width`, with its attention mask and without.
+
+    `logits_drift` is the largest absolute difference of the model's output to the row alone, `cosine` the likeness of
+    the first token's ([CLS]) hidden state to the row alone; each is (with the mask, without it). `output` is the
+    library's name for what was compared: "logits", or "last_hidden_state" (real tokens only) without a head.
+    """
+
+    output: str
+    length: int
+    width: int
+    logits_drift: tuple[float, float]
+    cosine: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class MapTrial:
+    """`Dataset.map` over the same rows with batched=True and without; `files` are Arrow cache files (name, bytes).
+
+    `rows` were measured, which may be fewer than were given.
+    """
+
+    rows: int
+    batched_seconds: float
+    unbatched_seconds: float
+    files: tuple[tuple[str, int], ...]
+
+
+def time_plans(
+    loaded: LoadedModel,
+    rows: Sequence[Sequence[int]],
+    plans: Sequence[Plan],
+    stop: Event,
+    tell: Callable[[str, int, int], None],
+    runs: int = 5,
+) -> tuple[Timing, ...]:
+    """Run the token ids in `rows` through the model as each plan batches and pads them, strategies taking turns.
+
+    Only the forward passes are timed, not the padding. "none" runs row by row: what is not padded can't be stacked.
+    An encoder-decoder reads the text and begins its answer with one token. `tell` hears (strategy, passes done, passes
+    in all). It takes no turn: the caller holds `models.turns.alone()`.
+
+    Raises:
+        Stopped: `stop` was set; it is looked at between two forward passes.
+        DemoError: a batch is wider than the model can read or too large for the memory, padding needs a pad token that
+            the tokenizer does not have, or the model needs more than text.
+    """
+    work = [(plan.strategy, _passes(plan)) for plan in plans]
+    for strategy, passes in work:
+        _check(loaded, rows, strategy, passes)
+    in_all = sum(len(passes) for _, passes in work) * (WARMUPS + runs)
+    done, seconds = 0, [[0.0] * (WARMUPS + runs) for _ in work]
+    for run in range(WARMUPS + runs):
+        for place, (strategy, passes) in enumerate(work):
+            for cut in passes:
+                if stop.is_set():
+                    raise Stopped
+                inputs = _inputs(loaded, [rows[row][:length] for row, length in cut.lengths], cut.width)
+                seconds[place][run] += _timed(loaded, inputs)
+                done += 1
+                tell(strategy, done, in_all)
+    counted = [each[WARMUPS:] for each in seconds]
+    return tuple(
+        Timing(plan.strategy, statistics.median(each), min(each), max(each), runs, WARMUPS)
+        for plan, each in zip(plans, counted, strict=True)
+    )
+
+
+def prove_mask(loaded: LoadedModel, ids: Sequence[int], width: int) -> MaskProof:
+    """What padding `ids` to `width` changes, with the mask and without.
+
+    Without one a model takes every slot for a real token. Padding goes to the tokenizer's side; on the left, positions
+    are counted from the mask, as `generate` does. The caller holds `models.turns.alone()`.
+
+    Raises:
+        DemoError: nothing to pad, no pad token, a width that the model can't read, or it needs more than text.
+    """
+    length = len(ids)
+    if not 0 < length < width:
+        raise DemoError(
+            f"The text has {length} tokens and is to be padded to {width}. Give it at least 1, and a larger width."
+        )
+    _check(loaded, [ids], f"padding to {width}", [_Pass(((0, length),), width)])
+    start = width - length if loaded.tokenizer.padding_side == "left" else 0
+    name, lone, first = _read(loaded, _inputs(loaded, [ids], length), 0, length)
+    drift, cosine = [], []
+    for masked in (True, False):
+        _, answer, hidden = _read(loaded, _inputs(loaded, [ids], width, masked), start, length)
+        drift.append(float((answer - lone).abs().max()))
+        cosine.append(_cosine(hidden, first))
+    return MaskProof(name, length, width, (drift[0], drift[1]), (cosine[0], cosine[1]))
+
+
+def try_map(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, folder: Path, stop: Event) -> MapTrial:
+    """Tokenize with `Dataset.map` twice, its cache files in a new folder below `folder`.
+
+    At most MOST_MAPPED_ROWS rows are taken, the first ones. The caller holds the tokenizer for itself, and removes the
+    folder.
+
+    Raises:
+        Stopped: `stop` was set; it is looked at before each batch or row.
+        DemoError: there is no text, or one that can't be tokenized or written.
+    """
+    if not texts:
+        raise DemoError("There is no text to tokenize. Give at least one row.")
+    from datasets import Dataset
+    from datasets.arrow_writer import ArrowWriter
+
+    columns = {"text": list(texts[:MOST_MAPPED_ROWS])}
+    if pairs is not None:
+        columns["text_pair"] = list(pairs[:MOST_MAPPED_ROWS])
+
+    def tokenize(row: Mapping[str, Any]) -> Any:
+        if stop.is_set():
+            raise Stopped
+        return tokenizer(row["text"], row["text_pair"] if pairs is not None else None, truncation=True, verbose=False)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="map-", dir=folder))
+    with readable_panics(), _no_bars():
+        with ArrowWriter(path=str(home / "data.arrow")) as writer:
+            writer.write_batch(columns)
+            writer.finalize()
+        # The first call of all pays for imports and for the tokenizer's own caches.
+        Dataset.from_dict({name: values[:8] for name, values in columns.items()}).map(tokenize, batched=True)
+        dataset = Dataset.from_file(str(home / "data.arrow"))
+        seconds = {}
+        for name, batched in (("batched", True), ("unbatched", False)):
+            began = time.perf_counter()
+            # With a fingerprint given, the library does not pickle and hash the function and its tokenizer.
+            dataset.map(
+                tokenize, batched=batched, cache_file_name=str(home / f"cache-{name}.arrow"), new_fingerprint=name
+            )
+            seconds[name] = time.perf_counter() - began
+    files = tuple((path.name, path.stat().st_size) for path in sorted(home.glob("*.arrow")))
+    return MapTrial(len(columns["text"]), seconds["batched"], seconds["unbatched"], files)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One forward pass: (row, tokens of it that are read), all of them made `width` wide."""
+
+    lengths: tuple[tuple[int, int], ...]
+    width: int
+
+    @property
+    def pads(self) -> bool:
+        return any(length < self.width for _, length in self.lengths)
+
+
+def _passes(plan: Plan) -> list[_Pass]:
+    found = []
+    for batch in plan.batches:
+        lengths = tuple((row, plan.lengths[row]) for row in batch.rows)
+        if plan.strategy == "none":
+            found += [_Pass((each,), each[1]) for each in lengths]
+        else:
+            found.append(_Pass(lengths, batch.width))
+    return [each for each in found if each.width]
+
+
+def _check(loaded: LoadedModel, rows: Sequence[Sequence[int]], what: str, passes: Sequence[_Pass]) -> None:
+    """Refuse what would fail in the middle, take the process down with it, or leave an accelerator broken."""
+    name, tokenizer = str(loaded.ref), loaded.tokenizer
+    if tokenizer is None:
+        raise DemoError(f"{name} has no tokenizer, so it reads no text. Pick a model that does.")
+    if tokenizer.pad_token_id is None and any(each.pads for each in passes):
+        raise DemoError(f"The tokenizer of {name} has no pad token, so nothing can be padded. Pick another model.")
+    widest = max((each.width for each in passes), default=0)
+    if loaded.context is not None and widest > loaded.context:
+        raise DemoError(
+            f"{what}: rows are made {widest} tokens wide, but {name} reads at most {loaded.context}. "
+            f"Set max_length to {loaded.context} or less, or leave this strategy out."
+        )
+    known = _known_tokens(loaded.model)
+    largest = max((max(row, default=0) for row in rows), default=0)
+    if known is not None and largest >= known:
+        raise DemoError(
+            f"Token id {largest} is unknown to {name}, which has {known:,} tokens: these ids come from another "
+            "tokenizer. Use the model's own."
+        )
+    slots = max((len(each.lengths) * each.width for each in passes), default=0)
+    kind = loaded.device.kind
+    if kind == "cpu" and slots > MOST_CPU_SLOTS:
+        raise DemoError(
+            f"{what}: the largest batch has {slots:,} slots; on a CPU at most {MOST_CPU_SLOTS:,} are measured. "
+            "Make the batches smaller."
+        )
+    head = loaded.model.get_output_embeddings()
+    # A model that predicts tokens answers each slot with one number for every token it knows.
+    needed = slots * head.weight.shape[0] * head.weight.element_size() if head is not None else 0
+    if needed > free_bytes(kind):
+        raise DemoError(
+            f"{what}: the output for the largest batch takes {in_words(needed)}, and {in_words(free_bytes(kind))} are "
+            "free. Make the batches smaller."
+        )
+
+
+def _known_tokens(model: Any) -> int | None:
+    """How many token ids a model can look up; None where it has no one table for them (CLIP, CANINE)."""
+    try:
+        return getattr(model.get_input_embeddings(), "num_embeddings", None)
+    except NotImplementedError:
+        return None
+
+
+def _inputs(loaded: LoadedModel, rows: Sequence[Sequence[int]], width: int, masked: bool = True) -> dict[str, Any]:
+    """The arguments of a forward pass, [rows, width], on the model's device; by hand, so that no tokenizer is held."""
+    import torch
+
+    tokenizer, model = loaded.tokenizer, loaded.model
+    left = tokenizer.padding_side == "left"
+    ids = torch.full((len(rows), width), tokenizer.pad_token_id or 0)
+    mask = torch.zeros_like(ids)
+    for index, row in enumerate(rows):
+        place = slice(width - len(row), width) if left else slice(len(row))
+        ids[index, place] = torch.tensor(row, dtype=ids.dtype)
+        mask[index, place] = 1
+    if not masked:
+        mask = torch.ones_like(mask)
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    if "token_type_ids" in tokenizer.model_input_names and _takes(model, "token_type_ids"):
+        inputs["token_type_ids"] = torch.zeros_like(ids)
+    # RoBERTa and its kin see from the ids where the text begins.
+    if left and _takes(model, "position_ids") and model.config.model_type not in POSITIONS_AFTER_PADDING:
+        inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp_min(0)
+    if model.config.is_encoder_decoder and model.can_generate():
+        start = model.generation_config.decoder_start_token_id or 0
+        inputs["decoder_input_ids"] = torch.full((len(rows), 1), start)
+    return {name: value.to(model.device) for name, value in inputs.items()}
+
+
+def _takes(model: Any, name: str) -> bool:
+    return name in inspect.signature(model.forward).parameters
+
+
+def _reader(model: Any) -> Any:
+    """What reads the text: a headless encoder-decoder has nothing to answer yet, so of that only the encoder."""
+    headless = model.base_model is model and not model.can_generate()
+    return model.get_encoder() if model.config.is_encoder_decoder and headless else model
+
+
+def _forward(loaded: LoadedModel, inputs: Mapping[str, Any], **options: Any) -> Any:
+    import torch
+
+    with (
+        foreign(
+            f"{loaded.ref} can't run this batch", "Pick a model that reads text and nothing else, or smaller batches."
+        ),
+        torch.inference_mode(),
+    ):
+        return _reader(loaded.model)(**inputs, **options)
+
+
+def _timed(loaded: LoadedModel, inputs: Mapping[str, Any]) -> float:
+    _wait(loaded)
+    began = time.perf_counter()
+    _forward(loaded, inputs)
+    _wait(loaded)
+    return time.perf_counter() - began
+
+
+def _wait(loaded: LoadedModel) -> None:
+    """An accelerator answers before it is done; a clock must wait for it."""
+    import torch
+
+    if loaded.device.kind != "cpu":
+        torch.accelerator.synchronize()
+
+
+def _read(loaded: LoadedModel, inputs: Mapping[str, Any], start: int, length: int) -> tuple[str, Any, Any]:
+    """The name and the values of the output for the row's own `length` tokens, and the first one's hidden state."""
+    width = inputs["input_ids"].shape[1]
+    output = _forward(loaded, inputs, output_hidden_states=True)
+    name, answer = next((name, value) for name, value in output.items() if hasattr(value, "is_floating_point"))
+    # One answer for each token, not one for the whole text.
+    if (answer.ndim == 3 or name == "start_logits") and answer.shape[1] == width:
+        answer = answer[:, start : start + length]
+    hidden = output.get("encoder_last_hidden_state", output.get("last_hidden_state"))
+    hidden = output["hidden_states"][-1] if hidden is None else hidden
+    return name, answer.double(), hidden[0, start].double()
+
+
+def _cosine(first: Any, second: Any) -> float:
+    import torch
+
+    # Rounding can lift equal vectors just above 1.
+    return min(1.0, float(torch.nn.functional.cosine_similarity(first, second, dim=0)))
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """The library knows one switch for all of its progress bars, and they cost time that is measured here."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    were_off = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not were_off:
+            enable_progress_bars()

