@@ -6,7 +6,8 @@ The rooms, in import order (a room imports only from rooms below it; a test hold
     inference        task + model reference + inputs -> Prediction, at once, as a stream, or for a file
     finetuning       data set + RunConfig -> a run folder, trained by a child process
     snippets         the Python that loads a model or a tokenizer again
-    tokenization     texts -> rows of cells; lengths -> padded widths
+    tokenization     texts -> rows of cells; lengths -> batches and what they cost
+    corpora          data sets by name -> tables of texts
     models           references -> loaded models, and the cache that holds them
     tasks            what can be run: one row per task
     devices          the accelerator at hand, or why there is none
@@ -22,4 +23,4 @@ One text's way through: ui/panel.py -> inference.predict -> models.loading -> th
 -> ui/drawings.py. A call over the API enters at api.py and meets the same inference.predict.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

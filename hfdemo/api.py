@@ -15,19 +15,22 @@ from typing import Any
 
 import gradio as gr
 
+from hfdemo.corpora import EXAMPLE_NAMES, read_corpus, read_tables, text_columns
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import EXAMPLE_NAMES, read_tables
 from hfdemo.finetuning.dataset import inspect as inspect_tables
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.inference import Partial, Prediction, need_of, predict, predict_file, stream
 from hfdemo.models.configs import infer_task
+from hfdemo.models.facts import model_facts
 from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices
+from hfdemo.models.trained import train_reference
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS, Field, Task, find_task
 from hfdemo.tokenization.encoding import Options, encode
+from hfdemo.tokenization.report import padding_report, token_lengths
 
 HEAVY: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 16}
 LIGHT: dict[str, Any] = {"concurrency_limit": 16}
@@ -105,7 +108,7 @@ class Endpoints:
         """Add every endpoint to the Blocks that is being built."""
         for task in TASKS.values():
             gr.api(at_the_edge(self.task_endpoint(task)), api_name=task.endpoint, **HEAVY)
-        for heavy in (self.load_model, self.predict_file, self.tokenize):
+        for heavy in (self.load_model, self.predict_file, self.tokenize, self.padding_report, self.train_tokenizer):
             gr.api(at_the_edge(heavy), api_name=heavy.__name__, **HEAVY)
         for light in (
             *(self.list_tasks, self.list_models, self.unload_model, self.inspect_dataset, self.start_run),
@@ -262,6 +265,9 @@ class Endpoints:
         padding_side: str | None = None,
         add_special_tokens: bool = True,
         return_overflowing_tokens: bool = False,
+        pad_token: str | None = None,
+        split_special_tokens: bool | None = None,
+        model: str | None = None,
     ) -> dict:
         """What the tokenizer returns for a batch of texts, with its tokens, words, sequences, offsets and warnings.
 
@@ -277,6 +283,9 @@ class Endpoints:
             padding_side: "left" or "right"; left out, the tokenizer's own side
             add_special_tokens: whether [CLS], [SEP] and the like are added
             return_overflowing_tokens: whether what was cut off comes back as rows of its own
+            pad_token: what to pad with where the tokenizer has no pad token of its own
+            split_special_tokens: whether special tokens that stand in a text are read as ordinary text
+            model: the model that will read the ids, for the warnings; left out, the one that the tokenizer belongs to
         """
         options = Options(
             _switch(padding),
@@ -287,9 +296,70 @@ class Endpoints:
             padding_side,
             add_special_tokens,
             return_overflowing_tokens,
+            pad_token,
+            split_special_tokens,
         )
-        with self.models.tokenizer(ModelRef.parse(tokenizer or "embedded:minilm")) as loaded:
-            return encode(loaded, _batch(texts), _pairs(text_pairs), options, self.settings.max_characters).to_json()
+        ref = ModelRef.parse(tokenizer or "embedded:minilm")
+        facts = model_facts(ModelRef.parse(model) if model else ref, self.settings)
+        pairs = None if text_pairs is None else _batch(text_pairs) or None
+        with self.models.tokenizer(ref) as loaded:
+            return encode(loaded, _batch(texts), pairs, options, self.settings.max_tokenized, facts).to_json()
+
+    def padding_report(
+        self,
+        file: gr.FileData | None = None,
+        dataset: str | None = None,
+        dataset_config: str | None = None,
+        split: str | None = None,
+        tokenizer: str | None = None,
+        text_column: str | None = None,
+        text_pair_column: str | None = None,
+        batch_size: int = 8,
+        max_length: int | None = None,
+        seed: int = 42,
+        model: str | None = None,
+    ) -> dict:
+        """How long the rows of a data set are, what truncation cuts, what each padding strategy costs, what to take.
+
+        Args:
+            file: an uploaded CSV file; it wins over dataset
+            dataset: an example name (tickets, paraphrases), a Hub id, or a path on a local server
+            dataset_config: the configuration of a Hub data set that has several
+            split: the split to count; left out, all of them
+            tokenizer: a model reference; left out, embedded:minilm
+            text_column: the column of the texts; left out, the one called text or the like
+            text_pair_column: the column of the second texts; left out, the one called so, if any; "" for none
+            batch_size: rows per batch
+            max_length: the length that rows are cut to; left out, what the model can read
+            seed: of the shuffle that makes batches as training does
+            model: the model whose size decides the FLOPs; left out, the one that the tokenizer belongs to
+        """
+        path = uploaded_path(file)
+        if path is None and not dataset:
+            raise DemoError(f"There is no data set. Upload a file, or name an example: {', '.join(EXAMPLE_NAMES)}.")
+        ref = ModelRef.parse(tokenizer or "embedded:minilm")
+        table = read_corpus(dataset or "", self.settings, path, dataset_config, split).whole()
+        text, pair = text_columns(list(table.columns), text_column, text_pair_column)
+        reader = model_facts(ModelRef.parse(model) if model else ref, self.settings)
+        with self.models.tokenizer(ref) as loaded:
+            lengths = token_lengths(loaded, list(table[text]), list(table[pair]) if pair else None)
+        limit, size = (reader.positions, reader.size) if reader else (None, None)
+        return padding_report(lengths, batch_size, max_length, limit, size, seed).to_json()
+
+    def train_tokenizer(self, file: gr.FileData, algorithm: str = "bpe", vocabulary: int = 1000) -> dict:
+        """Train a small tokenizer on a text file and keep it under a reference that every tokenizer argument takes.
+
+        Args:
+            file: an uploaded text file
+            algorithm: wordpiece, bpe or unigram
+            vocabulary: how many tokens it may have at most
+        """
+        path = uploaded_path(file)
+        if path is None:
+            raise DemoError("There is no file. Send a text with `gradio_client.handle_file`.")
+        ref = train_reference(path, algorithm, vocabulary, self.settings)
+        with self.models.tokenizer(ref) as loaded:
+            return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": len(loaded)}
 
     def inspect_dataset(self, file: gr.FileData | None = None, dataset: str | None = None) -> dict:
         """Columns, rows, splits, labels, problems and a suggested mapping of a data set, before training on it.
@@ -414,7 +484,3 @@ def _switch(value: bool | str) -> bool | str:
 
 def _batch(texts: Any) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts or [])
-
-
-def _pairs(text_pairs: Any) -> list[str] | None:
-    return _batch(text_pairs) if text_pairs else None

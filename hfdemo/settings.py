@@ -22,7 +22,10 @@ class Settings:
         "HFDEMO_PUBLIC", False, "1 on a shared server: no local paths, safetensors only; a Space is always public"
     )
     model_bytes: int = _setting("HFDEMO_MODEL_BYTES", 2 * 1024**3, "memory that loaded models may take together")
-    max_characters: int = _setting("HFDEMO_MAX_CHARACTERS", 50_000, "longest text that one call may send")
+    max_characters: int = _setting("HFDEMO_MAX_CHARACTERS", 50_000, "longest text that one call may send to a model")
+    max_tokenized: int = _setting(
+        "HFDEMO_MAX_TOKENIZED", 2_000_000, "characters that one call may send to a tokenizer alone"
+    )
     max_upload_bytes: int = _setting("HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded")
 
     @classmethod

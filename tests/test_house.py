@@ -17,7 +17,7 @@ FLOORS = [
     {"hfdemo.ui"},
     {"hfdemo.api"},
     {"hfdemo.inference", "hfdemo.finetuning"},
-    {"hfdemo.snippets", "hfdemo.tokenization"},
+    {"hfdemo.snippets", "hfdemo.tokenization", "hfdemo.corpora"},
     {"hfdemo.models"},
     {"hfdemo.devices", "hfdemo.tasks", "hfdemo.settings", "hfdemo.turns", "hfdemo.background", "hfdemo.tables"},
     {"hfdemo.serializing"},

@@ -14,6 +14,7 @@ from hfdemo.settings import Settings
 from hfdemo.ui import finetuning, html, inference, tokens
 from hfdemo.ui.styles import CSS
 from hfdemo.ui.theme import theme
+from hfdemo.ui.tokens.styles import TOKENS_CSS
 
 
 def build(settings: Settings) -> gr.Blocks:
@@ -25,9 +26,9 @@ def build(settings: Settings) -> gr.Blocks:
             with gr.Tab("Run a model", id="run"):
                 task, model = inference.build(endpoints, demo)
             with gr.Tab("See the tokens", id="tokens"):
-                tokens.build(endpoints, demo)
+                chosen = tokens.build(endpoints, demo, tabs)
             with gr.Tab("Fine-tune", id="finetune"):
-                finetuning.build(endpoints, demo, task, model, tabs)
+                finetuning.build(endpoints, demo, task, model, tabs, chosen)
         endpoints.register()
         # Asking for the device imports torch, so the page is drawn first.
         demo.load(
@@ -41,7 +42,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What `demo.launch` needs besides an address: the look, the limits and the MCP server."""
     return {
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + TOKENS_CSS,
         "mcp_server": True,
         "show_error": True,
         "ssr_mode": False,

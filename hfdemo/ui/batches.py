@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from hfdemo.tokenization.encoding import Cell, Encoding
-from hfdemo.tokenization.padding import Waste
 from hfdemo.ui.html import escape, notes, titled
 
 SHOWN_SLOTS = 256
@@ -20,7 +19,7 @@ LEGEND = (
 )
 
 
-def token_rows(encoding: Encoding, waste: Waste) -> str:
+def token_rows(encoding: Encoding) -> str:
     """A batch as the tensors that the model gets: one strip per text, one column per slot."""
     rows = encoding.rows()
     strips = "".join(_text_strip(number, row) for number, row in enumerate(rows[:SHOWN_ROWS], start=1))
@@ -29,10 +28,9 @@ def token_rows(encoding: Encoding, waste: Waste) -> str:
     widths = sorted({len(row) for row in rows})
     shape = f"[{len(rows)}, {widths[0]}]" if len(widths) == 1 else f"{len(rows)} rows of {widths[0]} to {widths[-1]}"
     ragged = "" if len(widths) == 1 else " These rows are ragged: no tensor can be made of them as they are."
-    summary = (
-        f"<p>Shape <b>{shape}</b>: {waste.slots:,} slots for {waste.tokens:,} tokens, "
-        f"<b>{waste.fraction:.0%}</b> padding.{ragged}</p>"
-    )
+    slots, tokens = sum(map(len, rows)), sum(encoding.lengths)
+    share = (slots - tokens) / slots if slots else 0.0
+    summary = f"<p>Shape <b>{shape}</b>: {slots:,} slots for {tokens:,} tokens, <b>{share:.0%}</b> padding.{ragged}</p>"
     return summary + warnings + LEGEND + strips + more
 
 

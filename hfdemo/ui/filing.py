@@ -12,8 +12,9 @@ import pandas as pd
 
 from hfdemo.api import HEAVY, LIGHT, Endpoints
 from hfdemo.background import in_background
+from hfdemo.corpora import text_columns
 from hfdemo.errors import DataError
-from hfdemo.inference import FilePrediction, predict_file, text_column_of
+from hfdemo.inference import FilePrediction, predict_file
 from hfdemo.tables import read_table
 from hfdemo.tasks import Task
 from hfdemo.ui import answers, html
@@ -62,7 +63,7 @@ def filing(
         table = read_table(Path(path), lone_column=True)
         columns = list(table.columns)
         try:
-            likely = text_column_of(columns)
+            likely, _ = text_columns(columns)
         except DataError:  # none stands out by its name: the one with the longest words, and the person chooses
             letters = {name: table[name].str.count(r"[^\d\W]").mean() for name in columns}
             likely = max(columns, key=letters.__getitem__)

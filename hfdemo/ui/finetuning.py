@@ -11,16 +11,19 @@ import gradio as gr
 import pandas as pd
 
 from hfdemo.api import LIGHT, Endpoints, at_the_edge, uploaded_path
+from hfdemo.corpora import EXAMPLE_NAMES, read_tables
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import METHODS, RunConfig
-from hfdemo.finetuning.dataset import EXAMPLE_NAMES, Mapped, inspect, prepare, read_tables, suggest
+from hfdemo.finetuning.dataset import Mapped, inspect, prepare, suggest
 from hfdemo.finetuning.events import Event, Started
 from hfdemo.finetuning.runs import Run
 from hfdemo.models.sources import offline_choices
-from hfdemo.tokenization.padding import STRATEGIES
+from hfdemo.tokenization.padding import TRAINABLE
 from hfdemo.ui import charts, html, training
 from hfdemo.ui.panel import RUN_BUTTON
+from hfdemo.ui.tokens.dataset import Chosen
+from hfdemo.ui.tokens.reading import reader_of
 
 ABOUT = (
     "A checkpoint and labelled rows in, a classifier out: `Dataset.map(tokenize, batched=True)`, "
@@ -33,12 +36,15 @@ NO_RUN = "No run yet. Pick data on the left and press Start: loss and metrics wi
 WATCH_SECONDS = 1.0
 
 
-def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> None:
-    """Lay the tab out; `task` and `model` are the first tab's, which a finished run can be sent to."""
+def build(
+    endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs, chosen: Chosen
+) -> None:
+    """Lay the tab out; `task` and `model` are the first tab's, which a finished run can be sent to, and `chosen` is
+    what the second tab sends here."""
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            start, chosen_run_inputs = _form(endpoints)
+            start, chosen_run_inputs = _form(endpoints, tabs, chosen)
         with gr.Column(scale=7, min_width=320):
             run = _watch(endpoints, demo, task, model, tabs)
 
@@ -67,7 +73,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
     )
 
 
-def _form(endpoints: Endpoints) -> tuple[gr.Button, list[Any]]:
+def _form(endpoints: Endpoints, tabs: gr.Tabs, chosen: Chosen) -> tuple[gr.Button, list[Any]]:
     """Data, columns, model and training values; returns the Start button and what it sends."""
     first = EXAMPLE_NAMES[0]
     table = _whole(endpoints, None, first)
@@ -108,8 +114,8 @@ def _form(endpoints: Endpoints) -> tuple[gr.Button, list[Any]]:
             given["per_device_train_batch_size"], label="Batch size", precision=0, minimum=1, min_width=90
         )
         rate = gr.Number(given["learning_rate"], label="Learning rate", minimum=0, min_width=90)
-    with gr.Accordion("More", open=False):
-        padding = gr.Dropdown(list(STRATEGIES), value=STRATEGIES[0], label="Padding")
+    with gr.Accordion("More", open=False) as fold:
+        padding = gr.Dropdown(list(TRAINABLE), value=TRAINABLE[0], label="Padding")
         length = gr.Number(0, label="max_length", info="tokens kept per row; 0: the model's limit", precision=0)
         more = gr.Textbox(
             label="TrainingArguments",
@@ -149,6 +155,29 @@ def _form(endpoints: Endpoints) -> tuple[gr.Button, list[Any]]:
     # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
     dataset.input(lambda: None, outputs=file, **quiet).then(look, [file, dataset, method], looked, **quiet)
     gr.on([file.upload, file.clear], look, [file, dataset, method], looked, **quiet)
+
+    def take(
+        file: Any, dataset: str, tokenizer: str, read_by: str, padding: str, length: int | None, batch: int
+    ) -> tuple[Any, ...]:
+        """What the tab See the tokens sends: its data, its model where it has one, and the setting that it found."""
+        reader = reader_of(tokenizer, read_by)
+        return (
+            file,
+            dataset if dataset in EXAMPLE_NAMES else gr.skip(),
+            gr.skip() if reader.source == "tokenizer" else str(reader),
+            padding,
+            length or 0,
+            batch,
+            gr.Accordion(open=True),
+            gr.Tabs(selected="finetune"),
+        )
+
+    sent = [chosen.file, chosen.dataset, chosen.tokenizer, chosen.model]
+    sent += [chosen.padding, chosen.max_length, chosen.batch_size]
+    taken = [file, dataset, base, padding, length, batch, fold, tabs]
+    chosen.button.click(at_the_edge(take, html.plain), sent, taken, **quiet).then(
+        look, [file, dataset, method], looked, **quiet
+    ).then(lambda *columns: columns, [chosen.text, chosen.pair], [text, pair], **quiet)
     columns_of_data = [text, pair, label, split]
     gr.on([each.input for each in columns_of_data], look_again, [file, dataset, *columns_of_data], summary, **quiet)
     base.focus(

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 
 from hfdemo.api import Endpoints
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.memory import ModelCache
 from hfdemo.tasks import TASKS
+from hfdemo.tokenization.padding import STRATEGIES
 from tests.conftest import ROOT, Server, wait_until
 
 SECRET = str(ROOT / "requirements.txt")
@@ -89,6 +91,44 @@ def test_tokenize_returns_columns_and_takes_a_lone_text(client: Client) -> None:
     assert batch["warnings"] == []
 
 
+def test_tokenize_tells_what_the_tokenizer_keeps_to_itself(client: Client) -> None:
+    def codes(**arguments: Any) -> list[str]:
+        return [each["code"] for each in client.predict(**arguments, api_name="/tokenize")["warnings"]]
+
+    assert codes(texts="a", text_pairs="") == ["empty_pair"]
+    assert codes(texts="a [SEP] b") == ["special_in_text"]
+    assert codes(texts="a [SEP] b", split_special_tokens=True) == []
+    assert codes(texts="a", tokenizer="tokenizer:unigram", truncation=True) == ["truncation_ignored"]
+    assert codes(texts="a", model="embedded:minilm", tokenizer="tokenizer:bytes") == ["no_offsets"]
+    borrowed = codes(texts=["a", "b c d e f g"], tokenizer="tokenizer:bpe", padding=True, pad_token="<|endoftext|>")
+    assert borrowed == ["pad_token_borrowed"]
+
+
+def test_a_data_set_is_counted_under_every_strategy(client: Client, colours: Path) -> None:
+    found = client.predict(file=handle_file(str(colours)), batch_size=4, api_name="/padding_report")
+    assert found["rows"] == 46 == sum(rows for _, rows in found["lengths"])
+    assert [each["name"] for each in found["strategies"]] == list(STRATEGIES)
+    assert set(found["strategies"][0]) == {"name", "slots", "tokens", "waste", "shapes", "flops"}
+    assert found["recommended"]["padding"] in STRATEGIES
+    pairs = client.predict(dataset="paraphrases", api_name="/padding_report")
+    single = client.predict(dataset="paraphrases", text_pair_column="", api_name="/padding_report")
+    assert pairs["strategies"][0]["tokens"] > single["strategies"][0]["tokens"]
+    bare = client.predict(dataset="tickets", tokenizer="tokenizer:bytes", api_name="/padding_report")
+    assert {each["flops"] for each in bare["strategies"]} == {None}
+
+
+def test_a_tokenizer_is_trained_and_used_by_its_reference(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("the boat that boats to the boathouse\n" * 40, encoding="utf-8")
+    made = client.predict(handle_file(str(path)), "bpe", 300, api_name="/train_tokenizer")
+    assert made["tokenizer"].startswith("tokenizer:bpe-")
+    tokens = client.predict("boathouse", tokenizer=made["tokenizer"], api_name="/tokenize")["tokens"][0]
+    assert "".join(tokens) == "boathouse"
+    assert len(tokens) < len("boathouse")
+    with pytest.raises(AppError, match="tokenizer, not a model"):
+        client.predict("boat", model=made["tokenizer"], api_name="/feature_extraction")
+
+
 def test_models_can_be_listed_loaded_and_unloaded(client: Client) -> None:
     assert {each["task"] for each in client.predict(api_name="/list_tasks")} == set(TASKS)
     card = client.predict("embedded:sentiment", api_name="/load_model")
@@ -119,7 +159,12 @@ def test_a_data_set_is_inspected_before_it_is_trained_on(client: Client, colours
         ("text_classification", {"text": "hi", "model": "owner/name"}, "can't be reached"),
         ("text_classification", {"text": "hi", "model": "run:nope"}, "no run 'nope'"),
         ("text_classification", {"text": "hi", "top_k": 0}, "at least 1"),
-        ("tokenize", {"texts": "x" * 100_000}, "100,000 characters"),
+        ("tokenize", {"texts": "x" * 2_000_001}, "2,000,001 characters"),
+        ("tokenize", {"texts": "a", "tokenizer": "tokenizer:bpe", "padding": True}, "no pad token"),
+        ("padding_report", {}, "no data set"),
+        ("padding_report", {"dataset": "tickets", "batch_size": 0}, "batch size"),
+        ("padding_report", {"dataset": "tickets", "text_column": "nope"}, "no column 'nope'"),
+        ("padding_report", {"dataset": "owner/name"}, "can't be reached"),
         ("tokenize", {"texts": []}, "no text"),
         ("load_model", {"model": "embedded:sentiment", "task": "mind-reading"}, "no task 'mind-reading'"),
         ("inspect_dataset", {}, "no data set"),
@@ -212,7 +257,14 @@ def test_an_mcp_client_finds_the_tools_and_calls_one(server: Server) -> None:
             return tools, await session.call_tool("text_classification", arguments)
 
     tools, result = asyncio.run(call())
-    assert set(tools) >= {"text_classification", "feature_extraction", "tokenize", "start_run", "run_status"}
+    assert set(tools) >= {
+        "text_classification",
+        "feature_extraction",
+        "tokenize",
+        "padding_report",
+        "start_run",
+        "run_status",
+    }
     tool = tools["text_classification"]
     assert tool.inputSchema["required"] == ["text"]
     assert "labels to return" in tool.inputSchema["properties"]["top_k"]["description"]

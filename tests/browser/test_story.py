@@ -40,6 +40,10 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
 
     # See the tokens: live while typing.
     tab(page, "See the tokens")
+    box(page, "Text").fill("Hi <b>there</b>")
+    expect(page.locator(".hf-slot:visible bdi").nth(2)).to_have_text("<", timeout=PATIENT)
+    tab(page, "A batch")
+    page.get_by_label("As tensors").check()
     box(page, "Texts").fill("unbelievable\nHi <b>there</b>")
     box(page, "Second texts").fill("yes\nno")
     words = page.locator(".hf-tokens:visible td.hf-token")
@@ -107,7 +111,7 @@ def test_every_tab_fits_the_screen_and_has_something_on_it(
     browser: Browser, app: Server, width: int, mode: str
 ) -> None:
     page = open_page(browser, app, width, mode)
-    for name, sign in (("Run a model", ".hf-label"), ("See the tokens", ".hf-tokens"), ("Fine-tune", ".hf-facts")):
+    for name, sign in (("Run a model", ".hf-label"), ("See the tokens", ".hf-slot"), ("Fine-tune", ".hf-facts")):
         tab(page, name)
         expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
         time.sleep(0.5)  # a picture of a finished animation
@@ -151,6 +155,8 @@ def test_a_file_that_is_no_table_is_said_so_in_place_of_the_last_data(
 def test_pairs_are_made_line_by_line(browser: Browser, app: Server) -> None:
     page = open_page(browser, app)
     tab(page, "See the tokens")
+    tab(page, "A batch")
+    page.get_by_label("As tensors").check()
     box(page, "Texts").fill("alpha\nbeta\ngamma")
     box(page, "Second texts").fill("first\n\nthird")
     expect(page.get_by_text("Line 2 has no second text")).to_be_visible(timeout=PATIENT)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from hfdemo.tokenization.encoding import Encoding, Warning
-from hfdemo.tokenization.padding import Waste
 from hfdemo.ui import batches
 from tests.ui.samples import EVIL, escaped
 
@@ -23,15 +22,15 @@ def encoding(tokens: list[list[str]], attention: list[list[int]]) -> Encoding:
 
 
 def test_tokens_and_warnings_are_escaped() -> None:
-    assert escaped(batches.token_rows(encoding([[EVIL]], [[1]]), Waste(1, 1)))
+    assert escaped(batches.token_rows(encoding([[EVIL]], [[1]])))
 
 
 def test_a_long_batch_is_cut_and_says_so() -> None:
     wide = encoding([["t"] * 1000], [[1] * 1000])
-    assert f"the first {batches.SHOWN_SLOTS} of 1,000 slots" in batches.token_rows(wide, Waste(1000, 1000))
+    assert f"the first {batches.SHOWN_SLOTS} of 1,000 slots" in batches.token_rows(wide)
     tall = encoding([["t"]] * 40, [[1]] * 40)
-    assert f"and {40 - batches.SHOWN_ROWS} more rows" in batches.token_rows(tall, Waste(40, 40))
+    assert f"and {40 - batches.SHOWN_ROWS} more rows" in batches.token_rows(tall)
 
 
 def test_ragged_rows_are_called_so() -> None:
-    assert "ragged" in batches.token_rows(encoding([["t"], ["t", "t"]], [[1], [1, 1]]), Waste(3, 3))
+    assert "ragged" in batches.token_rows(encoding([["t"], ["t", "t"]], [[1], [1, 1]]))

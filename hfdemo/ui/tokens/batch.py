@@ -1,0 +1,303 @@
+"""The view A batch: the same texts under every padding strategy, as tensors, collated, and what the mask is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from threading import Event
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api import HEAVY, LIGHT, Endpoints
+from hfdemo.errors import DemoError
+from hfdemo.inference import need_of
+from hfdemo.models.configs import infer_task
+from hfdemo.models.facts import ModelFacts, model_facts
+from hfdemo.models.hub import Progress
+from hfdemo.models.loading import LoadedModel
+from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
+from hfdemo.snippets import padding_script, tokenization_script
+from hfdemo.tokenization.collating import collations, tensor_error
+from hfdemo.tokenization.encoding import Encoding, Options, encode
+from hfdemo.tokenization.measuring import MaskProof, Timing, prove_mask, time_plans
+from hfdemo.tokenization.padding import STRATEGIES, Plan, plan
+from hfdemo.ui import batches, html
+from hfdemo.ui.running import Running, in_place
+from hfdemo.ui.tokens import lab
+from hfdemo.ui.tokens.copying import copy_fold
+from hfdemo.ui.tokens.following import followed
+from hfdemo.ui.tokens.linking import link_line
+from hfdemo.ui.tokens.reading import model_of, reader_of
+
+TEXTS = """The ferry leaves at seven.
+Why?
+Unbelievably, tokenizers split rare words like “gastroenterologist” into many pieces.
+A short note.
+The second ferry of the day was late again, so that we missed the train and waited two hours in the rain.
+Yes.
+Padding makes rows equally long.
+Short rows beside long ones are what padding costs."""
+PADDINGS = [("True: to the longest of the batch", True), ("False", False), ('"max_length"', "max_length")]
+STRATEGIES_LOOK, TENSORS, COLLATE = LOOKS = ("Every strategy", "As tensors", "Collate functions")
+PREDICTED = (
+    "Predicted is arithmetic: 24·L·d² + 4·L²·d per layer and row of L slots. Measured is this model on this device; "
+    "the strategies take turns, so that noise hits all alike."
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What stands in the view's fields, in their order; 0 and "" mean that nothing was said."""
+
+    texts: str
+    pairs: str
+    tokenizer: str
+    model: str
+    batch_size: int
+    max_length: int
+    side: str
+    padding: bool | str
+    truncation: bool
+    special: bool
+    multiple: int
+
+    def rows(self) -> tuple[list[str], list[str] | None]:
+        """The lines of both boxes, paired by their line number; empty lines of the first are no rows.
+
+        Raises:
+            DemoError: there are none, or only some lines have a second text.
+        """
+        first, second = (self.texts or "").split("\n"), (self.pairs or "").split("\n")
+        if not any(line.strip() for line in first):
+            raise DemoError("Type a text on the left: each line becomes a row.")
+        if not any(line.strip() for line in second):
+            return [line for line in first if line.strip()], None
+        lines = list(zip_longest(first, second, fillvalue=""))
+        for number, (text, pair) in enumerate(lines, start=1):
+            if bool(text.strip()) != bool(pair.strip()):
+                missing = "second text" if text.strip() else "text"
+                raise DemoError(f"Line {number} has no {missing}. Give every line a pair, or empty the second box.")
+        kept = [(text, pair) for text, pair in lines if text.strip()]
+        return [text for text, _ in kept], [pair for _, pair in kept]
+
+    def options(self) -> Options:
+        """The arguments of the look As tensors."""
+        used = self.truncation or self.padding == "max_length"
+        return Options(
+            self.padding,
+            self.truncation,
+            (self.max_length or None) if used else None,
+            pad_to_multiple_of=self.multiple or None,
+            padding_side=self.side or None,
+            add_special_tokens=self.special,
+        )
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The unpadded rows of a form, the plans over them, and who reads them."""
+
+    rows: Encoding
+    plans: tuple[Plan, ...]
+    reader: ModelFacts | None
+    side: str
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        return self.reader.size if self.reader else None
+
+
+def lab_of(endpoints: Endpoints, form: Form) -> Lab:
+    """Encode a form's rows without padding, cut to max_length or else to what the model reads, and plan them.
+
+    Raises:
+        DemoError: see `Form.rows`, `encode` and `model_facts`.
+    """
+    texts, pairs = form.rows()
+    reader = model_facts(reader_of(form.tokenizer, form.model), endpoints.settings)
+    limit = form.max_length or (reader.positions if reader else None)
+    with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+        options = Options(truncation=limit is not None, max_length=limit)
+        rows = encode(tokenizer, texts, pairs, options, endpoints.settings.max_tokenized)
+        side = form.side or tokenizer.padding_side
+    known = [each for each in STRATEGIES if limit is not None or each != "max_length"]
+    plans = tuple(plan(rows.lengths, form.batch_size, each, limit) for each in known)
+    return Lab(rows, plans, reader, side)
+
+
+def draw(endpoints: Endpoints, look: str, form: Form) -> tuple[str, str]:
+    """The table of costs and the drawing of one of LOOKS."""
+    settings = endpoints.settings
+    if look == TENSORS:
+        texts, pairs = form.rows()
+        with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+            return "", batches.token_rows(encode(tokenizer, texts, pairs, form.options(), settings.max_tokenized))
+    found = lab_of(endpoints, form)
+    with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+        if look == COLLATE:
+            architecture = found.reader.architecture if found.reader else None
+            return "", lab.collated(collations(tokenizer, found.rows, architecture))
+        error = tensor_error(tokenizer, found.rows)
+    costs = [each.cost(found.size) for each in found.plans]
+    # That unpadded rows are ragged is what the first drawing shows.
+    said = [warning for warning in found.rows.warnings if warning.code != "ragged"]
+    warnings = html.notes(f"{warning.message} {warning.fix}" for warning in said)
+    drawn = lab.strategies(found.plans, found.rows.rows(), found.side, error)
+    return warnings + lab.costs(costs), drawn
+
+
+def script(form: Form, look: str, settings: Settings) -> str:
+    """The code of a look: the tokenizer's call, or the shapes that each strategy gives."""
+    texts, pairs = form.rows()
+    if look != TENSORS:
+        return padding_script(form.tokenizer, texts, pairs, form.batch_size, form.max_length or None, settings)
+    given = {name: value for name, value in asdict(form.options()).items() if value != asdict(Options())[name]}
+    return tokenization_script(form.tokenizer, texts, pairs, given, settings)
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
+    """Lay the view out; returns what a link restores."""
+    running = Running()
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            texts = gr.Textbox(TEXTS, label="Texts", info="one per line: each line is a row", lines=8, max_lines=16)
+            pairs = gr.Textbox(label="Second texts", info="optional, one per line: the pair of each text", lines=2)
+            with gr.Row():
+                size = gr.Slider(1, 16, 4, step=1, label="Batch size", min_width=140)
+                length = gr.Number(32, label="max_length", info="0: the model's limit", precision=0, min_width=120)
+            side = gr.Radio([("as the tokenizer says", ""), "left", "right"], value="", label="padding_side")
+            with gr.Group(visible=False) as tensor_options:
+                padding = gr.Radio(PADDINGS, value=True, label="padding")
+                truncation = gr.Checkbox(False, label="truncation")
+                special = gr.Checkbox(True, label="add_special_tokens")
+                multiple = gr.Number(0, label="pad_to_multiple_of", info="8 or 64 suit some accelerators", precision=0)
+        with gr.Column(scale=7, min_width=320):
+            look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
+            table = gr.HTML(html.empty("The batches will stand here."))
+            with gr.Column() as measuring:
+                with gr.Row():
+                    measure = gr.Button("Measure forward passes", size="md", min_width=190)
+                    prove = gr.Button("Prove the mask", size="md", min_width=140)
+                    stop = gr.Button("Stop", size="md", min_width=70)
+                measured = gr.HTML(html.about(PREDICTED))
+            view = gr.HTML()
+            address = gr.HTML()
+            inputs = [texts, pairs, tokenizer, model, size, length, side, padding, truncation, special, multiple]
+            copy_fold(records(endpoints), inputs)
+            with gr.Accordion("Code", open=False):
+                code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
+    names = (
+        *("texts", "text_pairs", "tokenizer", "model", "batch_size", "batch_max_length", "padding_side"),
+        *("padding_to", "truncation", "add_special_tokens", "pad_to_multiple_of"),
+    )
+    linked = dict(zip(names, inputs, strict=True)) | {"batch_look": look}
+
+    def show(request: gr.Request, look: str, *values: Any) -> tuple[Any, ...]:
+        running.stop(request.session_hash)  # what is being measured is not what stands there any more
+        form = form_of(*values)
+        try:
+            costs, drawn = draw(endpoints, look, form)
+            written = script(form, look, endpoints.settings)
+        except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
+            costs, drawn, written = html.notes([str(error)]), "", ""
+        return (
+            costs,
+            drawn,
+            written,
+            html.about(PREDICTED),
+            gr.Column(visible=look == STRATEGIES_LOOK),
+            gr.Group(visible=look == TENSORS),
+            link_line("batch", dict(zip(names, values, strict=True)) | {"batch_look": look}),
+        )
+
+    wires: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **HEAVY}
+    gr.on(
+        [*(widget.change for widget in (look, *inputs)), demo.load],
+        show,
+        [look, *inputs],
+        [table, view, code, measured, measuring, tensor_options, address],
+        trigger_mode="always_last",
+        **wires,
+    )
+    measure.click(in_place(timed(endpoints, running), 2), inputs, [measured, table], **wires)
+    prove.click(in_place(proved(endpoints, running), 1), inputs, measured, **wires)
+    stop.click(running.halt, api_visibility="private", **LIGHT)
+
+    def leave(request: gr.Request) -> None:
+        running.leave(request.session_hash)
+
+    demo.unload(leave)
+    return {name: component for name, component in linked.items() if name not in ("tokenizer", "model")}
+
+
+def form_of(*values: Any) -> Form:
+    """The values of the fields, empty ones as what they mean."""
+    texts, pairs, tokenizer, model, size, length, side, padding, truncation, special, multiple = values
+    return Form(
+        *(texts or "", pairs or "", tokenizer or "", model or "", int(size), int(length or 0), side or ""),
+        *(padding, truncation, special, int(multiple or 0)),
+    )
+
+
+def records(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
+    """A handler that gives the cost table as rows."""
+
+    def write(*values: Any) -> list[dict[str, Any]]:
+        found = lab_of(endpoints, form_of(*values))
+        return lab.records([each.cost(found.size) for each in found.plans])
+
+    return write
+
+
+def loaded_for(endpoints: Endpoints, ref: ModelRef, tell: Progress) -> LoadedModel:
+    """The model with the head that it was saved with: what comes out of that is what people look at."""
+    task, _ = infer_task(ref, endpoints.settings)
+    return endpoints.models.get(ref, need_of(task), tell)
+
+
+def timed(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[tuple[Any, Any]]]:
+    """A handler that runs every plan through the model, and puts what it measures beside what was predicted."""
+
+    def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
+        form = form_of(*values)
+        found, ref = lab_of(endpoints, form), model_of(form.tokenizer, form.model)
+
+        def work(tell: Progress, stop: Event) -> tuple[LoadedModel, Sequence[Timing]]:
+            loaded = loaded_for(endpoints, ref, tell)
+            rows = found.rows.columns["input_ids"]
+            with endpoints.models.turns.alone():
+                return loaded, time_plans(loaded, rows, found.plans, stop, tell)
+
+        for said, result in followed(running, request.session_hash, work):
+            if result is None:
+                yield said, gr.skip()
+                continue
+            loaded, timings = result
+            costs = lab.costs([each.cost(found.size) for each in found.plans], timings)
+            runs = f"{timings[0].runs} runs after {timings[0].warmups} to warm up"
+            yield html.facts([("model", str(ref)), ("device", str(loaded.device)), ("each", runs)]), costs
+
+    return measure
+
+
+def proved(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[Any]]:
+    """A handler that shows what padding does to the shortest row, with the mask and without."""
+
+    def prove(request: gr.Request, *values: Any) -> Iterator[Any]:
+        form = form_of(*values)
+        found, ref = lab_of(endpoints, form), model_of(form.tokenizer, form.model)
+        rows = found.rows.columns["input_ids"]
+        width = max(batch.width for each in found.plans for batch in each.batches)
+
+        def work(tell: Progress, stop: Event) -> MaskProof:
+            loaded = loaded_for(endpoints, ref, tell)
+            with endpoints.models.turns.alone():
+                return prove_mask(loaded, min(rows, key=len), width)
+
+        for said, result in followed(running, request.session_hash, work):
+            yield said if result is None else lab.proof(result)
+
+    return prove

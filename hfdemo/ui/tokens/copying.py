@@ -1,0 +1,60 @@
+"""A view's content to take along: as a Markdown table, as CSV, as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api import LIGHT, at_the_edge
+from hfdemo.ui import html
+
+FORMATS = ("Markdown", "CSV", "JSON")
+# gr.Code highlights these; it knows no CSV.
+LANGUAGES = {"Markdown": "markdown", "CSV": None, "JSON": "json"}
+Records = Sequence[dict[str, Any]]
+
+
+def as_text(records: Records, form: str) -> str:
+    """Rows with equal keys in one of FORMATS."""
+    if form == "JSON":
+        return json.dumps(list(records), indent=1, ensure_ascii=False)
+    columns = list(records[0]) if records else []
+    if form == "CSV":
+        written = io.StringIO()
+        writer = csv.DictWriter(written, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        return written.getvalue()
+    lines = [columns, ["---"] * len(columns), *([_cell(value) for value in record.values()] for record in records)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    """One cell of a Markdown table: what would end it is escaped."""
+    text = "" if value is None else str(value)
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", " ").replace("\n", " ")
+
+
+def copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> None:
+    """A fold that hands out what `records(*inputs)` returns, made at the moment somebody picks a format."""
+    with gr.Accordion("Copy", open=False) as fold:
+        form = gr.Radio(FORMATS, value=FORMATS[0], label="As", interactive=True)
+        text = gr.Code(label="Copied or saved with the buttons at its corner", lines=1, max_lines=16)
+
+    def write(form: str, *values: Any) -> Any:
+        return gr.Code(as_text(records(*values), form), language=LANGUAGES[form])
+
+    gr.on(
+        [form.input, fold.expand],
+        at_the_edge(write, html.plain),
+        [form, *inputs],
+        text,
+        show_progress="hidden",
+        api_visibility="private",
+        **LIGHT,
+    )

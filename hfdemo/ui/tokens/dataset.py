@@ -1,0 +1,240 @@
+"""The view A data set: how long its rows are, what padding costs over all of it, and what to take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api import HEAVY, LIGHT, Endpoints, uploaded_path
+from hfdemo.corpora import EXAMPLE_NAMES, Corpus, longest_texts, read_corpus, text_columns
+from hfdemo.errors import DemoError
+from hfdemo.models.facts import model_facts
+from hfdemo.models.hub import Progress
+from hfdemo.models.reference import ModelRef
+from hfdemo.tokenization.measuring import try_map
+from hfdemo.tokenization.padding import TRAINABLE
+from hfdemo.tokenization.report import Report, padding_report, token_lengths
+from hfdemo.ui import html
+from hfdemo.ui.running import Running, in_place
+from hfdemo.ui.tokens import lab, lengths
+from hfdemo.ui.tokens.copying import copy_fold
+from hfdemo.ui.tokens.following import followed
+from hfdemo.ui.tokens.linking import link_line
+from hfdemo.ui.tokens.reading import reader_of
+
+ABOUT = (
+    "Before a data set is padded: how long its rows are, what a `max_length` would cut, and what each strategy costs "
+    "over all of it, batched as training does. `Dataset.map(tokenize, batched=True)`, `DataCollatorWithPadding`"
+)
+MAP_ABOUT = (
+    "With `batched=True` the tokenizer's Rust core gets a thousand rows at a time and uses every core; without it, "
+    "Python calls it row by row. What map returns is written to Arrow files beside the data and memory-mapped when it "
+    "is read, so that a data set larger than the memory will do."
+)
+NO_COLUMN = "(none)"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What this view can send to the tab Fine-tune when `button` is pressed: the components that hold it."""
+
+    button: gr.Button
+    file: gr.File
+    dataset: gr.Dropdown
+    text: gr.Dropdown
+    pair: gr.Dropdown
+    tokenizer: gr.Dropdown
+    model: gr.Dropdown
+    padding: gr.Dropdown
+    max_length: gr.Number
+    batch_size: gr.Number
+
+
+@dataclass(frozen=True)
+class Data:
+    """The texts that were chosen, row by row."""
+
+    texts: list[str]
+    pairs: list[str] | None
+
+
+def build(
+    endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown
+) -> tuple[dict[str, Any], Chosen]:
+    """Lay the view out; returns what a link restores, and what can be sent to Fine-tune."""
+    running = Running()
+    gr.HTML(html.about(ABOUT))
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            dataset = gr.Dropdown(
+                list(EXAMPLE_NAMES),
+                value=EXAMPLE_NAMES[0],
+                label="Data set",
+                info="an example or a Hub id" + ("" if endpoints.settings.public else ", or a path (/… ./… ~…)"),
+                allow_custom_value=True,
+            )
+            with gr.Row():
+                config = gr.Textbox(label="Configuration", info="of a Hub data set", min_width=120)
+                split = gr.Textbox(label="Split", info="empty: all of them", min_width=120)
+            file = gr.File(label="Your own CSV, with a header line", file_types=[".csv", ".tsv", ".txt"], height=130)
+            with gr.Row():
+                text = gr.Dropdown([], label="Text column", allow_custom_value=True, min_width=140)
+                pair = gr.Dropdown([NO_COLUMN], value=NO_COLUMN, label="Second text column", min_width=140)
+            with gr.Row():
+                size = gr.Number(16, label="Batch size", precision=0, minimum=1, min_width=100)
+                length = gr.Number(0, label="max_length", info="0: none", precision=0, min_width=100)
+            with gr.Row():
+                count = gr.Button("Count", variant="primary", min_width=100)
+                stop = gr.Button("Stop", min_width=70)
+        with gr.Column(scale=7, min_width=320):
+            said = gr.HTML()
+            view = gr.HTML(html.empty("Histogram, percentiles and the cost of every strategy will stand here."))
+            with gr.Row(visible=False) as sending:
+                padding = gr.Dropdown(list(TRAINABLE), value=TRAINABLE[0], label="Padding to train with", min_width=160)
+                cut = gr.Number(0, label="max_length to train with", info="0: none", precision=0, min_width=140)
+                send = gr.Button("Use this in Fine-tune", variant="primary", min_width=170)
+            address = gr.HTML()
+            kept = gr.State(None)
+            copy_fold(lambda report: lab.records(report.strategies) if report else [], [kept])
+            with gr.Accordion("map(batched=True) against row by row", open=False):
+                gr.HTML(html.about(MAP_ABOUT))
+                measure = gr.Button("Measure on this data", size="md")
+                mapped = gr.HTML()
+    chosen = [file, dataset, config, split]
+    inputs = [*chosen, text, pair, tokenizer, model, size, length]
+    names = (
+        "dataset",
+        "dataset_config",
+        "dataset_split",
+        "text_column",
+        "pair_column",
+        "set_batch_size",
+        "set_max_length",
+    )
+    linked = dict(zip(names, (dataset, config, split, text, pair, size, length), strict=True))
+
+    def corpus_of(
+        file: Any, dataset: str, config: str, split: str, *_: Any, progress: Progress | None = None
+    ) -> Corpus:
+        path = uploaded_path(file)
+        return read_corpus(dataset or "", endpoints.settings, path, config or None, split or None, progress)
+
+    def look(*values: Any) -> tuple[Any, ...]:
+        """A data set has been chosen: guess its columns, or say what is wrong with it."""
+        try:
+            corpus = corpus_of(*values)
+        except DemoError as error:
+            return html.notes([str(error)]), gr.update(choices=[], value=None), gr.skip()
+        table = corpus.whole()
+        columns = list(table.columns)
+        try:
+            text, pair = text_columns(columns)
+        except DemoError:  # no name stands out
+            text, pair = longest_texts(table, columns), None
+        about = html.about(f"{len(table):,} rows with the columns {', '.join(columns)}.") + html.notes(corpus.notes)
+        return (
+            about,
+            gr.update(choices=columns, value=text),
+            gr.update(choices=[NO_COLUMN, *columns], value=pair or NO_COLUMN),
+        )
+
+    def data_of(*values: Any, progress: Progress | None = None) -> Data:
+        text, pair = values[4:6]
+        table = corpus_of(*values, progress=progress).whole()
+        first, second = text_columns(list(table.columns), text or None, "" if pair == NO_COLUMN else pair)
+        return Data(list(table[first]), list(table[second]) if second else None)
+
+    def report(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
+        reference, read_by, batch_size, max_length = values[6:]
+        reader = model_facts(reader_of(reference, read_by), endpoints.settings)
+
+        def work(tell: Progress, stop: Event) -> tuple[Report, float, int]:
+            data = data_of(*values[:6], progress=tell)
+            started = time.perf_counter()
+            with endpoints.models.tokenizer(ModelRef.parse(reference)) as loaded:
+                found = token_lengths(
+                    loaded, data.texts, data.pairs, stop, lambda done, whole: tell("Rows counted", done, whole)
+                )
+            seconds = time.perf_counter() - started
+            limit, width = (reader.positions, reader.size) if reader else (None, None)
+            return (
+                padding_report(found, int(batch_size or 0), int(max_length) or None, limit, width),
+                seconds,
+                sum(found),
+            )
+
+        nothing = (gr.skip(),) * 6
+        for now, result in followed(running, request.session_hash, work):
+            if result is None:
+                yield (now, *nothing)
+                continue
+            found, seconds, tokens = result
+            facts = html.facts(
+                [
+                    ("rows", f"{found.rows:,}"),
+                    ("tokens", f"{tokens:,}"),
+                    ("counted in", f"{seconds:.2f} s"),
+                    ("rows a second", f"{found.rows / seconds:,.0f}"),
+                    ("tokenizer", reference),
+                ]
+            )
+            taken = found.recommended
+            yield (
+                facts,
+                lengths.report(found),
+                gr.Row(visible=True),
+                taken.padding,
+                taken.max_length or 0,
+                found,
+                link_line("dataset", dict(zip(names, [*values[1:6], *values[8:]], strict=True)) | shared(*values[6:8])),
+            )
+
+    def tried(request: gr.Request, *values: Any) -> Iterator[Any]:
+        def work(tell: Progress, stop: Event) -> Any:
+            data = data_of(*values[:6])
+            tell("Mapping twice", 0, len(data.texts))
+            with TemporaryDirectory() as folder, endpoints.models.tokenizer(ModelRef.parse(values[6])) as loaded:
+                return try_map(loaded, data.texts, data.pairs, Path(folder), stop)
+
+        for now, result in followed(running, request.session_hash, work):
+            yield now if result is None else lengths.trial(result)
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    outputs = [said, view, sending, padding, cut, kept, address]
+    counted: Callable[..., Any] = in_place(report, len(outputs))
+    gr.on(
+        [dataset.input, file.upload, file.clear, demo.load, config.submit, split.submit],
+        look,
+        chosen,
+        [said, text, pair],
+        **quiet,
+        **HEAVY,
+    ).then(counted, inputs, outputs, **quiet, **HEAVY)
+    gr.on(
+        [count.click, text.input, pair.input, tokenizer.change, model.change],
+        counted,
+        inputs,
+        outputs,
+        **quiet,
+        **HEAVY,
+    )
+    measure.click(in_place(tried, 1), inputs, mapped, **quiet, **HEAVY)
+    stop.click(running.halt, api_visibility="private", **LIGHT)
+
+    def leave(request: gr.Request) -> None:
+        running.leave(request.session_hash)
+
+    demo.unload(leave)
+    return linked, Chosen(send, file, dataset, text, pair, tokenizer, model, padding, cut, size)
+
+
+def shared(tokenizer: str, model: str) -> dict[str, str]:
+    """What all views of the tab have in common, as a link names it."""
+    return {"tokenizer": tokenizer, "model": model}

@@ -1,0 +1,69 @@
+"""Characters that nobody sees, made visible, and characters that must not be drawn apart from the one before."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from hfdemo.ui.html import escape
+
+ZERO_WIDTH_JOINER = "\u200d"
+
+# The usual short names; what has none is called by its number.
+_RUNS = (
+    (0x00, "NUL SOH STX ETX EOT ENQ ACK BEL BS"),
+    (0x0B, "VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"),
+    (0x200B, "ZWSP ZWNJ ZWJ LRM RLM"),
+    (0x202A, "LRE RLE PDF LRO RLO NNBSP"),
+    (0x2066, "LRI RLI FSI PDI"),
+)
+_NAMES = {
+    **{chr(code): name for first, names in _RUNS for code, name in enumerate(names.split(), first)},
+    **{chr(0xFE00 + index): f"VS{index + 1}" for index in range(16)},
+    **{"\x7f": "DEL", "\x85": "NEL", "\xa0": "NBSP", "\xad": "SHY", "\u2028": "LSEP", "\u2029": "PSEP"},
+    **{"\u115f": "HCF", "\u1160": "HJF", "\u3164": "HF", "\uffa0": "HWHF"},
+    **{"\u2060": "WJ", "\ufeff": "BOM", "\u3000": "IDSP"},
+}
+_SIGNS = {" ": "␣<wbr>", "\n": "⏎\n", "\t": "⇥\t"}
+# These change how their neighbours are set: they stay where they are, beside their name.
+_STAY = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Controls, format characters, white space, private use, surrogates.
+_INKLESS = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"})
+
+
+def marked(text: str, *, visible: bool) -> str:
+    """`text` as HTML; with `visible`, white space as signs and everything else without ink as its name."""
+    if not visible:
+        return escape(text)
+    drawn, cursor = [], 0
+    for index, char in enumerate(text):
+        if char in _NAMES or unicodedata.category(char) in _INKLESS:
+            drawn += [escape(text[cursor:index]), _sign(char)]
+            cursor = index + 1
+    return "".join([*drawn, escape(text[cursor:])])
+
+
+def _sign(char: str) -> str:
+    if char in _SIGNS:
+        return f"<i class='hf-space'>{_SIGNS[char]}</i>"
+    name = _NAMES.get(char, f"U+{ord(char):04X}")
+    return f"<bdi class='hf-control'>{name}</bdi>{char if char in _STAY else ''}"
+
+
+def joins(text: str, index: int) -> bool:
+    """Whether the character at `index` is drawn as one with the one before: a mark, a joiner, a half of a flag."""
+    if not 0 < index < len(text):
+        return False
+    char, before = text[index], text[index - 1]
+    if char.isascii():
+        return False
+    if before == ZERO_WIDTH_JOINER or char == ZERO_WIDTH_JOINER or unicodedata.category(char) in ("Mn", "Me", "Mc"):
+        return not before.isspace()
+    if "\U0001f3fb" <= char <= "\U0001f3ff":  # skin tones
+        return True
+    if "\u1160" <= char <= "\u11ff":  # vowels and finals of a Korean syllable
+        return "\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3"
+    return _is_flag_half(char) and _is_flag_half(before)
+
+
+def _is_flag_half(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"

@@ -1,0 +1,212 @@
+"""The HTML of one text looked at more closely: its stages, what is cut, a chat, several tokenizers, decoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hfdemo.tokenization.chatting import Rendered
+from hfdemo.tokenization.comparing import Split
+from hfdemo.tokenization.decoding import Decoded
+from hfdemo.tokenization.encoding import Cell
+from hfdemo.tokenization.merging import Steps
+from hfdemo.tokenization.stages import Piece, Stage
+from hfdemo.tokenization.truncating import Truncated, Window
+from hfdemo.ui.differences import difference
+from hfdemo.ui.html import about, code, escape, facts, notes, table, titled, visible
+
+SHOWN_PIECES = 400
+SHOWN_WINDOWS = 24
+
+# A piece lights whatever came from the same characters, in every stage. The handlers hold no text of anybody's.
+_LIGHT = (
+    "const p=event.target.closest('[data-from]');"
+    "for(const e of this.querySelectorAll('[data-from]')){const d=e.dataset;"
+    "e.classList.toggle('hf-lit',!!p&&d.text===p.dataset.text&&(e===p||+d.from<+p.dataset.to&&+p.dataset.from<+d.to))}"
+)
+_DARK = "for(const e of this.querySelectorAll('.hf-lit'))e.classList.remove('hf-lit')"
+# One tab stop a stage; the arrow keys go on from there, up and down to what came from the same characters.
+_KEYS = (
+    "const p=event.target.closest('[data-from]');if(!p)return;const way={ArrowRight:1,ArrowLeft:-1}[event.key],"
+    "row={ArrowDown:1,ArrowUp:-1}[event.key];let to=null;"
+    "if(way){const all=[...p.parentNode.querySelectorAll('[data-from]')];to=all[all.indexOf(p)+way]}"
+    "if(row){const all=[...this.querySelectorAll('.hf-pieces')];const next=all[all.indexOf(p.parentNode)+row];"
+    "const mates=next?[...next.querySelectorAll('[data-from]')]:[];"
+    "to=mates.find(e=>e.classList.contains('hf-lit'))||mates[0]}"
+    "if(to){event.preventDefault();to.focus()}"
+)
+_LINKED = f'onmouseover="{_LIGHT}" onmouseleave="{_DARK}" onfocusin="{_LIGHT}" onfocusout="{_DARK}" onkeydown="{_KEYS}"'
+
+
+def stages(found: Sequence[Stage], texts: Sequence[str]) -> str:
+    """The stages below each other, linked by the characters of `texts` (the text and its pair) that they came from."""
+    hint = about("Point at a piece, or go to it with the arrow keys: what came from the same characters lights up.")
+    rows = "".join(
+        f"<div class='hf-stage'><h4>{escape(stage.name)}</h4><p>{escape(stage.did)}</p>"
+        f"{_pieces(stage.pieces, texts)}</div>"
+        for stage in found
+    )
+    return f"{hint}<div class='hf-linked-stages' {_LINKED}>{rows}</div>"
+
+
+def _pieces(found: Sequence[Piece], texts: Sequence[str]) -> str:
+    shown = [_piece(piece, texts, first=not index) for index, piece in enumerate(found[:SHOWN_PIECES])]
+    return f"<div class='hf-pieces'>{''.join(shown)}{_rest(len(found) - SHOWN_PIECES, 'pieces')}</div>"
+
+
+def _piece(piece: Piece, texts: Sequence[str], first: bool = False) -> str:
+    kinds = ["hf-piece"]
+    if piece.special:
+        kinds.append("hf-special")
+    elif piece.sequence == 1:
+        kinds.append("hf-second")
+    if piece.joined:
+        kinds.append("hf-continued")
+    came = ""
+    linked = ""
+    if piece.start is not None and piece.end is not None and piece.sequence is not None:
+        linked = f" data-text='{piece.sequence}' data-from='{piece.start}' data-to='{piece.end}'"
+        linked += f" tabindex='{0 if first else -1}'"
+        raw = texts[piece.sequence][piece.start : piece.end]
+        if raw != piece.text and piece.id is None:
+            kinds.append("hf-changed")
+            came = f" title='from {escape(visible(raw))}'"
+    number = "" if piece.id is None else f"<small>{piece.id}</small>"
+    return f"<span class='{' '.join(kinds)}'{linked}{came}><bdi>{escape(visible(piece.text))}</bdi>{number}</span>"
+
+
+def _rest(left: int, what: str) -> str:
+    return f"<span class='hf-quiet'>… and {left:,} more {what}</span>" if left > 0 else ""
+
+
+def steps(found: Steps) -> str:
+    """How a word became pieces, one line a step."""
+    lines = "".join(
+        f"<li><span class='hf-pieces'>{_step(step.pieces, step.changed)}</span><span>{escape(step.why)}</span></li>"
+        for step in found.steps
+    )
+    head = f"{found.algorithm}: {visible(found.word)}"
+    return titled(head, about(found.about) + f"<ol class='hf-steps'>{lines}</ol>")
+
+
+def _step(pieces: Sequence[str], changed: Sequence[int]) -> str:
+    return "".join(
+        f"<span class='hf-piece{' hf-new' if index in changed else ''}'><bdi>{escape(visible(piece))}</bdi></span>"
+        for index, piece in enumerate(pieces)
+    )
+
+
+def truncations(found: Sequence[Truncated], max_length: int) -> str:
+    """Each strategy's row with what it cuts off struck through."""
+
+    def one(each: Truncated) -> str:
+        kept = len(each.kept) - each.lost
+        said = "can't be done" if each.error else f"keeps {kept:,} of {len(each.kept):,} tokens, cuts {each.lost:,}"
+        body = notes([each.error]) if each.error else _cells(each.cells, [not kept for kept in each.kept], "del")
+        return titled(f'truncation="{each.strategy}": {said}', body)
+
+    legend = (
+        f"max_length={max_length}, special tokens included. <del class='hf-piece hf-cut'>struck through</del> is what "
+        "the model never sees."
+    )
+    return f"<p class='hf-about'>{legend}</p>{''.join(map(one, found))}"
+
+
+def windows(found: Sequence[Window], stride: int) -> str:
+    """The rows that overflowing makes, with what they share marked."""
+    legend = (
+        f"{code(f'`stride={stride}`')}: neighbours share that many tokens, <ins class='hf-piece hf-shared'>underlined"
+        "</ins> in the later one. Nothing is lost; the text becomes several rows."
+    )
+    rows = "".join(
+        titled(f"Window {number} · {len(window.cells):,} tokens", _cells(window.cells, window.overlap, "ins"))
+        for number, window in enumerate(found[:SHOWN_WINDOWS], start=1)
+    )
+    more = f"<p class='hf-about'>{_rest(len(found) - SHOWN_WINDOWS, 'windows')}</p>"
+    return f"<p class='hf-about'>{legend}</p>{rows}{more if len(found) > SHOWN_WINDOWS else ''}"
+
+
+def _cells(cells: Sequence[Cell], marked: Sequence[bool], mark: str) -> str:
+    """Tokens in a line; those that are marked stand in `mark` (del or ins), so that no colour has to say it."""
+    drawn = []
+    before: Cell | None = None
+    for cell, is_marked in list(zip(cells, marked, strict=True))[:SHOWN_PIECES]:
+        kinds = ["hf-piece", *_kinds(cell, before)]
+        if is_marked:
+            kinds.append("hf-cut" if mark == "del" else "hf-shared")
+        tag = mark if is_marked else "span"
+        drawn.append(f"<{tag} class='{' '.join(kinds)}'><bdi>{escape(visible(cell.token))}</bdi></{tag}>")
+        before = cell
+    return f"<div class='hf-pieces'>{''.join(drawn)}{_rest(len(cells) - SHOWN_PIECES, 'tokens')}</div>"
+
+
+def _kinds(cell: Cell, before: Cell | None) -> Iterable[str]:
+    if cell.kind in ("special", "pad"):
+        yield f"hf-{cell.kind}"
+    elif cell.sequence == 1:
+        yield "hf-second"
+    if before is not None and cell.word is not None and (cell.word, cell.sequence) == (before.word, before.sequence):
+        yield "hf-continued"
+
+
+def chat(found: Rendered, prompt: str) -> str:
+    """The rendered string, in which `prompt` at the end is what add_generation_prompt added, and its tokens."""
+    borrowed = (
+        [f"This tokenizer has no chat template of its own. The plain {found.borrowed} form is shown instead."]
+        if found.borrowed
+        else []
+    )
+    body = found.text.removesuffix(prompt) if prompt else found.text
+    added = f"<ins class='hf-shared' title='add_generation_prompt'>{escape(prompt)}</ins>" if prompt else ""
+    row = found.encoding.rows()[0]
+    return (
+        notes(borrowed)
+        + titled("Rendered: the one string that the model reads", f"<pre class='hf-pre'>{escape(body)}{added}</pre>")
+        + titled(f"Tokens: {len(row):,}", _cells(row, [False] * len(row), "ins"))
+    )
+
+
+def splits(found: Sequence[Split], differing: frozenset[int], text: str) -> str:
+    """Tokenizers side by side: counts, and the text with every split drawn, the differing ones marked."""
+    counts = table(
+        ("tokenizer", "algorithm", "vocabulary", "tokens", "characters per token", "unknown"),
+        [
+            (
+                *(each.name, each.algorithm, f"{each.vocabulary:,}", f"{each.tokens:,}"),
+                *(f"{each.characters_per_token:.2f}", f"{each.unknown:,}"),
+            )
+            for each in found
+        ],
+        numbers=(2, 3, 4, 5),
+    )
+    legend = (
+        "<p class='hf-about'>Same text, same words, other pieces. <b class='hf-here'>▾</b> stands where some of them "
+        f"split and others don't: {len(differing):,} places.</p>"
+    )
+    strips = "".join(titled(each.name, _split(each, differing, text)) for each in found)
+    return counts + legend + strips
+
+
+def _split(found: Split, differing: frozenset[int], text: str) -> str:
+    drawn = []
+    for piece in found.pieces[:SHOWN_PIECES]:
+        place = -1
+        if piece.start is not None and piece.end is not None and found.boundaries is not None:
+            # A boundary counts where the text goes on: a tokenizer may take the space before a word, or leave it.
+            place = next((at for at in range(piece.start, piece.end) if not text[at].isspace()), -1)
+        mark = "<b class='hf-here' title='others do not split here'>▾</b>" if place in differing else ""
+        drawn.append(mark + _piece(piece, [text]))
+    rest = _rest(found.tokens - SHOWN_PIECES, "tokens")
+    no_offsets = about("It knows no offsets, so its splits can't be compared.") if found.boundaries is None else ""
+    return f"{no_offsets}<div class='hf-pieces'>{''.join(drawn)}{rest}</div>"
+
+
+def decoded(found: Decoded, text: str) -> str:
+    """The text, what came back, and what was lost on the way."""
+    changes = "" if found.exact else titled("Struck through is lost, underlined is new", difference(text, found.plain))
+    return (
+        facts([("round trip", "exact" if found.exact else "not exact")])
+        + titled("tokenizer.decode(ids)", f"<pre class='hf-pre'>{escape(found.whole)}</pre>")
+        + titled("tokenizer.decode(ids, skip_special_tokens=True)", f"<pre class='hf-pre'>{escape(found.plain)}</pre>")
+        + changes
+        + "".join(map(about, found.lost))
+    )

@@ -1,0 +1,112 @@
+"""See the tokens in a real browser: one text, a batch under every strategy, a data set, and on to Fine-tune."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Dialog, Page, expect
+
+from tests.browser.pages import PATIENT, app, box, browser, fits, fold, open_page, shoot, tab
+from tests.conftest import Server
+from tests.ui.tokens.corpus import ATTACKS
+
+__all__ = ["app", "browser"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def open_tokens(browser: Browser, app: Server, view: str, width: int = 1440, mode: str = "light") -> Page:
+    page = open_page(browser, app, width, mode, f"&tab=tokens&view={view}")
+    expect(page.get_by_role("tab", name="See the tokens")).to_have_attribute("aria-selected", "true", timeout=PATIENT)
+    return page
+
+
+def test_the_lab_draws_measures_proves_and_can_be_stopped(browser: Browser, app: Server) -> None:
+    page = open_tokens(browser, app, "batch")
+    plans = page.locator(".hf-plan:visible")
+    expect(plans).to_have_count(7, timeout=PATIENT)
+    expect(plans.first).to_contain_text("ragged")
+    box(page, "Texts").fill("one two three\n" + "word " * 30 + "\nyes")
+    expect(page.locator(".hf-plan:visible .hf-line").first).to_have_attribute("title", re.compile("Row 1: 1 special"))
+    expect(plans.first.locator(".hf-line")).to_have_count(3, timeout=PATIENT)
+
+    page.get_by_role("button", name="Prove the mask").click()
+    expect(page.get_by_text(re.compile("With the mask the first token"))).to_be_visible(timeout=PATIENT)
+    page.get_by_role("button", name="Measure forward passes").click()
+    expect(page.locator(".hf-costs:visible th").filter(has_text="measured")).to_be_visible(timeout=PATIENT)
+    shoot(page, "tokens-batch-measured-1440-light")
+    box(page, "Batch size").fill("2")
+    box(page, "Batch size").blur()
+    # Measured numbers belong to what was measured.
+    expect(page.locator(".hf-costs:visible th").filter(has_text="measured")).to_have_count(0, timeout=PATIENT)
+    page.close()
+
+
+def test_a_data_set_is_counted_and_its_setting_is_trained_with(browser: Browser, app: Server, tmp_path: Path) -> None:
+    page = open_tokens(browser, app, "dataset")
+    expect(page.locator(".hf-histogram:visible")).to_be_visible(timeout=PATIENT)
+    expect(page.locator(".hf-advice:visible")).to_be_visible()
+    path = tmp_path / "notes.csv"
+    path.write_text(
+        "note,mood\n" + "".join(f"{'word ' * (1 + row % 40)},{'up' if row % 2 else 'down'}\n" for row in range(200))
+    )
+    page.locator("input[type=file]:visible, .block:visible input[type=file]").first.set_input_files(path)
+    expect(box(page, "Text column")).to_have_value("note", timeout=PATIENT)
+    expect(page.get_by_text("over all 200 rows")).to_be_visible(timeout=PATIENT)
+    fold(page, r"map\(batched=True\)")
+    page.get_by_role("button", name="Measure on this data").click()
+    expect(page.get_by_text(re.compile(r"batched is .* as fast"))).to_be_visible(timeout=PATIENT)
+    shoot(page, "tokens-dataset-1440-light")
+    advised = page.locator(".hf-advice b:visible").first.inner_text()
+    page.get_by_role("button", name="Use this in Fine-tune").click()
+    expect(page.get_by_role("tab", name="Fine-tune")).to_have_attribute("aria-selected", "true", timeout=PATIENT)
+    expect(box(page, "Padding")).to_have_value(advised, timeout=PATIENT)
+    expect(box(page, "Label column")).to_have_value("mood", timeout=PATIENT)
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "mode"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+def test_every_view_opens_on_something_and_fits_the_screen(
+    browser: Browser, app: Server, width: int, mode: str
+) -> None:
+    page = open_tokens(browser, app, "text", width, mode)
+    for name, sign in (("One text", ".hf-linked"), ("A batch", ".hf-plan"), ("A data set", ".hf-histogram")):
+        tab(page, name)
+        expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
+        time.sleep(0.5)  # a picture of a finished animation
+        shoot(page, f"tokens-{name.split()[-1]}-{width}-{mode}")
+        fits(page)
+    page.close()
+
+
+def test_nothing_that_is_typed_becomes_markup(browser: Browser, app: Server) -> None:
+    page = open_tokens(browser, app, "text")
+    alarmed: list[str] = []
+
+    def alarm(dialog: Dialog) -> None:
+        alarmed.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", alarm)
+    evil = "\n".join(ATTACKS)
+    box(page, "Text").fill(evil)
+    expect(page.locator(".hf-linked:visible")).to_contain_text("onerror", timeout=PATIENT)
+    for look in ("Stages", "Truncation", "Chat template", "Several tokenizers", "Decode"):
+        page.get_by_label(look, exact=True).check()
+        time.sleep(1)
+    tab(page, "A batch")
+    box(page, "Texts").fill(evil)
+    for look in ("As tensors", "Collate functions", "Every strategy"):
+        page.get_by_label(look, exact=True).check()
+        time.sleep(1)
+    for hostile in ATTACKS[:4]:
+        box(page, "Tokenizer").fill(hostile)
+        box(page, "Tokenizer").press("Enter")
+        time.sleep(1)
+    assert alarmed == []
+    assert page.evaluate("window.hacked === undefined")
+    made = page.evaluate(
+        "[...document.querySelectorAll('.prose img, .prose script, .prose iframe, .prose svg[onload]')].length"
+    )
+    assert made == 0
+    page.close()

@@ -1,0 +1,98 @@
+"""The view A batch: what its fields mean, what its looks draw, and that its code prints what it shows."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hfdemo.api import Endpoints
+from hfdemo.errors import DemoError, ModelError
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.models.memory import ModelCache
+from hfdemo.tokenization.padding import STRATEGIES
+from hfdemo.ui.tokens.batch import COLLATE, LOOKS, STRATEGIES_LOOK, TENSORS, TEXTS, Form, draw, form_of, lab_of, script
+from hfdemo.ui.tokens.reading import model_of
+from tests.ui.samples import text_of
+
+
+def form(texts: str = TEXTS, pairs: str = "", tokenizer: str = "embedded:minilm", **changes: object) -> Form:
+    values = {
+        **{"model": "", "batch_size": 4, "max_length": 32, "side": "", "padding": True},
+        **{"truncation": False, "special": True, "multiple": 0},
+        **changes,
+    }
+    return form_of(texts, pairs, tokenizer, *values.values())
+
+
+@pytest.fixture(scope="module")
+def endpoints(models: ModelCache) -> Endpoints:
+    return Endpoints(models.settings, models, RunStore(models.settings))
+
+
+def test_lines_are_rows_and_pairs_go_by_their_line() -> None:
+    assert form("a\n\n b \n").rows() == (["a", " b "], None)
+    assert form("a\n\nb", "x\n\ny").rows() == (["a", "b"], ["x", "y"])
+    with pytest.raises(DemoError, match="Line 2 has no second text"):
+        form("a\nb", "x").rows()
+    with pytest.raises(DemoError, match="Type a text"):
+        form(" \n").rows()
+
+
+def test_every_strategy_is_planned_over_the_rows_that_were_typed(endpoints: Endpoints) -> None:
+    found = lab_of(endpoints, form())
+    assert [plan.strategy for plan in found.plans] == list(STRATEGIES)
+    assert found.size == (6, 384)
+    assert all(plan.lengths == tuple(found.rows.lengths) for plan in found.plans)
+    cut = lab_of(endpoints, form(max_length=8))
+    assert max(cut.rows.lengths) == 8, "rows are cut to max_length"
+
+
+def test_without_a_known_length_there_is_no_max_length_to_pad_to(endpoints: Endpoints) -> None:
+    bare = lab_of(endpoints, form(tokenizer="tokenizer:unigram", max_length=0))
+    assert "max_length" not in [plan.strategy for plan in bare.plans]
+    assert bare.size is None
+    read = lab_of(endpoints, form(max_length=0))
+    widths = {plan.strategy: plan.batches[0].width for plan in read.plans}
+    assert widths["max_length"] == 512, "what the model can read"
+
+
+@pytest.mark.parametrize("tokenizer", ["embedded:minilm", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"])
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_look_draws_with_every_kind_of_tokenizer(endpoints: Endpoints, look: str, tokenizer: str) -> None:
+    padding = tokenizer != "tokenizer:bpe"  # it has no pad token, as GPT-2 has none
+    costs, drawn = draw(endpoints, look, form(tokenizer=tokenizer, padding=padding))
+    assert bool(costs) == (look == STRATEGIES_LOOK)
+    assert len(text_of(drawn)) > 100
+
+
+def test_the_lab_shows_the_error_that_ragged_rows_give(endpoints: Endpoints) -> None:
+    _, drawn = draw(endpoints, STRATEGIES_LOOK, form())
+    assert "Unable to create tensor" in drawn
+    _, even = draw(endpoints, STRATEGIES_LOOK, form("one\ntwo"))
+    assert "hf-note" not in even
+
+
+def test_a_tokenizer_without_a_model_can_borrow_one_and_can_not_be_run_alone() -> None:
+    assert str(model_of("tokenizer:bpe", "embedded:minilm")) == "embedded:minilm"
+    with pytest.raises(ModelError, match="Choose one under"):
+        model_of("tokenizer:bpe", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("look", [STRATEGIES_LOOK, TENSORS, COLLATE])
+def test_the_code_runs_alone_and_prints_the_shapes_that_are_drawn(
+    endpoints: Endpoints, tmp_path: Path, look: str
+) -> None:
+    shown = form("one two three\nfour\nfive six\n" + "seven " * 20, batch_size=2)
+    path = tmp_path / "batch.py"
+    path.write_text(script(shown, look, endpoints.settings), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    if look == TENSORS:
+        assert "[CLS]" in done.stdout
+        return
+    printed = {line.split()[0]: re.findall(r"\((\d+), (\d+)\)", line) for line in done.stdout.splitlines()}
+    for plan in lab_of(endpoints, shown).plans[1:]:
+        assert [(int(rows), int(width)) for rows, width in printed[plan.strategy]] == plan.shapes()
