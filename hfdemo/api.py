@@ -24,6 +24,7 @@ from hfdemo.inference import Partial, Prediction, need_of, predict, predict_file
 from hfdemo.models.configs import infer_task
 from hfdemo.models.facts import model_facts
 from hfdemo.models.memory import ModelCache
+from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices
 from hfdemo.models.trained import train_reference
@@ -341,8 +342,9 @@ class Endpoints:
         table = read_corpus(dataset or "", self.settings, path, dataset_config, split).whole()
         text, pair = text_columns(list(table.columns), text_column, text_pair_column)
         reader = model_facts(ModelRef.parse(model) if model else ref, self.settings)
-        with self.models.tokenizer(ref) as loaded:
-            lengths = token_lengths(loaded, list(table[text]), list(table[pair]) if pair else None)
+        # A copy of its own: nobody who types has to wait until a whole data set is counted.
+        own = load_tokenizer(ref, self.settings)
+        lengths = token_lengths(own, list(table[text]), list(table[pair]) if pair else None)
         limit, size = (reader.positions, reader.size) if reader else (None, None)
         return padding_report(lengths, batch_size, max_length, limit, size, seed).to_json()
 

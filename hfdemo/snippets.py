@@ -107,14 +107,14 @@ def model_lines(
 def tokenization_script(
     tokenizer: str, texts: list[str], pairs: list[str] | None, options: Mapping[str, Any], settings: Settings
 ) -> str:
-    """The tokenizer call whose columns the panel shows."""
+    """The tokenizer call whose columns the panel shows; `pad_token` among the `options` is set before it."""
     arguments = [literal(texts), *([literal(pairs)] if pairs else [])]
-    arguments += [f"{name}={literal(value)}" for name, value in options.items()]
+    arguments += [f"{name}={literal(value)}" for name, value in options.items() if name != "pad_token"]
     joined = ",\n    ".join(arguments)
     lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
     auto = "from transformers import AutoTokenizer\n" if "AutoTokenizer" in lines else ""
     return (
-        f"{auto}{lines}"
+        f"{auto}{lines}{_pad_token_line(options.get('pad_token'))}"
         f"batch = tokenizer(\n    {joined},\n)\n"
         "for ids in batch['input_ids']:\n"
         "    print(tokenizer.convert_ids_to_tokens(ids))\n"
@@ -127,6 +127,7 @@ def padding_script(
     pairs: list[str] | None,
     batch_size: int,
     max_length: int | None,
+    pad_token: str | None,
     settings: Settings,
 ) -> str:
     """Every padding strategy on the same rows: it prints the shapes that each of them gives."""
@@ -136,7 +137,7 @@ def padding_script(
     lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
     auto = "AutoTokenizer, " if "AutoTokenizer" in lines else ""
     return (
-        f"from transformers import {auto}DataCollatorWithPadding\n{lines}"
+        f"from transformers import {auto}DataCollatorWithPadding\n{lines}{_pad_token_line(pad_token)}"
         f"batch = tokenizer(\n    {given}{cut}\n)\n"
         "rows = [{name: column[row] for name, column in batch.items()} for row in range(len(batch['input_ids']))]\n"
         "longest = max(len(row['input_ids']) for row in rows)\n"
@@ -154,6 +155,10 @@ def padding_script(
         f"    batches = [collate(ordered[at : at + {batch_size}]) for at in range(0, len(rows), {batch_size})]\n"
         "    print(name, [tuple(each['input_ids'].shape) for each in batches])\n"
     )
+
+
+def _pad_token_line(pad_token: str | None) -> str:
+    return f"tokenizer.pad_token = {pad_token!r}  # it has none of its own\n" if pad_token else ""
 
 
 def literal(value: Any) -> str:

@@ -111,6 +111,18 @@ def _method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
     return loaded.model
 
 
+def _check_width(config: RunConfig, rule: PadTo, loaded: LoadedModel, lengths: list[int]) -> None:
+    """Rows are cut to what the model reads, but rounding a width up can still go beyond it."""
+    readable, widest = readable_length(loaded.model.config, loaded.tokenizer), rule.of(lengths)
+    if readable is not None and widest > readable:
+        fits = readable // rule.multiple_of * rule.multiple_of
+        advice = f"Set max_length to {fits}, or pick another padding." if fits else "Pick another padding."
+        raise DemoError(
+            f'padding "{config.padding}" makes rows of {widest} slots, but {config.model} reads {readable} tokens. '
+            f"{advice}"
+        )
+
+
 def _build_trainer(
     config: RunConfig,
     recipe: Recipe,
@@ -125,6 +137,7 @@ def _build_trainer(
 
     lengths = [len(ids) for ids in splits["train"]["input_ids"]]
     rule = pad_to(config.padding, max(lengths), max_length)
+    _check_width(config, rule, loaded, [len(ids) for split in splits.values() for ids in split["input_ids"]])
 
     def planned(batch_size: int, epoch: int) -> Plan:
         return plan(lengths, batch_size, config.padding, max_length, config.data_seed, epoch)

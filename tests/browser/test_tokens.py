@@ -1,10 +1,12 @@
 """See the tokens in a real browser: one text, a batch under every strategy, a data set, and on to Fine-tune."""
 
+import csv
 import re
 import time
 from pathlib import Path
 
 import pytest
+from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.pages import PATIENT, app, box, browser, fits, fold, open_page, shoot, tab
@@ -35,6 +37,10 @@ def test_the_lab_draws_measures_proves_and_can_be_stopped(browser: Browser, app:
     page.get_by_role("button", name="Measure forward passes").click()
     expect(page.locator(".hf-costs:visible th").filter(has_text="measured")).to_be_visible(timeout=PATIENT)
     shoot(page, "tokens-batch-measured-1440-light")
+    page.get_by_role("button", name="Measure forward passes").click()
+    expect(page.get_by_text(re.compile(r"\d+ of \d+")).first).to_be_visible(timeout=PATIENT)
+    page.get_by_role("button", name="Stop", exact=True).locator("visible=true").click()
+    expect(page.get_by_text("Stopped.", exact=True)).to_be_visible(timeout=PATIENT)
     box(page, "Batch size").fill("2")
     box(page, "Batch size").blur()
     # Measured numbers belong to what was measured.
@@ -79,7 +85,7 @@ def test_every_view_opens_on_something_and_fits_the_screen(
     page.close()
 
 
-def test_nothing_that_is_typed_becomes_markup(browser: Browser, app: Server) -> None:
+def test_nothing_that_is_typed_becomes_markup(browser: Browser, app: Server, tmp_path: Path) -> None:
     page = open_tokens(browser, app, "text")
     alarmed: list[str] = []
 
@@ -99,6 +105,24 @@ def test_nothing_that_is_typed_becomes_markup(browser: Browser, app: Server) -> 
     for look in ("As tensors", "Collate functions", "Every strategy"):
         page.get_by_label(look, exact=True).check()
         time.sleep(1)
+    tab(page, "A data set")
+    path = tmp_path / "attacks.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", *ATTACKS])  # the columns' names, and labels, and texts
+        writer.writerows([attack, *ATTACKS] for attack in ATTACKS for _ in range(3))
+    page.locator(".block:visible input[type=file]").first.set_input_files(path)
+    expect(page.get_by_text(f"over all {3 * len(ATTACKS)} rows")).to_be_visible(timeout=PATIENT)
+    # Token strings that are markup: a tokenizer trained on nothing else.
+    words = tmp_path / "attacks.txt"
+    words.write_text("\n".join(ATTACKS * 20), encoding="utf-8")
+    trained = Client(app.url, verbose=False).predict(
+        handle_file(str(words)), "unigram", 400, api_name="/train_tokenizer"
+    )["tokenizer"]
+    tab(page, "One text")
+    box(page, "Tokenizer").fill(trained)
+    box(page, "Tokenizer").press("Enter")
+    expect(page.locator(".hf-slot:visible bdi").filter(has_text="onerror=alert").first).to_be_visible(timeout=PATIENT)
     for hostile in ATTACKS[:4]:
         box(page, "Tokenizer").fill(hostile)
         box(page, "Tokenizer").press("Enter")
@@ -109,4 +133,25 @@ def test_nothing_that_is_typed_becomes_markup(browser: Browser, app: Server) -> 
         "[...document.querySelectorAll('.prose img, .prose script, .prose iframe, .prose svg[onload]')].length"
     )
     assert made == 0
+    page.close()
+
+
+def test_a_hundred_thousand_characters_leave_the_page_responsive(browser: Browser, app: Server) -> None:
+    page = open_tokens(browser, app, "text")
+    expect(page.locator(".hf-slot:visible").first).to_be_visible(timeout=PATIENT)
+    text = "The ferry leaves at seven, unbelievably. " * 2500
+    started = time.monotonic()
+    box(page, "Text").fill(text[:100_000])
+    expect(page.get_by_text(re.compile("page 1 of"))).to_be_visible(timeout=PATIENT)
+    seconds = time.monotonic() - started
+    assert seconds < 10, f"typed to drawn took {seconds:.1f} s"
+    assert page.evaluate("document.querySelectorAll('.hf-linked *').length") < 5000, "one page of it is drawn"
+    # The browser itself is free: a frame is drawn at once.
+    frame = page.evaluate(
+        "new Promise(done => {const at = performance.now();"
+        "requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - at)))})"
+    )
+    assert frame < 500
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text(re.compile("page 2 of"))).to_be_visible(timeout=PATIENT)
     page.close()

@@ -351,3 +351,14 @@ def test_the_card_names_the_data_the_scores_and_how_to_repeat_it(settings: Setti
     assert f"| validation | 9 | {accuracy:.4f} |" in card
     again = RunConfig.from_json(json.loads(card.split("```json\n")[1].split("```")[0]))
     assert again == run.config
+
+
+def test_padding_never_goes_beyond_what_the_model_reads(settings: Settings, tmp_path: Path, tiny: Path) -> None:
+    config = json.loads((tiny / "config.json").read_text()) | {"max_position_embeddings": 100}
+    (tmp_path / "short.json").write_text(json.dumps(config))
+    path = tmp_path / "long.csv"
+    rows = [f"{'word ' * 80},{'up' if row % 2 else 'down'}" for row in range(12)]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    run = run_of(settings, path, f"untrained:{tmp_path / 'short.json'}", padding="multiple_of_64")
+    with pytest.raises(DemoError, match=r"rows of 128 slots, but .* reads 100 tokens. Set max_length to 64"):
+        trained(run, settings)

@@ -63,6 +63,7 @@ class Form:
     truncation: bool
     special: bool
     multiple: int
+    pad_token: str
 
     def rows(self) -> tuple[list[str], list[str] | None]:
         """The lines of both boxes, paired by their line number; empty lines of the first are no rows.
@@ -93,6 +94,7 @@ class Form:
             pad_to_multiple_of=self.multiple or None,
             padding_side=self.side or None,
             add_special_tokens=self.special,
+            pad_token=self.pad_token or None,
         )
 
 
@@ -153,7 +155,8 @@ def script(form: Form, look: str, settings: Settings) -> str:
     """The code of a look: the tokenizer's call, or the shapes that each strategy gives."""
     texts, pairs = form.rows()
     if look != TENSORS:
-        return padding_script(form.tokenizer, texts, pairs, form.batch_size, form.max_length or None, settings)
+        length, pad_token = form.max_length or None, form.pad_token or None
+        return padding_script(form.tokenizer, texts, pairs, form.batch_size, length, pad_token, settings)
     given = {name: value for name, value in asdict(form.options()).items() if value != asdict(Options())[name]}
     return tokenization_script(form.tokenizer, texts, pairs, given, settings)
 
@@ -174,6 +177,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
                 truncation = gr.Checkbox(False, label="truncation")
                 special = gr.Checkbox(True, label="add_special_tokens")
                 multiple = gr.Number(0, label="pad_to_multiple_of", info="8 or 64 suit some accelerators", precision=0)
+                pad_token = gr.Textbox(label="pad_token", info="for a tokenizer that has none of its own", max_lines=1)
         with gr.Column(scale=7, min_width=320):
             look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
             table = gr.HTML(html.empty("The batches will stand here."))
@@ -185,13 +189,26 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
                 measured = gr.HTML(html.about(PREDICTED))
             view = gr.HTML()
             address = gr.HTML()
-            inputs = [texts, pairs, tokenizer, model, size, length, side, padding, truncation, special, multiple]
+            inputs = [
+                texts,
+                pairs,
+                tokenizer,
+                model,
+                size,
+                length,
+                side,
+                padding,
+                truncation,
+                special,
+                multiple,
+                pad_token,
+            ]
             copy_fold(records(endpoints), inputs)
             with gr.Accordion("Code", open=False):
                 code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
     names = (
         *("texts", "text_pairs", "tokenizer", "model", "batch_size", "batch_max_length", "padding_side"),
-        *("padding_to", "truncation", "add_special_tokens", "pad_to_multiple_of"),
+        *("padding_to", "truncation", "add_special_tokens", "pad_to_multiple_of", "pad_token"),
     )
     linked = dict(zip(names, inputs, strict=True)) | {"batch_look": look}
 
@@ -235,10 +252,10 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
 
 def form_of(*values: Any) -> Form:
     """The values of the fields, empty ones as what they mean."""
-    texts, pairs, tokenizer, model, size, length, side, padding, truncation, special, multiple = values
+    texts, pairs, tokenizer, model, size, length, side, padding, truncation, special, multiple, pad_token = values
     return Form(
         *(texts or "", pairs or "", tokenizer or "", model or "", int(size), int(length or 0), side or ""),
-        *(padding, truncation, special, int(multiple or 0)),
+        *(padding, truncation, special, int(multiple or 0), pad_token or ""),
     )
 
 

@@ -17,6 +17,7 @@ from hfdemo.corpora import EXAMPLE_NAMES, Corpus, longest_texts, read_corpus, te
 from hfdemo.errors import DemoError
 from hfdemo.models.facts import model_facts
 from hfdemo.models.hub import Progress
+from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.measuring import try_map
 from hfdemo.tokenization.padding import TRAINABLE
@@ -157,11 +158,12 @@ def build(
 
         def work(tell: Progress, stop: Event) -> tuple[Report, float, int]:
             data = data_of(*values[:6], progress=tell)
+            # A copy of its own: nobody who types has to wait until a whole data set is counted.
+            own = load_tokenizer(ModelRef.parse(reference), endpoints.settings)
             started = time.perf_counter()
-            with endpoints.models.tokenizer(ModelRef.parse(reference)) as loaded:
-                found = token_lengths(
-                    loaded, data.texts, data.pairs, stop, lambda done, whole: tell("Rows counted", done, whole)
-                )
+            found = token_lengths(
+                own, data.texts, data.pairs, stop, lambda done, whole: tell("Rows counted", done, whole)
+            )
             seconds = time.perf_counter() - started
             limit, width = (reader.positions, reader.size) if reader else (None, None)
             return (
@@ -200,8 +202,9 @@ def build(
         def work(tell: Progress, stop: Event) -> Any:
             data = data_of(*values[:6])
             tell("Mapping twice", 0, len(data.texts))
-            with TemporaryDirectory() as folder, endpoints.models.tokenizer(ModelRef.parse(values[6])) as loaded:
-                return try_map(loaded, data.texts, data.pairs, Path(folder), stop)
+            own = load_tokenizer(ModelRef.parse(values[6]), endpoints.settings)
+            with TemporaryDirectory() as folder:
+                return try_map(own, data.texts, data.pairs, Path(folder), stop)
 
         for now, result in followed(running, request.session_hash, work):
             yield now if result is None else lengths.trial(result)

@@ -12,7 +12,7 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.memory import ModelCache
 from hfdemo.tokenization.padding import STRATEGIES
-from hfdemo.ui.tokens.batch import COLLATE, LOOKS, STRATEGIES_LOOK, TENSORS, TEXTS, Form, draw, form_of, lab_of, script
+from hfdemo.ui.tokens.batch import LOOKS, STRATEGIES_LOOK, TENSORS, TEXTS, Form, draw, form_of, lab_of, script
 from hfdemo.ui.tokens.reading import model_of
 from tests.ui.samples import text_of
 
@@ -20,7 +20,7 @@ from tests.ui.samples import text_of
 def form(texts: str = TEXTS, pairs: str = "", tokenizer: str = "embedded:minilm", **changes: object) -> Form:
     values = {
         **{"model": "", "batch_size": 4, "max_length": 32, "side": "", "padding": True},
-        **{"truncation": False, "special": True, "multiple": 0},
+        **{"truncation": False, "special": True, "multiple": 0, "pad_token": ""},
         **changes,
     }
     return form_of(texts, pairs, tokenizer, *values.values())
@@ -67,6 +67,13 @@ def test_every_look_draws_with_every_kind_of_tokenizer(endpoints: Endpoints, loo
     assert len(text_of(drawn)) > 100
 
 
+def test_a_missing_pad_token_is_asked_for_with_the_choice_and_can_be_borrowed(endpoints: Endpoints) -> None:
+    with pytest.raises(DemoError, match=r"<\|endoftext\|>"):
+        draw(endpoints, TENSORS, form(tokenizer="tokenizer:bpe"))
+    _, drawn = draw(endpoints, TENSORS, form(tokenizer="tokenizer:bpe", pad_token="<|endoftext|>"))
+    assert "Always give the model the attention_mask" in drawn
+
+
 def test_the_lab_shows_the_error_that_ragged_rows_give(endpoints: Endpoints) -> None:
     _, drawn = draw(endpoints, STRATEGIES_LOOK, form())
     assert "Unable to create tensor" in drawn
@@ -81,17 +88,20 @@ def test_a_tokenizer_without_a_model_can_borrow_one_and_can_not_be_run_alone() -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("look", [STRATEGIES_LOOK, TENSORS, COLLATE])
+@pytest.mark.parametrize("tokenizer", ["embedded:minilm", "tokenizer:bpe"])
+@pytest.mark.parametrize("look", [STRATEGIES_LOOK, TENSORS])
 def test_the_code_runs_alone_and_prints_the_shapes_that_are_drawn(
-    endpoints: Endpoints, tmp_path: Path, look: str
+    endpoints: Endpoints, tmp_path: Path, look: str, tokenizer: str
 ) -> None:
-    shown = form("one two three\nfour\nfive six\n" + "seven " * 20, batch_size=2)
+    pad_token = "<|endoftext|>" if tokenizer == "tokenizer:bpe" else ""
+    texts = "one two three\nfour\nfive six\n" + "seven " * 20
+    shown = form(texts, tokenizer=tokenizer, batch_size=2, pad_token=pad_token)
     path = tmp_path / "batch.py"
     path.write_text(script(shown, look, endpoints.settings), encoding="utf-8")
     done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     if look == TENSORS:
-        assert "[CLS]" in done.stdout
+        assert (pad_token or "[PAD]") in done.stdout
         return
     printed = {line.split()[0]: re.findall(r"\((\d+), (\d+)\)", line) for line in done.stdout.splitlines()}
     for plan in lab_of(endpoints, shown).plans[1:]:
