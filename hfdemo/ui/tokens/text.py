@@ -17,6 +17,7 @@ from hfdemo.models.sources import tokenizer_choices
 from hfdemo.snippets import tokenization_script
 from hfdemo.tokenization.chatting import render
 from hfdemo.tokenization.comparing import disagreements, split
+from hfdemo.tokenization.core import MOST_CHARACTERS
 from hfdemo.tokenization.decoding import round_trip
 from hfdemo.tokenization.encoding import Encoding, Options, encode
 from hfdemo.tokenization.merging import steps_of
@@ -27,6 +28,7 @@ from hfdemo.ui.tokens import looks
 from hfdemo.ui.tokens.copying import copy_fold
 from hfdemo.ui.tokens.linked import LINKED_JS, linked, pages
 from hfdemo.ui.tokens.linking import link_line
+from hfdemo.ui.tokens.reading import reader_of
 
 TEXT = "Unbelievably, the café’s naïve gastroenterologist 🙂 re-tokenized 12,345 emails."
 WORD = "gastroenterologist"
@@ -50,7 +52,7 @@ ABOUT_LOOKS = {
     "Code": "The same call without this app.",
 }
 # The closer looks draw every piece several times.
-LOOKED_AT = 2000
+LOOKED_AT = MOST_CHARACTERS
 SHORTENED = {"Stages", "Several tokenizers", "Decode"}
 MOST_COMPARED = 8
 MOST_RECORDS = 20_000
@@ -66,6 +68,10 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
             with gr.Row():
                 special = gr.Checkbox(True, label="add_special_tokens", min_width=160)
                 white_space = gr.Checkbox(False, label="Show white space", info="and controls", min_width=160)
+            with gr.Accordion("More arguments", open=False):
+                splitting = gr.Checkbox(
+                    False, label="split_special_tokens", info="special tokens typed in a text are ordinary text"
+                )
             address = gr.HTML()
         with gr.Column(scale=7, min_width=320):
             top = gr.HTML()
@@ -74,7 +80,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
                 back = gr.Button("Previous", size="sm", min_width=90)
                 page = gr.Number(1, label="Page", precision=0, min_width=90)
                 forth = gr.Button("Next", size="sm", min_width=90)
-            copy_fold(_records(endpoints), [text, pair, tokenizer, special])
+            copy_fold(_records(endpoints), [text, pair, tokenizer, special, splitting])
     look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
     with gr.Row(visible=False) as for_word:
         word = gr.Textbox(WORD, label="Word", info="its first word is taken apart", max_lines=1)
@@ -101,33 +107,13 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
     closer = gr.HTML()
     code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24, visible=False)
 
-    def draw(
-        text: str, pair: str, tokenizer: str, model: str, special: bool, white_space: bool, page: int | None
-    ) -> tuple[Any, ...]:
-        if not text:
-            return "", html.empty("Type a text on the left."), gr.Row(visible=False), gr.skip()
-        texts = [text, pair] if pair else [text]
+    def show(*values: Any) -> tuple[Any, ...]:
+        page = values[-1]
         try:
-            with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
-                reader = model_facts(ModelRef.parse(model or tokenizer), settings)
-                encoding = encode(
-                    loaded,
-                    [text],
-                    [pair] if pair else None,
-                    Options(add_special_tokens=special),
-                    settings.max_tokenized,
-                    model=reader,
-                )
-                unknown = loaded.unk_token_id
+            above, drawn, shown, count = draw(endpoints, *values)
         except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
             return html.notes([str(error)]), "", gr.Row(visible=False), gr.skip()
-        count = pages(encoding, 0)
-        shown = min(max(1, int(page or 1)), count)
-        drawn = linked(encoding, 0, texts, shown, white_space)
-        turned = shown if page and page > count else gr.skip()
-        warnings = html.notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
-        said = f"page {shown:,} of {count:,}" if count > 1 else ""
-        return warnings + _facts(encoding, texts, unknown, said), drawn, gr.Row(visible=count > 1), turned
+        return above, drawn, gr.Row(visible=count > 1), shown if page and page > count else gr.skip()
 
     def look_closer(look: str, *values: Any) -> tuple[Any, ...]:
         given = dict(zip(names, values, strict=True))
@@ -154,7 +140,8 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         return link_line("text", kept)
 
     restored: dict[str, Any] = {
-        **{"text": text, "text_pair": pair, "special": special, "white_space": white_space, "page": page},
+        **{"text": text, "text_pair": pair, "special": special, "splitting": splitting},
+        **{"white_space": white_space, "page": page},
         **{"look": look, "word": word, "cut_to": max_length, "stride": stride, "strategy": strategy},
         **{"messages": messages, "prompt": prompt},
     }
@@ -163,11 +150,11 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         "show_progress": "hidden",
         "api_visibility": "private",
     }
-    typed = [text, pair, tokenizer, model, special, white_space]
+    typed = [text, pair, tokenizer, model, special, splitting, white_space]
     # .change, not .input: the latter hears the keyboard, but no paste.
     gr.on(
         [*(widget.change for widget in typed), page.change, demo.load],
-        at_the_edge(draw, html.plain),
+        at_the_edge(show, html.plain),
         [*typed, page],
         [top, view, pager, page],
         **quiet,
@@ -176,7 +163,8 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
     back.click(lambda page: max(1, int(page or 1) - 1), page, page, **quiet, **LIGHT)
     forth.click(lambda page: int(page or 1) + 1, page, page, **quiet, **LIGHT)
     for_looks: dict[str, Any] = {
-        **{"text": text, "pair": pair, "tokenizer": tokenizer, "special": special, "word": word},
+        **{"text": text, "pair": pair, "tokenizer": tokenizer, "special": special, "splitting": splitting},
+        "word": word,
         **{"max_length": max_length, "stride": stride, "strategy": strategy, "messages": messages},
         **{"prompt": prompt, "template": template, "others": others},
     }
@@ -203,6 +191,43 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
     return restored
 
 
+def draw(
+    endpoints: Endpoints,
+    text: str,
+    pair: str,
+    tokenizer: str,
+    model: str,
+    special: bool,
+    splitting: bool,
+    white_space: bool,
+    page: int | None,
+) -> tuple[str, str, int, int]:
+    """(warnings and facts, the linked view, the page of it that is shown, how many there are).
+
+    Raises:
+        DemoError: a text or a reference that can't be read.
+    """
+    if not text:
+        return "", html.empty("Type a text on the left."), 1, 1
+    texts = [text, pair] if pair else [text]
+    reader = model_facts(reader_of(tokenizer, model), endpoints.settings)
+    options, most = _options(special, splitting), endpoints.settings.max_tokenized
+    with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
+        encoding = encode(loaded, [text], [pair] if pair else None, options, most, model=reader)
+        unknown = loaded.unk_token_id
+    count = pages(encoding, 0)
+    shown = min(max(1, int(page or 1)), count)
+    warnings = html.notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
+    said = f"page {shown:,} of {count:,}" if count > 1 else ""
+    drawn = linked(encoding, 0, texts, shown, white_space)
+    return warnings + _facts(encoding, texts, unknown, said), drawn, shown, count
+
+
+def _options(special: bool, splitting: bool) -> Options:
+    # Off means the tokenizer's own way, which may be to split them.
+    return Options(add_special_tokens=special, split_special_tokens=splitting or None)
+
+
 def _facts(encoding: Encoding, texts: Sequence[str], unknown: int | None, page: str) -> str:
     ids, special = encoding.columns["input_ids"][0], sum(encoding.columns["special_tokens_mask"][0])
     characters, content = sum(map(len, texts)), len(ids) - special
@@ -223,9 +248,9 @@ def _facts(encoding: Encoding, texts: Sequence[str], unknown: int | None, page: 
 def _records(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
     """One record per token, for the fold Copy."""
 
-    def records(text: str, pair: str, tokenizer: str, special: bool) -> list[dict[str, Any]]:
+    def records(text: str, pair: str, tokenizer: str, special: bool, splitting: bool) -> list[dict[str, Any]]:
         with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
-            options, most = Options(add_special_tokens=special), endpoints.settings.max_tokenized
+            options, most = _options(special, splitting), endpoints.settings.max_tokenized
             encoding = encode(loaded, [text], [pair] if pair else None, options, most)
         cells = encoding.rows()[0]
         if len(cells) > MOST_RECORDS:
@@ -261,6 +286,7 @@ def _closer(endpoints: Endpoints, look: str, given: Mapping[str, Any]) -> tuple[
         return html.empty("Type a text above."), ""
     if look == "Code":
         options = {} if given["special"] else {"add_special_tokens": False}
+        options |= {"split_special_tokens": True} if given["splitting"] else {}
         pairs = [pair] if pair else None
         return "", tokenization_script(given["tokenizer"], [text], pairs, options, endpoints.settings)
     if look == "Several tokenizers":
@@ -302,7 +328,7 @@ def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any],
 
 
 def _decode(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    encoding = encode(tokenizer, [text], None, Options(add_special_tokens=given["special"]), LOOKED_AT)
+    encoding = encode(tokenizer, [text], None, _options(given["special"], given["splitting"]), LOOKED_AT)
     only = html.about("Only the first text is decoded here.") if pair else ""
     return only + looks.decoded(round_trip(tokenizer, encoding.columns["input_ids"][0], text), text)
 
