@@ -23,6 +23,41 @@ def open_tokens(browser: Browser, app: Server, view: str, width: int = 1440, mod
     return page
 
 
+def test_tokens_are_linked_by_pointing_and_by_the_keyboard(browser: Browser, app: Server) -> None:
+    page = open_tokens(browser, app, "text")
+    slots = page.locator(".hf-slot:visible")
+    expect(slots.first).to_have_text(re.compile(r"\[CLS\]"), timeout=PATIENT)
+    slots.nth(1).hover()
+    info = page.locator(".hf-info:visible")
+    for fact in ("un", "id 4895", "0", "word 0"):
+        expect(info).to_contain_text(fact)
+    expect(page.locator(".hf-linked:visible mark.hf-lit")).to_have_text("Un")
+    slots.first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".hf-linked:visible mark.hf-lit")).to_have_text("bel")
+    assert page.locator(".hf-slot:visible[tabindex='0']").count() == 1, "one stop of the Tab key, however many tokens"
+
+    # The stages are linked by the characters that their pieces came from.
+    page.locator(".hf-linked-stages .hf-piece").filter(has_text=re.compile("^naive$")).hover()
+    expect(page.locator(".hf-linked-stages .hf-piece.hf-lit").first).to_have_text("naïve")
+    page.get_by_label("One word", exact=True).check()
+    expect(page.locator(".hf-steps li").first).to_be_visible(timeout=PATIENT)
+    fold(page, "Copy")
+    expect(page.locator(".cm-content:visible").first).to_contain_text("| position |", timeout=PATIENT)
+    page.get_by_label("CSV", exact=True).check()
+    expect(page.locator(".cm-content:visible").first).to_contain_text("position,token,id", timeout=PATIENT)
+
+    # A link brings another page to the same state.
+    box(page, "Text").fill("linked “text” & more")
+    link = page.get_by_role("link", name="Link to this view").locator("visible=true")
+    expect(link).to_have_attribute("href", re.compile("linked"), timeout=PATIENT)
+    page.goto(f"{app.url}/{link.get_attribute('href')}")
+    expect(box(page, "Text")).to_have_value("linked “text” & more", timeout=PATIENT)
+    expect(page.get_by_label("One word", exact=True)).to_be_checked(timeout=PATIENT)
+    page.close()
+
+
 def test_the_lab_draws_measures_proves_and_can_be_stopped(browser: Browser, app: Server) -> None:
     page = open_tokens(browser, app, "batch")
     plans = page.locator(".hf-plan:visible")
