@@ -7,12 +7,13 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfdemo.devices import Device, available_cores
 from hfdemo.errors import DemoError, RunError
+from hfdemo.finetuning.batching import check_width, collate, padding_note, planned_trainer
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Saved, Started, StepLogged, Stopped
 from hfdemo.finetuning.recipes import Recipe, find_recipe
@@ -21,7 +22,7 @@ from hfdemo.models.configs import readable_length
 from hfdemo.models.loading import LoadedModel, load
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import PadTo, Plan, pad_to, plan
+from hfdemo.tokenization.padding import Plan, pad_to, plan
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -111,18 +112,6 @@ def _method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
     return loaded.model
 
 
-def _check_width(config: RunConfig, rule: PadTo, loaded: LoadedModel, lengths: list[int]) -> None:
-    """Rows are cut to what the model reads, but rounding a width up can still go beyond it."""
-    readable, widest = readable_length(loaded.model.config, loaded.tokenizer), rule.of(lengths)
-    if readable is not None and widest > readable:
-        fits = readable // rule.multiple_of * rule.multiple_of
-        advice = f"Set max_length to {fits}, or pick another padding." if fits else "Pick another padding."
-        raise DemoError(
-            f'padding "{config.padding}" makes rows of {widest} slots, but {config.model} reads {readable} tokens. '
-            f"{advice}"
-        )
-
-
 def _build_trainer(
     config: RunConfig,
     recipe: Recipe,
@@ -137,12 +126,12 @@ def _build_trainer(
 
     lengths = [len(ids) for ids in splits["train"]["input_ids"]]
     rule = pad_to(config.padding, max(lengths), max_length)
-    _check_width(config, rule, loaded, [len(ids) for split in splits.values() for ids in split["input_ids"]])
+    check_width(config, rule, loaded, [len(ids) for split in splits.values() for ids in split["input_ids"]])
 
     def planned(batch_size: int, epoch: int) -> Plan:
         return plan(lengths, batch_size, config.padding, max_length, config.data_seed, epoch)
 
-    notes = [_padding_note(config, planned)]
+    notes = [padding_note(config, planned)]
     if not loaded.report.trustworthy:
         notes.append(str(loaded.report).replace("Train it before you trust the output.", "Training starts there."))
     arguments = TrainingArguments(
@@ -162,13 +151,13 @@ def _build_trainer(
     )
     # One process, one device: several GPUs would silently become DataParallel.
     arguments._n_gpu = min(1, arguments.n_gpu)
-    trainer = _trainer_class(config, planned)(
+    trainer = planned_trainer(config, planned)(
         model=model,
         args=arguments,
         train_dataset=splits["train"],
         eval_dataset=splits["validation"],
         processing_class=loaded.tokenizer,
-        data_collator=functools.partial(_collate, loaded.tokenizer, rule),
+        data_collator=functools.partial(collate, loaded.tokenizer, rule),
         preprocess_logits_for_metrics=_only_logits,
         compute_metrics=recipe.metrics(config.labels or (), config.positive_label),
         callbacks=[_reporter(config, folder, splits, notes, loaded.device, emit)],
@@ -178,53 +167,6 @@ def _build_trainer(
     # accumulation steps; left alone it takes it as divided already (huggingface/transformers#47688).
     trainer.loss_is_scaled_for_ga = False
     return trainer
-
-
-def _collate(tokenizer: Any, rule: PadTo, rows: list[dict[str, Any]]) -> Any:
-    """The tensors of a batch, as wide as its plan says; a held-out row may be longer than any of training."""
-    from transformers import DataCollatorWithPadding
-
-    width = rule.of(len(row["input_ids"]) for row in rows)
-    return DataCollatorWithPadding(tokenizer, padding="max_length", max_length=width)(rows)
-
-
-def _padding_note(config: RunConfig, planned: Callable[[int, int], Plan]) -> str:
-    """What the padding costs, or that `training` puts the rows into an order of its own."""
-    if config.names_sampler:
-        return (
-            f"Padding {config.padding} decides how wide a batch is, but not which rows meet in it: training names a "
-            f"train_sampling_strategy, {config.training['train_sampling_strategy']}, and that wins."
-        )
-    cost = planned(config.training["per_device_train_batch_size"], 0).cost()
-    return f"Padding {config.padding}: {cost.waste:.0%} of the {cost.slots:,} slots of the first epoch are padding."
-
-
-def _trainer_class(config: RunConfig, planned: Callable[[int, int], Plan]) -> Any:
-    """A Trainer whose batches are those of `planned(batch_size, epoch)` in order, unless `training` names an order."""
-    from torch.utils.data import Sampler
-    from transformers import Trainer
-
-    class PlannedRows(Sampler[int]):
-        """The rows of the plan's batches; only its last batch can be smaller, so cutting them again changes nothing."""
-
-        def __init__(self, rows: int, batch_size: int) -> None:
-            self.rows, self.batch_size, self.epoch = rows, batch_size, 0
-
-        def set_epoch(self, epoch: int) -> None:
-            self.epoch = epoch
-
-        def __len__(self) -> int:
-            return self.rows
-
-        def __iter__(self) -> Iterator[int]:
-            return (row for batch in planned(self.batch_size, self.epoch).batches for row in batch.rows)
-
-    class PlannedTrainer(Trainer):
-        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            # Not the configured size: auto_find_batch_size may have halved it.
-            return PlannedRows(len(self.train_dataset), self._train_batch_size)
-
-    return Trainer if config.names_sampler else PlannedTrainer
 
 
 def _only_logits(outputs: Any, labels: Any) -> Any:

@@ -19,7 +19,7 @@ from hfdemo.models.facts import model_facts
 from hfdemo.models.hub import Progress
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.measuring import try_map
+from hfdemo.tokenization.mapping import try_map
 from hfdemo.tokenization.padding import TRAINABLE
 from hfdemo.tokenization.report import Report, padding_report, token_lengths
 from hfdemo.ui import html

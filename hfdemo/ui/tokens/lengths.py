@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hfdemo.tokenization.measuring import MapTrial
+from hfdemo.tokenization.mapping import MapTrial
 from hfdemo.tokenization.report import Report
 from hfdemo.ui.html import about, code, escape, titled
 from hfdemo.ui.tokens import lab

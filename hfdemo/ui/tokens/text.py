@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -14,17 +14,9 @@ from hfdemo.errors import DemoError
 from hfdemo.models.facts import model_facts
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import tokenizer_choices
-from hfdemo.snippets import tokenization_script
-from hfdemo.tokenization.chatting import render
-from hfdemo.tokenization.comparing import disagreements, split
-from hfdemo.tokenization.core import MOST_CHARACTERS
-from hfdemo.tokenization.decoding import round_trip
-from hfdemo.tokenization.encoding import Encoding, Options, encode
-from hfdemo.tokenization.merging import steps_of
-from hfdemo.tokenization.stages import stages_of
-from hfdemo.tokenization.truncating import truncations, windows
+from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.ui import html
-from hfdemo.ui.tokens import looks
+from hfdemo.ui.tokens.closer import EXAMPLE_MESSAGE, closer_look, options_of
 from hfdemo.ui.tokens.copying import copy_fold
 from hfdemo.ui.tokens.linked import LINKED_JS, linked, pages
 from hfdemo.ui.tokens.linking import link_line
@@ -36,7 +28,7 @@ MESSAGES = [
     {"role": "system", "content": "You answer in one sentence."},
     {"role": "user", "content": "What does a harbour pilot do?"},
     {"role": "assistant", "content": "A harbour pilot boards arriving ships and steers them to their berth."},
-    {"role": "user", "content": "And at low tide?"},
+    EXAMPLE_MESSAGE,
 ]
 COMPARED = ["tokenizer:wordpiece", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"]
 STRATEGIES = ["longest_first", "only_first", "only_second"]
@@ -51,10 +43,6 @@ ABOUT_LOOKS = {
     "Decode": "Ids back to text, and what got lost on the way. `tokenizer.decode(ids)`",
     "Code": "The same call without this app.",
 }
-# The closer looks draw every piece several times.
-LOOKED_AT = MOST_CHARACTERS
-SHORTENED = {"Stages", "Several tokenizers", "Decode"}
-MOST_COMPARED = 8
 MOST_RECORDS = 20_000
 
 
@@ -80,7 +68,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
                 back = gr.Button("Previous", size="sm", min_width=90)
                 page = gr.Number(1, label="Page", precision=0, min_width=90)
                 forth = gr.Button("Next", size="sm", min_width=90)
-            copy_fold(_records(endpoints), [text, pair, tokenizer, special, splitting])
+            copy_fold(records_of(endpoints), [text, pair, tokenizer, special, splitting])
     look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
     with gr.Row(visible=False) as for_word:
         word = gr.Textbox(WORD, label="Word", info="its first word is taken apart", max_lines=1)
@@ -118,7 +106,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
     def look_closer(look: str, *values: Any) -> tuple[Any, ...]:
         given = dict(zip(names, values, strict=True))
         try:
-            drawn, script = _closer(endpoints, look, given)
+            drawn, script = closer_look(endpoints, look, given)
         except DemoError as error:
             drawn, script = html.notes([str(error)]), ""
         return html.about(ABOUT_LOOKS[look]) + drawn, gr.Code(script, visible=bool(script))
@@ -211,7 +199,7 @@ def draw(
         return "", html.empty("Type a text on the left."), 1, 1
     texts = [text, pair] if pair else [text]
     reader = model_facts(reader_of(tokenizer, model), endpoints.settings)
-    options, most = _options(special, splitting), endpoints.settings.max_tokenized
+    options, most = options_of(special, splitting), endpoints.settings.max_tokenized
     with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
         encoding = encode(loaded, [text], [pair] if pair else None, options, most, model=reader)
         unknown = loaded.unk_token_id
@@ -221,11 +209,6 @@ def draw(
     said = f"page {shown:,} of {count:,}" if count > 1 else ""
     drawn = linked(encoding, 0, texts, shown, white_space)
     return warnings + _facts(encoding, texts, unknown, said), drawn, shown, count
-
-
-def _options(special: bool, splitting: bool) -> Options:
-    # Off means the tokenizer's own way, which may be to split them.
-    return Options(add_special_tokens=special, split_special_tokens=splitting or None)
 
 
 def _facts(encoding: Encoding, texts: Sequence[str], unknown: int | None, page: str) -> str:
@@ -245,12 +228,12 @@ def _facts(encoding: Encoding, texts: Sequence[str], unknown: int | None, page: 
     )
 
 
-def _records(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
+def records_of(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
     """One record per token, for the fold Copy."""
 
     def records(text: str, pair: str, tokenizer: str, special: bool, splitting: bool) -> list[dict[str, Any]]:
         with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
-            options, most = _options(special, splitting), endpoints.settings.max_tokenized
+            options, most = options_of(special, splitting), endpoints.settings.max_tokenized
             encoding = encode(loaded, [text], [pair] if pair else None, options, most)
         cells = encoding.rows()[0]
         if len(cells) > MOST_RECORDS:
@@ -268,92 +251,3 @@ def _records(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
         ]
 
     return records
-
-
-def _closer(endpoints: Endpoints, look: str, given: Mapping[str, Any]) -> tuple[str, str]:
-    """The HTML of one look, and its code where it is the code.
-
-    Raises:
-        DemoError: what the look's own functions raise, and messages that can't be read.
-    """
-    text, pair = given["text"] or "", given["pair"] or None
-    if look in SHORTENED:
-        text, pair = text[:LOOKED_AT], pair and pair[:LOOKED_AT]
-    short = text != given["text"] or pair != (given["pair"] or None)
-    note = f"Of each text, the first {LOOKED_AT:,} characters are looked at here." if short else ""
-    about = html.about(note) if note else ""
-    if not text and look not in ("One word", "Chat template"):
-        return html.empty("Type a text above."), ""
-    if look == "Code":
-        options = {} if given["special"] else {"add_special_tokens": False}
-        options |= {"split_special_tokens": True} if given["splitting"] else {}
-        pairs = [pair] if pair else None
-        return "", tokenization_script(given["tokenizer"], [text], pairs, options, endpoints.settings)
-    if look == "Several tokenizers":
-        return about + _side_by_side(endpoints, given["others"] or [], text), ""
-    with endpoints.models.tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
-        return about + _LOOKS[look](tokenizer, text, pair, given, endpoints), ""
-
-
-def _stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    return looks.stages(stages_of(tokenizer, text, pair), [text, pair] if pair else [text])
-
-
-def _one_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    return looks.steps(steps_of(tokenizer, given["word"] or ""))
-
-
-def _truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    most = int(given["max_length"] or 0)
-    return looks.truncations(truncations(tokenizer, text, pair, most), most)
-
-
-def _windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    most, stride = int(given["max_length"] or 0), int(given["stride"] or 0)
-    return looks.windows(windows(tokenizer, text, pair, most, stride, given["strategy"]), stride)
-
-
-def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    try:
-        messages = json.loads(given["messages"] or "")
-    except (ValueError, RecursionError) as error:
-        raise DemoError(f"messages is not JSON: {error}. Write a list such as [{json.dumps(MESSAGES[3])}].") from error
-    # A template is a program: on a shared server only the tokenizer's own runs.
-    template = None if endpoints.settings.public else given["template"] or None
-    without = render(tokenizer, messages, False, template)
-    if not given["prompt"]:
-        return looks.chat(without, "")
-    found = render(tokenizer, messages, True, template)
-    return looks.chat(found, found.text.removeprefix(without.text) if found.text.startswith(without.text) else "")
-
-
-def _decode(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    encoding = encode(tokenizer, [text], None, _options(given["special"], given["splitting"]), LOOKED_AT)
-    only = html.about("Only the first text is decoded here.") if pair else ""
-    return only + looks.decoded(round_trip(tokenizer, encoding.columns["input_ids"][0], text), text)
-
-
-_LOOKS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], Endpoints], str]] = {
-    "Stages": _stages,
-    "One word": _one_word,
-    "Truncation": _truncation,
-    "Windows": _windows,
-    "Chat template": _chat,
-    "Decode": _decode,
-}
-
-
-def _side_by_side(endpoints: Endpoints, references: Sequence[str], text: str) -> str:
-    """Several tokenizers on one text; one that can't be had is said, and the others are shown."""
-    found, failed = [], []
-    for reference in list(dict.fromkeys(references))[:MOST_COMPARED]:
-        try:
-            with endpoints.models.tokenizer(ModelRef.parse(reference)) as tokenizer:
-                found.append(split(tokenizer, reference, text))
-        except DemoError as error:
-            failed.append(str(error))
-    if len(references) > MOST_COMPARED:
-        failed.append(f"{len(references)} tokenizers are chosen; the first {MOST_COMPARED} are compared.")
-    if not found:
-        return html.notes(failed) or html.empty("Choose two tokenizers or more.")
-    return html.notes(failed) + looks.splits(found, disagreements(found), text)

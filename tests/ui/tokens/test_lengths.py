@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfdemo.tokenization.measuring import MapTrial
+from hfdemo.tokenization.mapping import MapTrial
 from hfdemo.tokenization.report import padding_report
 from hfdemo.ui.tokens import lengths
 from tests.ui.samples import text_of

@@ -13,7 +13,8 @@ from hfdemo.api import Endpoints
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.memory import ModelCache
-from hfdemo.ui.tokens.text import COMPARED, LOOKS, MESSAGES, TEXT, _closer, _records, draw
+from hfdemo.ui.tokens.closer import closer_look
+from hfdemo.ui.tokens.text import COMPARED, LOOKS, MESSAGES, TEXT, draw, records_of
 from tests.ui.samples import text_of
 
 KINDS = ["embedded:minilm", *COMPARED]
@@ -78,28 +79,30 @@ def test_every_look_draws_or_says_why_it_can_not(endpoints: Endpoints, look: str
     python_only = tokenizer == "tokenizer:bytes" and look in ("One word", "Windows")
     if python_only:
         with pytest.raises(DemoError, match="Python"):
-            _closer(endpoints, look, given(tokenizer))
+            closer_look(endpoints, look, given(tokenizer))
         return
-    made, code = _closer(endpoints, look, given(tokenizer, pair="A second text." if look != "Windows" else ""))
+    made, code = closer_look(endpoints, look, given(tokenizer, pair="A second text." if look != "Windows" else ""))
     assert len(text_of(made)) > 60
     assert code == ""
 
 
 def test_a_long_text_is_looked_at_in_part_and_that_is_said(endpoints: Endpoints) -> None:
-    made, _ = _closer(endpoints, "Stages", given("embedded:minilm", text=TEXT * 100))
+    made, _ = closer_look(endpoints, "Stages", given("embedded:minilm", text=TEXT * 100))
     assert "the first 2,000 characters" in made
 
 
 def test_messages_that_are_no_json_and_a_tokenizer_that_is_not_there_are_said(endpoints: Endpoints) -> None:
     with pytest.raises(DemoError, match="messages is not JSON"):
-        _closer(endpoints, "Chat template", given("embedded:minilm", messages="[{"))
-    some, _ = _closer(endpoints, "Several tokenizers", given("embedded:minilm", others=["owner/name", "tokenizer:bpe"]))
+        closer_look(endpoints, "Chat template", given("embedded:minilm", messages="[{"))
+    some, _ = closer_look(
+        endpoints, "Several tokenizers", given("embedded:minilm", others=["owner/name", "tokenizer:bpe"])
+    )
     assert "can&#x27;t be reached" in some
     assert "tokenizer:bpe" in some
 
 
 def test_what_is_copied_has_one_row_a_token(endpoints: Endpoints) -> None:
-    rows = _records(endpoints)("one", "two", "embedded:minilm", True, False)
+    rows = records_of(endpoints)("one", "two", "embedded:minilm", True, False)
     assert [row["token"] for row in rows] == ["[CLS]", "one", "[SEP]", "two", "[SEP]"]
     assert [row["sequence"] for row in rows] == [None, 0, None, 1, None]
     assert [row["special"] for row in rows] == [True, False, True, False, True]
@@ -108,7 +111,7 @@ def test_what_is_copied_has_one_row_a_token(endpoints: Endpoints) -> None:
 
 @pytest.mark.slow
 def test_the_code_runs_alone_and_prints_the_tokens(endpoints: Endpoints, tmp_path: Path) -> None:
-    _, code = _closer(endpoints, "Code", given("embedded:minilm", special=False, splitting=True, text="a [SEP] b"))
+    _, code = closer_look(endpoints, "Code", given("embedded:minilm", special=False, splitting=True, text="a [SEP] b"))
     path = tmp_path / "one.py"
     path.write_text(code, encoding="utf-8")
     done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False, cwd=tmp_path)
