@@ -53,9 +53,8 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         with gr.Column(scale=4, min_width=320):
             text = gr.Textbox(TEXT, label="Text", lines=5, max_lines=16)
             pair = gr.Textbox(label="Second text", info="optional: the two are read as a pair", lines=2, max_lines=8)
-            with gr.Row():
-                special = gr.Checkbox(True, label="add_special_tokens", min_width=160)
-                white_space = gr.Checkbox(False, label="Show white space", info="and controls", min_width=160)
+            special = gr.Checkbox(True, label="add_special_tokens")
+            white_space = gr.Checkbox(False, label="Show white space and control characters")
             with gr.Accordion("More arguments", open=False):
                 splitting = gr.Checkbox(
                     False, label="split_special_tokens", info="special tokens typed in a text are ordinary text"
@@ -78,7 +77,11 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         strategy = gr.Radio(STRATEGIES, value=STRATEGIES[0], label="truncation", visible=False)
     with gr.Column(visible=False) as for_chat:
         messages = gr.Textbox(
-            json.dumps(MESSAGES, indent=1, ensure_ascii=False), label="messages", info="as JSON", lines=8, max_lines=20
+            "[\n" + ",\n".join(map(json.dumps, MESSAGES)) + "\n]",
+            label="messages",
+            info="as JSON",
+            lines=6,
+            max_lines=20,
         )
         prompt = gr.Checkbox(True, label="add_generation_prompt")
         template = gr.Textbox(
