@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.corpora import EXAMPLE_NAMES, read_corpus, read_tables, text_columns
+from hfdemo.corpora import EXAMPLE_NAMES, likely_columns, read_corpus, read_tables
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect as inspect_tables
@@ -328,7 +328,7 @@ class Endpoints:
             dataset_config: the configuration of a Hub data set that has several
             split: the split to count; left out, all of them
             tokenizer: a model reference; left out, embedded:minilm
-            text_column: the column of the texts; left out, the one called text or the like
+            text_column: the column of the texts; left out, the one called text or the like, else the one of the longest
             text_pair_column: the column of the second texts; left out, the one called so, if any; "" for none
             batch_size: rows per batch
             max_length: the length that rows are cut to; left out, what the model can read
@@ -340,13 +340,14 @@ class Endpoints:
             raise DemoError(f"There is no data set. Upload a file, or name an example: {', '.join(EXAMPLE_NAMES)}.")
         ref = ModelRef.parse(tokenizer or "embedded:minilm")
         table = read_corpus(dataset or "", self.settings, path, dataset_config, split).whole()
-        text, pair = text_columns(list(table.columns), text_column, text_pair_column)
+        text, pair = likely_columns(table, text_column, text_pair_column)
         reader = model_facts(ModelRef.parse(model) if model else ref, self.settings)
         # A copy of its own: nobody who types has to wait until a whole data set is counted.
         own = load_tokenizer(ref, self.settings)
         lengths = token_lengths(own, list(table[text]), list(table[pair]) if pair else None)
         limit, size = (reader.positions, reader.size) if reader else (None, None)
-        return padding_report(lengths, batch_size, max_length, limit, size, seed).to_json()
+        report = padding_report(lengths, batch_size, max_length, limit, size, seed)
+        return {**report.to_json(), "text_column": text, "text_pair_column": pair}
 
     def train_tokenizer(self, file: gr.FileData, algorithm: str = "bpe", vocabulary: int = 1000) -> dict:
         """Train a small tokenizer on a text file and keep it under a reference that every tokenizer argument takes.

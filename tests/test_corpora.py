@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hfdemo.corpora import longest_texts, read_corpus, read_tables, text_columns
+from hfdemo.corpora import likely_columns, longest_texts, read_corpus, read_tables, text_columns
 from hfdemo.errors import DataError
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
@@ -258,3 +258,5 @@ def test_text_columns_that_cannot_be_get_a_sentence(asked: tuple[str | None, str
 def test_where_no_name_tells_the_longest_cells_are_the_texts() -> None:
     table = pd.DataFrame({"mood": ["up", "down"], "note": ["the tide is in", "all boats are out"]})
     assert longest_texts(table, list(table.columns)) == "note"
+    assert likely_columns(table) == ("note", None)
+    assert likely_columns(table, "mood") == ("mood", None)

@@ -98,6 +98,20 @@ def longest_texts(table: pd.DataFrame, columns: Sequence[str]) -> str:
     return max(columns, key=lambda column: table[column].str.len().mean())
 
 
+def likely_columns(
+    table: pd.DataFrame, asked_text: str | None = None, asked_pair: str | None = None
+) -> tuple[str, str | None]:
+    """As `text_columns`, but where no name tells, the column with the longest cells is the text.
+
+    Raises:
+        DataError: there is no such column, or both are the same.
+    """
+    columns = list(table.columns)
+    if asked_text is None and len(columns) > 1 and likely_text(columns) is None:
+        asked_text = longest_texts(table, [column for column in columns if column != asked_pair])
+    return text_columns(columns, asked_text, asked_pair)
+
+
 def text_columns(
     columns: Sequence[str], asked_text: str | None = None, asked_pair: str | None = None
 ) -> tuple[str, str | None]:
@@ -108,10 +122,10 @@ def text_columns(
     """
     for asked in filter(None, (asked_text, asked_pair)):
         if asked not in columns:
-            raise DataError(f"There is no column {asked!r}. There are: {', '.join(columns)}.")
+            raise DataError(f"There is no column {asked!r}. There are: {', '.join(map(repr, columns))}.")
     text = asked_text or (columns[0] if len(columns) == 1 else likely_text(columns))
     if text is None:
-        raise DataError(f"Which column holds the texts? Name one of: {', '.join(columns)}.")
+        raise DataError(f"Which column holds the texts? Name one of: {', '.join(map(repr, columns))}.")
     if text == asked_pair:
         raise DataError(f"The column {text!r} is picked for both texts of a pair. Pick another for one of them.")
     return text, (likely_pair(text, columns) if asked_pair is None else asked_pair) or None

@@ -102,7 +102,10 @@ def check_options(tokenizer: Any, has_pairs: bool, options: Options) -> None:
 
 
 def _check_pad_token(tokenizer: Any, chosen: str | None) -> None:
-    choices = ", ".join(f"{token!r} ({name})" for name, token in tokenizer.special_tokens_map.items())
+    roles: dict[str, list[str]] = {}
+    for role, token in tokenizer.special_tokens_map.items():
+        roles.setdefault(token, []).append(role)
+    choices = ", ".join(f"{token!r} (its {' and '.join(names)})" for token, names in roles.items())
     if chosen is None:
         raise DemoError(
             "This tokenizer has no pad token, so it can't pad. Choose a pad_token from its vocabulary: "

@@ -102,6 +102,10 @@ class Encoding:
         """Real tokens per row, special tokens included."""
         return [sum(mask) for mask in self.columns["attention_mask"]]
 
+    def first(self, rows: int) -> Encoding:
+        """The same of the first rows alone."""
+        return Encoding({name: column[:rows] for name, column in self.columns.items()}, self.warnings)
+
     def rows(self) -> list[list[Cell]]:
         """The same as rows of cells, for drawing."""
         return [self.row(index) for index in range(len(self.columns["input_ids"]))]
@@ -173,7 +177,8 @@ def encode(
     with readable_panics():
         counts = _counts(tokenizer, texts, text_pairs, options)
     check_size(tokenizer, text_pairs is not None, counts, options)
-    with readable_panics(), _pad_token(tokenizer, options):
+    borrowed = options.pad_token if really_pads(tokenizer, options) else None
+    with readable_panics(), borrowed_pad_token(tokenizer, borrowed):
         batch = tokenizer(
             list(texts),
             list(text_pairs) if text_pairs is not None else None,
@@ -217,12 +222,12 @@ def _counts(tokenizer: Any, texts: Sequence[str], text_pairs: Sequence[str] | No
 
 
 @contextmanager
-def _pad_token(tokenizer: Any, options: Options) -> Iterator[None]:
-    """The chosen pad token for the time of a call, where one is needed and the tokenizer has none."""
-    if not really_pads(tokenizer, options) or tokenizer.pad_token is not None:
+def borrowed_pad_token(tokenizer: Any, token: str | None) -> Iterator[None]:
+    """`token` as the pad token for the time of the block, where the tokenizer, which must be held alone, has none."""
+    if token is None or tokenizer.pad_token is not None:
         yield
         return
-    tokenizer.pad_token = options.pad_token
+    tokenizer.pad_token = token
     try:
         yield
     finally:

@@ -38,15 +38,16 @@ class MaskProof:
     """A short row alone, and padded to `width`, with its attention mask and without.
 
     `logits_drift` is the largest absolute difference of the model's output to the row alone, `cosine` the likeness of
-    the first token's ([CLS]) hidden state to the row alone; each is (with the mask, without it). `output` is the
+    the first token's ([CLS]) hidden state to the row alone; each has one number for each of `ways`. `output` is the
     library's name for what was compared: "logits", or "last_hidden_state" (real tokens only) without a head.
     """
 
     output: str
     length: int
     width: int
-    logits_drift: tuple[float, float]
-    cosine: tuple[float, float]
+    ways: tuple[str, ...]
+    logits_drift: tuple[float, ...]
+    cosine: tuple[float, ...]
 
 
 def time_plans(
@@ -71,6 +72,8 @@ def time_plans(
     work = [(plan.strategy, _passes(plan)) for plan in plans]
     for strategy, passes in work:
         _check(loaded, rows, strategy, passes)
+    left = loaded.tokenizer.padding_side == "left"
+    counting = left and _counts_positions(loaded.model)
     in_all = sum(len(passes) for _, passes in work) * (WARMUPS + runs)
     done, seconds = 0, [[0.0] * (WARMUPS + runs) for _ in work]
     for run in range(WARMUPS + runs):
@@ -78,7 +81,8 @@ def time_plans(
             for cut in passes:
                 if stop.is_set():
                     raise Stopped
-                inputs = _inputs(loaded, [rows[row][:length] for row, length in cut.lengths], cut.width)
+                batch = [rows[row][:length] for row, length in cut.lengths]
+                inputs = _inputs(loaded, batch, cut.width, left, positions=counting)
                 seconds[place][run] += _timed(loaded, inputs)
                 done += 1
                 tell(strategy, done, in_all)
@@ -89,11 +93,12 @@ def time_plans(
     )
 
 
-def prove_mask(loaded: LoadedModel, ids: Sequence[int], width: int) -> MaskProof:
+def prove_mask(loaded: LoadedModel, ids: Sequence[int], width: int, side: str | None = None) -> MaskProof:
     """What padding `ids` to `width` changes, with the mask and without.
 
-    Without one a model takes every slot for a real token. Padding goes to the tokenizer's side; on the left, positions
-    are counted from the mask, as `generate` does. The caller holds `models.turns.alone()`.
+    Without one a model takes every slot for a real token. Padding goes to `side`, else to the tokenizer's. On the left
+    a model that takes position_ids is also given those that `generate` would count from the mask. The caller holds
+    `models.turns.alone()`.
 
     Raises:
         DemoError: nothing to pad, no pad token, a width that the model can't read, or it needs more than text.
@@ -104,14 +109,19 @@ def prove_mask(loaded: LoadedModel, ids: Sequence[int], width: int) -> MaskProof
             f"The text has {length} tokens and is to be padded to {width}. Give it at least 1, and a larger width."
         )
     _check(loaded, [ids], f"padding to {width}", [_Pass(((0, length),), width)])
-    start = width - length if loaded.tokenizer.padding_side == "left" else 0
-    name, lone, first = _read(loaded, _inputs(loaded, [ids], length), 0, length)
+    left = (side or loaded.tokenizer.padding_side) == "left"
+    start = width - length if left else 0
+    ways = {"with attention_mask": (True, False), "without attention_mask": (False, False)}
+    if left and _counts_positions(loaded.model):
+        ways = {"with attention_mask and its position_ids": (True, True), **ways}
+    name, lone, first = _read(loaded, _inputs(loaded, [ids], length, left), 0, length)
     drift, cosine = [], []
-    for masked in (True, False):
-        _, answer, hidden = _read(loaded, _inputs(loaded, [ids], width, masked), start, length)
+    for masked, positions in ways.values():
+        inputs = _inputs(loaded, [ids], width, left, masked=masked, positions=positions)
+        _, answer, hidden = _read(loaded, inputs, start, length)
         drift.append(float((answer - lone).abs().max()))
         cosine.append(_cosine(hidden, first))
-    return MaskProof(name, length, width, (drift[0], drift[1]), (cosine[0], cosine[1]))
+    return MaskProof(name, length, width, tuple(ways), tuple(drift), tuple(cosine))
 
 
 @dataclass(frozen=True)
@@ -182,12 +192,24 @@ def _known_tokens(model: Any) -> int | None:
         return None
 
 
-def _inputs(loaded: LoadedModel, rows: Sequence[Sequence[int]], width: int, masked: bool = True) -> dict[str, Any]:
+def _counts_positions(model: Any) -> bool:
+    """Whether it can be told the positions; RoBERTa and its kin see from the ids where the text begins."""
+    return _takes(model, "position_ids") and model.config.model_type not in POSITIONS_AFTER_PADDING
+
+
+def _inputs(
+    loaded: LoadedModel,
+    rows: Sequence[Sequence[int]],
+    width: int,
+    left: bool,
+    *,
+    masked: bool = True,
+    positions: bool = False,
+) -> dict[str, Any]:
     """The arguments of a forward pass, [rows, width], on the model's device; by hand, so that no tokenizer is held."""
     import torch
 
     tokenizer, model = loaded.tokenizer, loaded.model
-    left = tokenizer.padding_side == "left"
     ids = torch.full((len(rows), width), tokenizer.pad_token_id or 0)
     mask = torch.zeros_like(ids)
     for index, row in enumerate(rows):
@@ -199,8 +221,7 @@ def _inputs(loaded: LoadedModel, rows: Sequence[Sequence[int]], width: int, mask
     inputs = {"input_ids": ids, "attention_mask": mask}
     if "token_type_ids" in tokenizer.model_input_names and _takes(model, "token_type_ids"):
         inputs["token_type_ids"] = torch.zeros_like(ids)
-    # RoBERTa and its kin see from the ids where the text begins.
-    if left and _takes(model, "position_ids") and model.config.model_type not in POSITIONS_AFTER_PADDING:
+    if positions:
         inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp_min(0)
     if model.config.is_encoder_decoder and model.can_generate():
         start = model.generation_config.decoder_start_token_id or 0

@@ -182,7 +182,7 @@ def padding_report(
         percentiles={percent: _percentile(counted, percent) for percent in PERCENTILES},
         cuts=tuple(_cut(counted, at) for at in _marks(counted[-1][0], max_length, limit)),
         strategies=tuple(plan(lengths, batch_size, name, cut_to, seed).cost(size) for name in names),
-        recommended=_recommend(lengths, counted, batch_size, limit, seed),
+        recommended=_recommend(lengths, counted, batch_size, max_length, limit, seed),
         batch_size=batch_size,
         max_length=max_length,
         limit=limit,
@@ -210,23 +210,32 @@ def _cut(counted: Sequence[tuple[int, int]], max_length: int) -> Cut:
 
 
 def _recommend(
-    lengths: Sequence[int], counted: Sequence[tuple[int, int]], batch_size: int, limit: int | None, seed: int
+    lengths: Sequence[int],
+    counted: Sequence[tuple[int, int]],
+    batch_size: int,
+    chosen: int | None,
+    limit: int | None,
+    seed: int,
 ) -> Recommendation:
-    """max_length from the lengths alone; padding to the longest in the batch, unless grouping saves much."""
+    """max_length as `chosen`, else by the lengths; padding to the longest in the batch, unless grouping saves much."""
     longest = counted[-1][0]
     enough = _rounded(_percentile(counted, round(_KEPT * 100)))
     whole = _rounded(longest)
     max_length = whole if whole <= _STRETCH * enough else enough
-    max_length = max_length if limit is None else min(max_length, limit)
+    advised = max_length if limit is None else min(max_length, limit)
+    max_length = advised if chosen is None else chosen
     cut = _cut(counted, max_length)
     if not cut.rows:
         kept = f"max_length {max_length} keeps every row whole: the longest has {longest} tokens."
     else:
         why = ", all that the model reads," if max_length == limit else ""
-        share = 1 - cut.rows / len(lengths)
         kept = (
-            f"max_length {max_length}{why} keeps {_percent(share)} of the rows whole; the longest has {longest} tokens."
+            f"max_length {max_length}{why} keeps {_percent(1 - cut.rows / len(lengths))} of the rows whole; "
+            f"the longest has {longest} tokens."
         )
+    if max_length < advised:
+        more = _cut(counted, advised).rows
+        kept += f" {advised} would keep {_percent(1 - more / len(lengths)) if more else 'all of them'}."
     dynamic = plan(lengths, batch_size, "longest_in_batch", max_length, seed).cost()
     grouped = plan(lengths, batch_size, "grouped", max_length, seed).cost()
     saved = 1 - grouped.slots / dynamic.slots if dynamic.slots else 0.0

@@ -70,6 +70,10 @@ class Call:
         return tuple(sorted({self.samples[row] for row in rows}))
 
 
+# Embedding matrices are rounded up for speed, or leave room for tokens to come (ByT5: 384 for 259), but not by more.
+_PADDED_VOCABULARY = 1.5
+
+
 def find_traps(call: Call) -> tuple[Warning, ...]:
     """A warning for each thing that the tokenizer did, or left out, without saying."""
     return tuple(warning for trap in _TRAPS for warning in trap(call))
@@ -290,6 +294,12 @@ def _mismatch(call: Call) -> Iterator[Warning]:
         message = (
             f"The tokenizer has {len(call.tokenizer):,} tokens, but {call.model.name} knows only {size:,}: it "
             "will fail on some texts, though not on this one."
+        )
+        yield Warning("vocabulary_mismatch", message, fix)
+    elif len(call.tokenizer) * _PADDED_VOCABULARY < size:
+        message = (
+            f"The tokenizer has {len(call.tokenizer):,} tokens, {call.model.name} knows {size:,}: this looks like "
+            "another model's tokenizer, whose ids mean other words there. Nothing will fail, and nothing will be right."
         )
         yield Warning("vocabulary_mismatch", message, fix)
 

@@ -250,3 +250,11 @@ def test_an_encoder_padded_on_the_left_keeps_its_positions(architecture: str) ->
 def test_a_width_that_pads_nothing_or_too_much_is_refused(minilm: LoadedModel, width: int) -> None:
     with pytest.raises(DemoError, match=r"larger width|reads at most"):
         prove_mask(minilm, ROWS[0], width)
+
+
+def test_on_the_left_the_mask_alone_does_not_keep_the_positions(minilm: LoadedModel) -> None:
+    right, left = prove_mask(minilm, ROWS[0], 64, "right"), prove_mask(minilm, ROWS[0], 64, "left")
+    assert right.ways == ("with attention_mask", "without attention_mask")
+    assert left.ways == ("with attention_mask and its position_ids", *right.ways)
+    assert f"{left.cosine[0]:.3f}" == "1.000"
+    assert left.cosine[1] < 0.999, "BERT counts positions from the first slot, padding or not"

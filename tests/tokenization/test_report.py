@@ -200,3 +200,12 @@ def test_grouping_is_recommended_where_it_saves_a_tenth_of_a_set_that_takes_a_wh
 def test_what_cannot_be_reported_on_gets_a_sentence(lengths: list[int], more: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
         padding_report(lengths, **{"batch_size": 8, **more})
+
+
+def test_a_max_length_that_was_chosen_is_what_is_recommended_with_what_another_would_keep() -> None:
+    lengths = [10] * 90 + [30] * 10
+    chosen = padding_report(lengths, 8, max_length=12, limit=512).recommended
+    assert chosen.max_length == 12
+    assert "keeps 90.0% of the rows whole" in chosen.reason
+    assert "32 would keep all of them" in chosen.reason
+    assert padding_report(lengths, 8, limit=512).recommended.max_length == 32

@@ -153,7 +153,7 @@ def test_two_texts_that_nothing_separates(wordpiece: Any, bpe: Any, byt5: Any) -
 def test_a_missing_pad_token_and_the_choice_of_one(bpe: Any) -> None:
     with pytest.raises(ValueError, match="does not have a padding token"):
         bpe(["a"], padding=True)
-    with pytest.raises(DemoError, match=r"Choose a pad_token from its vocabulary: '<s>' \(bos_token\)"):
+    with pytest.raises(DemoError, match=r"Choose a pad_token from its vocabulary: '<s>' \(its bos_token"):
         said(bpe, ["a"], padding=True)
     with pytest.raises(DemoError, match="'</s>' is not in this tokenizer's vocabulary"):
         said(bpe, ["a"], padding=True, pad_token="</s>")
@@ -203,11 +203,11 @@ def test_text_beyond_what_the_model_reads(wordpiece: Any, bpe: Any) -> None:
     warning = said(wordpiece, ["a", "a " * 600])["too_long"]
     assert (warning.rows, warning.fix) == ((1,), "Set truncation to True and max_length to 512.")
     # The model's positions count more than what the tokenizer says, or does not say.
-    short = ModelFacts("small", 40_000, 4)
+    short = ModelFacts("small", 400, 4)
     assert said(bpe, ["a a a a a"], model=short)["too_long"].message == (
         "Rows longer than the 4 tokens that the model can read: 1."
     )
-    assert said(bpe, ["a a a a a"], model=ModelFacts("endless", 40_000, None)) == {}
+    assert said(bpe, ["a a a a a"], model=ModelFacts("endless", 400, None)) == {}
 
 
 def test_padding_beyond_what_the_model_reads(wordpiece: Any) -> None:
@@ -302,3 +302,11 @@ def test_a_regular_expression_that_never_ends_is_a_sentence() -> None:
     assert not isinstance(caught.value, Exception)
     with pytest.raises(DemoError, match=r"The tokenizer can't do this: .*retry-limit"):
         encode(tokenizer, ["x" * 60], None, Options(), 100)
+
+
+def test_a_vocabulary_far_smaller_than_the_models_belongs_to_another_model() -> None:
+    """Nothing fails, so nothing tells: every id is valid, and means another word."""
+    own, padded, foreign = (ModelFacts("model", len(kind("bpe")) + more, None) for more in (0, 50, 30_000))
+    assert "vocabulary_mismatch" not in said(kind("bpe"), ["a"], model=own)
+    assert "vocabulary_mismatch" not in said(kind("bpe"), ["a"], model=padded), "rounded up for speed"
+    assert "another model's tokenizer" in said(kind("bpe"), ["a"], model=foreign)["vocabulary_mismatch"].message

@@ -8,6 +8,7 @@ import gradio as gr
 
 from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge, uploaded_path
 from hfdemo.errors import DemoError
+from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices, tokenizer_choices
 from hfdemo.models.trained import ALGORITHMS, train_reference
 from hfdemo.ui import html
@@ -85,8 +86,8 @@ def _trainer(endpoints: Endpoints, tokenizer: gr.Dropdown) -> None:
     """A text file in, a tokenizer out, which is chosen at once."""
     gr.HTML(
         html.about(
-            "All three algorithms start from the same text and end with different pieces. It is kept on this machine "
-            "as `tokenizer:<name>`, for this tab. `tokenizer.train_from_iterator(lines, trainer)`"
+            "All three algorithms start from the same text and end with different pieces. What is trained is kept "
+            "under the name that it then has above. `tokenizer.train_from_iterator(lines, trainer)`"
         )
     )
     with gr.Row():
@@ -94,6 +95,7 @@ def _trainer(endpoints: Endpoints, tokenizer: gr.Dropdown) -> None:
         algorithm = gr.Radio(ALGORITHMS, value=ALGORITHMS[1], label="Algorithm")
         vocabulary = gr.Slider(100, 10_000, 1000, step=100, label="Vocabulary", info="most tokens it may have")
         start = gr.Button("Train", variant="primary", min_width=100)
+    trained = gr.HTML()
 
     def train(file: Any, algorithm: str, vocabulary: float) -> Any:
         path = uploaded_path(file)
@@ -101,8 +103,16 @@ def _trainer(endpoints: Endpoints, tokenizer: gr.Dropdown) -> None:
             raise DemoError("There is no text file yet. Choose one on the left, then press Train.")
         reference = str(train_reference(path, algorithm, int(vocabulary), endpoints.settings))
         choices = list(dict.fromkeys([reference, *tokenizer_choices(endpoints.settings)]))
-        return gr.update(choices=choices, value=reference)
+        with endpoints.models.tokenizer(ModelRef.parse(reference)) as made:
+            said = f"`{reference}` has {len(made):,} tokens"
+        if len(made) < vocabulary:
+            said += f", fewer than {vocabulary:,.0f}: a piece has to occur twice to be learned"
+        return gr.update(choices=choices, value=reference), html.about(f"{said}.")
 
     start.click(
-        at_the_edge(train, html.plain), [file, algorithm, vocabulary], tokenizer, api_visibility="private", **HEAVY
+        at_the_edge(train, html.plain),
+        [file, algorithm, vocabulary],
+        [tokenizer, trained],
+        api_visibility="private",
+        **HEAVY,
     )

@@ -21,7 +21,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.snippets import padding_script, tokenization_script
 from hfdemo.tokenization.collating import collations, tensor_error
-from hfdemo.tokenization.encoding import Encoding, Options, encode
+from hfdemo.tokenization.encoding import Encoding, Options, borrowed_pad_token, encode
 from hfdemo.tokenization.measuring import MaskProof, Timing, prove_mask, time_plans
 from hfdemo.tokenization.padding import STRATEGIES, Plan, plan
 from hfdemo.ui import batches, html
@@ -45,6 +45,11 @@ STRATEGIES_LOOK, TENSORS, COLLATE = LOOKS = ("Every strategy", "As tensors", "Co
 PREDICTED = (
     "Predicted is arithmetic: 24·L·d² + 4·L²·d per layer and row of L slots. Measured is this model on this device; "
     "the strategies take turns, so that noise hits all alike."
+)
+
+NO_PAD_TOKEN = (
+    "This tokenizer has no pad token, so what is drawn here can't be done as it is. Name a token of its vocabulary "
+    "under pad_token: the end-of-text token is usual, and the attention mask hides it."
 )
 
 
@@ -139,14 +144,19 @@ def draw(endpoints: Endpoints, look: str, form: Form) -> tuple[str, str]:
             return "", batches.token_rows(encode(tokenizer, texts, pairs, form.options(), settings.max_tokenized))
     found = lab_of(endpoints, form)
     with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
-        if look == COLLATE:
-            architecture = found.reader.architecture if found.reader else None
-            return "", lab.collated(collations(tokenizer, found.rows, architecture))
-        error = tensor_error(tokenizer, found.rows)
+        bare = tokenizer.pad_token is None and not form.pad_token
+        with borrowed_pad_token(tokenizer, form.pad_token or None):
+            if look == COLLATE:
+                architecture = found.reader.architecture if found.reader else None
+                first = found.rows.first(form.batch_size)
+                part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
+                return "", part + lab.collated(collations(tokenizer, first, architecture))
+            error = tensor_error(tokenizer, found.rows)
     costs = [each.cost(found.size) for each in found.plans]
     # That unpadded rows are ragged is what the first drawing shows.
     said = [warning for warning in found.rows.warnings if warning.code != "ragged"]
-    warnings = html.notes(f"{warning.message} {warning.fix}" for warning in said)
+    warnings = html.notes([NO_PAD_TOKEN] if bare else [])
+    warnings += html.notes(f"{warning.message} {warning.fix}" for warning in said)
     drawn = lab.strategies(found.plans, found.rows.rows(), found.side, error)
     return warnings + lab.costs(costs), drawn
 
@@ -172,12 +182,12 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
                 size = gr.Slider(1, 16, 4, step=1, label="Batch size", min_width=140)
                 length = gr.Number(32, label="max_length", info="0: the model's limit", precision=0, min_width=120)
             side = gr.Radio([("as the tokenizer says", ""), "left", "right"], value="", label="padding_side")
+            pad_token = gr.Textbox(label="pad_token", info="for a tokenizer that has none of its own", max_lines=1)
             with gr.Group(visible=False) as tensor_options:
                 padding = gr.Radio(PADDINGS, value=True, label="padding")
                 truncation = gr.Checkbox(False, label="truncation")
                 special = gr.Checkbox(True, label="add_special_tokens")
                 multiple = gr.Number(0, label="pad_to_multiple_of", info="8 or 64 suit some accelerators", precision=0)
-                pad_token = gr.Textbox(label="pad_token", info="for a tokenizer that has none of its own", max_lines=1)
         with gr.Column(scale=7, min_width=320):
             look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
             table = gr.HTML(html.empty("The batches will stand here."))
@@ -312,7 +322,7 @@ def proved(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[Any
         def work(tell: Progress, stop: Event) -> MaskProof:
             loaded = loaded_for(endpoints, ref, tell)
             with endpoints.models.turns.alone():
-                return prove_mask(loaded, min(rows, key=len), width)
+                return prove_mask(loaded, min(rows, key=len), width, found.side)
 
         for said, result in followed(running, request.session_hash, work):
             yield said if result is None else lab.proof(result)

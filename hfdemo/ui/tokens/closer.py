@@ -22,8 +22,8 @@ from hfdemo.ui import html
 from hfdemo.ui.tokens import looks
 
 EXAMPLE_MESSAGE = {"role": "user", "content": "And at low tide?"}
-# The closer looks draw every piece several times.
-LOOKED_AT = MOST_CHARACTERS
+# The closer looks draw every piece several times; a screenful of it is enough to see how it goes.
+LOOKED_AT = min(800, MOST_CHARACTERS)
 SHORTENED = frozenset({"Stages", "Several tokenizers", "Decode"})
 MOST_COMPARED = 8
 
@@ -73,7 +73,14 @@ def _truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str,
 
 def _windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
     most, stride = int(given["max_length"] or 0), int(given["stride"] or 0)
-    return looks.windows(windows(tokenizer, text, pair, most, stride, given["strategy"]), stride)
+    try:
+        return looks.windows(windows(tokenizer, text, pair, most, stride, given["strategy"]), stride)
+    except DemoError as error:
+        if pair is None or given["strategy"] != "longest_first":
+            raise
+        # With a pair that is what the view opens on; the usual way is to slide over the second text.
+        shown = looks.windows(windows(tokenizer, text, pair, most, stride, "only_second"), stride)
+        return html.notes([f"{error} Shown is only_second."]) + shown
 
 
 def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:

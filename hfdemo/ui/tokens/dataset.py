@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api import HEAVY, LIGHT, Endpoints, uploaded_path
-from hfdemo.corpora import EXAMPLE_NAMES, Corpus, longest_texts, read_corpus, text_columns
+from hfdemo.corpora import EXAMPLE_NAMES, Corpus, likely_columns, read_corpus
 from hfdemo.errors import DemoError
 from hfdemo.models.facts import model_facts
 from hfdemo.models.hub import Progress
@@ -90,7 +90,7 @@ def build(
                 pair = gr.Dropdown([NO_COLUMN], value=NO_COLUMN, label="Second text column", min_width=140)
             with gr.Row():
                 size = gr.Number(16, label="Batch size", precision=0, minimum=1, min_width=100)
-                length = gr.Number(0, label="max_length", info="0: none", precision=0, min_width=100)
+                length = gr.Number(0, label="max_length", info="0: the model's limit", precision=0, min_width=100)
             with gr.Row():
                 count = gr.Button("Count", variant="primary", min_width=100)
                 stop = gr.Button("Stop", min_width=70)
@@ -99,7 +99,9 @@ def build(
             view = gr.HTML(html.empty("Histogram, percentiles and the cost of every strategy will stand here."))
             with gr.Row(visible=False) as sending:
                 padding = gr.Dropdown(list(TRAINABLE), value=TRAINABLE[0], label="Padding to train with", min_width=160)
-                cut = gr.Number(0, label="max_length to train with", info="0: none", precision=0, min_width=140)
+                cut = gr.Number(
+                    0, label="max_length to train with", info="0: the model's limit", precision=0, min_width=140
+                )
                 send = gr.Button("Use this in Fine-tune", variant="primary", min_width=170)
             address = gr.HTML()
             kept = gr.State(None)
@@ -135,10 +137,7 @@ def build(
             return html.notes([str(error)]), gr.update(choices=[], value=None), gr.skip()
         table = corpus.whole()
         columns = list(table.columns)
-        try:
-            text, pair = text_columns(columns)
-        except DemoError:  # no name stands out
-            text, pair = longest_texts(table, columns), None
+        text, pair = likely_columns(table)
         about = html.about(f"{len(table):,} rows with the columns {', '.join(columns)}.") + html.notes(corpus.notes)
         return (
             about,
@@ -149,7 +148,7 @@ def build(
     def data_of(*values: Any, progress: Progress | None = None) -> Data:
         text, pair = values[4:6]
         table = corpus_of(*values, progress=progress).whole()
-        first, second = text_columns(list(table.columns), text or None, "" if pair == NO_COLUMN else pair)
+        first, second = likely_columns(table, text or None, "" if pair == NO_COLUMN else pair)
         return Data(list(table[first]), list(table[second]) if second else None)
 
     def report(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -180,6 +179,7 @@ def build(
             found, seconds, tokens = result
             facts = html.facts(
                 [
+                    ("data", path.name if (path := uploaded_path(values[0])) else values[1]),
                     ("rows", f"{found.rows:,}"),
                     ("tokens", f"{tokens:,}"),
                     ("counted in", f"{seconds:.2f} s"),

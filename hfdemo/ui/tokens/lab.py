@@ -14,6 +14,8 @@ from hfdemo.ui.html import about, code, escape, notes, titled
 SHOWN_BATCHES = 12
 SHOWN_ROWS = 8
 SHOWN_SLOTS = 64
+# Cosines that are 1.000 when they are written with three digits.
+SAME = 0.9995
 # More slots than this side by side are too narrow for a line between each two.
 RULED_SLOTS = 150
 
@@ -93,7 +95,7 @@ def costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: st
     least_flops = min((cost.flops for cost in found if cost.flops), default=0)
     times = {timing.strategy: timing for timing in timings}
     fastest = min((timing.median for timing in timings), default=0.0)
-    heads = ["strategy", "slots", "", "padding", "shapes"]
+    heads = ["strategy", "padding", "slots", "", "shapes"]
     heads += ["FLOPs", "predicted"] if least_flops else []
     heads += ["measured", "ms (from, to)"] if times else []
     body = ""
@@ -106,7 +108,7 @@ def costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: st
             f"<div class='hf-cost'><i class='hf-fill hf-first' style='width:{real:.2f}%'></i>"
             f"<i class='hf-fill hf-pad' style='width:{empty:.2f}%'></i></div>"
         )
-        cells = [f"{cost.slots:,}", bar, f"{cost.waste:.1%}", f"{cost.shapes:,}"]
+        cells = [f"{cost.waste:.1%}", f"{cost.slots:,}", bar, f"{cost.shapes:,}"]
         if least_flops:
             cells += [flops(cost.flops), f"×{cost.flops / least_flops:.2f}"] if cost.flops else ["–", "–"]
         if times:
@@ -114,10 +116,10 @@ def costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: st
             cells += (
                 [f"×{timing.median / fastest:.2f}", _spread(timing)] if timing is not None and fastest else ["–", "–"]
             )
-        columns = "".join(f"<td{'' if index == 1 else NUMBER}>{cell}</td>" for index, cell in enumerate(cells))
+        columns = "".join(f"<td{'' if index == 2 else NUMBER}>{cell}</td>" for index, cell in enumerate(cells))
         body += f"<tr><td>{name}</td>{columns}</tr>"
-    titles = "".join(f"<th{'' if index in (0, 2) else NUMBER}>{each}</th>" for index, each in enumerate(heads))
-    return f"<div class='hf-scroll'><table class='hf-table hf-costs'><tr>{titles}</tr>{body}</table></div>"
+    titles = "".join(f"<th{'' if index in (0, 3) else NUMBER}>{each}</th>" for index, each in enumerate(heads))
+    return f"<div class='hf-scroll' tabindex='0'><table class='hf-table hf-costs'><tr>{titles}</tr>{body}</table></div>"
 
 
 NUMBER = " class='hf-number'"
@@ -167,27 +169,33 @@ def _grid(tensor: Tensor) -> str:
 
 def proof(found: MaskProof) -> str:
     """What a model makes of padding when it is told about it, and when it is not."""
-    masked, unmasked = found.logits_drift
+    cosines = dict(zip(found.ways, found.cosine, strict=True))
+    told, untold = cosines["with attention_mask"], cosines["without attention_mask"]
     verdict = f"{found.length} tokens, padded to {found.width} slots. "
-    if found.cosine[0] > 0.9995:
+    if told > SAME:
+        verdict += f"With the mask the first token's vector is what it is without padding (cosine {told:.3f}). "
+    elif found.cosine[0] > SAME:
         verdict += (
-            f"With the mask the first token's vector is what it is without padding (cosine {found.cosine[0]:.3f}). "
-            f"Without it, attention goes to padding as if it were text: cosine {found.cosine[1]:.3f}, and the output "
-            f"moves by {unmasked:.3g}."
+            f"Padded on the left the mask is not enough (cosine {told:.3f}): this model counts positions from the "
+            "first slot on. Give it position_ids counted from the mask, as generate does, or pad on the right. "
         )
     else:
-        verdict += f"Even with the mask the first token's vector changes (cosine {found.cosine[0]:.3f})."
+        verdict += f"Even with the mask the first token's vector changes (cosine {told:.3f}). "
+    verdict += (
+        f"Without the mask, attention goes to padding as if it were text: cosine {untold:.3f}, and the output moves by "
+        f"{found.logits_drift[-1]:.3g}."
+        if untold <= SAME
+        else "This model looks back only, so padding behind the text changes nothing even without the mask."
+    )
     rows = "".join(
-        f"<tr><td>{name}</td><td class='hf-number'>{cosine:.3f}</td><td>{_likeness(cosine)}</td>"
-        f"<td class='hf-number'>{drift:.2e}</td></tr>"
-        for name, cosine, drift in zip(
-            ("with attention_mask", "without attention_mask"), found.cosine, (masked, unmasked), strict=True
-        )
+        f"<tr><td>{escape(way)}</td><td class='hf-number'>{drift:.2e}</td><td class='hf-number'>{cosine:.3f}</td>"
+        f"<td>{_likeness(cosine)}</td></tr>"
+        for way, drift, cosine in zip(found.ways, found.logits_drift, found.cosine, strict=True)
     )
     return (
-        f"<p>{escape(verdict)}</p><div class='hf-scroll'><table class='hf-table hf-costs'>"
-        f"<tr><th>against the row alone</th><th class='hf-number'>cosine of the first token</th><th></th>"
-        f"<th class='hf-number'>largest change of {escape(found.output)}</th></tr>{rows}</table></div>"
+        f"<p>{escape(verdict)}</p><div class='hf-scroll' tabindex='0'><table class='hf-table hf-proof'>"
+        f"<tr><th>against the row alone</th><th class='hf-number'>largest change of {escape(found.output)}</th>"
+        f"<th class='hf-number'>cosine of the first token</th><th></th></tr>{rows}</table></div>"
     )
 
 

@@ -151,7 +151,10 @@ def _kinds(cell: Cell, before: Cell | None) -> Iterable[str]:
 def chat(found: Rendered, prompt: str) -> str:
     """The rendered string, in which `prompt` at the end is what add_generation_prompt added, and its tokens."""
     borrowed = (
-        [f"This tokenizer has no chat template of its own. The plain {found.borrowed} form is shown instead."]
+        [
+            f"This tokenizer has no chat template of its own. The plain {found.borrowed} form is shown instead; its "
+            "markers are no special tokens here, so they fall into ordinary pieces that the model never learned."
+        ]
         if found.borrowed
         else []
     )

@@ -102,7 +102,8 @@ ins.hf-shared:not(.hf-piece) { background: color-mix(in srgb, var(--hf-bar) 25%,
 .hf-costs td { vertical-align: middle; }
 .hf-costs td .hf-cost { min-width: 84px; }
 .hf-table.hf-costs { width: 100%; }
-.hf-costs th:nth-child(3) { width: 40%; }
+.hf-costs th:empty, .hf-proof th:empty { width: 40%; }
+.hf-proof td .hf-cost { min-width: 84px; }
 .hf-cost { display: flex; height: 12px; width: 100%; }
 .hf-ids td { font-variant-numeric: tabular-nums; }
 :root { --hf-slot-first: #3b82f6; --hf-slot-second: #ea7317; --hf-slot-special: #7c3aed; }

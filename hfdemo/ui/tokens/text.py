@@ -72,7 +72,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
     with gr.Row(visible=False) as for_word:
         word = gr.Textbox(WORD, label="Word", info="its first word is taken apart", max_lines=1)
     with gr.Row(visible=False) as for_cutting:
-        max_length = gr.Number(12, label="max_length", info="special tokens included", precision=0)
+        max_length = gr.Number(16, label="max_length", info="special tokens included", precision=0)
         stride = gr.Number(3, label="stride", info="tokens that neighbours share", precision=0, visible=False)
         strategy = gr.Radio(STRATEGIES, value=STRATEGIES[0], label="truncation", visible=False)
     with gr.Column(visible=False) as for_chat:

@@ -104,12 +104,22 @@ def test_collated_tensors_are_shown_with_shape_and_type_and_errors_as_what_they_
 
 
 def test_the_proof_says_what_the_mask_changes() -> None:
-    made = text_of(lab.proof(MaskProof("logits", 5, 64, (1e-7, 0.81), (1.0, 0.743))))
+    ways = ("with attention_mask", "without attention_mask")
+    made = text_of(lab.proof(MaskProof("logits", 5, 64, ways, (1e-7, 0.81), (1.0, 0.743))))
     assert "1.000" in made
     assert "0.743" in made
     assert "moves by 0.81" in made
-    odd = text_of(lab.proof(MaskProof("logits", 5, 64, (0.3, 0.81), (0.95, 0.743))))
+    odd = text_of(lab.proof(MaskProof("logits", 5, 64, ways, (0.3, 0.81), (0.95, 0.743))))
     assert "Even with the mask" in odd
+    causal = text_of(lab.proof(MaskProof("logits", 5, 64, ways, (0.0, 0.0), (1.0, 1.0))))
+    assert "looks back only" in causal
+
+
+def test_on_the_left_the_proof_tells_the_mask_from_the_positions() -> None:
+    ways = ("with attention_mask and its position_ids", "with attention_mask", "without attention_mask")
+    made = text_of(lab.proof(MaskProof("logits", 5, 64, ways, (1e-7, 0.5, 0.9), (1.0, 0.91, 0.74))))
+    assert "the mask is not enough (cosine 0.910)" in made
+    assert "pad on the right" in made
 
 
 def test_the_table_can_be_copied_with_its_seconds() -> None:

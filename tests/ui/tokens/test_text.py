@@ -88,7 +88,7 @@ def test_every_look_draws_or_says_why_it_can_not(endpoints: Endpoints, look: str
 
 def test_a_long_text_is_looked_at_in_part_and_that_is_said(endpoints: Endpoints) -> None:
     made, _ = closer_look(endpoints, "Stages", given("embedded:minilm", text=TEXT * 100))
-    assert "the first 2,000 characters" in made
+    assert "the first 800 characters" in made
 
 
 def test_messages_that_are_no_json_and_a_tokenizer_that_is_not_there_are_said(endpoints: Endpoints) -> None:
