@@ -204,11 +204,11 @@ def _overlapping(encoding: Encoding, slide: int, stride: int, side: str) -> list
         slots = [slot for slot, sequence in enumerate(columns["sequence_ids"][row]) if sequence == slide]
         if side == "left":
             slots.reverse()
-        # Not the start: some post-processors move that of a row's first token.
-        keys = [(columns["offset_mapping"][row][slot][1], columns["input_ids"][row][slot]) for slot in slots]
-        most = min(stride, len(before), len(keys))
-        shared = next(size for size in range(most, -1, -1) if before[len(before) - size :] == keys[:size])
+        # By their ids alone: some post-processors move the offsets of a row's first and last tokens.
+        ids = [columns["input_ids"][row][slot] for slot in slots]
+        most = min(stride, len(before), len(ids))
+        shared = next(size for size in range(most, -1, -1) if before[len(before) - size :] == ids[:size])
         again = set(slots[:shared])
         found.append(Window(tuple(cells), tuple(slot in again for slot in range(len(cells)))))
-        before = keys
+        before = ids
     return found

@@ -181,12 +181,13 @@ def test_a_hundred_thousand_characters_leave_the_page_responsive(browser: Browse
     seconds = time.monotonic() - started
     assert seconds < 10, f"typed to drawn took {seconds:.1f} s"
     assert page.evaluate("document.querySelectorAll('.hf-linked *').length") < 5000, "one page of it is drawn"
-    # The browser itself is free: a frame is drawn at once.
-    frame = page.evaluate(
-        "new Promise(done => {const at = performance.now();"
-        "requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - at)))})"
+    # The browser itself is free: of a few frames at least one is drawn at once, whatever else this machine does.
+    frames = page.evaluate(
+        "(async () => {const all = []; for (let turn = 0; turn < 8; turn++) {const at = performance.now();"
+        "await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));"
+        "all.push(performance.now() - at)} return all})()"
     )
-    assert frame < 500
+    assert min(frames) < 200, frames
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text(re.compile("page 2 of"))).to_be_visible(timeout=PATIENT)
     page.close()

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
@@ -150,6 +150,7 @@ def test_a_text_that_fits_is_one_window_whatever_the_stride() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example("bpe", "0 00\x80\x80", 4, 1, "left")
 @given(
     st.sampled_from(["wordpiece", "bpe", "unigram"]),
     TEXTS,
