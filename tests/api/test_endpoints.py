@@ -99,7 +99,9 @@ def test_tokenize_tells_what_the_tokenizer_keeps_to_itself(client: Client) -> No
     assert codes(texts="a [SEP] b") == ["special_in_text"]
     assert codes(texts="a [SEP] b", split_special_tokens=True) == []
     assert codes(texts="a", tokenizer="tokenizer:unigram", truncation=True) == ["truncation_ignored"]
-    assert codes(texts="a", model="embedded:minilm", tokenizer="tokenizer:bytes") == ["no_offsets"]
+    assert codes(texts="a", tokenizer="tokenizer:bytes") == ["no_offsets"]
+    foreign = codes(texts="a", model="embedded:minilm", tokenizer="tokenizer:bytes")
+    assert foreign == ["no_offsets", "vocabulary_mismatch"]
     borrowed = codes(texts=["a", "b c d e f g"], tokenizer="tokenizer:bpe", padding=True, pad_token="<|endoftext|>")
     assert borrowed == ["pad_token_borrowed"]
 
