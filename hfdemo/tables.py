@@ -1,65 +1,167 @@
-"""A CSV file as a table of texts, read by rules that change no cell."""
+"""A CSV file as a table of texts, read by rules that change no cell, and what every reader of tables shares."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from hfdemo.errors import DataError
 
+DELIMITERS = ",;\t|"
+_SNIFFED = 50  # rows that are looked at to find the delimiter
+_LONE = "\x1f"  # ASCII's own unit separator: commas in a lone column are part of its texts
+_BINARY = (b"PK\x03\x04", b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"\x1f\x8b")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A row that is in no table because it doesn't fit: `row` counts from 1 under the header, `split` may be ""."""
+
+    split: str
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One file as a table of texts, whose index is the row's number in the file less one.
+
+    `refused` are the rows that the table lacks, and `reading` says how the file was understood.
+    """
+
+    table: pd.DataFrame
+    refused: tuple[Refused, ...] = ()
+    reading: str = ""
+
 
 def read_table(path: Path, *, lone_column: bool = False) -> pd.DataFrame:
-    """The CSV (or TSV) file at `path` as a table of texts: "NA" stays "NA", an empty cell is "".
-
-    The encoding is UTF-8, else Windows-1252; the delimiter is the one of , ; tab | that the header has most of. With
-    `lone_column` a header without any of them names the only column, and every line is one cell of it.
+    """As `read_csv`, but with no row refused.
 
     Raises:
-        DataError: missing, empty, not text, no rows, or rows that don't fit the header.
+        DataError: as there, or rows that don't fit the header.
+    """
+    sheet = read_csv(path, lone_column=lone_column)
+    for row in sheet.refused:
+        raise DataError(f"{path.name}, row {row.row}: {row.reason}.")
+    return sheet.table
+
+
+def read_csv(path: Path, *, lone_column: bool = False) -> Sheet:
+    """The CSV (or TSV) file at `path` as a table of texts: "NA" stays "NA", an empty cell is "".
+
+    The delimiter is the one of , ; tab | by which most of the first rows have as many cells as the header, and of
+    several the one that makes most. With `lone_column` a header without any of them names the only column, and every
+    line is one cell of it.
+
+    Raises:
+        DataError: missing, empty, not text, or no rows that fit the header.
+    """
+    text, encoding = decode(path, "CSV")
+    text = text.lstrip("\r\n")
+    header = next(iter(text.splitlines()), "")
+    delimiter = _delimiter(text, path.suffix.lower())
+    if delimiter is None and (not lone_column or len(text.splitlines()) == 1):
+        raise DataError(
+            f"{path.name} is not a CSV file with columns: its first line is {header[:80]!r}. "
+            "A text column and a label column are needed."
+        )
+    names = {"\t": "tabs", None: "one column"}
+    between = names.get(delimiter, f"`{delimiter}`")
+    table, refused = _rows_of(path.name, text, delimiter or _LONE)
+    return Sheet(table, refused, f"{encoding}, {between}" + (" between the cells" if delimiter else ""))
+
+
+def decode(path: Path, kind: str) -> tuple[str, str]:
+    """The text in the file at `path` and the name of its encoding: UTF-8, UTF-16 by its mark, else Windows-1252.
+
+    Raises:
+        DataError: missing, empty or binary; the sentence calls what was expected a `kind` file.
     """
     if not path.is_file():
         raise DataError(f"There is no file {path.name!r}.")
     raw = path.read_bytes()
     if not raw.strip():
-        raise DataError(f"{path.name} is empty. Give a CSV file with a header line and rows.")
-    if b"\0" in raw or raw.startswith((b"PK", b"%PDF", b"\x89PNG", b"\xff\xd8")):
-        raise DataError(f"{path.name} is not a CSV file: it holds binary data. Save it as CSV (UTF-8) first.")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", errors="replace")
-    text = text.lstrip("\r\n")
-    header = text.splitlines()[0]
-    delimiter = max(",;\t|", key=header.count)
-    if not header.count(delimiter) and lone_column:
-        delimiter = "\x1f"  # ASCII's own unit separator: commas in a lone column are part of its texts
-    elif not header.count(delimiter):
-        raise DataError(
-            f"{path.name} is not a CSV file with columns: its first line is {header[:80]!r}. "
-            "A text column and a label column are needed."
-        )
-    return _rows_of(path.name, text, delimiter)
+        raise DataError(f"{path.name} is empty. Give a {kind} file with rows.")
+    wide = raw.startswith(_UTF16)
+    if (b"\0" in raw and not wide) or raw.startswith(_BINARY):
+        raise DataError(f"{path.name} is not a {kind} file: it holds binary data. Save it as {kind} (UTF-8) first.")
+    # The last one has a character for every byte, so that none is lost.
+    for codec, name in (("utf-8-sig", "UTF-8"), ("cp1252", "Windows-1252"), ("latin-1", "Latin-1")):
+        try:
+            text = raw.decode("utf-16" if wide else codec)
+        except UnicodeDecodeError:
+            if wide:
+                raise DataError(f"{path.name} begins as UTF-16, but is not. Save it as UTF-8.") from None
+            continue
+        return text, "UTF-16" if wide else name
+    raise AssertionError("Latin-1 decodes everything")
 
 
-def _rows_of(name: str, text: str, delimiter: str) -> pd.DataFrame:
+def cell_text(value: Any) -> str:
+    """A value as a cell: a text as it is, "" for None, lists and dicts as JSON, `str` of everything else."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def listed(numbers: Sequence[int], most: int = 5) -> str:
+    """Row numbers in words: "row 3", "rows 3, 5 and 8", "rows 1, 2, 3, 4, 5 and 7 more"."""
+    first, more = [str(number) for number in numbers[:most]], len(numbers) - most
+    last = f"{more:,} more" if more > 0 else first.pop() if len(first) > 1 else ""
+    return f"row{'s' if len(numbers) > 1 else ''} {', '.join(first)}{f' and {last}' if last else ''}"
+
+
+def _delimiter(text: str, suffix: str) -> str | None:
+    """What stands between the cells; None where nothing parts the header."""
+    if suffix == ".tsv" and "\t" in text.partition("\n")[0]:
+        return "\t"
+    fitting = {}
+    for each in DELIMITERS:
+        rows: list[list[str]] = []
+        with contextlib.suppress(csv.Error):
+            rows.extend(filter(None, islice(csv.reader(io.StringIO(text, newline=""), delimiter=each), _SNIFFED)))
+        if rows and len(rows[0]) > 1:
+            fitting[each] = (sum(len(row) == len(rows[0]) for row in rows), len(rows[0]))
+    return max(fitting, key=lambda each: fitting[each]) if fitting else None
+
+
+def _rows_of(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tuple[Refused, ...]]:
     try:
         # Not splitlines(): that would also break rows at form feeds and at Unicode's own line separators.
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     except csv.Error as error:
         raise DataError(f"{name} can't be read as CSV: {error}. Look for a quote that is never closed.") from error
-    header = [column.strip() for column in rows[0]]
+    header = [column.strip() or f"column {number}" for number, column in enumerate(rows[0], start=1)]
     twice = sorted({column for column in header if header.count(column) > 1})
     if twice:
         raise DataError(f"{name} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
     if len(rows) == 1:
         raise DataError(f"{name} has a header ({', '.join(header)}) but no rows. Add some.")
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(header):
-            raise DataError(
-                f"{name}, row {number}: {len(row)} cells where the header has {len(header)}. "
-                "Put texts that hold the delimiter or a line break in quotes."
-            )
-    return pd.DataFrame(rows[1:], columns=header, dtype=str)
+    wrong = {number: len(row) for number, row in enumerate(rows[1:]) if len(row) != len(header)}
+    refused = tuple(
+        Refused(
+            "",
+            number + 1,
+            f"{cells} {'cell' if cells == 1 else 'cells'} where the header has {len(header)}: put texts that hold the "
+            "delimiter or a line break in quotes",
+        )
+        for number, cells in wrong.items()
+    )
+    if len(refused) == len(rows) - 1:
+        raise DataError(f"{name} has no row that fits its header; row 1: {refused[0].reason}.")
+    kept = [number for number in range(len(rows) - 1) if number not in wrong]
+    return pd.DataFrame([rows[number + 1] for number in kept], columns=header, index=kept, dtype=str), refused

@@ -20,10 +20,19 @@ CSV = b'text,label\nNA,007\n"a, b",1.0\n'
 
 
 def parquet(rows: Mapping[str, list[Any]], labels: list[str]) -> bytes:
-    from datasets import ClassLabel, Dataset
+    from datasets import ClassLabel, Dataset, Image, List
 
     buffer = io.BytesIO()
-    Dataset.from_dict(dict(rows)).cast_column("label", ClassLabel(names=labels)).to_parquet(buffer)
+    made = Dataset.from_dict(dict(rows)).cast_column("label", ClassLabel(names=labels))
+    if "tags" in rows:
+        made = made.cast_column("tags", List(ClassLabel(names=labels))).cast_column("picture", Image())
+    made.to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def parquet_of_bytes() -> bytes:
+    buffer = io.BytesIO()
+    pd.DataFrame({"raw": [b"1", b"2"]}).to_parquet(buffer)
     return buffer.getvalue()
 
 
@@ -38,7 +47,10 @@ def hub() -> Iterator[str]:
         "sentence": ["good", None],
         "label": [1, -1],
         "when": [1.5, None],
-        "words": [["a"], ["b"]],
+        "words": [["a"], ["ä", None]],
+        "deep": [{"n": 1}, None],
+        "tags": [[1, 0], None],
+        "picture": [None, None],
     }
     typed = parquet(rows, ["negative", "positive"])
     small = {split: f"small/{split}-*" for split in ("training", "dev", "unsupervised")}
@@ -71,7 +83,7 @@ def hub() -> Iterator[str]:
             "datasets/owner/broken": Repo({"train.parquet": b"no parquet"}),
             "datasets/owner/miswritten": described({"configs": [{"name": "no config_name"}]}, {"train.csv": CSV}),
             "datasets/owner/ignored": Repo({".hidden/train.csv": CSV}),
-            "datasets/owner/lists": Repo({"train.jsonl": b'{"words": ["a", "b"]}\n'}),
+            "datasets/owner/media": Repo({"train.parquet": parquet_of_bytes()}),
             "datasets/owner/gated": Repo({"train.csv": CSV}, gated=True),
             "datasets/owner/hidden": Repo(status=403, code="GatedRepo"),
             "datasets/owner/down": Repo(status=500),
@@ -86,7 +98,7 @@ ASKED = (
     *("owner/classes", "owner/lines", "owner/outside", "owner/odd", "owner/odd||spring"),
     *("owner/converted@refs/convert/parquet", "owner/converted@refs/convert/parquet|big"),
     *(f"owner/{name}" for name in ("gated", "hidden", "none", "down", "script", "pictures", "broken")),
-    *(f"owner/{name}" for name in ("miswritten", "ignored", "lists")),
+    *(f"owner/{name}" for name in ("miswritten", "ignored", "media")),
 )
 
 
@@ -102,16 +114,23 @@ AS_IT_STANDS = {"text": ["NA", "a, b"], "label": ["007", "1.0"]}
 
 def test_values_of_every_kind_become_texts_and_what_is_left_out_is_said(answers: dict[str, Any]) -> None:
     typed = answers["owner/configured|small"]
-    rows = {"sentence": ["good", ""], "label": ["positive", ""], "when": ["1.5", ""]}
+    rows = {
+        "sentence": ["good", ""],
+        "label": ["positive", ""],
+        "when": ["1.5", ""],
+        "words": ['["a"]', '["ä", null]'],
+        "deep": ['{"n": 1}', ""],
+        "tags": ['["positive", "negative"]', ""],
+    }
     assert typed["tables"] == {"train": rows, "validation": rows}
     assert "unsupervised" in typed["notes"][0]
-    assert "left out: words" in typed["notes"][1]
+    assert "media were left out: picture" in typed["notes"][1]
     assert answers["owner/plain"] == {
         "tables": {"train": AS_IT_STANDS, "test": {"text": ["fine"], "label": ["x, y"]}},
         "notes": [],
     }
     assert answers["owner/classes"]["tables"]["train"]["label"] == ["yes", "no"]
-    assert answers["owner/lines"]["tables"] == {"train": {"text": ["hi"], "n": ["1"]}}
+    assert answers["owner/lines"]["tables"] == {"train": {"text": ["hi"], "n": ["1"], "deep": ["{}"]}}
 
 
 def test_a_config_and_a_split_can_be_asked_for(answers: dict[str, Any]) -> None:
@@ -149,7 +168,7 @@ def test_each_refusal_of_the_hub_says_what_to_do(hub: str, answers: dict[str, An
     assert "The split train of owner/broken can't be read" in answers["owner/broken"]
     assert "The description of owner/miswritten can't be read" in answers["owner/miswritten"]
     assert "The folder of owner/ignored can't be read" in answers["owner/ignored"]
-    assert "no rows with plain values" in answers["owner/lists"]
+    assert "no rows of texts, numbers or lists" in answers["owner/media"]
     assert "no revision 'v9'" in answers["owner/plain@v9"]
 
 
@@ -189,7 +208,7 @@ def test_only_so_many_rows_and_bytes_are_read(tmp_path: Path, monkeypatch: pytes
         corpora._check_files(ModelRef("hub", "owner/many"), {"a.csv": 30_001}, ["a.csv"], public=True)
 
 
-@pytest.mark.parametrize("name", ["a b", "run:x", "embedded:minilm", "owner/name/more", ""])
+@pytest.mark.parametrize("name", ["a b", "embedded:minilm", "owner/name/more", ""])
 def test_what_names_no_data_set_is_told_what_does(settings: Settings, name: str) -> None:
     with pytest.raises(DataError, match=r"names no data set.*tickets, paraphrases.*Hub id"):
         read_tables(name, settings)

@@ -1,11 +1,16 @@
 """A CSV file is read so that no cell of it changes, and what can't be read gets a sentence."""
 
+import csv
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
-from hfdemo.tables import read_table
+from hfdemo.tables import Refused, cell_text, listed, read_csv, read_table
 from tests.finetuning.test_dataset import write
 
 
@@ -18,8 +23,11 @@ from tests.finetuning.test_dataset import write
         ("just a line\nand another\n", "not a CSV file with columns"),
         (b"PK\x03\x04zipped", "not a CSV file: it holds binary"),
         (b"\x89PNG\r\n\x1a\n\0\0", "not a CSV file: it holds binary"),
-        ("text,label\na,b\nc\n", "row 2: 1 cells where the header has 2"),
+        ("text,label\na,b\nc\n", "row 2: 1 cell where the header has 2"),
         ("text,text\na,b\n", "more than once"),
+        ("text,label\na\nb,c,d\n", "no row that fits its header"),
+        (b"PAR1\x15\x04", "not a CSV file: it holds binary"),
+        (b"\xff\xfea", "begins as UTF-16"),
     ],
 )
 def test_a_file_that_is_no_table_gets_a_sentence(tmp_path: Path, content: str | bytes, said: str) -> None:
@@ -49,11 +57,77 @@ def test_a_quote_that_is_never_closed_gets_a_sentence(tmp_path: Path) -> None:
         ("text\tlabel\nköstlich\tgut\n", "köstlich"),
         ("﻿text,label\nköstlich,gut\n", "köstlich"),
         ("text,label\nköstlich,gut\n".encode("latin-1"), "köstlich"),
+        ("text\tlabel\nköstlich\tgut\n".encode("utf-16"), "köstlich"),
+        (b"text,label\na\x81b,gut\n", "a\x81b"),
+        ('text;"a, b, c"\nköstlich;gut\n', "köstlich"),
     ],
-    ids=["semicolon", "tab", "byte order mark", "latin-1"],
+    ids=["semicolon", "tab", "byte order mark", "latin-1", "utf-16", "no byte is lost", "commas in quotes"],
 )
 def test_delimiter_and_encoding_are_found_out(tmp_path: Path, content: str | bytes, expected: str) -> None:
     assert read_table(write(tmp_path, content))["text"].tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("content", "reading"),
+    [
+        ("text;label\na;b\n", "UTF-8, `;` between the cells"),
+        ("text\tlabel\nä\tb\n".encode("latin-1"), "Windows-1252, tabs between the cells"),
+        ("text\na\n", "UTF-8, one column"),
+    ],
+)
+def test_how_a_file_was_read_is_said(tmp_path: Path, content: str | bytes, reading: str) -> None:
+    assert read_csv(write(tmp_path, content), lone_column=True).reading == reading
+
+
+def test_a_file_called_tsv_is_parted_by_its_tabs(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "text, long, longer\tlabel\na\tb\n", "data.tsv"))
+    assert list(table.columns) == ["text, long, longer", "label"]
+
+
+def test_rows_that_do_not_fit_are_told_apart_by_their_number_and_the_others_keep_theirs(tmp_path: Path) -> None:
+    sheet = read_csv(write(tmp_path, "text,label\na,b\nc\n\nd,e,f\ng,h\n"))
+    assert sheet.table["text"].to_dict() == {0: "a", 3: "g"}
+    advice = ": put texts that hold the delimiter or a line break in quotes"
+    assert sheet.refused == (
+        Refused("", 2, f"1 cell where the header has 2{advice}"),
+        Refused("", 3, f"3 cells where the header has 2{advice}"),
+    )
+
+
+def test_a_column_without_a_name_gets_one(tmp_path: Path) -> None:
+    assert list(read_table(write(tmp_path, ",text\n0,a\n")).columns) == ["column 1", "text"]
+
+
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+
+
+@given(rows=st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8), delimiter=st.sampled_from(",;\t|"))
+def test_every_cell_comes_out_as_it_went_in(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], delimiter: str
+) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows([("text", "label"), *rows])
+    table = read_table(write(tmp_path_factory.mktemp("cells"), file.getvalue()))
+    assert list(table.itertuples(index=False, name=None)) == rows
+
+
+@given(rows=st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4), min_size=1, max_size=12))
+def test_no_row_vanishes(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
+    content = "text,label\nx,y\n" + "".join(",".join(row) + "\n" for row in rows)
+    sheet = read_csv(write(tmp_path_factory.mktemp("rows"), content))
+    numbers = [index + 1 for index in sheet.table.index] + [row.row for row in sheet.refused]
+    assert sorted(numbers) == list(range(1, len(rows) + 2))
+
+
+def test_values_become_cells() -> None:
+    values: tuple[Any, ...] = ("007", None, 1.5, True, ["ä", 1, None], {"a": []})
+    assert [cell_text(value) for value in values] == ["007", "", "1.5", "True", '["ä", 1, null]', '{"a": []}']
+
+
+def test_row_numbers_are_said_in_words() -> None:
+    assert [listed(rows) for rows in ([3], [3, 1200], [1, 2, 3, 4, 5, 6, 7])] == [
+        "row 3", "rows 3 and 1200", "rows 1, 2, 3, 4, 5 and 2 more"
+    ]  # fmt: skip
 
 
 def test_a_lone_column_is_allowed_where_it_is_asked_for_and_its_commas_are_kept(tmp_path: Path) -> None:

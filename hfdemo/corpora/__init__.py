@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from hfdemo.corpora.folders import read_folder
+from hfdemo.corpora.formats import read_file
 from hfdemo.corpora.hub import from_hub
-from hfdemo.corpora.splits import SPLIT_ALIASES, SPLITS, named_split
+from hfdemo.corpora.splits import SPLIT_ALIASES, named_split
 from hfdemo.errors import DataError, ModelError
 from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tables import read_table
+from hfdemo.tables import Refused, Sheet
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXAMPLE_NAMES = ("tickets", "paraphrases")
+
+_RUN = re.compile(r"run:(.*)", re.DOTALL)
+_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
 TEXT_NAMES = (
     *("text", "sentence1", "sentence", "message", "content", "body", "review"),
@@ -28,10 +34,16 @@ PAIR_NAMES = {"sentence1": "sentence2", "text": "text_pair", "premise": "hypothe
 
 @dataclass(frozen=True)
 class Corpus:
-    """Tables by split name (one that is not split yet is under ""), and in `notes` what of the data was left out."""
+    """Tables by split name (one that is not split yet is under ""), and in `notes` what of the data was left out.
+
+    The index of a table that comes from files is the row's number in its file less one. `reading` says how the files
+    were understood, and `refused` are the rows that fit no table.
+    """
 
     tables: dict[str, pd.DataFrame]
     notes: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    reading: str = ""
 
     def whole(self) -> pd.DataFrame:
         """All splits below each other; a cell that one of them has no column for is ""."""
@@ -41,8 +53,15 @@ class Corpus:
 def read_tables(
     dataset: str, settings: Settings, file: Path | None = None, config: str | None = None, split: str | None = None
 ) -> dict[str, pd.DataFrame]:
-    """The tables of a data set by split name; see `read_corpus`."""
-    return read_corpus(dataset, settings, file, config, split).tables
+    """The tables of a data set by split name; see `read_corpus`.
+
+    Raises:
+        DataError: as there, or a row doesn't fit.
+    """
+    corpus = read_corpus(dataset, settings, file, config, split)
+    for row in corpus.refused:
+        raise DataError(f"{row.split.capitalize() + ' row' if row.split else 'Row'} {row.row}: {row.reason}.")
+    return corpus.tables
 
 
 def read_corpus(
@@ -52,33 +71,46 @@ def read_corpus(
     config: str | None = None,
     split: str | None = None,
     progress: Progress | None = None,
+    wanted_splits: Sequence[str] = (),
 ) -> Corpus:
-    """A data set: `file` (an upload) wins over `dataset`, an example's name, a path or a Hub id.
+    """A data set: `file` (an upload) wins over `dataset`: an example's name, `run:<id>`, a path or a Hub id.
 
-    Every cell is a text: as it stands in a CSV file; on the Hub the name of a class (an unlabelled row's is ""), "" for
-    None and `str` of other values, while columns of lists, dicts, pictures or sound are left out. Of a Hub data set a
-    bounded number of rows a split is read. `config` is for Hub data sets that have several; `split` asks for one alone.
+    A path is a file (see `formats`) or a folder of them (see `folders`); `run:<id>` is the data that a run was trained
+    on. Every cell is a text: as it stands in a CSV file; else the name of a class (an unlabelled row's is ""), "" for
+    None, lists and dicts as JSON, and `str` of other values, while columns of pictures or sound are left out. Of a Hub
+    data set a bounded number of rows a split is read. `config` is for Hub data sets that have several; `split` asks for
+    one split alone, `wanted_splits` for several of a Hub data set by their own names.
 
     Raises:
         DataError: there is no such data set, config or split, or it can't be read or reached.
     """
-    if file is None and dataset not in EXAMPLE_NAMES and not dataset.startswith(("/", "./", "../", "~")):
-        found = from_hub(_hub_ref(dataset), settings.public, config, split, progress)
+    run = _RUN.match(dataset) if file is None else None
+    if file is None and not run and dataset not in EXAMPLE_NAMES and not dataset.startswith(("/", "./", "../", "~")):
+        found = from_hub(_hub_ref(dataset), settings.public, config, split, progress, wanted_splits)
         if found is None:
             raise DataError(
                 f"{dataset!r} is no example, and the Hub, where it may be, can't be reached from here. Take an example "
-                f"({', '.join(EXAMPLE_NAMES)}) or upload a CSV file."
+                f"({', '.join(EXAMPLE_NAMES)}) or upload a file."
             )
         return Corpus(*found)
     if config:
         raise DataError(f"Only data sets of the Hub have configs, so there is no {config!r}. Leave the config out.")
+    notes: tuple[str, ...] = ()
     if file is not None:
-        tables = {"": read_table(file)}
+        sheets: Mapping[str, Sheet] = {"": read_file(file)}
+    elif run:
+        sheets = _of_run(run[1], settings)
     elif dataset in EXAMPLE_NAMES:
-        tables = {"": read_table(EXAMPLES / f"{dataset}.csv")}
+        sheets = {"": read_file(EXAMPLES / f"{dataset}.csv")}
     else:
-        tables = _from_path(dataset, settings)
-    return Corpus(_one_split(tables, split) if split else tables)
+        sheets, notes = _from_path(dataset, settings)
+    refused = tuple(row for sheet in sheets.values() for row in sheet.refused)
+    if refused:
+        first, count = refused[0], len(refused)
+        notes += (f"{count:,} {'row' if count == 1 else 'rows'} can't be read. Row {first.row}: {first.reason}.",)
+    tables = {name: sheet.table for name, sheet in sheets.items()}
+    reading = "; ".join(dict.fromkeys(sheet.reading for sheet in sheets.values()))
+    return Corpus(_one_split(tables, split) if split else tables, notes, refused, reading)
 
 
 def likely_text(columns: Sequence[str]) -> str | None:
@@ -131,16 +163,23 @@ def text_columns(
     return text, (likely_pair(text, columns) if asked_pair is None else asked_pair) or None
 
 
-def _from_path(dataset: str, settings: Settings) -> dict[str, pd.DataFrame]:
+def _from_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], tuple[str, ...]]:
     if settings.public:
         raise DataError("This is a shared server: it reads no local paths. Upload the file instead.")
     path = Path(dataset).expanduser()
     if not path.is_dir():
-        return {"": read_table(path)}
-    parts = {SPLIT_ALIASES[part.stem]: part for part in sorted(path.glob("*.csv")) if part.stem in SPLIT_ALIASES}
-    if "train" not in parts:
-        raise DataError(f"The folder {dataset!r} has no train.csv. Name the files train.csv, validation.csv, test.csv.")
-    return {split: read_table(parts[split]) for split in SPLITS if split in parts}
+        return {"": read_file(path)}, ()
+    found = read_folder(path)
+    return found.sheets, found.notes
+
+
+def _of_run(run: str, settings: Settings) -> Mapping[str, Sheet]:
+    if settings.public:
+        raise DataError("This is a shared server: the data of a run is not shown to others. Upload the file instead.")
+    folder = settings.runs / run / "data"
+    if not _RUN_ID.fullmatch(run) or not folder.is_dir():
+        raise DataError(f"There is no run {run!r} with data of its own. The list of runs shows which there are.")
+    return read_folder(folder).sheets
 
 
 def _one_split(tables: Mapping[str, pd.DataFrame], split: str) -> dict[str, pd.DataFrame]:
@@ -160,6 +199,6 @@ def _hub_ref(dataset: str) -> ModelRef:
     if ref is None or ref.source != "hub":
         raise DataError(
             f"{dataset!r} names no data set. Name an example ({', '.join(EXAMPLE_NAMES)}), a Hub id (`owner/name`, "
-            "also with `@revision`) or a path that starts with `/`, `./` or `~`; or upload a file."
+            "also with `@revision`), a run (`run:<id>`) or a path that starts with `/`, `./` or `~`; or upload a file."
         )
     return ref

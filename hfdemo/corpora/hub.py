@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from hfdemo.corpora.arrow import stream_table
 from hfdemo.corpora.splits import SPLIT_ALIASES, SPLITS, named_split
 from hfdemo.errors import DataError
 from hfdemo.heavy import import_libraries
@@ -39,9 +40,16 @@ _OPTIONS |= {"columns", "sample_by"}
 
 
 def from_hub(
-    ref: ModelRef, public: bool, config: str | None = None, split: str | None = None, progress: Progress | None = None
+    ref: ModelRef,
+    public: bool,
+    config: str | None = None,
+    split: str | None = None,
+    progress: Progress | None = None,
+    wanted_splits: Sequence[str] = (),
 ) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]] | None:
     """The tables of a Hub data set by split, and notes of what was left out; None without a network and a cached copy.
+
+    `split` asks for one alone, `wanted_splits` for several by their own names instead of the usual three.
 
     What the data set's card says of its files is followed within the repository only, whatever it says.
 
@@ -78,14 +86,17 @@ def from_hub(
         with _reading(f"The folder of {ref}"):
             files = _by_their_names(folder, top, wanted)
         split = named_split(split, list(files)) if split else None
-    names, notes = ([split], []) if split else _usual_splits(ref, [each for each in files if files[each]])
+    notes: list[str] = []
+    if wanted_splits:
+        names = [named_split(each, list(files)) for each in wanted_splits]
+    else:
+        names, notes = ([split], []) if split else _usual_splits(ref, [each for each in files if files[each]])
     options = {key: value for key, value in described.items() if key in _OPTIONS} | {"features": features}
     tables = {}
     for each in names:
         with _reading(f"The split {each} of {ref}"):
-            tables[SPLIT_ALIASES.get(each, each)], said = _read(
-                each, [folder / file for file in files[each]], options, public
-            )
+            called = each if wanted_splits else SPLIT_ALIASES.get(each, each)
+            tables[called], said = _read(each, [folder / file for file in files[each]], options, public)
         notes += said
     return tables, tuple(dict.fromkeys(notes))
 
@@ -251,36 +262,19 @@ def _read(
     split: str, paths: Sequence[Path], options: Mapping[str, Any], public: bool
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table of one split, and notes of what was left out of it."""
-    from datasets import Features, load_dataset
-
-    most_rows, most_bytes = (MOST_PUBLIC_ROWS, MOST_PUBLIC_BYTES) if public else (MOST_ROWS, MOST_BYTES)
     kinds = [_BUILDERS[_suffix(path.name)] for path in paths]
     (kind, more), *_ = sorted(kinds, key=kinds.count, reverse=True)
     same = [str(path) for path, (builder, _) in zip(paths, kinds, strict=True) if builder == kind]
     told = {**more, **options}
     if kind == "csv" and not told["features"] and not told.keys() & {"header", "names", "column_names"}:
         told |= _as_it_stands(same[0], told)
-    stream = load_dataset(kind, data_files={"train": same}, split="train", streaming=True, **told)
-    frames: list[pd.DataFrame] = []
-    rows = size = 0
-    dropped: dict[str, None] = {}
-    cut = False
-    for batch in stream.with_format("arrow").iter(batch_size=2_000):
-        part = batch.slice(0, most_rows - rows if size < most_bytes else 0)
-        cut = len(part) < len(batch)
-        rows, size = rows + len(part), size + part.nbytes
-        features = stream.features or Features.from_arrow_schema(part.schema)
-        cells = {name: _cells(part.column(name), features[name]) for name in part.column_names}
-        dropped |= dict.fromkeys(name for name, values in cells.items() if values is None)
-        frames.append(pd.DataFrame({name: values for name, values in cells.items() if values is not None}, dtype=str))
-        if cut:
-            break
-    table = pd.concat(frames, ignore_index=True, join="inner") if frames else pd.DataFrame()
+    most_rows, most_bytes = (MOST_PUBLIC_ROWS, MOST_PUBLIC_BYTES) if public else (MOST_ROWS, MOST_BYTES)
+    table, left_out, cut = stream_table(kind, same, told, most_rows, most_bytes)
     if table.empty:
-        raise DataError(f"The split {split} has no rows with plain values. Choose another.")
-    notes = [f"Of the split {split}, the first {rows:,} rows were read."] if cut else []
-    if dropped:
-        notes.append(f"Columns of lists, dicts or media were left out: {', '.join(dropped)}.")
+        raise DataError(f"The split {split} has no rows of texts, numbers or lists of them. Choose another.")
+    notes = [f"Of the split {split}, the first {len(table):,} rows were read."] if cut else []
+    if left_out:
+        notes.append(f"Columns of media were left out: {', '.join(left_out)}.")
     return table, notes
 
 
@@ -294,15 +288,3 @@ def _as_it_stands(path: str, told: Mapping[str, Any]) -> dict[str, Any]:
     columns = pd.read_csv(path, sep=delimiter, nrows=0, encoding=told.get("encoding")).columns
     every = Features({str(column): Value("string") for column in columns})
     return {"sep": delimiter, "features": every, "keep_default_na": False}
-
-
-def _cells(column: Any, feature: Any) -> list[str] | None:
-    """The values of an Arrow column as texts, or None where they are lists, dicts or bytes."""
-    from datasets import ClassLabel, Value
-
-    if isinstance(feature, ClassLabel):
-        names = dict(enumerate(feature.names))
-        return [names.get(value, "") for value in column.to_pylist()]
-    if not isinstance(feature, Value) or "binary" in feature.dtype:
-        return None
-    return ["" if value is None else str(value) for value in column.to_pylist()]

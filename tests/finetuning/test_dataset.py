@@ -1,5 +1,6 @@
 """From a file to checked splits, with a sentence for everything that is wrong with the file."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import pytest
 from hfdemo.corpora import EXAMPLES, read_tables
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Mapped, inspect, prepare, suggest
+from hfdemo.finetuning.dataset import Mapped, inspect, prepare, read_data, suggest
 from hfdemo.settings import Settings
-from hfdemo.tables import read_table
+from hfdemo.tables import Refused, read_table
 
 
 def write(folder: Path, content: str | bytes, name: str = "data.csv") -> Path:
@@ -56,11 +57,10 @@ def test_columns_are_suggested_by_name_then_by_content(
 
 def test_problems_are_found_with_their_row(tmp_path: Path) -> None:
     found = inspect({"": read_table(write(tmp_path, "text,label\na b c,x\n,y\na b c,x\nd e f,y\ng,z\n"))})
-    said = {(problem.row, problem.problem) for problem in found.problems}
-    assert said == {
-        (2, "The cell is blank."),
-        (0, "1 rows repeat an earlier text."),
-        (0, "Label 'z' has one row only."),
+    assert {(problem.row, problem.problem) for problem in found.problems} == {
+        (2, "1 cell is blank: row 2."),
+        (3, "1 row repeats an earlier row, text and label: row 3."),
+        (5, "Label 'z' has one row only: row 5."),
     }
     assert found.labels == {"x": 2, "y": 2, "z": 1}
 
@@ -86,7 +86,12 @@ def prepared(tmp_path: Path, content: str, **config: Any) -> Any:
         (ROWS, {"positive_label": "z"}, "is not a label"),
         (ROWS, {"splits": {"validation": 7}}, "a fraction"),
         (ROWS, {"splits": {"validation": 0.97}}, "too few"),
-        (ROWS, {"splits": {"test": 0.2}}, "validation alone"),
+        (ROWS, {"fixes": ("mend",)}, "no fix 'mend'"),
+        (ROWS + " ,a\n", {"fixes": ("drop_duplicates",)}, "add the fix drop_blank_rows"),
+        (ROWS, {"problem_type": "regression"}, r"'a' is not a number \(and 19 more\).*drop_unreadable_labels"),
+        (ROWS, {"problem_type": "regression", "fixes": ("drop_unreadable_labels",)}, "No training rows are left"),
+        (ROWS, {"task": "text-generation", "label_column": "label"}, "Leave label_column out"),
+        (ROWS, {"task": "token-classification"}, "lists of words"),
         ("text,label\na,x\nb,y\nc,x\n", {"label_column": "label", "text_column": "text"}, "3 training rows"),
         ("text,label,part\na,x,train\nb,y,later\n", {"split_column": "part"}, "'later', which is no split"),
     ],
@@ -178,3 +183,88 @@ def test_half_of_what_is_no_paraphrase_is_hard_and_hard_means_nearly_the_same_wo
 
     by_kind = table.assign(overlap=table.apply(overlap, axis=1)).groupby("kind")["overlap"].mean()
     assert by_kind["hard"] > by_kind["reworded"] + 0.3
+
+
+def test_each_kind_of_answers_has_its_cells(tmp_path: Path, settings: Settings) -> None:
+    def of(config: dict[str, Any], rows: list[dict[str, Any]]) -> Any:
+        path = write(tmp_path, "".join(json.dumps(row) + "\n" for row in rows), "data.jsonl")
+        given = RunConfig(str(path), **config)
+        corpus = read_data(given, settings)
+        return prepare(given, corpus.tables, corpus.refused)
+
+    several = of({"labels": ("b", "a", "c")}, [{"text": f"t{i}", "label": ["a", "b"][: i % 3]} for i in range(20)])
+    assert (several.kind, several.problem_type, several.labels) == (
+        "multi_label", "multi_label_classification", ("b", "a", "c")
+    )  # fmt: skip
+    assert set(several.splits["train"]["label"]) == {"[]", '["a"]', '["b", "a"]'}
+    numbers = of({}, [{"sentence1": f"a{i}", "sentence2": f"b{i}", "score": i / 8} for i in range(20)])
+    assert (numbers.kind, numbers.problem_type, numbers.labels) == ("regression", "regression", ())
+    assert list(numbers.splits["train"].columns) == ["text", "text_pair", "label"]
+    assert set(numbers.splits["train"]["label"]) < {str(i / 8) for i in range(20)}
+    words = of(
+        {"task": "token-classification"},
+        [{"tokens": ["In", f"P{i}"], "ner_tags": ["O", "B-X" if i % 2 else "B-A"]} for i in range(20)],
+    )
+    assert (words.kind, words.problem_type, words.labels) == ("tokens", None, ("O", "B-A", "B-X"))
+    assert words.splits["train"].iloc[0].to_dict() == {"text": '["In", "P0"]', "label": '["O", "B-A"]'}
+    chats = of(
+        {"task": "text-generation"},
+        [{"id": i, "messages": [{"role": "user", "content": f"hä {i}?", "n": i}]} for i in range(20)],
+    )
+    assert (chats.kind, chats.labels, list(chats.splits["train"].columns)) == ("language", (), ["text"])
+    assert chats.splits["train"]["text"][0] == '[{"role": "user", "content": "hä 0?"}]'
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"text": f"t {i}", "label": "ab"[i % 2]} for i in range(20)],
+        [{"text": f"t {i}", "label": ["a", "b"][: i % 3]} for i in range(20)],
+        [{"sentence1": f"a{i}", "sentence2": f"b{i}", "score": i / 8} for i in range(30)],
+        [{"tokens": ["In", f"P{i}"], "tags": ["O", "B-X"]} for i in range(20)],
+        [{"text": f"line {i}"} for i in range(20)],
+        [{"messages": [{"role": "user", "content": f"hi {i}"}]} for i in range(20)],
+    ],
+)
+def test_the_data_of_a_run_prepares_to_itself(settings: Settings, tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    path = write(tmp_path, json.dumps(rows), "data.json")
+    tables = read_tables(str(path), settings)
+    config = RunConfig(str(path), task=str(inspect(tables).task))
+    first = prepare(config, tables)
+    data = settings.runs / "one" / "data"
+    data.mkdir(parents=True)
+    for split, part in first.splits.items():
+        part.to_csv(data / f"{split}.csv", index=False)
+    again = prepare(RunConfig("run:one", task=config.task), read_tables("run:one", settings))
+    assert (again.kind, again.labels) == (first.kind, first.labels)
+    for split, part in first.splits.items():
+        assert again.splits[split].to_dict("list") == part.to_dict("list")
+
+
+def test_rows_are_removed_only_by_fixes_and_every_removal_is_noted(tmp_path: Path) -> None:
+    content = ROWS + ",a\ntext 0,a\ntext 1,a\nrare,z\n"
+    fixes = ("drop_rare_labels", "drop_duplicates", "drop_blank_rows", "drop_contradictions", "drop_refused_rows")
+    table = {"": read_table(write(tmp_path, content))}
+    found = prepare(RunConfig("x", fixes=fixes), table, [Refused("", 30, "it is broken")])
+    assert found.notes == (
+        "drop_refused_rows removed 1 row",
+        "drop_blank_rows removed 1 row",
+        "drop_duplicates removed 1 row",
+        "drop_contradictions removed 2 rows",
+        "drop_rare_labels removed 1 row",
+        "4 of the 19 training rows were held out for validation, stratified by label, with seed 42.",
+    )
+    assert sum(map(len, found.splits.values())) == 24 - 5
+    with pytest.raises(DataError, match=r"Row 30 can't be read: it is broken\. .*add the fix drop_refused_rows"):
+        prepare(RunConfig("x"), {"": read_table(write(tmp_path, ROWS))}, [Refused("", 30, "it is broken")])
+
+
+def test_a_split_without_labels_is_left_out_and_that_is_noted(tmp_path: Path, settings: Settings) -> None:
+    write(tmp_path, ROWS, "train.csv")
+    write(tmp_path, "text,label\nx,\ny,\n", "test.csv")
+    tables = read_tables(str(tmp_path), settings)
+    with pytest.raises(DataError, match=r"Row 1 of test has nothing in the column 'label' .and 1 more"):
+        prepare(RunConfig("x"), tables)
+    found = prepare(RunConfig("x", fixes=("drop_blank_rows",)), tables)
+    assert list(found.splits) == ["train", "validation"]
+    assert "The test split has no rows left, so there is none." in found.notes

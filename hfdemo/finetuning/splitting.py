@@ -1,0 +1,174 @@
+"""Train, validation and test: as the data gives them, and what it doesn't give held out of the training rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hfdemo.corpora.splits import SPLIT_ALIASES, SPLITS, named_split
+from hfdemo.errors import DataError
+from hfdemo.finetuning.columns import Kind, Mapped
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.labels import FEWEST_ROWS, labels_of
+from hfdemo.finetuning.rows import texts_key
+
+VALIDATION_SHARE = 0.2
+_BINS = 10
+
+
+def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
+    """The tables of train and of those of validation and test that the data has: by its files or its split column.
+
+    Raises:
+        DataError: there is no train, a name that is no split's, or a table without a column that is needed.
+    """
+    strange = sorted(set(config.splits) - set(SPLITS))
+    if strange:
+        raise DataError(f"splits has {strange[0]!r}, but the splits are train, validation and test. Leave it out.")
+    named = {split: name for split, name in config.splits.items() if isinstance(name, str)}
+    if "" not in tables:
+        return _of_tables(named, tables, mapped)
+    table = tables[""]
+    if mapped.split_column is None:
+        if named:
+            split, name = next(iter(named.items()))
+            raise DataError(
+                f"splits.{split} is {name!r}, but the data is not split. Pick a split column, or give a fraction."
+            )
+        return {"train": table}
+    column = table[mapped.split_column]
+    wanted = {name: split for split, name in named.items()} or SPLIT_ALIASES
+    parts = {split: table[column.map(wanted).eq(split)] for split in SPLITS}
+    left_out = sorted(set(column) - set(wanted))
+    if left_out:
+        raise DataError(
+            f"The column {mapped.split_column!r} holds {', '.join(map(repr, left_out[:5]))}, which is no split. "
+            "Use train, validation and test, or name them in `splits`."
+        )
+    if parts["train"].empty:
+        raise DataError(
+            f"The column {mapped.split_column!r} marks no row as train. Mark some, or pick no split column."
+        )
+    return {split: part for split, part in parts.items() if not part.empty}
+
+
+def _of_tables(named: Mapping[str, str], tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
+    usual = {SPLIT_ALIASES[name]: name for name in tables if name in SPLIT_ALIASES}
+    chosen = {split: named_split(name, list(tables)) for split, name in named.items()} or usual
+    if "train" not in chosen:
+        raise DataError(
+            f"No split is train. The data has: {', '.join(tables)}. Say in `splits` which of them is, such as "
+            f'{{"train": "{next(iter(tables))}"}}.'
+        )
+    parts = {split: tables[chosen[split]] for split in SPLITS if split in chosen}
+    for split, part in parts.items():
+        columns = [column for name, column in dataclasses.asdict(mapped).items() if name != "split_column"]
+        missing = [column for column in columns if column and column not in part.columns]
+        if missing:
+            raise DataError(f"The {split} file has no column {missing[0]!r}. It has: {', '.join(part.columns)}.")
+    return parts
+
+
+def make_splits(
+    config: RunConfig, parts: Mapping[str, pd.DataFrame], kind: Kind
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """(the splits, notes): what `parts` lacks is held out of train, validation always, test where a fraction is given.
+
+    Stratified by label (several labels: by their set; numbers: by their tenth), shuffled by the training's seed.
+    Fractions count all rows that train had. Rows with equal texts stay together, so that nothing is known beforehand,
+    and every label stays in train: one that stands in a single row is in train alone.
+
+    Raises:
+        DataError: a fraction that is none, or too few rows.
+    """
+    shares = {split: share for split, share in config.splits.items() if not isinstance(share, str)}
+    notes = [
+        f"The data has its own {split}, so the fraction {shares[split]!r} is not used."
+        for split in SPLITS
+        if split in shares and split in parts
+    ]
+    made = {"test": shares.get("test"), "validation": shares.get("validation", VALIDATION_SHARE)}
+    whole, found = len(parts["train"]), dict(parts)
+    seed = config.training.get("seed", 42)
+    for split, share in made.items():
+        if split in parts or share is None:
+            continue
+        if not isinstance(share, float) or not 0 < share < 1:
+            raise DataError(f"splits.{split} is {share!r}: what the data doesn't give is a fraction, such as 0.2.")
+        found["train"], found[split] = _hold_out(found["train"], share * whole, kind, split, seed)
+        how = {
+            "single_label": " by label",
+            "multi_label": " by set of labels",
+            "regression": " by tenth of the numbers",
+        }
+        notes.append(
+            f"{len(found[split]):,} of the {whole:,} training rows were held out for {split}"
+            f"{f', stratified{how[kind]},' if kind in how else ''} with seed {seed}."
+        )
+    return {split: found[split] for split in SPLITS if split in found}, notes
+
+
+def _hold_out(
+    train: pd.DataFrame, wanted: float, kind: Kind, split: str, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(rest, held out), where about `wanted` rows are held out."""
+    # A unit is all rows with one text; what is drawn are units.
+    unit_of_row, texts = pd.factorize(texts_key(train))
+    firsts = train[~pd.Series(unit_of_row, index=train.index).duplicated()]
+    held_out_units = round(wanted * len(texts) / len(train))
+    strata = pd.factorize(_strata(firsts, kind))[0]
+    counts = np.bincount(strata)
+    most = len(texts) - len(counts)
+    if not 1 <= held_out_units <= most or len(texts) - held_out_units < FEWEST_ROWS:
+        of = f" with {len(counts)} labels" if kind == "single_label" else ""
+        different = f", of which {len(texts)} are different," if len(texts) < len(train) else ""
+        raise DataError(
+            f"{len(train)} rows{of}{different} are too few to hold out {held_out_units} of them for {split} and leave "
+            f"{FEWEST_ROWS} for training{', every label among them' if of else ''}. Add rows, or a split of your own."
+        )
+    random = np.random.default_rng(seed)
+    taken: Any = np.zeros(len(texts), dtype=bool)
+    for stratum, count in enumerate(_allot(counts, held_out_units, random)):
+        members = np.flatnonzero(strata == stratum)
+        taken[random.permutation(members)[:count]] = True
+    held_out = taken[unit_of_row]
+    _give_back(held_out, unit_of_row, labels_of(train, kind))
+    return train[~held_out], train[held_out]
+
+
+def _strata(firsts: pd.DataFrame, kind: Kind) -> pd.Series:
+    if kind == "single_label":
+        return firsts["label"]
+    if kind == "multi_label":
+        # Sets that stand there once would all stay in train: together they are one stratum.
+        return firsts["label"].where(firsts["label"].map(firsts["label"].value_counts()) > 1, "")
+    if kind == "regression":
+        ranks = firsts["label"].astype(float).rank(method="first")
+        return pd.qcut(ranks, min(_BINS, max(1, len(firsts) // _BINS)), labels=False).astype(str)
+    return pd.Series("", index=firsts.index)
+
+
+def _allot(counts: Any, wanted: int, random: Any) -> Any:
+    """How many of each stratum are held out: in proportion, one of each always left."""
+    exact = wanted * counts / counts.sum()
+    alloted = np.minimum(np.floor(exact).astype(int), counts - 1)
+    while (missing := wanted - int(alloted.sum())) > 0:
+        open_ = np.flatnonzero(alloted < counts - 1)
+        # By the largest remainder, and by chance among equal ones.
+        order = open_[np.lexsort((random.random(len(open_)), alloted[open_] - exact[open_]))]
+        alloted[order[:missing]] += 1
+    return alloted
+
+
+def _give_back(held_out: Any, unit_of_row: Any, labels: list[list[str]]) -> None:
+    """Return to train the first unit of each label that would be held out with every row it has."""
+    trained = {label for row, out in zip(labels, held_out, strict=True) if not out for label in row}
+    for row in np.flatnonzero(held_out):
+        if not trained.issuperset(labels[row]) and held_out[row]:
+            unit = unit_of_row == unit_of_row[row]
+            held_out[unit] = False
+            trained.update(label for index in np.flatnonzero(unit) for label in labels[index])

@@ -1,0 +1,187 @@
+"""The doctor finds what is wrong with data, says where, and names the change of the config that mends it."""
+
+import json
+import time
+
+import pandas as pd
+import pytest
+
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset import Inspection, Mapped, Problem, inspect, prepare
+from hfdemo.tables import Refused
+
+
+def table(*rows: tuple[str, ...], columns: tuple[str, ...] = ("text", "label")) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns, dtype=str)
+
+
+GOOD = [(f"text {i}", "ab"[i % 2]) for i in range(20)]
+
+
+def found(problems: tuple[Problem, ...]) -> dict[str, tuple[int, int]]:
+    return {problem.code: (problem.row, problem.rows) for problem in problems}
+
+
+def test_good_data_has_no_problems() -> None:
+    seen = inspect({"": table(*GOOD)})
+    assert seen.problems == ()
+    assert (seen.kind, seen.task, seen.problem_type) == (
+        "single_label", "text-classification", "single_label_classification"
+    )  # fmt: skip
+    assert (seen.labels, seen.label_order, seen.positive_label) == ({"a": 10, "b": 10}, ("a", "b"), "b")
+    assert json.loads(json.dumps(seen.to_json()))["preview"][0] == {"text": "text 0", "label": "a"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "row", "count", "said"),
+    [
+        ([("", "a"), (" ", "b")], "blank_cells", 21, 2, "2 cells are blank: rows 21 and 22."),
+        ([("text 0", "a")], "duplicates", 21, 1, "1 row repeats an earlier row, text and label: row 21."),
+        (
+            [("text 0", "b")],
+            "contradictions",
+            1,
+            2,
+            "2 rows have the text of another row, but another label: rows 1 an",
+        ),
+        ([("rare", "c")], "rare_labels", 21, 1, "Label 'c' has one row only: row 21."),
+        ([(f"more {i}", "a") for i in range(40)], "imbalance", 0, 50, "'a' has 50 rows, 'b' has 10."),
+    ],
+)
+def test_each_problem_says_where_it_is_and_its_change_mends_it(
+    rows: list[tuple[str, str]], code: str, row: int, count: int, said: str
+) -> None:
+    data = {"": table(*GOOD, *rows)}
+    problem = next(each for each in inspect(data).problems if each.code == code)
+    assert (problem.row, problem.rows) == (row, count)
+    assert said in problem.problem
+    assert problem.change
+    assert code not in found(inspect(data, config=mended(RunConfig("x"), problem)).problems)
+
+
+def mended(config: RunConfig, problem: Problem) -> RunConfig:
+    """What a click on the fix does."""
+    fixes = [*config.fixes, *problem.change.get("fixes", ())]
+    return RunConfig.from_json({**config.to_json(), **problem.change, "fixes": fixes})
+
+
+def click_all(tables: dict[str, pd.DataFrame], config: RunConfig, refused: tuple[Refused, ...] = ()) -> Inspection:
+    for _ in range(12):
+        seen = inspect(tables, config=config, refused=refused)
+        problem = next((each for each in seen.problems if each.change), None)
+        if problem is None:
+            prepare(config, tables, refused)
+            return seen
+        config = mended(config, problem)
+    raise AssertionError(f"never well: {seen.problems}")
+
+
+def test_clicking_every_fix_ends_with_data_that_can_be_trained_on() -> None:
+    train = table(*GOOD, *GOOD[:3], ("", "a"), ("text 5", "a"), ("rare", "c"), ("x", ""), *[("y", "a")] * 60)
+    splits = {"train": train, "validation": table(("text 1", "b"), ("new", "d"), ("", "")), "test": table(*GOOD[5:9])}
+    seen = click_all(splits, RunConfig("x"), (Refused("train", 7, "it has 3 cells"),))
+    assert seen.problems == ()
+    assert [note.split()[0] for note in seen.notes] == [
+        *("drop_refused_rows", "drop_blank_rows", "drop_duplicates", "drop_contradictions", "drop_leaks"),
+        "drop_rare_labels",
+    ]
+
+
+def test_problems_of_splits_name_the_split() -> None:
+    splits = {
+        "train": table(*GOOD, ("", "a")),
+        "validation": table(("text 3", "b"), ("new", "c"), ("", "")),
+        "test": table(("text 4", "a"), ("other", "a")),
+    }
+    problems = {each.code + each.column: each.problem for each in inspect(splits).problems}
+    assert problems["blank_cellstext"] == "2 cells are blank: row 21 of train, row 3 of validation."
+    assert problems["leakstext"].startswith("2 training rows stand in validation or test, too")
+    assert problems["leakstext"].endswith("rows 4 and 5.")
+    assert problems["unknown_labelslabel"] == "1 row of validation has the label 'c', which train never shows."
+
+
+def test_a_label_that_train_never_shows_is_added_to_the_labels_by_one_click() -> None:
+    splits = {"train": table(*GOOD), "validation": table(("new", "c"), ("old", "a"), ("older", "c"))}
+    (problem,) = inspect(splits).problems
+    assert problem.change == {"labels": ["a", "b", "c"]}
+    assert prepare(mended(RunConfig("x"), problem), splits).labels == ("a", "b", "c")
+    config = RunConfig("x", labels=("a", "c"))
+    (problem,) = inspect(splits, config=config).problems
+    assert problem.problem == "10 rows of train have the label 'b', which is none of the labels."
+
+
+def test_refused_rows_are_listed_with_number_and_reason() -> None:
+    refused = tuple(Refused("", row, f"it has {row} cells") for row in (7, 9, 11, 12))
+    seen = inspect({"": table(*GOOD)}, refused=refused)
+    assert seen.refused == refused
+    assert seen.problems[0].problem == (
+        "4 rows can't be read. Row 7: it has 7 cells; row 9: it has 9 cells; row 11: it has 11 cells; and 1 more."
+    )
+    assert found(seen.problems) == {"refused_rows": (7, 4)}
+
+
+def test_cells_that_cannot_be_read_are_told_and_when_they_are_most_no_fix_is_offered() -> None:
+    scores = [(f"text {i}", f"{i / 7}") for i in range(20)]
+    config = RunConfig("x", problem_type="regression")
+    (problem,) = inspect({"": table(*scores, ("bad", "good"))}, config=config).problems
+    assert problem.problem == "1 row can't be read: row 21. The first: in 'label', 'good' is not a number."
+    assert problem.change == {"fixes": ["drop_unreadable_labels"]}
+    (problem,) = inspect({"": table(*GOOD)}, config=config).problems
+    assert problem.code == "unreadable_cells"
+    assert problem.change == {}
+
+
+def test_lists_of_words_and_tags_of_different_lengths_are_found() -> None:
+    rows = [('["a", "b"]', '["O", "B-X"]')] + [(f'["w{i}"]', '["O"]') for i in range(19)] + [('["a"]', '["O", "O"]')]
+    seen = inspect({"": table(*rows, columns=("tokens", "tags"))})
+    assert seen.kind == "tokens"
+    assert seen.labels == {"O": 20, "B-X": 1}
+    assert seen.problems[0].problem == "1 row can't be read: row 21. The first: 1 words have 2 tags."
+
+
+def test_data_for_another_task_changes_the_task_by_one_click() -> None:
+    chat = json.dumps([{"role": "user", "content": "hi"}])
+    data = {"": table(*[(chat[:-4] + f'{i}"}}]',) for i in range(9)], columns=("messages",))}
+    first = inspect(data, config=RunConfig("x")).problems[0]
+    assert first.change == {"task": "text-generation", "problem_type": None}
+    assert inspect(data, config=mended(RunConfig("x"), first)).problems == ()
+
+
+def test_the_share_that_truncation_cuts_is_counted_and_a_length_that_is_enough_is_named() -> None:
+    data, lengths = {"": table(*GOOD)}, [10] * 15 + [30, 31, 32, 33, 34]
+    seen = inspect(data, config=RunConfig("x", max_length=32), lengths=lengths)
+    assert seen.truncation is not None
+    assert (seen.truncation.rows, seen.truncation.share, seen.truncation.longest) == (2, 0.1, 34)
+    (problem,) = seen.problems
+    assert problem.problem == "10.0% of the rows are longer than 32 tokens, and lose their end."
+    assert problem.change == {"max_length": 40}
+    assert inspect(data, config=mended(RunConfig("x", max_length=32), problem), lengths=lengths).problems == ()
+    (problem,) = inspect(data, lengths=lengths, limit=32).problems
+    assert problem.change == {}
+    assert inspect(data, lengths=lengths).truncation is None
+
+
+def test_columns_that_were_picked_by_hand_count_and_what_cannot_be_is_a_problem() -> None:
+    data = {"": table(*[(a, b, b) for a, b in GOOD], columns=("text", "label", "other"))}
+    assert inspect(data, Mapped("text", "other")).suggested == Mapped("text", "other")
+    assert inspect(data, Mapped("text", "gone")).suggested == Mapped("text", "label")
+    assert inspect(data, Mapped("text", "other"), RunConfig("x", label_column="label")).suggested == Mapped(
+        "text", "other"
+    )
+    for config, code in (
+        (RunConfig("x", label_column="gone"), "columns"),
+        (RunConfig("x", splits={"train": "spring"}), "splits"),
+        (RunConfig("x", fixes=("none",)), "fixes"),
+        (RunConfig("x", positive_label="z"), "positive_label"),
+    ):
+        assert [each.code for each in inspect(data, config=config).problems] == [code]
+    (nothing,) = inspect({"": table(*[(f"{i}", f"{i}") for i in range(9)], columns=("a", "b"))}).problems
+    assert nothing.problem == "No column looks like a label."
+
+
+def test_many_rows_are_looked_through_in_a_moment() -> None:
+    rows = [(f"a text of some words {i % 60_000}", "positive" if i % 2 else "negative") for i in range(67_000)]
+    started = time.perf_counter()
+    seen = inspect({"": table(*rows)})
+    assert time.perf_counter() - started < 4  # about 0.5 on an idle machine
+    assert found(seen.problems)["duplicates"] == (60_001, 7_000)
