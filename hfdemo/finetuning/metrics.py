@@ -1,92 +1,143 @@
-"""Numbers a person can trust: evaluate modules that need no network, the baseline, and the rows that went wrong."""
+"""evaluate modules: our own, which load from disk with no network, and those that a person names beside them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hfdemo.errors import DemoError, ModelError
+from hfdemo.models.hub import hub_info
+from hfdemo.models.reference import ModelRef
+
 MODULES = Path(__file__).parent / "evaluate_modules"
 
+# What evaluation hands out -> (predictions, references) as evaluate modules take them.
+Handed = tuple[Any, Any]
+HandOver = Callable[[np.ndarray, np.ndarray], Handed]
 
-def classification_metrics(labels: Sequence[str], positive_label: str | None) -> Callable[[Any], dict[str, float]]:
-    """compute_metrics for a Trainer: logits -> argmax -> accuracy, f1 and f1_weighted.
+_METRIC_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 
-    `f1` is that of `positive_label` when there are two labels, else the unweighted mean over the classes (macro).
+
+def check_extra(names: Sequence[str], public: bool) -> None:
+    """Refuse, within seconds and before anything starts, further metrics that can't be had here.
+
+    A name is a path (`/…`, `./…` or `~…`) of an evaluate module, a .py file or the folder that holds one of its own
+    name, or an id on the Hub (`accuracy`, `owner/name`). Either is Python code that runs with all the rights of this
+    program: name only what you trust. A public server runs nobody's code, so it takes none.
+
+    Raises:
+        DemoError: this is a public server, there is no such file, or the Hub can't be reached.
+    """
+    for name in names:
+        if public:
+            raise DemoError(
+                f"The metric {name!r} is a program, and this is a shared server that runs nobody's programs. "
+                "Leave `metrics` empty here, or run the app on your own machine."
+            )
+        if _is_path(name):
+            _script(name)
+        elif not _METRIC_ID.fullmatch(name) or ".." in name:
+            raise DemoError(
+                f"{name!r} is no metric. Give the id of one on the Hub (`accuracy`, `owner/name`) "
+                "or a path (`/…`, `./…` or `~…`)."
+            )
+    on_the_hub = [name for name in names if not _is_path(name)]
+    if on_the_hub and not _hub_answers():
+        raise DemoError(
+            f"The metric {on_the_hub[0]!r} is on the Hub, which can't be reached from here right now. Leave it out, "
+            "or give the path of a copy on this machine."
+        )
+
+
+def computing(
+    kind: str,
+    labels: Sequence[str],
+    positive_label: str | None,
+    extra: Sequence[str],
+    hand_over: tuple[HandOver, HandOver],
+    trial: Handed | None,
+) -> Callable[[Any], dict[str, float]]:
+    """compute_metrics for a Trainer: the scores of our own module `kind`, and those of the `extra` ones beside them.
+
+    `hand_over` makes of logits and references what our own module and what the others read. An extra score whose name
+    is taken gets `extra_` before it. `trial` is a handful of perfect answers on which the extra modules are tried
+    at once, so that one that does not fit is known before training; None where no other module fits at all.
+
+    Raises:
+        DemoError: an extra module can't be loaded, or can't judge this kind of answer.
     """
     import evaluate
 
-    accuracy = evaluate.load(str(MODULES / "accuracy"))
-    f1 = evaluate.load(str(MODULES / "f1"))
-    indices = list(range(len(labels)))
-    if positive_label is not None:
-        averaging: dict[str, Any] = {"average": "binary", "pos_label": list(labels).index(positive_label)}
-    else:
-        averaging = {"average": "macro", "labels": indices}
+    ours, theirs = hand_over
+    own = evaluate.load(str(MODULES / kind), keep_in_memory=True, labels=list(labels), positive=positive_label)
+    if extra and trial is None:
+        raise DemoError(
+            f"{extra[0]!r} can't be computed here: a language model is judged by its loss, and no text is generated "
+            "in training. Leave `metrics` empty."
+        )
+    check_extra(extra, public=False)
+    combined = evaluate.combine([_load(name) for name in extra]) if extra else None
+    if combined is not None and trial is not None:
+        _compute(combined, extra, *trial)
 
     def compute(prediction: Any) -> dict[str, float]:
-        pairs = {"predictions": prediction.predictions.argmax(-1), "references": prediction.label_ids}
-        weighted = f1.compute(**pairs, average="weighted", labels=indices)["f1"]
-        return {**accuracy.compute(**pairs), **f1.compute(**pairs, **averaging), "f1_weighted": weighted}
+        predictions, references = ours(prediction.predictions, prediction.label_ids)
+        found: dict[str, float] = own.compute(predictions=predictions, references=references)
+        if combined is None:
+            return found
+        more = _compute(combined, extra, *theirs(prediction.predictions, prediction.label_ids))
+        return found | {f"extra_{name}" if name in found else name: more[name] for name in more}
 
     return compute
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """What always answering with the most frequent training label would score on the evaluated split."""
-
-    label: str
-    accuracy: float
+def _is_path(name: str) -> bool:
+    return name.startswith(("/", "./", "../", "~")) or name.endswith(".py")
 
 
-def majority_baseline(train_labels: np.ndarray, evaluated_labels: np.ndarray, labels: Sequence[str]) -> Baseline:
-    most = int(np.bincount(train_labels, minlength=len(labels)).argmax())
-    return Baseline(labels[most], float((evaluated_labels == most).mean()))
+def _script(name: str) -> Path:
+    path = Path(name).expanduser().absolute()
+    script = path if path.suffix == ".py" else path / f"{path.name}.py"
+    if not script.is_file():
+        raise DemoError(
+            f"There is no metric at {name!r}: {script} does not exist. Give the path of an evaluate module, "
+            "a .py file or the folder that holds one of its own name."
+        )
+    return script
 
 
-def per_class(references: np.ndarray, predictions: np.ndarray, labels: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Precision, recall, f1 and support of each label."""
-    from sklearn.metrics import precision_recall_fscore_support
-
-    columns = precision_recall_fscore_support(references, predictions, labels=range(len(labels)), zero_division=0.0)
-    names = ("precision", "recall", "f1", "support")
-    return {
-        label: {name: float(column[index]) for name, column in zip(names, columns, strict=True)}
-        for index, label in enumerate(labels)
-    }
+def _hub_answers() -> bool:
+    """Whether the Hub says anything within two seconds. Metrics are Spaces; that there is no such model will do."""
+    try:
+        return hub_info(ModelRef("hub", "evaluate-metric/accuracy"), public=False) is not None
+    except ModelError:
+        return True
 
 
-def confusion(references: np.ndarray, predictions: np.ndarray, labels: Sequence[str]) -> list[list[int]]:
-    """Rows are the true labels, columns the predicted ones, both in the order of `labels`."""
-    from sklearn.metrics import confusion_matrix
+def _load(name: str) -> Any:
+    import evaluate
 
-    matrix: list[list[int]] = confusion_matrix(references, predictions, labels=range(len(labels))).tolist()
-    return matrix
+    try:
+        return evaluate.load(str(_script(name)) if _is_path(name) else name, keep_in_memory=True)
+    except Exception as error:  # whatever the code of others raises
+        raise DemoError(f"The metric {name!r} can't be loaded: {_words(error)} Mend it, or leave it out.") from error
 
 
-def errors(
-    rows: Sequence[Mapping[str, str]], logits: np.ndarray, references: np.ndarray, labels: Sequence[str]
-) -> list[dict[str, Any]]:
-    """The rows that the model got wrong, the most confident mistakes first.
+def _compute(combined: Any, names: Sequence[str], predictions: Any, references: Any) -> dict[str, float]:
+    try:
+        found: Mapping[str, Any] = combined.compute(predictions=predictions, references=references)
+    except Exception as error:  # whatever the code of others raises
+        raise DemoError(
+            f"{', '.join(names)} can't be computed on these predictions: {_words(error)} Leave out what does not fit."
+        ) from error
+    numbers = {name: np.asarray(value) for name, value in found.items()}
+    return {name: float(value) for name, value in numbers.items() if value.ndim == 0 and value.dtype.kind in "biuf"}
 
-    `rows` are the evaluated rows in the order of `logits` [rows, labels]; `row` counts from 1.
-    """
-    exponents = np.exp(logits - logits.max(-1, keepdims=True))
-    probabilities = exponents / exponents.sum(-1, keepdims=True)
-    predictions = logits.argmax(-1)
-    wrong = np.flatnonzero(predictions != references)
-    wrong = wrong[np.argsort(-probabilities[wrong, predictions[wrong]], kind="stable")]
-    return [
-        {
-            "row": int(index) + 1,
-            "label": labels[references[index]],
-            "predicted": labels[predictions[index]],
-            "confidence": round(float(probabilities[index, predictions[index]]), 6),
-            **{name: text for name, text in rows[index].items() if name != "label"},
-        }
-        for index in wrong
-    ]
+
+def _words(error: Exception) -> str:
+    said = " ".join(str(error).split())[:300] or type(error).__name__
+    return said if said.endswith((".", "!", "?")) else f"{said}."

@@ -1,0 +1,107 @@
+"""A number per row: logits [rows] or [rows, 1] against numbers [rows]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hfdemo.finetuning import metrics
+from hfdemo.finetuning.judging.judge import Judge, shapes, texts
+from hfdemo.finetuning.judging.scores import regression_scores
+
+POINTS = 1000
+BINS = 20
+
+
+def _metrics(
+    labels: Sequence[str], positive_label: str | None, extra: Sequence[str]
+) -> Callable[[Any], dict[str, float]]:
+    trial = np.array([0.0, 0.5, 2.0])
+    return metrics.computing("regression", labels, positive_label, extra, (_numbers, _numbers), (trial, trial))
+
+
+def _numbers(logits: np.ndarray, references: np.ndarray) -> metrics.Handed:
+    return np.asarray(logits, np.float64).reshape(-1), np.asarray(references, np.float64).reshape(-1)
+
+
+def _baseline(train: Any, evaluated: np.ndarray, labels: Sequence[str], positive: str | None = None) -> dict[str, Any]:
+    """Always the mean of training."""
+    mean = float(np.mean(np.asarray(train, np.float64)))
+    found = regression_scores(np.full(np.size(evaluated), mean), evaluated, list(labels))
+    return {"answer": f"always {mean:.4g}, the mean of training", "metrics": found}
+
+
+def _describe(
+    logits: np.ndarray, references: np.ndarray, labels: Sequence[str], positive: str | None = None
+) -> dict[str, Any]:
+    """fit (the metrics, rmse and r2), points, residuals (predicted - label), shapes and example.
+
+    r2, pearson and spearmanr are None where they are not defined, because one side is all the same number. Of more
+    than POINTS rows the points are a random sample, always the same one.
+    """
+    answers, truth = _numbers(logits, references)
+    found: dict[str, float | None] = dict(regression_scores(logits, references, list(labels)))
+    found["rmse"] = float(np.sqrt(np.square(answers - truth).mean()))
+    spread: float = float(np.square(truth - truth.mean()).sum()) if np.ptp(truth) else 0.0
+    found["r2"] = 1.0 - float(np.square(answers - truth).sum()) / spread if spread else None
+    if not np.ptp(answers) or not np.ptp(truth):
+        found |= {"pearson": None, "spearmanr": None}
+    shown = np.arange(len(truth))
+    if len(truth) > POINTS:
+        shown = np.sort(np.random.default_rng(0).choice(len(truth), POINTS, replace=False))
+    return {
+        "fit": found,
+        "points": {"rows": len(truth), "label": truth[shown].tolist(), "predicted": answers[shown].tolist()},
+        "residuals": _histogram(answers - truth),
+        "shapes": shapes(logits, references),
+        "example": {
+            "row": 1,
+            "logits": np.asarray(logits[0]).reshape(-1).tolist(),
+            "predicted": float(answers[0]),
+            "label": float(truth[0]),
+        },
+    }
+
+
+def _histogram(values: np.ndarray) -> dict[str, list[Any]]:
+    """Counts between neighbouring edges; of numbers too close for BINS bins one bin is made."""
+    values = values[np.isfinite(values)]
+    try:
+        counts, edges = np.histogram(values, BINS)
+    except ValueError:
+        counts, edges = np.array([len(values)]), np.array([values.min(initial=0.0), values.max(initial=0.0)])
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
+
+
+def _errors(
+    rows: Sequence[Mapping[str, str]], logits: np.ndarray, references: np.ndarray, labels: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Every row, the largest residual (predicted - label) first."""
+    answers, truth = _numbers(logits, references)
+    residuals = answers - truth
+    return [
+        {
+            "row": int(index) + 1,
+            "label": float(truth[index]),
+            "predicted": round(float(answers[index]), 6),
+            "residual": round(float(residuals[index]), 6),
+            **texts(rows[index]),
+        }
+        for index in np.argsort(-np.abs(residuals), kind="stable")
+    ]
+
+
+REGRESSION = Judge(
+    kind="regression",
+    selection="spearmanr",
+    greater_is_better=True,
+    scores=regression_scores,
+    metrics=_metrics,
+    baseline=_baseline,
+    describe=_describe,
+    errors=_errors,
+    meaning="mae and mse are the mean absolute and squared error; a correlation that is not defined counts as 0.",
+    use='print(pipe("some text", function_to_apply="none"))  # the score is the number',
+)
