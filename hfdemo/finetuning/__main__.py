@@ -1,87 +1,141 @@
-"""python -m hfdemo.finetuning config.json | RUN_DIR: one run, in this process."""
+"""python -m hfdemo.finetuning config.json | RUN_DIR: one run, in this process or, under torchrun, in several."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import dataclasses
 import os
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from hfdemo.errors import DemoError, RunError
+from hfdemo.finetuning.checkpoints import go_back_to, newest_good, step_of
+from hfdemo.finetuning.child import Life, Log, device_lock, last_word_on_sigterm
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.events import Event, Failed, Stopped
-from hfdemo.finetuning.runs import Run, RunStore, write_atomically
-from hfdemo.serializing import to_json
+from hfdemo.finetuning.events import Failed, Stopped
+from hfdemo.finetuning.processes import command
+from hfdemo.finetuning.ranks import Ranks, find_ranks
+from hfdemo.finetuning.resuming import reopen
+from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.settings import Settings
 
-USAGE = "usage: python -m hfdemo.finetuning config.json | RUN_DIR"
-HEARTBEAT_SECONDS = 5.0
+USAGE = """usage: python -m hfdemo.finetuning config.json | RUN_DIR
+config.json begins a new run; RUN_DIR begins the run that was made there, or resumes it from its last checkpoint"""
 NICENESS = 10
 
 
 def main(arguments: list[str]) -> int:
     """Train and return the exit code: 0 finished or stopped, 1 failed, 2 wrong usage."""
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
         print(USAGE, file=sys.stderr)
         return 2
     settings = Settings.from_env()
-    path = Path(arguments[0])
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(NICENESS)  # the page and everything else on this machine come first
     try:
-        if path.is_dir():
-            run = _existing(path)
-        else:
-            run = RunStore(settings).create(RunConfig.read(path))
-            print(f"run folder: {run.folder}", flush=True)
+        ranks = find_ranks()
+        if ranks is not None and ranks.rank > 0:
+            return follow(ranks, settings)
+        run = _run_of(Path(arguments[0]), settings, ranks.size if ranks else 1)
     except DemoError as error:
         print(error, file=sys.stderr)
         return 1
-    return work(run, settings)
+    return work(run, settings, ranks)
 
 
-def _existing(folder: Path) -> Run:
+def _run_of(path: Path, settings: Settings, processes: int) -> Run:
+    """The run in the folder `path`, ready to begin or to go on, or a new one of the config in the file `path`."""
+    if path.is_dir():
+        return _existing(path, processes)
+    config = RunConfig.read(path)
+    if processes > 1:
+        config = dataclasses.replace(config, processes=processes)  # a launcher has the last word
+    _check_processes(config, path, processes)
+    run = RunStore(settings).create(config)
+    print(f"run folder: {run.folder}", flush=True)
+    return run
+
+
+def _check_processes(config: RunConfig, path: Path, processes: int) -> None:
+    if config.processes != processes:
+        raise RunError(
+            f"This run is for {config.processes} processes, and here {'is' if processes == 1 else 'are'} {processes}. "
+            f"Start it with: {' '.join(['python', *command(config.processes, str(path))[1:]])}"
+        )
+
+
+def _existing(folder: Path, processes: int) -> Run:
     if not (folder / "config.json").is_file():
         raise RunError(f"{folder} has no config.json, so it is not a run folder.")
-    if (folder / "process.json").exists():
-        raise RunError(f"{folder.name} was started before. Start a new run with its config.json.")
-    return Run(folder.resolve())
+    run = Run(folder.resolve())
+    _check_processes(run.config, folder, processes)
+    # The server that begins a run writes who is to do it.
+    ours = any(known["pid"] in (os.getpid(), os.getppid()) for known in run.known())
+    if not ours and run.processes():
+        raise RunError(f"{folder.name} is at work already. Stop it first.")
+    events = run.events()
+    if events and not run.reopened_after(events):
+        reopen(run)
+    return run
 
 
-def work(run: Run, settings: Settings) -> int:
+def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
     """Wait for the device, train, and leave a final event whatever happens."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(NICENESS)  # the page and everything else on this machine come first
-
-    def emit(event: Event) -> None:
-        line = json.dumps(to_json(event.to_json()), ensure_ascii=False)
-        with (run.folder / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-        print(line, flush=True)
-
-    with _signs_of_life(run.folder) as process:
+    log, life = Log(run), Life(run.folder)
+    with life.beating(), last_word_on_sigterm(log, several=ranks is not None):
         try:
             from hfdemo.devices import find_device
-            from hfdemo.finetuning.trainer import train
 
+            checkpoint, notes = _checkpoint_of(run)
             device = find_device()
-            with _device_lock(run, settings, device.kind, process) as free:
+            with device_lock(run, settings, device.kind, life) as free:
                 if free:
-                    train(run.config, run.folder, settings, device, emit)
+                    if ranks:
+                        ranks.begin(run.folder, checkpoint)
+                    _train(run, settings, log, checkpoint, notes)
                 else:
-                    emit(Stopped(0, time.time()))
+                    if ranks:
+                        ranks.send_away()
+                    log.write(Stopped(log.step, time.time(), kept=run.kept()))
         except BaseException as error:  # Ctrl-C and panics of the tokenizer, too: a run never ends without a word
             traceback.print_exc()
-            step = max((event.step for event in run.events()), default=0)
-            emit(Failed(step, time.time(), _sentence(error)))
+            log.write(Failed(log.step, time.time(), _sentence(error)))
             return 1
     return 0
+
+
+def follow(ranks: Ranks, settings: Settings) -> int:
+    """Train as one of the other processes of a run: it computes, and writes nothing."""
+    told = ranks.told()
+    if told is not None:
+        folder, checkpoint = told
+        _train(Run(folder), settings, None, checkpoint, ())
+    return 0
+
+
+def _checkpoint_of(run: Run) -> tuple[Path | None, tuple[str, ...]]:
+    """Where a run goes on that was begun before, and what there is to say about it.
+
+    Raises:
+        RunError: it has no checkpoint that is whole.
+    """
+    if not run.events():
+        return None, ()
+    checkpoint, notes = newest_good(run.checkpoints)
+    if checkpoint is None:
+        raise RunError(f"There is no checkpoint to go on from. {' '.join(notes)} Duplicate the run to begin again.")
+    go_back_to(checkpoint)
+    return checkpoint, notes
+
+
+def _train(run: Run, settings: Settings, log: Log | None, checkpoint: Path | None, notes: tuple[str, ...]) -> None:
+    from hfdemo.devices import find_device
+    from hfdemo.finetuning.trainer import Resume, train
+
+    resume = Resume(checkpoint, step_of(checkpoint), notes) if checkpoint else None
+    train(run.config, run.folder, settings, find_device(), log.write if log else lambda event: None, resume)
 
 
 def _sentence(error: BaseException) -> str:
@@ -91,52 +145,6 @@ def _sentence(error: BaseException) -> str:
         return "It was interrupted at the keyboard."
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:400]} The whole traceback is in the log."
-
-
-@contextlib.contextmanager
-def _signs_of_life(folder: Path) -> Iterator[dict[str, Any]]:
-    """Keep process.json up to date; what is put into the yielded dict is written with the next beat."""
-    process = {"pid": os.getpid(), "created": psutil.Process().create_time(), "waiting": False}
-    done = threading.Event()
-
-    def write() -> None:
-        write_atomically(folder / "process.json", json.dumps({**process, "heartbeat": time.time()}))
-
-    def beat() -> None:
-        while not done.wait(HEARTBEAT_SECONDS):
-            write()
-
-    write()
-    thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
-    thread.start()
-    try:
-        yield process
-    finally:
-        done.set()
-        thread.join()
-
-
-@contextlib.contextmanager
-def _device_lock(run: Run, settings: Settings, kind: str, process: dict[str, Any]) -> Iterator[bool]:
-    """Hold the device's file lock: one training per device by whatever route. False if stopped while waiting."""
-    from filelock import FileLock, Timeout
-
-    settings.home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(settings.home / f"device-{kind}.lock")
-    while True:
-        try:
-            lock.acquire(timeout=0.5)
-            break
-        except Timeout:
-            process["waiting"] = True
-            if (run.folder / "stop").exists():
-                yield False
-                return
-    process["waiting"] = False
-    try:
-        yield True
-    finally:
-        lock.release()
 
 
 if __name__ == "__main__":

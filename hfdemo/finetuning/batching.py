@@ -1,4 +1,4 @@
-"""From a padding plan to the Trainer: rows in the plan's order, batches as wide as it says."""
+"""From a padding plan to batches: rows in the plan's order, tensors as wide as it says."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.models.configs import readable_length
 from hfdemo.models.loading import LoadedModel
 from hfdemo.tokenization.padding import PadTo, Plan
+
+Planned = Callable[[int, int], Plan]
 
 
 def check_width(config: RunConfig, rule: PadTo, loaded: LoadedModel, lengths: list[int]) -> None:
@@ -24,15 +26,28 @@ def check_width(config: RunConfig, rule: PadTo, loaded: LoadedModel, lengths: li
         )
 
 
-def collate(tokenizer: Any, rule: PadTo, rows: list[dict[str, Any]]) -> Any:
-    """The tensors of a batch, as wide as its plan says; a held-out row may be longer than any of training."""
+def collate(tokenizer: Any, rule: PadTo, sequence_labels: bool, rows: list[dict[str, Any]]) -> Any:
+    """The tensors of a batch, as wide as its plan says; a held-out row may be longer than any of training.
+
+    Labels that are as long as the ids (`sequence_labels`) are padded with -100, which no loss counts.
+    """
+    import torch
     from transformers import DataCollatorWithPadding
 
     width = rule.of(len(row["input_ids"]) for row in rows)
-    return DataCollatorWithPadding(tokenizer, padding="max_length", max_length=width)(rows)
+    inputs = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
+    batch = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=width)(inputs)
+    labels = [row["labels"] for row in rows]
+    if sequence_labels:
+        left = tokenizer.padding_side == "left"
+        labels = [
+            padding + own if left else own + padding for own in labels for padding in [[-100] * (width - len(own))]
+        ]
+    batch["labels"] = torch.tensor(labels)
+    return batch
 
 
-def padding_note(config: RunConfig, planned: Callable[[int, int], Plan]) -> str:
+def padding_note(config: RunConfig, planned: Planned) -> str:
     """What the padding costs, or that `training` puts the rows into an order of its own."""
     if config.names_sampler:
         return (
@@ -43,29 +58,23 @@ def padding_note(config: RunConfig, planned: Callable[[int, int], Plan]) -> str:
     return f"Padding {config.padding}: {cost.waste:.0%} of the {cost.slots:,} slots of the first epoch are padding."
 
 
-def planned_trainer(config: RunConfig, planned: Callable[[int, int], Plan]) -> Any:
-    """A Trainer whose batches are those of `planned(batch_size, epoch)` in order, unless `training` names an order."""
+def planned_rows(planned: Planned, rows: int, batch_size: int) -> Any:
+    """A torch Sampler of the rows in the order of the plan of each epoch.
+
+    Only the last batch of a plan can be smaller, so cutting its rows into batches again changes nothing.
+    """
     from torch.utils.data import Sampler
-    from transformers import Trainer
 
     class PlannedRows(Sampler[int]):
-        """The rows of the plan's batches; only its last batch can be smaller, so cutting them again changes nothing."""
-
-        def __init__(self, rows: int, batch_size: int) -> None:
-            self.rows, self.batch_size, self.epoch = rows, batch_size, 0
+        epoch = 0
 
         def set_epoch(self, epoch: int) -> None:
             self.epoch = epoch
 
         def __len__(self) -> int:
-            return self.rows
+            return rows
 
         def __iter__(self) -> Iterator[int]:
-            return (row for batch in planned(self.batch_size, self.epoch).batches for row in batch.rows)
+            return (row for batch in planned(batch_size, self.epoch).batches for row in batch.rows)
 
-    class PlannedTrainer(Trainer):
-        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            # Not the configured size: auto_find_batch_size may have halved it.
-            return PlannedRows(len(self.train_dataset), self._train_batch_size)
-
-    return Trainer if config.names_sampler else PlannedTrainer
+    return PlannedRows()

@@ -8,45 +8,25 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
-from hfdemo.heavy import import_libraries
+from hfdemo.finetuning.arguments import (
+    LEARNING_RATE,
+    METHODS,
+    Method,
+    check,
+    check_reserved,
+    evaluates,
+    steps,
+    with_defaults,
+)
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import TRAINABLE
 
-Method = Literal["full", "lora", "frozen"]
-METHODS: tuple[Method, ...] = ("full", "lora", "frozen")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
-
-# Good on both example data sets and on SST-2 with the embedded model; benchmarks/defaults.py measures them again.
-TRAINING: Mapping[Method, Mapping[str, Any]] = {
-    "full": {"learning_rate": 1e-4},
-    "lora": {"learning_rate": 1e-3},
-    "frozen": {"learning_rate": 5e-3},
-}
-COMMON_TRAINING: Mapping[str, Any] = {
-    "per_device_train_batch_size": 16,
-    "per_device_eval_batch_size": 64,
-    "warmup_steps": 0.1,
-    "weight_decay": 0.01,
-    "seed": 42,
-}
-SHORTEST_TRAINING_STEPS = 180
-
-# Set by the trainer itself, because the run folder depends on them.
-RESERVED = frozenset(
-    (
-        *("output_dir", "run_name", "report_to", "do_train", "do_eval", "do_predict", "resume_from_checkpoint"),
-        *("push_to_hub", "hub_token", "hub_model_id", "hub_strategy", "hub_always_push", "hub_revision"),
-        *("project", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id", "disable_tqdm"),
-        *("logging_nan_inf_filter", "remove_unused_columns", "local_rank", "deepspeed", "fsdp", "fsdp_config"),
-        *("eval_strategy", "save_strategy", "load_best_model_at_end", "metric_for_best_model", "greater_is_better"),
-        # The last rows of a held-out split would be dropped, too, and not be in the report.
-        *("use_cpu", "save_total_limit", "dataloader_drop_last"),
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -54,14 +34,19 @@ class RunConfig:
     """How a run goes. Only `dataset` has no default; a column that is None is suggested from the data, one that is
     "" is not used.
 
-    `splits` maps train, validation and test to the names found in `split_column`, or, where there is no such column,
-    validation to the fraction of the rows that is held out. `training` holds any field of TrainingArguments
-    under its own name.
+    `problem_type` says what the labels of a text-classification are: single_label_classification,
+    multi_label_classification or regression; None is suggested from them. `splits` maps train, validation and test to
+    the names found in `split_column`, or, where there is no such column, validation and test to the fraction of the
+    rows that is held out. `fixes` are names of repairs that the rows go through, in order. `class_weights` are
+    "balanced" or a weight per label. `metrics` are further evaluate modules, ids or paths, computed beside the task's
+    own. `training` holds any field of TrainingArguments under its own name.
     """
 
     dataset: str
     model: str = "embedded:minilm"
     task: str = "text-classification"
+    problem_type: str | None = None
+    dataset_config: str | None = None
     splits: Mapping[str, Any] = field(default_factory=dict)
     split_column: str | None = None
     text_column: str | None = None
@@ -69,10 +54,15 @@ class RunConfig:
     label_column: str | None = None
     labels: tuple[str, ...] | None = None
     positive_label: str | None = None
+    fixes: tuple[str, ...] = ()
     max_length: int | None = None
     padding: str = "longest_in_batch"
     method: Method = "full"
     lora: Mapping[str, Any] = field(default_factory=dict)
+    class_weights: str | Mapping[str, float] | None = None
+    early_stopping_patience: int | None = None
+    metrics: tuple[str, ...] = ()
+    processes: int = 1
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -86,15 +76,29 @@ class RunConfig:
             raise DemoError('padding "max_length" needs a max_length. Set one, or pick "longest_in_batch".')
         if self.max_length is not None and self.max_length < 3:
             raise DemoError(f"max_length is {self.max_length}, which leaves no room for words. Use 3 or more.")
-        if self.labels is not None and not all(isinstance(label, str) for label in self.labels):
-            raise DemoError(f"labels must be texts, as they stand in the file, but are {list(self.labels)!r}.")
+        for name in ("labels", "fixes", "metrics"):
+            texts = getattr(self, name)
+            if texts is not None and not all(isinstance(text, str) for text in texts):
+                raise DemoError(f"{name} must be texts, but are {list(texts)!r}.")
+        if self.problem_type is not None:
+            _check_choice("problem_type", self.problem_type, PROBLEM_TYPES)
+        if isinstance(self.class_weights, str):
+            _check_choice("class_weights", self.class_weights, ("balanced",))
+        elif self.class_weights is not None:
+            for label, weight in self.class_weights.items():
+                if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 < weight < math.inf:
+                    raise DemoError(f"The class weight of {label!r} is {weight!r}, but must be a number above 0.")
+        if self.early_stopping_patience is not None and self.early_stopping_patience < 1:
+            raise DemoError("early_stopping_patience counts evaluations, so it is 1 or more. Leave it out for none.")
+        if self.processes < 1:
+            raise DemoError(f"processes is {self.processes}, but a run has at least 1.")
         if self.method == "lora" and ModelRef.parse(self.model).source == "untrained":
             raise DemoError("LoRA changes a trained model a little; an untrained one needs method full. Pick that one.")
         if self.lora and self.method != "lora":
             raise DemoError(f'lora is set, but method is "{self.method}". Set method to "lora", or leave lora out.')
-        reserved = sorted(RESERVED & set(self.training))
-        if reserved:
-            raise DemoError(f"training may not set {', '.join(reserved)}: the run folder depends on it. Leave it out.")
+        check_reserved(self.training)
+        if self.early_stopping_patience and not evaluates(self.training):
+            raise DemoError('early_stopping_patience needs evaluations, but eval_strategy is "no". Leave one out.')
 
     @classmethod
     def from_json(cls, values: Any) -> RunConfig:
@@ -113,8 +117,9 @@ class RunConfig:
             raise DemoError('A config needs a dataset: an example name ("tickets"), or a path on a local server.')
         # None means "use the default", so that forms and clients may send every key.
         given = {key: value for key, value in values.items() if value is not None}
-        if isinstance(given.get("labels"), list):
-            given["labels"] = tuple(given["labels"])
+        for name in ("labels", "fixes", "metrics"):
+            if isinstance(given.get(name), list):
+                given[name] = tuple(given[name])
         return cls(**given)
 
     @classmethod
@@ -133,18 +138,13 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         values = dataclasses.asdict(self)
-        return {**values, "labels": list(self.labels) if self.labels is not None else None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
-    def with_training_defaults(self, train_rows: int) -> RunConfig:
-        """The same config with every training value that decides the result written out.
-
-        Small data sets get more epochs: 3, or as many as make SHORTEST_TRAINING_STEPS optimizer steps, at most 20.
-        """
-        training = {**COMMON_TRAINING, **TRAINING[self.method], **self.training}
-        if "num_train_epochs" not in training and "max_steps" not in training:
-            batch = training["per_device_train_batch_size"] * training.get("gradient_accumulation_steps", 1)
-            steps_per_epoch = max(1, -(-train_rows // batch))
-            training["num_train_epochs"] = min(20, max(3, -(-SHORTEST_TRAINING_STEPS // steps_per_epoch)))
+    def with_training_defaults(
+        self, train_rows: int, learning_rates: Mapping[Method, float] = LEARNING_RATE
+    ) -> RunConfig:
+        """The same config with every training value that decides the result written out."""
+        training = with_defaults(self.training, learning_rates[self.method], train_rows, self.processes)
         lora = {**LORA, **self.lora} if self.method == "lora" else {}
         return dataclasses.replace(self, training=training, lora=lora)
 
@@ -161,42 +161,17 @@ class RunConfig:
 
     def steps(self, train_rows: int) -> int:
         """Optimizer steps that a config with its training defaults filled in will take."""
-        if self.training.get("max_steps", -1) > 0:
-            return int(self.training["max_steps"])
-        batch = self.training["per_device_train_batch_size"] * self.training.get("gradient_accumulation_steps", 1)
-        return math.ceil(math.ceil(train_rows / batch) * self.training["num_train_epochs"])
+        return steps(self.training, train_rows, self.processes)
 
     def check_training(self) -> None:
-        """Check names and values of `training` before anything starts.
-
-        A TrainingArguments is not built for this: building one reseeds every random generator of the process and
-        resets Accelerate's state, which a server can't have.
+        """Check `training` and `lora` against the installed libraries, before anything starts.
 
         Raises:
-            DemoError: an unknown field, or a value that transformers would refuse.
+            DemoError: an unknown field, or a value that transformers or peft would refuse.
         """
-        import_libraries()
-        from transformers import TrainingArguments
-        from transformers.trainer_utils import SchedulerType
-        from transformers.training_args import OptimizerNames
-
-        known = {spec.name: spec for spec in dataclasses.fields(TrainingArguments)}
-        unknown = sorted(set(self.training) - set(known))
-        if unknown:
-            raise DemoError(
-                f"TrainingArguments has no {', '.join(unknown)} in this version of transformers. "
-                "Its documentation lists the fields; take the wrong one out."
-            )
+        check(self.training, find_device())
         if self.method == "lora":
             self._check_lora()
-        for name, value in self.training.items():
-            _check_number(name, value, known[name].default)
-        for name, kind in (("lr_scheduler_type", SchedulerType), ("optim", OptimizerNames)):
-            choices = [member.value for member in kind]
-            if self.training.get(name, choices[0]) not in choices:
-                raise DemoError(f"{name} is {self.training[name]!r}, but must be one of {', '.join(choices)}.")
-        if self.training.get("fp16") and find_device().kind == "cpu":
-            raise DemoError("fp16 needs a GPU, and there is none here. Leave it out: on a CPU float32 is the fastest.")
 
     def _check_lora(self) -> None:
         from peft import LoraConfig
@@ -206,47 +181,22 @@ class RunConfig:
             raise DemoError(f"LoraConfig has no {', '.join(unknown)}. Common fields: r, lora_alpha, target_modules.")
 
 
-_LOWEST: Mapping[str, float] = {
-    "num_train_epochs": 0.01,
-    "max_steps": -1,
-    "learning_rate": 1e-12,
-    "per_device_train_batch_size": 1,
-    "per_device_eval_batch_size": 1,
-    "gradient_accumulation_steps": 1,
-    "weight_decay": 0.0,
-    "seed": 0,
-}
-
-_WHOLE = frozenset(
-    (
-        *("max_steps", "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"),
-        *("seed", "data_seed", "dataloader_num_workers"),
-    )
-)
-
 _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("dataset", "model", "task", "padding", "method"), (str, "a text")),
     **dict.fromkeys(
-        ("split_column", "text_column", "text_pair_column", "label_column", "positive_label"),
+        (
+            *("split_column", "text_column", "text_pair_column", "label_column", "positive_label"),
+            *("problem_type", "dataset_config"),
+        ),
         ((str, type(None)), "a text or null"),
     ),
     **dict.fromkeys(("splits", "lora", "training"), (Mapping, "an object")),
+    **dict.fromkeys(("fixes", "metrics"), (tuple, "a list of texts")),
     "labels": ((tuple, type(None)), "a list of texts or null"),
-    "max_length": ((int, type(None)), "a whole number or null"),
+    "class_weights": ((str, Mapping, type(None)), '"balanced", an object of weights by label, or null'),
+    **dict.fromkeys(("max_length", "early_stopping_patience"), ((int, type(None)), "a whole number or null")),
+    "processes": (int, "a whole number"),
 }
-
-
-def _check_number(name: str, value: Any, default: Any) -> None:
-    """A field whose default is a switch or a number takes nothing else; some numbers have a lowest value."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, bool) and not isinstance(value, bool):
-        raise DemoError(f"{name} is {value!r}, but must be true or false.")
-    if isinstance(default, int | float) and not isinstance(default, bool) and not is_number:
-        raise DemoError(f"{name} is {value!r}, but must be a number.")
-    if name in _WHOLE and value != default and (not is_number or value % 1 != 0):
-        raise DemoError(f"{name} is {value!r}, but must be a whole number.")
-    if is_number and name in _LOWEST and value < _LOWEST[name]:
-        raise DemoError(f"{name} is {value!r}, but must be at least {_LOWEST[name]:g}.")
 
 
 def _check_type(name: str, value: Any) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
+
+from hfdemo.serializing import to_json
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,54 @@ class Started(Event):
 
 
 @dataclass(frozen=True)
+class Probed(Event):
+    """What a few trial steps on the widest batches took, before anything is learned: `seconds_per_step` of one
+    optimizer step, `estimated_seconds` of all of them with their evaluations; bytes of the device's memory at the peak,
+    with the optimizer's state, and what is there (None where it can't be told)."""
+
+    name: ClassVar[str] = "probed"
+    seconds_per_step: float = 0.0
+    estimated_seconds: float = 0.0
+    peak_bytes: int | None = None
+    available_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Resumed(Event):
+    """Training goes on from the checkpoint of `step`; what was logged after that step before is void.
+
+    `notes` say what was passed over, such as a damaged checkpoint.
+    """
+
+    name: ClassVar[str] = "resumed"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stopping(Event):
+    """The training has noticed that it is to stop, and ends after this step or this batch of an evaluation."""
+
+    name: ClassVar[str] = "stopping"
+
+
+@dataclass(frozen=True)
 class StepLogged(Event):
-    """The mean training loss since the last such event, and the optimizer's state."""
+    """The mean training loss since the last such event, the optimizer's state, and how fast it goes.
+
+    Rates count since the last such event: rows and tokens (padding not counted) a second, and in `waste` the share of
+    the slots that was padding. `memory_bytes` is what the process holds of the device's memory, on a CPU its resident
+    set.
+    """
 
     name: ClassVar[str] = "step_logged"
     epoch: float = 0.0
     loss: float = 0.0
     learning_rate: float = 0.0
     grad_norm: float | None = None
+    samples_per_second: float | None = None
+    tokens_per_second: float | None = None
+    waste: float | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +119,7 @@ class Finished(Event):
 
 @dataclass(frozen=True)
 class Stopped(Event):
-    """A person stopped it; `kept` says whether `model/` holds what was learned so far."""
+    """A person stopped it; `kept` says whether what was learned so far is there: as model/, or as a checkpoint."""
 
     name: ClassVar[str] = "stopped"
     kept: bool = False
@@ -90,7 +134,24 @@ class Failed(Event):
     error: str = ""
 
 
-_KINDS = {kind.name: kind for kind in (Started, StepLogged, Evaluated, Saved, Finished, Stopped, Failed)}
+_KINDS = {
+    kind.name: kind
+    for kind in (Started, Probed, Resumed, Stopping, StepLogged, Evaluated, Saved, Finished, Stopped, Failed)
+}
+
+
+def append(path: Path, event: Event) -> str:
+    """Add `event` to the file at `path` in one piece, whatever its last writer left there; returns the line."""
+    line = json.dumps(to_json(event.to_json()), ensure_ascii=False)
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(handle).st_size
+        # Half a line was written by a process that was killed, or as the disk was full: it must not swallow this one.
+        broken = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        os.write(handle, f"{chr(10) if broken else ''}{line}\n".encode())
+    finally:
+        os.close(handle)
+    return line
 
 
 def parse(line: str) -> Event:
@@ -120,3 +181,17 @@ def parse_all(lines: Iterable[str]) -> Iterator[Event]:
         if line.endswith("\n"):
             with contextlib.suppress(ValueError):
                 yield parse(line)
+
+
+FINAL = (Finished, Stopped, Failed)
+
+
+def valid(events: Iterable[Event]) -> list[Event]:
+    """The events of the one history that counts: where a run was resumed, what came after its checkpoint is left out,
+    and so is the end that it had come to before."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Resumed):
+            kept = [old for old in kept if old.step <= event.step and not isinstance(old, FINAL)]
+        kept.append(event)
+    return kept

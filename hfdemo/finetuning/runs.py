@@ -1,4 +1,4 @@
-"""A run is a folder: start one, read how it is doing, stop it, find it again after a restart."""
+"""All runs: make one, start it, stop it, go on with it, find it again after a restart."""
 
 from __future__ import annotations
 
@@ -6,194 +6,39 @@ import contextlib
 import csv
 import dataclasses
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 
-from hfdemo.corpora import read_tables
-from hfdemo.devices import available_cores
 from hfdemo.errors import RunError
+from hfdemo.finetuning import processes, resuming
+from hfdemo.finetuning.checkpoints import check_space
+from hfdemo.finetuning.comparing import compare
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Prepared, prepare
-from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Started, StepLogged, Stopped, parse_all
+from hfdemo.finetuning.dataset import Prepared, prepare, read_data
+from hfdemo.finetuning.metrics import check_extra
+from hfdemo.finetuning.queueing import waiting_runs
 from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.run import ACTIVE, Run, State, Status, write_atomically
 from hfdemo.finetuning.script import training_script
+from hfdemo.finetuning.space import bytes_of_run
+from hfdemo.finetuning.stopping import see_through
+from hfdemo.finetuning.weighing import check_weights
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import check
 from hfdemo.settings import Settings
 
-State = Literal["queued", "starting", "running", "stopping", "finished", "stopped", "failed", "lost"]
-ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
+__all__ = ["ACTIVE", "Run", "RunStore", "State", "Status", "write_atomically"]
 
-# A child that has been spawned needs a moment before it writes process.json.
-SPAWN_SECONDS = 60.0
 PUBLIC_STEPS = 2_000
 PUBLIC_RUNS = 3
-_ROOT = Path(__file__).resolve().parents[2]
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a run is doing. `step` counts optimizer steps; `metrics` are the latest on the validation split."""
-
-    state: State
-    step: int = 0
-    total_steps: int = 0
-    epoch: float = 0.0
-    eta_seconds: float | None = None
-    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
-    error: str | None = None
-
-    @property
-    def active(self) -> bool:
-        return self.state in ACTIVE
-
-    def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-
-class Run:
-    """One run's folder. Everything it tells is read from there; `child` is known only to the server that began it."""
-
-    def __init__(self, folder: Path, child: subprocess.Popen[bytes] | None = None) -> None:
-        self.folder = folder
-        self._child = child
-
-    @property
-    def id(self) -> str:
-        return self.folder.name
-
-    @property
-    def config(self) -> RunConfig:
-        return RunConfig.read(self.folder / "config.json")
-
-    def events(self, after: int = 0, limit: int | None = None) -> list[Event]:
-        """The events from number `after` on (the first is 0), at most `limit`."""
-        try:
-            with (self.folder / "events.jsonl").open(encoding="utf-8") as lines:
-                return list(islice(parse_all(lines), after, None if limit is None else after + limit))
-        except FileNotFoundError:
-            return []
-
-    def status(self, events: list[Event] | None = None) -> Status:
-        """The state and how far it is; pass `events` (all of them) if they have been read already."""
-        events = self.events() if events is None else events
-        state, error = self._state(events)
-        if state in ("failed", "lost") and not (events and isinstance(events[-1], Failed)):
-            # It may have finished and ended between the reading of its events and the look at its process.
-            events = self.events()
-            state, error = self._state(events)
-        steps = [event for event in events if isinstance(event, StepLogged)]
-        evaluated = [event for event in events if isinstance(event, Evaluated)]
-        started = next((event for event in events if isinstance(event, Started)), None)
-        done = max((event.step for event in events), default=0)
-        return Status(
-            state=state,
-            step=done,
-            total_steps=started.total_steps if started else 0,
-            epoch=max([event.epoch for event in steps] + [event.epoch for event in evaluated], default=0.0),
-            eta_seconds=_eta(steps, started.total_steps) if started and state in ACTIVE else None,
-            metrics=next((dict(e.metrics) for e in reversed(evaluated) if e.split == "validation"), {}),
-            error=error,
-        )
-
-    def _state(self, events: list[Event]) -> tuple[State, str | None]:
-        last = events[-1] if events else None
-        if isinstance(last, Finished):
-            return "finished", None
-        if isinstance(last, Stopped):
-            return "stopped", None
-        if isinstance(last, Failed):
-            return "failed", last.error
-        process = self._read("process.json")
-        alive = self._child_code() is None and (
-            _is_alive(process) if process else time.time() - self.folder.stat().st_mtime < SPAWN_SECONDS
-        )
-        if not alive:
-            code = self._child_code()
-            if code is None:
-                return "lost", "The training process is gone and left no word. The server may have been shut down."
-            return "failed", f"The training process ended with code {code}. The end of its log: {self.log_tail()}"
-        if (self.folder / "stop").exists():
-            return "stopping", None
-        if last is not None:
-            return "running", None
-        return ("queued" if process and process.get("waiting") else "starting"), None
-
-    def _child_code(self) -> int | None:
-        return self._child.poll() if self._child else None
-
-    def _read(self, name: str) -> Any:
-        with contextlib.suppress(OSError, ValueError):
-            return json.loads((self.folder / name).read_text(encoding="utf-8"))
-        return None
-
-    def log_tail(self, characters: int = 600) -> str:
-        """The end of what the training process printed."""
-        with contextlib.suppress(OSError):
-            return (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")[-characters:].strip()
-        return ""
-
-    def stop(self, keep: bool = True) -> None:
-        """Ask the run to end after the current step; with `keep` it still evaluates and saves its model.
-
-        Raises:
-            RunError: it is not running.
-        """
-        state = self.status().state
-        if state not in ACTIVE:
-            raise RunError(f"Run {self.id} is {state}, so there is nothing to stop.")
-        write_atomically(self.folder / "stop", json.dumps({"keep": keep}))
-
-    def script(self) -> str:
-        """The stand-alone script that repeats this run."""
-        return (self.folder / "train.py").read_text(encoding="utf-8")
-
-    def report(self) -> dict[str, Any]:
-        """What report.json holds.
-
-        Raises:
-            RunError: there is none yet.
-        """
-        report = self._read("report.json")
-        if report is None:
-            raise RunError(f"Run {self.id} has no report yet: it is {self.status().state}. A finished run has one.")
-        return dict(report)
-
-    def archive(self, folder: Path, *, with_data: bool = True) -> Path:
-        """A zip of the model, the report, the config, the script and the data, in a new folder below `folder`.
-
-        Raises:
-            RunError: there is no model yet.
-        """
-        import zipfile
-
-        if not (self.folder / "model" / "config.json").is_file():
-            raise RunError(f"Run {self.id} has no model yet: it is {self.status().state}.")
-        target = Path(tempfile.mkdtemp(dir=folder)) / f"{self.id}.zip"
-        names = ["model", "adapter", "report.json", "config.json", "train.py"]
-        names += ["errors.csv", "data"] if with_data else []
-        # Weights don't compress; storing them as they are is twenty times faster.
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as file:
-            for name in names:
-                part = self.folder / name
-                for path in sorted(part.rglob("*")) if part.is_dir() else [part]:
-                    if path.is_file():
-                        file.write(path, f"{self.id}/{path.relative_to(self.folder)}")
-        return target
 
 
 class RunStore:
@@ -209,12 +54,15 @@ class RunStore:
         Raises:
             DemoError: anything in the config or the data that would make the run fail; no folder is made.
         """
-        find_recipe(config.task)
+        find_recipe(config.task, config.problem_type)
         config.check_training()
+        check_extra(config.metrics, self.settings.public)
         check(ModelRef.parse(config.model), self.settings)
-        prepared = prepare(config, read_tables(config.dataset, self.settings, file))
+        corpus = read_data(config, self.settings, file)
+        prepared = prepare(config, corpus.tables, corpus.refused)
         filled = _fill_in(config, prepared)
         self._check_public_limits(filled, len(prepared.splits["train"]))
+        check_space(self.settings.runs, bytes_of_run(filled, prepared.splits.values(), self.settings), "this run")
         script = training_script(filled, self.settings)
         name = file.stem if file is not None else Path(config.dataset).name
         folder = self._new_folder(name)
@@ -223,26 +71,18 @@ class RunStore:
             # Quoted throughout: a lone carriage return in a text would else end its row.
             table.to_csv(folder / "data" / f"{split}.csv", index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
         (folder / "train.py").write_text(script, encoding="utf-8")
+        (folder / "data.json").write_text(json.dumps({"notes": [*corpus.notes, *prepared.notes]}), encoding="utf-8")
         write_atomically(folder / "config.json", json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n")
         return Run(folder)
 
     def start(self, run: Run) -> Run:
         """Begin `run` in a process of its own that outlives this server."""
-        environment = {"OMP_NUM_THREADS": str(available_cores()), **os.environ, "HFDEMO_HOME": str(self.settings.home)}
-        # The child finds this package wherever the server was started; relative model paths keep their meaning.
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-        if self.settings.public:
-            environment["HFDEMO_PUBLIC"] = "1"
-        with (run.folder / "log.txt").open("ab") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "hfdemo.finetuning", str(run.folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment,
-            )
+        child = processes.spawn(run.folder, run.config.processes, self.settings)
         self._children[run.id] = child
+        if not (run.folder / "process.json").exists():
+            # Until it has written its own: a stop has to find it.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                write_atomically(run.folder / "process.json", json.dumps(processes.identity(child.pid)))
         return Run(run.folder, child)
 
     def get(self, run_id: str) -> Run:
@@ -262,6 +102,66 @@ class RunStore:
         folders = sorted((path.parent for path in self.settings.runs.glob("*/config.json")), reverse=True)
         return [Run(folder, self._children.get(folder.name)) for folder in folders]
 
+    def stop(self, run_id: str, keep: bool = True) -> Run:
+        """Ask a run to end, and see to it that it does: without `keep`, or if it does not answer, it is gone within
+        ten seconds. With `keep` it still saves what it has learned, and may take its time as long as it works on.
+
+        Raises:
+            RunError: there is none, or it is not at work.
+        """
+        run = self.get(run_id)
+        run.stop(keep)
+        self._see_through(run)
+        return run
+
+    def adopt(self) -> None:
+        """Go on with the stops that an earlier server was asked for and did not live to see."""
+        for run in self.list():
+            if run.asked_to_stop() is not None and run.status().state in ("stopping", "lost"):
+                self._see_through(run)
+
+    def _see_through(self, run: Run) -> None:
+        threading.Thread(target=see_through, args=(run,), daemon=True, name=f"stopping {run.id}").start()
+
+    def resume(self, run_id: str) -> Run:
+        """Go on with a run from its last checkpoint, under the same id.
+
+        Raises:
+            RunError: there is none, it is at work or finished, or it has no checkpoint.
+        """
+        run = self.get(run_id)
+        self._check_public_runs()
+        resuming.reopen(run)
+        return self.start(run)
+
+    def duplicate(self, run_id: str, changes: Mapping[str, Any] | None = None) -> RunConfig:
+        """The config of a new run on the very data of that one, with `changes`; see `resuming.duplicate`.
+
+        Raises:
+            DemoError: there is no such run, or a change that no config may have.
+        """
+        return resuming.duplicate(self.get(run_id), changes or {})
+
+    def more_epochs(self, run_id: str, epochs: float) -> Run:
+        """Begin a new run that goes on from the model of that one for so many epochs, on the same data.
+
+        Raises:
+            DemoError: there is no such run or it has no model yet.
+        """
+        return self.start(self.create(resuming.more_epochs(self.get(run_id), epochs)))
+
+    def queue(self) -> Sequence[Run]:
+        """The runs that wait for a device, the first to get it first."""
+        return [self.get(waiting.run) for waiting in waiting_runs(self.settings.runs)]
+
+    def compare(self, run_ids: Sequence[str]) -> dict[str, Any]:
+        """What differs between runs, their scores and curves, and which is the best; see `comparing.compare`.
+
+        Raises:
+            RunError: there is no such run.
+        """
+        return compare([self.get(run_id) for run_id in run_ids])
+
     def delete(self, run_id: str) -> None:
         """Remove a run's folder for good.
 
@@ -271,22 +171,25 @@ class RunStore:
         run = self.get(run_id)
         if run.status().active:
             raise RunError(f"Run {run_id} is still at work. Stop it first.")
-        shutil.rmtree(run.folder)
+        run.remove()
         self._children.pop(run_id, None)
 
     def _check_public_limits(self, config: RunConfig, train_rows: int) -> None:
         """On a shared server one visitor must not hold the device for hours."""
         if not self.settings.public:
             return
-        active = sum(run.status().active for run in self.list())
-        if active >= PUBLIC_RUNS:
-            raise RunError(f"{active} runs are at work or waiting on this shared server. Come back when one has ended.")
+        self._check_public_runs()
         steps = config.steps(train_rows)
         if steps > PUBLIC_STEPS:
             raise RunError(
                 f"This run would take {steps:,} steps; on this shared server a run has at most {PUBLIC_STEPS:,}. "
                 "Use fewer epochs or a larger batch, or run the app on your own machine."
             )
+
+    def _check_public_runs(self) -> None:
+        active = sum(run.status().active for run in self.list()) if self.settings.public else 0
+        if active >= PUBLIC_RUNS:
+            raise RunError(f"{active} runs are at work or waiting on this shared server. Come back when one has ended.")
 
     def _new_folder(self, dataset: str) -> Path:
         """A folder that did not exist before, named so that names sort by time."""
@@ -300,31 +203,19 @@ class RunStore:
 
 
 def _fill_in(config: RunConfig, prepared: Prepared) -> RunConfig:
-    """`config` with everything written out that was suggested from the data."""
+    """`config` with everything written out that was suggested from the data.
+
+    Raises:
+        DemoError: weights or smoothing that what is trained has no use for.
+    """
+    recipe = find_recipe(config.task, prepared.problem_type)
+    check_weights(config, recipe, prepared.labels)
     columns: dict[str, Any] = {name: column or "" for name, column in dataclasses.asdict(prepared.mapped).items()}
-    filled = dataclasses.replace(config, **columns, labels=prepared.labels, positive_label=prepared.positive_label)
-    return filled.with_training_defaults(len(prepared.splits["train"]))
-
-
-def _eta(steps: Sequence[StepLogged], total_steps: int) -> float | None:
-    """Seconds left at the pace since the first step, which warms everything up; None before the second."""
-    if len(steps) < 2 or steps[-1].step == steps[0].step:
-        return None
-    pace = (steps[-1].time - steps[0].time) / (steps[-1].step - steps[0].step)
-    return max(0.0, pace * (total_steps - steps[-1].step))
-
-
-def _is_alive(process: dict[str, Any]) -> bool:
-    """Same pid, same creation time, not a zombie: a pid alone may belong to another program by now."""
-    try:
-        found = psutil.Process(process["pid"])
-        return abs(found.create_time() - process["created"]) < 1.0 and found.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, KeyError, TypeError):
-        return False
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` so that a reader sees the old file or the new one, never half of one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    filled = dataclasses.replace(
+        config,
+        **columns,
+        labels=prepared.labels,
+        positive_label=prepared.positive_label,
+        problem_type=prepared.problem_type,
+    )
+    return filled.with_training_defaults(len(prepared.splits["train"]), recipe.learning_rate)

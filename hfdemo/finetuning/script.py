@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pprint import pformat
-from textwrap import dedent
+from typing import Any
 
+from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.losses import loss_of_all, only_logits
+from hfdemo.finetuning.recipes import Recipe, find_recipe
+from hfdemo.finetuning.reporting import LOWER_IS_BETTER
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.snippets import model_lines
@@ -15,33 +19,64 @@ from hfdemo.tokenization.padding import pad_to, row_order
 
 
 def training_script(config: RunConfig, settings: Settings) -> str:
-    """A stand-alone script that repeats a run: it reads data/ beside it and needs only the public libraries."""
-    recipe = find_recipe(config.task)
-    labels = list(config.labels or ())
-    mapping = "num_labels=len(LABELS), id2label=dict(enumerate(LABELS)), label2id={l: i for i, l in enumerate(LABELS)}"
-    averaging = (
-        f'average="binary", pos_label=LABELS.index({config.positive_label!r})'
-        if config.positive_label
-        else 'average="macro"'
-    )
-    ordering = "" if config.names_sampler else "import random\nfrom collections.abc import Sequence\n"
+    """A stand-alone script that repeats a run: it reads data/ beside it and needs only the public libraries.
+
+    What a run has of its own (how rows become inputs, the loss, the order of the rows, the scores) stands in it as the
+    very source that the run goes by.
+    """
+    recipe = find_recipe(config.task, config.problem_type)
+    peft = "from peft import LoraConfig, get_peft_model\n" if config.method == "lora" else ""
+    early = ", EarlyStoppingCallback" if config.early_stopping_patience else ""
+    weights = _weights_lines(config, recipe)
+    exact = [loss_of_all] if recipe.reduce is only_logits else []
     return f'''"""Fine-tunes {config.model} ({config.method}) on data/ beside this file, as its run did."""
 
-{ordering}from pathlib import Path
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
-from datasets import ClassLabel, Features, Value, load_dataset
-from sklearn.metrics import accuracy_score, f1_score
-from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments, set_seed
+from datasets import Features, Value, load_dataset
+{peft}from transformers import DataCollatorWithPadding{early}, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 HERE = Path(__file__).resolve().parent
-LABELS = {pformat(labels, width=100)}
-TRAINING = {pformat(dict(config.training), width=100, sort_dicts=False)}
+LABELS = {pformat(list(config.labels or ()), width=100)}
+TRAINING = {pformat(of_run(config.training), width=100, sort_dicts=False)}
 
+# ---- the data ----
+
+
+{_sources(*recipe.carried, recipe.encode)}
+
+# ---- the loss: a sum over all that is predicted, divided by how much the whole optimizer step has of it ----
+
+
+{_sources(recipe.loss, recipe.count, recipe.reduce, *exact)}
+
+# ---- the order of the rows, and the scores ----
+
+
+{"" if config.names_sampler else _sources(row_order) + chr(10) * 2}{_sources(recipe.judge.scores)}
+
+# ---- the run ----
+
+torch.set_num_threads({threads(config.processes)})  # as the run: on another number the last digits differ
+arguments = TrainingArguments(
+    output_dir=str(HERE / "repeated"),
+    {"" if "use_cpu" in config.training else "use_cpu=not torch.accelerator.is_available(), "}**TRAINING,
+)
 set_seed(TRAINING["seed"])  # before the model: a new head is drawn at random
 
-{model_lines(ModelRef.parse(config.model), recipe.model_class, settings, mapping)}
+{model_lines(ModelRef.parse(config.model), recipe.model_class, settings, _model_arguments(config, recipe))}\
+if tokenizer.pad_token is None:
+    tokenizer.pad_token = tokenizer.eos_token
+if getattr(model.config, "pad_token_id", None) is None:
+    model.config.pad_token_id = tokenizer.pad_token_id
 limits = [{config.max_length!r}, tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None)]
 limits = [limit for limit in limits if limit is not None and 0 < limit < 1_000_000]
 max_length = min(limits) if limits else None
@@ -49,125 +84,174 @@ max_length = min(limits) if limits else None
 files = {{path.stem: str(path) for path in sorted((HERE / "data").glob("*.csv"))}}
 features = Features({{column: Value("string") for column in pd.read_csv(files["train"], nrows=0).columns}})
 splits = load_dataset("csv", data_files=files, features=features, keep_default_na=False)
-splits = splits.cast_column("label", ClassLabel(names=LABELS))
+splits = splits.map(
+    {recipe.encode.__name__},
+    batched=True,
+    fn_kwargs={{"tokenizer": tokenizer, "max_length": max_length, "labels": LABELS}},
+    remove_columns=splits["train"].column_names,
+)
+lengths = [len(ids) for ids in splits["train"]["input_ids"]]
+{_method_lines(config, recipe)}{weights}
+
+def collator(rows):
+    width = {_width(config)}
+    inputs = [{{name: value for name, value in row.items() if name != "labels"}} for row in rows]
+    batch = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=width)(inputs)
+    batch["labels"] = torch.tensor({_labels(recipe)})
+    return batch
 
 
-def encode(rows):
-    encoded = tokenizer(rows["text"], rows.get("text_pair"), truncation=True, max_length=max_length)
-    return {{**encoded, "labels": rows["label"]}}
+def compute_loss(outputs, labels, num_items_in_batch=None):
+    smoothing = TRAINING.get("label_smoothing_factor", 0.0)
+    items = {recipe.count.__name__}(labels) if num_items_in_batch is None else num_items_in_batch
+    return {recipe.loss.__name__}(outputs, labels, items, {"WEIGHTS" if weights else None}, smoothing)
 
-
-splits = splits.map(encode, batched=True, remove_columns=splits["train"].column_names)
-{_method_lines(config, recipe.peft_task)}
 
 def compute_metrics(prediction):
-    predicted, references = prediction.predictions.argmax(-1), prediction.label_ids
-    return {{
-        "accuracy": accuracy_score(references, predicted),
-        "f1": f1_score(references, predicted, {averaging}),
-        "f1_weighted": f1_score(references, predicted, average="weighted"),
-    }}
+    logits, references = prediction.predictions, prediction.label_ids
+    return {recipe.judge.scores.__name__}(logits, references, LABELS, {config.positive_label!r})
 
 
-{_collator_lines(config)}
-arguments = TrainingArguments(
-    output_dir=str(HERE / "repeated"),
-    eval_strategy="epoch",
-    save_strategy="epoch",
-    save_total_limit=1,
-    load_best_model_at_end=True,
-    metric_for_best_model="selection",
-    greater_is_better=True,
-    report_to="none",
-    logging_nan_inf_filter=False,
-    use_cpu=not torch.accelerator.is_available(),
-    **TRAINING,
-)
+{_selection_lines(config, recipe)}class RecipeTrainer(Trainer):
+    def _get_num_items_in_batch(self, batch_samples, device):
+        items = [{recipe.count.__name__}(batch["labels"].to(device)) for batch in batch_samples]
+        return sum(items).to(device) if items else None
 
+    def evaluation_loop(self, *args, metric_key_prefix="eval", **kwargs):
+        with torch.random.fork_rng():  # evaluating changes nothing in what is learned
+            found = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+{_exact_lines(recipe)}        return found
+{_sampler_lines(config)}
 
-class BreakTies(TrainerCallback):
-    """The best checkpoint has the highest f1, and of several with the same f1 the lowest loss."""
-
-    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
-        metrics["eval_selection"] = metrics["eval_f1"] - 1e-9 * metrics["eval_loss"]
-
-{_trainer_lines(config)}
+callbacks = [{", ".join(_callbacks(config))}]
+trainer = RecipeTrainer(
     model=model,
-    callbacks=[BreakTies()],
     args=arguments,
+    callbacks=callbacks,
     train_dataset=splits["train"],
     eval_dataset=splits["validation"],
     processing_class=tokenizer,
     data_collator=collator,
+    compute_loss_func=compute_loss,
     compute_metrics=compute_metrics,
+    preprocess_logits_for_metrics={recipe.reduce.__name__},
 )
-trainer.loss_is_scaled_for_ga = False  # right for classifiers: huggingface/transformers#47688
 trainer.train()
+trainer.args.train_sampling_strategy = "sequential"  # predictions in the order of the rows
 for name in splits:
     if name != "train":
-        print(name, trainer.predict(splits[name]).metrics)
+        print(name, json.dumps(trainer.predict(splits[name], metric_key_prefix=name).metrics))
 trainer.save_model(str(HERE / "repeated" / "model"))
 '''
 
 
-def _method_lines(config: RunConfig, peft_task: str) -> str:
-    if config.method == "lora":
-        settings = f"**{dict(config.lora)!r}"
-        return (
-            "\nfrom peft import LoraConfig, get_peft_model  # noqa: E402\n\n"
-            f'model = get_peft_model(model, LoraConfig(task_type="{peft_task}", {settings}))\n'
+def _sources(*functions: Callable[..., Any]) -> str:
+    return "\n\n".join(inspect.getsource(function) for function in functions).strip()
+
+
+def _model_arguments(config: RunConfig, recipe: Recipe) -> str:
+    if recipe.one_number:
+        name = config.label_column or "score"
+        arguments = f"num_labels=1, id2label={{0: {name!r}}}, label2id={{{name!r}: 0}}"
+    elif config.labels:
+        arguments = (
+            "num_labels=len(LABELS), id2label=dict(enumerate(LABELS)), label2id={l: i for i, l in enumerate(LABELS)}"
         )
+    else:
+        return ""
+    return arguments + (f", problem_type={recipe.problem_type!r}" if recipe.problem_type else "")
+
+
+def _exact_lines(recipe: Recipe) -> str:
+    if recipe.reduce is not only_logits:
+        return ""
+    exact = "loss_of_all(compute_loss, found.predictions, found.label_ids)"
+    return f'        found.metrics[f"{{metric_key_prefix}}_loss"] = {exact}\n'
+
+
+def _method_lines(config: RunConfig, recipe: Recipe) -> str:
+    if config.method == "lora":
+        return f'\nmodel = get_peft_model(model, LoraConfig(task_type="{recipe.peft_task}", **{dict(config.lora)!r}))\n'
     if config.method == "frozen":
         return "\nfor parameter in model.base_model.parameters():\n    parameter.requires_grad = False\n"
     return ""
 
 
-def _collator_lines(config: RunConfig) -> str:
+def _weights_lines(config: RunConfig, recipe: Recipe) -> str:
+    if config.class_weights is None or recipe.balance is None:
+        return ""
+    if isinstance(config.class_weights, str):
+        source = _sources(recipe.balance)
+        return f'\n\n{source}\n\nWEIGHTS = {recipe.balance.__name__}(splits["train"]["labels"], len(LABELS))\n'
+    return f"\nWEIGHTS = {[float(config.class_weights[label]) for label in config.labels or ()]!r}\n"
+
+
+def _width(config: RunConfig) -> str:
+    longest = 'max(len(row["input_ids"]) for row in rows)'
     if config.padding == "longest_in_dataset":
-        return dedent("""\
-            longest = max(len(ids) for ids in splits["train"]["input_ids"])
-
-
-            def collator(rows):  # a held-out row may be longer than any of training
-                width = max(longest, *(len(row["input_ids"]) for row in rows))
-                return DataCollatorWithPadding(tokenizer, padding="max_length", max_length=width)(rows)
-
-            """)
+        return f"max(max(lengths), {longest})  # a held-out row may be longer than any of training"
     if config.padding == "max_length":
-        return 'collator = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=max_length)'
+        return "max_length"
     multiple = pad_to(config.padding, 0).multiple_of
-    if multiple == 1:
-        return "collator = DataCollatorWithPadding(tokenizer)  # each batch to its own longest row"
-    return f"collator = DataCollatorWithPadding(tokenizer, pad_to_multiple_of={multiple})"
+    return longest if multiple == 1 else f"-(-{longest} // {multiple}) * {multiple}"
 
 
-def _trainer_lines(config: RunConfig) -> str:
-    """The Trainer, up to its first argument; one that orders the rows as the run did unless `training` says how."""
+def _labels(recipe: Recipe) -> str:
+    if not recipe.sequence_labels:
+        return '[row["labels"] for row in rows]'
+    return (
+        '[\n        [-100] * (width - len(own)) + own if tokenizer.padding_side == "left" else '
+        "own + [-100] * (width - len(own))\n"
+        '        for own in (row["labels"] for row in rows)\n    ]'
+    )
+
+
+def _selection_lines(config: RunConfig, recipe: Recipe) -> str:
+    """How the best checkpoint is told; nothing where none is looked for."""
+    if not evaluates(config.training):
+        return ""
+    name = config.training.get("metric_for_best_model")
+    greater = config.training.get("greater_is_better")
+    if name is None:
+        name, greater = recipe.judge.selection, recipe.judge.greater_is_better
+    name = str(name).removeprefix("eval_")
+    sign = "" if (name not in LOWER_IS_BETTER if greater is None else greater) else "-"
+    return f'''class Select(TrainerCallback):
+    """The best checkpoint has the best {name}, and of several with the same the lowest loss."""
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        value = {sign}metrics["eval_{name}"]
+        metrics["eval_selection"] = value - 1e-9 * metrics["eval_loss"] if abs(value) < float("inf") else -float("inf")
+
+
+'''
+
+
+def _callbacks(config: RunConfig) -> list[str]:
+    early = [f"EarlyStoppingCallback({config.early_stopping_patience})"] if config.early_stopping_patience else []
+    return (["Select()"] if evaluates(config.training) else []) + early
+
+
+def _sampler_lines(config: RunConfig) -> str:
+    """The order of the rows as the run had it, unless `training` says how."""
     if config.names_sampler:
-        return "\ntrainer = Trainer("
+        return ""
     seed = "data_seed" if config.training.get("data_seed") is not None else "seed"
-    return f"""
-{inspect.getsource(row_order)}
+    return f'''
+    def _get_train_sampler(self, train_dataset=None):
+        return PlannedRows(self._train_batch_size)
+
 
 class PlannedRows(torch.utils.data.Sampler):
     def __init__(self, batch_size):
-        self.lengths = [len(ids) for ids in splits["train"]["input_ids"]]
         self.batch_size, self.epoch = batch_size, 0
 
     def set_epoch(self, epoch):  # the Trainer calls it
         self.epoch = epoch
 
     def __len__(self):
-        return len(self.lengths)
+        return len(lengths)
 
     def __iter__(self):
-        grouped, seed = {config.padding == "grouped"}, TRAINING["{seed}"]
-        return iter(row_order(self.lengths, self.batch_size, grouped, seed, self.epoch))
-
-
-class PlannedTrainer(Trainer):
-    def _get_train_sampler(self, train_dataset=None):
-        return PlannedRows(self._train_batch_size)
-
-
-trainer = PlannedTrainer("""
+        return iter(row_order(lengths, self.batch_size, {config.padding == "grouped"}, TRAINING["{seed}"], self.epoch))
+'''

@@ -1,23 +1,28 @@
-"""The one Trainer: a prepared run folder in, events out, and a model that can be used at the end."""
+"""One training: a prepared run folder in, events out, and a model that can be used at the end."""
 
 from __future__ import annotations
 
 import functools
-import json
-import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hfdemo.devices import Device, available_cores
-from hfdemo.errors import DemoError, RunError
-from hfdemo.finetuning.batching import check_width, collate, padding_note, planned_trainer
+from hfdemo.devices import Device
+from hfdemo.errors import DemoError, Stopped
+from hfdemo.finetuning import events as what
+from hfdemo.finetuning import loop, reporting
+from hfdemo.finetuning.arguments import of_run, threads
+from hfdemo.finetuning.batching import Planned, check_width, collate, padding_note
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.events import Evaluated, Event, Finished, Saved, Started, StepLogged, Stopped
+from hfdemo.finetuning.probing import fits, probe
 from hfdemo.finetuning.recipes import Recipe, find_recipe
-from hfdemo.finetuning.report import model_card, plain_metrics, write_report
+from hfdemo.finetuning.report import Predicted, write_report
+from hfdemo.finetuning.reporting import Emit, StopRequest, plain_metrics
+from hfdemo.finetuning.saving import save_model
+from hfdemo.finetuning.weighing import class_weights
 from hfdemo.models.configs import readable_length
 from hfdemo.models.loading import LoadedModel, load
 from hfdemo.models.reference import ModelRef
@@ -27,49 +32,127 @@ from hfdemo.tokenization.padding import Plan, pad_to, plan
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-Emit = Callable[[Event], None]
-CHARTED_POINTS = 100
-SELECTION = "selection"
+
+@dataclass(frozen=True)
+class Resume:
+    """Where a training goes on: the folder of a checkpoint that was verified, and what there is to say about it."""
+
+    checkpoint: Path
+    step: int
+    notes: tuple[str, ...] = ()
 
 
-def train(config: RunConfig, folder: Path, settings: Settings, device: Device, emit: Emit) -> None:
+def train(
+    config: RunConfig, folder: Path, settings: Settings, device: Device, emit: Emit, resume: Resume | None = None
+) -> None:
     """Train as `config` says on `folder/data`, and write model/, report.json and errors.csv below `folder`.
 
     `config` is the run's own: columns, labels and training values are all filled in. A file `folder/stop` ends
-    training after the current step; {"keep": true} in it keeps the best model so far.
+    training after the current step; {"keep": true} in it keeps the best model so far. Under torchrun every process
+    calls this; only the first one writes and emits.
 
     Raises:
-        DemoError: the model can't be loaded or trained this way, or the loss is no longer a number.
+        DemoError: the model can't be loaded or trained this way, the memory is too small, or the loss is no longer a
+            number.
     """
     import torch
     from transformers import set_seed
 
-    torch.set_num_threads(available_cores())
+    started = time.time()
+    torch.set_num_threads(threads(config.processes))
+    recipe = find_recipe(config.task, config.problem_type)
+    arguments = _arguments(config, folder, device, resume)
+    first = bool(arguments.should_save)
+    said: Emit = emit if first else (lambda event: None)
     # Seeds count before the model is loaded: a new classification head is drawn at random.
     set_seed(config.training["seed"])
-    recipe = find_recipe(config.task)
     loaded = _load(config, recipe, settings, device)
-    longest_allowed = _max_length(config, loaded)
-    splits = _encode(recipe, loaded, longest_allowed, folder)
+    longest = _max_length(config, loaded)
+    with arguments.main_process_first():
+        splits = _encode(config, recipe, loaded, longest, folder)
     model = _method(config, recipe, loaded)
-    trainer = _build_trainer(config, recipe, loaded, model, splits, folder, longest_allowed, emit)
-    started = time.time()
-    trainer.train()
-    _finish(config, folder, loaded, trainer, splits, emit, started)
+    stop = StopRequest(folder)
+    trainer, planned = _trainer(config, recipe, loaded, model, splits, arguments, longest, stop, said)
+    reporter = trainer.told
+    reporter.resumed = resume is not None
+    if resume is not None:
+        said(what.Resumed(resume.step, time.time(), resume.notes))
+    lengths = _lengths(splits["validation"])
+    width = planned(arguments.per_device_train_batch_size, 0).batches[0].width
+    if arguments.world_size == 1:
+        tried = planned(arguments.per_device_train_batch_size, 0)
+        reporter.begun = lambda steps: said(probe(trainer, config, tried, steps, lengths))
+    try:
+        with fits(config, width):
+            trainer.train(resume_from_checkpoint=str(resume.checkpoint) if resume else None)
+    except Stopped:
+        said(what.Stopped(trainer.state.global_step, time.time(), kept=False))
+        return
+    _finish(config, recipe, folder, loaded, trainer, splits, stop, said, started)
+
+
+def _arguments(config: RunConfig, folder: Path, device: Device, resume: Resume | None) -> Any:
+    """The TrainingArguments of a run, which are made once per process: they seed every random generator."""
+    from transformers import TrainingArguments
+
+    values = {
+        "use_cpu": device.kind == "cpu",
+        **of_run(config.training),
+        "output_dir": str(folder / "checkpoints"),
+        "run_name": folder.name,
+        "disable_tqdm": True,
+    }
+    if resume is not None:
+        values["eval_on_start"] = False  # it was evaluated when it began
+    try:
+        arguments = TrainingArguments(**values)
+    except (ValueError, TypeError, ImportError) as error:
+        raise DemoError(f"transformers refuses these TrainingArguments: {error}") from error
+    # One process, one device: several GPUs would silently become DataParallel.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
 
 
 def _load(config: RunConfig, recipe: Recipe, settings: Settings, device: Device) -> LoadedModel:
-    labels = config.labels or ()
-    return load(
-        ModelRef.parse(config.model),
-        recipe.model_class,
-        settings,
-        device=device,
-        id2label=dict(enumerate(labels)),
-        label2id={label: index for index, label in enumerate(labels)},
-        # A checkpoint's own problem_type would choose another loss.
-        problem_type="single_label_classification",
-    )
+    labels = dict(enumerate(config.labels or ()))
+    changes: dict[str, Any] = {}
+    if recipe.one_number:
+        labels = {0: config.label_column or "score"}
+    if labels:
+        changes = {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
+    if recipe.problem_type:
+        # A checkpoint's own problem_type would have its pipeline read the answers in another way.
+        changes["problem_type"] = recipe.problem_type
+    loaded = load(ModelRef.parse(config.model), recipe.model_class, settings, device=device, **changes)
+    tokenizer = loaded.tokenizer
+    if tokenizer is None:
+        raise DemoError(f"{config.model} has no tokenizer, and a training on text needs one. Pick another model.")
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise DemoError(f"The tokenizer of {config.model} has neither a pad token nor an end token to pad with.")
+        tokenizer.pad_token = tokenizer.eos_token
+    if recipe.looks_back and not _looks_back_only(loaded.model):
+        raise DemoError(
+            f"{config.model} reads a text in both directions, so it would see the very token that it is to predict. "
+            "Pick a model that was made to write, such as a GPT, Llama or Qwen."
+        )
+    if getattr(loaded.model.config, "pad_token_id", None) is None:
+        # A classifier on a decoder reads its answer at the last token that is no padding.
+        loaded.model.config.pad_token_id = tokenizer.pad_token_id
+    return loaded
+
+
+def _looks_back_only(model: Any) -> bool:
+    """Whether another last token leaves the answers to all tokens before it as they were: tried, not looked up."""
+    import torch
+
+    ids = torch.arange(8, device=model.device)[None] % model.config.get_text_config().vocab_size
+    other = ids.clone()
+    other[0, -1] = 0
+    model.eval()
+    with torch.no_grad():
+        first, second = (model(input_ids=each).logits[:, :-1].float() for each in (ids, other))
+    return bool(torch.allclose(first, second, atol=1e-4))
 
 
 def _max_length(config: RunConfig, loaded: LoadedModel) -> int | None:
@@ -78,10 +161,12 @@ def _max_length(config: RunConfig, loaded: LoadedModel) -> int | None:
     return min(limits) if limits else None
 
 
-def _encode(recipe: Recipe, loaded: LoadedModel, max_length: int | None, folder: Path) -> DatasetDict:
+def _encode(
+    config: RunConfig, recipe: Recipe, loaded: LoadedModel, max_length: int | None, folder: Path
+) -> DatasetDict:
     """data/*.csv as Arrow data sets of model inputs, unpadded."""
     import pandas as pd
-    from datasets import ClassLabel, Features, Value, disable_progress_bars, load_dataset
+    from datasets import Features, Value, disable_progress_bars, load_dataset
 
     disable_progress_bars()
     files = {split.stem: str(split) for split in sorted((folder / "data").glob("*.csv"))}
@@ -91,10 +176,18 @@ def _encode(recipe: Recipe, loaded: LoadedModel, max_length: int | None, folder:
     splits = load_dataset(
         "csv", data_files=files, features=features, cache_dir=str(folder / "arrow"), keep_default_na=False
     )
-    labels = ClassLabel(names=list(loaded.model.config.label2id))
-    splits = splits.cast_column("label", labels)
-    encode = recipe.encode(loaded.tokenizer, max_length)
+    encode = functools.partial(
+        recipe.encode, tokenizer=loaded.tokenizer, max_length=max_length, labels=config.labels or ()
+    )
+    if recipe.needs_words and not loaded.tokenizer.is_fast:
+        raise DemoError(
+            f"{config.model} has a tokenizer written in Python, which can't tell which token is which word."
+        )
     return splits.map(encode, batched=True, remove_columns=splits["train"].column_names)
+
+
+def _lengths(split: Any) -> list[int]:
+    return [len(ids) for ids in split["input_ids"]]
 
 
 def _method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
@@ -109,24 +202,30 @@ def _method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
     if config.method == "frozen":
         for parameter in loaded.model.base_model.parameters():
             parameter.requires_grad = False
+        if not any(parameter.requires_grad for parameter in loaded.model.parameters()):
+            raise DemoError(
+                f"The head of {config.model} shares its weights with the embedding, so with a frozen backbone nothing "
+                'is left to train. Pick method "lora" or "full".'
+            )
     return loaded.model
 
 
-def _build_trainer(
+def _trainer(
     config: RunConfig,
     recipe: Recipe,
     loaded: LoadedModel,
     model: Any,
     splits: DatasetDict,
-    folder: Path,
+    arguments: Any,
     max_length: int | None,
+    stop: StopRequest,
     emit: Emit,
-) -> Any:
-    from transformers import PrinterCallback, TrainingArguments
+) -> tuple[Any, Planned]:
+    from transformers import EarlyStoppingCallback
 
-    lengths = [len(ids) for ids in splits["train"]["input_ids"]]
+    lengths = _lengths(splits["train"])
     rule = pad_to(config.padding, max(lengths), max_length)
-    check_width(config, rule, loaded, [len(ids) for split in splits.values() for ids in split["input_ids"]])
+    check_width(config, rule, loaded, [length for split in splits.values() for length in _lengths(split)])
 
     def planned(batch_size: int, epoch: int) -> Plan:
         return plan(lengths, batch_size, config.padding, max_length, config.data_seed, epoch)
@@ -134,152 +233,84 @@ def _build_trainer(
     notes = [padding_note(config, planned)]
     if not loaded.report.trustworthy:
         notes.append(str(loaded.report).replace("Train it before you trust the output.", "Training starts there."))
-    arguments = TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model=SELECTION,
-        greater_is_better=True,
-        report_to="none",
-        disable_tqdm=True,
-        # NaN must be seen, not shown as 0.0.
-        logging_nan_inf_filter=False,
-        use_cpu=loaded.device.kind == "cpu",
-        **{"logging_steps": 1 / CHARTED_POINTS, "logging_first_step": True, **config.training},
-    )
-    # One process, one device: several GPUs would silently become DataParallel.
-    arguments._n_gpu = min(1, arguments.n_gpu)
-    trainer = planned_trainer(config, planned)(
+    rows = {name: len(split) for name, split in splits.items()}
+    reporter = reporting.reporter(config, recipe.judge, stop, rows, notes, str(loaded.device), emit)
+    callbacks = [reporter]
+    if config.early_stopping_patience:
+        callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))  # after what names the best
+    trainer = loop.make_trainer(
+        recipe,
+        class_weights(config, recipe, splits["train"]["labels"]),
+        None if config.names_sampler else planned,
         model=model,
         args=arguments,
         train_dataset=splits["train"],
         eval_dataset=splits["validation"],
         processing_class=loaded.tokenizer,
-        data_collator=functools.partial(collate, loaded.tokenizer, rule),
-        preprocess_logits_for_metrics=_only_logits,
-        compute_metrics=recipe.metrics(config.labels or (), config.positive_label),
-        callbacks=[_reporter(config, folder, splits, notes, loaded.device, emit)],
+        data_collator=functools.partial(collate, loaded.tokenizer, rule, recipe.sequence_labels),
+        compute_metrics=recipe.judge.metrics(config.labels or (), config.positive_label, config.metrics),
+        callbacks=callbacks,
     )
-    trainer.remove_callback(PrinterCallback)  # the events say it already
-    # A classifier's loss is the mean over its micro-batch, so the Trainer has to divide it by the number of
-    # accumulation steps; left alone it takes it as divided already (huggingface/transformers#47688).
-    trainer.loss_is_scaled_for_ga = False
-    return trainer
-
-
-def _only_logits(outputs: Any, labels: Any) -> Any:
-    """Some models hand out hidden states behind their logits; nobody here needs them kept."""
-    return outputs[0] if isinstance(outputs, tuple) else outputs
-
-
-def _reporter(
-    config: RunConfig, folder: Path, splits: DatasetDict, notes: list[str], device: Device, emit: Emit
-) -> Any:
-    """A TrainerCallback that turns the Trainer's hooks into events and obeys the stop file."""
-    from transformers import TrainerCallback
-
-    class Reporter(TrainerCallback):
-        def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-            sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
-            emit(
-                Started(
-                    step=0,
-                    time=time.time(),
-                    total_steps=state.max_steps,
-                    epochs=float(state.num_train_epochs),
-                    device=str(device),
-                    rows={name: len(split) for name, split in splits.items()},
-                    trainable_parameters=sum(size for size, trained in sizes if trained),
-                    parameters=sum(size for size, _ in sizes),
-                    notes=tuple(notes),
-                )
-            )
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if (folder / "stop").exists():
-                control.should_training_stop = True
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if "loss" not in logs:
-                return
-            # Under fp16 the scaler skips steps whose gradient overflows: there an infinite norm is no accident.
-            numbers = [logs["loss"], 0.0 if args.fp16 else logs.get("grad_norm") or 0.0]
-            if not all(math.isfinite(number) for number in numbers):
-                raise DemoError(
-                    f"The loss is no longer a number (loss {logs['loss']}, gradient norm {logs.get('grad_norm')}) "
-                    f"at step {state.global_step}. Lower the learning rate (now {args.learning_rate}) and start again."
-                )
-            emit(
-                StepLogged(
-                    step=state.global_step,
-                    time=time.time(),
-                    epoch=float(state.epoch or 0.0),
-                    loss=float(logs["loss"]),
-                    learning_rate=float(logs.get("learning_rate", 0.0)),
-                    grad_norm=float(logs["grad_norm"]) if logs.get("grad_norm") is not None else None,
-                )
-            )
-
-        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
-            named = plain_metrics(metrics, "eval_")
-            emit(Evaluated(state.global_step, time.time(), float(state.epoch or 0.0), "validation", named))
-            # The best checkpoint is the one with the highest f1, and of several with the same f1 the surest one: on
-            # small splits f1 is often the same for epochs that are far apart in what the model has learned.
-            metrics[f"eval_{SELECTION}"] = named["f1"] - 1e-9 * named["loss"]
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            emit(Saved(state.global_step, time.time(), f"checkpoints/checkpoint-{state.global_step}"))
-
-    return Reporter()
+    reporter.trainer = trainer
+    trainer.told = reporter
+    return trainer, planned
 
 
 def _finish(
     config: RunConfig,
+    recipe: Recipe,
     folder: Path,
     loaded: LoadedModel,
     trainer: Any,
     splits: DatasetDict,
+    stop: StopRequest,
     emit: Emit,
     started: float,
 ) -> None:
-    stop = folder / "stop"
     step = trainer.state.global_step
-    stopped = stop.exists() and step < trainer.state.max_steps
-    if stopped and not json.loads(stop.read_text(encoding="utf-8")).get("keep", True):
-        emit(Stopped(step, time.time(), kept=False))
+    stopped = stop.made and step < trainer.state.max_steps
+    if stopped and not stop.keep:
+        emit(what.Stopped(step, time.time(), kept=False))
         return
-    report = write_report(config, folder, loaded.device, trainer, splits)
-    for split, found in report["metrics"].items():
-        emit(Evaluated(step, time.time(), float(trainer.state.epoch or 0.0), split, found))
-    _save_model(config, folder, loaded, trainer, report)
-    emit(Saved(step, time.time(), "model"))
-    final = report["metrics"]["validation"]
-    shutil.rmtree(folder / "arrow", ignore_errors=True)
+    # Grouping by length would reorder what is predicted, too, and errors.csv would name the wrong rows.
+    trainer.args.train_sampling_strategy = "sequential"
+    predicted = {}
+    for split in ("validation", "test"):
+        if split in splits:
+            found = trainer.predict(splits[split], metric_key_prefix=split)
+            predicted[split] = Predicted(found.predictions, found.label_ids, plain_metrics(found.metrics, f"{split}_"))
+    final = predicted["validation"].metrics
+    if trainer.args.should_save:
+        facts = {
+            "run": folder.name,
+            "device": str(loaded.device),
+            "rows": {name: len(split) for name, split in splits.items()},
+            "steps": step,
+            "best_step": trainer.state.best_global_step,
+            "seconds": time.time() - started,
+            "before": trainer.told.before,
+        }
+        report = write_report(config, folder, facts, predicted, _references(recipe, splits["train"]["labels"]))
+        for split, each in predicted.items():
+            emit(what.Evaluated(step, time.time(), float(trainer.state.epoch or 0.0), split, each.metrics))
+        save_model(config, folder, loaded, trainer, report)
+        emit(what.Saved(step, time.time(), "model"))
+        shutil.rmtree(folder / "arrow", ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
     if stopped:
-        emit(Stopped(step, time.time(), kept=True, metrics=final))
+        emit(what.Stopped(step, time.time(), kept=True, metrics=final))
         return
-    # model/ holds the best checkpoint now; the optimizer state beside it has no further use.
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    emit(Finished(step, time.time(), metrics=final, seconds=time.time() - started))
+    if trainer.args.should_save:
+        # model/ holds the best checkpoint now; the optimizer state beside it has no further use.
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    emit(what.Finished(step, time.time(), metrics=final, seconds=time.time() - started))
 
 
-def _save_model(config: RunConfig, folder: Path, loaded: LoadedModel, trainer: Any, report: dict[str, Any]) -> None:
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    target = folder / "model"
-    if config.method == "lora":
-        adapter = folder / "adapter"
-        # A reference, never the folder of this machine that the base was loaded from.
-        model.peft_config["default"].base_model_name_or_path = config.model
-        model.save_pretrained(adapter)
-        base = model.get_base_model()
-        base.config.architectures = [type(base).__name__]  # what save_pretrained of a whole model would write
-        base.config.save_pretrained(adapter)
-        (adapter / "README.md").write_text(model_card(config, report, adapter=True), encoding="utf-8")
-        model = model.merge_and_unload()
-    model.save_pretrained(target)
-    loaded.tokenizer.save_pretrained(target)
-    (target / "README.md").write_text(model_card(config, report), encoding="utf-8")
-    if not (target / "model.safetensors").is_file() and not list(target.glob("*.safetensors.index.json")):
-        raise RunError(f"The model was not written to {target}. Is the disk full?")
+def _references(recipe: Recipe, labels: Sequence[Any]) -> Any:
+    """The labels of all rows as an array; those of tokens padded with -100."""
+    import numpy as np
+
+    if not recipe.sequence_labels:
+        return np.asarray(labels)
+    width = max(map(len, labels))
+    return np.asarray([[*own, *[-100] * (width - len(own))] for own in labels])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import psutil
 import pytest
 
 from hfdemo.errors import DemoError, RunError
+from hfdemo.finetuning import processes
+from hfdemo.finetuning.checkpoints import partial, seal
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Started, StepLogged, Stopped
+from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
+from hfdemo.finetuning.resuming import reopen
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.settings import Settings
 
@@ -23,18 +27,32 @@ FIRST = StepLogged(1, 108.0, epoch=0.2, loss=0.9)
 HALF = StepLogged(5, 110.0, epoch=1.0, loss=0.5)
 
 
-def a_run(settings: Settings, *events: Event, process: dict[str, object] | None = None) -> Run:
-    folder = settings.runs / "20260101-000000-x"
+def a_run(
+    settings: Settings,
+    *events: Event,
+    process: dict[str, object] | None = None,
+    name: str = "20260101-000000-x",
+    checkpoints: Sequence[int] = (),
+) -> Run:
+    folder = settings.runs / name
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(RunConfig("tickets").to_json()))
     (folder / "events.jsonl").write_text("".join(json.dumps(event.to_json()) + "\n" for event in events))
     if process is not None:
         (folder / "process.json").write_text(json.dumps(process))
+    for step in checkpoints:
+        half = partial(folder / "checkpoints") / f"checkpoint-{step}"
+        half.mkdir(parents=True)
+        (half / "model.safetensors").write_text("weights")
+        seal(half, folder / "checkpoints" / half.name)
     return RunStore(settings).get(folder.name)
 
 
 def this_process(**more: object) -> dict[str, object]:
-    return {"pid": os.getpid(), "created": psutil.Process().create_time(), **more}
+    return {"pid": os.getpid(), "created": psutil.Process().create_time(), "heartbeat": time.time(), **more}
+
+
+GONE: dict[str, object] = {"pid": 2**22 - 1, "created": 1.0}
 
 
 def test_a_running_run_knows_its_steps_and_the_time_left(settings: Settings) -> None:
@@ -84,16 +102,16 @@ def test_a_zombie_is_not_alive(settings: Settings) -> None:
 
 
 def test_waiting_for_the_device_and_loading_are_told_apart(settings: Settings) -> None:
-    run = a_run(settings, process=this_process(waiting=True))
+    run = a_run(settings, process=this_process(waiting=time.time()))
     assert run.status().state == "queued"
-    (run.folder / "process.json").write_text(json.dumps(this_process(waiting=False)))
+    (run.folder / "process.json").write_text(json.dumps(this_process(waiting=None)))
     assert run.status().state == "starting"
 
 
 def test_stopping_is_asked_for_by_a_file_and_only_while_it_works(settings: Settings) -> None:
     run = a_run(settings, STARTED, HALF, process=this_process())
     run.stop(keep=False)
-    assert json.loads((run.folder / "stop").read_text()) == {"keep": False}
+    assert json.loads((run.folder / "stop").read_text())["keep"] is False
     assert run.status().state == "stopping"
     with (run.folder / "events.jsonl").open("a") as file:
         file.write(json.dumps(Stopped(6, 130.0).to_json()) + "\n")
@@ -145,7 +163,7 @@ def test_a_new_run_has_everything_written_out(settings: Settings) -> None:
     "config",
     [
         RunConfig("tickets", label_column="nope"),
-        RunConfig("tickets", task="text-generation"),
+        RunConfig("tickets", task="image-classification"),
         RunConfig("tickets", training={"nope": 1}),
         RunConfig("no-such-example"),
         RunConfig("tickets", model="owner/name"),
@@ -187,5 +205,152 @@ def test_an_archive_holds_the_model_and_what_made_it(settings: Settings, tmp_pat
         run.archive(tmp_path)
     (run.folder / "model").mkdir()
     (run.folder / "model" / "config.json").write_text("{}")
+    (run.folder / "model" / "model.safetensors").write_text("weights")
+    run.set_notes("Mine.")
+    model = {f"{run.id}/model/config.json", f"{run.id}/model/model.safetensors", f"{run.id}/config.json"}
     with zipfile.ZipFile(run.archive(tmp_path)) as archive:
-        assert set(archive.namelist()) == {f"{run.id}/model/config.json", f"{run.id}/config.json"}
+        assert set(archive.namelist()) == model | {f"{run.id}/notes.txt"}
+    with zipfile.ZipFile(run.archive(tmp_path, with_data=False)) as archive:
+        assert set(archive.namelist()) == model
+
+
+def test_the_queue_is_in_the_order_of_coming_and_everybody_sees_how_many_are_before(settings: Settings) -> None:
+    now = time.time()
+    for name, since in (("c", now - 1), ("a", now - 2), ("b", now - 3)):
+        a_run(settings, process=this_process(waiting=since, device="cuda"), name=name)
+    a_run(settings, STARTED, process=this_process(waiting=None, device="cuda"), name="at-work")
+    a_run(settings, process=this_process(waiting=now - 9, device="cpu"), name="elsewhere")
+    a_run(settings, process={**GONE, "waiting": now - 9, "device": "cuda", "heartbeat": now}, name="gone")
+    a_run(settings, process=this_process(waiting=now - 9, device="cuda", heartbeat=now - 60), name="frozen")
+    store = RunStore(settings)
+    assert [run.id for run in store.queue()] == ["elsewhere", "b", "a", "c"]
+    assert [store.get(name).status().ahead for name in "bac"] == [0, 1, 2]
+    assert store.get("elsewhere").status().ahead == 0
+    assert store.get("at-work").status().ahead == 0
+
+
+@pytest.mark.parametrize("last", [Stopped(5, 120.0), Failed(5, 120.0, "Why."), None])
+def test_a_run_that_ended_early_goes_on_under_its_id_as_if_it_had_not_ended(
+    settings: Settings, last: Event | None
+) -> None:
+    run = a_run(settings, STARTED, FIRST, HALF, *filter(None, [last]), process=GONE, checkpoints=[1])
+    run_status = run.status()
+    assert run_status.state == {Stopped: "stopped", Failed: "failed", type(None): "lost"}[type(last)]
+    assert run_status.resumable
+    (run.folder / "stop").write_text("{}")
+    reopen(run)
+    assert not (run.folder / "stop").exists()
+    assert run.status().state == "starting"
+    process = run.folder / "process.json"
+    process.write_text(json.dumps(this_process(waiting=time.time())))
+    assert run.status().state == "queued"
+    process.write_text(json.dumps(this_process()))
+    now = time.time()
+    more = [Resumed(1, now, notes=("passed over",)), StepLogged(2, now + 1, epoch=0.4), StepLogged(4, now + 3)]
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.writelines(json.dumps(event.to_json()) + "\n" for event in more)
+    status = run.status()
+    assert (status.state, status.step, status.total_steps) == ("running", 4, 10), "step 5 never was"
+    assert status.eta_seconds == pytest.approx(6.0), "the time in which it was not running is no pace"
+
+
+def test_what_can_not_be_resumed_is_said_with_what_can_be_done_instead(settings: Settings) -> None:
+    store = RunStore(settings)
+    a_run(settings, STARTED, Finished(10, 120.0), name="finished", checkpoints=[10])
+    a_run(settings, STARTED, process=this_process(), name="running", checkpoints=[1])
+    a_run(settings, STARTED, Failed(0, 120.0, "Why."), name="early")
+    (a_run(settings, STARTED, Failed(7, 120.0), name="cut", checkpoints=[5]).folder / "checkpoints").joinpath(
+        "checkpoint-5", "model.safetensors"
+    ).write_text("w")
+    for name, said in (
+        ("finished", "more epochs"),
+        ("running", "is running"),
+        ("early", "before its first.*Duplicate"),
+        ("cut", "step 5 is damaged.*Duplicate"),
+    ):
+        with pytest.raises(RunError, match=said):
+            store.resume(name)
+        assert not store.get(name).status().resumable
+    assert store.get("early").status().state == "failed", "a refusal changes nothing"
+
+
+def test_a_second_request_can_only_be_stricter_and_counts_from_when_it_was_made(settings: Settings) -> None:
+    run = a_run(settings, STARTED, process=this_process())
+    run.stop(keep=True)
+    first = run.asked_to_stop()
+    run.stop(keep=True)
+    assert run.asked_to_stop() == first
+    run.stop(keep=False)
+    second = run.asked_to_stop()
+    assert first is not None
+    assert second is not None
+    assert (first.keep, second.keep) == (True, False)
+    assert second.time > first.time
+    run.stop(keep=True)
+    assert run.asked_to_stop() == second
+
+
+def test_a_stopped_run_tells_whether_something_was_kept(settings: Settings) -> None:
+    assert not a_run(settings, STARTED, name="nothing").kept()
+    assert a_run(settings, STARTED, name="checkpoint", checkpoints=[3]).kept()
+    run = a_run(settings, STARTED, name="model")
+    (run.folder / "model").mkdir()
+    (run.folder / "model" / "config.json").write_text("{}")
+    assert not run.kept(), "a model without weights is none"
+    (run.folder / "model" / "model.safetensors").write_text("weights")
+    assert run.kept()
+
+
+def test_notes_are_kept_and_bounded(settings: Settings) -> None:
+    run = a_run(settings, STARTED)
+    assert run.notes == ""
+    run.set_notes("Größer lernt besser.\n")
+    assert run.notes == "Größer lernt besser.\n"
+    with pytest.raises(RunError, match="5,000 characters, and 4,000 are kept"):
+        run.set_notes("x" * 5_000)
+
+
+def test_a_copy_has_the_rows_of_the_run_in_the_same_splits(settings: Settings) -> None:
+    store = RunStore(settings)
+    config = RunConfig("paraphrases", fixes=("drop_duplicates",), training={"seed": 7, "num_train_epochs": 2})
+    run = store.create(config)
+    changed = store.duplicate(run.id, {"method": "lora", "training": {"learning_rate": 1e-3, "seed": None}})
+    assert (changed.dataset, changed.text_pair_column, changed.fixes) == (f"run:{run.id}", "text_pair", ())
+    assert changed.training["num_train_epochs"] == 2
+    assert changed.training["learning_rate"] == 1e-3
+    assert "seed" not in changed.training
+    copy = store.create(changed)
+    for split in ("train", "validation"):
+        assert (copy.folder / "data" / f"{split}.csv").read_bytes() == (
+            run.folder / "data" / f"{split}.csv"
+        ).read_bytes()
+    assert (copy.config.labels, copy.config.positive_label) == (run.config.labels, run.config.positive_label)
+    assert store.duplicate(copy.id, {"method": "full"}).lora == {}
+    with pytest.raises(DemoError, match="no nope"):
+        store.duplicate(run.id, {"nope": 1})
+
+
+def test_more_epochs_need_a_model_to_go_on_from(settings: Settings) -> None:
+    run = a_run(settings, STARTED, Failed(3, 120.0, "Why."))
+    with pytest.raises(RunError, match="no model to go on from: it is failed"):
+        RunStore(settings).more_epochs(run.id, 2)
+
+
+def test_a_run_that_would_fill_the_disk_is_refused_before_it_is_there(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    usage = shutil.disk_usage(settings.home.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=200 * 1024**2))
+    with pytest.raises(RunError, match=r"This run needs about 1,\d\d\d MB .* 200 MB are free"):
+        RunStore(settings).create(RunConfig("tickets"))
+    assert not settings.runs.exists()
+    RunStore(settings).create(RunConfig("tickets", method="lora"))
+
+
+def test_several_processes_are_started_by_torchrun_on_a_port_of_their_own() -> None:
+    assert processes.command(1, "x")[1:] == ["-m", "hfdemo.finetuning", "x"]
+    several = processes.command(2, "x")
+    assert several[1:3] == ["-m", "torch.distributed.run"]
+    assert several[3:] == ["--standalone", "--nproc_per_node", "2", "-m", "hfdemo.finetuning", "x"]

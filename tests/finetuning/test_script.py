@@ -1,5 +1,6 @@
 """train.py repeats its run with the public libraries alone."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,38 +10,46 @@ from typing import Any
 
 import pytest
 
-from hfdemo.devices import Device
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.runs import RunStore
-from hfdemo.finetuning.trainer import train
+from hfdemo.finetuning.script import training_script
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import TRAINABLE
+from tests.finetuning.kinds import KINDS, LABELS, Zoo, model_of, run_folder, trained
+
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("single_label", {"method": "lora", "padding": "multiple_of_8", "class_weights": "balanced"}),
+    ("single_label", {"padding": "grouped", "training": {"data_seed": 3, "label_smoothing_factor": 0.1}}),
+    (
+        "single_label",
+        {
+            "padding": "longest_in_dataset",
+            "training": {"train_sampling_strategy": "group_by_length", "metric_for_best_model": "eval_loss"},
+        },
+    ),
+    (
+        "single_label",
+        {
+            "method": "frozen",
+            "early_stopping_patience": 1,
+            "training": {"eval_strategy": "steps", "eval_steps": 2, "gradient_accumulation_steps": 2},
+        },
+    ),
+    ("multi_label", {"class_weights": {"cold": 1.0, "loud": 2.0, "warm": 0.5}}),
+    ("regression", {"padding": "max_length", "max_length": 20}),
+    ("tokens", {"class_weights": "balanced"}),
+    ("language", {"method": "lora"}),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "padding", "more"),
-    [
-        ("full", "longest_in_batch", {}),
-        ("lora", "multiple_of_8", {}),
-        ("full", "grouped", {"data_seed": 3}),
-        ("full", "longest_in_dataset", {"train_sampling_strategy": "group_by_length"}),
-    ],
-)
+@pytest.mark.parametrize(("kind", "more"), VARIANTS)
 def test_the_script_reaches_the_metrics_of_the_run(
-    settings: Settings, tmp_path: Path, tiny: Path, method: Any, padding: str, more: dict[str, Any]
+    settings: Settings, tiny: Path, zoo: Zoo, kind: str, more: dict[str, Any]
 ) -> None:
-    path = tmp_path / "lengths.csv"
-    rows = [
-        f"{i} is {('warm', 'cold')[i % 3 == 0]}{' word' * (7 * i % 30)},{('up', 'down')[i % 3 == 0]}" for i in range(60)
-    ]
-    path.write_text("text,label\n" + "\n".join(rows) + "\n")
-    training = {"num_train_epochs": 3, "learning_rate": 2e-3, "per_device_train_batch_size": 8, **more}
-    config = RunConfig("lengths", model=str(tiny), method=method, padding=padding, training=training)
-    run = RunStore(settings).create(config, path)
-    train(run.config, run.folder, settings, Device("cpu", "CPU"), lambda event: None)
+    folder = run_folder(settings, kind, model_of(kind, tiny, zoo), **more)
+    trained(folder, settings)
     done = subprocess.run(
-        [sys.executable, "-I", str(run.folder / "train.py")],
+        [sys.executable, "-I", str(folder / "train.py")],
         cwd=settings.home,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         capture_output=True,
@@ -48,11 +57,13 @@ def test_the_script_reaches_the_metrics_of_the_run(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    said = {name: float(value) for name, value in re.findall(r"'test_(\w+)': ([\d.]+)", done.stdout)}
-    expected = run.report()["metrics"]["validation"]
-    assert said["accuracy"] == expected["accuracy"]
-    assert said["f1"] == pytest.approx(expected["f1"])
-    assert said["loss"] == pytest.approx(expected["loss"], abs=1e-6)
+    report = json.loads((folder / "report.json").read_text())
+    for split in ("validation", "test"):
+        line = re.search(rf"^{split} (.*)$", done.stdout, re.MULTILINE)
+        assert line, done.stdout[-2000:]
+        said = {name.removeprefix(f"{split}_"): value for name, value in json.loads(line[1]).items()}
+        expected = report["metrics"][split]
+        assert {name: said[name] for name in expected} == expected, "to the last digit"
 
 
 MODELS = [
@@ -62,10 +73,12 @@ MODELS = [
 ]
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("model", "method"), MODELS)
 @pytest.mark.parametrize("padding", TRAINABLE)
-def test_every_script_is_python(settings: Settings, model: str, padding: str, method: str) -> None:
-    config = RunConfig("paraphrases", model=model, padding=padding, max_length=64, method=method)  # type: ignore[arg-type]
-    script = RunStore(settings).create(config).script()
+def test_every_script_is_python(settings: Settings, model: str, padding: str, method: Any, kind: str) -> None:
+    folder = run_folder(settings, kind, Path("embedded:minilm"), padding=padding, max_length=64)
+    values = json.loads((folder / "config.json").read_text()) | {"model": model, "method": method}
+    script = training_script(RunConfig.from_json({**values, "labels": list(LABELS[kind])}), settings)
     compile(script, "train.py", "exec")
     assert "hfdemo" not in script

@@ -1,0 +1,139 @@
+"""Checkpoints that are whole or not there: written under another name, sealed with hashes, verified before use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from hfdemo.errors import RunError
+
+MANIFEST = "manifest.json"
+
+
+def partial(checkpoints: Path) -> Path:
+    """The folder below `checkpoints` in which the next checkpoint is written."""
+    return checkpoints / ".partial"
+
+
+def seal(half: Path, final: Path) -> None:
+    """Bring everything below `half` to the disk, with a manifest of its hashes, and give it the name `final`.
+
+    Whoever looks sees the old `final`, none, or the whole new one, whenever the power fails.
+    """
+    files = {path.relative_to(half).as_posix(): path for path in sorted(half.rglob("*")) if path.is_file()}
+    files.pop(MANIFEST, None)
+    manifest = {name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for name, path in files.items()}
+    (half / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    for path in (*files.values(), half / MANIFEST, *(each for each in half.rglob("*") if each.is_dir()), half):
+        _sync(path)
+    replaced = _replaced(final.parent)
+    if final.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
+        final.rename(replaced)
+    half.rename(final)
+    _sync(final.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def problem(folder: Path, *, hashes: bool = True) -> str | None:
+    """What is wrong with the checkpoint in `folder`, or None: every file of its manifest is there and unchanged.
+
+    Without `hashes` only the sizes are looked at, which takes no time.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if not manifest:
+            return "nothing was written to it"
+        for name, said in manifest.items():
+            path = folder / name
+            if not path.is_file():
+                return f"{name} is missing"
+            if path.stat().st_size != said["bytes"]:
+                return f"{name} has {path.stat().st_size:,} bytes instead of {said['bytes']:,}"
+            if hashes and _sha256(path) != said["sha256"]:
+                return f"{name} was changed"
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
+        return "its manifest can't be read"
+    return None
+
+
+def step_of(folder: Path) -> int:
+    """The optimizer step that a checkpoint was made after; -1 for a folder that is none."""
+    number = folder.name.removeprefix("checkpoint-")
+    return int(number) if number != folder.name and number.isdigit() else -1
+
+
+def all_of(checkpoints: Path) -> list[Path]:
+    """Every checkpoint below `checkpoints`, the newest first, whole or not."""
+    found = [path for path in checkpoints.glob("checkpoint-*") if path.is_dir() and step_of(path) >= 0]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def newest_good(checkpoints: Path, *, hashes: bool = True) -> tuple[Path | None, tuple[str, ...]]:
+    """The newest checkpoint that is whole (None: there is none), and a sentence about each that was passed over."""
+    notes: list[str] = []
+    for folder in all_of(checkpoints):
+        wrong = problem(folder, hashes=hashes)
+        if wrong is None:
+            return folder, tuple(notes)
+        notes.append(f"The checkpoint of step {step_of(folder)} is damaged ({wrong}) and was passed over.")
+    return None, tuple(notes)
+
+
+def go_back_to(checkpoint: Path) -> None:
+    """Remove what a training that goes on from `checkpoint` would take for its own: newer ones, which are damaged, and
+    what a crash left half written."""
+    clear(checkpoint.parent)
+    for folder in all_of(checkpoint.parent):
+        if step_of(folder) > step_of(checkpoint):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear(checkpoints: Path) -> None:
+    """Remove what a crash left half written."""
+    for leftover in (partial(checkpoints), _replaced(checkpoints)):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def prune(checkpoints: Path, keep: Sequence[Path], newest: int | None) -> None:
+    """Remove all but the `newest` (None: all stay) and those in `keep`, and what a crash left half written."""
+    clear(checkpoints)
+    if newest is None:
+        return
+    for folder in all_of(checkpoints)[newest:]:
+        if folder not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_space(folder: Path, needed_bytes: int, what: str) -> None:
+    """Raises RunError where the disk of `folder` has less than `needed_bytes` left for `what`."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if needed_bytes > free:
+        raise RunError(
+            f"{what[:1].upper()}{what[1:]} needs about {needed_bytes / 1024**2:,.0f} MB on the disk, and "
+            f"{free / 1024**2:,.0f} MB are free. Delete runs that you no longer need, or set HFDEMO_HOME to a folder "
+            "on a larger disk."
+        )
+
+
+def _replaced(checkpoints: Path) -> Path:
+    """Where a checkpoint goes that another of the same step takes the place of."""
+    return checkpoints / ".replaced"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
