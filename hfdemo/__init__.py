@@ -2,7 +2,8 @@
 
 The rooms, in import order (a room imports only from rooms below it; a test holds this):
 
-    ui, api          the page and the public endpoints; with app.py the only rooms that know gradio
+    ui, api          the page and the public endpoints, with edge.py between them and the core; with app.py the only
+                     rooms that know gradio
     inference        task + model reference + inputs -> Prediction, at once, as a stream, or for a file
     finetuning       data set + RunConfig -> a run folder, trained by a child process
     snippets         the Python that loads a model or a tokenizer again
@@ -13,7 +14,7 @@ The rooms, in import order (a room imports only from rooms below it; a test hold
     devices          the accelerator at hand, or why there is none
     turns            one heavy job at a time; equal ones that wait go together
     background       work in a thread that ends when nobody listens
-    tables           a CSV as a table of texts
+    tables           a file as a table of texts
     serializing      numpy, torch, pictures and sound -> plain JSON values and files
     media            files <-> pictures, sound, video
     heavy            the libraries that take seconds to import, imported in one order
@@ -23,4 +24,4 @@ One text's way through: ui/panel.py -> inference.predict -> models.loading -> th
 -> ui/drawings.py. A call over the API enters at api.py and meets the same inference.predict.
 """
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

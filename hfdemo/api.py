@@ -1,13 +1,9 @@
-"""The public endpoints: what gradio_client, MCP and curl can call, all in one file."""
+"""The public endpoints: what gradio_client, MCP and curl can call; those of runs are in api_runs.py."""
 
 # No `from __future__ import annotations` here: gradio reads the annotations as they stand.
-import contextlib
-import functools
 import inspect
-import logging
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,95 +11,30 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.corpora import EXAMPLE_NAMES, likely_columns, read_corpus, read_tables
-from hfdemo.errors import DemoError, ModelError
-from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import inspect as inspect_tables
-from hfdemo.finetuning.runs import RunStore
+from hfdemo.api_runs import RunEndpoints
+from hfdemo.corpora import EXAMPLE_NAMES, likely_columns, read_corpus
+from hfdemo.edge import at_the_edge, sentence, uploaded_path
+from hfdemo.errors import DemoError
 from hfdemo.inference import Partial, Prediction, need_of, predict, predict_file, stream
 from hfdemo.models.configs import infer_task
 from hfdemo.models.facts import model_facts
-from hfdemo.models.memory import ModelCache
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices
 from hfdemo.models.trained import train_reference
-from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS, Field, Task, find_task
 from hfdemo.tokenization.encoding import Options, encode
 from hfdemo.tokenization.report import padding_report, token_lengths
 
+__all__ = ["HEAVY", "LIGHT", "Endpoints", "at_the_edge", "sentence", "uploaded_path"]
+
 HEAVY: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 16}
 LIGHT: dict[str, Any] = {"concurrency_limit": 16}
-WATCH_SECONDS = 0.5
-
-
-def sentence(error: BaseException, where: str) -> str:
-    """What a person is told of `error`: a DemoError's own words; anything else is a bug, and is logged as one."""
-    if isinstance(error, DemoError):
-        return str(error)
-    logging.getLogger(__name__).error("A failure that nobody foresaw, in %s", where, exc_info=error)
-    return f"This failed in a way that nobody foresaw: {type(error).__name__}: {error} (the log has more)"
-
-
-def at_the_edge(function: Callable[..., Any], words: Callable[[str], str] = str) -> Callable[..., Any]:
-    """Turn whatever `function` (a function or a generator function) raises into the gr.Error that a person sees.
-
-    A DemoError is shown as it is. Anything else is a bug: it is logged, and said to be one. That holds for what is no
-    Exception, too, such as a panic in Rust or SystemExit, which gradio would let through: the client would wait for
-    ever, or the server end. `words` prepares the sentence: a client gets it as it is, but the page draws it as HTML.
-    """
-
-    @contextlib.contextmanager
-    def edge() -> Iterator[None]:
-        try:
-            yield
-        except (gr.Error, GeneratorExit):
-            raise
-        except BaseException as error:
-            raise gr.Error(words(sentence(error, function.__name__)), print_exception=False) from error
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with edge():
-            return function(*args, **kwargs)
-
-    @functools.wraps(function)
-    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        with edge():
-            yield from function(*args, **kwargs)
-
-    if not inspect.isgeneratorfunction(function):
-        return call
-    # gradio drops what a generator yields unless the annotation names the type of one item.
-    stream.__signature__ = inspect.signature(function).replace(return_annotation=dict)  # type: ignore[attr-defined]
-    return stream
-
-
-def uploaded_path(value: Any) -> Path | None:
-    """The file behind a file argument, which a caller can forge: only what lies in the upload folder is accepted.
-
-    Raises:
-        DemoError: not a file argument, a path outside the upload folder, or a file that is not there.
-    """
-    if value is None:
-        return None
-    named = value.get("path") if isinstance(value, dict) else getattr(value, "path", value)
-    if not isinstance(named, str):
-        raise DemoError("A file argument must be an uploaded file. Send it with `gradio_client.handle_file`.")
-    path = Path(named).resolve()
-    if not path.is_relative_to(Path(gr.utils.get_upload_folder()).resolve()) or not path.is_file():
-        raise DemoError("This file was not uploaded here. Send it with `gradio_client.handle_file`.")
-    return path
 
 
 @dataclass(frozen=True)
-class Endpoints:
-    """Everything that can be called; each public method below is one endpoint and one MCP tool."""
-
-    settings: Settings
-    models: ModelCache
-    runs: RunStore
+class Endpoints(RunEndpoints):
+    """Everything that can be called; each public method here and in RunEndpoints is one endpoint and one MCP tool."""
 
     def register(self) -> None:
         """Add every endpoint to the Blocks that is being built."""
@@ -111,11 +42,7 @@ class Endpoints:
             gr.api(at_the_edge(self.task_endpoint(task)), api_name=task.endpoint, **HEAVY)
         for heavy in (self.load_model, self.predict_file, self.tokenize, self.padding_report, self.train_tokenizer):
             gr.api(at_the_edge(heavy), api_name=heavy.__name__, **HEAVY)
-        for light in (
-            *(self.list_tasks, self.list_models, self.unload_model, self.inspect_dataset, self.start_run),
-            *(self.run_status, self.run_events, self.watch_run, self.run_report, self.run_script),
-            *(self.stop_run, self.list_runs, self.delete_run, self.download_run),
-        ):
+        for light in (self.list_tasks, self.list_models, self.unload_model, *self.of_runs()):
             gr.api(at_the_edge(light), api_name=light.__name__, **LIGHT)
 
     def task_endpoint(self, task: Task) -> Callable[..., Any]:
@@ -363,121 +290,6 @@ class Endpoints:
         ref = train_reference(path, algorithm, vocabulary, self.settings)
         with self.models.tokenizer(ref) as loaded:
             return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": len(loaded)}
-
-    def inspect_dataset(self, file: gr.FileData | None = None, dataset: str | None = None) -> dict:
-        """Columns, rows, splits, labels, problems and a suggested mapping of a data set, before training on it.
-
-        Args:
-            file: an uploaded CSV file; it wins over dataset
-            dataset: an example name (tickets, paraphrases), or a path on a local server
-        """
-        path = uploaded_path(file)
-        if path is None and dataset is None:
-            raise DemoError(f"There is no data set. Upload a file, or name an example: {', '.join(EXAMPLE_NAMES)}.")
-        return inspect_tables(read_tables(dataset or "", self.settings, path)).to_json()
-
-    def start_run(self, config: dict | None = None, file: gr.FileData | None = None) -> dict:
-        """Check a RunConfig and its data and start training in a process of its own; answers at once with the run's id.
-
-        Args:
-            config: a RunConfig as JSON; only dataset is required, and not even that when a file is sent
-            file: an uploaded CSV file; it wins over config's dataset
-        """
-        path = uploaded_path(file)
-        values: Any = {} if config is None else config
-        if path is not None and isinstance(values, dict):
-            values = {**values, "dataset": path.stem}
-        run = self.runs.start(self.runs.create(RunConfig.from_json(values), path))
-        return {"run": run.id}
-
-    def run_status(self, run: str) -> dict:
-        """State, step, total steps, epoch, seconds left, latest metrics and error of a run.
-
-        Args:
-            run: the run's id
-        """
-        return self.runs.get(run).status().to_json()
-
-    def run_events(self, run: str, after: int = 0, limit: int = 1000) -> list[dict]:
-        """What a run has said so far: started, step_logged, evaluated, saved, finished, stopped, failed.
-
-        Args:
-            run: the run's id
-            after: how many events to leave out at the start
-            limit: how many to return at most
-        """
-        if after < 0 or limit < 1:
-            raise DemoError(f"after must be 0 or more and limit 1 or more, but they are {after} and {limit}.")
-        return [event.to_json() for event in self.runs.get(run).events(after, limit)]
-
-    def watch_run(self, run: str) -> Iterator[dict]:
-        """The status of a run again and again, whenever it changes, until it has ended.
-
-        Args:
-            run: the run's id
-        """
-        found, said = self.runs.get(run), None
-        while True:
-            status = found.status()
-            if status != said:
-                yield status.to_json()
-                said = status
-            if not status.active:
-                return
-            time.sleep(WATCH_SECONDS)
-
-    def run_report(self, run: str) -> dict:
-        """The report of a run that has a model: metrics, baseline, per class, confusion matrix.
-
-        Args:
-            run: the run's id
-        """
-        return self.runs.get(run).report()
-
-    def run_script(self, run: str) -> str:
-        """A stand-alone Python script that repeats a run.
-
-        Args:
-            run: the run's id
-        """
-        return self.runs.get(run).script()
-
-    def stop_run(self, run: str, keep: bool = True) -> dict:
-        """Ask a run to end after its current step.
-
-        Args:
-            run: the run's id
-            keep: whether to keep the best model so far, so that run:<id> can be used
-        """
-        found = self.runs.get(run)
-        found.stop(keep)
-        return found.status().to_json()
-
-    def list_runs(self) -> list[dict]:
-        """Every run, the newest first, with its status."""
-        return [{"run": run.id, **run.status().to_json()} for run in self.runs.list()]
-
-    def delete_run(self, run: str) -> dict:
-        """Remove a run and its model for good.
-
-        Args:
-            run: the run's id
-        """
-        self.runs.delete(run)
-        with contextlib.suppress(ModelError):
-            self.models.unload(ModelRef("run", run))
-        return {"deleted": run}
-
-    def download_run(self, run: str) -> gr.FileData:
-        """A zip of a run's model, report, config, data and script.
-
-        Args:
-            run: the run's id
-        """
-        folder = Path(gr.utils.get_upload_folder()) / "archives"
-        folder.mkdir(parents=True, exist_ok=True)
-        # A shared server gives nobody another one's texts.
-        return gr.FileData(path=str(self.runs.get(run).archive(folder, with_data=not self.settings.public)))
 
 
 def _switch(value: bool | str) -> bool | str:

@@ -16,7 +16,8 @@ FLOORS = [
     {"app"},
     {"hfdemo.ui"},
     {"hfdemo.api"},
-    {"hfdemo.inference", "hfdemo.finetuning"},
+    {"hfdemo.api_runs"},
+    {"hfdemo.edge", "hfdemo.inference", "hfdemo.finetuning"},
     {"hfdemo.snippets", "hfdemo.tokenization", "hfdemo.corpora"},
     {"hfdemo.models"},
     {"hfdemo.devices", "hfdemo.tasks", "hfdemo.settings", "hfdemo.turns", "hfdemo.background", "hfdemo.tables"},
@@ -69,7 +70,7 @@ def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_gradio_is_known_to_the_page_and_the_api_only(path: Path) -> None:
-    if not name_of(path).startswith(("app", "hfdemo.ui", "hfdemo.api")):
+    if not name_of(path).startswith(("app", "hfdemo.ui", "hfdemo.api", "hfdemo.edge")):
         assert not [module for module in imports(path) if module.split(".")[0] == "gradio"]
 
 

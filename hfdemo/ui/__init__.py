@@ -20,6 +20,7 @@ from hfdemo.ui.tokens.styles import TOKENS_CSS
 def build(settings: Settings) -> gr.Blocks:
     """The whole app: page, endpoints and MCP tools, not launched yet."""
     endpoints = Endpoints(settings, ModelCache(settings), RunStore(settings))
+    endpoints.runs.adopt()
     with gr.Blocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         header = gr.HTML(html.header("looking for the device …"))
         with gr.Tabs() as tabs:

@@ -1,16 +1,17 @@
-"""The HTML of a run and of its data: progress, scores, the confusion matrix, and what is wrong with a file."""
+"""The HTML of a run and of its data: how far it is, how fast it goes, and what is wrong with a file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from hfdemo.finetuning.dataset import Problem
+from hfdemo.finetuning.events import Event, Probed, Resumed, Started, StepLogged, valid
 from hfdemo.finetuning.runs import Status
-from hfdemo.ui.html import bar, escape, facts, notes, titled
+from hfdemo.ui.html import bar, escape, facts, notes
 
+GB = 1024**3
 _STATE_WORDS = {
-    "queued": "waiting for the device: another run is training",
+    "queued": "waiting for the device",
     "starting": "loading the libraries, the model and the data",
     "running": "",
     "stopping": "ending after this step",
@@ -21,62 +22,91 @@ _STATE_WORDS = {
 }
 
 
-def progress(run_id: str, status: Status, device: str, remarks: Sequence[str] = ()) -> str:
-    """One run's state, bar, steps, time left, and what it had to say when it began."""
+def progress(run_id: str, status: Status, events: Sequence[Event], device: str) -> str:
+    """One run's state, bar, steps, time left, speed and memory, and what it had to say when it began.
+
+    `device` is the one that it is going to have, until its events name it.
+    """
+    events = valid(events)
+    started = next((event for event in events if isinstance(event, Started)), None)
+    step = next((event for event in reversed(events) if isinstance(event, StepLogged)), None)
+    probed = next((event for event in events if isinstance(event, Probed)), None)
     share = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
-    words = []
-    if status.total_steps:
-        words.append(f"step {status.step:,} of {status.total_steps:,} · epoch {status.epoch:.1f}")
-    if status.eta_seconds is not None:
-        words.append(f"about {_duration(status.eta_seconds)} left")
-    words.append(_STATE_WORDS[status.state])
     error = notes([status.error]) if status.error else ""
+    resumed = [_resumed(event) for event in events if isinstance(event, Resumed)]
     return (
         f"<div class='hf-run'><b>{escape(run_id)}</b>"
         f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"
         f"{bar(share)}"
-        f"{facts((('', ' · '.join(filter(None, words))), ('device', device), *(('', each) for each in remarks)))}"
-        f"{error}"
+        f"{facts([('', ' · '.join(_how_far(status)))])}"
+        f"{facts([*_size(started, device), *_speed(step), *_probe(probed)])}"
+        f"{notes(resumed)}{error}{_remarks(started.notes if started else ())}"
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Hours and minutes, minutes and seconds, or seconds."""
     minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def scores(report: Mapping[str, Any]) -> str:
-    """The metrics of a finished run beside what always guessing the most frequent label would get."""
-    parts = []
-    for split, found in report["metrics"].items():
-        baseline = report["baseline"][split]
-        f1 = f"f1 of “{report['positive_label']}”" if report["positive_label"] else "f1 (macro)"
-        boxes = [("accuracy", found["accuracy"]), (f1, found["f1"]), ("f1 weighted", found["f1_weighted"])]
-        boxes.append((f"baseline: always “{baseline['label']}”", baseline["accuracy"]))
-        drawn = "".join(f"<div class='hf-score'><span>{escape(n)}</span><b>{v:.3f}</b></div>" for n, v in boxes)
-        rows = report["rows"][split]
-        parts.append(titled(f"{split} · {rows:,} rows", f"<div class='hf-scores'>{drawn}</div>"))
-    parts.append(facts((("the model that was kept: after step", f"{report['best_step'] or report['steps']}"),)))
-    return "".join(parts)
+def _how_far(status: Status) -> list[str]:
+    words = []
+    if status.total_steps:
+        words.append(f"step {status.step:,} of {status.total_steps:,} · epoch {status.epoch:.1f}")
+    if status.eta_seconds is not None:
+        words.append(f"about {duration(status.eta_seconds)} left")
+    if status.ahead:
+        words.append(f"waiting for the device: {status.ahead} {'run is' if status.ahead == 1 else 'runs are'} ahead")
+    else:
+        words.append(_STATE_WORDS[status.state])
+    return [word for word in words if word]
 
 
-def confusion(report: Mapping[str, Any], split: str = "validation") -> str:
-    """The confusion matrix: rows are the true labels, columns the predicted ones; each row's share as its shade."""
-    labels, matrix = report["labels"], report["confusion_matrix"][split]
-    head = "".join(f"<th class='hf-number'>{escape(label)}</th>" for label in labels)
-    rows = []
-    for label, counts in zip(labels, matrix, strict=True):
-        total = sum(counts) or 1
-        cells = "".join(
-            f"<td style='background:color-mix(in srgb, var(--hf-bar) {90 * count / total:.0f}%, transparent)"
-            f"{';color:#18181b' if count > total / 2 else ''}'>{count}</td>"
-            for count in counts
-        )
-        rows.append(f"<tr><th>{escape(label)}</th>{cells}</tr>")
-    return (
-        "<div class='hf-scroll'><table class='hf-table hf-confusion'>"
-        f"<tr><th>true ↓ · predicted →</th>{head}</tr>{''.join(rows)}</table></div>"
-    )
+def _size(started: Started | None, device: str) -> list[tuple[str, str]]:
+    if started is None:
+        return [("device", device)]
+    trained, whole = started.trainable_parameters, started.parameters
+    pairs = [("device", started.device)]
+    if whole:
+        share = "all" if trained == whole else f"{trained:,} of"
+        pairs.append(("trained:", f"{share} {whole:,} parameters"))
+    return pairs
+
+
+def _speed(step: StepLogged | None) -> list[tuple[str, str]]:
+    """What the last steps reached; a rate that is not known is left out."""
+    if step is None:
+        return []
+    pairs = [
+        ("rows a second", None if step.samples_per_second is None else f"{step.samples_per_second:,.0f}"),
+        ("tokens a second", None if step.tokens_per_second is None else f"{step.tokens_per_second:,.0f}"),
+        ("padding", None if step.waste is None else f"{step.waste:.0%} of the slots"),
+        ("memory", None if step.memory_bytes is None else f"{step.memory_bytes / GB:.1f} GB"),
+    ]
+    return [(name, value) for name, value in pairs if value is not None]
+
+
+def _probe(probed: Probed | None) -> list[tuple[str, str]]:
+    """What the trial steps foretold."""
+    if probed is None:
+        return []
+    words = f"about {duration(probed.estimated_seconds)}"
+    if probed.peak_bytes is not None:
+        words += f", peak {probed.peak_bytes / GB:.1f} GB"
+        words += f" of {probed.available_bytes / GB:.1f} GB" if probed.available_bytes is not None else ""
+    return [("tried before the start:", words)]
+
+
+def _resumed(event: Resumed) -> str:
+    return " ".join([f"Resumed from the checkpoint of step {event.step:,}.", *event.notes])
+
+
+def _remarks(texts: Sequence[str]) -> str:
+    return f"<ul class='hf-remarks'>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
 
 
 def data_summary(rows: int, splits: Mapping[str, int], labels: Mapping[str, int], found: Sequence[Problem]) -> str:

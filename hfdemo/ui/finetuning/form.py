@@ -1,0 +1,197 @@
+"""What is to be trained on and how: three steps, the line before Start, and the same as a file and as a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api import LIGHT, Endpoints, at_the_edge, uploaded_path
+from hfdemo.corpora import EXAMPLE_NAMES
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.models.sources import offline_choices
+from hfdemo.ui import html
+from hfdemo.ui.finetuning import data, filling, knobs, standing
+from hfdemo.ui.finetuning.desk import Desk, Named, opened
+from hfdemo.ui.finetuning.examining import Examined, Shelf, examine
+from hfdemo.ui.finetuning.listening import Told, listen
+from hfdemo.ui.finetuning.standing import Known, known_of
+from hfdemo.ui.tokens.dataset import Chosen
+from hfdemo.ui.tokens.reading import reader_of
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+LATEST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
+ABOUT = "Three steps, answered already. Change what you like, then press Start."
+
+
+@dataclass(frozen=True)
+class Form:
+    """The button Start, what it sends and how that is read, and the line before it, which also says a refusal.
+
+    `fill(source)` has the form filled whenever the component `source` changes: it holds {"config": a RunConfig as JSON}
+    or None.
+    """
+
+    start: gr.Button
+    standing: gr.HTML
+    inputs: list[Any]
+    read: Callable[[Sequence[Any]], tuple[RunConfig, Path | None]]
+    fill: Callable[[Any], None]
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
+    """Lay out the steps and Start, and wire everything but Start itself."""
+    shelf = Shelf(endpoints.settings)
+    values, examined = _beginning(shelf)
+    given = {name: values[name] for name in ("epochs", "rate")}
+    config = filling.config_of(values)
+    with gr.Row():
+        gr.HTML(html.about(ABOUT))
+        brought = gr.UploadButton("Open a config.json", file_types=[".json"], size="sm", min_width=150, scale=0)
+    step = data.build(examined, values, endpoints.settings.public)
+    training = knobs.build(_base_choices(endpoints), given)
+    line = gr.HTML(standing.ready(config, known_of(examined)))
+    start = gr.Button("Start", variant="primary", size="lg")
+    with gr.Accordion("config.json and the shell command", open=False):
+        written = gr.Code(filling.written(config), language="json", label="config.json as it stands", lines=1)
+        command = gr.Code(filling.commands(config), language="shell", label="The same run from a shell", lines=1)
+    told = Told(known=gr.State(known_of(examined)), given=gr.State(given))
+    desk = Desk({**step.fields, **training.fields}, shelf)
+    inputs = list(desk.fields.values())
+    look = listen(endpoints, desk, step, told)
+
+    def stand(known: Known | None, *values: Any) -> tuple[Any, ...]:
+        """The form has changed: what it says now, and whether that could be trained."""
+        said = standing.standing(desk.named(values), known)
+        try:
+            config, _ = desk.asked(values)
+        except DemoError:
+            return said, gr.skip(), gr.skip()
+        return said, filling.written(config), filling.commands(config)
+
+    gr.on(
+        [*(field.change for field in inputs), told.known.change],
+        at_the_edge(stand, html.plain),
+        [told.known, *inputs],
+        [line, written, command],
+        **LATEST,
+    )
+    _wire_training(endpoints, demo, training, desk, told)
+
+    def fill(config: RunConfig, *values: Any) -> dict[Any, Any]:
+        """Every field as `config` has it; the columns follow when the data has been read."""
+        asked = filling.values_of(config)
+        named = desk.named(values)
+        path = uploaded_path(named["file"])
+        # A config that was made for an upload names it: where that is still here, it stays.
+        keeps_file = path is not None and path.stem == config.dataset
+        del asked["file"], asked["found"]
+        filled = {desk.fields[name]: value for name, value in asked.items() if name not in data.SHOWN}
+        filled |= {} if keeps_file else {desk.fields["file"]: None}
+        return {**filled, step.pending: config.to_json(), training.lora: gr.update(visible=config.method == "lora")}
+
+    filled = [*inputs, step.pending, training.lora]
+
+    def bring(file: Any, *values: Any) -> dict[Any, Any]:
+        path = uploaded_path(file)
+        if path is None:
+            return {}
+        config = RunConfig.read(path)
+        find_recipe(config.task, config.problem_type)
+        return fill(config, *values)
+
+    look(brought.upload(at_the_edge(bring, html.plain), [brought, *inputs], filled, **QUIET).success)
+
+    def duplicate(source: Any, *values: Any) -> dict[Any, Any]:
+        return fill(RunConfig.from_json(source["config"]), *values) if source else {}
+
+    def fill_from(source: Any) -> None:
+        look(source.change(at_the_edge(duplicate, html.plain), [source, *inputs], filled, **QUIET).success)
+
+    def take(file: Any, dataset: str, tokenizer: str, read_by: str, *setting: Any) -> tuple[Any, ...]:
+        """What the tab See the tokens sends: its data, its model where it has one, and the setting that it found."""
+        reader = reader_of(tokenizer, read_by)
+        padding, length, batch = setting
+        model = gr.skip() if reader.source == "tokenizer" else str(reader)
+        folds = gr.Accordion(open=True), gr.Tabs(selected="finetune")
+        return file, dataset or EXAMPLE_NAMES[0], model, padding, length or 0, batch, *folds
+
+    sent = [chosen.file, chosen.dataset, chosen.tokenizer, chosen.model]
+    sent += [chosen.padding, chosen.max_length, chosen.batch_size]
+    fields = [desk.fields[name] for name in ("file", "dataset", "model", "padding", "max_length", "batch")]
+    arrived = chosen.button.click(
+        at_the_edge(take, html.plain), sent, [*fields, training.length_fold, tabs], **QUIET
+    ).success
+    look(arrived, (chosen.text, chosen.pair))
+    return Form(start, line, inputs, desk.asked, fill_from)
+
+
+def _wire_training(endpoints: Endpoints, demo: gr.Blocks, training: knobs.TrainingStep, desk: Desk, told: Told) -> None:
+    fields = training.fields
+    fields["method"].change(
+        lambda method: gr.update(visible=method == "lora"), fields["method"], training.lora, **QUIET
+    )
+    fields["model"].focus(lambda: gr.update(choices=_base_choices(endpoints)), outputs=fields["model"], **QUIET)
+    follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
+
+    def refit(known: Known | None, given: Named, *values: Any) -> dict[Any, Any]:
+        """What is trained has changed: the epochs and the rate that fit it, where nobody has typed others."""
+        method, kind, batch, accumulation, *own = values
+        fitting = filling.defaults(method, kind, known.train_rows if known else 1, batch, accumulation)
+        now = dict(zip(("epochs", "rate"), own, strict=True))
+        changed = {fields[name]: fitting[name] for name in now if not now[name] or now[name] == given[name]}
+        return {**changed, told.given: fitting}
+
+    gr.on(
+        [fields[name].change for name in ("method", "batch", "accumulation")] + [told.known.change],
+        at_the_edge(refit, html.plain),
+        [told.known, told.given, *(desk.fields[name] for name in follows)],
+        [fields["epochs"], fields["rate"], told.given],
+        **LATEST,
+    )
+    desk.fields["kind"].change(
+        lambda kind: gr.update(choices=[filling.OWN_METRIC, *knobs.METRICS.get(kind, ())]),
+        desk.fields["kind"],
+        fields["best_metric"],
+        **QUIET,
+    )
+
+    def check(*values: Any) -> str:
+        """The JSON box was left: what is wrong with it, at once."""
+        named = desk.named(values)
+        try:
+            if filling.further(named["more"]):
+                RunConfig("data", training=filling.further(named["more"])).check_training()
+        except DemoError as error:
+            return html.notes([str(error)])
+        return ""
+
+    fields["more"].blur(at_the_edge(check, html.plain), list(desk.fields.values()), training.checked, **QUIET)
+    training.table_fold.expand(at_the_edge(knobs.table, html.plain), training.search, training.table, **QUIET)
+    training.search.change(at_the_edge(knobs.table, html.plain), training.search, training.table, **LATEST)
+    explained = [name for name in filling.TRAINING if name != "best_metric"]
+    # The library's own words need the library, and so does the device: the page is drawn first.
+    demo.load(
+        lambda: [*knobs.helped(explained), knobs.devices()],
+        outputs=[*(fields[name] for name in explained), training.device],
+        **QUIET,
+    )
+
+
+def _beginning(shelf: Shelf) -> tuple[Named, Examined]:
+    """The form as it opens: the first example, answered."""
+    named = opened(Desk({}, shelf), {**filling.DEFAULTS}, None)
+    config = filling.data_of(named)
+    examined = examine(shelf.corpus(config, None), config)
+    named |= filling.defaults(named["method"], named["kind"], examined.train_rows)
+    return {**named, "positive": examined.inspection.positive_label}, examined
+
+
+def _base_choices(endpoints: Endpoints) -> list[str]:
+    """What makes sense to start from, the embedded backbone first."""
+    return list(dict.fromkeys(["embedded:minilm", *offline_choices(endpoints.settings)]))

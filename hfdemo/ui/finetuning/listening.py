@@ -1,0 +1,202 @@
+"""What the form does when its data changes: reads it, has the doctor look, mends what was pressed, counts tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.models.hub import Progress
+from hfdemo.ui import html
+from hfdemo.ui.finetuning import acting, data, doctor
+from hfdemo.ui.finetuning.acting import Taken
+from hfdemo.ui.finetuning.data import DataStep
+from hfdemo.ui.finetuning.desk import Desk, Named, of_kind, opened, resplit
+from hfdemo.ui.finetuning.examining import Counted, Examined, count_tokens, counted_of
+from hfdemo.ui.finetuning.filling import NO_COLUMN
+from hfdemo.ui.finetuning.standing import known_of
+from hfdemo.ui.running import Running, in_place
+from hfdemo.ui.tokens.following import followed
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+LATEST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the steps tell each other: `known` of the data (a Known, or None), and the defaults that were `given`."""
+
+    known: gr.State
+    given: gr.State
+
+
+def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Callable[..., None]:
+    """Wire the two data steps; returns what makes `event` (of other data) read it, with the text and pair columns of
+    two components where it is given them."""
+    inputs = list(desk.fields.values())
+    states = [step.taken, step.counted, step.pending]
+    shown = [*(desk.fields[name] for name in data.SHOWN), step.report, step.refused, step.page, step.refused_fold]
+    shown += [step.taken, step.counted, told.known]
+
+    def drawn(named: Named, taken: list[Taken], counted: Counted | None, page: int = 1) -> dict[Any, Any]:
+        """Everything that shows the data, for these values of the form."""
+        examined, still = desk.examined(named, counted)
+        return _drawn(desk, step, told, named, acting.in_force(named, taken), examined, still, page)
+
+    def look(
+        text: str | None,
+        pair: str | None,
+        taken: list[Taken],
+        counted: Any,
+        pending: Any,
+        *values: Any,
+        progress: Any = None,
+    ) -> dict[Any, Any]:
+        """Other data was chosen: what it is, or what is wrong with it, and nothing of the last."""
+        named = desk.named(values)
+        wanted = RunConfig.from_json(pending) if pending else None
+
+        def tell(what: str, done: int, whole: int) -> None:
+            if progress is not None:
+                progress((done, whole or None), desc=what)
+
+        try:
+            named = opened(desk, named, wanted, tell)
+            if text is not None:
+                named |= {"text": text, "pair": pair or NO_COLUMN}
+            taken = acting.of_fixes(named["fixes"])
+            examined, still = desk.examined(named, counted)
+        except DemoError as error:
+            gone = {desk.fields[name]: value for name, value in data.nothing().items()}
+            hidden = {step.refused_fold: gr.update(visible=False), step.taken: [], told.known: None}
+            return {step.reading: html.notes([str(error)]), step.report: "", step.preview: None, **gone, **hidden}
+        return {
+            **_drawn(desk, step, told, named, taken, examined, still),
+            step.reading: doctor.reading(examined),
+            step.preview: data.first_rows(examined),
+            step.counting: data.COUNTING,
+            step.pending: None,
+        }
+
+    # gradio passes a bar to what has one among its defaults.
+    def look_with_bar(*values: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
+        return look(None, None, *values, progress=progress)
+
+    def look_with_columns(*values: Any) -> dict[Any, Any]:
+        return look(*values)
+
+    looked = [*shown, step.reading, step.preview, step.counting, step.pending]
+    visible: dict[str, Any] = {**QUIET, "show_progress": "minimal", "show_progress_on": step.reading}
+
+    def on_data(event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
+        if columns is None:
+            event(at_the_edge(look_with_bar, html.plain), [*states, *inputs], looked, **visible)
+        else:
+            event(at_the_edge(look_with_columns, html.plain), [*columns, *states, *inputs], looked, **visible)
+
+    # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
+    fields = desk.fields
+    on_data(fields["dataset"].input(lambda: None, outputs=fields["file"], **QUIET).then)
+    on_data(lambda *args, **kwargs: gr.on([fields["file"].upload, fields["file"].clear], *args, **kwargs))
+    on_data(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
+
+    def again(change: Callable[[Desk, Named], Named] | None = None) -> Callable[..., Any]:
+        def handle(taken: list[Taken], counted: Any, pending: Any, *values: Any) -> dict[Any, Any]:
+            named = desk.named(values)
+            try:
+                return drawn(change(desk, named) if change else named, taken, counted)
+            except DemoError:  # said already where it was read
+                return {told.known: None}
+
+        return at_the_edge(handle, html.plain)
+
+    sent = [*states, *inputs]
+    fields["kind"].input(again(of_kind), sent, shown, **LATEST)
+    fields["split"].input(again(resplit), sent, shown, **LATEST)
+    picked = ("text", "pair", "label", "positive", "train_split", "validation_split", "test_split")
+    gr.on([fields[name].input for name in picked], again(), sent, shown, **LATEST)
+    typed = ("validation_share", "test_share", "max_length", "class_weights", "seed")
+    gr.on([fields[name].change for name in typed], again(), sent, shown, **LATEST)
+
+    def press(taken: list[Taken], counted: Any, pending: Any, *values: Any, event: gr.EventData) -> dict[Any, Any]:
+        """A button of the report."""
+        named = desk.named(values)
+        examined, _ = desk.examined(named, counted)
+        changed, taken = acting.act(str(event._data.get("pressed", "")), named, taken, examined)
+        if not changed:
+            return {}
+        others = {desk.fields[name]: value for name, value in changed.items() if name not in data.SHOWN}
+        named |= changed
+        if "kind" in changed:
+            named = of_kind(desk, named)
+        return {**drawn(named, taken, counted), **others}
+
+    def pressed(event: gr.EventData, *values: Any) -> dict[Any, Any]:
+        return press(*values, event=event)
+
+    step.report.click(
+        at_the_edge(pressed, html.plain), sent, [*shown, fields["max_length"], fields["class_weights"]], **QUIET
+    )
+
+    def turn(page: float | None, *values: Any) -> str:
+        corpus, _, _ = desk.corpus(desk.named(values))
+        return doctor.refused(corpus.refused, int(page or 1))
+
+    step.page.change(at_the_edge(turn, html.plain), [step.page, *inputs], step.refused, **LATEST)
+    running = Running()
+
+    def count(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
+        named = desk.named(values)
+
+        def work(tell: Progress, stop: Event) -> Counted:
+            corpus, config, path = desk.corpus(named, tell)
+            model = named["model"]
+            of = counted_of(config, path, model)
+
+            def told_rows(done: int, whole: int) -> None:
+                tell("Rows counted", done, whole)
+
+            return count_tokens(corpus, config, model, endpoints.settings, of, stop, told_rows)
+
+        for now, result in followed(running, request.session_hash, work):
+            yield (now, gr.skip()) if result is None else (data.COUNTED, result)
+
+    step.count.click(
+        in_place(count, 2),
+        inputs,
+        [step.counting, step.counted],
+        api_visibility="private",
+        **HEAVY,
+    ).then(again(), sent, shown, **QUIET)
+    return on_data
+
+
+def _drawn(
+    desk: Desk,
+    step: DataStep,
+    told: Told,
+    named: Named,
+    taken: list[Taken],
+    examined: Examined,
+    counted: Counted | None,
+    page: int = 1,
+) -> dict[Any, Any]:
+    """The components of both steps, as they show `examined`."""
+    rows = examined.inspection.refused
+    updates = data.updates(examined.inspection, named)
+    return {
+        **{desk.fields[name]: update for name, update in updates.items()},
+        step.report: doctor.findings(examined, taken, counted),
+        step.refused_fold: gr.update(visible=bool(rows)),
+        step.refused: doctor.refused(rows, page),
+        step.page: gr.update(value=page, visible=len(rows) > doctor.PAGE),
+        step.taken: taken,
+        step.counted: counted,
+        told.known: known_of(examined),
+    }

@@ -1,0 +1,254 @@
+"""The chosen run: how far it is, its curves, what came of it, and what can be done with it."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from hfdemo.api import LIGHT, Endpoints, at_the_edge
+from hfdemo.devices import find_device
+from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.run import Run
+from hfdemo.ui import charts, html, training
+from hfdemo.ui.finetuning import comparing, results, steering
+from hfdemo.ui.finetuning.steering import run_choices
+
+__all__ = ["FORM", "RUN_PANEL", "Watched", "build", "run_choices"]
+
+RUN_PANEL = "the-run"
+# The element that the form stands in; it is scrolled to when a run is duplicated.
+FORM = "the-form"
+NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
+WATCH_SECONDS = 1.0
+WRONG_ROWS = 100
+# What the chart of metrics opens with, by the kind of answer.
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "single_label": ("accuracy", "f1"),
+    "multi_label": ("f1", "f1_micro"),
+    "regression": ("spearmanr", "pearson"),
+    "tokens": ("f1", "accuracy"),
+    "language": ("perplexity",),
+}
+# What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.
+Part = tuple[Any, Callable[[], Any]]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the rest of the tab needs: the dropdown that chooses the run, and what the form is to be filled with:
+    None, or {"config": a RunConfig as JSON, "run": the id of the run that it is of, "at": when it was asked for}."""
+
+    run: gr.Dropdown
+    prefill: gr.State
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Watched:
+    """The chosen run: progress, charts, results, steering, and below it all runs."""
+    run = gr.Dropdown(
+        [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
+    )
+    state = gr.HTML(html.empty(NO_RUN))
+    steer = steering.buttons(endpoints, run, task, model, tabs)
+    # Mounted with their first rows: a chart that was drawn empty once stays without lines.
+    with gr.Row():
+        loss = _plot(charts.loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
+        curve = _plot(charts.metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", [])
+    with gr.Accordion("More curves", open=False, visible=False) as more_curves:
+        metrics = gr.Dropdown([], multiselect=True, label="Metrics on the chart", interactive=True)
+        with gr.Row():
+            rate = _plot(charts.rate_table([]), "step", "learning_rate", None, "Learning rate", [])
+            norm = _plot(charts.norm_table([]), "step", "grad_norm", None, "Gradient norm, before clipping", [])
+    result = gr.HTML()
+    with gr.Accordion("Where it is wrong on validation, the worst first", open=False, visible=False) as wrong_fold:
+        wrong = gr.HTML()
+    with gr.Column(visible=False) as ended:
+        notes = gr.Textbox(label="Notes", placeholder="What you tried, and what came of it", lines=1, max_lines=8)
+        with gr.Accordion("Go on from this run", open=False):
+            prefill, epochs_more = steering.going_on(endpoints, run, FORM)
+        with gr.Accordion("Take it away", open=False):
+            files = steering.downloads(endpoints, run)
+        with gr.Accordion("Code, config and log", open=False):
+            code = gr.Code(language="python", label="train.py: the same run without this app", lines=1, max_lines=24)
+            config = gr.Code(language="json", label="config.json", lines=1, max_lines=24)
+            log = gr.Textbox(label="The end of log.txt", lines=4, max_lines=12, interactive=False)
+    with gr.Accordion("All runs", open=True):
+        listed = gr.State("")
+        comparing.build(endpoints, demo, run, listed)
+    shown = gr.State({})
+    timer = gr.Timer(WATCH_SECONDS)
+    outputs: dict[str, list[Any]] = {
+        "listed": [run, listed],
+        "state": [state],
+        "steer": steer.parts,
+        "loss": [loss],
+        "metrics": [more_curves, metrics],
+        "curve": [curve],
+        "rate": [rate],
+        "norm": [norm],
+        "report": [result, wrong_fold, wrong],
+        "run": [ended, notes, code, config],
+        "files": [epochs_more, *files.values()],
+        "log": [log],
+    }
+
+    def refresh(run_id: str | None, metrics: list[str] | None, shown: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Everything that shows the run; components whose content did not change are left alone."""
+        runs = endpoints.runs.list()
+        found = next((run for run in runs if run.id == run_id), None)
+        newest = runs[0].id if runs else None
+        parts = parts_of(endpoints, found, list(metrics or ()), shown) if found else _nothing(steer)
+        # Nothing chosen yet, or deleted from another page: turn to the newest there is.
+        turned = gr.skip() if found else newest
+        mark = comparing.listing(runs)
+        choose: Part = (mark, lambda: [_choices(endpoints, turned), mark])
+        return fresh({"listed": choose, **parts}, shown, outputs)
+
+    every = [component for part in outputs.values() for component in part]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
+    gr.on(
+        [timer.tick, run.change, metrics.input],
+        at_the_edge(refresh, html.plain),
+        [run, metrics, shown],
+        [*every, shown],
+        **quiet,
+    )
+
+    def newest(run_id: str | None) -> Any:
+        choices = run_choices(endpoints)
+        return gr.update(choices=choices, value=run_id or (choices[0][1] if choices else None))
+
+    demo.load(newest, run, run, **quiet)
+
+    def write_down(text: str, shown: Mapping[str, Any]) -> None:
+        """A note belongs to the run that was on view when it was written, whatever is chosen by now."""
+        of = shown.get("run")
+        if of and endpoints.runs.get(of).notes != (text or ""):
+            endpoints.runs.get(of).set_notes(text or "")
+
+    gr.on([notes.blur, notes.submit], at_the_edge(write_down, html.plain), [notes, shown], None, **quiet)
+    return Watched(run, prefill)
+
+
+def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
+    """Updates for all `outputs`, those of unchanged parts left alone, and at the end the marks by part."""
+    updates: list[Any] = []
+    marks = dict(shown)
+    for name, components in outputs.items():
+        mark, make = parts[name]
+        if name in shown and shown[name] == mark:
+            updates += [gr.skip()] * len(components)
+        else:
+            made = make()
+            updates += made
+            marks[name] = mark
+    return (*updates, gr.skip() if marks == shown else marks)
+
+
+def _nothing(steer: steering.Steering) -> dict[str, Part]:
+    hidden = gr.update(visible=False)
+    empty: dict[str, list[Any]] = {
+        "state": [html.empty(NO_RUN)],
+        "steer": steering.shown_for(None, has_model=False),
+        **{name: [hidden] for name in ("loss", "curve", "rate", "norm")},
+        "metrics": [hidden, gr.skip()],
+        "report": ["", hidden, ""],
+        "run": [hidden, "", "", ""],
+        "files": [hidden, *[hidden] * len(steering.FILES)],
+        "log": [""],
+    }
+    return {name: (None, functools.partial(list, updates)) for name, updates in empty.items()}
+
+
+def parts_of(endpoints: Endpoints, run: Run, chosen: list[str], shown: Mapping[str, Any]) -> dict[str, Part]:
+    """What there is to show of a run, by the names of `build`'s outputs."""
+    events = run.events()
+    status = run.status(events)
+    names = charts.metric_names(events)
+    if shown.get("metrics") != (run.id, names):  # another run, or its first evaluation
+        kind = find_recipe(run.config.task, run.config.problem_type).kind
+        chosen = [name for name in METRICS[kind] if name in names]
+    has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()
+    written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
+    count = (run.id, len(events))
+    public = endpoints.settings.public
+    offers = [steering.offered(run, name, public=public) for name in steering.FILES.values()]
+    return {
+        "state": ((*count, status), lambda: [training.progress(run.id, status, events, str(find_device()))]),
+        "steer": (
+            (run.id, status.state, status.resumable, run.has_model),
+            lambda: steering.shown_for(status, run.has_model),
+        ),
+        "loss": (count, lambda: [_lines(charts.loss_table(events))]),
+        "metrics": ((run.id, names), lambda: [gr.update(visible=bool(names)), gr.update(choices=names, value=chosen)]),
+        "curve": (
+            (run.id, len(charts.metrics_table(events, names)), chosen),
+            lambda: [
+                _lines(
+                    charts.metrics_table(events, chosen),
+                    color_map=charts.palette(chosen),
+                    y_lim=charts.limits(chosen),
+                )
+            ],
+        ),
+        "rate": (count, lambda: [_lines(charts.rate_table(events))]),
+        "norm": (count, lambda: [_lines(charts.norm_table(events))]),
+        "report": (written, lambda: _reported(run) if has_report else ["", gr.update(visible=False), ""]),
+        "run": (run.id, lambda: [gr.update(visible=True), run.notes, run.script(), _config(run)]),
+        "files": (
+            (run.id, offers),
+            lambda: [gr.update(visible=run.has_model), *(gr.update(visible=offer) for offer in offers)],
+        ),
+        "log": ((run.id, run.log_tail(2000)), lambda: [run.log_tail(2000)]),
+    }
+
+
+def _reported(run: Run) -> list[Any]:
+    rows = _wrong_rows(run)
+    drawn = results.wrong(rows[:WRONG_ROWS], more=len(rows) > WRONG_ROWS)
+    return [results.report(run.report()), gr.update(visible=True), drawn]
+
+
+def _wrong_rows(run: Run) -> list[dict[str, str]]:
+    """The first lines of errors.csv, one more than are shown."""
+    try:
+        with (run.folder / "errors.csv").open(encoding="utf-8", newline="") as file:
+            return list(islice(csv.DictReader(file), WRONG_ROWS + 1))
+    except FileNotFoundError:
+        return []
+
+
+def _config(run: Run) -> str:
+    return json.dumps(run.config.to_json(), indent=2, ensure_ascii=False)
+
+
+def _choices(endpoints: Endpoints, value: Any) -> Any:
+    choices = run_choices(endpoints)
+    return gr.update(choices=choices) if isinstance(value, dict) else gr.update(choices=choices, value=value)
+
+
+def _plot(table: pd.DataFrame, x: str, y: str, color: str | None, title: str, names: Sequence[str]) -> gr.LinePlot:
+    return gr.LinePlot(
+        table,
+        x=x,
+        y=y,
+        y_title=" ",
+        color=color,
+        color_map=charts.palette(names) or None,
+        title=title,
+        height=230,
+        min_width=280,
+        visible=False,
+    )
+
+
+def _lines(table: pd.DataFrame, **more: Any) -> Any:
+    """A line needs two points; until then there is no chart."""
+    return gr.update(value=table, visible=table.iloc[:, 0].nunique() > 1, **more)
