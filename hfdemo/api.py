@@ -40,10 +40,13 @@ class Endpoints(RunEndpoints):
         """Add every endpoint to the Blocks that is being built."""
         for task in TASKS.values():
             gr.api(at_the_edge(self.task_endpoint(task)), api_name=task.endpoint, **HEAVY)
-        for heavy in (self.load_model, self.predict_file, self.tokenize, self.padding_report, self.train_tokenizer):
-            gr.api(at_the_edge(heavy), api_name=heavy.__name__, **HEAVY)
-        for light in (self.list_tasks, self.list_models, self.unload_model, *self.of_runs()):
-            gr.api(at_the_edge(light), api_name=light.__name__, **LIGHT)
+        heavy: tuple[Callable[..., Any], ...] = (
+            *(self.load_model, self.predict_file, self.tokenize, self.padding_report, self.train_tokenizer),
+        )
+        light: tuple[Callable[..., Any], ...] = (self.list_tasks, self.list_models, self.unload_model, *self.of_runs())
+        for calls, limits in ((heavy, HEAVY), (light, LIGHT)):
+            for call in calls:
+                gr.api(at_the_edge(call), api_name=call.__name__, **limits)
 
     def task_endpoint(self, task: Task) -> Callable[..., Any]:
         """The endpoint of `task`, with a signature and a docstring made from its row; a generator where it streams."""

@@ -102,8 +102,8 @@ def knobs() -> tuple[Knob, ...]:
 
     def default(spec: dataclasses.Field[Any]) -> Any:
         made: Any = spec.default
-        if made is dataclasses.MISSING and spec.default_factory is not dataclasses.MISSING:
-            made = spec.default_factory()
+        factory: Any = spec.default_factory
+        made = factory() if made is dataclasses.MISSING else made
         return getattr(made, "value", made)
 
     return tuple(

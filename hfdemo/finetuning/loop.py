@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hfdemo.errors import RunError
 from hfdemo.finetuning import checkpoints
 from hfdemo.finetuning.batching import Planned, planned_rows
 from hfdemo.finetuning.losses import loss_of_all, only_logits
@@ -69,7 +70,7 @@ def make_trainer(
             name, half = f"checkpoint-{self.state.global_step}", checkpoints.partial(folder)
             if self.args.should_save:
                 shutil.rmtree(half, ignore_errors=True)
-                checkpoints.check_space(folder, 2 * _bytes(model), f"the checkpoint of step {self.state.global_step}")
+                checkpoints.check_space(folder, _bytes(model), f"the checkpoint of step {self.state.global_step}")
             self.accelerator.wait_for_everyone()
             self._saving = True
             try:
@@ -90,6 +91,12 @@ def make_trainer(
         def _load_best_model(self) -> None:
             # The best may be that of an evaluation after its checkpoint: where somebody stopped the training.
             best = Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}"
+            wrong = checkpoints.problem(best)
+            if wrong:
+                raise RunError(
+                    f"The best checkpoint, of step {self.state.best_global_step}, is damaged ({wrong}), so there is no "
+                    "best model to keep. Resume the run: it goes on from the newest that is whole."
+                )
             self.state.best_model_checkpoint = str(best)
             super()._load_best_model()
 
@@ -103,5 +110,7 @@ def make_trainer(
 
 
 def _bytes(model: Any) -> int:
-    """What the weights of `model` take on disk."""
-    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    """About what a checkpoint takes: what is trained, twice more for the optimizer, and the rest of a whole model."""
+    whole = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    trained = sum(each.numel() * each.element_size() for each in model.parameters() if each.requires_grad)
+    return 3 * trained if hasattr(model, "peft_config") else whole + 2 * trained

@@ -19,7 +19,6 @@ import psutil
 from hfdemo.errors import RunError
 from hfdemo.finetuning import processes, resuming
 from hfdemo.finetuning.checkpoints import check_space
-from hfdemo.finetuning.comparing import compare
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared, prepare, read_data
 from hfdemo.finetuning.metrics import check_extra
@@ -153,14 +152,6 @@ class RunStore:
     def queue(self) -> Sequence[Run]:
         """The runs that wait for a device, the first to get it first."""
         return [self.get(waiting.run) for waiting in waiting_runs(self.settings.runs)]
-
-    def compare(self, run_ids: Sequence[str]) -> dict[str, Any]:
-        """What differs between runs, their scores and curves, and which is the best; see `comparing.compare`.
-
-        Raises:
-            RunError: there is no such run.
-        """
-        return compare([self.get(run_id) for run_id in run_ids])
 
     def delete(self, run_id: str) -> None:
         """Remove a run's folder for good.

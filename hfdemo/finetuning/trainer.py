@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -72,7 +73,7 @@ def train(
         splits = _encode(config, recipe, loaded, longest, folder)
     model = _method(config, recipe, loaded)
     stop = StopRequest(folder)
-    trainer, planned = _trainer(config, recipe, loaded, model, splits, arguments, longest, stop, said)
+    trainer, planned = _trainer(config, recipe, loaded, model, splits, arguments, longest, folder, said)
     reporter = trainer.told
     reporter.resumed = resume is not None
     if resume is not None:
@@ -218,7 +219,7 @@ def _trainer(
     splits: DatasetDict,
     arguments: Any,
     max_length: int | None,
-    stop: StopRequest,
+    folder: Path,
     emit: Emit,
 ) -> tuple[Any, Planned]:
     from transformers import EarlyStoppingCallback
@@ -230,11 +231,13 @@ def _trainer(
     def planned(batch_size: int, epoch: int) -> Plan:
         return plan(lengths, batch_size, config.padding, max_length, config.data_seed, epoch)
 
-    notes = [padding_note(config, planned)]
+    notes = [*_notes_of_data(folder), padding_note(config, planned)]
+    if arguments.save_only_model:
+        notes.append("save_only_model: a run that is resumed begins with a new optimizer, so it ends as another would.")
     if not loaded.report.trustworthy:
         notes.append(str(loaded.report).replace("Train it before you trust the output.", "Training starts there."))
     rows = {name: len(split) for name, split in splits.items()}
-    reporter = reporting.reporter(config, recipe.judge, stop, rows, notes, str(loaded.device), emit)
+    reporter = reporting.reporter(config, recipe.judge, StopRequest(folder), rows, notes, str(loaded.device), emit)
     callbacks = [reporter]
     if config.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))  # after what names the best
@@ -254,6 +257,14 @@ def _trainer(
     reporter.trainer = trainer
     trainer.told = reporter
     return trainer, planned
+
+
+def _notes_of_data(folder: Path) -> list[str]:
+    """What was left out when the data was read and mended."""
+    try:
+        return list(json.loads((folder / "data.json").read_text(encoding="utf-8"))["notes"])
+    except FileNotFoundError:
+        return []
 
 
 def _finish(
