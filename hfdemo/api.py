@@ -43,7 +43,7 @@ class Endpoints(RunEndpoints):
         heavy: tuple[Callable[..., Any], ...] = (
             *(self.load_model, self.predict_file, self.tokenize, self.padding_report, self.train_tokenizer),
         )
-        light: tuple[Callable[..., Any], ...] = (self.list_tasks, self.list_models, self.unload_model, *self.of_runs())
+        light: tuple[Callable[..., Any], ...] = (self.list_tasks, self.list_models, self.unload_model, *self._of_runs())
         for calls, limits in ((heavy, HEAVY), (light, LIGHT)):
             for call in calls:
                 gr.api(at_the_edge(call), api_name=call.__name__, **limits)

@@ -29,13 +29,13 @@ WATCH_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class RunEndpoints:
-    """Everything that can be called about runs; each public method below but of_runs is one endpoint."""
+    """Everything that can be called about runs; each public method below is one endpoint."""
 
     settings: Settings
     models: ModelCache
     runs: RunStore
 
-    def of_runs(self) -> tuple[Callable[..., Any], ...]:
+    def _of_runs(self) -> tuple[Callable[..., Any], ...]:
         """The endpoints of this file, in the order of the list that clients see."""
         return (
             *(self.inspect_dataset, self.training_fields, self.start_run, self.run_status, self.run_events),

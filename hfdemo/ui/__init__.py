@@ -12,6 +12,8 @@ from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.memory import ModelCache
 from hfdemo.settings import Settings
 from hfdemo.ui import finetuning, html, inference, tokens
+from hfdemo.ui.finetuning.doctor_styles import DOCTOR_CSS
+from hfdemo.ui.finetuning.styles import RUNS_CSS
 from hfdemo.ui.styles import CSS
 from hfdemo.ui.theme import theme
 from hfdemo.ui.tokens.styles import TOKENS_CSS
@@ -22,6 +24,7 @@ def build(settings: Settings) -> gr.Blocks:
     endpoints = Endpoints(settings, ModelCache(settings), RunStore(settings))
     endpoints.runs.adopt()
     with gr.Blocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+        endpoints.register()  # before the page: a handler that is called like an endpoint would take its name
         header = gr.HTML(html.header("looking for the device …"))
         with gr.Tabs() as tabs:
             with gr.Tab("Run a model", id="run"):
@@ -30,7 +33,6 @@ def build(settings: Settings) -> gr.Blocks:
                 chosen = tokens.build(endpoints, demo, tabs)
             with gr.Tab("Fine-tune", id="finetune"):
                 finetuning.build(endpoints, demo, task, model, tabs, chosen)
-        endpoints.register()
         # Asking for the device imports torch, so the page is drawn first.
         demo.load(
             lambda: html.header(str(find_device())), outputs=header, show_progress="hidden", api_visibility="private"
@@ -43,7 +45,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What `demo.launch` needs besides an address: the look, the limits and the MCP server."""
     return {
         "theme": theme(),
-        "css": CSS + TOKENS_CSS,
+        "css": CSS + TOKENS_CSS + DOCTOR_CSS + RUNS_CSS,
         "mcp_server": True,
         "show_error": True,
         "ssr_mode": False,

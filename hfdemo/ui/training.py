@@ -1,10 +1,9 @@
-"""The HTML of a run and of its data: how far it is, how fast it goes, and what is wrong with a file."""
+"""The HTML of a run: how far it is, and how fast it goes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from hfdemo.finetuning.dataset import Problem
 from hfdemo.finetuning.events import Event, Probed, Resumed, Started, StepLogged, valid
 from hfdemo.finetuning.runs import Status
 from hfdemo.ui.html import bar, escape, facts, notes
@@ -82,12 +81,16 @@ def _speed(step: StepLogged | None) -> list[tuple[str, str]]:
     if step is None:
         return []
     pairs = [
-        ("rows a second", None if step.samples_per_second is None else f"{step.samples_per_second:,.0f}"),
-        ("tokens a second", None if step.tokens_per_second is None else f"{step.tokens_per_second:,.0f}"),
+        ("rows a second", None if step.samples_per_second is None else _rate(step.samples_per_second)),
+        ("tokens a second", None if step.tokens_per_second is None else _rate(step.tokens_per_second)),
         ("padding", None if step.waste is None else f"{step.waste:.0%} of the slots"),
         ("memory", None if step.memory_bytes is None else f"{step.memory_bytes / GB:.1f} GB"),
     ]
     return [(name, value) for name, value in pairs if value is not None]
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
 
 
 def _probe(probed: Probed | None) -> list[tuple[str, str]]:
@@ -107,19 +110,3 @@ def _resumed(event: Resumed) -> str:
 
 def _remarks(texts: Sequence[str]) -> str:
     return f"<ul class='hf-remarks'>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
-
-
-def data_summary(rows: int, splits: Mapping[str, int], labels: Mapping[str, int], found: Sequence[Problem]) -> str:
-    """What was found in a data set, and what is wrong with it."""
-    counted = [("rows", f"{rows:,}"), *((name, f"{count:,}") for name, count in splits.items())]
-    if not splits:
-        counted.append(("validation", "a fifth of the rows will be held out"))
-    classes = ", ".join(f"{name or '(blank)'} × {count:,}" for name, count in list(labels.items())[:12])
-    rows_of: dict[tuple[str, str, str], list[str]] = {}
-    for problem in found:
-        rows_of.setdefault((problem.column, problem.problem, problem.fix), []).append(str(problem.row))
-    said = []
-    for (column, what, fix), numbers in rows_of.items():
-        where = f" (rows {', '.join(numbers[:6])}{' …' if len(numbers) > 6 else ''})" if numbers != ["0"] else ""
-        said.append(f"{column + ': ' if column else ''}{what}{where} {fix}")
-    return facts([*counted, ("labels", classes or "none found")]) + notes(said)

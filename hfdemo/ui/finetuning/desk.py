@@ -13,7 +13,6 @@ from hfdemo.corpora import Corpus
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.models.hub import Progress
 from hfdemo.ui.finetuning import data, filling
-from hfdemo.ui.finetuning.acting import Taken, of_fixes
 from hfdemo.ui.finetuning.examining import Counted, Examined, Shelf, counted_of, examine, named_splits, suggested
 from hfdemo.ui.finetuning.filling import DEFAULTS
 
@@ -102,8 +101,3 @@ def resplit(desk: Desk, named: Named) -> Named:
     corpus, _, _ = desk.corpus(named)
     names = tuple(named_splits(corpus, filling.column(named["split"])))
     return named if names == tuple(named["found"] or ()) else {**named, **data.split_values(names)}
-
-
-def taken_by(config: RunConfig | None) -> list[Taken]:
-    """The fixes that a config brings along."""
-    return of_fixes(config.fixes) if config else []

@@ -33,13 +33,15 @@ DOCTOR_CSS = """
 .hf-problem > div { min-width: 0; flex: 1; }
 .hf-problem p { margin: 0; font-size: 14px; line-height: 1.45; overflow-wrap: anywhere; }
 .hf-problem .hf-advice-line { color: var(--body-text-color-subdued); font-size: 13px; margin-top: 2px; }
-.hf-problem blockquote { margin: 6px 0; padding: 2px 0 2px 10px; border-left: 2px solid var(--border-color-primary);
-  font-size: 13px; overflow-wrap: anywhere; color: var(--body-text-color); font-style: normal; }
+.hf-problem blockquote { margin: 6px 0 !important; padding: 2px 0 2px 10px !important; font-style: normal;
+  border-left: 2px solid var(--border-color-primary);
+  font-size: 13px; overflow-wrap: anywhere; color: var(--body-text-color); }
 .hf-problem blockquote small { color: var(--body-text-color-subdued); margin-right: 4px; }
 .hf-problem .hf-do { background: var(--hf-bar) !important; border-color: transparent !important;
   color: #18181b !important; font-weight: 600 !important; }
 .hf-chips { display: flex; flex-wrap: wrap; gap: 4px 6px; margin-top: 6px; }
-.hf-chip.hf-must { color: var(--hf-bad); border-color: currentColor; }
+.hf-chip.hf-must { color: var(--hf-bad) !important; border-color: currentColor; }
+.hf-chips .hf-chip { max-width: 100%; overflow: hidden; text-overflow: ellipsis; }
 .hf-well { color: var(--hf-good); font-size: 14px; margin: 10px 0 2px; }
 .hf-mended { list-style: none; margin: 4px 0 0; padding: 0; font-size: 14px; }
 .hf-mended li { display: flex; justify-content: space-between; align-items: center; gap: 12px; padding: 4px 0;
@@ -51,11 +53,14 @@ DOCTOR_CSS = """
 /* Before Start, and the table of all fields: standing.py, knobs.py */
 .hf-ready { font-size: 14px; color: var(--body-text-color-subdued); }
 .hf-ready b { color: var(--body-text-color); font-weight: 500; }
-.hf-level label.block, .hf-level label { display: flex; flex-direction: column; justify-content: space-between;
-  height: 100%; }
+.hf-level label { display: flex; flex-direction: column; height: 100%; }
+.hf-level label > :last-child { margin-top: auto; }
 .hf-knobs, .hf-refused-rows { max-height: 420px; overflow: auto; }
 .hf-refused-rows td.hf-number { white-space: nowrap !important; overflow-wrap: normal !important; }
-.hf-knobs td:first-child { font-family: var(--font-mono); font-size: 12px; }
+.hf-knobs { margin: 4px 0 0; font-size: 13px; }
+.hf-knobs dt { font-family: var(--font-mono); font-size: 12px; font-weight: 600; overflow-wrap: anywhere; }
+.hf-knobs dt small { font-family: var(--font); font-weight: 400; color: var(--body-text-color-subdued); }
+.hf-knobs dd { margin: 0 0 8px; color: var(--body-text-color-subdued); line-height: 1.45; overflow-wrap: anywhere; }
 @media (max-width: 600px) {
   .hf-problem { flex-direction: column; gap: 8px; }
   .hf-count { grid-template-columns: 18px minmax(64px, 40%) 1fr auto auto; gap: 6px; }

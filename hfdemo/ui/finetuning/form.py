@@ -161,17 +161,17 @@ def _wire_training(endpoints: Endpoints, demo: gr.Blocks, training: knobs.Traini
         **QUIET,
     )
 
-    def check(*values: Any) -> str:
+    def check(more: str | None) -> str:
         """The JSON box was left: what is wrong with it, at once."""
-        named = desk.named(values)
         try:
-            if filling.further(named["more"]):
-                RunConfig("data", training=filling.further(named["more"])).check_training()
+            if training := filling.further(more):
+                RunConfig("data", training=training).check_training()
         except DemoError as error:
             return html.notes([str(error)])
         return ""
 
-    fields["more"].blur(at_the_edge(check, html.plain), list(desk.fields.values()), training.checked, **QUIET)
+    fields["more"].change(lambda: "", outputs=training.checked, **QUIET)
+    fields["more"].blur(at_the_edge(check, html.plain), fields["more"], training.checked, **QUIET)
     training.table_fold.expand(at_the_edge(knobs.table, html.plain), training.search, training.table, **QUIET)
     training.search.change(at_the_edge(knobs.table, html.plain), training.search, training.table, **LATEST)
     explained = [name for name in filling.TRAINING if name != "best_metric"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from hfdemo.errors import RunError
+from hfdemo.errors import DemoError
 from hfdemo.finetuning.judging import JUDGES
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.run import Run, State
@@ -49,12 +49,12 @@ class Line:
 
 
 def lines(runs: Iterable[Run]) -> list[Line]:
-    """A line per run in their order; a run that is being deleted is passed over."""
+    """A line per run in their order; one that is being deleted, or is damaged, is passed over."""
     found = []
     for run in runs:
         try:
             found.append(_line(run))
-        except (RunError, OSError):
+        except (DemoError, OSError):
             continue
     return _with_best(found)
 

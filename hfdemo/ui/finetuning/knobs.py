@@ -159,24 +159,28 @@ def _steps(fields: dict[str, Any]) -> None:
 
 def helped(names: Sequence[str]) -> list[Any]:
     """The help texts of TrainingArguments as the info of those fields of the form; imports transformers."""
-    texts = {knob.name: knob.help for knob in knobs()}
+    # An info is Markdown, in which a product of names would turn into italics.
+    texts = {knob.name: knob.help.replace(" * ", " × ") for knob in knobs()}
     return [gr.update(info=texts[TRAINING[name]]) for name in names]
 
 
-def table(search: str = "", every: Sequence[Knob] | None = None) -> str:
+def table(search: str | None = "", every: Sequence[Knob] | None = None) -> str:
     """Every field of TrainingArguments that `search` is in: its default, its type, what it does, and who decides it
     where a run may not; imports transformers."""
-    wanted = search.strip().lower()
-    rows = []
+    looked_for = (search or "").strip()
+    wanted = looked_for.lower()
+    drawn = []
     for knob in knobs() if every is None else every:
         if wanted and wanted not in f"{knob.name} {knob.help}".lower():
             continue
-        said = f"not here: {knob.reserved}" if knob.reserved else knob.help
-        rows.append((knob.name, _short(knob.default), knob.type, said))
-    if not rows:
-        return html.empty(f"No field of TrainingArguments has {search.strip()!r} in its name or its help.")
-    drawn = html.table(("field", "library's default", "type", "what it does"), rows, wrap=True)
-    return f"<div class='hf-knobs'>{drawn}</div>"
+        said = f"Not here: {knob.reserved}." if knob.reserved else knob.help
+        drawn.append(
+            f"<dt>{html.escape(knob.name)} <small>{html.escape(knob.type)}, the library's default is "
+            f"{html.escape(_short(knob.default))}</small></dt><dd>{html.code(said)}</dd>"
+        )
+    if not drawn:
+        return html.empty(f"No field of TrainingArguments has “{looked_for}” in its name or its help.")
+    return f"<dl class='hf-knobs'>{''.join(drawn)}</dl>"
 
 
 def devices() -> str:

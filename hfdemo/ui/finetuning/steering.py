@@ -98,7 +98,7 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
         if run_id is None:  # they changed their mind
             return
         endpoints.runs.stop(run_id, keep=False)
-        gr.Info("It ends now and leaves no model. Its folder stays until you delete it.", title="Asked to stop")
+        gr.Info("It ends now, and what it learned since its last checkpoint is dropped.", title="Asked to stop")
 
     stop.click(at_the_edge(end_and_keep, html.plain), run, **plain)
     cancel.click(at_the_edge(throw_away, html.plain), run, js=_ASK["cancel"], **plain)

@@ -12,7 +12,8 @@ RUNS_CSS = """
 .hf-wrong .hf-table td { overflow-wrap: break-word !important; word-break: normal !important; min-width: 56px; }
 .hf-wrong .hf-table td.hf-number { white-space: nowrap !important; min-width: 0; }
 .hf-wrong .hf-table td:last-child { min-width: 220px; }
-.hf-steering { justify-content: flex-start; }
+.hf-steering { justify-content: flex-start; gap: 8px; }
+.hf-steering button { flex: 0 0 auto !important; width: auto !important; min-width: 0 !important; white-space: nowrap; }
 .hf-small { font-size: 13px; margin: 6px 0 0; }
 
 /* Scores beside what they have to beat: results.py */

@@ -15,8 +15,9 @@ import pandas as pd
 
 from hfdemo.api import LIGHT, Endpoints, at_the_edge
 from hfdemo.devices import find_device
+from hfdemo.errors import DemoError
 from hfdemo.finetuning.recipes import find_recipe
-from hfdemo.finetuning.run import Run
+from hfdemo.finetuning.run import Run, Status
 from hfdemo.ui import charts, html, training
 from hfdemo.ui.finetuning import comparing, results, steering
 from hfdemo.ui.finetuning.steering import run_choices
@@ -66,7 +67,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         with gr.Row():
             rate = _plot(charts.rate_table([]), "step", "learning_rate", None, "Learning rate", [])
             norm = _plot(charts.norm_table([]), "step", "grad_norm", None, "Gradient norm, before clipping", [])
-    result = gr.HTML()
+    result = gr.HTML(visible=False)
     with gr.Accordion("Where it is wrong on validation, the worst first", open=False, visible=False) as wrong_fold:
         wrong = gr.HTML()
     with gr.Column(visible=False) as ended:
@@ -104,12 +105,16 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         runs = endpoints.runs.list()
         found = next((run for run in runs if run.id == run_id), None)
         newest = runs[0].id if runs else None
-        parts = parts_of(endpoints, found, list(metrics or ()), shown) if found else _nothing(steer)
         # Nothing chosen yet, or deleted from another page: turn to the newest there is.
         turned = gr.skip() if found else newest
         mark = comparing.listing(runs)
         choose: Part = (mark, lambda: [_choices(endpoints, turned), mark])
-        return fresh({"listed": choose, **parts}, shown, outputs)
+        try:
+            parts = parts_of(endpoints, found, list(metrics or ()), shown) if found else _nothing(html.empty(NO_RUN))
+            return fresh({"listed": choose, **parts}, shown, outputs)
+        except (OSError, DemoError) as error:  # deleted while it was looked at, or damaged
+            why = html.notes([f"Run {run_id} can't be read: {error}"])
+            return fresh({"listed": choose, **_nothing(why, Status("lost"))}, shown, outputs)
 
     every = [component for part in outputs.values() for component in part]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
@@ -127,14 +132,16 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
 
     demo.load(newest, run, run, **quiet)
 
-    def write_down(text: str, shown: Mapping[str, Any]) -> None:
-        """A note belongs to the run that was on view when it was written, whatever is chosen by now."""
-        of = shown.get("run")
-        if of and endpoints.runs.get(of).notes != (text or ""):
-            endpoints.runs.get(of).set_notes(text or "")
-
-    gr.on([notes.blur, notes.submit], at_the_edge(write_down, html.plain), [notes, shown], None, **quiet)
+    note = at_the_edge(lambda text, shown: write_down(endpoints, text, shown), html.plain)
+    gr.on([notes.blur, notes.submit], note, [notes, shown], None, **quiet)
     return Watched(run, prefill)
+
+
+def write_down(endpoints: Endpoints, text: str | None, shown: Mapping[str, Any]) -> None:
+    """Keep a note: it belongs to the run that was on view when it was written, whatever is chosen by now."""
+    run = next((run for run in endpoints.runs.list() if run.id == shown.get("run")), None)
+    if run is not None and run.notes != (text or ""):
+        run.set_notes(text or "")
 
 
 def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
@@ -152,19 +159,20 @@ def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[
     return (*updates, gr.skip() if marks == shown else marks)
 
 
-def _nothing(steer: steering.Steering) -> dict[str, Part]:
+def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
+    """No run but a reason; with a status, what can be done all the same."""
     hidden = gr.update(visible=False)
     empty: dict[str, list[Any]] = {
-        "state": [html.empty(NO_RUN)],
-        "steer": steering.shown_for(None, has_model=False),
+        "state": [said],
+        "steer": steering.shown_for(status, has_model=False),
         **{name: [hidden] for name in ("loss", "curve", "rate", "norm")},
         "metrics": [hidden, gr.skip()],
-        "report": ["", hidden, ""],
+        "report": [hidden, hidden, ""],
         "run": [hidden, "", "", ""],
         "files": [hidden, *[hidden] * len(steering.FILES)],
         "log": [""],
     }
-    return {name: (None, functools.partial(list, updates)) for name, updates in empty.items()}
+    return {name: (said, functools.partial(list, updates)) for name, updates in empty.items()}
 
 
 def parts_of(endpoints: Endpoints, run: Run, chosen: list[str], shown: Mapping[str, Any]) -> dict[str, Part]:
@@ -200,7 +208,10 @@ def parts_of(endpoints: Endpoints, run: Run, chosen: list[str], shown: Mapping[s
         ),
         "rate": (count, lambda: [_lines(charts.rate_table(events))]),
         "norm": (count, lambda: [_lines(charts.norm_table(events))]),
-        "report": (written, lambda: _reported(run) if has_report else ["", gr.update(visible=False), ""]),
+        "report": (
+            written,
+            lambda: _reported(run) if has_report else [gr.update(visible=False), gr.update(visible=False), ""],
+        ),
         "run": (run.id, lambda: [gr.update(visible=True), run.notes, run.script(), _config(run)]),
         "files": (
             (run.id, offers),
@@ -213,7 +224,7 @@ def parts_of(endpoints: Endpoints, run: Run, chosen: list[str], shown: Mapping[s
 def _reported(run: Run) -> list[Any]:
     rows = _wrong_rows(run)
     drawn = results.wrong(rows[:WRONG_ROWS], more=len(rows) > WRONG_ROWS)
-    return [results.report(run.report()), gr.update(visible=True), drawn]
+    return [gr.update(value=results.report(run.report()), visible=True), gr.update(visible=True), drawn]
 
 
 def _wrong_rows(run: Run) -> list[dict[str, str]]:

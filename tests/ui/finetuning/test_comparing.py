@@ -1,0 +1,98 @@
+"""All runs stand in one table, the best on its data is marked, and several can be laid side by side."""
+
+import json
+
+from hfdemo.finetuning.comparing import compare
+from hfdemo.finetuning.events import StepLogged
+from hfdemo.finetuning.run import Run
+from hfdemo.settings import Settings
+from hfdemo.ui.finetuning import comparing, history
+from tests.ui.finetuning.reports import a_run
+from tests.ui.samples import EVIL, Tags, elements, escaped, text_of
+
+FIRST, SECOND, THIRD = "20260101-120000-x", "20260102-120000-x", "20260103-120000-y"
+
+
+def test_a_line_has_the_metric_that_picks_the_best_beside_the_baseline(settings: Settings) -> None:
+    run = a_run(settings)
+    (line,) = history.lines([run])
+    assert (line.state, line.metric, line.kind) == ("finished", "f1", "single_label")
+    assert line.value == run.report()["metrics"]["validation"]["f1"]
+    assert line.baseline == run.report()["baseline"]["validation"]["metrics"]["f1"]
+    told = text_of(history.table([line]))
+    assert f"{line.value:.3f}f1" in told
+    assert "01 Jan 2026, 12:00" in told
+
+
+def test_the_best_of_those_on_the_very_same_data_is_marked(settings: Settings) -> None:
+    worse, better = a_run(settings, name=FIRST, noise=4.0), a_run(settings, name=SECOND, noise=0.5)
+    alone = a_run(settings, "regression", name=THIRD)
+    found = {line.run: line.best for line in history.lines([worse, better, alone])}
+    assert found == {FIRST: False, SECOND: True, THIRD: False}
+
+
+def test_where_lower_is_better_the_lowest_is_the_best(settings: Settings) -> None:
+    runs = [a_run(settings, "language", name=name) for name in (FIRST, SECOND)]
+    report = runs[0].report()
+    report["metrics"]["validation"]["loss"] -= 0.5
+    (runs[0].folder / "report.json").write_text(json.dumps(report))
+    assert [line.best for line in history.lines(runs)] == [True, False]
+
+
+def test_a_run_without_a_report_is_listed_and_one_that_is_gone_is_passed_over(settings: Settings) -> None:
+    run = a_run(settings)
+    (run.folder / "report.json").unlink()
+    gone = Run(settings.runs / "gone")
+    (line,) = history.lines([gone, run])
+    assert (line.run, line.data, line.baseline) == (run.id, "", None)
+    assert line.value == run.status().metrics["f1"]
+
+
+def test_what_people_wrote_is_text_and_boxes_stay_ticked(settings: Settings) -> None:
+    run = a_run(settings, dataset=EVIL)
+    run.set_notes(EVIL)
+    drawn = history.table(history.lines([run]), [run.id], run.id)
+    Tags(drawn)
+    assert escaped(drawn)
+    (box,) = elements(drawn, "input")
+    assert (box["value"], "checked" in box) == (run.id, True)
+    assert "hf-open" in drawn
+    assert "checked" not in elements(history.table(history.lines([run])), "input")[0]
+
+
+def test_side_by_side_shows_scores_and_only_the_settings_that_differ(settings: Settings) -> None:
+    runs = [a_run(settings, name=FIRST, dataset=EVIL), a_run(settings, name=SECOND, training={"learning_rate": 0.5})]
+    letters = history.lettered([FIRST, SECOND])
+    drawn = history.side_by_side(letters, compare(runs))
+    Tags(drawn)
+    assert escaped(drawn)
+    told = text_of(drawn)
+    assert f"A{FIRST}B{SECOND}" in told
+    assert "training.learning_rate-0.5" in told
+    assert "method" not in told
+    for split in ("validation", "test"):
+        value = runs[0].report()["metrics"][split]["accuracy"]
+        assert f"{split} accuracy{value:.4g}{value:.4g}" in told
+
+
+def test_equal_configs_are_said_to_be(settings: Settings) -> None:
+    runs = [a_run(settings, name=name) for name in (FIRST, SECOND)]
+    told = text_of(history.side_by_side(history.lettered([FIRST, SECOND]), compare(runs)))
+    assert "the configs are the same" in told
+
+
+def test_the_table_is_drawn_again_when_a_run_ends_or_gets_a_note_but_not_at_every_step(settings: Settings) -> None:
+    run = a_run(settings)
+    events = (run.folder / "events.jsonl").read_text().splitlines(keepends=True)
+    (run.folder / "events.jsonl").write_text("".join(events[:-1]))
+    going = comparing.listing([run])
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps(StepLogged(41, 60.0).to_json()) + "\n")
+    assert comparing.listing([run]) == going
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.write(events[-1])
+    ended = comparing.listing([run])
+    assert ended != going
+    run.set_notes("better")
+    assert comparing.listing([run]) != ended
+    assert comparing.listing([]) != ended

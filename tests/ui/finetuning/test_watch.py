@@ -1,0 +1,166 @@
+"""The page draws again only what changed, and gives away only the files of a run."""
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from hfdemo.api import Endpoints
+from hfdemo.errors import RunError
+from hfdemo.finetuning.events import StepLogged
+from hfdemo.finetuning.run import Run, Status
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.models.memory import ModelCache
+from hfdemo.settings import Settings
+from hfdemo.ui.finetuning import steering, watch
+from tests.ui.finetuning.reports import KINDS, a_run
+from tests.ui.samples import EVIL, escaped
+
+METRICS = ["accuracy", "f1"]
+
+
+@pytest.fixture
+def endpoints(settings: Settings) -> Endpoints:
+    return Endpoints(settings, ModelCache(settings), RunStore(settings))
+
+
+def shown(endpoints: Endpoints, run: Run, before: Mapping[str, Any], chosen: list[str] | None = None) -> dict[str, Any]:
+    """The updates of the parts that are drawn again, and the marks under "marks"."""
+    parts = watch.parts_of(endpoints, run, METRICS if chosen is None else chosen, before)
+    outputs = {name: [name] * len(make()) for name, (_, make) in parts.items()}
+    *updates, marks = watch.fresh(parts, before, outputs)
+    places = [name for name, components in outputs.items() for _ in components]
+    drawn: dict[str, Any] = {"marks": before if marks == gr.skip() else marks}
+    for name, update in zip(places, updates, strict=True):
+        if name not in before or drawn["marks"][name] != before[name]:
+            drawn.setdefault(name, []).append(update)
+        else:
+            assert update == gr.skip()
+    return drawn
+
+
+def test_what_did_not_change_is_left_alone(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    first = shown(endpoints, run, {})
+    assert set(first) > {"state", "loss", "curve", "report", "run"}
+    assert set(shown(endpoints, run, first["marks"])) == {"marks"}
+
+
+def test_a_further_step_redraws_progress_and_curves_but_neither_result_nor_notes_nor_metrics(
+    endpoints: Endpoints,
+) -> None:
+    run = a_run(endpoints.settings)
+    log = run.folder / "events.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))  # it has not finished yet
+    marks = shown(endpoints, run, {})["marks"]
+    with log.open("a") as file:
+        file.write(json.dumps(StepLogged(41, 60.0).to_json()) + "\n")
+    assert set(shown(endpoints, run, marks)) == {"state", "loss", "rate", "norm", "marks"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_run_brings_the_metrics_of_its_kind(kind: str, endpoints: Endpoints) -> None:
+    _, dropdown = shown(endpoints, a_run(endpoints.settings, kind), {})["metrics"]
+    assert dropdown["value"]
+    assert set(dropdown["value"]) <= set(dropdown["choices"])
+    assert "loss" not in dropdown["choices"]
+
+
+def test_chosen_metrics_are_drawn_and_stay_chosen(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    marks = shown(endpoints, run, {})["marks"]
+    again = shown(endpoints, run, marks, ["f1_weighted"])
+    assert set(again) == {"curve", "marks"}
+    (curve,) = again["curve"]
+    assert set(curve["value"]["metric"]) == {"f1_weighted"}
+
+
+def test_what_a_run_says_is_text(endpoints: Endpoints) -> None:
+    drawn = shown(endpoints, a_run(endpoints.settings), {})
+    assert escaped(drawn["state"][0])
+    assert escaped(drawn["report"][0]["value"])
+    assert escaped(drawn["report"][2])
+
+
+def test_a_note_belongs_to_the_run_on_view_and_one_of_a_deleted_run_is_dropped(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    watch.write_down(endpoints, "better", {"run": run.id})
+    assert run.notes == "better"
+    watch.write_down(endpoints, "lost", {"run": "gone"})
+    watch.write_down(endpoints, "lost", {})
+    assert [each.notes for each in endpoints.runs.list()] == ["better"]
+
+
+@pytest.mark.parametrize(
+    ("status", "has_model", "there"),
+    [
+        (None, False, []),
+        (Status("queued"), False, ["stop", "cancel"]),
+        (Status("running"), False, ["stop", "cancel"]),
+        (Status("finished"), True, ["use", "delete"]),
+        (Status("stopped", resumable=True), True, ["use", "resume", "delete"]),
+        (Status("failed", resumable=True), False, ["resume", "delete"]),
+        (Status("failed"), False, ["delete"]),
+    ],
+)
+def test_a_run_offers_what_can_be_done_with_it(status: Status | None, has_model: bool, there: list[str]) -> None:
+    names = ("use", "stop", "cancel", "resume", "delete")
+    updates = steering.shown_for(status, has_model)
+    assert [name for name, update in zip(names, updates, strict=True) if update["visible"]] == there
+
+
+def test_a_stop_can_be_asked_for_once_but_still_be_turned_into_a_cancel() -> None:
+    _, stop, cancel, *_ = steering.shown_for(Status("stopping"), has_model=False)
+    assert (stop["interactive"], cancel["visible"]) == (False, True)
+
+
+def test_every_file_is_handed_out_under_the_name_of_its_run(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    for name in filter(None, steering.FILES.values()):
+        path = Path(steering.fetched(endpoints, name, run.id))
+        assert path.name == f"{run.id}-{name}"
+        assert path.read_bytes() == (run.folder / name).read_bytes()
+        assert path.resolve().is_relative_to(Path(gr.utils.get_upload_folder()).resolve())
+    with zipfile.ZipFile(steering.fetched(endpoints, "", run.id)) as file:
+        assert f"{run.id}/model/config.json" in file.namelist()
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        ("data/train.csv", "20260101-120000-x"),
+        ("../../secret", "20260101-120000-x"),
+        ("report.json", "../x"),
+        ("report.json", None),
+        ("report.json", EVIL),
+    ],
+)
+def test_nothing_but_the_files_of_a_run_is_handed_out(name: str, run: str | None, endpoints: Endpoints) -> None:
+    a_run(endpoints.settings)
+    with pytest.raises(RunError):
+        steering.fetched(endpoints, name, run)
+
+
+def test_a_shared_server_gives_nobody_the_rows_of_another(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, public=True)
+    endpoints = Endpoints(settings, ModelCache(settings), RunStore(settings))
+    run = a_run(settings)
+    with pytest.raises(RunError, match=r"no errors\.csv"):
+        steering.fetched(endpoints, "errors.csv", run.id)
+    with zipfile.ZipFile(steering.fetched(endpoints, "", run.id)) as file:
+        assert not [name for name in file.namelist() if "data/" in name or "errors" in name]
+
+
+def test_what_was_made_ready_an_hour_ago_is_cleared_away(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    old = Path(steering.fetched(endpoints, "report.json", run.id))
+    new = Path(steering.fetched(endpoints, "report.json", run.id))
+    os.utime(old.parent, (1.0, 1.0))
+    steering.fetched(endpoints, "train.py", run.id)
+    assert not old.exists()
+    assert new.exists()
