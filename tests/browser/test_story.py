@@ -55,21 +55,29 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     expect(page.get_by_text("These rows are ragged")).to_be_visible(timeout=PATIENT)
     shoot(page, "tokens-1440-light")
 
-    # Fine-tune: upload a CSV, choose, start, watch, and use the result in the first tab.
+    # Fine-tune: upload a CSV, mend it, choose, start, watch, compare, and use the result in the first tab.
     tab(page, "Fine-tune")
     expect(page.locator(".hf-chip")).to_contain_text(re.compile("CPU|GPU|NVIDIA|Apple|XPU"))
     path = tmp_path / "colours.csv"
     things = ("sea", "sky", "wall", "road", "leaf", "lamp", "boat", "bird")
     moods = (("warm today", "up"), ("cold today", "down"), ("hot now", "up"), ("icy now", "down"))
     rows = [f"the {thing} is {mood},{label}" for thing in things for mood, label in moods]
-    path.write_text("note,mood\n" + "\n".join(rows) + "\n")
+    path.write_text("note,mood\n" + "\n".join([*rows, ",up", rows[0]]) + "\n")
     page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
     expect(box(page, "Label column")).to_have_value("mood", timeout=PATIENT)
     expect(box(page, "Text column")).to_have_value("note")
-    expect(page.get_by_text("up × 16, down × 16")).to_be_visible()
+    # The doctor found a row without a text and one that is there twice: Start would be refused.
+    expect(page.get_by_text(re.compile("Row 33 has nothing in the column 'note'"))).to_be_visible(timeout=PATIENT)
+    for left in (2, 1):
+        mend = page.locator("[data-do^='fix']:visible")
+        expect(mend).to_have_count(left, timeout=PATIENT)
+        mend.first.click()
+    expect(page.locator("[data-do^='fix']:visible")).to_have_count(0, timeout=PATIENT)
+    expect(page.get_by_text("Row 33 has nothing")).to_have_count(0)
+    shoot(page, "finetune-mended-1440-light")
     box(page, "Epochs").fill("6")
     page.get_by_role("button", name="Start", exact=True).click()
-    state = page.locator(".hf-state")
+    state = page.locator(".hf-run .hf-state")
     expect(state).to_have_text(re.compile("starting|running"), timeout=PATIENT)
     expect(state).to_have_text("running", timeout=PATIENT)
     expect(page.get_by_text(re.compile(r"step \d+ of \d+"))).to_be_visible(timeout=PATIENT)
@@ -77,12 +85,16 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
         timeout=PATIENT
     )  # while it trains, on a page that began without a run
 
+    box(page, "Epochs").fill("2")
+    page.get_by_role("button", name="Start", exact=True).click()  # another one, which waits for the first
+    expect(state).to_have_text(re.compile("queued|starting|running"), timeout=PATIENT)
+
     # Closing the tab loses nothing: a new page shows the same run.
     page.close()
     page = open_page(browser, app)
     page.on("pageerror", lambda error: broken.append(str(error)))
     tab(page, "Fine-tune")
-    state = page.locator(".hf-state")
+    state = page.locator(".hf-run .hf-state")
     expect(state).to_have_text("finished", timeout=PATIENT)
     expect(page.locator(".hf-score").first).to_contain_text("accuracy")
     expect(page.locator(".hf-confusion")).to_contain_text("up")

@@ -8,7 +8,7 @@ import gradio as gr
 
 from hfdemo.api import LIGHT, Endpoints, sentence
 from hfdemo.ui import html
-from hfdemo.ui.finetuning import form, standing, watch
+from hfdemo.ui.finetuning import form, searching, standing, watch
 from hfdemo.ui.tokens.dataset import Chosen
 
 ABOUT = (
@@ -30,6 +30,7 @@ def build(
         with gr.Column(scale=7, min_width=320):
             watched = watch.build(endpoints, demo, task, model, tabs)
     asked.fill(watched.prefill)
+    searching.build(endpoints, demo, asked, watched.run)
 
     def begin(*values: Any) -> tuple[Any, Any]:
         """A run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""

@@ -101,4 +101,13 @@ RUNS_CSS = """
 .hf-differs td { white-space: normal !important; overflow-wrap: anywhere; min-width: 90px; }
 .hf-letter { display: inline-block; min-width: 18px; text-align: center; border-radius: 4px; font-weight: 700;
   color: #18181b; background: var(--hf-hue); margin-right: 6px; }
+
+/* The trials of a search: parallel.py */
+.hf-parallel { max-width: 720px; }
+.hf-parallel svg { width: 100%; height: auto; }
+.hf-parallel line { stroke: var(--body-text-color-subdued); stroke-width: 1; }
+.hf-parallel text { fill: var(--body-text-color-subdued); font-size: 12px; text-anchor: middle; }
+.hf-trial { fill: none; stroke: var(--body-text-color-subdued); stroke-width: 1.5; }
+.hf-best-trial { stroke: var(--hf-bar); stroke-width: 3; }
+.hf-trials small { display: block; color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
 """
