@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from hfdemo.errors import DemoError
 from hfdemo.finetuning import trainer
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, StepLogged, Stopped
+from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged, Stopped
+from hfdemo.finetuning.inputs import language_inputs
 from hfdemo.finetuning.judging import JUDGES
+from hfdemo.finetuning.recipes import RECIPES
 from hfdemo.finetuning.trainer import train
 from hfdemo.settings import Settings
 from tests.finetuning.kinds import CPU, KINDS, Zoo, calm, model_of, run_folder, trained, weights
@@ -42,16 +45,18 @@ def test_every_kind_learns_and_leaves_a_model_and_a_report(settings: Settings, t
     assert not (folder / "checkpoints").exists()
 
 
-@pytest.mark.parametrize("more", [{}, {"class_weights": "balanced"}, {"training": {"label_smoothing_factor": 0.1}}])
-@pytest.mark.parametrize("kind", KINDS)
+ACCUMULATED: list[tuple[str, dict[str, Any]]] = [
+    *((kind, {}) for kind in KINDS),
+    *((kind, {"class_weights": "balanced"}) for kind in KINDS if RECIPES[kind].balance),
+    *((kind, {"training": {"label_smoothing_factor": 0.1}}) for kind in KINDS if RECIPES[kind].smooths_labels),
+]
+
+
+@pytest.mark.parametrize(("kind", "more"), ACCUMULATED)
 def test_accumulated_batches_have_the_loss_the_gradient_and_the_weights_of_the_larger_batch(
     settings: Settings, tiny: Path, zoo: Zoo, kind: str, more: dict[str, Any]
 ) -> None:
     """Their rows have very different lengths, so a mean of means would be off; without dropout, to 1e-5."""
-    if ("class_weights" in more and kind in ("regression", "language")) or (
-        "training" in more and kind in ("regression", "multi_label")
-    ):
-        pytest.skip("refused with a sentence: see test_weighing.py")
     model = calm(model_of(kind, tiny, zoo))
 
     def step(name: str, batch_size: int, accumulation: int) -> tuple[StepLogged, Path]:
@@ -126,3 +131,37 @@ def test_a_training_that_was_interrupted_in_mid_epoch_ends_as_one_that_was_not(
     assert all(expected[name].equal(got[name]) for name in expected)
     both = {event.step: event.loss for event in of(StepLogged, [*first, *second])}
     assert both == {event.step: event.loss for event in of(StepLogged, uninterrupted)}
+
+
+def test_a_model_that_reads_both_ways_is_not_trained_to_write(settings: Settings, tiny: Path) -> None:
+    """It would see the very token that it is to predict, and look perfect."""
+    folder = run_folder(settings, "language", tiny)
+    with pytest.raises(DemoError, match="reads a text in both directions"):
+        trained(folder, settings)
+
+
+def test_what_was_left_out_of_the_data_stands_in_the_notes_of_the_run(settings: Settings, tiny: Path) -> None:
+    folder = run_folder(settings, "single_label", tiny, training={"max_steps": 1})
+    (folder / "data.json").write_text(json.dumps({"notes": ["drop_duplicates removed 12 rows."]}))
+    assert "drop_duplicates removed 12 rows." in of(Started, trained(folder, settings))[0].notes
+
+
+def test_the_answers_of_a_conversation_are_learned_and_nothing_else(zoo: Zoo) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(zoo("text-generation"))
+    messages = [
+        {"role": "user", "content": "who are you"},
+        {"role": "assistant", "content": "a harbour"},
+        {"role": "user", "content": "where"},
+        {"role": "assistant", "content": "by the sea"},
+    ]
+    made = language_inputs({"text": [json.dumps(messages), "plain text"]}, tokenizer, None, ())
+    learned = [token for token in made["labels"][0] if token != -100]
+    said = tokenizer.decode(learned)
+    assert "a harbour" in said
+    assert "by the sea" in said
+    assert "who are you" not in said
+    assert "where" not in said
+    assert made["labels"][1] == made["input_ids"][1]
+    assert made["labels"][1][-1] == tokenizer.eos_token_id
