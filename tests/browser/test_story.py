@@ -100,6 +100,12 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     expect(page.locator(".hf-confusion")).to_contain_text("up")
     expect(lines_drawn(page)).to_have_count(4)  # loss of train and validation, accuracy and f1
     shoot(page, "finetune-1440-light")
+    # Two runs over each other, and what was different.
+    for run in (0, 1):
+        page.locator("input[aria-label^='compare']").nth(run).check()
+    expect(page.get_by_text("Settings that differ")).to_be_visible(timeout=PATIENT)
+    expect(page.locator(".hf-differs")).to_contain_text("num_train_epochs")
+    shoot(page, "finetune-compared-1440-light")
     tab(page, "Run a model")  # on another task, so that the run has to bring its own
     choose_task(page, "Feature extraction")
     expect(page.get_by_text("texts × tokens × hidden size")).to_be_visible(timeout=PATIENT)

@@ -88,16 +88,13 @@ def test_a_folder_without_data_says_what_it_could_hold(tmp_path: Path) -> None:
             read_folder(fill(tmp_path, dict(files)))
 
 
-def test_the_data_of_a_run_is_a_data_set(settings: Settings) -> None:
+def test_the_data_of_a_run_is_a_data_set_but_not_for_others(settings: Settings) -> None:
     data = settings.runs / "20250101-000000-words" / "data"
     fill(data, {"train.csv": '"text","label"\n"a","x"\n', "validation.csv": '"text","label"\n"b","y"\n'})
-    public = Settings(home=settings.home, public=True)
-    for reader in (settings, public):
-        tables = read_tables("run:20250101-000000-words", reader)
-        assert {split: table["text"].tolist() for split, table in tables.items()} == {
-            "train": ["a"],
-            "validation": ["b"],
-        }
+    tables = read_tables("run:20250101-000000-words", settings)
+    assert {split: table["text"].tolist() for split, table in tables.items()} == {"train": ["a"], "validation": ["b"]}
+    with pytest.raises(DataError, match="not shown to others"):
+        read_tables("run:20250101-000000-words", Settings(home=settings.home, public=True))
 
 
 @pytest.mark.parametrize("run", ["", "gone", "../secret", "a/../../secret", "/etc", ".", "a\nb", "a\0b"])
