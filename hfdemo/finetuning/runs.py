@@ -37,6 +37,7 @@ __all__ = ["ACTIVE", "Run", "RunStore", "State", "Status", "write_atomically"]
 
 PUBLIC_STEPS = 2_000
 PUBLIC_RUNS = 3
+_OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
@@ -63,7 +64,8 @@ class RunStore:
         self._check_public_limits(filled, len(prepared.splits["train"]))
         check_space(self.settings.runs, bytes_of_run(filled, prepared.splits.values(), self.settings), "this run")
         script = training_script(filled, self.settings)
-        name = file.stem if file is not None else Path(config.dataset).name
+        # Of another run's rows the name of what they were, not of when.
+        name = file.stem if file is not None else _OF_A_RUN.sub("", Path(config.dataset).name)
         folder = self._new_folder(name)
         (folder / "data").mkdir()
         for split, table in prepared.splits.items():

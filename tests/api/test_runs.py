@@ -40,6 +40,7 @@ def test_a_run_is_stopped_resumed_repeated_gone_on_from_and_compared(client: Cli
     second = client.predict(first, changes, api_name="/duplicate_run")["run"]
     until(second, "finished")
     third = client.predict(second, 1, api_name="/train_more")["run"]
+    assert third.endswith("colours")
     until(third, "finished")
     found = client.predict([second, third], api_name="/compare_runs")
     assert found["differences"]["model"] == {second: str(tiny), third: f"run:{second}"}
