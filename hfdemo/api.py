@@ -24,12 +24,14 @@ from hfdemo.models.sources import offline_choices
 from hfdemo.models.trained import train_reference
 from hfdemo.tasks import TASKS, Field, Task, find_task
 from hfdemo.tokenization.encoding import Options, encode
-from hfdemo.tokenization.report import padding_report, token_lengths
+from hfdemo.tokenization.report import report_on
 
-__all__ = ["HEAVY", "LIGHT", "Endpoints", "at_the_edge", "sentence", "uploaded_path"]
+__all__ = ["HEAVY", "LIGHT", "TRAINING", "Endpoints", "at_the_edge", "sentence", "uploaded_path"]
 
 HEAVY: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 16}
 LIGHT: dict[str, Any] = {"concurrency_limit": 16}
+# Training a tokenizer uses every core for seconds, and nothing can stop it.
+TRAINING: dict[str, Any] = {"concurrency_id": "train_tokenizer", "concurrency_limit": 1}
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,9 @@ class Endpoints(RunEndpoints):
         """Add every endpoint to the Blocks that is being built."""
         for task in TASKS.values():
             gr.api(at_the_edge(self.task_endpoint(task)), api_name=task.endpoint, **HEAVY)
-        heavy: tuple[Callable[..., Any], ...] = (
-            *(self.load_model, self.predict_file, self.tokenize, self.padding_report, self.train_tokenizer),
-        )
+        heavy: tuple[Callable[..., Any], ...] = (self.load_model, self.predict_file, self.tokenize, self.padding_report)
         light: tuple[Callable[..., Any], ...] = (self.list_tasks, self.list_models, self.unload_model, *self._of_runs())
-        for calls, limits in ((heavy, HEAVY), (light, LIGHT)):
+        for calls, limits in ((heavy, HEAVY), (light, LIGHT), ((self.train_tokenizer,), TRAINING)):
             for call in calls:
                 gr.api(at_the_edge(call), api_name=call.__name__, **limits)
 
@@ -225,10 +225,10 @@ class Endpoints(RunEndpoints):
             stride,
             pad_to_multiple_of,
             padding_side,
-            add_special_tokens,
-            return_overflowing_tokens,
+            _switch(add_special_tokens),
+            _switch(return_overflowing_tokens),
             pad_token,
-            split_special_tokens,
+            _switch(split_special_tokens),
         )
         ref = ModelRef.parse(tokenizer or "embedded:minilm")
         facts = model_facts(ModelRef.parse(model) if model else ref, self.settings)
@@ -261,7 +261,7 @@ class Endpoints(RunEndpoints):
             text_column: the column of the texts; left out, the one called text or the like, else the one of the longest
             text_pair_column: the column of the second texts; left out, the one called so, if any; "" for none
             batch_size: rows per batch
-            max_length: the length that rows are cut to; left out, what the model can read
+            max_length: the length that rows are cut to; left out, what the model and the tokenizer can read
             seed: of the shuffle that makes batches as training does
             model: the model whose size decides the FLOPs; left out, the one that the tokenizer belongs to
         """
@@ -274,9 +274,8 @@ class Endpoints(RunEndpoints):
         reader = model_facts(ModelRef.parse(model) if model else ref, self.settings)
         # A copy of its own: nobody who types has to wait until a whole data set is counted.
         own = load_tokenizer(ref, self.settings)
-        lengths = token_lengths(own, list(table[text]), list(table[pair]) if pair else None)
-        limit, size = (reader.positions, reader.size) if reader else (None, None)
-        report = padding_report(lengths, batch_size, max_length, limit, size, seed)
+        texts, pairs = list(table[text]), list(table[pair]) if pair else None
+        report = report_on(own, texts, pairs, reader, batch_size, max_length, seed=seed, public=self.settings.public)
         return {**report.to_json(), "text_column": text, "text_pair_column": pair}
 
     def train_tokenizer(self, file: gr.FileData, algorithm: str = "bpe", vocabulary: int = 1000) -> dict:
@@ -295,10 +294,12 @@ class Endpoints(RunEndpoints):
             return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": len(loaded)}
 
 
-def _switch(value: bool | str) -> bool | str:
+def _switch(value: Any) -> Any:
     """Clients that can only send text send "true" and "false"."""
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _batch(texts: Any) -> list[str]:
+    if not isinstance(texts, str | list | None):
+        raise DemoError(f"The texts must be one text or a list of them, but are a {type(texts).__name__}.")
     return [texts] if isinstance(texts, str) else list(texts or [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 from hfdemo.errors import ModelError
 from hfdemo.models.configs import load_config, model_size, readable_length, text_config
@@ -24,6 +25,15 @@ class ModelFacts:
     positions: int | None
     size: tuple[int, int] | None = None
     architecture: str | None = None
+
+
+def longest_row(facts: ModelFacts | None, tokenizer: Any) -> int | None:
+    """The most tokens that both the model, where there is one, and the tokenizer allow in a row; None without a limit.
+
+    Training cuts to it, and so does everything that shows what training will do.
+    """
+    positions = facts.positions if facts else None
+    return readable_length(SimpleNamespace(max_position_embeddings=positions, model_type=""), tokenizer)
 
 
 def model_facts(ref: ModelRef, settings: Settings) -> ModelFacts | None:

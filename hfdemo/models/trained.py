@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from hfdemo.errors import DataError, DemoError, ModelError
@@ -24,9 +25,15 @@ VOCABULARY = 600
 SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 50, 30_000
 FEWEST_CHARACTERS = 200
 MOST_BYTES, MOST_BYTES_PUBLIC = 100 * 1024**2, 5 * 1024**2
-# The Unigram trainer needs about 25 seconds for a million characters in distinct words, and can't be stopped.
+# The Unigram trainer needs about 25 seconds for a million characters in distinct words, and can't be stopped; the
+# others need a third of that.
 MOST_DISTINCT, MOST_DISTINCT_PUBLIC = 5_000_000, 300_000
+_TIMES_AS_FAST = {"unigram": 1, "bpe": 3, "wordpiece": 3}
 KEPT_ON_PUBLIC = 50
+
+# Training uses every core, for seconds: one at a time, by whatever way it was asked for. A limit of the page's queue
+# does not hold for calls that go around it.
+_TRAINING = Lock()
 
 # Part of every folder's name: raise it whenever the same text would give another tokenizer.
 _RECIPE = 1
@@ -60,11 +67,12 @@ def train_reference(file: Path, algorithm: str, vocabulary: int, settings: Setti
     content = _content(file, settings)
     name = _name(algorithm, content, vocabulary)
     folder = _home(settings) / name
-    if folder.is_dir():
-        os.utime(folder)  # the newest again, so that it stays
-    else:
-        limit = MOST_DISTINCT_PUBLIC if settings.public else MOST_DISTINCT
-        _keep(folder, lambda: _train(algorithm, _lines(_text(file.name, content)), vocabulary, limit))
+    limit = MOST_DISTINCT_PUBLIC if settings.public else MOST_DISTINCT
+    with _TRAINING:
+        if folder.is_dir():
+            os.utime(folder)  # the newest again, so that it stays
+        else:
+            _keep(folder, lambda: _train(algorithm, _lines(_text(file.name, content)), vocabulary, limit))
     if settings.public:
         for old in trained_names(settings)[KEPT_ON_PUBLIC:]:
             shutil.rmtree(_home(settings) / old, ignore_errors=True)
@@ -194,13 +202,13 @@ def _train(algorithm: str, lines: Sequence[str], vocabulary: int, most_distinct:
     import_libraries()
     with foreign("No tokenizer can be trained from this text", "Try another text or another vocabulary size."):
         if algorithm == "bpe":
-            return _bpe(lines, vocabulary)
+            return _bpe(lines, vocabulary, most_distinct)
         if algorithm == "wordpiece":
-            return _wordpiece(lines, vocabulary)
+            return _wordpiece(lines, vocabulary, most_distinct)
         return _unigram(lines, vocabulary, most_distinct)
 
 
-def _wordpiece(lines: Sequence[str], vocabulary: int) -> Any:
+def _wordpiece(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
     """As BERT's uncased one."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -209,7 +217,7 @@ def _wordpiece(lines: Sequence[str], vocabulary: int) -> Any:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    words = _distinct_words(tokenizer, lines)
+    words = _distinct_words(tokenizer, lines, "wordpiece", most_distinct)
     first = sorted(set().union(*words))
     later = sorted({f"##{letter}" for word in words for letter in word[1:]})
     _check_room(vocabulary, len(specials) + len(first) + len(later), "the special tokens and the text's own letters")
@@ -241,7 +249,7 @@ def _wordpiece(lines: Sequence[str], vocabulary: int) -> Any:
     )
 
 
-def _bpe(lines: Sequence[str], vocabulary: int) -> Any:
+def _bpe(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
     """As GPT-2's: every byte is a letter, and `<|endoftext|>` is the only special token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -253,6 +261,7 @@ def _bpe(lines: Sequence[str], vocabulary: int) -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    _distinct_words(tokenizer, lines, "bpe", most_distinct)
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary, min_frequency=2, special_tokens=[end], initial_alphabet=alphabet, show_progress=False
     )
@@ -272,13 +281,7 @@ def _unigram(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
     spaces = normalizers.Replace(Regex(" {2,}"), " ")
     tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), spaces])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    words = _distinct_words(tokenizer, lines)
-    distinct = sum(map(len, words))
-    if distinct > most_distinct:
-        raise DataError(
-            f"The different words of this text have {distinct:,} characters together, and Unigram would take too long "
-            f"for more than {most_distinct:,}. Cut the file, or take bpe or wordpiece, which are faster."
-        )
+    words = _distinct_words(tokenizer, lines, "unigram", most_distinct)
     letters = set().union(*words)
     _check_room(vocabulary, len(specials) + len(letters), "the special tokens and the text's own characters")
     trainer = trainers.UnigramTrainer(
@@ -310,15 +313,29 @@ def _settled(scores: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(rounded.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _distinct_words(tokenizer: Any, lines: Sequence[str]) -> set[str]:
-    """The words of `lines` as this tokenizer's normalizer and pre-tokenizer make them, each once."""
+def _distinct_words(tokenizer: Any, lines: Sequence[str], algorithm: str, most_distinct: int) -> set[str]:
+    """The words of `lines` as this tokenizer's normalizer and pre-tokenizer make them, each once.
+
+    What a trainer takes depends on them alone: a word that comes again costs nothing.
+
+    Raises:
+        DataError: more characters in them than `most_distinct` for Unigram, and three times that for the others.
+    """
     from tokenizers import Tokenizer, models, trainers
 
     counter = Tokenizer(models.WordLevel(unk_token=""))
     counter.normalizer = tokenizer.normalizer
     counter.pre_tokenizer = tokenizer.pre_tokenizer
     counter.train_from_iterator(lines, trainers.WordLevelTrainer(vocab_size=2**31, show_progress=False))
-    return set(counter.get_vocab(with_added_tokens=False))
+    words = set(counter.get_vocab(with_added_tokens=False))
+    distinct, most = sum(map(len, words)), most_distinct * _TIMES_AS_FAST[algorithm]
+    if distinct > most:
+        faster = ", or take bpe or wordpiece, which are faster" if algorithm == "unigram" else ""
+        raise DataError(
+            f"The different words of this text have {distinct:,} characters together, and {algorithm} would take too "
+            f"long for more than {most:,}. Cut the file{faster}."
+        )
+    return words
 
 
 def _check_room(vocabulary: int, taken: int, by: str) -> None:

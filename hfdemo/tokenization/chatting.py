@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.models.foreign import first_sentence, foreign
+from hfdemo.models.foreign import foreign
 from hfdemo.tokenization.encoding import Encoding, Options, encode
+from hfdemo.tokenization.rendering import MOST_CHARACTERS, Job, rendered, rendered_apart
 
-MOST_CHARACTERS = 100_000
 MOST_TEMPLATE = 50_000
-MOST_SECONDS = 2.0
 
 BORROWED = "ChatML"
 CHATML = (
@@ -29,13 +24,15 @@ CHATML = (
 
 @dataclass(frozen=True)
 class Rendered:
-    """`text` is what the template made of the messages, `encoding` its one row; `borrowed` names the template that was
-    used because the tokenizer has none of its own, "" where it has.
+    """`text` is what the template made of the messages, `encoding` its one row.
 
+    `prompt` is the end of the text that add_generation_prompt=True appended, "" if nothing; `borrowed` names the
+    template that was used because the tokenizer has none of its own, "" where it has.
     `encoding` marks as special what the template or a message wrote and the tokenizer reads as a special token.
     """
 
     text: str
+    prompt: str
     encoding: Encoding
     borrowed: str = ""
 
@@ -46,32 +43,25 @@ def render(
     """What `apply_chat_template` makes of `messages`; `template` (Jinja) wins over the tokenizer's own, and the plain
     ChatML form is borrowed where there is none.
 
-    The library renders in a sandbox, and here for at most MOST_SECONDS. Neither bounds memory or a single huge
-    number, so a shared server should not let visitors type a `template`. The caller must hold the tokenizer for itself.
+    Every template but that one was written by a stranger, and runs in a process of its own. The caller must hold the
+    tokenizer for itself.
 
     Raises:
-        DemoError: no messages, one without role or content, or a template that refuses them or can't be read.
+        DemoError: no messages, one without role or content, or a template that refuses them, can't be read, takes too
+            long or needs too much memory.
     """
     _check(messages)
     used = _template(tokenizer, template)
-    text = _rendered(tokenizer, messages, add_generation_prompt, used)
+    prompts = (False, True) if add_generation_prompt else (False,)
+    job = Job(used, [dict(message) for message in messages], prompts, dict(tokenizer.special_tokens_map))
+    without, *prompted = rendered(job) if used is CHATML else rendered_apart(job)
+    text = prompted[0] if prompted else without
     if not text.strip():
         raise DemoError("The chat template makes an empty text of these messages. Change the messages or the template.")
     # Templates write their own special tokens; apply_chat_template(tokenize=True) adds none either.
     encoding = encode(tokenizer, [text], None, Options(add_special_tokens=False), MOST_CHARACTERS)
-    return Rendered(text, _marked(tokenizer, encoding), BORROWED if used is CHATML else "")
-
-
-def generation_prompt(tokenizer: Any, messages: Sequence[Mapping[str, str]], template: str | None = None) -> str:
-    """What add_generation_prompt=True appends to the rendered text; "" where it appends nothing.
-
-    Raises:
-        DemoError: as `render`, but for what only encoding finds.
-    """
-    _check(messages)
-    used = _template(tokenizer, template)
-    without, prompted = (_rendered(tokenizer, messages, asked, used) for asked in (False, True))
-    return prompted[len(without) :] if prompted.startswith(without) else ""
+    prompt = text[len(without) :] if text.startswith(without) else ""
+    return Rendered(text, prompt, _marked(tokenizer, encoding), BORROWED if used is CHATML else "")
 
 
 def _check(messages: Sequence[Mapping[str, str]]) -> None:
@@ -91,53 +81,15 @@ def _check(messages: Sequence[Mapping[str, str]]) -> None:
         raise DemoError(f"The messages have {total:,} characters together; at most {MOST_CHARACTERS:,} are rendered.")
 
 
-def _template(tokenizer: Any, template: str | None) -> str | None:
-    """What to hand to the library: None is the tokenizer's own."""
-    if template is not None and len(template) > MOST_TEMPLATE:
-        raise DemoError(f"The chat template has {len(template):,} characters; at most {MOST_TEMPLATE:,} are read.")
-    return template if template is not None or tokenizer.chat_template else CHATML
-
-
-def _rendered(tokenizer: Any, messages: Sequence[Mapping[str, str]], prompted: bool, template: str | None) -> str:
-    from jinja2 import TemplateSyntaxError
-
-    advice = "Change the messages, for example the order of their roles, or the template."
-    with foreign("The chat template refuses these messages", advice), _deadline(MOST_SECONDS):
-        try:
-            return str(
-                tokenizer.apply_chat_template(
-                    [dict(message) for message in messages],
-                    chat_template=template,
-                    add_generation_prompt=prompted,
-                    tokenize=False,
-                )
-            )
-        except TemplateSyntaxError as error:
-            problem = f"The chat template can't be read: in line {error.lineno}, {first_sentence(error)}"
-            raise DemoError(f"{problem} Correct the Jinja template.") from error
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """Stop the Python code in this block after `seconds`; nested loops of a template can otherwise run for years.
-
-    A trace function is the one way to end work in this thread from within; it looks at the lines of templates only.
-    """
-    end = time.monotonic() + seconds
-
-    def look(frame: FrameType, event: str, _: Any) -> Any:
-        if time.monotonic() > end:
-            raise DemoError(
-                f"The chat template was still rendering after {seconds:g} s. Look for an endless loop in it."
-            )
-        return look if frame.f_code.co_filename == "<template>" else None
-
-    before = sys.gettrace()
-    sys.settrace(look)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
+def _template(tokenizer: Any, chosen: str | None) -> str:
+    """The template to render: the chosen one, else the tokenizer's own, else the borrowed one."""
+    if chosen is None and not tokenizer.chat_template:
+        return CHATML
+    with foreign("The chat template can't be chosen", "Name one of the tokenizer's templates."):
+        used = str(tokenizer.get_chat_template(chosen))
+    if len(used) > MOST_TEMPLATE:
+        raise DemoError(f"The chat template has {len(used):,} characters; at most {MOST_TEMPLATE:,} are read.")
+    return used
 
 
 def _marked(tokenizer: Any, encoding: Encoding) -> Encoding:

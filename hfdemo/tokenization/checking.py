@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MOST_TEXTS = 256
 MOST_SLOTS = 2_000_000
 MOST_WINDOWS = 50_000
+# Beyond every text and every model, and below what the Rust cores can count to.
+MOST_LENGTH = 1_000_000_000
 
 # The tokens of each text and of its second text before anything is cut or padded, without special tokens.
 Counts = Sequence[tuple[int, int]]
@@ -38,6 +40,49 @@ def really_pads(tokenizer: Any, options: Options) -> bool:
 def special_tokens(tokenizer: Any, has_pairs: bool, options: Options) -> int:
     """How many special tokens are added to each row."""
     return int(tokenizer.num_special_tokens_to_add(has_pairs)) if options.add_special_tokens else 0
+
+
+def check_whole(name: str, value: Any, lowest: int) -> None:
+    """Refuse what is no whole number from `lowest` to MOST_LENGTH; a switch is none.
+
+    Raises:
+        DemoError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= MOST_LENGTH:
+        raise DemoError(
+            f"{name} must be a whole number of at least {lowest:,} and at most {MOST_LENGTH:,}, but is {shown(value)}."
+        )
+
+
+def check_switch(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        DemoError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise DemoError(f"{name} must be True or False, but is {shown(value)}.")
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, cut where it is long."""
+    try:
+        written = repr(value)
+    except ValueError:  # Python refuses to write whole numbers of more than 4,300 digits
+        return "too large to be written"
+    return written if len(written) <= 60 else f"{written[:60]}…"
+
+
+def check_room(max_length: int, special: int) -> None:
+    """Refuse a length that leaves no room for text.
+
+    Raises:
+        DemoError: special tokens take all of it.
+    """
+    if max_length <= special:
+        raise DemoError(
+            f"max_length is {max_length}, but {special} special tokens take all of it. Use {special + 1} or more."
+        )
 
 
 def check_texts(texts: Sequence[str], text_pairs: Sequence[str] | None, max_characters: int) -> None:
@@ -72,17 +117,14 @@ def check_options(tokenizer: Any, has_pairs: bool, options: Options) -> None:
             room for text, or one that is no multiple of pad_to_multiple_of.
     """
     if really_pads(tokenizer, options) and tokenizer.pad_token is None:
-        _check_pad_token(tokenizer, options.pad_token)
+        check_pad_token(tokenizer, options.pad_token)
     if options.truncation == "only_second" and not has_pairs:
         raise DemoError('truncation "only_second" needs second texts. Add them, or use True.')
     limit = length_limit(tokenizer, options)
     if limit is None or not options.truncates:
         return
     special = special_tokens(tokenizer, has_pairs, options)
-    if limit <= special:
-        raise DemoError(
-            f"max_length is {limit}, but {special} special tokens take all of it. Use {special + 1} or more."
-        )
+    check_room(limit, special)
     multiple = options.pad_to_multiple_of
     if multiple and limit % multiple and really_pads(tokenizer, options):
         up, down = -(-limit // multiple) * multiple, limit // multiple * multiple
@@ -101,7 +143,12 @@ def check_options(tokenizer: Any, has_pairs: bool, options: Options) -> None:
         )
 
 
-def _check_pad_token(tokenizer: Any, chosen: str | None) -> None:
+def check_pad_token(tokenizer: Any, chosen: str | None) -> None:
+    """Refuse to pad without a pad token, or with one that is not in the vocabulary, whose id would be another token's.
+
+    Raises:
+        DemoError: None, or not a token of this tokenizer.
+    """
     roles: dict[str, list[str]] = {}
     for role, token in tokenizer.special_tokens_map.items():
         roles.setdefault(token, []).append(role)
@@ -162,17 +209,18 @@ def windows(count: tuple[int, int], room: int, options: Options) -> tuple[int, i
     if first + second <= room:
         return 1, 1
     if options.truncation == "only_first":
-        return _windows(first, room - second, options.stride), 1
+        return windows_of(first, room - second, options.stride), 1
     if options.truncation == "only_second":
-        return 1, _windows(second, room - first, options.stride)
+        return 1, windows_of(second, room - first, options.stride)
     short, long = sorted(count)
     if 2 * short > room:
         short, long = room // 2, room - room // 2
     else:
         long = room - short
     rooms = (short, long) if first <= second else (long, short)
-    return _windows(first, rooms[0], options.stride), _windows(second, rooms[1], options.stride)
+    return windows_of(first, rooms[0], options.stride), windows_of(second, rooms[1], options.stride)
 
 
-def _windows(tokens: int, room: int, stride: int) -> int:
+def windows_of(tokens: int, room: int, stride: int) -> int:
+    """The windows with `room` for tokens of one text that it is cut into; 1 where the library can't cut it so."""
     return 1 if tokens <= room or room <= stride else -(-(tokens - stride) // (room - stride))

@@ -8,6 +8,7 @@ from typing import Any
 
 from hfdemo.tokenization.encoding import Options, encode
 from hfdemo.tokenization.stages import Piece, algorithm_of
+from hfdemo.tokenization.traps import unknown_slots
 
 MOST_CHARACTERS = 100_000
 
@@ -17,7 +18,7 @@ class Split:
     """What one tokenizer makes of the text, without special tokens.
 
     `boundaries` are the character positions inside the text at which it splits; None for a tokenizer that knows no
-    offsets. `vocabulary` is the number of its tokens, `unknown` that of its unknown tokens in this text.
+    offsets. `vocabulary` is the number of its tokens, `unknown` that of the unknown ones that this text became.
     """
 
     name: str
@@ -56,7 +57,7 @@ def split(tokenizer: Any, name: str, text: str) -> Split:
         algorithm=algorithm_of(tokenizer),
         vocabulary=len(tokenizer),
         pieces=pieces,
-        unknown=0 if tokenizer.unk_token_id is None else ids.count(tokenizer.unk_token_id),
+        unknown=len(unknown_slots(tokenizer, columns, 0, [text])),
         characters=len(text),
         boundaries=_boundaries(text, spans) if tokenizer.is_fast else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -38,8 +38,10 @@ class _Trip:
     special: tuple[str, ...]
 
 
-def round_trip(tokenizer: Any, ids: Sequence[int], text: str) -> Decoded:
+def round_trip(tokenizer: Any, ids: Sequence[int], text: str, unknown: Collection[int] | None = None) -> Decoded:
     """Decode the ids that `text` was encoded to, and compare; `exact` is about the text without special tokens.
+
+    `unknown` are the slots that stand for what the vocabulary lacks; left out, all that have the unknown token.
 
     Spaces are cleaned up as the tokenizer does by default (its `clean_up_tokenization_spaces`). `lost` is the fewest
     changes that explain the difference, at least one where the round trip is not exact; where none do, the place of the
@@ -49,25 +51,29 @@ def round_trip(tokenizer: Any, ids: Sequence[int], text: str) -> Decoded:
         DemoError: ids that the tokenizer can't decode.
     """
     ids = list(ids)
+    if unknown is None:
+        unknown = [slot for slot, id in enumerate(ids) if id == tokenizer.unk_token_id]
+    missing = frozenset(unknown)
     with readable_panics():
         whole, plain = (str(tokenizer.decode(ids, skip_special_tokens=skip)) for skip in (False, True))
         if plain == text:
             return Decoded(whole, plain, True, ())
         parts = [plain]
-        if tokenizer.unk_token_id in ids:
-            runs = _runs(ids, tokenizer.unk_token_id)
-            parts = [str(tokenizer.decode(run, skip_special_tokens=True)) for run in runs]
-    present = set(ids) - {tokenizer.unk_token_id}
+        if missing:
+            parts = [str(tokenizer.decode(run, skip_special_tokens=True)) for run in _runs(ids, missing)]
+    present = {id for slot, id in enumerate(ids) if slot not in missing}
     special = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
     written = sorted({token for token, id in special if id in present and token in text}, key=len, reverse=True)
     trip = _Trip(text, plain, tuple(parts), tuple(written))
-    unknown = sum(id == tokenizer.unk_token_id for id in ids)
-    return Decoded(whole, plain, False, tuple(_lost(trip, unknown, tokenizer.unk_token)))
+    return Decoded(whole, plain, False, tuple(_lost(trip, len(missing), tokenizer.unk_token)))
 
 
-def _runs(ids: Sequence[int], unknown: int) -> Iterator[list[int]]:
-    """The ids between unknown tokens: one run more than there are groups of these, possibly empty at the ends."""
-    groups = [(is_unknown, list(group)) for is_unknown, group in groupby(ids, key=lambda id: id == unknown)]
+def _runs(ids: Sequence[int], unknown: Collection[int]) -> Iterator[list[int]]:
+    """The ids between unknown slots: one run more than there are groups of these, possibly empty at the ends."""
+    groups = [
+        (is_unknown, [ids[slot] for slot in group])
+        for is_unknown, group in groupby(range(len(ids)), key=lambda slot: slot in unknown)
+    ]
     if not groups or groups[0][0]:
         yield []
     yield from (group for is_unknown, group in groups if not is_unknown)

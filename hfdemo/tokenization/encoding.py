@@ -10,7 +10,17 @@ from typing import Any, NamedTuple
 from hfdemo.errors import DemoError
 from hfdemo.models.facts import ModelFacts
 from hfdemo.models.foreign import readable_panics
-from hfdemo.tokenization.checking import Counts, check_options, check_size, check_texts, really_pads
+from hfdemo.tokenization.checking import (
+    Counts,
+    check_options,
+    check_pad_token,
+    check_size,
+    check_switch,
+    check_texts,
+    check_whole,
+    really_pads,
+    shown,
+)
 from hfdemo.tokenization.traps import Call, Warning, find_traps
 
 __all__ = ["Cell", "Encoding", "Options", "Warning", "encode"]
@@ -43,11 +53,19 @@ class Options:
         _choice("padding", self.padding, PADDINGS)
         _choice("truncation", self.truncation, TRUNCATIONS)
         _choice("padding_side", self.padding_side, SIDES)
-        _whole("max_length", self.max_length, 2)
-        _whole("pad_to_multiple_of", self.pad_to_multiple_of, 1)
-        _whole("stride", self.stride, 0)
+        for name, value, lowest in (
+            ("max_length", self.max_length, 2),
+            ("pad_to_multiple_of", self.pad_to_multiple_of, 1),
+        ):
+            if value is not None:
+                check_whole(name, value, lowest)
+        check_whole("stride", self.stride, 0)
+        check_switch("add_special_tokens", self.add_special_tokens)
+        check_switch("return_overflowing_tokens", self.return_overflowing_tokens)
+        if self.split_special_tokens is not None:
+            check_switch("split_special_tokens", self.split_special_tokens)
         if self.pad_token is not None and not isinstance(self.pad_token, str):
-            raise DemoError(f"pad_token must be a token as text, but is {self.pad_token!r}.")
+            raise DemoError(f"pad_token must be a token as text, but is {shown(self.pad_token)}.")
 
     @property
     def pads(self) -> bool:
@@ -61,12 +79,7 @@ class Options:
 def _choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     # 1 == True, but nobody means it.
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
-        raise DemoError(f"{name} must be one of {', '.join(map(repr, choices))}, but is {value!r}.")
-
-
-def _whole(name: str, value: Any, lowest: int) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < lowest):
-        raise DemoError(f"{name} must be a whole number of at least {lowest}, but is {value!r}.")
+        raise DemoError(f"{name} must be one of {', '.join(map(repr, choices))}, but is {shown(value)}.")
 
 
 class Cell(NamedTuple):
@@ -223,10 +236,15 @@ def _counts(tokenizer: Any, texts: Sequence[str], text_pairs: Sequence[str] | No
 
 @contextmanager
 def borrowed_pad_token(tokenizer: Any, token: str | None) -> Iterator[None]:
-    """`token` as the pad token for the time of the block, where the tokenizer, which must be held alone, has none."""
+    """`token` as the pad token for the time of the block, where the tokenizer, which must be held alone, has none.
+
+    Raises:
+        DemoError: it is not in the vocabulary: the library would pad with the unknown token, or with id 0.
+    """
     if token is None or tokenizer.pad_token is not None:
         yield
         return
+    check_pad_token(tokenizer, token)
     tokenizer.pad_token = token
     try:
         yield

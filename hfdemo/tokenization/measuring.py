@@ -11,7 +11,7 @@ from threading import Event
 from typing import Any
 
 from hfdemo.errors import DemoError, Stopped
-from hfdemo.models.configs import POSITIONS_AFTER_PADDING
+from hfdemo.models.configs import POSITIONS_AFTER_PADDING, text_config
 from hfdemo.models.foreign import foreign
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.weights import free_bytes, in_words
@@ -19,6 +19,13 @@ from hfdemo.tokenization.padding import Plan
 
 WARMUPS = 1
 MOST_CPU_SLOTS = 200_000
+# Attention compares every slot of a row with every other: where no limit is known, a text alone would decide.
+MOST_WIDTH_UNKNOWN = 16_384
+# All forward passes of a comparison on a CPU together; nobody else's model runs meanwhile. Some minutes, some seconds.
+MOST_FLOPS, MOST_FLOPS_PUBLIC = 2 * 10**14, 2 * 10**13
+# However small: what a pass costs before it has computed anything.
+_LEAST_SLOTS, _LEAST_PARAMETERS = 256, 20_000_000
+_ACCELERATED = 100
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class MaskProof:
     `logits_drift` is the largest absolute difference of the model's output to the row alone, `cosine` the likeness of
     the first token's ([CLS]) hidden state to the row alone; each has one number for each of `ways`. `output` is the
     library's name for what was compared: "logits", or "last_hidden_state" (real tokens only) without a head.
+    `looks_back` says that the model's attention is causal, whatever was measured.
     """
 
     output: str
@@ -48,6 +56,7 @@ class MaskProof:
     ways: tuple[str, ...]
     logits_drift: tuple[float, ...]
     cosine: tuple[float, ...]
+    looks_back: bool = False
 
 
 def time_plans(
@@ -57,21 +66,26 @@ def time_plans(
     stop: Event,
     tell: Callable[[str, int, int], None],
     runs: int = 5,
+    pad_id: int | None = None,
+    most_flops: int = MOST_FLOPS,
 ) -> tuple[Timing, ...]:
     """Run the token ids in `rows` through the model as each plan batches and pads them, strategies taking turns.
 
     Only the forward passes are timed, not the padding. "none" runs row by row: what is not padded can't be stacked.
     An encoder-decoder reads the text and begins its answer with one token. `tell` hears (strategy, passes done, passes
-    in all). It takes no turn: the caller holds `models.turns.alone()`.
+    in all). Rows are padded with `pad_id`, else with the tokenizer's own. It takes no turn: the caller holds
+    `models.turns.alone()`.
 
     Raises:
         Stopped: `stop` was set; it is looked at between two forward passes.
-        DemoError: a batch is wider than the model can read or too large for the memory, padding needs a pad token that
-            the tokenizer does not have, or the model needs more than text.
+        DemoError: a batch is wider than the model can read or too large for the memory, all passes together take more
+            than `most_flops`, padding needs a pad token and there is none, or the model needs more than text.
     """
     work = [(plan.strategy, _passes(plan)) for plan in plans]
+    pad_id = _pad_id(loaded, pad_id)
     for strategy, passes in work:
-        _check(loaded, rows, strategy, passes)
+        _check(loaded, rows, strategy, passes, pad_id)
+    _check_work(loaded, [each for _, passes in work for each in passes], WARMUPS + runs, most_flops)
     left = loaded.tokenizer.padding_side == "left"
     counting = left and _counts_positions(loaded.model)
     in_all = sum(len(passes) for _, passes in work) * (WARMUPS + runs)
@@ -82,7 +96,7 @@ def time_plans(
                 if stop.is_set():
                     raise Stopped
                 batch = [rows[row][:length] for row, length in cut.lengths]
-                inputs = _inputs(loaded, batch, cut.width, left, positions=counting)
+                inputs = _inputs(loaded, batch, cut.width, left, pad_id, positions=counting)
                 seconds[place][run] += _timed(loaded, inputs)
                 done += 1
                 tell(strategy, done, in_all)
@@ -93,12 +107,14 @@ def time_plans(
     )
 
 
-def prove_mask(loaded: LoadedModel, ids: Sequence[int], width: int, side: str | None = None) -> MaskProof:
+def prove_mask(
+    loaded: LoadedModel, ids: Sequence[int], width: int, side: str | None = None, pad_id: int | None = None
+) -> MaskProof:
     """What padding `ids` to `width` changes, with the mask and without.
 
-    Without one a model takes every slot for a real token. Padding goes to `side`, else to the tokenizer's. On the left
-    a model that takes position_ids is also given those that `generate` would count from the mask. The caller holds
-    `models.turns.alone()`.
+    Without one a model takes every slot for a real token. Padding goes to `side` and is made of `pad_id`, else to the
+    tokenizer's side and of its own. On the left a model that takes position_ids is also given those that `generate`
+    would count from the mask. The caller holds `models.turns.alone()`.
 
     Raises:
         DemoError: nothing to pad, no pad token, a width that the model can't read, or it needs more than text.
@@ -108,20 +124,21 @@ def prove_mask(loaded: LoadedModel, ids: Sequence[int], width: int, side: str | 
         raise DemoError(
             f"The text has {length} tokens and is to be padded to {width}. Give it at least 1, and a larger width."
         )
-    _check(loaded, [ids], f"padding to {width}", [_Pass(((0, length),), width)])
+    pad_id = _pad_id(loaded, pad_id)
+    _check(loaded, [ids], f"padding to {width}", [_Pass(((0, length),), width)], pad_id)
     left = (side or loaded.tokenizer.padding_side) == "left"
     start = width - length if left else 0
     ways = {"with attention_mask": (True, False), "without attention_mask": (False, False)}
     if left and _counts_positions(loaded.model):
         ways = {"with attention_mask and its position_ids": (True, True), **ways}
-    name, lone, first = _read(loaded, _inputs(loaded, [ids], length, left), 0, length)
+    name, lone, first = _read(loaded, _inputs(loaded, [ids], length, left, pad_id), 0, length)
     drift, cosine = [], []
     for masked, positions in ways.values():
-        inputs = _inputs(loaded, [ids], width, left, masked=masked, positions=positions)
+        inputs = _inputs(loaded, [ids], width, left, pad_id, masked=masked, positions=positions)
         _, answer, hidden = _read(loaded, inputs, start, length)
         drift.append(float((answer - lone).abs().max()))
         cosine.append(_cosine(hidden, first))
-    return MaskProof(name, length, width, tuple(ways), tuple(drift), tuple(cosine))
+    return MaskProof(name, length, width, tuple(ways), tuple(drift), tuple(cosine), _looks_back(loaded.model))
 
 
 @dataclass(frozen=True)
@@ -147,21 +164,36 @@ def _passes(plan: Plan) -> list[_Pass]:
     return [each for each in found if each.width]
 
 
-def _check(loaded: LoadedModel, rows: Sequence[Sequence[int]], what: str, passes: Sequence[_Pass]) -> None:
+def _pad_id(loaded: LoadedModel, chosen: int | None) -> int | None:
+    if loaded.tokenizer is None:
+        raise DemoError(f"{loaded.ref} has no tokenizer, so it reads no text. Pick a model that does.")
+    own: int | None = loaded.tokenizer.pad_token_id
+    return own if chosen is None else chosen
+
+
+def _check(
+    loaded: LoadedModel, rows: Sequence[Sequence[int]], what: str, passes: Sequence[_Pass], pad_id: int | None
+) -> None:
     """Refuse what would fail in the middle, take the process down with it, or leave an accelerator broken."""
-    name, tokenizer = str(loaded.ref), loaded.tokenizer
-    if tokenizer is None:
-        raise DemoError(f"{name} has no tokenizer, so it reads no text. Pick a model that does.")
-    if tokenizer.pad_token_id is None and any(each.pads for each in passes):
-        raise DemoError(f"The tokenizer of {name} has no pad token, so nothing can be padded. Pick another model.")
+    name = str(loaded.ref)
+    if pad_id is None and any(each.pads for each in passes):
+        raise DemoError(
+            f"The tokenizer of {name} has no pad token, so nothing can be padded. Name one of its tokens as pad_token."
+        )
     widest = max((each.width for each in passes), default=0)
     if loaded.context is not None and widest > loaded.context:
         raise DemoError(
             f"{what}: rows are made {widest} tokens wide, but {name} reads at most {loaded.context}. "
             f"Set max_length to {loaded.context} or less, or leave this strategy out."
         )
+    if loaded.context is None and widest > MOST_WIDTH_UNKNOWN:
+        raise DemoError(
+            f"{what}: rows are made {widest:,} tokens wide, and nothing says how many {name} can read; at most "
+            f"{MOST_WIDTH_UNKNOWN:,} are tried. Set a max_length."
+        )
     known = _known_tokens(loaded.model)
     largest = max((max(row, default=0) for row in rows), default=0)
+    largest = max(largest, pad_id or 0)
     if known is not None and largest >= known:
         raise DemoError(
             f"Token id {largest} is unknown to {name}, which has {known:,} tokens: these ids come from another "
@@ -176,12 +208,42 @@ def _check(loaded: LoadedModel, rows: Sequence[Sequence[int]], what: str, passes
         )
     head = loaded.model.get_output_embeddings()
     # A model that predicts tokens answers each slot with one number for every token it knows.
-    needed = slots * head.weight.shape[0] * head.weight.element_size() if head is not None else 0
-    if needed > free_bytes(kind):
+    output = slots * head.weight.shape[0] * head.weight.element_size() if head is not None else 0
+    # Every head of a layer gives each two slots of a row a score, in float32.
+    scores = _heads(loaded.model) * max((len(each.lengths) * each.width**2 for each in passes), default=0) * 4
+    for part, needed in (("output", output), ("attention", scores)):
+        if needed > free_bytes(kind):
+            raise DemoError(
+                f"{what}: the {part} for the largest batch takes {in_words(needed)}, and {in_words(free_bytes(kind))} "
+                "are free. Make the batches smaller or the rows shorter."
+            )
+
+
+def _check_work(loaded: LoadedModel, passes: Sequence[_Pass], rounds: int, most_flops: int) -> None:
+    """Refuse what would keep everybody else waiting for long: two operations for each parameter and slot."""
+    parameters = max(_LEAST_PARAMETERS, sum(each.numel() for each in loaded.model.parameters()))
+    fast = 1 if loaded.device.kind == "cpu" else _ACCELERATED
+    most = fast * most_flops // (2 * parameters)
+    slots = rounds * sum(max(_LEAST_SLOTS, len(each.lengths) * each.width) for each in passes)
+    if slots > most:
         raise DemoError(
-            f"{what}: the output for the largest batch takes {in_words(needed)}, and {in_words(free_bytes(kind))} are "
-            "free. Make the batches smaller."
+            f"This comparison takes {rounds * len(passes):,} forward passes with {slots:,} slots (a pass counts as "
+            f"{_LEAST_SLOTS} at least); of {loaded.ref} at most {most:,} are measured here. Take fewer or shorter "
+            "rows, or larger batches."
         )
+
+
+def _heads(model: Any) -> int:
+    """Attention heads per layer of what reads the text; 0 where its config names none."""
+    text = text_config(model.config)
+    found = getattr(text, "num_attention_heads", None)
+    return found if isinstance(found, int) else 0
+
+
+def _looks_back(model: Any) -> bool:
+    """Whether every attention layer of what reads the text is causal, as the library itself marks them."""
+    marks = [each.is_causal for each in _reader(model).modules() if hasattr(each, "is_causal")]
+    return bool(marks) and all(marks)
 
 
 def _known_tokens(model: Any) -> int | None:
@@ -202,6 +264,7 @@ def _inputs(
     rows: Sequence[Sequence[int]],
     width: int,
     left: bool,
+    pad_id: int | None,
     *,
     masked: bool = True,
     positions: bool = False,
@@ -210,7 +273,7 @@ def _inputs(
     import torch
 
     tokenizer, model = loaded.tokenizer, loaded.model
-    ids = torch.full((len(rows), width), tokenizer.pad_token_id or 0)
+    ids = torch.full((len(rows), width), pad_id or 0)
     mask = torch.zeros_like(ids)
     for index, row in enumerate(rows):
         place = slice(width - len(row), width) if left else slice(len(row))

@@ -11,10 +11,16 @@ from threading import Event
 from typing import Any
 
 from hfdemo.errors import DemoError, Stopped
+from hfdemo.models.facts import ModelFacts, longest_row
+from hfdemo.tasks import check_text
+from hfdemo.tokenization.checking import check_room, check_whole
 from hfdemo.tokenization.padding import STRATEGIES, Cost, plan
 
 PERCENTILES = (50, 75, 90, 95, 99, 100)
-CHUNK = 4_000  # rows between two looks at `stop`: large enough for the tokenizer's threads, well under a second
+# Rows and characters between two looks at `stop`: large enough for the tokenizer's threads, well under a second.
+CHUNK, CHUNK_CHARACTERS = 4_000, 1_000_000
+# A few seconds of work, for what no visitor of a shared server can stop.
+MOST_CHARACTERS_PUBLIC = 20_000_000
 
 # What a recommended max_length keeps whole: every row, if that takes at most so many times the tokens that 99% take.
 _KEPT, _STRETCH = 0.99, 1.5
@@ -79,6 +85,41 @@ class Report:
         }
 
 
+def report_on(
+    tokenizer: Any,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    reader: ModelFacts | None,
+    batch_size: int,
+    max_length: int | None = None,
+    *,
+    seed: int = 42,
+    public: bool = False,
+    stop: Event | None = None,
+    tell: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Count a data set and report on it; `reader` is the model that will read the rows, if there is one.
+
+    On a `public` server at most MOST_CHARACTERS_PUBLIC are counted. For the rest see `token_lengths` and
+    `padding_report`, which this is made of.
+
+    Raises:
+        DemoError: as these two, or too many characters.
+        Stopped: `stop` was set.
+    """
+    limit = longest_row(reader, tokenizer)
+    special = int(tokenizer.num_special_tokens_to_add(pairs is not None))
+    _check_request(batch_size, max_length, limit, special)
+    total = sum(map(len, texts)) + sum(map(len, pairs or ()))
+    if public and total > MOST_CHARACTERS_PUBLIC:
+        raise DemoError(
+            f"The data set has {total:,} characters; a shared server counts at most {MOST_CHARACTERS_PUBLIC:,}. "
+            "Take one split, or upload a part of it."
+        )
+    lengths = token_lengths(tokenizer, texts, pairs, stop, tell)
+    return padding_report(lengths, batch_size, max_length, limit, reader.size if reader else None, seed, special)
+
+
 def token_lengths(
     tokenizer: Any,
     texts: Sequence[str],
@@ -96,14 +137,23 @@ def token_lengths(
     """
     found: list[int] = []
     with _bare(tokenizer):
-        for start in range(0, len(texts), CHUNK):
+        for start, end in _chunks(texts, pairs):
             if stop is not None and stop.is_set():
                 raise Stopped
-            some = texts[start : start + CHUNK]
-            found += _lengths(tokenizer, some, None if pairs is None else pairs[start : start + CHUNK], start)
+            found += _lengths(tokenizer, texts[start:end], None if pairs is None else pairs[start:end], start)
             if tell is not None:
                 tell(len(found), len(texts))
     return found
+
+
+def _chunks(texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[tuple[int, int]]:
+    """(first row, row after the last) of the parts that are counted in one go; a row stays whole, however long."""
+    start = characters = 0
+    for row, text in enumerate(texts):
+        characters += len(text) + (len(pairs[row]) if pairs is not None else 0)
+        if row + 1 - start == CHUNK or characters >= CHUNK_CHARACTERS or row + 1 == len(texts):
+            yield start, row + 1
+            start, characters = row + 1, 0
 
 
 @contextlib.contextmanager
@@ -136,20 +186,11 @@ def _lengths(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, 
         ids = tokenizer(list(texts), second, padding=False, truncation=False, verbose=False)["input_ids"]
         return [len(row) for row in ids]
     except (TypeError, UnicodeEncodeError) as error:
-        for row, text in enumerate(texts):
-            _check_unicode(text, start + row)
-            _check_unicode("" if pairs is None else pairs[row], start + row)
+        for batch in (texts, pairs or ()):
+            for row, text in enumerate(batch, start=start + 1):
+                if text.strip():  # a blank row is one, too
+                    check_text(f"Row {row}", text, len(text))
         raise error
-
-
-def _check_unicode(text: str, row: int) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise DemoError(
-            f"Row {row + 1} is not valid Unicode: there is half a surrogate pair at character {error.start + 1}. "
-            "Remove it."
-        ) from error
 
 
 def padding_report(
@@ -159,20 +200,19 @@ def padding_report(
     limit: int | None = None,
     size: tuple[int, int] | None = None,
     seed: int = 42,
+    special: int = 0,
 ) -> Report:
     """The report over rows of these lengths; `size` is (layers, hidden width) of the model, for the FLOPs.
 
     Without `max_length` the rows are cut to `limit`, as the trainer would; "max_length" without either is left out.
+    `special` tokens of each row are never cut.
 
     Raises:
         DemoError: no rows, or a batch size or max_length that can't be.
     """
+    _check_request(batch_size, max_length, limit, special)
     if not lengths:
         raise DemoError("There are no rows to report on. Give a data set with texts.")
-    if max_length is not None and max_length < 1:
-        raise DemoError(f"max_length is {max_length}, but must be at least 1.")
-    if max_length is not None and limit is not None and max_length > limit:
-        raise DemoError(f"max_length is {max_length}, but the model reads at most {limit} tokens. Use {limit} or less.")
     counted = sorted(Counter(lengths).items())
     cut_to = max_length if max_length is not None else limit
     names = [name for name in STRATEGIES if name != "max_length" or cut_to is not None]
@@ -187,6 +227,19 @@ def padding_report(
         max_length=max_length,
         limit=limit,
     )
+
+
+def _check_request(batch_size: int, max_length: int | None, limit: int | None, special: int) -> None:
+    check_whole("The batch size", batch_size, 1)
+    if max_length is None:
+        return
+    check_whole("max_length", max_length, 1)
+    check_room(max_length, special)
+    if limit is not None and max_length > limit:
+        raise DemoError(
+            f"max_length is {max_length}, but the model and its tokenizer take at most {limit} tokens. "
+            f"Use {limit} or less."
+        )
 
 
 def _percentile(counted: Sequence[tuple[int, int]], percent: int) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -12,6 +13,9 @@ from hfdemo.models.foreign import readable_panics
 from hfdemo.tasks import check_text
 from hfdemo.tokenization.components import component, model
 from hfdemo.tokenization.core import MOST_CHARACTERS, Part, characters, normalized, parts_of, pre_tokenized
+from hfdemo.tokenization.encoding import Options
+
+_DEFAULTS = Options()
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,10 @@ def algorithm_of(tokenizer: Any) -> str:
     return type(tokenizer.backend_tokenizer.model).__name__ if tokenizer.is_fast else "Python"
 
 
-def stages_of(tokenizer: Any, text: str, pair: str | None = None) -> tuple[Stage, ...]:
+def stages_of(tokenizer: Any, text: str, pair: str | None = None, options: Options = _DEFAULTS) -> tuple[Stage, ...]:
     """The stages raw, normalized, pre-tokenized, pieces and post-processed; a Python-only tokenizer has fewer.
+
+    Of `options`, those about special tokens count. A tokenizer that skips merges at random skips none here.
 
     A normalized piece is a run that the normalizer left alone or a run that it changed (its text then differs from the
     raw characters it came from, and is "" where they were removed). The caller must hold the tokenizer for itself.
@@ -59,14 +65,34 @@ def stages_of(tokenizer: Any, text: str, pair: str | None = None) -> tuple[Stage
     texts = [check_text("The text", text, MOST_CHARACTERS)]
     if pair is not None:
         texts.append(check_text("The second text", pair, MOST_CHARACTERS))
+    chosen = {"add_special_tokens": options.add_special_tokens}
+    if options.split_special_tokens is not None:
+        chosen["split_special_tokens"] = options.split_special_tokens
     with readable_panics():
-        return _fast(tokenizer, texts) if tokenizer.is_fast else _python_only(tokenizer, texts)
+        if not tokenizer.is_fast:
+            return _python_only(tokenizer, texts, chosen)
+        with _nothing_random(tokenizer.backend_tokenizer.model):
+            return _fast(tokenizer, texts, chosen)
 
 
-def _fast(tokenizer: Any, texts: Sequence[str]) -> tuple[Stage, ...]:
+@contextmanager
+def _nothing_random(model: Any) -> Iterator[None]:
+    """The text is cut twice, once as a whole and once step by step: BPE's dropout would cut it in two ways."""
+    dropout = getattr(model, "dropout", None)
+    if dropout is None:
+        yield
+        return
+    model.dropout = None
+    try:
+        yield
+    finally:
+        model.dropout = dropout
+
+
+def _fast(tokenizer: Any, texts: Sequence[str], chosen: Mapping[str, Any]) -> tuple[Stage, ...]:
     backend = tokenizer.backend_tokenizer
     # First, because a call sets the switch that says whether special tokens are looked for in the text.
-    batch = tokenizer(*texts, return_offsets_mapping=True, verbose=False)
+    batch = tokenizer(*texts, return_offsets_mapping=True, verbose=False, **chosen)
     runs: list[Piece] = []
     words: list[Piece] = []
     pieces: list[Piece] = []
@@ -88,7 +114,8 @@ def _fast(tokenizer: Any, texts: Sequence[str]) -> tuple[Stage, ...]:
         Stage("pieces", model(tokenizer), tuple(pieces)),
         Stage(
             "post-processed",
-            component(backend.post_processor, "post-processor", pair=len(texts) == 2),
+            component(backend.post_processor, "post-processor", pair=len(texts) == 2)
+            + ("" if chosen["add_special_tokens"] else ", without special tokens (add_special_tokens=False)"),
             tuple(_post_processed(tokenizer, batch, pieces)),
         ),
     )
@@ -129,9 +156,14 @@ def _model_pieces(backend: Any, text: str, part: Part, sequence: int) -> list[Pi
 
 def _post_processed(tokenizer: Any, batch: Any, pieces: Sequence[Piece]) -> Iterator[Piece]:
     """The tokenizer's own result; what does not come from the text was added by the post-processor."""
-    came = {sequence: iter([piece for piece in pieces if piece.sequence == sequence]) for sequence in (0, 1)}
-    ids = batch["input_ids"]
-    rows = zip(tokenizer.convert_ids_to_tokens(ids), ids, batch["offset_mapping"], batch.sequence_ids(), strict=True)
+    ids, sequences = batch["input_ids"], batch.sequence_ids()
+    came: dict[int | None, Iterator[Piece]] = {}
+    for sequence in {0, 1} & set(sequences):
+        found = [piece for piece in pieces if piece.sequence == sequence]
+        count = sequences.count(sequence)
+        # A post-processor may take tokens away, and nothing says which.
+        came[sequence] = iter(found if len(found) == count else [Piece("", sequence=sequence)] * count)
+    rows = zip(tokenizer.convert_ids_to_tokens(ids), ids, batch["offset_mapping"], sequences, strict=True)
     for token, id, (start, end), sequence in rows:
         if sequence is None:
             yield Piece(token, id=id, special=True)
@@ -206,15 +238,15 @@ def _with_removed(text: str, units: Iterable[_Unit]) -> Iterator[_Unit]:
 # --- A tokenizer without a fast core. ---
 
 
-def _python_only(tokenizer: Any, texts: Sequence[str]) -> tuple[Stage, ...]:
+def _python_only(tokenizer: Any, texts: Sequence[str], chosen: Mapping[str, Any]) -> tuple[Stage, ...]:
     kind = type(tokenizer).__name__
     special = set(tokenizer.all_special_tokens)
     pieces = [
         Piece(token, sequence=sequence, id=tokenizer.convert_tokens_to_ids(token), special=token in special)
         for sequence, text in enumerate(texts)
-        for token in tokenizer.tokenize(text)
+        for token in tokenizer.tokenize(text, **chosen)
     ]
-    ids = tokenizer(*texts, verbose=False)["input_ids"]
+    ids = tokenizer(*texts, verbose=False, **chosen)["input_ids"]
     processed: list[Piece] = []
     left = list(reversed(pieces))
     for token, id in zip(tokenizer.convert_ids_to_tokens(ids), ids, strict=True):

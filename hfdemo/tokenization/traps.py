@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hfdemo.models.configs import NO_LIMIT
-from hfdemo.models.facts import ModelFacts
+from hfdemo.models.facts import ModelFacts, longest_row
 from hfdemo.tokenization.checking import Counts, length_limit, really_pads, special_tokens, windows
 
 if TYPE_CHECKING:
@@ -59,11 +58,13 @@ class Call:
 
     @cached_property
     def readable(self) -> int | None:
-        """The most tokens per row that the model can read."""
-        if self.model is not None and self.model.positions:
-            return self.model.positions
-        known = self.tokenizer.model_max_length
-        return int(known) if known < NO_LIMIT else None
+        """The most tokens per row that can be read."""
+        return longest_row(self.model, self.tokenizer)
+
+    def texts_in(self, row: int) -> tuple[str, ...]:
+        """The text that a row came from, and its pair."""
+        sample = self.samples[row]
+        return tuple(batch[sample] for batch in (self.texts, self.text_pairs) if batch is not None)
 
     def texts_of(self, rows: Iterable[int]) -> tuple[int, ...]:
         """The texts that these rows came from, in order, each once."""
@@ -207,6 +208,20 @@ def _truncated(call: Call) -> Iterator[Warning]:
         yield Warning("truncated", message, fix, tuple(lost))
 
 
+def unknown_slots(tokenizer: Any, columns: Mapping[str, list[Any]], row: int, texts: Sequence[str]) -> list[int]:
+    """The slots of a row that stand for something which the vocabulary lacks; the text or the two are those of the row.
+
+    One in which the text itself spells the unknown token out is none of them.
+    """
+    unk, ids = tokenizer.unk_token_id, columns["input_ids"][row]
+    if unk is None:
+        return []
+    special = columns["special_tokens_mask"][row]
+    slots = [slot for slot, id in enumerate(ids) if id == unk and not special[slot]]
+    spelled = _spelled(columns, row, tokenizer.unk_token, texts)
+    return [slot for slot in slots if not spelled(slot)]
+
+
 def _tokens_with_a_meaning(call: Call) -> Iterator[Warning]:
     """Unknown tokens, and special tokens that stand in the text itself; both have the ids of special tokens."""
     token_of = dict(zip(call.tokenizer.all_special_ids, call.tokenizer.all_special_tokens, strict=True))
@@ -216,15 +231,13 @@ def _tokens_with_a_meaning(call: Call) -> Iterator[Warning]:
     for row, (ids, special) in enumerate(
         zip(call.columns["input_ids"], call.columns["special_tokens_mask"], strict=True)
     ):
-        slots: Iterable[int] = [slot for slot, id in enumerate(ids) if id in token_of and not special[slot]]
-        if not call.columns["offset_mapping"]:  # then all slots of an id tell the same
-            slots = {ids[slot]: slot for slot in slots}.values()
-        for slot in slots:
-            token = token_of[ids[slot]]
-            if token != unk or _is_typed(call, row, slot, token):
-                typed.setdefault(token, set()).add(row)
-            else:
-                unknown.add(row)
+        texts = call.texts_in(row)
+        missing = set(unknown_slots(call.tokenizer, call.columns, row, texts))
+        if missing:
+            unknown.add(row)
+        for slot, id in enumerate(ids):
+            if id in token_of and not special[slot] and slot not in missing:
+                typed.setdefault(token_of[id], set()).add(row)
     if unknown:
         message = f"Some characters are not in the vocabulary and became {unk}."
         fix = "The model can't see them. Rewrite them, or change the model."
@@ -235,14 +248,18 @@ def _tokens_with_a_meaning(call: Call) -> Iterator[Warning]:
         yield Warning("special_in_text", message, fix, call.texts_of(row for rows in typed.values() for row in rows))
 
 
-def _is_typed(call: Call, row: int, slot: int, token: str) -> bool:
-    """Whether a slot with the id of `token` has it from the text, in which it is spelled out."""
-    texts = (call.texts, call.text_pairs or ())
-    sample = call.samples[row]
-    if not call.columns["offset_mapping"]:
-        return any(token in batch[sample] for batch in texts if batch)
-    start, end = call.columns["offset_mapping"][row][slot]
-    return bool(texts[call.columns["sequence_ids"][row][slot] or 0][sample][start:end].strip() == token)
+def _spelled(columns: Mapping[str, list[Any]], row: int, token: str, texts: Sequence[str]) -> Callable[[int], bool]:
+    """Whether a slot with the id of `token` has it from its text, in which it is spelled out."""
+    if not columns["offset_mapping"]:
+        somewhere = any(token in text for text in texts)
+        return lambda slot: somewhere
+    spans, sequences = columns["offset_mapping"][row], columns["sequence_ids"][row]
+
+    def spelled(slot: int) -> bool:
+        start, end = spans[slot]
+        return texts[sequences[slot] or 0][start:end].strip() == token
+
+    return spelled
 
 
 def _pairs(call: Call) -> Iterator[Warning]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
 from hfdemo.errors import DemoError
+from hfdemo.tokenization.checking import windows_of
 from hfdemo.tokenization.encoding import Cell, Encoding, Options, encode
 
 MOST_CHARACTERS = 100_000
@@ -16,6 +17,7 @@ MOST_WINDOW_SLOTS = 200_000
 
 _ORDER = {"only_first": 0, "only_second": 1}
 _NAMES = ("first", "second")
+_DEFAULTS = Options()
 
 
 @dataclass(frozen=True)
@@ -59,42 +61,50 @@ class _Uncut:
         return self.sequences.count(sequence)
 
 
-def truncations(tokenizer: Any, text: str, pair: str | None, max_length: int) -> tuple[Truncated, ...]:
+def truncations(
+    tokenizer: Any, text: str, pair: str | None, max_length: int, options: Options = _DEFAULTS
+) -> tuple[Truncated, ...]:
     """longest_first, only_first and only_second on the same row, in that order (without a pair: the first two).
 
-    The caller must hold the tokenizer for itself.
+    Of `options`, those about special tokens count. The caller must hold the tokenizer for itself.
 
     Raises:
         DemoError: a text that can't be read or is longer than MOST_CHARACTERS, or a max_length below 2.
     """
-    uncut = _uncut(tokenizer, text, pair)
+    uncut = _uncut(tokenizer, text, pair, options)
     strategies = ("longest_first", "only_first", "only_second")[: 2 if pair is None else 3]
-    options = [Options(truncation=strategy, max_length=max_length) for strategy in strategies]
-    return tuple(_truncated(tokenizer, uncut, text, pair, each) for each in options)
+    cuts = [replace(options, truncation=strategy, max_length=max_length) for strategy in strategies]
+    return tuple(_truncated(tokenizer, uncut, text, pair, each) for each in cuts)
 
 
 def windows(
-    tokenizer: Any, text: str, pair: str | None, max_length: int, stride: int, truncation: str
+    tokenizer: Any,
+    text: str,
+    pair: str | None,
+    max_length: int,
+    stride: int,
+    truncation: str,
+    options: Options = _DEFAULTS,
 ) -> tuple[Window, ...]:
     """The rows that `return_overflowing_tokens=True` gives, in order; with truncation_side left the last part is first.
 
-    The caller must hold the tokenizer for itself.
+    Of `options`, those about special tokens count. The caller must hold the tokenizer for itself.
 
     Raises:
         DemoError: a text that can't be read or is longer than MOST_CHARACTERS, a stride that leaves no room, more than
             MOST_WINDOW_SLOTS slots in all windows together, longest_first where it cuts both texts, or a tokenizer
             that is written in Python only.
     """
-    options = Options(truncation=truncation, max_length=max_length, stride=stride, return_overflowing_tokens=True)
-    if not options.truncates:
+    cutting = replace(options, truncation=truncation, max_length=max_length)
+    if not cutting.truncates:
         raise DemoError(f"Windows come from cutting, but truncation is {truncation!r}. Choose longest_first.")
     if not tokenizer.is_fast:
         raise DemoError(
             "This tokenizer is written in Python only: it returns one row and the tokens that were cut, no windows. "
             "Choose a tokenizer with a tokenizer.json."
         )
-    uncut = _uncut(tokenizer, text, pair)
-    cut = _truncated(tokenizer, uncut, text, pair, Options(truncation=truncation, max_length=max_length))
+    uncut = _uncut(tokenizer, text, pair, options)
+    cut = _truncated(tokenizer, uncut, text, pair, cutting)
     if cut.error:
         raise DemoError(cut.error)
     slides = {
@@ -111,7 +121,7 @@ def windows(
         )
     (slide,) = slides
     _check_windows(uncut.count(slide), room[slide], stride, max_length, _NAMES[slide])
-    rows = _encode(tokenizer, text, pair, options)
+    rows = _encode(tokenizer, text, pair, replace(cutting, stride=stride, return_overflowing_tokens=True))
     return tuple(_overlapping(rows, slide, stride, tokenizer.truncation_side))
 
 
@@ -119,12 +129,13 @@ def _encode(tokenizer: Any, text: str, pair: str | None, options: Options) -> En
     return encode(tokenizer, [text], None if pair is None else [pair], options, MOST_CHARACTERS)
 
 
-def _uncut(tokenizer: Any, text: str, pair: str | None) -> _Uncut:
-    encoding = _encode(tokenizer, text, pair, Options())
+def _uncut(tokenizer: Any, text: str, pair: str | None, options: Options) -> _Uncut:
+    encoding = _encode(tokenizer, text, pair, options)
     (cells,) = encoding.rows()
     if tokenizer.is_fast:
         return _Uncut(tuple(cells), tuple(encoding.columns["sequence_ids"][0]))
-    first = len(_encode(tokenizer, text, None, Options(add_special_tokens=False)).columns["input_ids"][0])
+    alone = _encode(tokenizer, text, None, replace(options, add_special_tokens=False))
+    first = len(alone.columns["input_ids"][0])
     real = count()
     sequences = [None if cell.kind == "special" else int(next(real) >= first) for cell in cells]
     return _Uncut(tuple(cells), tuple(sequences))
@@ -189,7 +200,7 @@ def _check_windows(total: int, room: int, stride: int, max_length: int, name: st
             f"stride is {stride}, but a window has room for {room} tokens of the {name} text only. "
             "Make stride smaller or max_length larger."
         )
-    needed = -(-(total - stride) // (room - stride))
+    needed = windows_of(total, room, stride)
     if needed * max_length > MOST_WINDOW_SLOTS:
         raise DemoError(
             f"These would be {needed:,} windows with {needed * max_length:,} slots; at most {MOST_WINDOW_SLOTS:,} are "

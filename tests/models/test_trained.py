@@ -263,3 +263,35 @@ def test_an_unknown_algorithm_gets_a_sentence(settings: Settings, file: Path) ->
 def test_what_the_library_can_not_read_gets_a_sentence() -> None:
     with pytest.raises(ModelError, match="No tokenizer can be trained from this text"):
         train_tokenizer("bpe", ["half of an emoji: \ud83d " * 20], 600)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_too_many_different_words_are_refused_whatever_the_algorithm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str
+) -> None:
+    monkeypatch.setattr(trained, "MOST_DISTINCT_PUBLIC", 500)
+    path = tmp_path / "distinct.txt"
+    path.write_text("\n".join(f"word{number:04}" for number in range(600)), encoding="utf-8")
+    home = tmp_path / "home"
+    with pytest.raises(DemoError, match=rf"{algorithm} would take too long for more than [\d,]+00\. Cut the file"):
+        train_reference(path, algorithm, 1000, Settings(home=home, public=True))
+    assert train_reference(path, algorithm, 1000, Settings(home=home)).source == "tokenizer", "on one's own machine"
+
+
+def test_only_one_tokenizer_is_trained_at_a_time_and_the_same_one_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    settings, train, going_on, seen = Settings(home=tmp_path / "home"), trained._train, [], []
+
+    def counted(*arguments: Any) -> Any:
+        going_on.append(1)
+        seen.append(len(going_on))
+        try:
+            return train(*arguments)
+        finally:
+            going_on.pop()
+
+    monkeypatch.setattr(trained, "_train", counted)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda size: train_reference(file, "bpe", size, settings), [300, 301, 302] * 2))
+    assert seen == [1, 1, 1]

@@ -1,6 +1,5 @@
 """A conversation becomes the string and the ids that apply_chat_template gives; a bad template gets a sentence."""
 
-import sys
 import time
 from typing import Any
 
@@ -9,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization import chatting
-from hfdemo.tokenization.chatting import CHATML, MOST_CHARACTERS, MOST_TEMPLATE, generation_prompt, render
+from hfdemo.tokenization.chatting import CHATML, MOST_TEMPLATE, render
+from hfdemo.tokenization.rendering import MOST_CHARACTERS, MOST_SECONDS, Job, rendered
 from tests.tokenization.kinds import KINDS, bpe, kind
 
 TALK = [
@@ -53,8 +52,8 @@ def test_any_conversation_becomes_what_the_library_makes_of_it(messages: list[di
     arguments = {"chat_template": CHATML, "add_generation_prompt": prompted}
     assert found.text == tokenizer.apply_chat_template(messages, tokenize=False, **arguments)
     assert found.encoding.columns["input_ids"] == [tokenizer.apply_chat_template(messages, **arguments)["input_ids"]]
-    ends = generation_prompt(tokenizer, messages) if prompted else ""
-    assert found.text == render(tokenizer, messages, False).text + ends
+    assert found.text == render(tokenizer, messages, False).text + found.prompt
+    assert bool(found.prompt) == prompted
 
 
 def test_chatml_is_borrowed_only_where_the_tokenizer_has_no_template() -> None:
@@ -84,10 +83,18 @@ def test_a_message_that_forges_a_special_token_shows_as_one() -> None:
 
 
 def test_the_generation_prompt_is_what_is_appended() -> None:
-    assert generation_prompt(kind("bpe"), TALK) == "<|im_start|>assistant\n"
-    assert generation_prompt(kind("bpe"), TALK, "the same either way") == ""
+    assert render(kind("bpe"), TALK, True).prompt == "<|im_start|>assistant\n"
+    assert render(kind("bpe"), TALK, True, "the same either way").prompt == ""
     rewritten = "{% if add_generation_prompt %}Answer: {% endif %}{{ messages[0]['content'] }}"
-    assert generation_prompt(kind("bpe"), TALK, rewritten) == ""
+    assert render(kind("bpe"), TALK, True, rewritten).prompt == ""
+
+
+def test_a_template_of_a_stranger_gives_what_the_library_gives() -> None:
+    own = bpe()
+    own.chat_template = (
+        "{{ bos_token }}{% for each in messages %}{{ each | tojson }}{% endfor %}{{ additional_special_tokens }}"
+    )
+    assert render(own, TALK, True).text == own.apply_chat_template(TALK, tokenize=False, add_generation_prompt=True)
 
 
 def test_of_several_templates_one_can_be_named() -> None:
@@ -117,11 +124,6 @@ def test_messages_that_can_not_be_rendered_get_a_sentence(messages: Any, said: s
         render(kind("bpe"), messages, True)
 
 
-def test_the_generation_prompt_of_no_messages_gets_a_sentence() -> None:
-    with pytest.raises(DemoError, match="no messages"):
-        generation_prompt(kind("bpe"), [])
-
-
 @pytest.mark.parametrize(
     ("template", "said"),
     [
@@ -135,23 +137,47 @@ def test_the_generation_prompt_of_no_messages_gets_a_sentence() -> None:
         ("{% include 'other' %}", "no loader"),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
         ("{% for i in range(10**9) %}x{% endfor %}", "Range too big"),
-        ("{{ '(' * 100001 }}", "100,001 characters"),
-        ("{{ ' ' }}", "makes an empty text"),
-        ("", "makes an empty text"),
-        ("x" * (MOST_TEMPLATE + 1), "50,001 characters"),
+        ("{{ '(' * 100001 }}", "a text of 100,001 characters"),
     ],
 )  # fmt: skip
 def test_a_template_that_fails_gets_a_sentence(template: str, said: str) -> None:
     with pytest.raises(DemoError, match=said):
+        rendered(Job(template, TALK, [True], {}))
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (STRICT, "refuses these messages: Roles must alternate"),
+        ("{{ ' ' }}", "makes an empty text"),
+        ("x" * (MOST_TEMPLATE + 1), "50,001 characters"),
+    ],
+)  # fmt: skip
+def test_the_sentence_is_the_same_from_the_process_that_renders(template: str, said: str) -> None:
+    with pytest.raises(DemoError, match=said):
         render(kind("bpe"), TALK, True, template)
 
 
-@pytest.mark.parametrize("shown", ["", "x"])
-def test_a_template_that_would_run_for_hours_is_stopped(shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chatting, "MOST_SECONDS", 0.3)
-    loops = "{% for i in range(100000) %}" * 3 + shown + "{% endfor %}" * 3
-    began, traced = time.monotonic(), sys.gettrace()
-    with pytest.raises(DemoError, match=r"still rendering after 0\.3 s"):
-        render(kind("bpe"), TALK, True, loops)
-    assert time.monotonic() - began < 5
-    assert sys.gettrace() is traced
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{% for i in range(100000) %}" * 3 + "{% endfor %}" * 3, f"still rendering after {MOST_SECONDS} s"),
+        ("{{ 7 ** (messages|length * 90000000) % 10 }}", f"still rendering after {MOST_SECONDS} s"),
+        ("{{ 'a' * 300000000 }}", "more than 128 MB of memory"),
+    ],
+)  # fmt: skip
+def test_no_template_can_hold_a_server_up_or_fill_its_memory(template: str, said: str) -> None:
+    """One operation of it can take hours, in which no other thread of its process does anything."""
+    own = bpe()
+    own.chat_template = template
+    began = time.monotonic()
+    with pytest.raises(DemoError, match=said):
+        render(own, TALK, True)
+    assert time.monotonic() - began < 25
+
+
+def test_a_tokenizers_own_template_has_the_same_bound_as_a_typed_one() -> None:
+    own = bpe()
+    own.chat_template = "x" * (MOST_TEMPLATE + 1)
+    with pytest.raises(DemoError, match="50,001 characters"):
+        render(own, TALK, True)

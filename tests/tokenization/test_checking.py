@@ -8,8 +8,9 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.checking import MOST_WINDOWS, windows
+from hfdemo.tokenization.checking import MOST_WINDOWS, windows, windows_of
 from hfdemo.tokenization.encoding import Encoding, Options, encode
+from hfdemo.tokenization.truncating import windows as sliding
 from tests.tokenization.kinds import kind
 
 
@@ -61,3 +62,9 @@ def test_the_windows_are_those_that_the_library_makes(
 def test_more_slots_than_a_machine_can_hold_are_refused(texts: list[str], options: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
         encoded(texts, None, **options)
+
+
+@pytest.mark.parametrize(("tokens", "room", "stride"), [(20, 5, 2), (21, 5, 2), (6, 5, 4), (100, 7, 0)])
+def test_the_view_of_windows_counts_them_as_the_bounds_do(tokens: int, room: int, stride: int) -> None:
+    rows = sliding(kind("wordpiece"), "a " * tokens, None, room + 2, stride, "only_first")
+    assert len(rows) == windows_of(tokens, room, stride)

@@ -103,3 +103,9 @@ def test_a_long_run_of_white_space_is_quick_and_no_boundary() -> None:
 def test_a_text_that_can_not_be_read_gets_a_sentence(text: str, said: str) -> None:
     with pytest.raises(DemoError, match=said):
         split(kind("bpe"), "x", text)
+
+
+def test_an_unknown_token_that_was_typed_is_not_counted() -> None:
+    found = split(kind("wordpiece"), "wordpiece", "a [UNK] \U0001f642")
+    assert [piece.text for piece in found.pieces].count("[UNK]") == 2
+    assert found.unknown == 1

@@ -126,3 +126,12 @@ def test_special_tokens_stand_in_the_whole_only() -> None:
 def test_ids_that_no_tokenizer_has_get_a_sentence() -> None:
     with pytest.raises(DemoError, match="tokenizer can't do this"):
         round_trip(kind("bpe"), [-1], "text")
+
+
+def test_an_unknown_token_that_was_typed_is_told_as_what_it_is() -> None:
+    text = "a [UNK] b \U0001f642"
+    ids = kind("wordpiece")(text, add_special_tokens=False)["input_ids"]
+    assert ids.count(kind("wordpiece").unk_token_id) == 2
+    lost = " ".join(round_trip(kind("wordpiece"), ids, text, unknown=[3]).lost)
+    assert "1 token is [UNK]" in lost
+    assert "Special tokens that stand in the text were left out: [UNK]." in lost

@@ -260,3 +260,23 @@ def test_a_long_text_takes_little_longer_than_the_tokenizers_own_call() -> None:
         short = seconds(lambda: encode(tokenizer, [text], None, cut, len(text)))  # noqa: B023
         drawn = seconds(lambda: (found.rows(), found.groups(0)))  # noqa: B023
         assert max(whole, short, drawn) < 8 * own + 0.02, (name, own, whole, short, drawn)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"max_length": 10**30}, "max_length must be a whole number of at least 2 and at most 1,000,000,000"),
+        ({"max_length": 10**5000}, "too large to be written"),
+        ({"max_length": "64"}, "but is '64'"),
+        ({"max_length": 8.0}, "but is 8.0"),
+        ({"stride": None}, "stride must be a whole number"),
+        ({"stride": 10**30}, "stride must be a whole number"),
+        ({"pad_to_multiple_of": 10**30}, "pad_to_multiple_of must be a whole number"),
+        ({"add_special_tokens": "no"}, "add_special_tokens must be True or False, but is 'no'"),
+        ({"return_overflowing_tokens": 1}, "return_overflowing_tokens must be True or False, but is 1"),
+        ({"split_special_tokens": "false"}, "split_special_tokens must be True or False"),
+    ],
+)  # fmt: skip
+def test_options_of_another_type_or_size_get_a_sentence(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(DemoError, match=said):
+        Options(**options)

@@ -15,7 +15,7 @@ from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.report import LoadReport
 from hfdemo.tokenization import measuring
-from hfdemo.tokenization.measuring import WARMUPS, prove_mask, time_plans
+from hfdemo.tokenization.measuring import MOST_FLOPS_PUBLIC, WARMUPS, prove_mask, time_plans
 from hfdemo.tokenization.padding import Batch, Plan
 from tests.tokenization.kinds import kind
 
@@ -258,3 +258,65 @@ def test_on_the_left_the_mask_alone_does_not_keep_the_positions(minilm: LoadedMo
     assert left.ways == ("with attention_mask and its position_ids", *right.ways)
     assert f"{left.cosine[0]:.3f}" == "1.000"
     assert left.cosine[1] < 0.999, "BERT counts positions from the first slot, padding or not"
+
+
+def t5() -> LoadedModel:
+    """It has no positions and its tokenizer no limit: nothing says how long a text may be."""
+    from transformers import ByT5Tokenizer, T5Config, T5EncoderModel
+
+    config = T5Config(d_model=16, d_kv=4, d_ff=16, num_layers=1, num_heads=12, vocab_size=384)
+    return by_hand(T5EncoderModel(config), ByT5Tokenizer())
+
+
+def test_a_text_that_would_fill_the_memory_with_attention_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = t5()
+    assert loaded.context is None
+    with pytest.raises(DemoError, match=r"60,000 tokens wide, and nothing says how many .* at most 16,384"):
+        time_plans(loaded, [[5] * 60_000], (Plan("none", (60_000,), (Batch((0,), 0),)),), Event(), quiet)
+    monkeypatch.setattr(measuring, "free_bytes", lambda _: 10 * 10**9)
+    # 12 heads, 16,000 slots with 16,000 others, 4 bytes each.
+    with pytest.raises(DemoError, match=r"the attention for the largest batch takes 12\.29 GB"):
+        time_plans(loaded, [[5] * 16_000], (Plan("none", (16_000,), (Batch((0,), 0),)),), Event(), quiet)
+
+
+def test_a_comparison_that_would_hold_everybody_up_is_refused_before_the_first_pass(minilm: LoadedModel) -> None:
+    # 256 lines, one a batch, under seven strategies.
+    lone = [Plan(f"strategy {n}", (5,) * 256, tuple(Batch((row,), 5) for row in range(256))) for n in range(7)]
+
+    def work() -> None:
+        with pytest.raises(DemoError, match=r"takes 10,752 forward passes with 2,752,512 slots"):
+            time_plans(minilm, [ROWS[0]] * 256, lone, Event(), quiet, most_flops=MOST_FLOPS_PUBLIC)
+
+    assert seen(minilm, work) == []
+    assert time_plans(minilm, ROWS, (LONGEST, NONE), Event(), quiet, most_flops=MOST_FLOPS_PUBLIC)
+
+
+def test_rows_are_padded_with_the_token_that_was_chosen() -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=400, bos_token_id=None, eos_token_id=None)
+    loaded = by_hand(GPT2LMHeadModel(config), kind("bpe"))
+    plan = Plan("longest_in_batch", (3, 2), (Batch((0, 1), 3),))
+    with pytest.raises(DemoError, match=r"no pad token.* pad_token"):
+        time_plans(loaded, [[5, 6, 7], [8, 9]], (plan,), Event(), quiet)
+    calls = seen(loaded, lambda: time_plans(loaded, [[5, 6, 7], [8, 9]], (plan,), Event(), quiet, runs=1, pad_id=44))
+    assert calls[0]["input_ids"].tolist() == [[5, 6, 7], [8, 9, 44]]
+    calls = seen(loaded, lambda: prove_mask(loaded, [8, 9], 4, "right", pad_id=44))
+    assert calls[-1]["input_ids"].tolist() == [[8, 9, 44, 44]]
+    with pytest.raises(DemoError, match="Token id 400 is unknown"):
+        prove_mask(loaded, [8, 9], 4, pad_id=400)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "looks_back"), [("GPT2Model", True), ("BertModel", False), ("T5EncoderModel", False)]
+)
+def test_whether_a_model_looks_back_only_is_read_from_its_layers(architecture: str, looks_back: bool) -> None:
+    import transformers
+
+    if architecture == "T5EncoderModel":
+        assert prove_mask(t5(), [5, 6], 4).looks_back is looks_back
+        return
+    model_class = getattr(transformers, architecture)
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "vocab_size": 31_000}
+    model = model_class(model_class.config_class(**sizes))
+    assert prove_mask(by_hand(model, tokenizer_on("right")), ROWS[0], 8).looks_back is looks_back

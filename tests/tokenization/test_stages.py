@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
 from hfdemo.tokenization.core import MOST_CHARACTERS
+from hfdemo.tokenization.encoding import Options, encode
 from hfdemo.tokenization.stages import Piece, Stage, algorithm_of, stages_of
 from tests.tokenization.kinds import LINES, bpe, byt5, kind
 
@@ -445,3 +446,24 @@ def test_the_longest_text_is_staged_while_one_looks(unit: str) -> None:
     begun = time.perf_counter()
     staged("wordpiece", text)
     assert time.perf_counter() - begun < 1
+
+
+def test_a_tokenizer_that_skips_merges_at_random_is_walked_without_skipping_any() -> None:
+    tokenizer = bpe()
+    tokenizer.backend_tokenizer.model.dropout = 0.5
+    for _ in range(40):
+        stages = {stage.name: stage for stage in stages_of(tokenizer, "the quick brown fox jumps over the lazy dog")}
+        last = [piece.id for piece in stages["post-processed"].pieces]
+        assert [piece.id for piece in stages["pieces"].pieces] == last
+    assert tokenizer.backend_tokenizer.model.dropout == 0.5
+
+
+@pytest.mark.parametrize("name", ["wordpiece", "byt5"])
+def test_the_stages_obey_the_options_about_special_tokens(name: str) -> None:
+    tokenizer = kind(name)
+    text = f"a {tokenizer.eos_token or tokenizer.sep_token} b"
+    for options in (Options(add_special_tokens=False), Options(split_special_tokens=True)):
+        last = stages_of(tokenizer, text, None, options)[-1].pieces
+        expected = encode(tokenizer, [text], None, options, 100).columns["input_ids"][0]
+        assert [piece.id for piece in last] == expected
+        assert expected != tokenizer(text)["input_ids"]

@@ -10,7 +10,8 @@ from hfdemo.errors import DemoError
 from hfdemo.models.facts import ModelFacts, model_facts
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tokenization.encoding import Options, Warning, encode
+from hfdemo.tokenization.encoding import Options, Warning, borrowed_pad_token, encode
+from hfdemo.tokenization.traps import unknown_slots
 from tests.tokenization.kinds import kind
 
 
@@ -310,3 +311,31 @@ def test_a_vocabulary_far_smaller_than_the_models_belongs_to_another_model() -> 
     assert "vocabulary_mismatch" not in said(kind("bpe"), ["a"], model=own)
     assert "vocabulary_mismatch" not in said(kind("bpe"), ["a"], model=padded), "rounded up for speed"
     assert "another model's tokenizer" in said(kind("bpe"), ["a"], model=foreign)["vocabulary_mismatch"].message
+
+
+def test_what_the_tokenizer_allows_counts_beside_what_the_model_can_read(wordpiece: Any) -> None:
+    short = deepcopy(wordpiece)
+    short.model_max_length = 4
+    assert "the 4 tokens" in said(short, ["a a a a a"], model=ModelFacts("large", 40_000, 512))["too_long"].message
+
+
+def test_a_pad_token_outside_the_vocabulary_can_be_borrowed_by_nobody(bpe: Any) -> None:
+    with (
+        pytest.raises(DemoError, match="'nope' is not in this tokenizer's vocabulary"),
+        borrowed_pad_token(bpe, "nope"),
+    ):
+        pass
+    assert bpe.pad_token is None
+
+
+@pytest.mark.parametrize("name", ["wordpiece", "unigram", "byt5"])
+def test_an_unknown_token_that_was_typed_is_not_counted_as_unknown(name: str) -> None:
+    tokenizer = kind(name)
+    texts = [f"a {tokenizer.unk_token} b", f"{tokenizer.unk_token} c"]
+    columns = encode(tokenizer, texts[:1], texts[1:], Options(), 100).columns
+    assert columns["input_ids"][0].count(tokenizer.unk_token_id) == 2
+    assert unknown_slots(tokenizer, columns, 0, texts) == []
+    if name != "byt5":  # it knows every byte
+        columns = encode(tokenizer, ["a \U0001f642 b"], None, Options(), 100).columns
+        (slot,) = unknown_slots(tokenizer, columns, 0, ["a \U0001f642 b"])
+        assert columns["input_ids"][0][slot] == tokenizer.unk_token_id

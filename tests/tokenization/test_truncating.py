@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
+from hfdemo.tokenization.encoding import Options
 from hfdemo.tokenization.truncating import Truncated, Window, truncations, windows
 from tests.tokenization.kinds import KINDS, bpe, kind
 
@@ -211,3 +212,17 @@ def test_windows_that_can_not_be_get_a_sentence(
 def test_longest_first_slides_over_the_only_text_that_it_cuts() -> None:
     found = windows(kind("wordpiece"), "a b c d e", "q", 7, 0, "longest_first")
     assert [marked(each) for each in found] == ["[CLS] a b c [SEP] q [SEP]", "[CLS] d e [SEP] q [SEP]"]
+
+
+@pytest.mark.parametrize("options", [Options(add_special_tokens=False), Options(split_special_tokens=True)])
+def test_cutting_obeys_the_options_about_special_tokens(options: Options) -> None:
+    tokenizer, text = kind("wordpiece"), "one two [SEP] four five six seven eight"
+    given = {"add_special_tokens": options.add_special_tokens, "split_special_tokens": options.split_special_tokens}
+    library = tokenizer([text], truncation=True, max_length=6, stride=1, return_overflowing_tokens=True, **given)[
+        "input_ids"
+    ]
+    found = truncations(tokenizer, text, None, 6, options)[0]
+    kept = [cell.id for cell, stays in zip(found.cells, found.kept, strict=True) if stays]
+    assert kept == library[0]
+    rows = windows(tokenizer, text, None, 6, 1, "longest_first", options)
+    assert [[cell.id for cell in row.cells] for row in rows] == library

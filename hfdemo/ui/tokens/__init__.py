@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge, uploaded_path
+from hfdemo.api import LIGHT, TRAINING, Endpoints, at_the_edge, uploaded_path
 from hfdemo.errors import DemoError
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices, tokenizer_choices
@@ -114,5 +114,5 @@ def _trainer(endpoints: Endpoints, tokenizer: gr.Dropdown) -> None:
         [file, algorithm, vocabulary],
         [tokenizer, trained],
         api_visibility="private",
-        **HEAVY,
+        **TRAINING,
     )

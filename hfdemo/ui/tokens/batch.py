@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from threading import Event
 from typing import Any
@@ -14,15 +14,21 @@ from hfdemo.api import HEAVY, LIGHT, Endpoints
 from hfdemo.errors import DemoError
 from hfdemo.inference import need_of
 from hfdemo.models.configs import infer_task
-from hfdemo.models.facts import ModelFacts, model_facts
+from hfdemo.models.facts import ModelFacts, longest_row, model_facts
 from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.reference import ModelRef
-from hfdemo.settings import Settings
 from hfdemo.snippets import padding_script, tokenization_script
 from hfdemo.tokenization.collating import collations, tensor_error
 from hfdemo.tokenization.encoding import Encoding, Options, borrowed_pad_token, encode
-from hfdemo.tokenization.measuring import MaskProof, Timing, prove_mask, time_plans
+from hfdemo.tokenization.measuring import (
+    MOST_FLOPS,
+    MOST_FLOPS_PUBLIC,
+    MaskProof,
+    Timing,
+    prove_mask,
+    time_plans,
+)
 from hfdemo.tokenization.padding import STRATEGIES, Plan, plan
 from hfdemo.ui import batches, html
 from hfdemo.ui.running import Running, in_place
@@ -105,12 +111,19 @@ class Form:
 
 @dataclass(frozen=True)
 class Lab:
-    """The unpadded rows of a form, the plans over them, and who reads them."""
+    """The unpadded rows of a form, the plans over them, and who reads them.
+
+    The rows are cut to `limit` (None: to nothing). `pad_id` is what they are padded with, None where there is nothing;
+    `borrowed` is that token where the tokenizer has none of its own.
+    """
 
     rows: Encoding
     plans: tuple[Plan, ...]
     reader: ModelFacts | None
     side: str
+    limit: int | None
+    borrowed: str | None
+    pad_id: int | None
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -118,57 +131,67 @@ class Lab:
 
 
 def lab_of(endpoints: Endpoints, form: Form) -> Lab:
-    """Encode a form's rows without padding, cut to max_length or else to what the model reads, and plan them.
+    """Encode a form's rows without padding, cut to max_length or else to what can be read, and plan them.
 
     Raises:
-        DemoError: see `Form.rows`, `encode` and `model_facts`.
+        DemoError: see `Form.rows`, `encode`, `borrowed_pad_token` and `model_facts`.
     """
     texts, pairs = form.rows()
     reader = model_facts(reader_of(form.tokenizer, form.model), endpoints.settings)
-    limit = form.max_length or (reader.positions if reader else None)
     with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+        limit = form.max_length or longest_row(reader, tokenizer)
         options = Options(truncation=limit is not None, max_length=limit)
         rows = encode(tokenizer, texts, pairs, options, endpoints.settings.max_tokenized)
         side = form.side or tokenizer.padding_side
+        borrowed = _borrowed(tokenizer, form)
+        with borrowed_pad_token(tokenizer, borrowed):
+            pad_id = tokenizer.pad_token_id
     known = [each for each in STRATEGIES if limit is not None or each != "max_length"]
     plans = tuple(plan(rows.lengths, form.batch_size, each, limit) for each in known)
-    return Lab(rows, plans, reader, side)
+    return Lab(rows, plans, reader, side, limit, borrowed, pad_id)
 
 
-def draw(endpoints: Endpoints, look: str, form: Form) -> tuple[str, str]:
-    """The table of costs and the drawing of one of LOOKS."""
-    settings = endpoints.settings
+def _borrowed(tokenizer: Any, form: Form) -> str | None:
+    return (form.pad_token or None) if tokenizer.pad_token is None else None
+
+
+def draw(endpoints: Endpoints, look: str, form: Form) -> tuple[str, str, str]:
+    """The table of costs, the drawing of one of LOOKS, and the code that gives what is drawn."""
     if look == TENSORS:
-        texts, pairs = form.rows()
-        with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
-            return "", batches.token_rows(encode(tokenizer, texts, pairs, form.options(), settings.max_tokenized))
+        return "", *_tensors(endpoints, form)
     found = lab_of(endpoints, form)
-    with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
-        bare = tokenizer.pad_token is None and not form.pad_token
-        with borrowed_pad_token(tokenizer, form.pad_token or None):
-            if look == COLLATE:
-                architecture = found.reader.architecture if found.reader else None
-                first = found.rows.first(form.batch_size)
-                part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
-                return "", part + lab.collated(collations(tokenizer, first, architecture))
-            error = tensor_error(tokenizer, found.rows)
+    texts, pairs = form.rows()
+    code = padding_script(
+        form.tokenizer, texts, pairs, form.batch_size, found.limit, found.borrowed, endpoints.settings
+    )
+    with (
+        endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer,
+        borrowed_pad_token(tokenizer, found.borrowed),
+    ):
+        if look == COLLATE:
+            architecture = found.reader.architecture if found.reader else None
+            first = found.rows.first(form.batch_size)
+            part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
+            return "", part + lab.collated(collations(tokenizer, first, architecture)), code
+        error = tensor_error(tokenizer, found.rows)
     costs = [each.cost(found.size) for each in found.plans]
     # That unpadded rows are ragged is what the first drawing shows.
     said = [warning for warning in found.rows.warnings if warning.code != "ragged"]
-    warnings = html.notes([NO_PAD_TOKEN] if bare else [])
+    warnings = html.notes([NO_PAD_TOKEN] if found.pad_id is None else [])
     warnings += html.notes(f"{warning.message} {warning.fix}" for warning in said)
     drawn = lab.strategies(found.plans, found.rows.rows(), found.side, error)
-    return warnings + lab.costs(costs), drawn
+    return warnings + lab.costs(costs), drawn, code
 
 
-def script(form: Form, look: str, settings: Settings) -> str:
-    """The code of a look: the tokenizer's call, or the shapes that each strategy gives."""
+def _tensors(endpoints: Endpoints, form: Form) -> tuple[str, str]:
+    """The drawing of one call of the tokenizer, and that call."""
     texts, pairs = form.rows()
-    if look != TENSORS:
-        length, pad_token = form.max_length or None, form.pad_token or None
-        return padding_script(form.tokenizer, texts, pairs, form.batch_size, length, pad_token, settings)
-    given = {name: value for name, value in asdict(form.options()).items() if value != asdict(Options())[name]}
-    return tokenization_script(form.tokenizer, texts, pairs, given, settings)
+    options, settings = form.options(), endpoints.settings
+    with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+        drawn = batches.token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
+        used = asdict(replace(options, pad_token=_borrowed(tokenizer, form)))
+    given = {name: value for name, value in used.items() if value != asdict(Options())[name]}
+    return drawn, tokenization_script(form.tokenizer, texts, pairs, given, settings)
 
 
 def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
@@ -213,7 +236,8 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
                 multiple,
                 pad_token,
             ]
-            copy_fold(records(endpoints), inputs)
+            timings = gr.State(())
+            copy_fold(records(endpoints), [timings, *inputs])
             with gr.Accordion("Code", open=False):
                 code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
     names = (
@@ -226,8 +250,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         running.stop(request.session_hash)  # what is being measured is not what stands there any more
         form = form_of(*values)
         try:
-            costs, drawn = draw(endpoints, look, form)
-            written = script(form, look, endpoints.settings)
+            costs, drawn, written = draw(endpoints, look, form)
         except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
             costs, drawn, written = html.notes([str(error)]), "", ""
         return (
@@ -235,6 +258,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
             drawn,
             written,
             html.about(PREDICTED),
+            (),
             gr.Column(visible=look == STRATEGIES_LOOK),
             gr.Group(visible=look == TENSORS),
             link_line("batch", dict(zip(names, values, strict=True)) | {"batch_look": look}),
@@ -245,11 +269,11 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         [*(widget.change for widget in (look, *inputs)), demo.load],
         show,
         [look, *inputs],
-        [table, view, code, measured, measuring, tensor_options, address],
+        [table, view, code, measured, timings, measuring, tensor_options, address],
         trigger_mode="always_last",
         **wires,
     )
-    measure.click(in_place(timed(endpoints, running), 2), inputs, [measured, table], **wires)
+    measure.click(in_place(timed(endpoints, running), 3), inputs, [measured, table, timings], **wires)
     prove.click(in_place(proved(endpoints, running), 1), inputs, measured, **wires)
     stop.click(running.halt, api_visibility="private", **LIGHT)
 
@@ -270,11 +294,11 @@ def form_of(*values: Any) -> Form:
 
 
 def records(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
-    """A handler that gives the cost table as rows."""
+    """A handler that gives the cost table as rows, with the seconds where they were measured."""
 
-    def write(*values: Any) -> list[dict[str, Any]]:
+    def write(timings: Sequence[Timing], *values: Any) -> list[dict[str, Any]]:
         found = lab_of(endpoints, form_of(*values))
-        return lab.records([each.cost(found.size) for each in found.plans])
+        return lab.records([each.cost(found.size) for each in found.plans], timings)
 
     return write
 
@@ -285,27 +309,28 @@ def loaded_for(endpoints: Endpoints, ref: ModelRef, tell: Progress) -> LoadedMod
     return endpoints.models.get(ref, need_of(task), tell)
 
 
-def timed(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[tuple[Any, Any]]]:
+def timed(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
     """A handler that runs every plan through the model, and puts what it measures beside what was predicted."""
 
-    def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
+    def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
         form = form_of(*values)
         found, ref = lab_of(endpoints, form), model_of(form.tokenizer, form.model)
+        most = MOST_FLOPS_PUBLIC if endpoints.settings.public else MOST_FLOPS
 
         def work(tell: Progress, stop: Event) -> tuple[LoadedModel, Sequence[Timing]]:
             loaded = loaded_for(endpoints, ref, tell)
             rows = found.rows.columns["input_ids"]
             with endpoints.models.turns.alone():
-                return loaded, time_plans(loaded, rows, found.plans, stop, tell)
+                return loaded, time_plans(loaded, rows, found.plans, stop, tell, pad_id=found.pad_id, most_flops=most)
 
         for said, result in followed(running, request.session_hash, work):
             if result is None:
-                yield said, gr.skip()
+                yield said, gr.skip(), gr.skip()
                 continue
             loaded, timings = result
             costs = lab.costs([each.cost(found.size) for each in found.plans], timings)
             runs = f"{timings[0].runs} runs after {timings[0].warmups} to warm up"
-            yield html.facts([("model", str(ref)), ("device", str(loaded.device)), ("each", runs)]), costs
+            yield html.facts([("model", str(ref)), ("device", str(loaded.device)), ("each", runs)]), costs, timings
 
     return measure
 
@@ -322,7 +347,7 @@ def proved(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[Any
         def work(tell: Progress, stop: Event) -> MaskProof:
             loaded = loaded_for(endpoints, ref, tell)
             with endpoints.models.turns.alone():
-                return prove_mask(loaded, min(rows, key=len), width, found.side)
+                return prove_mask(loaded, min(rows, key=len), width, found.side, found.pad_id)
 
         for said, result in followed(running, request.session_hash, work):
             yield said if result is None else lab.proof(result)

@@ -10,13 +10,14 @@ from hfdemo.api import Endpoints
 from hfdemo.errors import DemoError
 from hfdemo.models.reference import ModelRef
 from hfdemo.snippets import tokenization_script
-from hfdemo.tokenization.chatting import generation_prompt, render
+from hfdemo.tokenization.chatting import render
 from hfdemo.tokenization.comparing import disagreements, split
 from hfdemo.tokenization.core import MOST_CHARACTERS
 from hfdemo.tokenization.decoding import round_trip
 from hfdemo.tokenization.encoding import Options, encode
 from hfdemo.tokenization.merging import steps_of
 from hfdemo.tokenization.stages import stages_of
+from hfdemo.tokenization.traps import unknown_slots
 from hfdemo.tokenization.truncating import truncations, windows
 from hfdemo.ui import html
 from hfdemo.ui.tokens import looks
@@ -31,6 +32,10 @@ MOST_COMPARED = 8
 def options_of(special: bool, splitting: bool) -> Options:
     # Off means the tokenizer's own way, which may be to split them.
     return Options(add_special_tokens=special, split_special_tokens=splitting or None)
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    return options_of(given["special"], given["splitting"])
 
 
 def closer_look(endpoints: Endpoints, look: str, given: Mapping[str, Any]) -> tuple[str, str]:
@@ -59,7 +64,7 @@ def closer_look(endpoints: Endpoints, look: str, given: Mapping[str, Any]) -> tu
 
 
 def _stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    return looks.stages(stages_of(tokenizer, text, pair), [text, pair] if pair else [text])
+    return looks.stages(stages_of(tokenizer, text, pair, _options(given)), [text, pair] if pair else [text])
 
 
 def _one_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
@@ -68,18 +73,18 @@ def _one_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, A
 
 def _truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
     most = int(given["max_length"] or 0)
-    return looks.truncations(truncations(tokenizer, text, pair, most), most)
+    return looks.truncations(truncations(tokenizer, text, pair, most, _options(given)), most)
 
 
 def _windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    most, stride = int(given["max_length"] or 0), int(given["stride"] or 0)
+    most, stride, options = int(given["max_length"] or 0), int(given["stride"] or 0), _options(given)
     try:
-        return looks.windows(windows(tokenizer, text, pair, most, stride, given["strategy"]), stride)
+        return looks.windows(windows(tokenizer, text, pair, most, stride, given["strategy"], options), stride)
     except DemoError as error:
         if pair is None or given["strategy"] != "longest_first":
             raise
         # With a pair that is what the view opens on; the usual way is to slide over the second text.
-        shown = looks.windows(windows(tokenizer, text, pair, most, stride, "only_second"), stride)
+        shown = looks.windows(windows(tokenizer, text, pair, most, stride, "only_second", options), stride)
         return html.notes([f"{error} Shown is only_second."]) + shown
 
 
@@ -90,16 +95,16 @@ def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any],
         raise DemoError(
             f"messages is not JSON: {error}. Write a list such as [{json.dumps(EXAMPLE_MESSAGE)}]."
         ) from error
-    # A template is a program: on a shared server only the tokenizer's own runs.
+    # Its field is hidden on a shared server, but whoever calls can fill it in all the same.
     template = None if endpoints.settings.public else given["template"] or None
-    appended = generation_prompt(tokenizer, messages, template) if given["prompt"] else ""
-    return looks.chat(render(tokenizer, messages, given["prompt"], template), appended)
+    return looks.chat(render(tokenizer, messages, given["prompt"], template))
 
 
 def _decode(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
-    encoding = encode(tokenizer, [text], None, options_of(given["special"], given["splitting"]), LOOKED_AT)
+    columns = encode(tokenizer, [text], None, _options(given), LOOKED_AT).columns
     only = html.about("Only the first text is decoded here.") if pair else ""
-    return only + looks.decoded(round_trip(tokenizer, encoding.columns["input_ids"][0], text), text)
+    unknown = unknown_slots(tokenizer, columns, 0, [text])
+    return only + looks.decoded(round_trip(tokenizer, columns["input_ids"][0], text, unknown), text)
 
 
 _LOOKS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], Endpoints], str]] = {

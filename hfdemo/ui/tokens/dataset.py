@@ -21,7 +21,7 @@ from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.mapping import try_map
 from hfdemo.tokenization.padding import TRAINABLE
-from hfdemo.tokenization.report import Report, padding_report, token_lengths
+from hfdemo.tokenization.report import Report, report_on
 from hfdemo.ui import html
 from hfdemo.ui.running import Running, in_place
 from hfdemo.ui.tokens import lab, lengths
@@ -155,28 +155,31 @@ def build(
         reference, read_by, batch_size, max_length = values[6:]
         reader = model_facts(reader_of(reference, read_by), endpoints.settings)
 
-        def work(tell: Progress, stop: Event) -> tuple[Report, float, int]:
+        def work(tell: Progress, stop: Event) -> tuple[Report, float]:
             data = data_of(*values[:6], progress=tell)
             # A copy of its own: nobody who types has to wait until a whole data set is counted.
             own = load_tokenizer(ModelRef.parse(reference), endpoints.settings)
             started = time.perf_counter()
-            found = token_lengths(
-                own, data.texts, data.pairs, stop, lambda done, whole: tell("Rows counted", done, whole)
+            found = report_on(
+                own,
+                data.texts,
+                data.pairs,
+                reader,
+                int(batch_size or 0),
+                int(max_length or 0) or None,
+                public=endpoints.settings.public,
+                stop=stop,
+                tell=lambda done, whole: tell("Rows counted", done, whole),
             )
-            seconds = time.perf_counter() - started
-            limit, width = (reader.positions, reader.size) if reader else (None, None)
-            return (
-                padding_report(found, int(batch_size or 0), int(max_length) or None, limit, width),
-                seconds,
-                sum(found),
-            )
+            return found, time.perf_counter() - started
 
         nothing = (gr.skip(),) * 6
         for now, result in followed(running, request.session_hash, work):
             if result is None:
                 yield (now, *nothing)
                 continue
-            found, seconds, tokens = result
+            found, seconds = result
+            tokens = sum(length * rows for length, rows in found.lengths)
             facts = html.facts(
                 [
                     ("data", path.name if (path := uploaded_path(values[0])) else values[1]),

@@ -36,16 +36,31 @@ def marked(text: str, *, visible: bool) -> str:
         return escape(text)
     drawn, cursor = [], 0
     for index, char in enumerate(text):
-        if char in _NAMES or unicodedata.category(char) in _INKLESS:
+        if _is_inkless(char):
             drawn += [escape(text[cursor:index]), _sign(char)]
             cursor = index + 1
     return "".join([*drawn, escape(text[cursor:])])
 
 
+def named(text: str) -> str:
+    """`text` as plain text, for where no HTML can be: white space as signs, what else has no ink as [its name]."""
+    return "".join(
+        char if not _is_inkless(char) else _SIGNS[char][0] if char in _SIGNS else f"[{_name(char)}]" for char in text
+    )
+
+
+def _is_inkless(char: str) -> bool:
+    return char in _NAMES or unicodedata.category(char) in _INKLESS
+
+
+def _name(char: str) -> str:
+    return _NAMES.get(char, f"U+{ord(char):04X}")
+
+
 def _sign(char: str) -> str:
     if char in _SIGNS:
         return f"<i class='hf-space'>{_SIGNS[char]}</i>"
-    name = _NAMES.get(char, f"U+{ord(char):04X}")
+    name = _name(char)
     return f"<bdi class='hf-control'>{name}</bdi>{char if char in _STAY else ''}"
 
 

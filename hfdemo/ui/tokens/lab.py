@@ -14,8 +14,8 @@ from hfdemo.ui.html import about, code, escape, notes, titled
 SHOWN_BATCHES = 12
 SHOWN_ROWS = 8
 SHOWN_SLOTS = 64
-# Cosines that are 1.000 when they are written with three digits.
-SAME = 0.9995
+# Cosines that are 1.000 when they are written with three digits, and what rounding may change of an output.
+SAME, SAME_OUTPUT = 0.9995, 1e-3
 # More slots than this side by side are too narrow for a line between each two.
 RULED_SLOTS = 150
 
@@ -169,24 +169,7 @@ def _grid(tensor: Tensor) -> str:
 
 def proof(found: MaskProof) -> str:
     """What a model makes of padding when it is told about it, and when it is not."""
-    cosines = dict(zip(found.ways, found.cosine, strict=True))
-    told, untold = cosines["with attention_mask"], cosines["without attention_mask"]
-    verdict = f"{found.length} tokens, padded to {found.width} slots. "
-    if told > SAME:
-        verdict += f"With the mask the first token's vector is what it is without padding (cosine {told:.3f}). "
-    elif found.cosine[0] > SAME:
-        verdict += (
-            f"Padded on the left the mask is not enough (cosine {told:.3f}): this model counts positions from the "
-            "first slot on. Give it position_ids counted from the mask, as generate does, or pad on the right. "
-        )
-    else:
-        verdict += f"Even with the mask the first token's vector changes (cosine {told:.3f}). "
-    verdict += (
-        f"Without the mask, attention goes to padding as if it were text: cosine {untold:.3f}, and the output moves by "
-        f"{found.logits_drift[-1]:.3g}."
-        if untold <= SAME
-        else "This model looks back only, so padding behind the text changes nothing even without the mask."
-    )
+    verdict = f"{found.length} tokens, padded to {found.width} slots. {_with_mask(found)} {_without_mask(found)}"
     rows = "".join(
         f"<tr><td>{escape(way)}</td><td class='hf-number'>{drift:.2e}</td><td class='hf-number'>{cosine:.3f}</td>"
         f"<td>{_likeness(cosine)}</td></tr>"
@@ -196,6 +179,45 @@ def proof(found: MaskProof) -> str:
         f"<p>{escape(verdict)}</p><div class='hf-scroll' tabindex='0'><table class='hf-table hf-proof'>"
         f"<tr><th>against the row alone</th><th class='hf-number'>largest change of {escape(found.output)}</th>"
         f"<th class='hf-number'>cosine of the first token</th><th></th></tr>{rows}</table></div>"
+    )
+
+
+def _measured(found: MaskProof, way: str) -> tuple[float, float]:
+    """(cosine, drift) of one of the ways."""
+    place = found.ways.index(way)
+    return found.cosine[place], found.logits_drift[place]
+
+
+def _with_mask(found: MaskProof) -> str:
+    cosine, drift = _measured(found, "with attention_mask")
+    if cosine > SAME and drift < SAME_OUTPUT:
+        return f"With the mask the first token's vector is what it is without padding (cosine {cosine:.3f})."
+    if cosine > SAME:
+        return (
+            f"With the mask the first token's vector is what it is without padding (cosine {cosine:.3f}), yet the "
+            f"output moves by {drift:.3g}: what answers reads another slot. A classifier that looks at the last token "
+            "needs pad_token_id in its config to find it."
+        )
+    if found.cosine[0] > SAME:
+        return (
+            f"Padded on the left the mask is not enough (cosine {cosine:.3f}): this model counts positions from the "
+            "first slot on. Give it position_ids counted from the mask, as generate does, or pad on the right."
+        )
+    return f"Even with the mask the first token's vector changes (cosine {cosine:.3f})."
+
+
+def _without_mask(found: MaskProof) -> str:
+    cosine, drift = _measured(found, "without attention_mask")
+    if cosine <= SAME:
+        return (
+            f"Without the mask, attention goes to padding as if it were text: cosine {cosine:.3f}, and the output "
+            f"moves by {drift:.3g}."
+        )
+    back = "This model looks back only, so padding behind the text" if found.looks_back else "Here padding"
+    if drift < SAME_OUTPUT:
+        return f"{back} changes nothing even without the mask."
+    return (
+        f"{back} leaves the first token's vector as it is even without the mask, but the output moves by {drift:.3g}."
     )
 
 

@@ -11,6 +11,8 @@ from hfdemo.ui.html import about, escape
 from hfdemo.ui.tokens.invisible import joins, marked
 
 SHOWN_TOKENS = 600
+# A letter with thousands of marks on it is one group for ever; a page has to end somewhere.
+LARGEST_GROUP = 64
 SHOWN_CHARACTERS = 240
 SHOWN_BYTES = 16
 HUES = 4
@@ -144,9 +146,9 @@ def linked(encoding: Encoding, row: int, texts: Sequence[str], page: int, white_
 
 
 def _page_start(encoding: Encoding, row: int, texts: Sequence[str], slot: int) -> int:
-    """The first slot from `slot` on that begins a group: a page never cuts one in two."""
-    length = len(encoding.columns["input_ids"][row])
-    while 0 < slot < length and _goes_on(encoding, row, texts, slot):
+    """The first slot from `slot` on that begins a group: a page cuts none in two, but for one that seems endless."""
+    length, furthest = len(encoding.columns["input_ids"][row]), slot + LARGEST_GROUP
+    while 0 < slot < min(length, furthest) and _goes_on(encoding, row, texts, slot):
         slot += 1
     return min(slot, length)
 
@@ -171,13 +173,15 @@ def _groups(encoding: Encoding, row: int, texts: Sequence[str], first: int, last
     cells = Encoding(part, ()).rows()[0]
     start, count = 0, 0
     for stop in range(1, len(cells) + 1):
-        if stop < len(cells) and _goes_on(encoding, row, texts, first + stop):
+        goes_on = stop < len(cells) and _goes_on(encoding, row, texts, first + stop)
+        if goes_on and stop - start < LARGEST_GROUP:
             continue
         sequence = cells[start].sequence
         begin, end = 0, 0
         if spans and sequence is not None:
             begin, end = min(at for at, _ in spans[0][start:stop]), max(at for _, at in spans[0][start:stop])
-            while begin < end < len(texts[sequence]) and joins(texts[sequence], end):
+            furthest = end + LARGEST_GROUP
+            while not goes_on and begin < end < min(len(texts[sequence]), furthest) and joins(texts[sequence], end):
                 end += 1
         yield Group(first + start, count % HUES, tuple(cells[start:stop]), sequence, begin, end)
         start, count = stop, count + 1

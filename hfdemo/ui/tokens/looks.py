@@ -12,7 +12,8 @@ from hfdemo.tokenization.merging import Steps
 from hfdemo.tokenization.stages import Piece, Stage
 from hfdemo.tokenization.truncating import Truncated, Window
 from hfdemo.ui.differences import difference
-from hfdemo.ui.html import about, code, escape, facts, notes, table, titled, visible
+from hfdemo.ui.html import about, code, escape, facts, notes, table, titled
+from hfdemo.ui.tokens.invisible import marked, named
 
 SHOWN_PIECES = 400
 SHOWN_WINDOWS = 24
@@ -69,9 +70,14 @@ def _piece(piece: Piece, texts: Sequence[str], first: bool = False) -> str:
         raw = texts[piece.sequence][piece.start : piece.end]
         if raw != piece.text and piece.id is None:
             kinds.append("hf-changed")
-            came = f" title='from {escape(visible(raw))}'"
+            came = f" title='from {escape(named(raw))}'"
     number = "" if piece.id is None else f"<small>{piece.id}</small>"
-    return f"<span class='{' '.join(kinds)}'{linked}{came}><bdi>{escape(visible(piece.text))}</bdi>{number}</span>"
+    return f"<span class='{' '.join(kinds)}'{linked}{came}><bdi>{_shown(piece.text)}</bdi>{number}</span>"
+
+
+def _shown(text: str) -> str:
+    """A piece as HTML, with everything in it that has no ink made visible; an empty one is named."""
+    return marked(text, visible=True) or "(empty)"
 
 
 def _rest(left: int, what: str) -> str:
@@ -84,13 +90,13 @@ def steps(found: Steps) -> str:
         f"<li><span class='hf-pieces'>{_step(step.pieces, step.changed)}</span><span>{escape(step.why)}</span></li>"
         for step in found.steps
     )
-    head = f"{found.algorithm}: {visible(found.word)}"
+    head = f"{found.algorithm}: {named(found.word)}"
     return titled(head, about(found.about) + f"<ol class='hf-steps'>{lines}</ol>")
 
 
 def _step(pieces: Sequence[str], changed: Sequence[int]) -> str:
     return "".join(
-        f"<span class='hf-piece{' hf-new' if index in changed else ''}'><bdi>{escape(visible(piece))}</bdi></span>"
+        f"<span class='hf-piece{' hf-new' if index in changed else ''}'><bdi>{_shown(piece)}</bdi></span>"
         for index, piece in enumerate(pieces)
     )
 
@@ -134,7 +140,7 @@ def _cells(cells: Sequence[Cell], marked: Sequence[bool], mark: str) -> str:
         if is_marked:
             kinds.append("hf-cut" if mark == "del" else "hf-shared")
         tag = mark if is_marked else "span"
-        drawn.append(f"<{tag} class='{' '.join(kinds)}'><bdi>{escape(visible(cell.token))}</bdi></{tag}>")
+        drawn.append(f"<{tag} class='{' '.join(kinds)}'><bdi>{_shown(cell.token)}</bdi></{tag}>")
         before = cell
     return f"<div class='hf-pieces'>{''.join(drawn)}{_rest(len(cells) - SHOWN_PIECES, 'tokens')}</div>"
 
@@ -148,8 +154,8 @@ def _kinds(cell: Cell, before: Cell | None) -> Iterable[str]:
         yield "hf-continued"
 
 
-def chat(found: Rendered, prompt: str) -> str:
-    """The rendered string, in which `prompt` at the end is what add_generation_prompt added, and its tokens."""
+def chat(found: Rendered) -> str:
+    """The rendered string, what add_generation_prompt added to it marked, and its tokens."""
     borrowed = (
         [
             f"This tokenizer has no chat template of its own. The plain {found.borrowed} form is shown instead; its "
@@ -158,8 +164,8 @@ def chat(found: Rendered, prompt: str) -> str:
         if found.borrowed
         else []
     )
-    body = found.text.removesuffix(prompt) if prompt else found.text
-    added = f"<ins class='hf-shared' title='add_generation_prompt'>{escape(prompt)}</ins>" if prompt else ""
+    body = found.text.removesuffix(found.prompt)
+    added = f"<ins class='hf-shared' title='add_generation_prompt'>{escape(found.prompt)}</ins>" if found.prompt else ""
     row = found.encoding.rows()[0]
     return (
         notes(borrowed)

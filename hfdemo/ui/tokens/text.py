@@ -15,6 +15,7 @@ from hfdemo.models.facts import model_facts
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import tokenizer_choices
 from hfdemo.tokenization.encoding import Encoding, encode
+from hfdemo.tokenization.traps import unknown_slots
 from hfdemo.ui import html
 from hfdemo.ui.tokens.closer import EXAMPLE_MESSAGE, closer_look, options_of
 from hfdemo.ui.tokens.copying import copy_fold
@@ -205,7 +206,7 @@ def draw(
     options, most = options_of(special, splitting), endpoints.settings.max_tokenized
     with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
         encoding = encode(loaded, [text], [pair] if pair else None, options, most, model=reader)
-        unknown = loaded.unk_token_id
+        unknown = len(unknown_slots(loaded, encoding.columns, 0, texts))
     count = pages(encoding, 0)
     shown = min(max(1, int(page or 1)), count)
     warnings = html.notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
@@ -214,10 +215,9 @@ def draw(
     return warnings + _facts(encoding, texts, unknown, said), drawn, shown, count
 
 
-def _facts(encoding: Encoding, texts: Sequence[str], unknown: int | None, page: str) -> str:
+def _facts(encoding: Encoding, texts: Sequence[str], unknown: int, page: str) -> str:
     ids, special = encoding.columns["input_ids"][0], sum(encoding.columns["special_tokens_mask"][0])
     characters, content = sum(map(len, texts)), len(ids) - special
-    missing = 0 if unknown is None else ids.count(unknown)
     return html.facts(
         [
             ("tokens", f"{len(ids):,}"),
@@ -225,7 +225,7 @@ def _facts(encoding: Encoding, texts: Sequence[str], unknown: int | None, page: 
             ("characters", f"{characters:,}"),
             ("characters per token", f"{characters / content:.2f}" if content else "–"),
             ("UTF-8 bytes", f"{sum(len(text.encode()) for text in texts):,}"),
-            ("unknown", f"{missing:,}"),
+            ("unknown", f"{unknown:,}"),
             *([("", page)] if page else []),
         ]
     )

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from hfdemo.ui.tokens.invisible import joins, marked
+from hfdemo.ui.tokens.invisible import joins, marked, named
 from tests.ui.tokens.corpus import HARD, read
 
 
@@ -40,3 +40,7 @@ def test_letters_spaces_and_the_ends_of_a_text_join_nothing() -> None:
     assert not any(joins("ab 한국", index) for index in range(-1, 7))
     assert not joins("a \u0301", 2), "a mark after a space stands by itself"
     assert not any(joins(text, 0) or joins(text, len(text)) for text in HARD)
+
+
+def test_where_no_html_can_be_the_names_stand_in_brackets() -> None:
+    assert named("a b\tc\nd\u200be\x07<") == "a␣b⇥c⏎d[ZWSP]e[BEL]<"

@@ -1,12 +1,15 @@
 """The lab draws exactly the slots of a plan, tells kinds apart without colour, and shows what was measured."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from hfdemo.models.memory import ModelCache
+from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.collating import Collated, Tensor
 from hfdemo.tokenization.encoding import Cell
-from hfdemo.tokenization.measuring import MaskProof, Timing
+from hfdemo.tokenization.measuring import MaskProof, Timing, prove_mask
 from hfdemo.tokenization.padding import STRATEGIES, plan
 from hfdemo.ui.tokens import lab
 from hfdemo.ui.tokens.styles import TOKENS_CSS
@@ -111,7 +114,7 @@ def test_the_proof_says_what_the_mask_changes() -> None:
     assert "moves by 0.81" in made
     odd = text_of(lab.proof(MaskProof("logits", 5, 64, ways, (0.3, 0.81), (0.95, 0.743))))
     assert "Even with the mask" in odd
-    causal = text_of(lab.proof(MaskProof("logits", 5, 64, ways, (0.0, 0.0), (1.0, 1.0))))
+    causal = text_of(lab.proof(MaskProof("logits", 5, 64, ways, (0.0, 0.0), (1.0, 1.0), looks_back=True)))
     assert "looks back only" in causal
 
 
@@ -126,3 +129,28 @@ def test_the_table_can_be_copied_with_its_seconds() -> None:
     cost = plan(LENGTHS, 2, "grouped").cost()
     assert lab.records([cost])[0]["slots"] == cost.slots
     assert lab.records([cost], [Timing("grouped", 0.5, 0.4, 0.6, 3, 1)])[0]["seconds"] == 0.5
+
+
+def test_the_proof_says_that_the_output_moves_even_where_the_first_token_stays(models: ModelCache) -> None:
+    """A classifier that takes the last token, and is not told what padding is, reads padding."""
+    import torch
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    torch.manual_seed(0)
+    config = GPT2Config(n_embd=16, n_layer=2, n_head=2, vocab_size=31_000, bos_token_id=None, eos_token_id=None)
+    model = GPT2ForSequenceClassification(config).eval()
+    minilm = models.get(ModelRef.parse("embedded:minilm"), "AutoModel")
+    found = prove_mask(replace(minilm, model=model.to(minilm.model.device)), [101, 2000, 2001, 102], 16, "right")
+    assert found.cosine[1] > lab.SAME
+    assert found.logits_drift[1] > lab.SAME_OUTPUT
+    said = text_of(lab.proof(found))
+    assert "changes nothing" not in said
+    assert said.count(f"output moves by {found.logits_drift[1]:.3g}") == 2
+    assert "looks back only" in said
+
+
+def test_that_a_model_looks_back_only_is_never_concluded_from_what_was_measured() -> None:
+    ways = ("with attention_mask", "without attention_mask")
+    made = text_of(lab.proof(MaskProof("logits", 5, 6, ways, (0.0, 0.0), (1.0, 1.0))))
+    assert "looks back only" not in made
+    assert "changes nothing even without the mask" in made

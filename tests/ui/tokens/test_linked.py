@@ -220,3 +220,16 @@ def test_the_reader_of_this_test_sees_what_it_should() -> None:
     assert "onerror" in read(ATTACKS[0] + "").attributes
     with pytest.raises(AssertionError, match="closes"):
         Reader().feed("<p></div>")
+
+
+@pytest.mark.parametrize("reference", ["tokenizer:bpe", "tokenizer:bytes", "embedded:minilm"])
+def test_a_letter_with_thousands_of_marks_fills_no_page_beyond_bounds(models: ModelCache, reference: str) -> None:
+    text = "a" + "\u0301" * 20_000
+    encoding = encoded(models, reference, text)
+    slots = len(encoding.columns["input_ids"][0])
+    drawn: list[str] = []
+    for page in range(1, pages(encoding, 0) + 1):
+        made = linked(encoding, 0, [text], page, white_space=True)
+        assert len(made) < 1_000_000
+        drawn += [fact["position"] for fact in facts(made)]
+    assert drawn == [str(slot) for slot in range(slots)], "each token on one page"

@@ -76,10 +76,10 @@ def test_the_generation_prompt_is_told_apart_from_the_messages() -> None:
         "tokens": [["hi"]],
     }
     encoding = Encoding({**columns, "word_ids": [], "sequence_ids": []}, ())
-    made = looks.chat(Rendered("<|user|>hi<|bot|>", encoding, "ChatML"), "<|bot|>")
+    made = looks.chat(Rendered("<|user|>hi<|bot|>", "<|bot|>", encoding, "ChatML"))
     assert "&lt;|user|&gt;hi<ins class='hf-shared' title='add_generation_prompt'>&lt;|bot|&gt;</ins>" in made
     assert "no chat template of its own" in made
-    assert "<ins" not in looks.chat(Rendered("hi", encoding), "")
+    assert "<ins" not in looks.chat(Rendered("hi", "", encoding))
 
 
 def test_a_mark_stands_where_tokenizers_split_differently() -> None:
@@ -117,9 +117,27 @@ def test_nothing_that_was_typed_becomes_markup(evil: str) -> None:
         + looks.steps(Steps(evil, evil, (Step((evil,), (0,), evil),), evil))
         + looks.truncations([Truncated(evil, (cell(evil),), (False,), ""), Truncated(evil, (), (), evil)], 3)
         + looks.windows([Window((cell(evil),), (True,))], 1)
-        + looks.chat(Rendered(evil, encoding, evil), evil)
+        + looks.chat(Rendered(evil, evil, encoding, evil))
         + looks.splits([Split(evil, evil, 1, pieces, 0, 1, frozenset())], frozenset({0}), evil)
         + looks.decoded(Decoded(evil, evil, False, (evil,)), "x")
     )
     assert evil not in made
     assert not re.search(r"<(img|script)", made)
+
+
+def test_characters_without_ink_are_named_in_every_look() -> None:
+    text = "a\u200b\ufeffb"
+    cells = [cell(text)]
+    made = [
+        looks.stages([Stage("pieces", "", (Piece(text, 0, 4, 0, id=1), Piece("ab", 0, 4, 0)))], [text]),
+        looks.steps(Steps("BPE", text, (Step((text,), (), "as it is"),), "")),
+        looks.windows([Window(tuple(cells), (False,))], 0),
+        looks.truncations([Truncated("longest_first", tuple(cells), (True,))], 9),
+        looks.splits([Split("t", "BPE", 9, (Piece(text, 0, 4, 0, id=1),), 0, 4, frozenset())], frozenset(), text),
+    ]
+    for drawn in made:
+        assert "ZWSP" in drawn
+        assert "BOM" in drawn
+        assert "\u200b" not in drawn
+        assert "\ufeff" not in drawn
+    assert "title='from a[ZWSP][BOM]b'" in made[0]

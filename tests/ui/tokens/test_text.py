@@ -117,3 +117,23 @@ def test_the_code_runs_alone_and_prints_the_tokens(endpoints: Endpoints, tmp_pat
     done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "['a', '[', 'sep', ']', 'b']"
+
+
+def test_an_unknown_token_that_was_typed_is_not_counted_as_unknown(endpoints: Endpoints) -> None:
+    assert "unknown 0" in text_of(drawn(endpoints, "a [UNK] b")[0])
+    assert "unknown 1" in text_of(drawn(endpoints, "a [UNK] \U0001f642")[0])
+    decoded = text_of(closer_look(endpoints, "Decode", given("embedded:minilm", text="a [UNK] b"))[0])
+    assert "can't come back" not in decoded
+    assert "Special tokens that stand in the text were left out: [UNK]" in decoded
+
+
+@pytest.mark.parametrize("look", ["Stages", "Truncation", "Windows"])
+def test_the_checkboxes_about_special_tokens_hold_in_the_closer_looks(endpoints: Endpoints, look: str) -> None:
+    def seen(**changes: Any) -> str:
+        return closer_look(endpoints, look, given("embedded:minilm", text="one [SEP] two three", **changes))[0]
+
+    assert "<bdi>[CLS]</bdi>" in seen()
+    assert "<bdi>[CLS]</bdi>" not in seen(special=False)
+    assert "<bdi>[SEP]</bdi>" in seen(special=False)
+    assert "<bdi>sep</bdi>" not in seen(special=False)
+    assert "<bdi>sep</bdi>" in seen(special=False, splitting=True)

@@ -1,0 +1,112 @@
+"""The endpoints about tokens, called as anybody can call them: with any value in any argument."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from hfdemo.api import TRAINING, Endpoints
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.models.memory import ModelCache
+from hfdemo.settings import Settings
+from hfdemo.tokenization import report
+from hfdemo.ui import build
+from hfdemo.ui.tokens import dataset
+
+
+@pytest.fixture(scope="module")
+def endpoints(models: ModelCache) -> Endpoints:
+    return Endpoints(models.settings, models, RunStore(models.settings))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"batch_size": 2.5}, "batch size must be a whole number of at least 1 .* but is 2.5"),
+        ({"batch_size": "8"}, "batch size must be a whole number .* but is '8'"),
+        ({"batch_size": True}, "batch size must be a whole number"),
+        ({"batch_size": 10**30}, "batch size must be a whole number"),
+        ({"batch_size": None}, "batch size must be a whole number"),
+        ({"max_length": "64"}, "max_length must be a whole number .* but is '64'"),
+        ({"max_length": 10**30}, "max_length must be a whole number"),
+        ({"max_length": 1}, "2 special tokens take all of it. Use 3 or more"),
+        ({"max_length": 2}, "2 special tokens take all of it. Use 3 or more"),
+        ({"max_length": 513}, "take at most 512 tokens"),
+    ],
+)  # fmt: skip
+def test_a_report_that_can_not_be_made_gets_a_sentence(
+    endpoints: Endpoints, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DemoError, match=said):
+        endpoints.padding_report(dataset="tickets", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"max_length": 10**30, "truncation": True}, "max_length must be a whole number"),
+        ({"max_length": "8"}, "max_length must be a whole number .* but is '8'"),
+        ({"add_special_tokens": "perhaps"}, "add_special_tokens must be True or False, but is 'perhaps'"),
+        ({"split_special_tokens": 2}, "split_special_tokens must be True or False, but is 2"),
+        ({"texts": 5}, "must be one text or a list of them, but are a int"),
+        ({"texts": {"a": "b"}}, "must be one text or a list of them, but are a dict"),
+    ],
+)
+def test_a_call_that_can_not_be_made_gets_a_sentence(
+    endpoints: Endpoints, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DemoError, match=said):
+        endpoints.tokenize(**{"texts": "a", **arguments})
+
+
+def test_every_switch_can_be_sent_as_text(endpoints: Endpoints) -> None:
+    def tokens(**arguments: Any) -> Any:
+        return endpoints.tokenize("a [SEP]", **arguments)["tokens"][0]
+
+    assert tokens(add_special_tokens="false") == tokens(add_special_tokens=False) == ["a", "[SEP]"]
+    assert tokens(split_special_tokens="True") == tokens(split_special_tokens=True) != tokens()
+    assert tokens(split_special_tokens="false") == tokens()
+    cut: dict[str, Any] = {"truncation": "true", "max_length": 3, "return_overflowing_tokens": "true"}
+    assert len(endpoints.tokenize("a b c", **cut)["input_ids"]) == 3
+
+
+def test_the_report_cuts_to_what_the_tokenizer_allows(endpoints: Endpoints, tiny: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    short = shutil.copytree(tiny, tmp_path / "short")
+    AutoTokenizer.from_pretrained(tiny, model_max_length=32).save_pretrained(short)
+    assert endpoints.padding_report(dataset="tickets", tokenizer=str(short))["limit"] == 32
+    assert endpoints.padding_report(dataset="tickets", tokenizer="tokenizer:wordpiece")["limit"] == 512
+
+
+def test_a_shared_server_refuses_a_data_set_that_would_hold_it_up(
+    endpoints: Endpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "MOST_CHARACTERS_PUBLIC", 1_000)
+    shared = Endpoints(Settings(home=tmp_path, public=True), endpoints.models, endpoints.runs)
+    with pytest.raises(DemoError, match="a shared server counts at most 1,000"):
+        shared.padding_report(dataset="tickets")
+    assert endpoints.padding_report(dataset="tickets")["rows"] > 0
+
+
+def test_one_tokenizer_is_trained_at_a_time_from_the_page_and_from_clients(tmp_path: Path) -> None:
+    calls = [each for each in build(Settings(home=tmp_path)).fns.values() if each.name in ("train_tokenizer", "train")]
+    assert len(calls) == 2
+    assert {(each.concurrency_id, each.concurrency_limit) for each in calls} == {
+        (TRAINING["concurrency_id"], TRAINING["concurrency_limit"])
+    }
+    assert TRAINING["concurrency_limit"] == 1
+
+
+def test_an_emptied_max_length_on_the_page_is_the_limit(endpoints: Endpoints) -> None:
+    with gr.Blocks() as demo:
+        dataset.build(endpoints, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+    count = next(each for each in demo.fns.values() if each.name == "report")
+    assert count.fn is not None
+    values = [None, "tickets", "", "", "text", dataset.NO_COLUMN, "embedded:minilm", "", 16, None]
+    *_, answer = count.fn(gr.Request(session_hash="a page"), *values)
+    kept = next(each for each in answer if isinstance(each, report.Report))
+    assert (kept.max_length, kept.limit) == (None, 512)
