@@ -2,7 +2,7 @@
 
 import inspect
 import io
-import os
+import random
 import struct
 import wave
 import zlib
@@ -19,6 +19,9 @@ from PIL import Image
 from hfdemo import media
 from hfdemo.errors import DemoError
 from hfdemo.media import check_video, data_url, decode_audio, png_bytes, read_audio, read_image, subtitles, wav_bytes
+
+# Always the same: by chance noise can look like a film without a picture.
+NOISE = random.Random(1).randbytes(500)
 
 
 def sine(hertz: float, sampling_rate: int, seconds: float = 1.0) -> np.ndarray:
@@ -131,7 +134,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: 
 def test_a_broken_picture_gets_a_sentence_without_its_folder(damage: str, tmp_path: Path) -> None:
     whole = png_bytes(np.random.default_rng(0).random((50, 50)))
     path = tmp_path / "holiday.png"
-    contents = {"empty": b"", "noise": os.urandom(500), "cut": whole[: len(whole) // 2], "text": b"<html>"}
+    contents = {"empty": b"", "noise": NOISE, "cut": whole[: len(whole) // 2], "text": b"<html>"}
     contents["postscript"] = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
     if damage in contents:
         path.write_bytes(contents[damage])
@@ -201,7 +204,7 @@ def test_a_header_that_lies_about_its_rate_does_not_fill_the_memory(tmp_path: Pa
 
 def test_a_recording_that_was_cut_off_gives_what_is_left(tmp_path: Path) -> None:
     path = write_audio(tmp_path / "cut.mp3", "libmp3lame", sine(440, 44100, 2.0)[None], 44100)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] + os.urandom(300))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] + NOISE[:300])
     samples = read_audio(path, 16000)
     assert len(samples) == pytest.approx(16000, abs=3200)
     assert loudest_hertz(samples, 16000) == pytest.approx(440, abs=1)
@@ -210,7 +213,7 @@ def test_a_recording_that_was_cut_off_gives_what_is_left(tmp_path: Path) -> None
 @pytest.mark.parametrize("damage", ["empty", "noise", "header", "missing"])
 def test_a_broken_recording_gets_a_sentence_without_its_folder(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "voice.wav"
-    contents = {"empty": b"", "noise": os.urandom(500), "header": wav_bytes(np.zeros(0), 16000)}
+    contents = {"empty": b"", "noise": NOISE, "header": wav_bytes(np.zeros(0), 16000)}
     if damage in contents:
         path.write_bytes(contents[damage])
     with pytest.raises(DemoError, match=r"^voice\.wav can't be (read|used) as sound: .+ Send ") as caught:
@@ -266,7 +269,7 @@ def test_a_video_with_too_few_frames_says_how_many_it_has(tmp_path: Path) -> Non
 def test_what_is_no_video_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "tone.wav").write_bytes(wav_bytes(sine(440, 16000), 16000))
     (tmp_path / "notes.txt").write_text("hello\n" * 100)
-    (tmp_path / "noise.mp4").write_bytes(os.urandom(500))
+    (tmp_path / "noise.mp4").write_bytes(NOISE)
     for name in ("tone.wav", "notes.txt"):
         with pytest.raises(DemoError, match=f"^{name} has no video track"):
             check_video(tmp_path / name)
