@@ -6,14 +6,15 @@ import contextlib
 import contextvars
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
 HEARTBEAT_SECONDS = 0.25
-# Nobody reads faster than this, and every item is a message to a browser.
-LEAST_SECONDS = 0.04
+# Every item is a message to a page, and a slow device takes up to a quarter of a second to show one. So nobody gets
+# news faster than they can be read, and the longer something takes, the less often it is told how far it is.
+LEAST_SECONDS, MOST_SECONDS, SHARE_OF_TIME = 0.2, 1.0, 0.04
 
 
 def in_background(work: Callable[[Callable[[Any], None]], Any], stop: Event) -> Iterator[Any]:
@@ -37,10 +38,15 @@ def in_background(work: Callable[[Callable[[Any], None]], Any], stop: Event) -> 
 
     # The copied context carries gradio's progress bar into the thread.
     thread = Thread(target=contextvars.copy_context().run, args=(run,), daemon=True, name="hfdemo background")
+    began = time.monotonic()
     thread.start()
     try:
         while not future.done():
-            yield _newest(news)
+            found = _newest(news)
+            yield found
+            if found is not None:
+                passed = time.monotonic() - began
+                wait([future], min(max(LEAST_SECONDS, SHARE_OF_TIME * passed), MOST_SECONDS))
     finally:
         if not future.done():
             stop.set()
@@ -53,8 +59,6 @@ def _newest(news: SimpleQueue[Any]) -> Any:
     found = None
     with contextlib.suppress(Empty):
         found = news.get(timeout=HEARTBEAT_SECONDS)
-        if found is not None:  # the work's end is no news to wait with
-            time.sleep(LEAST_SECONDS)
         while True:
             found = news.get_nowait() or found
     return found

@@ -17,6 +17,7 @@ from hfdemo.ui.finetuning.styles import RUNS_CSS
 from hfdemo.ui.styles import CSS
 from hfdemo.ui.theme import theme
 from hfdemo.ui.tokens.styles import TOKENS_CSS
+from hfdemo.ui.wiring import QUIET
 
 
 def build(settings: Settings) -> gr.Blocks:
@@ -34,9 +35,7 @@ def build(settings: Settings) -> gr.Blocks:
             with gr.Tab("Fine-tune", id="finetune"):
                 finetuning.build(endpoints, demo, task, model, tabs, chosen)
         # Asking for the device imports torch, so the page is drawn first.
-        demo.load(
-            lambda: html.header(str(find_device())), outputs=header, show_progress="hidden", api_visibility="private"
-        )
+        demo.load(lambda: html.header(str(find_device())), outputs=header, **QUIET)
     demo.queue(default_concurrency_limit=16)
     return demo
 

@@ -17,6 +17,7 @@ from hfdemo.tasks import Task
 from hfdemo.ui import answers, differences, drawings, html
 from hfdemo.ui.running import Running, in_place
 from hfdemo.ui.texts import labelled
+from hfdemo.ui.wiring import PRIVATE, QUIET
 
 Meant = Callable[[tuple[Any, ...]], dict[str, Any]]
 
@@ -92,13 +93,12 @@ def comparison(
         else:
             yield html.empty("Pinned. Change something and run again."), found, gr.update(value="Unpin")
 
-    pin.click(in_place(pin_or_not, 3), [latest, pinned], [shown, pinned, pin], api_visibility="private", **LIGHT)
+    pin.click(in_place(pin_or_not, 3), [latest, pinned], [shown, pinned, pin], **PRIVATE, **LIGHT)
     latest.change(
         lambda found, before: gr.skip() if found is None or before is None else side_by_side(before, found),
         [latest, pinned],
         shown,
-        api_visibility="private",
-        show_progress="hidden",
+        **QUIET,
     )
 
 

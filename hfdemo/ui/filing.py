@@ -19,6 +19,7 @@ from hfdemo.tables import read_table
 from hfdemo.tasks import Task
 from hfdemo.ui import answers, html
 from hfdemo.ui.running import Running, in_place
+from hfdemo.ui.wiring import PRIVATE, QUIET
 
 NONE = "(none)"
 WAITING = "The first rows with their predictions will stand here."
@@ -75,7 +76,7 @@ def filing(
             gr.skip(),
         )
 
-    file.change(in_place(look, 5), file, [state, column, pair, preview, out], api_visibility="private", **LIGHT)
+    file.change(in_place(look, 5), file, [state, column, pair, preview, out], **PRIVATE, **LIGHT)
 
     def work(
         request: gr.Request, reference: str, path: str | None, text: str | None, second: str, *given: Any
@@ -115,8 +116,8 @@ def filing(
         in_place(work, 3),
         [model, file, column, pair, *fields],
         [state, preview, out],
-        api_visibility="private",
+        **PRIVATE,
         **HEAVY,
     )
 
-    stop.click(running.halt, api_visibility="private", show_progress="hidden")
+    stop.click(running.halt, **QUIET)

@@ -20,6 +20,7 @@ from hfdemo.ui import answers, html
 from hfdemo.ui.links import opened
 from hfdemo.ui.panel import panel
 from hfdemo.ui.running import Running, in_place
+from hfdemo.ui.wiring import PRIVATE, QUIET
 
 MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @revision if you like"
 
@@ -75,20 +76,18 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         )
 
     # .input, not .change: a run that another tab sends here brings its own model along.
-    task.input(choose, [task, typed], [model, opening], api_visibility="private", show_progress="hidden")
+    task.input(choose, [task, typed], [model, opening], **QUIET)
     task.change(
         lambda name, now: now if now is None or now["task"] == name else {"task": name, "values": None, "notes": ()},
         [task, opening],
         opening,
-        api_visibility="private",
-        show_progress="hidden",
+        **QUIET,
     )
     model.focus(
         lambda name: gr.update(choices=_choices(endpoints, find_task(name))),
         task,
         model,
-        api_visibility="private",
-        show_progress="hidden",
+        **QUIET,
     )
 
     def look(reference: str, name: str, dtype: str, attention: str) -> Iterator[str]:
@@ -121,7 +120,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         reference = asked.model or asked.task.default_model
         return asked.task.name, gr.update(choices=_choices(endpoints, asked.task), value=reference), state
 
-    demo.load(follow_link, outputs=[task, model, opening], api_visibility="private", show_progress="hidden")
+    demo.load(follow_link, outputs=[task, model, opening], **QUIET)
 
     @gr.render(inputs=opening, triggers=[opening.change])
     def chosen(state: dict[str, Any] | None) -> None:
@@ -134,8 +133,8 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
     with gr.Accordion("What was run in this browser", open=False):
         past = gr.HTML(html.empty("Nothing yet. Each run is kept here, in this browser only, with its parameters."))
         forget = gr.Button("Forget all", size="sm")
-    forget.click(lambda: [], outputs=history, api_visibility="private")
-    gr.on([demo.load, history.change], answers.history, history, past, api_visibility="private", show_progress="hidden")
+    forget.click(lambda: [], outputs=history, **PRIVATE)
+    gr.on([demo.load, history.change], answers.history, history, past, **QUIET)
 
     def leave(request: gr.Request) -> None:
         running.leave(request.session_hash)

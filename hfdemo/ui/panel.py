@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,7 @@ from hfdemo.ui.compare import comparison, kept
 from hfdemo.ui.filing import filing
 from hfdemo.ui.running import Running, answering
 from hfdemo.ui.widgets import allowed, field_value, field_widget, shown
+from hfdemo.ui.wiring import PRIVATE, QUIET
 
 RUN_BUTTON = "run-now"
 HISTORY = 30
@@ -92,21 +94,20 @@ def panel(
     if takes_files(task):
         filing(endpoints, task, model, [*inputs, *parameters], meant, running)
 
-    parts: dict[str, Any] = {"answer": answer, "inside": inside, "odds": odds, "raw": raw}
+    finished = gr.State(None)
 
-    def answer_with(
+    def stream_answer(
         request: gr.Request,
         reference: str,
         dtype: str,
         attention: str,
         raw_prompt: bool,
-        past: list[dict[str, Any]],
         *given: Any,
     ) -> Iterator[dict[Any, Any]]:
-        """What each component of the panel shows, again and again until the answer is complete."""
+        """The answer as it grows; `finished` gets the last step of `answering`, with everything else to show."""
         wanted = meant(given)
         said = {field.name: wanted[field.name] for field in task.inputs if field.name in wanted and not field.media}
-        yield {typed: said}
+        yield {typed: said, finished: None}
         for step in answering(
             endpoints,
             task,
@@ -119,37 +120,59 @@ def panel(
             attention=attention or None,
             raw_prompt=raw_prompt,
         ):
-            shows = {parts[name]: value for name, value in step.items() if name in parts}
-            shows |= dict(zip(codes, step.get("codes", ()), strict=False))
-            if done := step.get("done"):
-                shows |= dict(zip(parameters, allowed(task.parameters, done.allowed), strict=True))
-                shows |= _next_turn(task, done, inputs)
-                shows |= {latest: kept(task, done), history: [step["entry"], *past][:HISTORY]}
+            shows = {part: step[name] for name, part in (("answer", answer), ("odds", odds)) if name in step}
+            if "codes" in step:
+                shows[finished] = step
             yield shows or {typed: gr.skip()}
 
-    wires: dict[str, Any] = {
-        "fn": answer_with,
-        "inputs": [model, *loading, raw_prompt, history, *inputs, *parameters],
-        "outputs": [answer, inside, odds, raw, *codes, *inputs, *parameters, latest, history, typed],
-        "show_progress_on": answer,
-        "show_progress": "minimal",
-        "api_visibility": "private",
-        **HEAVY,
-    }
-    submits = [widget.submit for widget in inputs if isinstance(widget, gr.Textbox)]
-    gr.on([run.click, *submits], **wires)
-    examples.click(
-        lambda index: [gr.update(value=shown(field, turns[index].get(field.name))) for field in task.fields],
-        examples,
-        [*inputs, *parameters],
-        api_visibility="private",
-        show_progress="hidden",
-    ).then(**wires)
+    def finish(step: dict[str, Any] | None, past: list[dict[str, Any]]) -> dict[Any, Any]:
+        """What stands around a complete answer."""
+        if step is None:  # something newer has begun
+            return {finished: None}
+        shows: dict[Any, Any] = {finished: None, inside: step["inside"], raw: step["raw"]}
+        shows |= dict(zip(codes, step["codes"], strict=True))
+        if done := step.get("done"):
+            shows |= dict(zip(parameters, allowed(task.parameters, done.allowed), strict=True))
+            shows |= _next_turn(task, done, inputs)
+            shows |= {latest: kept(task, done), history: [step["entry"], *past][:HISTORY]}
+        return shows
 
-    stop.click(running.halt, api_visibility="private", show_progress="hidden")
+    def answer_on(on: Callable[..., gr.events.Dependency]) -> None:
+        """Answer when this happens.
+
+        In two events, because a message costs the page a search through all its components for each output that the
+        event has: with all of them a long answer would leave a slow device no time for clicks.
+        """
+        on(
+            stream_answer,
+            [model, *loading, raw_prompt, *inputs, *parameters],
+            [answer, odds, finished, typed],
+            show_progress_on=answer,
+            show_progress="minimal",
+            **PRIVATE,
+            **HEAVY,
+        ).then(
+            finish,
+            [finished, history],
+            [finished, inside, raw, *codes, *inputs, *parameters, latest, history],
+            **QUIET,
+        )
+
+    submits = [widget.submit for widget in inputs if isinstance(widget, gr.Textbox)]
+    answer_on(functools.partial(gr.on, [run.click, *submits]))
+    answer_on(
+        examples.click(
+            lambda index: [gr.update(value=shown(field, turns[index].get(field.name))) for field in task.fields],
+            examples,
+            [*inputs, *parameters],
+            **QUIET,
+        ).then
+    )
+
+    stop.click(running.halt, **QUIET)
     if fresh is not None:
         talk = next(widget for widget, field in zip(inputs, task.inputs, strict=True) if field.kind == "messages")
-        fresh.click(lambda: ([], html.empty("A new conversation.")), outputs=[talk, answer], api_visibility="private")
+        fresh.click(lambda: ([], html.empty("A new conversation.")), outputs=[talk, answer], **PRIVATE)
     # Text that was typed but not run is carried to the next task, too: leaving its box is the last chance to see it.
     for widget, field in zip(inputs, task.inputs, strict=True):
         if isinstance(widget, gr.Textbox):
@@ -157,13 +180,12 @@ def panel(
                 lambda value, before, name=field.name: {**before, name: value},
                 [widget, typed],
                 typed,
-                api_visibility="private",
-                show_progress="hidden",
+                **QUIET,
             )
-    _open(endpoints, model, answer, wires)
+    _open(endpoints, model, answer, answer_on)
 
 
-def _open(endpoints: Endpoints, model: gr.Dropdown, answer: gr.HTML, wires: dict[str, Any]) -> None:
+def _open(endpoints: Endpoints, model: gr.Dropdown, answer: gr.HTML, answer_on: Callable[..., None]) -> None:
     """The tab opens on an answer, not on empty boxes: one tick after the panel is drawn, it is run.
 
     Only where the model is on this machine: nobody's download begins because a page was opened.
@@ -184,8 +206,8 @@ def _open(endpoints: Endpoints, model: gr.Dropdown, answer: gr.HTML, wires: dict
             found, said = False, html.notes([str(error)])
         return gr.Timer(active=False), said, found
 
-    opening.tick(ready, model, [opening, answer, here], api_visibility="private", show_progress="hidden")
-    here.change(**wires)
+    opening.tick(ready, model, [opening, answer, here], **QUIET)
+    answer_on(here.change)
 
 
 def _chat_controls(task: Task) -> tuple[Any, gr.Button | None]:

@@ -10,6 +10,7 @@ from hfdemo.api import LIGHT, Endpoints, sentence
 from hfdemo.ui import html
 from hfdemo.ui.finetuning import form, searching, standing, watch
 from hfdemo.ui.tokens.dataset import Chosen
+from hfdemo.ui.wiring import PRIVATE
 
 ABOUT = (
     "A checkpoint and rows of text in, a model that has learned from them out: `Dataset.map(tokenize, batched=True)`, "
@@ -41,7 +42,7 @@ def build(
             return gr.skip(), standing.refused(sentence(error, begin.__name__))
         return gr.update(choices=watch.run_choices(endpoints), value=begun.id), gr.skip()
 
-    asked.start.click(begin, asked.inputs, [watched.run, asked.standing], api_visibility="private", **LIGHT).success(
+    asked.start.click(begin, asked.inputs, [watched.run, asked.standing], **PRIVATE, **LIGHT).success(
         fn=None,
         js=f"() => document.querySelector('.{standing.REFUSED}') || "
         f"document.getElementById('{watch.RUN_PANEL}')?.scrollIntoView({{behavior: 'smooth'}})",

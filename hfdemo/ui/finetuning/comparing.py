@@ -7,12 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import LIGHT, Endpoints, at_the_edge
+from hfdemo.api import Endpoints, at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.comparing import compare
 from hfdemo.finetuning.run import Run
 from hfdemo.ui import charts, html
 from hfdemo.ui.finetuning import history
+from hfdemo.ui.wiring import QUICK
 
 HOW = "Tick two or more runs to lay their curves over each other and to see how their configs differ."
 
@@ -37,7 +38,6 @@ def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.St
             loss = _plot("Loss on validation")
             curve = _plot("Metric on validation")
         differing = gr.HTML()
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
 
     def draw(run_id: str | None, chosen: list[str]) -> tuple[str, list[str]]:
         found = history.lines(endpoints.runs.list())
@@ -76,13 +76,13 @@ def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.St
 
     shown = [said, side_by_side, metric, loss, curve, differing]
     gr.on(
-        [listed.change, run.change, demo.load], at_the_edge(draw, html.plain), [run, chosen], [table, chosen], **quiet
+        [listed.change, run.change, demo.load], at_the_edge(draw, html.plain), [run, chosen], [table, chosen], **QUICK
     )
-    table.select(at_the_edge(open_run, html.plain), None, run, **quiet)
-    table.input(at_the_edge(tick, html.plain), None, chosen, **quiet).then(
-        at_the_edge(lay_over, html.plain), [chosen, metric], shown, **quiet
+    table.select(at_the_edge(open_run, html.plain), None, run, **QUICK)
+    table.input(at_the_edge(tick, html.plain), None, chosen, **QUICK).then(
+        at_the_edge(lay_over, html.plain), [chosen, metric], shown, **QUICK
     )
-    metric.input(at_the_edge(lay_over, html.plain), [chosen, metric], shown, **quiet)
+    metric.input(at_the_edge(lay_over, html.plain), [chosen, metric], shown, **QUICK)
 
 
 def _remark(found: Mapping[str, Any], more: str) -> str:

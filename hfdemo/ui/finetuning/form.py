@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import LIGHT, Endpoints, at_the_edge, uploaded_path
+from hfdemo.api import Endpoints, at_the_edge, uploaded_path
 from hfdemo.corpora import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
@@ -23,9 +23,8 @@ from hfdemo.ui.finetuning.listening import Told, listen
 from hfdemo.ui.finetuning.standing import Known, known_of
 from hfdemo.ui.tokens.dataset import Chosen
 from hfdemo.ui.tokens.reading import reader_of
+from hfdemo.ui.wiring import LATEST, QUICK
 
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
-LATEST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
 ABOUT = "Three steps, answered already. Change what you like, then press Start."
 
 
@@ -105,13 +104,13 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
         find_recipe(config.task, config.problem_type)
         return fill(config, *values)
 
-    look(brought.upload(at_the_edge(bring, html.plain), [brought, *inputs], filled, **QUIET).success)
+    look(brought.upload(at_the_edge(bring, html.plain), [brought, *inputs], filled, **QUICK).success)
 
     def duplicate(source: Any, *values: Any) -> dict[Any, Any]:
         return fill(RunConfig.from_json(source["config"]), *values) if source else {}
 
     def fill_from(source: Any) -> None:
-        look(source.change(at_the_edge(duplicate, html.plain), [source, *inputs], filled, **QUIET).success)
+        look(source.change(at_the_edge(duplicate, html.plain), [source, *inputs], filled, **QUICK).success)
 
     def take(file: Any, dataset: str, tokenizer: str, read_by: str, *setting: Any) -> tuple[Any, ...]:
         """What the tab See the tokens sends: its data, its model where it has one, and the setting that it found."""
@@ -125,7 +124,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
     sent += [chosen.padding, chosen.max_length, chosen.batch_size]
     fields = [desk.fields[name] for name in ("file", "dataset", "model", "padding", "max_length", "batch")]
     arrived = chosen.button.click(
-        at_the_edge(take, html.plain), sent, [*fields, training.length_fold, tabs], **QUIET
+        at_the_edge(take, html.plain), sent, [*fields, training.length_fold, tabs], **QUICK
     ).success
     look(arrived, (chosen.text, chosen.pair))
     return Form(start, line, inputs, desk.asked, fill_from)
@@ -134,9 +133,9 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
 def _wire_training(endpoints: Endpoints, demo: gr.Blocks, training: knobs.TrainingStep, desk: Desk, told: Told) -> None:
     fields = training.fields
     fields["method"].change(
-        lambda method: gr.update(visible=method == "lora"), fields["method"], training.lora, **QUIET
+        lambda method: gr.update(visible=method == "lora"), fields["method"], training.lora, **QUICK
     )
-    fields["model"].focus(lambda: gr.update(choices=_base_choices(endpoints)), outputs=fields["model"], **QUIET)
+    fields["model"].focus(lambda: gr.update(choices=_base_choices(endpoints)), outputs=fields["model"], **QUICK)
     follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
 
     def refit(known: Known | None, given: Named, *values: Any) -> dict[Any, Any]:
@@ -158,7 +157,7 @@ def _wire_training(endpoints: Endpoints, demo: gr.Blocks, training: knobs.Traini
         lambda kind: gr.update(choices=[filling.OWN_METRIC, *knobs.METRICS.get(kind, ())]),
         desk.fields["kind"],
         fields["best_metric"],
-        **QUIET,
+        **QUICK,
     )
 
     def check(more: str | None) -> str:
@@ -170,16 +169,16 @@ def _wire_training(endpoints: Endpoints, demo: gr.Blocks, training: knobs.Traini
             return html.notes([str(error)])
         return ""
 
-    fields["more"].change(lambda: "", outputs=training.checked, **QUIET)
-    fields["more"].blur(at_the_edge(check, html.plain), fields["more"], training.checked, **QUIET)
-    training.table_fold.expand(at_the_edge(knobs.table, html.plain), training.search, training.table, **QUIET)
+    fields["more"].change(lambda: "", outputs=training.checked, **QUICK)
+    fields["more"].blur(at_the_edge(check, html.plain), fields["more"], training.checked, **QUICK)
+    training.table_fold.expand(at_the_edge(knobs.table, html.plain), training.search, training.table, **QUICK)
     training.search.change(at_the_edge(knobs.table, html.plain), training.search, training.table, **LATEST)
     explained = [name for name in filling.TRAINING if name != "best_metric"]
     # The library's own words need the library, and so does the device: the page is drawn first.
     demo.load(
         lambda: [*knobs.helped(explained), knobs.devices()],
         outputs=[*(fields[name] for name in explained), training.device],
-        **QUIET,
+        **QUICK,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
+from hfdemo.api import HEAVY, Endpoints, at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.models.hub import Progress
@@ -23,9 +23,7 @@ from hfdemo.ui.finetuning.filling import NO_COLUMN
 from hfdemo.ui.finetuning.standing import known_of
 from hfdemo.ui.running import Running, in_place
 from hfdemo.ui.tokens.following import followed
-
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
-LATEST: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
+from hfdemo.ui.wiring import LATEST, PRIVATE, QUICK
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
         return look(*values)
 
     looked = [*shown, step.reading, step.preview, step.counting, step.pending]
-    visible: dict[str, Any] = {**QUIET, "show_progress": "minimal", "show_progress_on": step.reading}
+    visible: dict[str, Any] = {**QUICK, "show_progress": "minimal", "show_progress_on": step.reading}
 
     def on_data(event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
         if columns is None:
@@ -102,7 +100,7 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
 
     # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
     fields = desk.fields
-    on_data(fields["dataset"].input(lambda: None, outputs=fields["file"], **QUIET).then)
+    on_data(fields["dataset"].input(lambda: None, outputs=fields["file"], **QUICK).then)
     on_data(lambda *args, **kwargs: gr.on([fields["file"].upload, fields["file"].clear], *args, **kwargs))
     on_data(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
 
@@ -141,7 +139,7 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
         return press(*values, event=event)
 
     step.report.click(
-        at_the_edge(pressed, html.plain), sent, [*shown, fields["max_length"], fields["class_weights"]], **QUIET
+        at_the_edge(pressed, html.plain), sent, [*shown, fields["max_length"], fields["class_weights"]], **QUICK
     )
 
     def turn(page: float | None, *values: Any) -> str:
@@ -171,9 +169,9 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
         in_place(count, 2),
         inputs,
         [step.counting, step.counted],
-        api_visibility="private",
+        **PRIVATE,
         **HEAVY,
-    ).then(again(), sent, shown, **QUIET)
+    ).then(again(), sent, shown, **QUICK)
     return on_data
 
 

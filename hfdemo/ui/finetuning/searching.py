@@ -12,6 +12,7 @@ from hfdemo.finetuning.search import MOST_TRIALS
 from hfdemo.ui import html
 from hfdemo.ui.finetuning import parallel
 from hfdemo.ui.finetuning.form import Form
+from hfdemo.ui.wiring import PRIVATE, QUICK
 
 HOW = (
     "Each trial is a run like any other, one after the other, on the same rows. The first has the form's values; from "
@@ -43,7 +44,6 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
                     best = gr.Button("Show the best run", interactive=False, size="md", min_width=140)
     shown = gr.State("")
     timer = gr.Timer(WATCH_SECONDS)
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
 
     def names() -> list[str]:
         return [search.id for search in endpoints.searches.list()]
@@ -55,7 +55,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
         return gr.update(choices=names(), value=search.id)
 
     ranges = [low, high, sizes, fewest, most, trials]
-    begin.click(at_the_edge(start, html.plain), [*ranges, *asked.inputs], chosen, api_visibility="private", **LIGHT)
+    begin.click(at_the_edge(start, html.plain), [*ranges, *asked.inputs], chosen, **PRIVATE, **LIGHT)
 
     def refresh(search: str | None, shown: str) -> tuple[Any, ...]:
         """What the chosen search has come to; nothing is drawn again that did not change."""
@@ -88,19 +88,19 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
         at_the_edge(refresh, html.plain),
         [chosen, shown],
         [chosen, found, stop, best, shown],
-        **quiet,
+        **QUICK,
     )
 
     def end(search: str) -> None:
         endpoints.searches.get(search).stop()
 
-    stop.click(at_the_edge(end, html.plain), chosen, None, **quiet)
+    stop.click(at_the_edge(end, html.plain), chosen, None, **QUICK)
 
     def show(search: str) -> Any:
         trial = endpoints.searches.get(search).best()
         return gr.skip() if trial is None else trial.run
 
-    best.click(at_the_edge(show, html.plain), chosen, run, **quiet)
+    best.click(at_the_edge(show, html.plain), chosen, run, **QUICK)
 
 
 def _numbers(text: str) -> list[int]:

@@ -19,6 +19,7 @@ from hfdemo.finetuning.run import Run, Status
 from hfdemo.models.sources import offline_choices
 from hfdemo.ui import html
 from hfdemo.ui.panel import RUN_BUTTON
+from hfdemo.ui.wiring import PRIVATE
 
 # What a person can take away of a run, by the words on its button; "" is everything, as a zip.
 FILES: Mapping[str, str] = MappingProxyType(
@@ -169,9 +170,9 @@ def downloads(endpoints: Endpoints, run: gr.Dropdown) -> dict[str, gr.Button]:
     with gr.Row():
         for words, name in FILES.items():
             button = gr.Button(words, size="sm", min_width=110)
-            button.click(
-                at_the_edge(_fetching(endpoints, name), html.plain), run, ready, api_visibility="private", **LIGHT
-            ).success(fn=None, inputs=ready, js=_SAVE)
+            button.click(at_the_edge(_fetching(endpoints, name), html.plain), run, ready, **PRIVATE, **LIGHT).success(
+                fn=None, inputs=ready, js=_SAVE
+            )
             found[name] = button
     return found
 

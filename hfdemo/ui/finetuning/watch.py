@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from hfdemo.api import LIGHT, Endpoints, at_the_edge
+from hfdemo.api import Endpoints, at_the_edge
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.recipes import find_recipe
@@ -21,6 +21,7 @@ from hfdemo.finetuning.run import Run, Status
 from hfdemo.ui import charts, html, training
 from hfdemo.ui.finetuning import comparing, results, steering
 from hfdemo.ui.finetuning.steering import run_choices
+from hfdemo.ui.wiring import QUICK
 
 __all__ = ["FORM", "RUN_PANEL", "Watched", "build", "run_choices"]
 
@@ -117,23 +118,22 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
             return fresh({"listed": choose, **_nothing(why, Status("lost"))}, shown, outputs)
 
     every = [component for part in outputs.values() for component in part]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
     gr.on(
         [timer.tick, run.change, metrics.input],
         at_the_edge(refresh, html.plain),
         [run, metrics, shown],
         [*every, shown],
-        **quiet,
+        **QUICK,
     )
 
     def newest(run_id: str | None) -> Any:
         choices = run_choices(endpoints)
         return gr.update(choices=choices, value=run_id or (choices[0][1] if choices else None))
 
-    demo.load(newest, run, run, **quiet)
+    demo.load(newest, run, run, **QUICK)
 
     note = at_the_edge(lambda text, shown: write_down(endpoints, text, shown), html.plain)
-    gr.on([notes.blur, notes.submit], note, [notes, shown], None, **quiet)
+    gr.on([notes.blur, notes.submit], note, [notes, shown], None, **QUICK)
     return Watched(run, prefill)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import LIGHT, TRAINING, Endpoints, at_the_edge, uploaded_path
+from hfdemo.api import TRAINING, Endpoints, at_the_edge, uploaded_path
 from hfdemo.errors import DemoError
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import offline_choices, tokenizer_choices
@@ -15,6 +15,7 @@ from hfdemo.ui import html
 from hfdemo.ui.tokens import batch, dataset, text
 from hfdemo.ui.tokens.dataset import Chosen
 from hfdemo.ui.tokens.linking import opened
+from hfdemo.ui.wiring import PRIVATE, QUICK
 
 ABOUT = (
     "The tokenizer cuts text into pieces of its vocabulary and looks up their ids; padding makes the rows of a batch "
@@ -68,10 +69,9 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
             **{linked[name]: value for name, value in values.items()},
         }
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
-    demo.load(follow, outputs=[tabs, views, *linked.values()], **quiet)
-    tokenizer.focus(lambda: gr.update(choices=tokenizer_choices(settings)), outputs=tokenizer, **quiet)
-    model.focus(lambda: gr.update(choices=[(OWN, ""), *offline_choices(settings)]), outputs=model, **quiet)
+    demo.load(follow, outputs=[tabs, views, *linked.values()], **QUICK)
+    tokenizer.focus(lambda: gr.update(choices=tokenizer_choices(settings)), outputs=tokenizer, **QUICK)
+    model.focus(lambda: gr.update(choices=[(OWN, ""), *offline_choices(settings)]), outputs=model, **QUICK)
     return chosen
 
 
@@ -113,6 +113,6 @@ def _trainer(endpoints: Endpoints, tokenizer: gr.Dropdown) -> None:
         at_the_edge(train, html.plain),
         [file, algorithm, vocabulary],
         [tokenizer, trained],
-        api_visibility="private",
+        **PRIVATE,
         **TRAINING,
     )

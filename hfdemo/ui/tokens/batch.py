@@ -37,6 +37,7 @@ from hfdemo.ui.tokens.copying import copy_fold
 from hfdemo.ui.tokens.following import followed
 from hfdemo.ui.tokens.linking import link_line
 from hfdemo.ui.tokens.reading import model_of, reader_of
+from hfdemo.ui.wiring import PRIVATE, QUIET
 
 TEXTS = """The ferry leaves at seven.
 Why?
@@ -264,7 +265,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
             link_line("batch", dict(zip(names, values, strict=True)) | {"batch_look": look}),
         )
 
-    wires: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **HEAVY}
+    wires: dict[str, Any] = {**QUIET, **HEAVY}
     gr.on(
         [*(widget.change for widget in (look, *inputs)), demo.load],
         show,
@@ -275,7 +276,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
     )
     measure.click(in_place(timed(endpoints, running), 3), inputs, [measured, table, timings], **wires)
     prove.click(in_place(proved(endpoints, running), 1), inputs, measured, **wires)
-    stop.click(running.halt, api_visibility="private", **LIGHT)
+    stop.click(running.halt, **PRIVATE, **LIGHT)
 
     def leave(request: gr.Request) -> None:
         running.leave(request.session_hash)

@@ -10,8 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import LIGHT, at_the_edge
+from hfdemo.api import at_the_edge
 from hfdemo.ui import html
+from hfdemo.ui.wiring import QUICK
 
 FORMATS = ("Markdown", "CSV", "JSON")
 # gr.Code highlights these; it knows no CSV.
@@ -54,7 +55,5 @@ def copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> None:
         at_the_edge(write, html.plain),
         [form, *inputs],
         text,
-        show_progress="hidden",
-        api_visibility="private",
-        **LIGHT,
+        **QUICK,
     )

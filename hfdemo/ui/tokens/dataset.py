@@ -29,6 +29,7 @@ from hfdemo.ui.tokens.copying import copy_fold
 from hfdemo.ui.tokens.following import followed
 from hfdemo.ui.tokens.linking import link_line
 from hfdemo.ui.tokens.reading import reader_of
+from hfdemo.ui.wiring import PRIVATE, QUIET
 
 ABOUT = (
     "Before a data set is padded: how long its rows are, what a `max_length` would cut, and what each strategy costs "
@@ -212,7 +213,6 @@ def build(
         for now, result in followed(running, request.session_hash, work):
             yield now if result is None else lengths.trial(result)
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [said, view, sending, padding, cut, kept, address]
     counted: Callable[..., Any] = in_place(report, len(outputs))
     gr.on(
@@ -220,19 +220,19 @@ def build(
         look,
         chosen,
         [said, text, pair],
-        **quiet,
+        **QUIET,
         **HEAVY,
-    ).then(counted, inputs, outputs, **quiet, **HEAVY)
+    ).then(counted, inputs, outputs, **QUIET, **HEAVY)
     gr.on(
         [count.click, text.input, pair.input, tokenizer.change, model.change],
         counted,
         inputs,
         outputs,
-        **quiet,
+        **QUIET,
         **HEAVY,
     )
-    measure.click(in_place(tried, 1), inputs, mapped, **quiet, **HEAVY)
-    stop.click(running.halt, api_visibility="private", **LIGHT)
+    measure.click(in_place(tried, 1), inputs, mapped, **QUIET, **HEAVY)
+    stop.click(running.halt, **PRIVATE, **LIGHT)
 
     def leave(request: gr.Request) -> None:
         running.leave(request.session_hash)

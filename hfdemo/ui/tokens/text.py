@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from hfdemo.api import HEAVY, LIGHT, Endpoints, at_the_edge
+from hfdemo.api import HEAVY, Endpoints, at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.models.facts import model_facts
 from hfdemo.models.reference import ModelRef
@@ -22,6 +22,7 @@ from hfdemo.ui.tokens.copying import copy_fold
 from hfdemo.ui.tokens.linked import LINKED_JS, linked, pages
 from hfdemo.ui.tokens.linking import link_line
 from hfdemo.ui.tokens.reading import reader_of
+from hfdemo.ui.wiring import LATEST
 
 TEXT = "Unbelievably, the café’s naïve gastroenterologist 🙂 re-tokenized 12,345 emails."
 WORD = "gastroenterologist"
@@ -137,11 +138,6 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         **{"look": look, "word": word, "cut_to": max_length, "stride": stride, "strategy": strategy},
         **{"messages": messages, "prompt": prompt},
     }
-    quiet: dict[str, Any] = {
-        "trigger_mode": "always_last",
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
     typed = [text, pair, tokenizer, model, special, splitting, white_space]
     # .change, not .input: the latter hears the keyboard, but no paste.
     gr.on(
@@ -149,11 +145,10 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         at_the_edge(show, html.plain),
         [*typed, page],
         [top, view, pager, page],
-        **quiet,
-        **HEAVY,
+        **{**LATEST, **HEAVY},
     )
-    back.click(lambda page: max(1, int(page or 1) - 1), page, page, **quiet, **LIGHT)
-    forth.click(lambda page: int(page or 1) + 1, page, page, **quiet, **LIGHT)
+    back.click(lambda page: max(1, int(page or 1) - 1), page, page, **LATEST)
+    forth.click(lambda page: int(page or 1) + 1, page, page, **LATEST)
     for_looks: dict[str, Any] = {
         **{"text": text, "pair": pair, "tokenizer": tokenizer, "special": special, "splitting": splitting},
         "word": word,
@@ -166,19 +161,17 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         at_the_edge(look_closer, html.plain),
         [look, *for_looks.values()],
         [closer, code],
-        **quiet,
-        **HEAVY,
+        **{**LATEST, **HEAVY},
     )
     shown_for = [for_word, for_cutting, stride, strategy, for_chat, for_comparing]
-    look.change(arrange, look, shown_for, **quiet, **LIGHT)
+    look.change(arrange, look, shown_for, **LATEST)
     shared = {"tokenizer": tokenizer, "model": model, **restored}
     gr.on(
         [*(widget.change for widget in shared.values()), demo.load],
         share,
         list(shared.values()),
         address,
-        **quiet,
-        **LIGHT,
+        **LATEST,
     )
     return restored
 
