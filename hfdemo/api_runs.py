@@ -39,8 +39,15 @@ class RunEndpoints:
         """The endpoints of this file, in the order of the list that clients see."""
         return (
             *(self.inspect_dataset, self.training_fields, self.start_run, self.run_status, self.run_events),
-            *(self.watch_run, self.run_report, self.run_script, self.stop_run, self.resume_run, self.duplicate_run),
-            *(self.train_more, self.compare_runs, self.set_run_notes, self.list_runs, self.delete_run),
+            *(self.watch_run, self.run_report, self.run_epoch, self.run_script, self.stop_run, self.resume_run),
+            *(
+                self.duplicate_run,
+                self.train_more,
+                self.compare_runs,
+                self.set_run_notes,
+                self.list_runs,
+                self.delete_run,
+            ),
             *(self.download_run, self.start_search, self.search_status, self.stop_search, self.list_searches),
         )
 
@@ -138,6 +145,15 @@ class RunEndpoints:
             run: the run's id
         """
         return self.runs.get(run).report()
+
+    def run_epoch(self, run: str, epoch: int) -> dict:
+        """What validation looked like after an epoch, also while it trains: per class, confusion matrix, curves.
+
+        Args:
+            run: the run's id
+            epoch: its number; 0 is before training
+        """
+        return self.runs.get(run).epoch(epoch)
 
     def run_script(self, run: str) -> str:
         """A stand-alone Python script that repeats a run.

@@ -25,6 +25,7 @@ What is learned: one recipe per kind of answer
     probing     a few trial steps: time and memory
     trainer     one training
     reporting   the Trainer's hooks as events
+    epochs      what the validation split looked like after each epoch
     saving      the model that is left behind
     script      train.py, which repeats it without this app
 

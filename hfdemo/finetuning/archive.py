@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-_ALWAYS = ("model", "adapter", "report.json", "config.json", "train.py")
+_ALWAYS = ("model", "adapter", "report.json", "epochs", "config.json", "train.py")
 _WITH_DATA = ("errors.csv", "notes.txt", "data")
 
 

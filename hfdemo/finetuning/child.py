@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hfdemo.atomic import write_atomically
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.events import Event, Failed, Stopped, valid
 from hfdemo.finetuning.processes import identity
 from hfdemo.finetuning.queueing import runs_ahead
 from hfdemo.finetuning.ranks import launcher
-from hfdemo.finetuning.run import Run, write_atomically
+from hfdemo.finetuning.run import Run
 from hfdemo.settings import Settings
 
 HEARTBEAT_SECONDS = 5.0

@@ -29,6 +29,8 @@ def make_trainer(
     class RecipeTrainer(Trainer):
         #: rows, tokens and slots that training has computed so far, the last two as tensors on the device
         seen: tuple[int, Any, int] = (0, 0, 0)
+        #: (logits, references) of all rows of the last evaluation
+        answered: tuple[Any, Any] = (None, None)
 
         def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
             if not batch_samples:
@@ -50,6 +52,7 @@ def make_trainer(
                 found = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
             if recipe.reduce is only_logits:
                 found.metrics[f"{metric_key_prefix}_loss"] = loss_of_all(loss, found.predictions, found.label_ids)
+            self.answered = (found.predictions, found.label_ids)
             return found
 
         def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.finetuning.arguments import SELECTION
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.epochs import forget_after, write_epoch
 from hfdemo.finetuning.events import Evaluated, Event, Saved, Started, StepLogged, Stopping
 from hfdemo.finetuning.judging import Judge
 
@@ -113,6 +114,7 @@ def reporter(
         def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
             self.pace = Pace()
             if self.resumed:
+                forget_after(stop.folder, float(state.epoch or 0.0))
                 return
             sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
             emit(
@@ -190,7 +192,11 @@ def reporter(
             named = plain_metrics(metrics, "eval_")
             if state.global_step == 0:
                 self.before = named
-            emit(Evaluated(state.global_step, time.time(), float(state.epoch or 0.0), "validation", named))
+            epoch = float(state.epoch or 0.0)
+            emit(Evaluated(state.global_step, time.time(), epoch, "validation", named))
+            if args.should_save:
+                labels, positive = config.labels or (), config.positive_label
+                write_epoch(stop.folder, judge, labels, positive, epoch, state.global_step, *self.trainer.answered)
             metrics[f"eval_{SELECTION}"] = selection(config, judge, named)
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:

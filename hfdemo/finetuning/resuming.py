@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from hfdemo.atomic import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning.checkpoints import newest_good
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.run import RESUMABLE, Run, write_atomically
+from hfdemo.finetuning.run import RESUMABLE, Run
 
 # How the rows of a data set become the splits of a run; a run's own data went through it.
 _FROM_DATA: Mapping[str, Any] = {"dataset_config": None, "splits": {}, "split_column": "", "fixes": []}

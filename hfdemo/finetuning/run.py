@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from hfdemo.atomic import write_atomically
 from hfdemo.errors import RunError
+from hfdemo.finetuning import epochs
 from hfdemo.finetuning.archive import zip_run
 from hfdemo.finetuning.checkpoints import newest_good
 from hfdemo.finetuning.config import RunConfig
@@ -299,6 +299,22 @@ class Run:
             raise RunError(f"Run {self.id} has no report yet: it is {self.status().state}. A finished run has one.")
         return dict(report)
 
+    def epochs(self) -> list[int]:
+        """The epochs whose evaluation `epoch` tells of, in order; 0 is before training."""
+        return epochs.numbers(self.folder)
+
+    def epoch(self, number: int) -> dict[str, Any]:
+        """What the validation split looked like after an epoch: per_class, confusion_matrix and so on, as in a report.
+
+        Raises:
+            RunError: that epoch was not evaluated.
+        """
+        found = self._read(f"epochs/{number:d}.json")
+        if found is None:
+            known = ", ".join(map(str, self.epochs())) or "none yet"
+            raise RunError(f"Run {self.id} was not evaluated in epoch {number}. It was in: {known}.")
+        return dict(found)
+
 
 def _eta(events: Sequence[Event], total_steps: int) -> float | None:
     """Seconds left at the pace since the first step, which warms everything up; None before the second."""
@@ -313,10 +329,3 @@ def _eta(events: Sequence[Event], total_steps: int) -> float | None:
 def is_final(events: Sequence[Event]) -> bool:
     """Whether the valid `events` end with a last word."""
     return bool(events) and isinstance(events[-1], FINAL)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` so that a reader sees the old file or the new one, never half of one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

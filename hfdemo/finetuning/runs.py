@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from hfdemo.atomic import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning import processes, resuming
 from hfdemo.finetuning.checkpoints import check_space
@@ -24,7 +25,7 @@ from hfdemo.finetuning.dataset import Prepared, prepare, read_data
 from hfdemo.finetuning.metrics import check_extra
 from hfdemo.finetuning.queueing import waiting_runs
 from hfdemo.finetuning.recipes import find_recipe
-from hfdemo.finetuning.run import ACTIVE, Run, State, Status, write_atomically
+from hfdemo.finetuning.run import ACTIVE, Run, State, Status
 from hfdemo.finetuning.script import training_script
 from hfdemo.finetuning.space import bytes_of_run
 from hfdemo.finetuning.stopping import see_through
@@ -33,7 +34,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.models.sources import check
 from hfdemo.settings import Settings
 
-__all__ = ["ACTIVE", "Run", "RunStore", "State", "Status", "write_atomically"]
+__all__ = ["ACTIVE", "Run", "RunStore", "State", "Status"]
 
 PUBLIC_STEPS = 2_000
 PUBLIC_RUNS = 3

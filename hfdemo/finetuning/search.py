@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from hfdemo.atomic import write_atomically
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.arguments import LEARNING_RATE
 from hfdemo.finetuning.config import RunConfig
@@ -26,7 +27,7 @@ from hfdemo.finetuning.events import Evaluated, valid
 from hfdemo.finetuning.processes import identity, is_alive
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.resuming import duplicate
-from hfdemo.finetuning.run import Run, write_atomically
+from hfdemo.finetuning.run import Run
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
 

@@ -39,15 +39,11 @@ def metrics_table(events: Sequence[Event], names: Sequence[str]) -> pd.DataFrame
     return _table(rows, {"epoch": float, "value": float, "metric": str})
 
 
-def rate_table(events: Sequence[Event]) -> pd.DataFrame:
-    """Columns step and learning_rate."""
-    return _table([(e.step, e.learning_rate) for e in _steps(events)], {"step": float, "learning_rate": float})
-
-
-def norm_table(events: Sequence[Event]) -> pd.DataFrame:
-    """Columns step and grad_norm, the norm before it is clipped."""
-    rows = [(event.step, event.grad_norm) for event in _steps(events) if event.grad_norm is not None]
-    return _table(rows, {"step": float, "grad_norm": float})
+def logged_table(events: Sequence[Event], name: str, unit: float = 1.0) -> pd.DataFrame:
+    """Columns step and `name`, a number that StepLogged has, in units of `unit`; steps without it are left out."""
+    found = [(event.step, getattr(event, name)) for event in _steps(events)]
+    rows = [(step, value / unit) for step, value in found if value is not None]
+    return _table(rows, {"step": float, name: float})
 
 
 def metric_names(events: Sequence[Event]) -> list[str]:

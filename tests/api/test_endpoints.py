@@ -301,6 +301,9 @@ def test_the_whole_story_through_the_api(client: Client, server: Server) -> None
     accuracy = report["metrics"]["validation"]["accuracy"]
     assert accuracy == seen[-1]["metrics"]["accuracy"]
     assert accuracy > report["baseline"]["validation"]["accuracy"] + 0.3
+    epochs = [client.predict(run, epoch, api_name="/run_epoch") for epoch in (0, 1)]
+    assert [each["epoch"] for each in epochs] == [0.0, 1.0]
+    assert len(epochs[1]["confusion_matrix"]["validation"]) == len(report["labels"])
     compile(client.predict(run, api_name="/run_script"), "train.py", "exec")
 
     text = "my parcel says delivered but there is nothing at the door"

@@ -35,9 +35,11 @@ def test_the_metrics_chart_has_the_chosen_metrics_once_per_epoch_and_no_test_sco
     assert charts.metric_names(EVENTS) == ["accuracy", "f1"]
 
 
-def test_the_learning_rate_and_the_norm_have_charts_that_leave_out_what_is_not_known() -> None:
-    assert rows(charts.rate_table(EVENTS)) == [[1, 0.2], [2, 0.1]]
-    assert rows(charts.norm_table(EVENTS)) == [[1, 3.0]]
+def test_what_a_step_logs_has_a_chart_that_leaves_out_what_is_not_known() -> None:
+    assert rows(charts.logged_table(EVENTS, "learning_rate")) == [[1, 0.2], [2, 0.1]]
+    assert rows(charts.logged_table(EVENTS, "grad_norm")) == [[1, 3.0]]
+    logged = StepLogged(1, 1.0, memory_bytes=3 * 2**30)
+    assert rows(charts.logged_table([logged], "memory_bytes", 2**30)) == [[1, 3.0]]
 
 
 def test_what_came_after_the_checkpoint_that_a_run_was_resumed_from_is_no_part_of_its_curves() -> None:

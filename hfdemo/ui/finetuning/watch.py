@@ -16,6 +16,7 @@ import pandas as pd
 from hfdemo.api import Endpoints, at_the_edge
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
+from hfdemo.finetuning.events import Event
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.run import Run, Status
 from hfdemo.ui import charts, html, training
@@ -38,6 +39,15 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "regression": ("spearmanr", "pearson"),
     "tokens": ("f1", "accuracy"),
     "language": ("perplexity",),
+}
+# What is logged with each step besides the loss: the title of its chart, and the unit that it is drawn in.
+LOGGED: Mapping[str, tuple[str, float]] = {
+    "learning_rate": ("Learning rate", 1.0),
+    "grad_norm": ("Gradient norm, before clipping", 1.0),
+    "tokens_per_second": ("Tokens a second, padding not counted", 1.0),
+    "samples_per_second": ("Rows a second", 1.0),
+    "waste": ("Share of the slots that was padding", 1.0),
+    "memory_bytes": ("Memory held, GB", training.GB),
 }
 # What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.
 Part = tuple[Any, Callable[[], Any]]
@@ -66,8 +76,13 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
     with gr.Accordion("More curves", open=False, visible=False) as more_curves:
         metrics = gr.Dropdown([], multiselect=True, label="Metrics on the chart", interactive=True)
         with gr.Row():
-            rate = _plot(charts.rate_table([]), "step", "learning_rate", None, "Learning rate", [])
-            norm = _plot(charts.norm_table([]), "step", "grad_norm", None, "Gradient norm, before clipping", [])
+            plots = {
+                name: _plot(charts.logged_table([], name), "step", name, None, title, [])
+                for name, (title, _) in LOGGED.items()
+            }
+    with gr.Accordion("Epoch by epoch: per label, confusion matrix, curves", open=False, visible=False) as epochs_fold:
+        epoch = gr.Slider(0, 1, step=1, label="After epoch", info="0 is before training", interactive=True)
+        judged = gr.HTML()
     result = gr.HTML(visible=False)
     with gr.Accordion("Where it is wrong on validation, the worst first", open=False, visible=False) as wrong_fold:
         wrong = gr.HTML()
@@ -93,15 +108,17 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         "loss": [loss],
         "metrics": [more_curves, metrics],
         "curve": [curve],
-        "rate": [rate],
-        "norm": [norm],
+        **{name: [plot] for name, plot in plots.items()},
+        "epochs": [epochs_fold, epoch, judged],
         "report": [result, wrong_fold, wrong],
         "run": [ended, notes, code, config],
         "files": [epochs_more, *files.values()],
         "log": [log],
     }
 
-    def refresh(run_id: str | None, metrics: list[str] | None, shown: Mapping[str, Any]) -> tuple[Any, ...]:
+    def refresh(
+        run_id: str | None, metrics: list[str] | None, epoch: float | None, shown: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
         """Everything that shows the run; components whose content did not change are left alone."""
         runs = endpoints.runs.list()
         found = next((run for run in runs if run.id == run_id), None)
@@ -111,7 +128,9 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         mark = comparing.listing(runs)
         choose: Part = (mark, lambda: [_choices(endpoints, turned), mark])
         try:
-            parts = parts_of(endpoints, found, list(metrics or ()), shown) if found else _nothing(html.empty(NO_RUN))
+            parts = (
+                parts_of(endpoints, found, list(metrics or ()), epoch, shown) if found else _nothing(html.empty(NO_RUN))
+            )
             return fresh({"listed": choose, **parts}, shown, outputs)
         except (OSError, DemoError) as error:  # deleted while it was looked at, or damaged
             why = html.notes([f"Run {run_id} can't be read: {error}"])
@@ -119,9 +138,9 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
 
     every = [component for part in outputs.values() for component in part]
     gr.on(
-        [timer.tick, run.change, metrics.input],
+        [timer.tick, run.change, metrics.input, epoch.release],
         at_the_edge(refresh, html.plain),
-        [run, metrics, shown],
+        [run, metrics, epoch, shown],
         [*every, shown],
         **QUICK,
     )
@@ -165,8 +184,9 @@ def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
     empty: dict[str, list[Any]] = {
         "state": [said],
         "steer": steering.shown_for(status, has_model=False),
-        **{name: [hidden] for name in ("loss", "curve", "rate", "norm")},
+        **{name: [hidden] for name in ("loss", "curve", *LOGGED)},
         "metrics": [hidden, gr.skip()],
+        "epochs": [hidden, gr.skip(), ""],
         "report": [hidden, hidden, ""],
         "run": [hidden, "", "", ""],
         "files": [hidden, *[hidden] * len(steering.FILES)],
@@ -175,7 +195,9 @@ def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
     return {name: (said, functools.partial(list, updates)) for name, updates in empty.items()}
 
 
-def parts_of(endpoints: Endpoints, run: Run, chosen: list[str], shown: Mapping[str, Any]) -> dict[str, Part]:
+def parts_of(
+    endpoints: Endpoints, run: Run, chosen: list[str], epoch: float | None, shown: Mapping[str, Any]
+) -> dict[str, Part]:
     """What there is to show of a run, by the names of `build`'s outputs."""
     events = run.events()
     status = run.status(events)
@@ -206,8 +228,8 @@ def parts_of(endpoints: Endpoints, run: Run, chosen: list[str], shown: Mapping[s
                 )
             ],
         ),
-        "rate": (count, lambda: [_lines(charts.rate_table(events))]),
-        "norm": (count, lambda: [_lines(charts.norm_table(events))]),
+        **{name: (count, functools.partial(_logged, events, name)) for name in LOGGED},
+        "epochs": _epochs(run, epoch, status.active, shown),
         "report": (
             written,
             lambda: _reported(run) if has_report else [gr.update(visible=False), gr.update(visible=False), ""],
@@ -219,6 +241,32 @@ def parts_of(endpoints: Endpoints, run: Run, chosen: list[str], shown: Mapping[s
         ),
         "log": ((run.id, run.log_tail(2000)), lambda: [run.log_tail(2000)]),
     }
+
+
+def _logged(events: Sequence[Event], name: str) -> list[Any]:
+    return [_lines(charts.logged_table(events, name, LOGGED[name][1]))]
+
+
+def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, Any]) -> Part:
+    """The evaluation after the chosen epoch; the newest one, unless an older one of this run was chosen."""
+    numbers = run.epochs()
+    if not numbers:
+        return (run.id,), lambda: [gr.update(visible=False), gr.skip(), ""]
+    marked = shown.get("epochs", ())
+    known = marked[1] if len(marked) > 1 and marked[0] == run.id else []
+    stays = chosen in known[:-1]
+    number = int(chosen) if stays and chosen is not None else numbers[-1]
+    found = run.epoch(number)
+    head = f"step {found['step']:,}" + ("" if found["epoch"] == number else f", in the middle of epoch {number}")
+
+    def draw() -> list[Any]:
+        several = len(numbers) > 1
+        slider = gr.update(minimum=numbers[0], maximum=max(numbers[-1], numbers[0] + 1), value=number, visible=several)
+        drawn = results.details(found, "validation") or html.empty("Metrics alone tell of this kind of answer.")
+        # While it learns it is the news; afterwards the report above says it of the model that is kept.
+        return [gr.update(visible=True, open=active), slider, html.titled(f"validation after {head}", drawn)]
+
+    return (run.id, numbers, number, found["step"], active), draw
 
 
 def _reported(run: Run) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.epochs import write_epoch
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.report import Predicted, write_report
@@ -77,6 +78,10 @@ def a_run(
         columns = cells(kind, labels, truth)
         with (folder / "data" / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([list(columns), *zip(*columns.values(), strict=True)])
+    for epoch in range(3):
+        worse, _ = answers(kind, len(labels), noise + 2 - epoch)
+        judge, positive = recipe.judge, config.positive_label
+        write_epoch(folder, judge, labels, positive, float(epoch), 20 * epoch, worse, truth)
     before = {**dict.fromkeys(found, 0.125), "loss": 0.9}
     facts = {
         "run": name,

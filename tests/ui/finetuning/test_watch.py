@@ -29,9 +29,15 @@ def endpoints(settings: Settings) -> Endpoints:
     return Endpoints(settings, ModelCache(settings), RunStore(settings))
 
 
-def shown(endpoints: Endpoints, run: Run, before: Mapping[str, Any], chosen: list[str] | None = None) -> dict[str, Any]:
+def shown(
+    endpoints: Endpoints,
+    run: Run,
+    before: Mapping[str, Any],
+    chosen: list[str] | None = None,
+    epoch: float | None = None,
+) -> dict[str, Any]:
     """The updates of the parts that are drawn again, and the marks under "marks"."""
-    parts = watch.parts_of(endpoints, run, METRICS if chosen is None else chosen, before)
+    parts = watch.parts_of(endpoints, run, METRICS if chosen is None else chosen, epoch, before)
     outputs = {name: [name] * len(make()) for name, (_, make) in parts.items()}
     *updates, marks = watch.fresh(parts, before, outputs)
     places = [name for name, components in outputs.items() for _ in components]
@@ -60,7 +66,7 @@ def test_a_further_step_redraws_progress_and_curves_but_neither_result_nor_notes
     marks = shown(endpoints, run, {})["marks"]
     with log.open("a") as file:
         file.write(json.dumps(StepLogged(41, 60.0).to_json()) + "\n")
-    assert set(shown(endpoints, run, marks)) == {"state", "loss", "rate", "norm", "marks"}
+    assert set(shown(endpoints, run, marks)) == {"state", "loss", *watch.LOGGED, "marks"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,6 +84,31 @@ def test_chosen_metrics_are_drawn_and_stay_chosen(endpoints: Endpoints) -> None:
     assert set(again) == {"curve", "marks"}
     (curve,) = again["curve"]
     assert set(curve["value"]["metric"]) == {"f1_weighted"}
+
+
+def test_the_newest_epoch_is_shown_until_an_older_one_is_chosen_and_another_run_begins_with_its_newest(
+    endpoints: Endpoints,
+) -> None:
+    run = a_run(endpoints.settings)
+    first = shown(endpoints, run, {})
+    fold, slider, drawn = first["epochs"]
+    assert (fold["visible"], slider["minimum"], slider["maximum"], slider["value"]) == (True, 0, 2, 2)
+    assert "validation after step 40" in drawn
+    assert "Confusion matrix" in drawn
+    older = shown(endpoints, run, first["marks"], epoch=1)
+    assert set(older) == {"epochs", "marks"}
+    assert "validation after step 20" in older["epochs"][2]
+    assert older["epochs"][2] != drawn
+    assert set(shown(endpoints, run, older["marks"], epoch=1)) == {"marks"}, "it stays chosen"
+    other = a_run(endpoints.settings, name="20260102-120000-y")
+    assert shown(endpoints, other, older["marks"], epoch=1)["epochs"][1]["value"] == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_answer_has_something_to_show_of_an_epoch_and_only_text(kind: str, endpoints: Endpoints) -> None:
+    _, _, drawn = shown(endpoints, a_run(endpoints.settings, kind), {})["epochs"]
+    assert drawn.count("<") > 10
+    assert escaped(drawn) or kind in ("regression", "language"), "which have no labels"
 
 
 def test_what_a_run_says_is_text(endpoints: Endpoints) -> None:
