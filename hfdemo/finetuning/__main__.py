@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shlex
 import sys
 import time
 import traceback
@@ -15,7 +16,7 @@ from hfdemo.finetuning.checkpoints import go_back_to, newest_good, step_of
 from hfdemo.finetuning.child import Life, Log, device_lock, last_word_on_sigterm
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Failed, Stopped
-from hfdemo.finetuning.processes import command
+from hfdemo.finetuning.launching import command
 from hfdemo.finetuning.ranks import Ranks, find_ranks
 from hfdemo.finetuning.resuming import reopen
 from hfdemo.finetuning.runs import Run, RunStore
@@ -62,7 +63,7 @@ def _check_processes(config: RunConfig, path: Path, processes: int) -> None:
     if config.processes != processes:
         raise RunError(
             f"This run is for {config.processes} processes, and here {'is' if processes == 1 else 'are'} {processes}. "
-            f"Start it with: {' '.join(['python', *command(config.processes, str(path))[1:]])}"
+            f"Start it with: {shlex.join(command(config, str(path)))}"
         )
 
 

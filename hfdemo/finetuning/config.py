@@ -39,7 +39,8 @@ class RunConfig:
     the names found in `split_column`, or, where there is no such column, validation and test to the fraction of the
     rows that is held out. `fixes` are names of repairs that the rows go through, in order. `class_weights` are
     "balanced" or a weight per label. `metrics` are further evaluate modules, ids or paths, computed beside the task's
-    own. `training` holds any field of TrainingArguments under its own name.
+    own. `accelerate_config` is the path of an Accelerate config file that the `processes` are started with, which may
+    share the model out between them. `training` holds any field of TrainingArguments under its own name.
     """
 
     dataset: str
@@ -63,6 +64,7 @@ class RunConfig:
     early_stopping_patience: int | None = None
     metrics: tuple[str, ...] = ()
     processes: int = 1
+    accelerate_config: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -186,7 +188,7 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(
         (
             *("split_column", "text_column", "text_pair_column", "label_column", "positive_label"),
-            *("problem_type", "dataset_config"),
+            *("problem_type", "dataset_config", "accelerate_config"),
         ),
         ((str, type(None)), "a text or null"),
     ),

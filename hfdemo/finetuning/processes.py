@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 
 from hfdemo.finetuning.arguments import threads
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.launching import command
 from hfdemo.settings import Settings
 
 # What a run's processes have in their environment: whoever they start has it, too, in whatever group.
@@ -24,17 +26,10 @@ _POLL_SECONDS = 0.05
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def command(processes: int, *arguments: str) -> list[str]:
-    """What starts a training in one process, or under torchrun in several on this machine."""
-    # Standalone takes a free port: a run that waits for its turn has its launcher running already.
-    several = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m"]
-    return [sys.executable, "-m", *(several if processes > 1 else []), "hfdemo.finetuning", *arguments]
-
-
-def spawn(folder: Path, processes: int, settings: Settings) -> subprocess.Popen[bytes]:
+def spawn(folder: Path, config: RunConfig, settings: Settings) -> subprocess.Popen[bytes]:
     """Begin the run in `folder` in a session of its own, which outlives this server; what it prints is its log.txt."""
     # A launcher would set one thread each.
-    environment = {"OMP_NUM_THREADS": str(threads(processes)), **os.environ, "HFDEMO_HOME": str(settings.home)}
+    environment = {"OMP_NUM_THREADS": str(threads(config.processes)), **os.environ, "HFDEMO_HOME": str(settings.home)}
     environment[VARIABLE] = str(folder)
     # The child finds this package wherever the server was started; relative model paths keep their meaning.
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
@@ -42,7 +37,7 @@ def spawn(folder: Path, processes: int, settings: Settings) -> subprocess.Popen[
         environment["HFDEMO_PUBLIC"] = "1"
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(
-            command(processes, str(folder)),
+            command(config, str(folder), sys.executable),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

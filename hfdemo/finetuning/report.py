@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.judging import Judge
 from hfdemo.finetuning.judging.judge import finite, texts
+from hfdemo.finetuning.launching import command
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.models.reference import ModelRef
 
@@ -66,7 +68,7 @@ def write_report(
         "dataset": config.dataset,
         "labels": labels,
         "positive_label": config.positive_label,
-        "command": command(config),
+        "command": shlex.join(command(config, "config.json")),
         "data_sha256": data_hash(folder),
         "versions": {name: version(name) for name in LIBRARIES},
         **facts,
@@ -91,12 +93,6 @@ def write_report(
     text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     return report
-
-
-def command(config: RunConfig) -> str:
-    """The shell command that repeats the run with this app, from a config.json."""
-    several = f"-m torch.distributed.run --nproc_per_node {config.processes} " if config.processes > 1 else ""
-    return f"python {several}-m hfdemo.finetuning config.json"
 
 
 def data_hash(folder: Path) -> str:

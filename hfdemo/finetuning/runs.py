@@ -17,11 +17,13 @@ from typing import Any
 import psutil
 
 from hfdemo.atomic import write_atomically
+from hfdemo.devices import find_device
 from hfdemo.errors import RunError
 from hfdemo.finetuning import processes, resuming
 from hfdemo.finetuning.checkpoints import check_space
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared, prepare, read_data
+from hfdemo.finetuning.launching import check_accelerate
 from hfdemo.finetuning.metrics import check_extra
 from hfdemo.finetuning.queueing import waiting_runs
 from hfdemo.finetuning.recipes import find_recipe
@@ -57,6 +59,7 @@ class RunStore:
         """
         find_recipe(config.task, config.problem_type)
         config.check_training()
+        check_accelerate(config, find_device(), public=self.settings.public)
         check_extra(config.metrics, self.settings.public)
         check(ModelRef.parse(config.model), self.settings)
         corpus = read_data(config, self.settings, file)
@@ -79,7 +82,7 @@ class RunStore:
 
     def start(self, run: Run) -> Run:
         """Begin `run` in a process of its own that outlives this server."""
-        child = processes.spawn(run.folder, run.config.processes, self.settings)
+        child = processes.spawn(run.folder, run.config, self.settings)
         self._children[run.id] = child
         if not (run.folder / "process.json").exists():
             # Until it has written its own: a stop has to find it.

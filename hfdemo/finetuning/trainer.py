@@ -6,7 +6,7 @@ import functools
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from hfdemo.finetuning.probing import fits, probe
 from hfdemo.finetuning.recipes import Recipe, find_recipe
 from hfdemo.finetuning.report import Predicted, write_report
 from hfdemo.finetuning.reporting import Emit, StopRequest, plain_metrics
-from hfdemo.finetuning.saving import save_model
+from hfdemo.finetuning.saving import prepare_sharing, save_model, whole_model
 from hfdemo.finetuning.weighing import class_weights
 from hfdemo.models.configs import readable_length
 from hfdemo.models.loading import LoadedModel, load
@@ -74,6 +74,7 @@ def train(
     model = _method(config, recipe, loaded)
     stop = StopRequest(folder)
     trainer, planned = _trainer(config, recipe, loaded, model, splits, arguments, longest, folder, said)
+    prepare_sharing(trainer)
     reporter = trainer.told
     reporter.resumed = resume is not None
     if resume is not None:
@@ -89,7 +90,11 @@ def train(
     except Stopped:
         said(what.Stopped(trainer.state.global_step, time.time(), kept=False))
         return
-    _finish(config, recipe, folder, loaded, trainer, splits, stop, said, started)
+
+    def anew() -> Any:
+        return _method(config, recipe, _load(config, recipe, settings, Device("cpu", "CPU")))
+
+    _finish(config, recipe, folder, loaded, trainer, splits, stop, said, started, anew)
 
 
 def _arguments(config: RunConfig, folder: Path, device: Device, resume: Resume | None) -> Any:
@@ -277,6 +282,7 @@ def _finish(
     stop: StopRequest,
     emit: Emit,
     started: float,
+    anew: Callable[[], Any],
 ) -> None:
     step = trainer.state.global_step
     stopped = stop.made and step < trainer.state.max_steps
@@ -291,6 +297,7 @@ def _finish(
             found = trainer.predict(splits[split], metric_key_prefix=split)
             predicted[split] = Predicted(found.predictions, found.label_ids, plain_metrics(found.metrics, f"{split}_"))
     final = predicted["validation"].metrics
+    model = whole_model(trainer, anew)
     if trainer.args.should_save:
         facts = {
             "run": folder.name,
@@ -304,7 +311,7 @@ def _finish(
         report = write_report(config, folder, facts, predicted, _references(recipe, splits["train"]["labels"]))
         for split, each in predicted.items():
             emit(what.Evaluated(step, time.time(), float(trainer.state.epoch or 0.0), split, each.metrics))
-        save_model(config, folder, loaded, trainer, report)
+        save_model(config, folder, loaded, model, report)
         emit(what.Saved(step, time.time(), "model"))
         shutil.rmtree(folder / "arrow", ignore_errors=True)
     trainer.accelerator.wait_for_everyone()

@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from hfdemo.errors import DemoError, RunError
-from hfdemo.finetuning import processes
 from hfdemo.finetuning.checkpoints import partial, seal
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
@@ -347,10 +346,3 @@ def test_a_run_that_would_fill_the_disk_is_refused_before_it_is_there(
         RunStore(settings).create(RunConfig("tickets"))
     assert not settings.runs.exists()
     RunStore(settings).create(RunConfig("tickets", method="lora"))
-
-
-def test_several_processes_are_started_by_torchrun_on_a_port_of_their_own() -> None:
-    assert processes.command(1, "x")[1:] == ["-m", "hfdemo.finetuning", "x"]
-    several = processes.command(2, "x")
-    assert several[1:3] == ["-m", "torch.distributed.run"]
-    assert several[3:] == ["--standalone", "--nproc_per_node", "2", "-m", "hfdemo.finetuning", "x"]

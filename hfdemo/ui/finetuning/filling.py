@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.arguments import COMMON, METHODS
 from hfdemo.finetuning.columns import KINDS, Kind
 from hfdemo.finetuning.config import LORA, RunConfig
+from hfdemo.finetuning.launching import command
 from hfdemo.finetuning.recipes import RECIPES
 from hfdemo.finetuning.splitting import VALIDATION_SHARE
 from hfdemo.tokenization.padding import TRAINABLE
@@ -92,6 +94,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "class_weights": EQUAL,
         "metrics": "",
         "processes": 1,
+        "accelerate_config": "",
         "more": "",
     }
 )
@@ -143,6 +146,7 @@ def config_of(values: Values) -> RunConfig:
             "early_stopping_patience": int(values["patience"]) if values["patience"] else None,
             "metrics": [name.strip() for name in (values["metrics"] or "").split(",") if name.strip()],
             "processes": int(values["processes"] or 1),
+            "accelerate_config": (values["accelerate_config"] or "").strip() or None,
             "training": _own_training(values) | further(values["more"]),
         }
     )
@@ -187,6 +191,7 @@ def values_of(config: RunConfig) -> dict[str, Any]:
         "class_weights": EQUAL if weights is None else weights if isinstance(weights, str) else json.dumps(weights),
         "metrics": ", ".join(config.metrics),
         "processes": config.processes,
+        "accelerate_config": config.accelerate_config or "",
         "more": json.dumps(training) if training else "",
     }
 
@@ -225,20 +230,17 @@ def written(config: RunConfig) -> str:
 
 def commands(config: RunConfig) -> str:
     """How a shell starts the same training: as many processes as are asked for here, and on several machines."""
-    run = "-m hfdemo.finetuning config.json"
-    here = f"python {run}"
-    if config.processes > 1:
-        here = f"python -m torch.distributed.run --nproc_per_node {config.processes} {run}"
-    return "\n".join(
-        (
-            "# on this machine",
-            here,
-            "",
+    here = ["# on this machine", shlex.join(command(config, "config.json")), ""]
+    if config.accelerate_config:
+        elsewhere = ["# on several machines: the same on each of them, each with its own machine_rank in the file"]
+    else:
+        elsewhere = [
             "# on several machines: the same line on each of them, with the address of one",
             f"python -m torch.distributed.run --nnodes 2 --nproc_per_node {config.processes} \\",
-            f"  --rdzv_backend c10d --rdzv_id hfdemo --rdzv_endpoint FIRST_MACHINE:29500 {run}",
-        )
-    )
+            "  --rdzv_backend c10d --rdzv_id hfdemo --rdzv_endpoint FIRST_MACHINE:29500 \\",
+            "  -m hfdemo.finetuning config.json",
+        ]
+    return "\n".join([*here, *elsewhere])
 
 
 def column(picked: str | None) -> str:

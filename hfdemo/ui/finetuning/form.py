@@ -66,7 +66,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
 
     def stand(known: Known | None, *values: Any) -> tuple[Any, ...]:
         """The form has changed: what it says now, and whether that could be trained."""
-        said = standing.standing(desk.named(values), known)
+        said = standing.standing(desk.named(values), known, public=endpoints.settings.public)
         try:
             config, _ = desk.asked(values)
         except DemoError:

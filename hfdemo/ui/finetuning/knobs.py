@@ -78,6 +78,12 @@ def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
         fields["processes"] = gr.Number(
             DEFAULTS["processes"], label="Processes", info=_NEED_MORE, precision=0, minimum=1, min_width=110
         )
+        fields["accelerate_config"] = gr.Textbox(
+            DEFAULTS["accelerate_config"],
+            label="Accelerate config file",
+            info="path of a file that `accelerate config` wrote; it shares the model out by FSDP or DeepSpeed",
+            max_lines=1,
+        )
         device = gr.HTML()
     with gr.Accordion("Every other field of TrainingArguments", open=False) as table_fold:
         fields["more"] = gr.Textbox(

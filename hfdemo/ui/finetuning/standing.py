@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.launching import check_accelerate
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.weighing import check_weights
 from hfdemo.ui import html
@@ -35,13 +37,14 @@ def known_of(examined: Examined) -> Known:
     return Known(tuple(rows.items()), examined.labels, examined.refusal)
 
 
-def standing(values: Values, known: Known | None) -> str:
+def standing(values: Values, known: Known | None, *, public: bool = False) -> str:
     """The line above Start. Imports transformers, which checks the training values."""
     if known is None:
         return refused("There is no data yet that could be trained on.")
     try:
         config = config_of(values)
         config.check_training()
+        check_accelerate(config, find_device(), public=public)
         recipe = find_recipe(config.task, config.problem_type)
         check_weights(config, recipe, known.labels)
     except DemoError as error:

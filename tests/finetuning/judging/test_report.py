@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.recipes import find_recipe
-from hfdemo.finetuning.report import Predicted, command, data_hash, model_card, write_report
+from hfdemo.finetuning.report import Predicted, data_hash, model_card, write_report
 
 TEXTS = ["good", 'with "quotes"\nand a line', "NA", "bad"]
 TAGS = ("O", "B-PER", "I-PER")
@@ -154,11 +154,6 @@ def test_the_data_hash_changes_with_any_byte_or_name_of_the_data(tmp_path: Path)
     second = data_hash(tmp_path)
     (tmp_path / "data" / "train.csv").rename(tmp_path / "data" / "test.csv")
     assert len({first, second, data_hash(tmp_path)}) == 3
-
-
-def test_the_command_starts_as_many_processes_as_the_run_had() -> None:
-    found = command(config("single_label", processes=2))
-    assert found == "python -m torch.distributed.run --nproc_per_node 2 -m hfdemo.finetuning config.json"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -88,7 +88,7 @@ def test_every_field_of_a_config_has_its_place_in_the_form() -> None:
     spoken = {spec for spec in RunConfig("x").to_json() if spec not in ("task", "problem_type")}
     changed = RunConfig(
         "d", "m/m", "text-classification", "regression", "c", {"test": 0.5}, "s", "t", "p", "l", ("a",), None, ("f",),
-        9, "max_length", "lora", {"r": 2}, "balanced", 3, ("m",), 2, {"seed": 1},
+        9, "max_length", "lora", {"r": 2}, "balanced", 3, ("m",), 2, "a.yaml", {"seed": 1},
     )  # fmt: skip
     values, usual = filling.values_of(changed), filling.values_of(RunConfig("other"))
     assert sum(values[name] != usual[name] for name in values) >= len(spoken)
@@ -158,7 +158,7 @@ def test_the_command_starts_as_many_processes_as_are_asked_for() -> None:
     one = filling.commands(RunConfig("x")).splitlines()
     assert one[1] == "python -m hfdemo.finetuning config.json"
     two = filling.commands(RunConfig("x", processes=2)).splitlines()
-    assert two[1] == "python -m torch.distributed.run --nproc_per_node 2 -m hfdemo.finetuning config.json"
+    assert two[1] == "python -m torch.distributed.run --standalone --nproc_per_node 2 -m hfdemo.finetuning config.json"
     assert "--nnodes 2 --nproc_per_node 2" in two[4]
     assert "--rdzv_endpoint" in two[5]
 

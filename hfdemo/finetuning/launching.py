@@ -1,0 +1,97 @@
+"""What starts a training: plain Python, torchrun, or accelerate with a config file, which may share a model out."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hfdemo.errors import DemoError
+
+if TYPE_CHECKING:
+    from hfdemo.devices import Device
+    from hfdemo.finetuning.config import RunConfig
+
+
+def command(config: RunConfig, target: str, python: str = "python") -> list[str]:
+    """The words that start the training of `target`, a config.json or a run folder, on this machine."""
+    count = str(config.processes)
+    several: list[str] = []
+    if config.accelerate_config:
+        # Port 0 is any free one: a run that waits for its turn has its launcher running already.
+        several = ["accelerate.commands.launch", "--config_file", config.accelerate_config]
+        several += ["--num_processes", count, "--main_process_port", "0", "-m"]
+    elif config.processes > 1:
+        several = ["torch.distributed.run", "--standalone", "--nproc_per_node", count, "-m"]
+    return [python, "-m", *several, "hfdemo.finetuning", target]
+
+
+def check_accelerate(
+    config: RunConfig, device: Device, *, public: bool, environment: Mapping[str, str] = os.environ
+) -> None:
+    """Check the Accelerate config file that `config` names, if it does, against `config` and this machine.
+
+    Raises:
+        DemoError: the server is a `public` one, there is no such file, it is no such config, or accelerate would do
+            something else than it says.
+    """
+    if not config.accelerate_config:
+        return
+    if public:
+        raise DemoError("accelerate_config is a path on the server, and a shared one takes none. Leave it out.")
+    asked = _read(config.accelerate_config)
+    kind, count = str(asked.distributed_type.value), asked.num_processes
+    if count != config.processes:
+        raise DemoError(
+            f"{config.accelerate_config} has num_processes {count}, and the run processes {config.processes}. Make "
+            "them the same."
+        )
+    if kind == "MULTI_CPU" and config.processes > 1:
+        raise DemoError(
+            f"{config.accelerate_config} asks for MULTI_CPU, which accelerate starts as a single process unless under "
+            "mpirun. Leave the file out: torchrun starts several processes on a CPU."
+        )
+    if kind == "FSDP" and device.kind == "cpu":
+        raise DemoError(no_fsdp(str(device)))
+    if kind == "DEEPSPEED" and importlib.util.find_spec("deepspeed") is None:
+        raise DemoError(
+            f"{config.accelerate_config} asks for DeepSpeed, which is not installed. Install it (pip install "
+            "deepspeed), or pick another file."
+        )
+    precision = str(asked.mixed_precision or "no")
+    if precision != "no" and not config.training.get(precision):
+        raise DemoError(
+            f"{config.accelerate_config} has mixed_precision {precision}, and the run does not. Set {precision} to "
+            "true in the run's training, or mixed_precision to no in the file."
+        )
+    if (asked.num_machines or 1) > 1 and "WORLD_SIZE" not in environment:
+        raise DemoError(
+            f"{config.accelerate_config} is for {asked.num_machines} machines, and a page starts a run on its own "
+            f"one. Run this on each of them: accelerate launch --config_file {config.accelerate_config} -m "
+            "hfdemo.finetuning config.json"
+        )
+
+
+def no_fsdp(device: str) -> str:
+    """Why FSDP is refused there."""
+    return (
+        f"FSDP shares a model out between GPUs or the like, and here is {device}: accelerate would pass over it "
+        "without a word. Leave it out."
+    )
+
+
+def _read(path: str) -> Any:
+    """The config as accelerate itself reads it."""
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    try:
+        return load_config_from_file(path)
+    except OSError as error:
+        raise DemoError(
+            f"There is no Accelerate config file {path!r} on this machine. Give the path of one."
+        ) from error
+    except Exception as error:  # whatever stands in somebody's file
+        raise DemoError(
+            f"{path} is no Accelerate config: {' '.join(str(error).split())[:200]}. `accelerate config` writes one."
+        ) from error
