@@ -228,6 +228,7 @@ def _trainer(
     emit: Emit,
 ) -> tuple[Any, Planned]:
     from transformers import EarlyStoppingCallback
+    from transformers.integrations import TensorBoardCallback
 
     lengths = _lengths(splits["train"])
     rule = pad_to(config.padding, max(lengths), max_length)
@@ -261,6 +262,9 @@ def _trainer(
     )
     reporter.trainer = trainer
     trainer.told = reporter
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, TensorBoardCallback):
+            callback.logging_dir = str(folder / "tensorboard")  # its own place would go with the checkpoints
     return trainer, planned
 
 

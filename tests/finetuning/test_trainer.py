@@ -365,3 +365,16 @@ def test_padding_never_goes_beyond_what_the_model_reads(settings: Settings, tmp_
     run = run_of(settings, path, f"untrained:{tmp_path / 'short.json'}", padding="multiple_of_64")
     with pytest.raises(DemoError, match=r"rows of 128 slots, but .* reads 100 tokens. Set max_length to 64"):
         trained(run, settings)
+
+
+def test_tensorboard_gets_every_loss_and_metric_and_keeps_them(settings: Settings, colours: Path, tiny: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = run_of(settings, colours, tiny, training={"num_train_epochs": 2, "report_to": "tensorboard"})
+    events = trained(run, settings)
+    written = EventAccumulator(str(run.folder / "tensorboard"))
+    written.Reload()
+    losses = {event.step: event.loss for event in events if isinstance(event, StepLogged)}
+    assert {each.step: each.value for each in written.Scalars("train/loss")} == pytest.approx(losses)
+    judged = {event.step: event.metrics["f1"] for event in events if isinstance(event, Evaluated)}
+    assert {each.step: each.value for each in written.Scalars("eval/f1")} == pytest.approx(judged)
