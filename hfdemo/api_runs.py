@@ -17,6 +17,7 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import knobs
 from hfdemo.finetuning.comparing import compare
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.counting import count_tokens
 from hfdemo.finetuning.dataset import inspect, read_data
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.search import SearchStore
@@ -40,15 +41,9 @@ class RunEndpoints:
         return (
             *(self.inspect_dataset, self.training_fields, self.start_run, self.run_status, self.run_events),
             *(self.watch_run, self.run_report, self.run_epoch, self.run_script, self.stop_run, self.resume_run),
-            *(
-                self.duplicate_run,
-                self.train_more,
-                self.compare_runs,
-                self.set_run_notes,
-                self.list_runs,
-                self.delete_run,
-            ),
-            *(self.download_run, self.start_search, self.search_status, self.stop_search, self.list_searches),
+            *(self.duplicate_run, self.train_more, self.compare_runs, self.set_run_notes, self.list_runs),
+            *(self.delete_run, self.download_run, self.start_search, self.search_status, self.stop_search),
+            self.list_searches,
         )
 
     @property
@@ -62,6 +57,7 @@ class RunEndpoints:
         dataset_config: str | None = None,
         split: str | None = None,
         config: dict | None = None,
+        count: bool = False,
     ) -> dict:
         """What a data set looks like before anything is trained on it: columns, rows, splits, labels, a suggested task
         and mapping, what is wrong with it, and the change of the config that mends it.
@@ -72,6 +68,7 @@ class RunEndpoints:
             dataset_config: the config of a Hub data set that has several
             split: the only split to look at
             config: a RunConfig as JSON: its columns, task and fixes are gone by
+            count: also count the tokens of the rows (of 20,000 at most) for the config's model, and what is cut
         """
         path = uploaded_path(file)
         values: Any = {} if config is None else config
@@ -84,7 +81,9 @@ class RunEndpoints:
         if split:
             asked = dataclasses.replace(asked, splits={"train": split}, split_column="")
         corpus = read_data(asked, self.settings, path)
-        found = inspect(corpus.tables, None, asked if config else None, corpus.refused)
+        counted = count_tokens(corpus, asked, asked.model, self.settings) if count else None
+        known = (counted.lengths, counted.limit) if counted else (None, None)
+        found = inspect(corpus.tables, None, asked if config else None, corpus.refused, *known)
         return {**found.to_json(), "reading": corpus.reading, "notes": [*corpus.notes, *found.notes]}
 
     def training_fields(self) -> list[dict]:
@@ -214,7 +213,7 @@ class RunEndpoints:
             run: the run's id
             notes: the text; it takes the place of the old one
         """
-        self.runs.get(run).set_notes(notes)
+        self.runs.set_notes(run, notes)
         return {"run": run, "notes": notes}
 
     def list_runs(self) -> list[dict]:

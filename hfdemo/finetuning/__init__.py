@@ -2,7 +2,9 @@
 
 What is asked for
     config      RunConfig, validated and JSON in and out
-    arguments   its part that is TrainingArguments: defaults, checks, every field's help
+    arguments   its part that is TrainingArguments: defaults, every field's help
+    checking    what of it is refused
+    sharing     what a shared server refuses besides
 
 The rows: corpora.read_corpus -> columns -> rows -> fixes -> labels -> splitting -> dataset.prepare
     columns     which column is what, and what is learned
@@ -14,6 +16,7 @@ The rows: corpora.read_corpus -> columns -> rows -> fixes -> labels -> splitting
     problems    what can be wrong with a data set, and the change of the config that mends it
     doctor      all of that as one Inspection
     dataset     all of that as checked splits
+    counting    how many tokens the rows have
 
 What is learned: one recipe per kind of answer
     recipes     model, inputs, loss, of each kind
@@ -40,6 +43,7 @@ The run's life
     runs        RunStore: make, start, stop, resume, duplicate, delete
     checkpoints written whole or not at all
     processes   which they are, and how they are made to end
+    launching   what starts it: python, torchrun, accelerate
     stopping    a stop that is obeyed
     resuming    going on where a run ended
     queueing    whose turn it is

@@ -1,9 +1,8 @@
-"""The TrainingArguments of a run: what it decides itself, what fills in the gaps, and what is refused."""
+"""The TrainingArguments of a run: what it decides itself, and what fills in the gaps."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import math
 import typing
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from hfdemo.devices import Device, available_cores
+from hfdemo.devices import available_cores
 from hfdemo.errors import DemoError
 from hfdemo.heavy import import_libraries
 
@@ -31,6 +30,15 @@ SHORTEST_TRAINING_STEPS = 180
 CHARTED_POINTS = 100
 # The name under which the best checkpoint is told from the others: reporting.selection makes it.
 SELECTION = "selection"
+
+# Fields that count something.
+WHOLE = frozenset(
+    (
+        *("max_steps", "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"),
+        *("seed", "data_seed", "dataloader_num_workers", "save_total_limit", "eval_accumulation_steps"),
+        *("torch_empty_cache_steps", "dataloader_prefetch_factor"),
+    )
+)
 
 # What `training` may not set, and who decides it instead.
 RESERVED: Mapping[str, str] = {
@@ -59,29 +67,6 @@ RESERVED: Mapping[str, str] = {
     # The last rows of a held-out split would be dropped, too, and not be in the report.
     "dataloader_drop_last": "it would drop rows of the held-out splits, too",
 }
-
-_LOWEST: Mapping[str, float] = {
-    "num_train_epochs": 0.01,
-    "max_steps": -1,
-    "learning_rate": 1e-12,
-    **dict.fromkeys(("weight_decay", "warmup_steps", "max_grad_norm", "label_smoothing_factor", "seed"), 0.0),
-    **dict.fromkeys(
-        (
-            *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"),
-            *("save_total_limit", "eval_accumulation_steps"),
-        ),
-        1,
-    ),
-    **dict.fromkeys(("logging_steps", "eval_steps", "save_steps"), 1e-9),
-}
-_BELOW_ONE = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
-_WHOLE = frozenset(
-    (
-        *("max_steps", "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"),
-        *("seed", "data_seed", "dataloader_num_workers", "save_total_limit", "eval_accumulation_steps"),
-    )
-)
-_PACKAGES = ("tensorboard", "trackio")
 
 
 @dataclass(frozen=True)
@@ -121,6 +106,14 @@ def knobs() -> tuple[Knob, ...]:
 def _type_name(kind: Any) -> str:
     names = [getattr(part, "__name__", str(part)) for part in typing.get_args(kind) or (kind,)]
     return " or ".join(name.replace("NoneType", "null") for name in names)
+
+
+def whole(training: Mapping[str, Any]) -> dict[str, Any]:
+    """`training` with every number that counts something as an int: JSON of a browser may say 42.0."""
+    return {
+        name: int(value) if name in WHOLE and isinstance(value, float) and value.is_integer() else value
+        for name, value in training.items()
+    }
 
 
 def with_defaults(
@@ -166,7 +159,11 @@ def of_run(training: Mapping[str, Any]) -> dict[str, Any]:
     evaluates before the first step and after every epoch, and keeps the best checkpoint and the newest two."""
     watched = evaluates(training)
     rhythm = training.get("eval_strategy", "epoch") if watched else "epoch"
-    steps = {"save_steps": training.get("eval_steps") or 1 / CHARTED_POINTS} if rhythm == "steps" else {}
+    logged = training.get("logging_steps") or 1 / CHARTED_POINTS  # which is eval_steps where that is left out
+    steps = {"save_steps": training.get("eval_steps") or logged} if rhythm == "steps" else {}
+    # It lowers the rate when the metric of the best checkpoint no longer rises.
+    plateau = training.get("lr_scheduler_type") == "reduce_lr_on_plateau"
+    mode = {"lr_scheduler_kwargs": {"mode": "max", **(training.get("lr_scheduler_kwargs") or {})}} if plateau else {}
     values = {
         "eval_strategy": "epoch",
         "save_strategy": rhythm,
@@ -178,6 +175,7 @@ def of_run(training: Mapping[str, Any]) -> dict[str, Any]:
         "logging_first_step": True,
         "report_to": "none",
         **training,
+        **mode,
         # NaN must be seen, not shown as 0.0.
         "logging_nan_inf_filter": False,
     }
@@ -187,113 +185,7 @@ def of_run(training: Mapping[str, Any]) -> dict[str, Any]:
     return named | best if watched else named
 
 
-def check(training: Mapping[str, Any], device: Device) -> None:
-    """Check names and values of `training` before anything starts.
-
-    A TrainingArguments is not built for this: building one reseeds every random generator of the process and resets
-    Accelerate's state, which a server can't have.
-
-    Raises:
-        DemoError: a field that is unknown or reserved, a value that transformers would refuse, or two values that
-            contradict each other.
-    """
-    import_libraries()
-    from transformers import TrainingArguments
-    from transformers.trainer_utils import IntervalStrategy, SaveStrategy, SchedulerType
-    from transformers.training_args import OptimizerNames
-
-    known = {spec.name: spec for spec in dataclasses.fields(TrainingArguments)}
-    unknown = sorted(set(training) - set(known))
-    if unknown:
-        raise DemoError(
-            f"TrainingArguments has no {', '.join(unknown)} in this version of transformers. "
-            "Its documentation lists the fields; take the wrong one out."
-        )
-    check_reserved(training)
-    for name, value in training.items():
-        _check_number(name, value, known[name].default)
-    choices = {
-        "lr_scheduler_type": SchedulerType,
-        "optim": OptimizerNames,
-        "eval_strategy": IntervalStrategy,
-        "save_strategy": SaveStrategy,
-    }
-    for name, kind in choices.items():
-        values = [member.value for member in kind]
-        if training.get(name, values[0]) not in values:
-            raise DemoError(f"{name} is {training[name]!r}, but must be one of {', '.join(values)}.")
-    _check_device(training, device)
-    _check_together(training)
-    _check_packages(training)
-
-
 def check_reserved(training: Mapping[str, Any]) -> None:
     """Raises DemoError where `training` sets what it may not, with the reason."""
     for name in sorted(set(training) & set(RESERVED)):
         raise DemoError(f"training may not set {name}. What decides it: {RESERVED[name]}. Leave it out.")
-
-
-def _check_device(training: Mapping[str, Any], device: Device) -> None:
-    kind = "cpu" if training.get("use_cpu") else device.kind
-    if kind == "cpu":
-        for name in ("fp16", "fp16_full_eval", "tf32"):
-            if training.get(name):
-                raise DemoError(f"{name} needs a GPU, and this run has none. Leave it out: a CPU is best at float32.")
-    if training.get("fp16") and kind == "mps":
-        raise DemoError("fp16 training needs a CUDA or XPU device. Leave it out, or use bf16.")
-
-
-def _check_together(training: Mapping[str, Any]) -> None:
-    """Raises DemoError for settings of which each is right and both together are not."""
-    if training.get("fp16") and training.get("bf16"):
-        raise DemoError("fp16 and bf16 are both set, and a training has one precision. Leave one out.")
-    for what in ("eval", "save"):
-        strategy = training.get(f"{what}_strategy", "epoch")
-        if training.get(f"{what}_steps") is not None and strategy != "steps":
-            raise DemoError(
-                f'{what}_steps is set, but {what}_strategy is "{strategy}", so it would do nothing. '
-                f'Set {what}_strategy to "steps", or leave {what}_steps out.'
-            )
-    if not evaluates(training):
-        for name in ("load_best_model_at_end", "eval_on_start"):
-            if training.get(name):
-                raise DemoError(f'{name} needs evaluations, but eval_strategy is "no". Leave one of them out.')
-        if training.get("save_strategy") == "best":
-            raise DemoError('save_strategy "best" needs evaluations, but eval_strategy is "no". Leave one out.')
-    elif training.get("load_best_model_at_end", True) and training.get("save_strategy") == "no":
-        raise DemoError(
-            'The best checkpoint can\'t be kept with save_strategy "no". Leave it out, or set load_best_model_at_end '
-            "to false."
-        )
-    if training.get("greater_is_better") is not None and not training.get("metric_for_best_model"):
-        raise DemoError("greater_is_better is set without metric_for_best_model. Name the metric, or leave it out.")
-    if training.get("deepspeed") and training.get("fsdp"):
-        raise DemoError("deepspeed and fsdp are both set, and a model is sharded by one of them. Leave one out.")
-
-
-def _check_packages(training: Mapping[str, Any]) -> None:
-    asked = training.get("report_to") or "none"
-    for name in [asked] if isinstance(asked, str) else asked:
-        if name != "none" and name not in _PACKAGES:
-            raise DemoError(f"report_to is {name!r}. A run can report to: {', '.join(_PACKAGES)}; or leave it out.")
-        if name != "none" and importlib.util.find_spec(name) is None:
-            raise DemoError(f"report_to {name!r} needs the package {name}. Install it (pip install {name}) first.")
-    if training.get("deepspeed") and importlib.util.find_spec("deepspeed") is None:
-        raise DemoError("deepspeed needs the package deepspeed. Install it (pip install deepspeed), or leave it out.")
-
-
-def _check_number(name: str, value: Any, default: Any) -> None:
-    """A field whose default is a switch or a number takes nothing else; some numbers have a lowest value."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, bool) and not isinstance(value, bool):
-        raise DemoError(f"{name} is {value!r}, but must be true or false.")
-    if isinstance(default, int | float) and not isinstance(default, bool) and not is_number:
-        raise DemoError(f"{name} is {value!r}, but must be a number.")
-    if name in _WHOLE and value != default and (not is_number or value % 1 != 0):
-        raise DemoError(f"{name} is {value!r}, but must be a whole number.")
-    if is_number and not math.isfinite(value):
-        raise DemoError(f"{name} is {value!r}, but must be a finite number.")
-    if is_number and name in _LOWEST and value < _LOWEST[name]:
-        raise DemoError(f"{name} is {value!r}, but must be at least {_LOWEST[name]:g}.")
-    if is_number and name in _BELOW_ONE and value >= 1:
-        raise DemoError(f"{name} is {value!r}, but must be below 1.")

@@ -16,12 +16,13 @@ from hfdemo.finetuning.arguments import (
     LEARNING_RATE,
     METHODS,
     Method,
-    check,
     check_reserved,
     evaluates,
     steps,
+    whole,
     with_defaults,
 )
+from hfdemo.finetuning.checking import check
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import TRAINABLE
 
@@ -122,6 +123,8 @@ class RunConfig:
         for name in ("labels", "fixes", "metrics"):
             if isinstance(given.get(name), list):
                 given[name] = tuple(given[name])
+        if isinstance(given.get("training"), Mapping):
+            given["training"] = whole(given["training"])
         return cls(**given)
 
     @classmethod
@@ -181,6 +184,16 @@ class RunConfig:
         unknown = sorted(set(self.lora) - {spec.name for spec in dataclasses.fields(LoraConfig)})
         if unknown:
             raise DemoError(f"LoraConfig has no {', '.join(unknown)}. Common fields: r, lora_alpha, target_modules.")
+        decided = sorted(set(self.lora) & {"task_type", "peft_type", "inference_mode", "base_model_name_or_path"})
+        if decided:
+            raise DemoError(f"lora may not set {', '.join(decided)}: the task decides it. Leave it out.")
+        for name, lowest in (("r", 1), ("lora_alpha", 1), ("lora_dropout", 0)):
+            value = self.lora.get(name, lowest)
+            whole = isinstance(value, int) if name == "r" else isinstance(value, int | float)
+            if not whole or isinstance(value, bool) or value < lowest or (name == "lora_dropout" and value >= 1):
+                upper = " and below 1" if name == "lora_dropout" else ""
+                kind = "a whole number" if name == "r" else "a number"
+                raise DemoError(f"lora's {name} is {value!r}, but must be {kind} of at least {lowest}{upper}.")
 
 
 _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {

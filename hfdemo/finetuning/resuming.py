@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from filelock import FileLock
+
 from hfdemo.atomic import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning.checkpoints import newest_good
@@ -15,6 +17,8 @@ from hfdemo.finetuning.run import RESUMABLE, Run
 
 # How the rows of a data set become the splits of a run; a run's own data went through it.
 _FROM_DATA: Mapping[str, Any] = {"dataset_config": None, "splits": {}, "split_column": "", "fixes": []}
+# What holds for one kind of labels only.
+_OF_LABELS: Mapping[str, Any] = {"labels": None, "positive_label": None, "class_weights": None}
 
 
 def hindrance(run: Run) -> str | None:
@@ -37,13 +41,15 @@ def reopen(run: Run) -> None:
     Raises:
         RunError: it can't be resumed.
     """
-    wrong = hindrance(run)
-    if wrong:
-        raise RunError(wrong)
-    run.wait_until_gone()
-    for name in ("stop", "process.json"):
-        (run.folder / name).unlink(missing_ok=True)
-    write_atomically(run.folder / "resume", json.dumps({"time": time.time()}))
+    # Of two that ask at once, the second finds it starting.
+    with FileLock(run.folder / "resume.lock"):
+        wrong = hindrance(run)
+        if wrong:
+            raise RunError(wrong)
+        run.wait_until_gone()
+        for name in ("stop", "process.json"):
+            (run.folder / name).unlink(missing_ok=True)
+        write_atomically(run.folder / "resume", json.dumps({"time": time.time()}))
 
 
 def duplicate(run: Run, changes: Mapping[str, Any]) -> RunConfig:
@@ -55,7 +61,13 @@ def duplicate(run: Run, changes: Mapping[str, Any]) -> RunConfig:
     Raises:
         DemoError: see `RunConfig.from_json`.
     """
+    if not isinstance(changes, Mapping):
+        raise RunError(
+            f'changes must be an object such as {{"max_length": 64}}, but a {type(changes).__name__} was sent.'
+        )
     values = run.config.to_json()
+    if changes.get("problem_type", values["problem_type"]) != values["problem_type"]:
+        values |= _OF_LABELS  # which the other kind of answers has none of, or others
     if "dataset" not in changes:
         pair = "text_pair" if values["text_pair_column"] else ""
         label = "label" if values["label_column"] else ""

@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ import psutil
 from hfdemo.atomic import write_atomically
 from hfdemo.devices import find_device
 from hfdemo.errors import RunError
-from hfdemo.finetuning import processes, resuming
+from hfdemo.finetuning import processes, resuming, sharing
 from hfdemo.finetuning.checkpoints import check_space
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared, prepare, read_data
@@ -38,8 +39,6 @@ from hfdemo.settings import Settings
 
 __all__ = ["ACTIVE", "Run", "RunStore", "State", "Status"]
 
-PUBLIC_STEPS = 2_000
-PUBLIC_RUNS = 3
 _OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
@@ -65,7 +64,11 @@ class RunStore:
         corpus = read_data(config, self.settings, file)
         prepared = prepare(config, corpus.tables, corpus.refused)
         filled = _fill_in(config, prepared)
-        self._check_public_limits(filled, len(prepared.splits["train"]))
+        if self.settings.public:
+            rows = {split: len(table) for split, table in prepared.splits.items()}
+            sharing.check_shared(filled, rows["train"], sum(rows.values()) - rows["train"])
+            self._check_public_runs()
+            self._clear()
         check_space(self.settings.runs, bytes_of_run(filled, prepared.splits.values(), self.settings), "this run")
         script = training_script(filled, self.settings)
         # Of another run's rows the name of what they were, not of when.
@@ -159,33 +162,46 @@ class RunStore:
         """The runs that wait for a device, the first to get it first."""
         return [self.get(waiting.run) for waiting in waiting_runs(self.settings.runs)]
 
+    def _clear(self) -> None:
+        """Delete what visitors left a day ago."""
+        for run in self.list():
+            if run.folder.stat().st_mtime < time.time() - sharing.KEPT_SECONDS and not run.status().active:
+                with contextlib.suppress(OSError, RunError):
+                    run.remove()
+
+    def set_notes(self, run_id: str, text: str) -> None:
+        """Keep `text` beside a run.
+
+        Raises:
+            RunError: there is none, the text is too long, or the server is a shared one.
+        """
+        run = self.get(run_id)
+        self._check_owner()
+        run.set_notes(text)
+
+    def _check_owner(self) -> None:
+        if self.settings.public:
+            raise RunError(
+                "On this shared server nobody can tell whose run that is, so it is left as it is. Runs are deleted "
+                "after a day."
+            )
+
     def delete(self, run_id: str) -> None:
         """Remove a run's folder for good.
 
         Raises:
-            RunError: there is none, or it is still at work.
+            RunError: there is none, it is still at work, or the server is a shared one.
         """
         run = self.get(run_id)
+        self._check_owner()
         if run.status().active:
             raise RunError(f"Run {run_id} is still at work. Stop it first.")
         run.remove()
         self._children.pop(run_id, None)
 
-    def _check_public_limits(self, config: RunConfig, train_rows: int) -> None:
-        """On a shared server one visitor must not hold the device for hours."""
-        if not self.settings.public:
-            return
-        self._check_public_runs()
-        steps = config.steps(train_rows)
-        if steps > PUBLIC_STEPS:
-            raise RunError(
-                f"This run would take {steps:,} steps; on this shared server a run has at most {PUBLIC_STEPS:,}. "
-                "Use fewer epochs or a larger batch, or run the app on your own machine."
-            )
-
     def _check_public_runs(self) -> None:
         active = sum(run.status().active for run in self.list()) if self.settings.public else 0
-        if active >= PUBLIC_RUNS:
+        if active >= sharing.RUNS:
             raise RunError(f"{active} runs are at work or waiting on this shared server. Come back when one has ended.")
 
     def _new_folder(self, dataset: str) -> Path:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
+import shlex
 from collections.abc import Callable
 from pprint import pformat
 from typing import Any
 
 from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.launching import command
 from hfdemo.finetuning.losses import loss_of_all, only_logits
 from hfdemo.finetuning.recipes import Recipe, find_recipe
 from hfdemo.finetuning.reporting import LOWER_IS_BETTER
@@ -29,7 +32,7 @@ def training_script(config: RunConfig, settings: Settings) -> str:
     early = ", EarlyStoppingCallback" if config.early_stopping_patience else ""
     weights = _weights_lines(config, recipe)
     exact = [loss_of_all] if recipe.reduce is only_logits else []
-    return f'''"""Fine-tunes {config.model} ({config.method}) on data/ beside this file, as its run did."""
+    return f'''"""Fine-tunes a model ({config.method}) on data/ beside this file, as its run did.{_start(config)}"""
 
 from __future__ import annotations
 
@@ -114,8 +117,11 @@ def compute_metrics(prediction):
 
 {_selection_lines(config, recipe)}class RecipeTrainer(Trainer):
     def _get_num_items_in_batch(self, batch_samples, device):
-        items = [{recipe.count.__name__}(batch["labels"].to(device)) for batch in batch_samples]
-        return sum(items).to(device) if items else None
+        if not batch_samples:
+            return None
+        items = sum({recipe.count.__name__}(batch["labels"].to(device)) for batch in batch_samples).to(device)
+        several = self.args.average_tokens_across_devices and self.args.world_size > 1
+        return self.accelerator.gather(items).sum() if several else items
 
     def evaluation_loop(self, *args, metric_key_prefix="eval", **kwargs):
         with torch.random.fork_rng():  # evaluating changes nothing in what is learned
@@ -143,6 +149,14 @@ for name in splits:
         print(name, json.dumps(trainer.predict(splits[name], metric_key_prefix=name).metrics))
 trainer.save_model(str(HERE / "repeated" / "model"))
 '''
+
+
+def _start(config: RunConfig) -> str:
+    """How to start it where plain python would not do what the run did."""
+    if config.processes == 1 and not config.accelerate_config:
+        return ""
+    line = shlex.join(command(config, "train.py")).replace("-m hfdemo.finetuning ", "")
+    return f"\n\nIts run had {config.processes} processes. The same here:\n\n    {json.dumps(line)[1:-1]}\n"
 
 
 def _sources(*functions: Callable[..., Any]) -> str:
@@ -214,13 +228,13 @@ def _selection_lines(config: RunConfig, recipe: Recipe) -> str:
     greater = config.training.get("greater_is_better")
     if name is None:
         name, greater = recipe.judge.selection, recipe.judge.greater_is_better
-    name = str(name).removeprefix("eval_")
-    sign = "" if (name not in LOWER_IS_BETTER if greater is None else greater) else "-"
+    name = "eval_" + str(name).removeprefix("eval_")
+    sign = "" if (name.removeprefix("eval_") not in LOWER_IS_BETTER if greater is None else greater) else "-"
     return f'''class Select(TrainerCallback):
-    """The best checkpoint has the best {name}, and of several with the same the lowest loss."""
+    """The best checkpoint has the best metric, and of several with the same the lowest loss."""
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
-        value = {sign}metrics["eval_{name}"]
+        value = {sign}metrics[{name!r}]
         metrics["eval_selection"] = value - 1e-9 * metrics["eval_loss"] if abs(value) < float("inf") else -float("inf")
 
 

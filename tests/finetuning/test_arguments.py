@@ -1,13 +1,16 @@
 """TrainingArguments: every field can be reached or says why not; what can't be is refused before anything starts."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hfdemo.devices import Device
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.arguments import RESERVED, check, knobs, of_run, rows_per_step, steps, with_defaults
+from hfdemo.finetuning.arguments import RESERVED, knobs, of_run, rows_per_step, steps, with_defaults
+from hfdemo.finetuning.checking import check
+from hfdemo.finetuning.config import RunConfig
 
 CPU, GPU = Device("cpu", "CPU"), Device("cuda", "a GPU")
 
@@ -23,7 +26,8 @@ def test_every_field_has_its_own_help_and_is_settable_or_says_what_decides_it() 
     assert found["lr_scheduler_type"].default == "linear"
     assert {name for name, knob in found.items() if knob.reserved} == set(RESERVED) & set(found)
     for name in set(found) - set(RESERVED):
-        if found[name].default is not None and name not in ("save_steps", "eval_steps"):  # each needs its strategy
+        # What counts steps needs its strategy, and the strategies go together.
+        if found[name].default is not None and name not in ("save_steps", "eval_steps", "save_strategy"):
             check({name: found[name].default}, GPU)
 
 
@@ -46,11 +50,65 @@ def test_every_field_has_its_own_help_and_is_settable_or_says_what_decides_it() 
         ({"label_smoothing_factor": 1.0}, "must be below 1"),
         ({"learning_rate": float("nan")}, "finite"),
         ({"gradient_accumulation_steps": 0}, "at least 1"),
+        ({"seed": 2**32}, "at most 4294967295"),
+        ({"eval_strategy": "steps", "eval_steps": "abc"}, "must be a number"),
+        ({"eval_strategy": "steps", "eval_steps": 1.5}, "Use a whole number, or one below 1"),
+        ({"logging_steps": 1.5}, "Use a whole number, or one below 1"),
+        ({"save_strategy": "steps"}, 'eval_strategy is "epoch" and save_strategy "steps"'),
+        (
+            {"eval_strategy": "steps", "eval_steps": 10, "save_strategy": "steps", "save_steps": 15},
+            "Make save_steps a multiple of eval_steps",
+        ),
+        ({"eval_strategy": "steps", "eval_steps": 0.1, "save_strategy": "steps", "save_steps": 15}, "a multiple"),
+        ({"dataloader_prefetch_factor": 2}, "needs dataloader_num_workers"),
+        ({"dataloader_num_workers": -1}, "at least 0"),
+        ({"torch_empty_cache_steps": 0}, "at least 1"),
+        ({"optim": "adamw_bnb_8bit"}, "can't be made: .*bitsandbytes"),
+        ({"lr_scheduler_kwargs": {"nope": 1}}, "scheduler linear can't be made .*nope"),
+        ({"lr_scheduler_type": "warmup_stable_decay"}, "num_decay_steps"),
+        ({"train_sampling_strategy": "backwards"}, "must be one of random"),
+        ({"debug": "x"}, "must be one of"),
+        ({"neftune_noise_alpha": "x"}, "must be a number"),
     ],
 )
 def test_what_transformers_would_refuse_or_ignore_is_refused_first(training: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
         check(training, GPU)
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"eval_strategy": "steps", "eval_steps": 10},
+        {"eval_strategy": "steps", "logging_steps": 10},
+        {"eval_strategy": "steps"},
+        {"eval_strategy": "steps", "eval_steps": 0.05, "save_strategy": "steps", "save_steps": 0.15},
+        {"eval_strategy": "no"},
+        {"load_best_model_at_end": False, "save_strategy": "no"},
+        {"save_strategy": "best"},
+        {"lr_scheduler_type": "reduce_lr_on_plateau"},
+        {"lr_scheduler_type": "cosine_with_restarts", "lr_scheduler_kwargs": {"num_cycles": 2}},
+        {"optim": "adafactor"},
+    ],
+    ids=str,
+)
+def test_what_is_accepted_makes_training_arguments(training: dict[str, Any], tmp_path: Path) -> None:
+    from transformers import TrainingArguments
+
+    check(training, CPU)
+    TrainingArguments(output_dir=str(tmp_path), use_cpu=True, **of_run(with_defaults(training, 1e-4, 100)))
+
+
+def test_a_plateau_is_one_of_a_metric_that_is_to_rise() -> None:
+    assert of_run({"lr_scheduler_type": "reduce_lr_on_plateau"})["lr_scheduler_kwargs"] == {"mode": "max"}
+    own = {"lr_scheduler_type": "reduce_lr_on_plateau", "lr_scheduler_kwargs": {"patience": 0, "mode": "min"}}
+    assert of_run(own)["lr_scheduler_kwargs"] == {"patience": 0, "mode": "min"}
+    assert "lr_scheduler_kwargs" not in of_run({})
+
+
+def test_what_counts_something_is_a_whole_number_whatever_a_browser_sent() -> None:
+    found = RunConfig.from_json({"dataset": "d", "training": {"seed": 42.0, "warmup_steps": 0.5}}).training
+    assert (type(found["seed"]), found["warmup_steps"]) == (int, 0.5)
 
 
 @pytest.mark.parametrize("name", ["fp16", "fp16_full_eval", "tf32"])

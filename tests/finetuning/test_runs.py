@@ -7,7 +7,9 @@ import sys
 import time
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import psutil
@@ -17,8 +19,9 @@ from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.checkpoints import partial, seal
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
-from hfdemo.finetuning.resuming import reopen
+from hfdemo.finetuning.resuming import duplicate, reopen
 from hfdemo.finetuning.runs import Run, RunStore
+from hfdemo.finetuning.sharing import check_shared, evaluations
 from hfdemo.settings import Settings
 
 STARTED = Started(0, 100.0, total_steps=10)
@@ -346,3 +349,77 @@ def test_a_run_that_would_fill_the_disk_is_refused_before_it_is_there(
         RunStore(settings).create(RunConfig("tickets"))
     assert not settings.runs.exists()
     RunStore(settings).create(RunConfig("tickets", method="lora"))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"processes": 2}, "a run has one"),
+        ({"training": {"accelerator_config": "/etc/hostname"}}, "may not set accelerator_config"),
+        ({"training": {"dataloader_num_workers": 500}}, "may not set dataloader_num_workers"),
+        ({"training": {"max_steps": 2000, "gradient_accumulation_steps": 100}}, "would compute 74,000 rows"),
+        ({"training": {"max_steps": 2000, "eval_strategy": "steps", "eval_steps": 0.0001}}, None),
+        ({"training": {"max_steps": 800, "eval_strategy": "steps", "eval_steps": 0.5}}, None),
+    ],
+)
+def test_a_shared_server_takes_no_settings_that_reach_beyond_the_run_and_bounds_what_is_computed(
+    settings: Settings, colours: Path, more: dict[str, Any], said: str | None
+) -> None:
+    store = RunStore(Settings(home=settings.home, public=True))
+    if said is None:
+        store.create(RunConfig("colours", **more), colours)
+        return
+    with pytest.raises(RunError, match=said):
+        store.create(RunConfig("colours", **more), colours)
+
+
+def test_evaluations_are_bounded_too() -> None:
+    often = RunConfig("d", training={"max_steps": 2000, "eval_strategy": "steps", "eval_steps": 1})
+    config = often.with_training_defaults(100)
+    assert evaluations(config, 2000, 100) == 2001
+    with pytest.raises(RunError, match="would judge 200,200 rows"):
+        check_shared(config, 16, 100)
+
+
+def test_on_a_shared_server_nobody_deletes_or_describes_the_run_of_another_and_a_day_later_it_is_gone(
+    settings: Settings, colours: Path
+) -> None:
+    store = RunStore(Settings(home=settings.home, public=True))
+    run = a_run(settings, STARTED, Finished(10, 120.0))
+    for act in (lambda: store.delete(run.id), lambda: store.set_notes(run.id, "mine")):
+        with pytest.raises(RunError, match="nobody can tell whose run"):
+            act()
+    store.create(RunConfig("colours"), colours)
+    assert run.folder.exists()
+    yesterday = time.time() - 25 * 3600
+    os.utime(run.folder, (yesterday, yesterday))
+    store.create(RunConfig("colours"), colours)
+    assert not run.folder.exists()
+
+
+def test_of_two_that_resume_at_once_one_does(settings: Settings) -> None:
+    run = a_run(settings, STARTED, HALF, Stopped(5, 120.0, kept=True), checkpoints=[5])
+    together = Barrier(2)
+
+    def resume() -> str:
+        together.wait()
+        try:
+            reopen(Run(run.folder))
+        except RunError as error:
+            return str(error)
+        return "resumed"
+
+    with ThreadPoolExecutor(2) as pool:
+        found = sorted(each.result() for each in [pool.submit(resume), pool.submit(resume)])
+    assert found[1] == "resumed"
+    assert "is starting, so there is nothing to resume" in found[0]
+
+
+def test_a_duplicate_with_another_kind_of_labels_takes_them_from_the_data(settings: Settings) -> None:
+    run = a_run(settings, STARTED, Finished(10, 120.0))
+    values = {**run.config.to_json(), "labels": ["0", "1"], "positive_label": "1", "class_weights": "balanced"}
+    (run.folder / "config.json").write_text(json.dumps({**values, "problem_type": "single_label_classification"}))
+    found = duplicate(run, {"problem_type": "regression"})
+    assert (found.labels, found.positive_label, found.class_weights) == (None, None, None)
+    with pytest.raises(RunError, match="changes must be an object"):
+        duplicate(run, ["x"])  # type: ignore[arg-type]

@@ -1,8 +1,11 @@
 """train.py repeats its run with the public libraries alone."""
 
+import ast
+import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +85,22 @@ def test_every_script_is_python(settings: Settings, model: str, padding: str, me
     script = training_script(RunConfig.from_json({**values, "labels": list(LABELS[kind])}), settings)
     compile(script, "train.py", "exec")
     assert "hfdemo" not in script
+
+
+def test_nothing_that_a_config_says_becomes_code(settings: Settings, tiny: Path, tmp_path: Path) -> None:
+    evil = 'f1"]; __import__("os").abort(); value = metrics["eval_f1'
+    odd = tmp_path / 'we"""ird\\'
+    shutil.copytree(tiny, odd)
+    folder = run_folder(settings, "single_label", odd, training={"metric_for_best_model": evil})
+    config = RunConfig.read(folder / "config.json")
+    launched = dataclasses.replace(config, processes=2, accelerate_config=f"{odd}.yaml")
+    for each in (config, launched):
+        tree = ast.parse(training_script(each, settings))
+        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        assert not {getattr(call, "id", getattr(call, "attr", "")) for call in calls} & {"__import__", "abort"}
+
+
+def test_the_script_of_several_processes_says_how_to_start_them(settings: Settings) -> None:
+    folder = run_folder(settings, "single_label", Path("embedded:minilm"), processes=2)
+    said = ast.get_docstring(ast.parse((folder / "train.py").read_text())) or ""
+    assert "python -m torch.distributed.run --standalone --nproc_per_node 2 train.py" in said

@@ -14,6 +14,19 @@ from hfdemo.settings import Settings
 from tests.finetuning.kinds import Zoo, calm, model_of, run_folder, trained, weights
 
 
+def launched(settings: Settings, *arguments: str) -> str:
+    """What python prints when it is started with these."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "HFDEMO_HOME": str(settings.home), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["single_label", "tokens", "language"])
 def test_two_processes_have_the_gradient_and_the_metrics_of_one_with_twice_the_batch(
@@ -25,15 +38,8 @@ def test_two_processes_have_the_gradient_and_the_metrics_of_one_with_twice_the_b
     one = run_folder(settings, kind, model, "one", training={"per_device_train_batch_size": 16, **more})
     alone = trained(one, settings)
     two = run_folder(settings, kind, model, "two", processes=2, training={"per_device_train_batch_size": 8, **more})
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "hfdemo.finetuning"]
-    done = subprocess.run(
-        [sys.executable, *launch, str(two)],
-        env={**os.environ, "HFDEMO_HOME": str(settings.home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launched(settings, *launch, "-m", "hfdemo.finetuning", str(two))
     together = Run(two).events()
     for name in ("loss", "grad_norm"):
         expected = [getattr(event, name) for event in alone if isinstance(event, StepLogged)]
@@ -44,6 +50,11 @@ def test_two_processes_have_the_gradient_and_the_metrics_of_one_with_twice_the_b
     reports = [json.loads((folder / "report.json").read_text())["metrics"] for folder in (one, two)]
     for split in ("validation", "test"):
         assert reports[1][split] == pytest.approx(reports[0][split], rel=1e-4)
+    if kind == "single_label":
+        said = launched(settings, *launch, str(two / "train.py"))
+        for split in ("validation", "test"):
+            repeated = json.loads(said.split(f"{split} ")[1].splitlines()[0])
+            assert {name: repeated[f"{split}_{name}"] for name in reports[1][split]} == reports[1][split]
     # Only the first process writes.
     assert sum(isinstance(event, Started) for event in together) == 1
     assert sum(isinstance(event, Finished) for event in together) == 1

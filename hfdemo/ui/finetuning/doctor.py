@@ -134,9 +134,10 @@ def refused(rows: Sequence[Refused], page: int = 1) -> str:
 
 
 def _truncated(found: Truncation | None, counted: Counted) -> str:
-    looked = len(counted.lengths)
-    of = f"{looked:,}" if looked == counted.rows else f"{looked:,} of {counted.rows:,}, evenly spread"
-    pairs = [("rows counted", of), ("longest", f"{max(counted.lengths):,} tokens")]
+    lengths, rows = counted.counts.lengths, counted.counts.rows
+    looked = len(lengths)
+    of = f"{looked:,}" if looked == rows else f"{looked:,} of {rows:,}, evenly spread"
+    pairs = [("rows counted", of), ("longest", f"{max(lengths):,} tokens")]
     if found is None:
         return facts([*pairs, ("cut", "nothing: this model names no limit")])
     verb = "loses its end" if found.rows == 1 else "lose their end"

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from hfdemo.corpora import Corpus
-from hfdemo.errors import DataError, Stopped
+from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.counting import Lengths
 from hfdemo.finetuning.dataset import Inspection, inspect, prepare, read_data
-from hfdemo.finetuning.recipes import find_recipe
-from hfdemo.models.configs import load_config, readable_length
 from hfdemo.models.hub import Progress
-from hfdemo.models.processors import load_tokenizer
-from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import local_folder
 from hfdemo.settings import Settings
 
-MOST_COUNTED = 20_000  # rows whose tokens are counted, of larger data sets evenly spread ones
-_CHUNK = 1_000
-_UNCUT = 1_000_000
 _KEPT = 4
 
 
@@ -47,13 +39,10 @@ class Examined:
 
 @dataclass(frozen=True)
 class Counted:
-    """Tokens per row of a data set for one model, uncut; `limit` is the most that the model reads. `of` says of which
-    data and model, so that nobody takes them for those of another; `rows` is how many rows the data has in all."""
+    """The lengths of a data set's rows, and `of` which data and model: nobody takes them for those of another."""
 
     of: tuple[Any, ...]
-    lengths: tuple[int, ...]
-    limit: int | None
-    rows: int
+    counts: Lengths
 
 
 class Shelf:
@@ -93,7 +82,7 @@ def suggested(corpus: Corpus, config: RunConfig | None = None) -> Inspection:
 
 def examine(corpus: Corpus, config: RunConfig, counted: Counted | None = None) -> Examined:
     """The data as `config` asks for it."""
-    lengths, limit = (counted.lengths, counted.limit) if counted else (None, None)
+    lengths, limit = (counted.counts.lengths, counted.counts.limit) if counted else (None, None)
     inspection = inspect(corpus.tables, None, config, corpus.refused, lengths, limit)
     try:
         ready = prepare(config, corpus.tables, corpus.refused)
@@ -101,40 +90,6 @@ def examine(corpus: Corpus, config: RunConfig, counted: Counted | None = None) -
         return Examined(corpus, inspection, inspection.splits, inspection.label_order, refusal=str(error))
     made = tuple(note for note in ready.notes if note not in inspection.notes)
     return Examined(corpus, inspection, {name: len(part) for name, part in ready.splits.items()}, ready.labels, made)
-
-
-def count_tokens(
-    corpus: Corpus,
-    config: RunConfig,
-    model: str,
-    settings: Settings,
-    of: tuple[Any, ...],
-    stop: Event,
-    tell: Callable[[int, int], None],
-) -> Counted:
-    """The tokens of every row as a training of `model` would read it, but uncut; `tell` hears (rows done, of how many).
-
-    Raises:
-        DemoError: the data can't be trained on as it is, or the model can't be found.
-        Stopped: `stop` was set.
-    """
-    ready = prepare(config, corpus.tables, corpus.refused)
-    recipe = find_recipe(config.task, ready.problem_type)
-    ref = ModelRef.parse(model)
-    # A copy of its own: nobody who types has to wait until a whole data set is counted.
-    tokenizer = load_tokenizer(ref, settings)
-    limit = readable_length(load_config(local_folder(ref, settings, weights=False), settings), tokenizer)
-    rows = [row for part in ready.splits.values() for row in part.to_dict("records")]
-    looked = rows if len(rows) <= MOST_COUNTED else [rows[i * len(rows) // MOST_COUNTED] for i in range(MOST_COUNTED)]
-    lengths: list[int] = []
-    for start in range(0, len(looked), _CHUNK):
-        if stop.is_set():
-            raise Stopped
-        chunk = looked[start : start + _CHUNK]
-        batch = {name: [str(row[name]) for row in chunk] for name in chunk[0]}
-        lengths += map(len, recipe.encode(batch, tokenizer, _UNCUT, ready.labels)["input_ids"])
-        tell(len(lengths), len(looked))
-    return Counted(of, tuple(lengths), limit, len(rows))
 
 
 def counted_of(config: RunConfig, file: Path | None, model: str) -> tuple[Any, ...]:

@@ -12,13 +12,14 @@ import gradio as gr
 from hfdemo.api import HEAVY, Endpoints, at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.counting import count_tokens
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
 from hfdemo.ui.finetuning import acting, data, doctor
 from hfdemo.ui.finetuning.acting import Taken
 from hfdemo.ui.finetuning.data import DataStep
 from hfdemo.ui.finetuning.desk import Desk, Named, of_kind, opened, resplit
-from hfdemo.ui.finetuning.examining import Counted, Examined, count_tokens, counted_of
+from hfdemo.ui.finetuning.examining import Counted, Examined, counted_of
 from hfdemo.ui.finetuning.filling import NO_COLUMN
 from hfdemo.ui.finetuning.standing import known_of
 from hfdemo.ui.running import Running, in_place
@@ -160,7 +161,7 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
             def told_rows(done: int, whole: int) -> None:
                 tell("Rows counted", done, whole)
 
-            return count_tokens(corpus, config, model, endpoints.settings, of, stop, told_rows)
+            return Counted(of, count_tokens(corpus, config, model, endpoints.settings, stop, told_rows))
 
         for now, result in followed(running, request.session_hash, work):
             yield (now, gr.skip()) if result is None else (data.COUNTED, result)

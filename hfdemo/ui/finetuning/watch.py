@@ -160,7 +160,7 @@ def write_down(endpoints: Endpoints, text: str | None, shown: Mapping[str, Any])
     """Keep a note: it belongs to the run that was on view when it was written, whatever is chosen by now."""
     run = next((run for run in endpoints.runs.list() if run.id == shown.get("run")), None)
     if run is not None and run.notes != (text or ""):
-        run.set_notes(text or "")
+        endpoints.runs.set_notes(run.id, text or "")
 
 
 def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
@@ -264,7 +264,8 @@ def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, An
         slider = gr.update(minimum=numbers[0], maximum=max(numbers[-1], numbers[0] + 1), value=number, visible=several)
         drawn = results.details(found, "validation") or html.empty("Metrics alone tell of this kind of answer.")
         # While it learns it is the news; afterwards the report above says it of the model that is kept.
-        return [gr.update(visible=True, open=active), slider, html.titled(f"validation after {head}", drawn)]
+        drawn = f"<div class='hf-results'>{html.titled(f'validation after {head}', drawn)}</div>"
+        return [gr.update(visible=True, open=active), slider, drawn]
 
     return (run.id, numbers, number, found["step"], active), draw
 

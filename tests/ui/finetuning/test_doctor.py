@@ -9,11 +9,12 @@ import pytest
 
 from hfdemo.errors import DataError, DemoError, Stopped
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.counting import Lengths, count_tokens
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused
 from hfdemo.ui.finetuning import acting, data, doctor, filling
 from hfdemo.ui.finetuning.desk import of_kind, opened, resplit
-from hfdemo.ui.finetuning.examining import Counted, count_tokens, counted_of
+from hfdemo.ui.finetuning.examining import Counted, counted_of
 from tests.ui.finetuning.desks import look, open_file, rows_of, write
 from tests.ui.samples import EVIL, escaped, text_of
 
@@ -189,11 +190,11 @@ def test_tokens_are_counted_as_training_reads_them_and_a_cut_becomes_a_problem(
     rows = [(f"{'word ' * (30 if number < 4 else 3)}{number}", "up" if number % 2 else "down") for number in range(40)]
     desk, named = open_file(write(tmp_path / "long.csv", rows), settings)
     corpus, config, path = desk.corpus(named)
-    of = counted_of(config, path, "embedded:minilm")
     told: list[tuple[int, int]] = []
-    counted = count_tokens(corpus, config, "embedded:minilm", settings, of, Event(), lambda *it: told.append(it))
-    assert (len(counted.lengths), counted.rows, counted.limit, told[-1]) == (40, 40, 512, (40, 40))
-    assert max(counted.lengths) == 33  # thirty words, a number, [CLS] and [SEP]
+    lengths = count_tokens(corpus, config, "embedded:minilm", settings, Event(), lambda *it: told.append(it))
+    assert (len(lengths.lengths), lengths.rows, lengths.limit, told[-1]) == (40, 40, 512, (40, 40))
+    assert max(lengths.lengths) == 33  # thirty words, a number, [CLS] and [SEP]
+    counted = Counted(counted_of(config, path, "embedded:minilm"), lengths)
     cut, still = desk.examined({**named, "max_length": 16}, counted)
     assert still is counted
     assert cut.inspection.truncation is not None
@@ -209,20 +210,20 @@ def test_counting_stops_when_asked_and_says_what_can_not_be_counted(sick: Path, 
     desk, named = open_file(sick, settings)
     corpus, config, _ = desk.corpus(named)
     with pytest.raises(DataError, match="can't be read"):
-        count_tokens(corpus, config, "embedded:minilm", settings, (), Event(), lambda *_: None)
+        count_tokens(corpus, config, "embedded:minilm", settings, Event(), lambda *_: None)
     stop = Event()
     stop.set()
     fixed = filling.data_of({**named, "fixes": ("drop_refused_rows", "drop_blank_rows", "drop_rare_labels")})
     with pytest.raises(Stopped):
-        count_tokens(corpus, fixed, "embedded:minilm", settings, (), stop, lambda *_: None)
+        count_tokens(corpus, fixed, "embedded:minilm", settings, stop, lambda *_: None)
     with pytest.raises(DemoError):
-        count_tokens(corpus, fixed, "/no/such/model", settings, (), Event(), lambda *_: None)
+        count_tokens(corpus, fixed, "/no/such/model", settings, Event(), lambda *_: None)
 
 
 def test_a_data_set_without_a_limit_to_its_rows_says_that_nothing_is_cut(tmp_path: Path, settings: Settings) -> None:
     desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
     _, config, path = desk.corpus(named)
-    counted = Counted(counted_of(config, path, named["model"]), (7, 8), None, 16)
+    counted = Counted(counted_of(config, path, named["model"]), Lengths((7, 8), None, 16))
     examined, _ = desk.examined(named, counted)
     drawn = text_of(doctor.findings(examined, (), counted))
     assert "this model names no limit" in drawn

@@ -1,0 +1,71 @@
+"""What a run may ask of a server that many people share: no settings that are paths or programs, and bounded work."""
+
+from __future__ import annotations
+
+from hfdemo.errors import RunError
+from hfdemo.finetuning.arguments import evaluates, of_run, rows_per_step
+from hfdemo.finetuning.config import RunConfig
+
+STEPS = 2_000
+RUNS = 3
+# Rows that are computed, in training and in all evaluations: 2,000 steps of the usual 16 rows, and twice that.
+TRAINED_ROWS = 32_000
+JUDGED_ROWS = 64_000
+# A visitor's run is there for the day.
+KEPT_SECONDS = 24 * 3600
+
+# What decides what is learned. The other fields of TrainingArguments name files, start processes, or talk to others.
+_FIELDS = frozenset(
+    (
+        *("num_train_epochs", "max_steps", "learning_rate", "weight_decay", "warmup_steps", "seed", "data_seed"),
+        *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"),
+        *("lr_scheduler_type", "lr_scheduler_kwargs", "optim", "adam_beta1", "adam_beta2", "adam_epsilon"),
+        *("max_grad_norm", "label_smoothing_factor", "neftune_noise_alpha", "train_sampling_strategy"),
+        *("eval_strategy", "eval_steps", "eval_on_start", "save_strategy", "save_steps", "save_total_limit"),
+        *("load_best_model_at_end", "metric_for_best_model", "greater_is_better", "logging_steps"),
+        *("logging_first_step", "bf16", "fp16", "gradient_checkpointing"),
+    )
+)
+
+
+def check_shared(config: RunConfig, train_rows: int, held_out_rows: int) -> None:
+    """Refuse what a shared server does not do for a visitor; `config` has its training defaults filled in.
+
+    Raises:
+        RunError: a setting that is not offered there, or too much work.
+    """
+    own = "Run the app on your own machine for that."
+    other = sorted(set(config.training) - _FIELDS)
+    if other:
+        raise RunError(f"training may not set {', '.join(other)} on this shared server. Leave it out. {own}")
+    if config.processes > 1:
+        raise RunError(f"processes is {config.processes}, but on this shared server a run has one. {own}")
+    steps = config.steps(train_rows)
+    if steps > STEPS:
+        raise RunError(
+            f"This run would take {steps:,} steps; on this shared server a run has at most {STEPS:,}. Use fewer epochs "
+            f"or a larger batch. {own}"
+        )
+    trained = steps * min(rows_per_step(config.training), train_rows)
+    if trained > TRAINED_ROWS:
+        raise RunError(
+            f"This run would compute {trained:,} rows; on this shared server a run has at most {TRAINED_ROWS:,}. Use "
+            f"fewer epochs or fewer rows. {own}"
+        )
+    judged = (evaluations(config, steps, train_rows) + 1) * held_out_rows
+    if judged > JUDGED_ROWS:
+        raise RunError(
+            f"This run would judge {judged:,} rows in all its evaluations; on this shared server at most "
+            f"{JUDGED_ROWS:,} are. Evaluate less often, or hold fewer rows out. {own}"
+        )
+
+
+def evaluations(config: RunConfig, steps: int, train_rows: int) -> int:
+    """How often a run of so many steps judges its validation split, before the first step included."""
+    if not evaluates(config.training):
+        return 0
+    values = of_run(config.training)
+    if values["eval_strategy"] == "steps":
+        every = values.get("eval_steps") or values["logging_steps"]
+        return 1 + int(steps / (every if every >= 1 else max(1, every * steps)))
+    return 1 + -(-steps // max(1, train_rows // rows_per_step(config.training)))
