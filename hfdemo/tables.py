@@ -111,7 +111,7 @@ def cell_text(value: Any) -> str:
     """A value as a cell: a text as it is, "" for None, lists and dicts as JSON, `str` of everything else."""
     if isinstance(value, str):
         return value
-    if value is None:
+    if value is None or value != value:  # NaN is how a table of numbers leaves a cell empty
         return ""
     if isinstance(value, list | tuple | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
@@ -139,10 +139,30 @@ def _delimiter(text: str, suffix: str) -> str | None:
     return max(fitting, key=lambda each: fitting[each]) if fitting else None
 
 
+def _quotes_are_text(text: str, delimiter: str) -> bool:
+    """Whether a quote at the beginning of a cell is part of its text: taken as the beginning of a quoted cell it would
+    swallow the lines after it, while every line by itself has as many cells as the header."""
+    if '"' not in text:
+        return False
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
+            pass
+    except csv.Error:
+        lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line]
+        return len({line.count(delimiter) for line in lines}) == 1
+    return False
+
+
 def _rows_of(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tuple[Refused, ...]]:
+    csv.field_size_limit(2**31 - 1)  # a text may be as long as it likes
     try:
         # Not splitlines(): that would also break rows at form feeds and at Unicode's own line separators.
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+        lines = io.StringIO(text, newline="")
+        if _quotes_are_text(text, delimiter):
+            reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        else:
+            reader = csv.reader(lines, delimiter=delimiter)
+        rows = [row for row in reader if row]
     except csv.Error as error:
         raise DataError(f"{name} can't be read as CSV: {error}. Look for a quote that is never closed.") from error
     header = [column.strip() or f"column {number}" for number, column in enumerate(rows[0], start=1)]

@@ -135,3 +135,16 @@ def test_a_lone_column_is_allowed_where_it_is_asked_for_and_its_commas_are_kept(
     assert read_table(path, lone_column=True)["review"].tolist() == ["Good, but long.", "Bad"]
     with pytest.raises(DataError, match="not a CSV file with columns"):
         read_table(path)
+
+
+def test_a_quote_that_begins_a_text_swallows_no_lines(tmp_path: Path) -> None:
+    path = write(tmp_path, 'text\tlabel\n"He said\t0\nno way\t1\n"quoted" x\t1\n', "quotes.tsv")
+    assert read_table(path)["text"].tolist() == ['"He said', "no way", '"quoted" x']
+
+
+def test_a_text_may_be_very_long(tmp_path: Path) -> None:
+    assert len(read_table(write(tmp_path, f"text,label\n{'a' * 200_000},b\n"))["text"][0]) == 200_000
+
+
+def test_nan_is_an_empty_cell_and_no_label() -> None:
+    assert cell_text(float("nan")) == ""

@@ -23,6 +23,7 @@ What is learned: one recipe per kind of answer
     inputs      rows -> model inputs with labels
     losses      what is minimised
     weighing    what a class counts
+    adapting    what LoRA adapts, and what it trains whole
     batching    the padding plan as batches
     loop        the Trainer with our order of rows, loss and checkpoints
     probing     a few trial steps: time and memory

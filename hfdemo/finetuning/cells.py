@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
+import itertools
 import json
 import re
+import tokenize
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -102,7 +105,7 @@ def separator(column: Sequence[str]) -> str | None:
     A name may hold such a character itself, so its parts have to come back: a part stands in several different cells,
     and for commas there are fewer parts than cells.
     """
-    different = [cell for cell in dict.fromkeys(column) if not cell.lstrip().startswith("[")]
+    different = [cell for cell in dict.fromkeys(column) if cell.strip() and not cell.lstrip().startswith("[")]
     for mark in SEPARATORS:
         if not any(mark in cell for cell in different):
             continue
@@ -128,11 +131,21 @@ def _list(cell: str) -> list[Any]:
     except (ValueError, RecursionError):
         try:
             found = ast.literal_eval(text)  # pandas writes ['O', 'B-PER'] into CSV files
+            glued = _glues(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
             raise ValueError(f"{_short(cell)} is no list that can be read") from error
+        if glued:
+            raise ValueError(f"{_short(cell)} has no commas between its texts, as numpy prints it") from None
     if not isinstance(found, list):
         raise ValueError(f"{_short(cell)} is no list")
     return found
+
+
+def _glues(text: str) -> bool:
+    """Whether Python takes two texts of its source `text` for one, because nothing but white space is between them."""
+    kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline)]
+    kinds = [kind for kind in kinds if kind != tokenize.NL]
+    return any(pair == (tokenize.STRING, tokenize.STRING) for pair in itertools.pairwise(kinds))
 
 
 def _short(cell: str) -> str:

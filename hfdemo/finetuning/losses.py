@@ -11,15 +11,20 @@ from typing import Any
 
 
 def classes_loss(outputs: Any, labels: Any, items: Any, weight: Any = None, smoothing: float = 0.0) -> Any:
-    """Cross entropy of logits [..., classes] with class numbers [...]; -100 counts for nothing."""
+    """Cross entropy of logits [..., classes] with class numbers [...]; -100 counts for nothing.
+
+    A row's whole loss counts as its class does. (torch weighs the smoothing of each class apart: every row would then
+    push towards the rare ones.)
+    """
     import torch
 
-    logits = outputs.logits.float().flatten(0, -2)
-    weight = None if weight is None else torch.tensor(weight, device=logits.device)
+    logits, wanted = outputs.logits.float().flatten(0, -2), labels.flatten()
     losses = torch.nn.functional.cross_entropy(
-        logits, labels.flatten(), weight, ignore_index=-100, reduction="sum", label_smoothing=smoothing
+        logits, wanted, ignore_index=-100, reduction="none", label_smoothing=smoothing
     )
-    return losses / items
+    if weight is not None:
+        losses = losses * torch.tensor(weight, device=logits.device)[wanted.clamp(min=0)]
+    return losses.sum() / items
 
 
 def flags_loss(outputs: Any, labels: Any, items: Any, weight: Any = None, smoothing: float = 0.0) -> Any:

@@ -40,6 +40,15 @@ class StopRequest:
             return True
 
 
+def aim(config: RunConfig, judge: Judge) -> tuple[str, bool]:
+    """The metric that is to be best, the one asked for or else the task's own, and whether higher is better."""
+    named, greater = (config.training.get(name) for name in ("metric_for_best_model", "greater_is_better"))
+    if named is None:
+        return judge.selection, judge.greater_is_better
+    name = str(named).removeprefix("eval_")
+    return name, name not in LOWER_IS_BETTER if greater is None else bool(greater)
+
+
 def selection(config: RunConfig, judge: Judge, metrics: Mapping[str, float]) -> float:
     """What the best checkpoint has the highest of: the metric asked for, else the task's own, and of several with the
     same the lowest loss: on small splits a metric is often the same for epochs that are far apart in what was learned.
@@ -47,15 +56,9 @@ def selection(config: RunConfig, judge: Judge, metrics: Mapping[str, float]) -> 
     Raises:
         DemoError: there is no metric of that name.
     """
-    name = config.training.get("metric_for_best_model")
-    greater = config.training.get("greater_is_better")
-    if name is None:
-        name, greater = judge.selection, judge.greater_is_better
-    name = str(name).removeprefix("eval_")
+    name, greater = aim(config, judge)
     if name not in metrics:
         raise DemoError(f"metric_for_best_model is {name!r}, but the metrics are {', '.join(metrics)}. Pick one.")
-    if greater is None:
-        greater = name not in LOWER_IS_BETTER
     value = metrics[name] if greater else -metrics[name]
     return value - 1e-9 * metrics["loss"] if math.isfinite(value) else -math.inf
 

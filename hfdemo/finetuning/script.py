@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pprint import pformat
 from typing import Any
 
+from hfdemo.finetuning.adapting import lora_options
 from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.launching import command
 from hfdemo.finetuning.losses import loss_of_all, only_logits
 from hfdemo.finetuning.recipes import Recipe, find_recipe
-from hfdemo.finetuning.reporting import LOWER_IS_BETTER
+from hfdemo.finetuning.reporting import aim
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.snippets import model_lines
@@ -185,7 +186,10 @@ def _exact_lines(recipe: Recipe) -> str:
 
 def _method_lines(config: RunConfig, recipe: Recipe) -> str:
     if config.method == "lora":
-        return f'\nmodel = get_peft_model(model, LoraConfig(task_type="{recipe.peft_task}", **{dict(config.lora)!r}))\n'
+        task = recipe.peft_task
+        options = f'lora_options(model, "{task}", {dict(config.lora)!r})'
+        made = f'model = get_peft_model(model, LoraConfig(task_type="{task}", **{options}))'
+        return f"\n\n{_sources(lora_options)}\n\n\n{made}\n"
     if config.method == "frozen":
         return "\nfor parameter in model.base_model.parameters():\n    parameter.requires_grad = False\n"
     return ""
@@ -224,12 +228,8 @@ def _selection_lines(config: RunConfig, recipe: Recipe) -> str:
     """How the best checkpoint is told; nothing where none is looked for."""
     if not evaluates(config.training):
         return ""
-    name = config.training.get("metric_for_best_model")
-    greater = config.training.get("greater_is_better")
-    if name is None:
-        name, greater = recipe.judge.selection, recipe.judge.greater_is_better
-    name = "eval_" + str(name).removeprefix("eval_")
-    sign = "" if (name.removeprefix("eval_") not in LOWER_IS_BETTER if greater is None else greater) else "-"
+    best, greater = aim(config, recipe.judge)
+    name, sign = f"eval_{best}", "" if greater else "-"
     return f'''class Select(TrainerCallback):
     """The best checkpoint has the best metric, and of several with the same the lowest loss."""
 

@@ -26,6 +26,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, valid
 from hfdemo.finetuning.processes import identity, is_alive
 from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.reporting import aim
 from hfdemo.finetuning.resuming import duplicate
 from hfdemo.finetuning.run import Run
 from hfdemo.finetuning.runs import RunStore
@@ -53,6 +54,8 @@ class Space:
         Raises:
             DemoError: an unknown key, or a range that holds nothing.
         """
+        if values is not None and not isinstance(values, Mapping):
+            raise DemoError(f'space must be an object such as {{"epochs": [1, 3]}}, not a {type(values).__name__}.')
         usual = config.training.get("learning_rate") or LEARNING_RATE[config.method]
         given = {
             "learning_rate": [usual / 5, usual * 5],
@@ -65,8 +68,7 @@ class Space:
             raise DemoError(f"A search has no {', '.join(unknown)}. It tries learning_rate, batch_sizes and epochs.")
         try:
             rates = tuple(float(each) for each in given["learning_rate"])
-            sizes = tuple(int(each) for each in given["batch_sizes"])
-            epochs = tuple(int(each) for each in given["epochs"])
+            sizes, epochs = (_whole(given[name]) for name in ("batch_sizes", "epochs"))
         except (TypeError, ValueError) as error:
             raise DemoError(f"The values to try must be lists of numbers: {error}.") from error
         if len(rates) != 2 or not 0 < rates[0] <= rates[1] < math.inf:
@@ -86,6 +88,13 @@ class Space:
             and float(epochs).is_integer()
             and self.epochs[0] <= epochs <= self.epochs[1]
         )
+
+
+def _whole(values: Any) -> tuple[int, ...]:
+    """Raises ValueError for what is no list of whole numbers."""
+    if not isinstance(values, list | tuple) or not all(float(each).is_integer() for each in values):
+        raise ValueError(f"{values!r} are no whole numbers")
+    return tuple(int(each) for each in values)
 
 
 @dataclass(frozen=True)
@@ -196,17 +205,15 @@ class SearchStore:
         tried = Space.from_json(space, config)
         first = self.runs.create(config, file)
         recipe = find_recipe(config.task, first.config.problem_type)
-        named = config.training.get("metric_for_best_model")
+        metric, greater = aim(config, recipe.judge)
         folder = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}-{first.id[16:] or 'search'}"
         folder.mkdir(parents=True)
         described = {
             "data": first.id,
             "space": dataclasses.asdict(tried),
             "trials": trials,
-            "metric": str(named or recipe.judge.selection).removeprefix("eval_"),
-            "greater_is_better": bool(
-                config.training.get("greater_is_better", True) if named else recipe.judge.greater_is_better
-            ),
+            "metric": metric,
+            "greater_is_better": greater,
             "seed": int(first.config.training["seed"]),
         }
         write_atomically(folder / "search.json", json.dumps(described, indent=2))
@@ -292,7 +299,7 @@ def work(search: Search, settings: Settings) -> None:
             "per_device_train_batch_size": trial.suggest_categorical("batch_size", list(space.batch_sizes)),
             "num_train_epochs": trial.suggest_int("epochs", *space.epochs),
         }
-        run = runs.start(runs.create(duplicate(first, {"training": parameters})))
+        run = runs.start(runs.create(duplicate(first, {"training": {**parameters, "max_steps": None}})))
         value = follow(run, len(search.trials()), parameters, trial)
         if value is None:
             raise optuna.TrialPruned

@@ -15,6 +15,7 @@ from hfdemo.devices import Device
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning import loop, reporting
+from hfdemo.finetuning.adapting import lora_options
 from hfdemo.finetuning.arguments import of_run, threads
 from hfdemo.finetuning.batching import Planned, check_width, collate, padding_note
 from hfdemo.finetuning.config import RunConfig
@@ -201,8 +202,9 @@ def _method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
     if config.method == "lora":
         from peft import LoraConfig, get_peft_model
 
+        options = lora_options(loaded.model, recipe.peft_task, config.lora)
         try:
-            return get_peft_model(loaded.model, LoraConfig(task_type=recipe.peft_task, **config.lora))
+            return get_peft_model(loaded.model, LoraConfig(task_type=recipe.peft_task, **options))
         except (ValueError, TypeError) as error:
             raise DemoError(f"This LoRA setting does not fit {config.model}: {error}") from error
     if config.method == "frozen":
@@ -308,7 +310,7 @@ def _finish(
             "device": str(loaded.device),
             "rows": {name: len(split) for name, split in splits.items()},
             "steps": step,
-            "best_step": trainer.state.best_global_step,
+            "best_step": trainer.state.best_global_step if trainer.args.load_best_model_at_end else None,
             "seconds": time.time() - started,
             "before": trainer.told.before,
         }

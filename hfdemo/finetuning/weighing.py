@@ -40,12 +40,14 @@ def class_weights(config: RunConfig, recipe: Recipe, rows: Sequence[Any]) -> lis
 
 
 def by_rows(rows: Sequence[Any], labels: int) -> list[float]:
-    """all / (labels * those of the label): the weights of all together have the mean 1. -100 counts for nothing."""
+    """all / (labels that occur * those of the label): the weights of all rows have the mean 1. -100 counts for nothing,
+    and a label without rows weighs 1."""
     import numpy as np
 
     numbers = np.concatenate([np.atleast_1d(row) for row in rows]).astype(int)
     counts = np.bincount(numbers[numbers >= 0], minlength=labels)
-    return [float(weight) for weight in counts.sum() / (labels * counts.clip(1))]
+    weights = np.where(counts, counts.sum() / ((counts > 0).sum() * counts.clip(1)), 1.0)
+    return [float(weight) for weight in weights]
 
 
 def by_flags(rows: Sequence[Any], labels: int) -> list[float]:

@@ -120,3 +120,13 @@ def test_the_largest_number_is_one_that_a_model_can_count_with() -> None:
     assert math.isfinite(cells.number("3e38"))
     with pytest.raises(ValueError, match="too large"):
         cells.number("-3.5e38")
+
+
+def test_a_list_as_numpy_prints_it_is_refused_and_not_glued_together() -> None:
+    with pytest.raises(ValueError, match="no commas between its texts"):
+        cells.words("['EU' 'rejects'\n 'German']")
+    assert cells.words("['EU', ' ', 'it\\'s']") == ["EU", " ", "it's"]
+
+
+def test_blank_cells_do_not_hide_what_stands_between_labels() -> None:
+    assert cells.separator(["a|b", "", " ", "b|c", "a"]) == "|"

@@ -7,6 +7,8 @@ import pytest
 
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.judging import JUDGES
+from hfdemo.finetuning.reporting import aim
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.search import Search, SearchStore, Space
 from hfdemo.settings import Settings
@@ -69,3 +71,24 @@ def test_the_number_of_trials_is_bounded_and_a_shared_server_has_none(settings: 
         SearchStore(public, RunStore(public)).start(RunConfig("tickets"), None, 2)
     with pytest.raises(RunError, match="no search"):
         SearchStore(settings, RunStore(settings)).get("../runs")
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        ({}, ("f1", True)),
+        ({"metric_for_best_model": "eval_loss"}, ("loss", False)),
+        ({"metric_for_best_model": "accuracy"}, ("accuracy", True)),
+        ({"metric_for_best_model": "accuracy", "greater_is_better": False}, ("accuracy", False)),
+    ],
+)
+def test_what_is_searched_for_is_what_the_best_checkpoint_has(
+    training: dict[str, Any], expected: tuple[str, bool]
+) -> None:
+    assert aim(RunConfig("d", training=training), JUDGES["single_label"]) == expected
+
+
+@pytest.mark.parametrize("space", [[1], {"epochs": [1.9, 3.9]}, {"batch_sizes": "88"}])
+def test_a_space_of_other_things_than_lists_of_numbers_is_refused(space: Any) -> None:
+    with pytest.raises(DemoError, match="must be"):
+        Space.from_json(space, RunConfig("d"))

@@ -1,11 +1,13 @@
 """What a class counts in the loss."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.losses import classes_loss
 from hfdemo.finetuning.recipes import RECIPES
 from hfdemo.finetuning.weighing import by_flags, by_rows, check_weights, class_weights
 
@@ -21,7 +23,7 @@ def test_balanced_weights_are_scikit_learns_and_have_the_mean_one_over_all_rows(
 
 
 def test_tags_that_are_not_counted_have_no_weight_and_a_label_without_rows_no_infinite_one() -> None:
-    assert by_rows([[-100, 0, 0, -100], [0, 1]], 3) == pytest.approx([4 / 9, 4 / 3, 4 / 3])
+    assert by_rows([[-100, 0, 0, -100], [0, 1]], 3) == pytest.approx([2 / 3, 2.0, 1.0])
     assert by_flags([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]], 2) == [0.5, 3.0]
 
 
@@ -44,3 +46,13 @@ def test_weights_by_name_stand_in_the_models_order() -> None:
 def test_what_has_no_meaning_is_refused(kind: str, config: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
         check_weights(RunConfig("x", **config), RECIPES[kind], ("a", "b"))
+
+
+def test_smoothing_pushes_no_row_towards_the_heavy_classes() -> None:
+    """What a row adds to the loss is its smoothed cross entropy, as often as its class counts."""
+    import torch
+
+    logits = torch.tensor([[2.0, 0.0], [0.5, 1.0]])
+    found = classes_loss(SimpleNamespace(logits=logits), torch.tensor([0, 1]), 1, [0.5, 10.0], 0.1)
+    rows = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1]), reduction="none", label_smoothing=0.1)
+    assert float(found) == pytest.approx(float(0.5 * rows[0] + 10 * rows[1]))
