@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from hfdemo.corpora import likely_pair, likely_text, longest_texts
-from hfdemo.corpora.splits import SPLIT_ALIASES
+from hfdemo.corpora.splits import usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning import cells
 from hfdemo.finetuning.config import RunConfig
@@ -62,7 +62,7 @@ def suggest(table: pd.DataFrame, kinds: Collection[Kind] = tuple(KINDS)) -> Mapp
 
     By their usual names first, else by their content: lists of words and of tags, chat messages, few different values.
     """
-    split = next((c for c in table.columns if c.lower() == "split" and set(table[c]) <= set(SPLIT_ALIASES)), None)
+    split = next((c for c in table.columns if c.lower() == "split" and all(map(usual_split, set(table[c])))), None)
     rest = [column for column in table.columns if column != split]
     looked = {column: _some(table[column]) for column in rest}
     if "tokens" in kinds and (pair := _words_and_tags(looked)):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.corpora.splits import SPLIT_ALIASES
+from hfdemo.corpora.splits import usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.columns import KINDS, Kind, Mapped, choose, kind_of, kinds_of, suggest
 from hfdemo.finetuning.config import RunConfig
@@ -67,7 +67,7 @@ class Inspection:
     @property
     def train_rows(self) -> int:
         """Rows that would be trained on: the train split, or what is left when a validation split is held out."""
-        named = {SPLIT_ALIASES.get(name, name): count for name, count in self.splits.items()}
+        named = {usual_split(name) or name: count for name, count in self.splits.items()}
         return named.get("train", round(self.rows * (1 - VALIDATION_SHARE)))
 
     def to_json(self) -> dict[str, Any]:

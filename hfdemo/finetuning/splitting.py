@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hfdemo.corpora.splits import SPLIT_ALIASES, SPLITS, named_split
+from hfdemo.corpora.splits import SPLITS, named_split, usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.columns import Kind, Mapped
 from hfdemo.finetuning.config import RunConfig
@@ -41,7 +41,9 @@ def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: 
             )
         return {"train": table}
     column = table[mapped.split_column]
-    wanted = {name: split for split, name in named.items()} or SPLIT_ALIASES
+    wanted = {name: split for split, name in named.items()}
+    if not wanted:
+        wanted = {name: usual for name in set(column) if (usual := usual_split(name))}
     parts = {split: table[column.map(wanted).eq(split)] for split in SPLITS}
     left_out = sorted(set(column) - set(wanted))
     if left_out:
@@ -57,7 +59,7 @@ def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: 
 
 
 def _of_tables(named: Mapping[str, str], tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
-    usual = {SPLIT_ALIASES[name]: name for name in tables if name in SPLIT_ALIASES}
+    usual = {split: name for name in tables if (split := usual_split(name))}
     chosen = {split: named_split(name, list(tables)) for split, name in named.items()} or usual
     if "train" not in chosen:
         raise DataError(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
-from hfdemo.finetuning.columns import Kind, Mapped
+from hfdemo.finetuning.columns import Kind, Mapped, suggest
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.labels import labels_of
 from hfdemo.finetuning.splitting import given_splits, make_splits
@@ -141,3 +141,14 @@ def test_a_split_column_is_read_by_usual_names_or_by_those_in_the_config() -> No
     assert {name: list(part.index) for name, part in chosen.items()} == {
         "train": [3], "validation": [2], "test": [0, 1]
     }  # fmt: skip
+
+
+def test_a_split_column_counts_however_its_names_are_capitalised() -> None:
+    """Rows of the test split would else be trained on."""
+    table = pd.DataFrame({"text": [f"text {i}" for i in range(12)], "label": ["a", "b"] * 6})
+    table["Split"] = ["Train", "TRAIN ", "Dev", "Test"] * 3
+    mapped = suggest(table)
+    assert mapped is not None
+    assert mapped.split_column == "Split"
+    parts = given_splits(RunConfig("d"), {"": table}, mapped)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 6, "validation": 3, "test": 3}

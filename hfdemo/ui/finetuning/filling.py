@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hfdemo.corpora import EXAMPLE_NAMES
-from hfdemo.corpora.splits import SPLIT_ALIASES, SPLITS
+from hfdemo.corpora.splits import SPLITS, usual_split
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.arguments import COMMON, METHODS
 from hfdemo.finetuning.columns import KINDS, Kind
@@ -250,7 +250,7 @@ def column(picked: str | None) -> str:
 
 def usual(found: Any) -> dict[str, str]:
     """Which of the names found in the data is train, validation and test by a usual name for it."""
-    return {SPLIT_ALIASES[name]: name for name in found or () if name in SPLIT_ALIASES}
+    return {split: name for name in found or () if (split := usual_split(name))}
 
 
 def overruled(values: Values) -> list[str]:
