@@ -23,7 +23,7 @@ FLOORS = [
     {"hfdemo.devices", "hfdemo.tasks", "hfdemo.settings", "hfdemo.turns", "hfdemo.background", "hfdemo.tables"},
     {"hfdemo.serializing"},
     {"hfdemo.media"},
-    {"hfdemo.errors", "hfdemo.heavy"},
+    {"hfdemo.errors", "hfdemo.heavy", "hfdemo.atomic"},
 ]
 # Not pinned: what only some tasks need, and what can't be installed everywhere.
 OPTIONAL = {"pytesseract", "torchvision"}

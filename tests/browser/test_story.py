@@ -97,7 +97,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     state = page.locator(".hf-run .hf-state")
     expect(state).to_have_text("finished", timeout=PATIENT)
     expect(page.locator(".hf-score").first).to_contain_text("accuracy")
-    expect(page.locator(".hf-confusion")).to_contain_text("up")
+    expect(page.locator(".hf-confusion:visible")).to_contain_text("up")
     expect(lines_drawn(page)).to_have_count(4)  # loss of train and validation, accuracy and f1
     shoot(page, "finetune-1440-light")
     # Two runs over each other, and what was different.
