@@ -1,18 +1,68 @@
-"""What LoRA adapts and what it trains whole; train.py carries the source."""
+"""What of a model is trained: everything, a LoRA adapter on it, or its head alone; train.py carries the source."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.recipes import Recipe
+from hfdemo.models.loading import LoadedModel
 
-def lora_options(model: Any, task: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """`options` of LoraConfig, with a head on top of the backbone trained whole, and not adapted besides.
+
+def with_method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
+    """The model with what the method trains set free and the rest frozen.
+
+    Raises:
+        DemoError: the LoRA settings don't fit the model, or nothing would be left to train.
+    """
+    model, new = loaded.model, (*loaded.report.missing, *loaded.report.mismatched)
+    if config.method == "lora":
+        from peft import LoraConfig, get_peft_model
+
+        options = lora_options(model, config.lora, new)
+        try:
+            return get_peft_model(model, LoraConfig(task_type=recipe.peft_task, **options))
+        except (ValueError, TypeError) as error:
+            raise DemoError(f"This LoRA setting does not fit {config.model}: {error}") from error
+    if config.method == "frozen":
+        freeze_backbone(model, new)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise DemoError(
+                f"The head of {config.model} shares its weights with the embedding, so with a frozen backbone nothing "
+                'is left to train. Pick method "lora" or "full".'
+            )
+    return model
+
+
+def trained_whole(model: Any, new: Sequence[str]) -> list[str]:
+    """The modules that no method can leave as they are: the head on top of the backbone, and those of the parameters in
+    `new`, which the checkpoint had no weights for.
+
+    A head that writes words was learned with the backbone, and often is its embedding.
+    """
+    words = model.get_output_embeddings()
+    heads = [
+        name
+        for name, head in model.named_children()
+        if name != model.base_model_prefix and [*head.parameters()] and words not in [*head.modules()]
+    ]
+    found = sorted({*heads, *(name.rpartition(".")[0] for name in new)} - {""})
+    return [name for name in found if not any(name.startswith(f"{outer}.") for outer in found)]
+
+
+def lora_options(model: Any, options: Mapping[str, Any], new: Sequence[str]) -> dict[str, Any]:
+    """`options` of LoraConfig, with what has to be trained whole saved beside the adapter; what they say of it wins.
 
     peft knows the usual names of heads only, and refuses one that "all-linear" has wrapped already.
     """
-    if task == "CAUSAL_LM" or options.get("target_modules") != "all-linear":
-        return dict(options)
-    heads = [name for name, part in model.named_children() if name != model.base_model_prefix and [*part.parameters()]]
-    inside = [name for name, _ in model.named_modules() if name.split(".")[0] in heads]
-    return {"exclude_modules": inside, "modules_to_save": heads, **options}
+    return {"modules_to_save": trained_whole(model, new) or None, **options}
+
+
+def freeze_backbone(model: Any, new: Sequence[str]) -> None:
+    """Leave nothing to train in `model` but its head and what the checkpoint had no weights for."""
+    for parameter in model.base_model.parameters():
+        parameter.requires_grad = False
+    for name in trained_whole(model, new):
+        model.get_submodule(name).requires_grad_(True)

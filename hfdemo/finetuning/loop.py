@@ -31,6 +31,8 @@ def make_trainer(
         seen: tuple[int, Any, int] = (0, 0, 0)
         #: (logits, references) of all rows of the last evaluation
         answered: tuple[Any, Any] = (None, None)
+        #: the step of the best checkpoint, once its weights were put into the model in place of the last ones
+        best_loaded: int | None = None
 
         def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
             if not batch_samples:
@@ -102,6 +104,7 @@ def make_trainer(
                 )
             self.state.best_model_checkpoint = str(best)
             super()._load_best_model()
+            self.best_loaded = self.state.best_global_step
 
     def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
         items = recipe.count(labels) if num_items_in_batch is None else num_items_in_batch

@@ -2,7 +2,8 @@
 
 Each is a sum over all that is predicted, divided by how much of it the whole optimizer step has. So a step of N
 accumulated batches has the loss and the gradient of one batch that is N times as large, whatever their widths, which a
-mean of means has not (and transformers 5 multiplies a classifier's by N: huggingface/transformers#47688).
+mean of means has not (and transformers 5 multiplies a classifier's by N: huggingface/transformers#47688). What has
+nothing to predict has the loss 0: held-out rows are judged as they are, also those that were cut before their answer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def classes_loss(outputs: Any, labels: Any, items: Any, weight: Any = None, smoo
     )
     if weight is not None:
         losses = losses * torch.tensor(weight, device=logits.device)[wanted.clamp(min=0)]
-    return losses.sum() / items
+    return losses.sum() / torch.as_tensor(items).clamp(min=1)
 
 
 def flags_loss(outputs: Any, labels: Any, items: Any, weight: Any = None, smoothing: float = 0.0) -> Any:
@@ -57,7 +58,7 @@ def language_loss(outputs: Any, labels: Any, items: Any, weight: Any = None, smo
         reduction="sum",
         label_smoothing=smoothing,
     )
-    return losses / items
+    return losses / torch.as_tensor(items).clamp(min=1)
 
 
 def loss_of_all(loss: Any, predictions: Any, labels: Any) -> float:

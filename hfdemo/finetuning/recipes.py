@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.finetuning import inputs, losses, weighing
+from hfdemo.finetuning import inputs, losses, remarks, weighing
 from hfdemo.finetuning.arguments import LEARNING_RATE, Method
 from hfdemo.finetuning.judging import JUDGES, Judge
 
@@ -22,9 +22,10 @@ class Recipe:
     `reduce(outputs, labels)` is what evaluation keeps of a batch. With `sequence_labels` the labels are as long as the
     ids and padded with -100; `one_number` says that a model answers with a number, not with labels; `needs_words` that
     the tokenizer has to know which token is which word; `looks_back` that the model may not see what comes after a
-    token. `balance(labels of all rows, how many labels)` weighs them, or
-    is None where there is nothing to weigh. `peft_task` is peft's name for the task. `carried` are the functions whose
-    source a stand-alone script needs besides those.
+    token. `balance(labels of all rows, how many labels)` weighs them, or is None where there is nothing to weigh.
+    `remarks(split, rows, labels, tokenizer, max_length)` are sentences on what of a split is not learned or judged as
+    one would think. `peft_task` is peft's name for the task. `carried` are the functions whose source a stand-alone
+    script needs besides those.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Recipe:
     looks_back: bool = False
     balance: Callable[[Sequence[Any], int], list[float]] | None = None
     smooths_labels: bool = False
+    remarks: Callable[..., list[str]] | None = None
     carried: tuple[Callable[..., Any], ...] = ()
     learning_rate: Mapping[Method, float] = field(default_factory=lambda: LEARNING_RATE)
 
@@ -96,6 +98,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 count=losses.every_tag,
                 sequence_labels=True,
                 needs_words=True,
+                remarks=remarks.words_cut_off,
                 balance=weighing.by_rows,
                 smooths_labels=True,
             ),
@@ -111,6 +114,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 reduce=losses.likelihoods,
                 sequence_labels=True,
                 looks_back=True,
+                remarks=remarks.chats_learned_whole,
                 smooths_labels=True,
                 carried=(inputs.conversation,),
                 learning_rate=MappingProxyType({"full": 5e-5, "lora": 5e-4, "frozen": 1e-3}),

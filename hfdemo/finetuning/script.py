@@ -9,14 +9,16 @@ from collections.abc import Callable
 from pprint import pformat
 from typing import Any
 
-from hfdemo.finetuning.adapting import lora_options
+from hfdemo.finetuning.adapting import freeze_backbone, lora_options, trained_whole
 from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.encoding import rows_with_targets
 from hfdemo.finetuning.launching import command
 from hfdemo.finetuning.losses import loss_of_all, only_logits
 from hfdemo.finetuning.recipes import Recipe, find_recipe
 from hfdemo.finetuning.reporting import aim
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import local_folder
 from hfdemo.settings import Settings
 from hfdemo.snippets import model_lines
 from hfdemo.tokenization.padding import pad_to, row_order
@@ -33,6 +35,7 @@ def training_script(config: RunConfig, settings: Settings) -> str:
     early = ", EarlyStoppingCallback" if config.early_stopping_patience else ""
     weights = _weights_lines(config, recipe)
     exact = [loss_of_all] if recipe.reduce is only_logits else []
+    learned = [rows_with_targets] if recipe.sequence_labels else []
     return f'''"""Fine-tunes a model ({config.method}) on data/ beside this file, as its run did.{_start(config)}"""
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ TRAINING = {pformat(of_run(config.training), width=100, sort_dicts=False)}
 # ---- the loss: a sum over all that is predicted, divided by how much the whole optimizer step has of it ----
 
 
-{_sources(recipe.loss, recipe.count, recipe.reduce, *exact)}
+{_sources(recipe.loss, recipe.count, recipe.reduce, *exact, *learned)}
 
 # ---- the order of the rows, and the scores ----
 
@@ -76,7 +79,7 @@ arguments = TrainingArguments(
 )
 set_seed(TRAINING["seed"])  # before the model: a new head is drawn at random
 
-{model_lines(ModelRef.parse(config.model), recipe.model_class, settings, _model_arguments(config, recipe))}\
+{_model_lines(config, recipe, settings)}\
 if tokenizer.pad_token is None:
     tokenizer.pad_token = tokenizer.eos_token
 if getattr(model.config, "pad_token_id", None) is None:
@@ -94,7 +97,7 @@ splits = splits.map(
     fn_kwargs={{"tokenizer": tokenizer, "max_length": max_length, "labels": LABELS}},
     remove_columns=splits["train"].column_names,
 )
-lengths = [len(ids) for ids in splits["train"]["input_ids"]]
+{_learned_lines(recipe)}lengths = [len(ids) for ids in splits["train"]["input_ids"]]
 {_method_lines(config, recipe)}{weights}
 
 def collator(rows):
@@ -164,6 +167,29 @@ def _sources(*functions: Callable[..., Any]) -> str:
     return "\n\n".join(inspect.getsource(function) for function in functions).strip()
 
 
+def _model_lines(config: RunConfig, recipe: Recipe, settings: Settings) -> str:
+    """`model` and `tokenizer`; unless everything is trained, in `new` the parameters that the checkpoint hadn't."""
+    ref, arguments = ModelRef.parse(config.model), _model_arguments(config, recipe)
+    if config.method == "full":
+        return model_lines(ref, recipe.model_class, settings, arguments)
+    folder = None if ref.origin.source == "hub" else local_folder(ref.origin, settings, weights=False)
+    if ref.source == "untrained" or (folder and (folder / "adapter_config.json").is_file()):
+        return f"{model_lines(ref, recipe.model_class, settings, arguments)}new = []\n"
+    said = "output_loading_info=True"
+    return (
+        f"{model_lines(ref, recipe.model_class, settings, arguments, weights_arguments=said)}model, info = model\n"
+        'new = [*info["missing_keys"], *(name for name, *shapes in info["mismatched_keys"])]\n'
+    )
+
+
+def _learned_lines(recipe: Recipe) -> str:
+    """The training rows without those in which nothing is learned."""
+    if not recipe.sequence_labels:
+        return ""
+    rows = f'rows_with_targets(splits["train"]["labels"], {recipe.count.__name__})'
+    return f'splits["train"] = splits["train"].select({rows})\n'
+
+
 def _model_arguments(config: RunConfig, recipe: Recipe) -> str:
     if recipe.one_number:
         name = config.label_column or "score"
@@ -187,11 +213,10 @@ def _exact_lines(recipe: Recipe) -> str:
 def _method_lines(config: RunConfig, recipe: Recipe) -> str:
     if config.method == "lora":
         task = recipe.peft_task
-        options = f'lora_options(model, "{task}", {dict(config.lora)!r})'
-        made = f'model = get_peft_model(model, LoraConfig(task_type="{task}", **{options}))'
-        return f"\n\n{_sources(lora_options)}\n\n\n{made}\n"
+        made = f'LoraConfig(task_type="{task}", **lora_options(model, {dict(config.lora)!r}, new))'
+        return f"\n\n{_sources(trained_whole, lora_options)}\n\n\nmodel = get_peft_model(model, {made})\n"
     if config.method == "frozen":
-        return "\nfor parameter in model.base_model.parameters():\n    parameter.requires_grad = False\n"
+        return f"\n\n{_sources(trained_whole, freeze_backbone)}\n\n\nfreeze_backbone(model, new)\n"
     return ""
 
 

@@ -15,10 +15,11 @@ from hfdemo.devices import Device
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning import loop, reporting
-from hfdemo.finetuning.adapting import lora_options
+from hfdemo.finetuning.adapting import with_method
 from hfdemo.finetuning.arguments import of_run, threads
 from hfdemo.finetuning.batching import Planned, check_width, collate, padding_note
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.encoding import encode
 from hfdemo.finetuning.probing import fits, probe
 from hfdemo.finetuning.recipes import Recipe, find_recipe
 from hfdemo.finetuning.report import Predicted, write_report
@@ -71,10 +72,11 @@ def train(
     loaded = _load(config, recipe, settings, device)
     longest = _max_length(config, loaded)
     with arguments.main_process_first():
-        splits = _encode(config, recipe, loaded, longest, folder)
-    model = _method(config, recipe, loaded)
+        splits, left_out = encode(config, recipe, loaded, longest, folder)
+    model = with_method(config, recipe, loaded)
     stop = StopRequest(folder)
-    trainer, planned = _trainer(config, recipe, loaded, model, splits, arguments, longest, folder, said)
+    notes = [*_notes_of_data(folder), *left_out]
+    trainer, planned = _trainer(config, recipe, loaded, model, splits, arguments, longest, notes, folder, said)
     prepare_sharing(trainer)
     reporter = trainer.told
     reporter.resumed = resume is not None
@@ -93,7 +95,7 @@ def train(
         return
 
     def anew() -> Any:
-        return _method(config, recipe, _load(config, recipe, settings, Device("cpu", "CPU")))
+        return with_method(config, recipe, _load(config, recipe, settings, Device("cpu", "CPU")))
 
     _finish(config, recipe, folder, loaded, trainer, splits, stop, said, started, anew)
 
@@ -168,54 +170,8 @@ def _max_length(config: RunConfig, loaded: LoadedModel) -> int | None:
     return min(limits) if limits else None
 
 
-def _encode(
-    config: RunConfig, recipe: Recipe, loaded: LoadedModel, max_length: int | None, folder: Path
-) -> DatasetDict:
-    """data/*.csv as Arrow data sets of model inputs, unpadded."""
-    import pandas as pd
-    from datasets import Features, Value, disable_progress_bars, load_dataset
-
-    disable_progress_bars()
-    files = {split.stem: str(split) for split in sorted((folder / "data").glob("*.csv"))}
-    # Said outright, or "007" would become 7 and a label "1" a number.
-    columns = pd.read_csv(files["train"], nrows=0).columns
-    features = Features({column: Value("string") for column in columns})
-    splits = load_dataset(
-        "csv", data_files=files, features=features, cache_dir=str(folder / "arrow"), keep_default_na=False
-    )
-    encode = functools.partial(
-        recipe.encode, tokenizer=loaded.tokenizer, max_length=max_length, labels=config.labels or ()
-    )
-    if recipe.needs_words and not loaded.tokenizer.is_fast:
-        raise DemoError(
-            f"{config.model} has a tokenizer written in Python, which can't tell which token is which word."
-        )
-    return splits.map(encode, batched=True, remove_columns=splits["train"].column_names)
-
-
 def _lengths(split: Any) -> list[int]:
     return [len(ids) for ids in split["input_ids"]]
-
-
-def _method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
-    """The model with what the method trains set free and the rest frozen."""
-    if config.method == "lora":
-        from peft import LoraConfig, get_peft_model
-
-        options = lora_options(loaded.model, recipe.peft_task, config.lora)
-        try:
-            return get_peft_model(loaded.model, LoraConfig(task_type=recipe.peft_task, **options))
-        except (ValueError, TypeError) as error:
-            raise DemoError(f"This LoRA setting does not fit {config.model}: {error}") from error
-    if config.method == "frozen":
-        for parameter in loaded.model.base_model.parameters():
-            parameter.requires_grad = False
-        if not any(parameter.requires_grad for parameter in loaded.model.parameters()):
-            raise DemoError(
-                f"The head of {config.model} shares its weights with the embedding, so with a frozen backbone nothing "
-                'is left to train. Pick method "lora" or "full".'
-            )
-    return loaded.model
 
 
 def _trainer(
@@ -226,6 +182,7 @@ def _trainer(
     splits: DatasetDict,
     arguments: Any,
     max_length: int | None,
+    notes: Sequence[str],
     folder: Path,
     emit: Emit,
 ) -> tuple[Any, Planned]:
@@ -239,7 +196,7 @@ def _trainer(
     def planned(batch_size: int, epoch: int) -> Plan:
         return plan(lengths, batch_size, config.padding, max_length, config.data_seed, epoch)
 
-    notes = [*_notes_of_data(folder), padding_note(config, planned)]
+    notes = [*notes, padding_note(config, planned)]
     if arguments.save_only_model:
         notes.append("save_only_model: a run that is resumed begins with a new optimizer, so it ends as another would.")
     if not loaded.report.trustworthy:
@@ -310,7 +267,7 @@ def _finish(
             "device": str(loaded.device),
             "rows": {name: len(split) for name, split in splits.items()},
             "steps": step,
-            "best_step": trainer.state.best_global_step if trainer.args.load_best_model_at_end else None,
+            "best_step": trainer.best_loaded,
             "seconds": time.time() - started,
             "before": trainer.told.before,
         }
@@ -325,7 +282,7 @@ def _finish(
         emit(what.Stopped(step, time.time(), kept=True, metrics=final))
         return
     if trainer.args.should_save:
-        # model/ holds the best checkpoint now; the optimizer state beside it has no further use.
+        # model/ holds the model that is kept; the optimizer state beside it has no further use.
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     emit(what.Finished(step, time.time(), metrics=final, seconds=time.time() - started))
 

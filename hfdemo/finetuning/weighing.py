@@ -46,7 +46,7 @@ def by_rows(rows: Sequence[Any], labels: int) -> list[float]:
 
     numbers = np.concatenate([np.atleast_1d(row) for row in rows]).astype(int)
     counts = np.bincount(numbers[numbers >= 0], minlength=labels)
-    weights = np.where(counts, counts.sum() / ((counts > 0).sum() * counts.clip(1)), 1.0)
+    weights = np.where(counts, counts.sum() / (max((counts > 0).sum(), 1) * counts.clip(1)), 1.0)
     return [float(weight) for weight in weights]
 
 

@@ -7,11 +7,9 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning import trainer as training
-from hfdemo.finetuning.adapting import lora_options
-from hfdemo.finetuning.events import Finished
 from hfdemo.finetuning.saving import whole_model
 from hfdemo.settings import Settings
-from tests.finetuning.kinds import KINDS, Zoo, model_of, run_folder, trained, weights
+from tests.finetuning.kinds import run_folder, trained, weights
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -49,34 +47,3 @@ def test_fsdp_is_refused_where_accelerate_would_pass_over_it(
     folder = run_folder(settings, "single_label", tiny)
     with pytest.raises(DemoError, match="FSDP shares a model out"):
         trained(folder, settings)
-
-
-@pytest.mark.parametrize("method", ["lora", "frozen"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_answer_is_learned_by_lora_and_by_the_head_alone(
-    kind: str, method: str, settings: Settings, tiny: Path, zoo: Zoo
-) -> None:
-    if (kind, method) == ("language", "frozen"):
-        return  # its head shares its weights with the embedding: refused, see test_trainer.py
-    folder = run_folder(settings, kind, model_of(kind, tiny, zoo), method=method)
-    events = trained(folder, settings)
-    assert isinstance(events[-1], Finished)
-    assert (folder / "adapter").exists() == (method == "lora")
-
-
-def test_a_head_of_several_layers_is_trained_whole_under_lora() -> None:
-    from peft import LoraConfig, get_peft_model
-    from transformers import DistilBertConfig, DistilBertForSequenceClassification
-
-    small = DistilBertConfig(vocab_size=64, dim=16, hidden_dim=32, n_layers=1, n_heads=2)
-    model = DistilBertForSequenceClassification(small)
-    made = get_peft_model(
-        model, LoraConfig(task_type="SEQ_CLS", **lora_options(model, "SEQ_CLS", {"target_modules": "all-linear"}))
-    )
-    learned = {name for name, weight in made.named_parameters() if weight.requires_grad}
-    assert {name.split(".modules_to_save")[0].split(".")[-1] for name in learned if "modules_to_save" in name} == {
-        "classifier",
-        "pre_classifier",
-    }
-    assert any("q_lin.lora_A" in name for name in learned)
-    assert not any("classifier.lora" in name for name in learned)

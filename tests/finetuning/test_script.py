@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from hfdemo.finetuning.config import RunConfig
@@ -40,6 +41,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("multi_label", {"class_weights": {"cold": 1.0, "loud": 2.0, "warm": 0.5}}),
     ("regression", {"padding": "max_length", "max_length": 20}),
     ("tokens", {"class_weights": "balanced"}),
+    ("tokens", {"method": "lora", "max_length": 12}),
     ("language", {"method": "lora"}),
 ]
 
@@ -49,7 +51,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 def test_the_script_reaches_the_metrics_of_the_run(
     settings: Settings, tiny: Path, zoo: Zoo, kind: str, more: dict[str, Any]
 ) -> None:
-    folder = run_folder(settings, kind, model_of(kind, tiny, zoo), **more)
+    repeats(run_folder(settings, kind, model_of(kind, tiny, zoo), **more), settings)
+
+
+def repeats(folder: Path, settings: Settings) -> None:
     trained(folder, settings)
     done = subprocess.run(
         [sys.executable, "-I", str(folder / "train.py")],
@@ -67,6 +72,29 @@ def test_the_script_reaches_the_metrics_of_the_run(
         said = {name.removeprefix(f"{split}_"): value for name, value in json.loads(line[1]).items()}
         expected = report["metrics"][split]
         assert {name: said[name] for name in expected} == expected, "to the last digit"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "frozen"])
+def test_the_script_trains_what_the_checkpoint_had_no_weights_for(
+    settings: Settings, tiny: Path, tmp_path: Path, method: str
+) -> None:
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+
+    made: Any = BertForMaskedLM(BertConfig.from_pretrained(tiny))
+    made.save_pretrained(tmp_path / "without")
+    AutoTokenizer.from_pretrained(tiny).save_pretrained(tmp_path / "without")
+    repeats(run_folder(settings, "single_label", tmp_path / "without", method=method), settings)
+
+
+@pytest.mark.slow
+def test_the_script_leaves_out_the_rows_that_the_run_left_out(settings: Settings, zoo: Zoo) -> None:
+    folder = run_folder(settings, "language", zoo("text-generation"), max_length=32)
+    for split in ("train", "validation", "test"):
+        asked = [("word " * 60 if number % 4 == 1 else f"hi {number}") for number in range(11)]
+        rows = [[{"role": "user", "content": each}, {"role": "assistant", "content": "yes"}] for each in asked]
+        pd.DataFrame({"text": [json.dumps(row) for row in rows]}).to_csv(folder / "data" / f"{split}.csv", index=False)
+    repeats(folder, settings)
 
 
 MODELS = [

@@ -277,6 +277,21 @@ def test_of_equally_good_epochs_the_surest_is_kept(settings: Settings, colours: 
     assert report["metrics"]["validation"]["loss"] == pytest.approx(surest.metrics["loss"], abs=1e-5)
 
 
+def test_without_the_best_checkpoint_loaded_report_and_card_name_the_last_step(
+    settings: Settings, colours: Path, tiny: Path
+) -> None:
+    """Far too fast to end at its best; what is scored, saved and named is the model of the last step all the same."""
+    training = {"num_train_epochs": 8, "learning_rate": 0.05, "load_best_model_at_end": False}
+    run = run_of(settings, colours, tiny, training=training)
+    *_, last = evaluated = [event for event in trained(run, settings) if isinstance(event, Evaluated)][:-1]
+    assert max(event.metrics["f1"] for event in evaluated) > last.metrics["f1"]
+    report = run.report()
+    assert (report["best_step"], report["steps"]) == (None, last.step)
+    assert report["metrics"]["validation"]["loss"] == pytest.approx(last.metrics["loss"], abs=1e-5)
+    card = (run.folder / "model" / "README.md").read_text()
+    assert f"kept: the model after step {last.step};" in card
+
+
 def test_one_config_gives_one_model(settings: Settings, colours: Path, tiny: Path) -> None:
     kind = "AutoModelForSequenceClassification"
     weights = []
