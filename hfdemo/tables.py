@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,10 +18,13 @@ import pandas as pd
 from hfdemo.errors import DataError
 
 DELIMITERS = ",;\t|"
+_SEP = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n)', re.IGNORECASE)  # a line for Excel, and no header
 _SNIFFED = 50  # rows that are looked at to find the delimiter
 _LONE = "\x1f"  # ASCII's own unit separator: commas in a lone column are part of its texts
 _BINARY = (b"PK\x03\x04", b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"\x1f\x8b")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_ESCAPED = re.compile("[\udc80-\udcff]+")  # how Python's surrogateescape keeps a byte that is no character
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,12 @@ def read_csv(path: Path, *, lone_column: bool = False) -> Sheet:
     """
     text, encoding = decode(path, "CSV")
     text = text.lstrip("\r\n")
+    said = _SEP.match(text)
+    text = text[said.end() :] if said else text
     header = next(iter(text.splitlines()), "")
-    delimiter = _delimiter(text, path.suffix.lower())
+    if broken := flaw(header):
+        raise DataError(f"The first line of {path.name} can't be read: {broken}. Save the file as UTF-8.")
+    delimiter = said[1] if said else _delimiter(text, path.suffix.lower())
     if delimiter is None and (not lone_column or len(text.splitlines()) == 1):
         raise DataError(
             f"{path.name} is not a CSV file with columns: its first line is {header[:80]!r}. "
@@ -84,6 +92,8 @@ def read_csv(path: Path, *, lone_column: bool = False) -> Sheet:
 def decode(path: Path, kind: str) -> tuple[str, str]:
     """The text in the file at `path` and the name of its encoding: UTF-8, UTF-16 by its mark, else Windows-1252.
 
+    A file with more characters of UTF-8 than bytes that are none is UTF-8, and `flaw` finds those bytes in its text.
+
     Raises:
         DataError: missing, empty or binary; the sentence calls what was expected a `kind` file.
     """
@@ -95,16 +105,34 @@ def decode(path: Path, kind: str) -> tuple[str, str]:
     wide = raw.startswith(_UTF16)
     if (b"\0" in raw and not wide) or raw.startswith(_BINARY):
         raise DataError(f"{path.name} is not a {kind} file: it holds binary data. Save it as {kind} (UTF-8) first.")
-    # The last one has a character for every byte, so that none is lost.
-    for codec, name in (("utf-8-sig", "UTF-8"), ("cp1252", "Windows-1252"), ("latin-1", "Latin-1")):
+    if wide:
         try:
-            text = raw.decode("utf-16" if wide else codec)
+            return raw.decode("utf-16"), "UTF-16"
         except UnicodeDecodeError:
-            if wide:
-                raise DataError(f"{path.name} begins as UTF-16, but is not. Save it as UTF-8.") from None
-            continue
-        return text, "UTF-16" if wide else name
-    raise AssertionError("Latin-1 decodes everything")
+            raise DataError(f"{path.name} begins as UTF-16, but is not. Save it as UTF-8.") from None
+    text = raw.decode("utf-8-sig", "surrogateescape")
+    if not text.isascii():
+        strange = sum(map(len, _ESCAPED.findall(text)))
+        if strange > sum(map(len, _BEYOND_ASCII.findall(text))) - strange:
+            try:
+                return raw.decode("cp1252"), "Windows-1252"
+            except UnicodeDecodeError:  # it has no character for some bytes; the next has one for each
+                return raw.decode("latin-1"), "Latin-1"
+    return text, "UTF-8"
+
+
+def flaw(text: str) -> str:
+    """What keeps `text` from being stored and read again, in words; "" where nothing does."""
+    if "\0" in text:
+        return "it holds a NUL, which is no character of a text"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        strange = text[error.start]
+        if _ESCAPED.fullmatch(strange):
+            return f"it holds the byte 0x{ord(strange) - 0xDC00:02X}, which is no character in UTF-8"
+        return "it holds half of a character (a lone surrogate)"
+    return ""
 
 
 def cell_text(value: Any) -> str:
@@ -153,7 +181,16 @@ def _quotes_are_text(text: str, delimiter: str) -> bool:
     return False
 
 
+def _wrong(row: Sequence[str], columns: int, sound: bool) -> str:
+    """Why a row is refused, "" where it is not; nothing of a `sound` file has a flaw."""
+    if len(row) != columns:
+        cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+        return f"{cells} where the header has {columns}: put texts that hold the delimiter or a line break in quotes"
+    return "" if sound else flaw("".join(row))
+
+
 def _rows_of(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tuple[Refused, ...]]:
+    sound = not flaw(text)  # of the whole, so that most files needn't be looked at row by row
     csv.field_size_limit(2**31 - 1)  # a text may be as long as it likes
     try:
         # Not splitlines(): that would also break rows at form feeds and at Unicode's own line separators.
@@ -171,16 +208,8 @@ def _rows_of(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tuple[
         raise DataError(f"{name} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
     if len(rows) == 1:
         raise DataError(f"{name} has a header ({', '.join(header)}) but no rows. Add some.")
-    wrong = {number: len(row) for number, row in enumerate(rows[1:]) if len(row) != len(header)}
-    refused = tuple(
-        Refused(
-            "",
-            number + 1,
-            f"{cells} {'cell' if cells == 1 else 'cells'} where the header has {len(header)}: put texts that hold the "
-            "delimiter or a line break in quotes",
-        )
-        for number, cells in wrong.items()
-    )
+    wrong = {number: reason for number, row in enumerate(rows[1:]) if (reason := _wrong(row, len(header), sound))}
+    refused = tuple(Refused("", number + 1, reason) for number, reason in wrong.items())
     if len(refused) == len(rows) - 1:
         raise DataError(f"{name} has no row that fits its header; row 1: {refused[0].reason}.")
     kept = [number for number in range(len(rows) - 1) if number not in wrong]

@@ -94,6 +94,27 @@ def test_rows_that_do_not_fit_are_told_apart_by_their_number_and_the_others_keep
     )
 
 
+def test_a_byte_that_is_no_character_costs_its_row_and_no_other(tmp_path: Path) -> None:
+    content = "text,label\nköstlich,gut\n".encode() + b"caf\xe9,gut\n" + "größer,b\n".encode()
+    sheet = read_csv(write(tmp_path, content))
+    assert sheet.reading.startswith("UTF-8")
+    assert sheet.table["text"].to_dict() == {0: "köstlich", 2: "größer"}
+    assert sheet.refused == (Refused("", 2, "it holds the byte 0xE9, which is no character in UTF-8"),)
+    with pytest.raises(DataError, match=r"first line of .* can't be read: it holds the byte 0xE9"):
+        read_csv(write(tmp_path, "tëxt,ö".encode() + b"\xe9\na,b\n"))
+
+
+def test_where_most_bytes_are_no_utf_8_it_is_windows_1252(tmp_path: Path) -> None:
+    sheet = read_csv(write(tmp_path, "text,label\nÃ¼ber,a\nGröße,b\nÄpfel,c\nÖl,d\n".encode("cp1252")))
+    assert sheet.reading.startswith("Windows-1252")
+    assert sheet.table["text"].tolist() == ["Ã¼ber", "Größe", "Äpfel", "Öl"]
+
+
+def test_the_line_that_names_the_delimiter_for_excel_is_no_header(tmp_path: Path) -> None:
+    sheet = read_csv(write(tmp_path, "sep=;\r\ntext;label\r\nhi, you;a, b\r\n"))
+    assert sheet.table.to_dict("list") == {"text": ["hi, you"], "label": ["a, b"]}
+
+
 def test_a_column_without_a_name_gets_one(tmp_path: Path) -> None:
     assert list(read_table(write(tmp_path, ",text\n0,a\n")).columns) == ["column 1", "text"]
 

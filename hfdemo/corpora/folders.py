@@ -12,7 +12,7 @@ import pandas as pd
 from hfdemo.corpora.formats import FORMATS, read_file
 from hfdemo.corpora.splits import SPLIT_ALIASES, SPLITS
 from hfdemo.errors import DataError
-from hfdemo.tables import Refused, Sheet, decode
+from hfdemo.tables import Refused, Sheet, decode, flaw
 
 _NAMED = re.compile(rf"({'|'.join(sorted(SPLIT_ALIASES, key=len, reverse=True))})(?![A-Za-z0-9])")
 
@@ -63,6 +63,10 @@ def _folders(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_dir()]
 
 
+def _text_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() == ".txt"]
+
+
 def _joined(paths: Sequence[Path], split: str) -> Sheet:
     """The rows of several files below each other, numbered through."""
     tables, refused, before = [], [], 0
@@ -79,8 +83,8 @@ def _joined(paths: Sequence[Path], split: str) -> Sheet:
 
 def _texts(home: Path, split: str, notes: list[str]) -> Sheet | None:
     """The text files of `home`, with the name of their folder as the label where there are such folders."""
-    labelled = [(path, folder.name) for folder in _folders(home) for path in sorted(folder.glob("*.txt"))]
-    loose = [(path, "") for path in sorted(home.glob("*.txt"))]
+    labelled = [(path, folder.name) for folder in _folders(home) for path in _text_files(folder)]
+    loose = [(path, "") for path in _text_files(home)]
     if labelled and loose:
         names = ", ".join(path.name for path, _ in loose[:3]) + (" and more" if len(loose) > 3 else "")
         notes.append(f"Texts that stand beside the labels' folders were left out: {names}.")
@@ -88,8 +92,11 @@ def _texts(home: Path, split: str, notes: list[str]) -> Sheet | None:
     for number, (path, label) in enumerate(labelled or loose, start=1):
         try:
             text, _ = decode(path, "text")
+            broken = flaw(text)
         except DataError as error:
-            refused.append(Refused(split, number, f"{path.relative_to(home)}: {error}".rstrip(".")))
+            broken = str(error).rstrip(".")
+        if broken:
+            refused.append(Refused(split, number, f"{path.relative_to(home)}: {broken}"))
             continue
         rows.append((number - 1, text, label))
     if not rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -15,7 +16,10 @@ import pandas as pd
 from hfdemo.corpora.arrow import stream_table
 from hfdemo.errors import DataError
 from hfdemo.heavy import import_libraries
-from hfdemo.tables import Refused, Sheet, cell_text, decode, read_csv
+from hfdemo.tables import Refused, Sheet, cell_text, decode, flaw, read_csv
+
+_TAGGED = re.compile(r"\S+[ \t](?:.*[ \t])?(O|[BIESLU]-\S+)\s*")  # a word, perhaps other columns, and its tag
+_LOOKED_AT = 20_000  # characters of a text file, to tell whether it is a list of words and tags
 
 
 def read_file(path: Path) -> Sheet:
@@ -73,8 +77,8 @@ def _sheet_of(name: str, rows: Sequence[Any], broken: Mapping[int, str], reading
             reasons[number] = f"it is {_kind(row)}, not an object"
             continue
         texts = {column: cell_text(value) for column, value in row.items()}
-        if _half_characters("".join((*texts, *texts.values()))):
-            reasons[number] = "it holds half of a character (a lone surrogate)"
+        if reason := flaw("".join((*texts, *texts.values()))):
+            reasons[number] = reason
         else:
             cells[number] = texts
     refused = tuple(Refused("", number + 1, reasons[number]) for number in sorted(reasons))
@@ -94,14 +98,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _half_characters(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "an array", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
@@ -109,13 +105,29 @@ def _kind(value: Any) -> str:
 
 def _conll(path: Path) -> Sheet:
     """A word and its tag a line, first and last column, and a blank line between sentences."""
-    text, encoding = decode(path, "CoNLL")
+    return _tagged(path, *decode(path, "CoNLL"))
+
+
+def _conllu(path: Path) -> Sheet:
+    """As Universal Dependencies are: ten columns, of which the second is the word and the fourth its part of speech.
+
+    Lines of several words (1-2) and of words that are not there (1.1) are left out.
+    """
+    text, encoding = decode(path, "CoNLL-U")
+    lines = [line for line in re.split(r"\r\n|\n|\r", text) if not re.match(r"\d+[-.]\d", line)]
+    return _tagged(path, "\n".join(lines), encoding, 1, 3)
+
+
+def _tagged(path: Path, text: str, encoding: str, word: int = 0, tag: int = -1) -> Sheet:
+    """A sentence per row from `text`, whose columns `word` and `tag` have a word and its tag a line."""
     # Only tabs and spaces part columns: a no-break space is a word of its own in some files.
     lines = [(number, line.rstrip(" \t")) for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1)]
     cells = {number: line.split("\t") if "\t" in line else re.split(" +", line) for number, line in lines}
     usual = Counter(len(row) for row in cells.values() if row and any(row)).most_common(1)[0][0]
-    if usual < 2:
-        raise DataError(f"{path.name} has one column, but a CoNLL file has a word and a tag on every line.")
+    if usual < max(2, tag + 1):
+        what = f"a word and a tag on every line{f', in columns {word + 1} and {tag + 1}' if tag > 0 else ''}"
+        have = "one column" if usual == 1 else f"{usual} columns"
+        raise DataError(f"{path.name} has {have}, but a CoNLL file has {what}.")
     sentences: list[list[int]] = [[]]
     for number, line in lines:
         comment = line.startswith("#") and len(cells[number]) != usual
@@ -127,23 +139,38 @@ def _conll(path: Path) -> Sheet:
     rows, kept, refused = [], [], []
     for index, sentence in enumerate(sentences):
         wrong = next((number for number in sentence if len(cells[number]) != usual), None)
-        if wrong is not None:
-            reason = f"line {wrong} has {len(cells[wrong])} instead of {usual} columns"
+        broken = flaw("".join(itertools.chain.from_iterable(cells[number] for number in sentence)))
+        if wrong is not None or broken:
+            reason = broken if wrong is None else f"line {wrong} has {len(cells[wrong])} instead of {usual} columns"
             refused.append(Refused("", index + 1, reason))
             continue
-        words, tags = zip(*((cells[number][0], cells[number][-1]) for number in sentence), strict=True)
+        words, tags = zip(*((cells[number][word], cells[number][tag]) for number in sentence), strict=True)
         rows.append((cell_text(words), cell_text(tags)))
         kept.append(index)
     if not rows:
         raise DataError(f"{path.name} has no sentence of words and tags. Put a word and its tag on every line.")
     table = pd.DataFrame(rows, columns=["tokens", "tags"], index=kept, dtype=str)
-    return Sheet(table, tuple(refused), f"{encoding}, CoNLL: word and tag from columns 1 and {usual} of {usual}")
+    columns = f"columns {word + 1} and {tag % usual + 1} of {usual}"
+    return Sheet(table, tuple(refused), f"{encoding}, CoNLL: word and tag from {columns}")
 
 
 def _lines(path: Path) -> Sheet:
     text, encoding = decode(path, "text")
+    if _are_tags(text):
+        return _tagged(path, text, encoding)
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
-    return Sheet(pd.DataFrame({"text": lines}, dtype=str), (), f"{encoding}, one text a line")
+    refused = tuple(Refused("", number, broken) for number, line in enumerate(lines, start=1) if (broken := flaw(line)))
+    wrong = {row.row - 1 for row in refused}
+    kept = {number: line for number, line in enumerate(lines) if number not in wrong}
+    return Sheet(pd.DataFrame({"text": kept}, dtype=str), refused, f"{encoding}, one text a line")
+
+
+def _are_tags(text: str) -> bool:
+    """Whether the lines are words with tags like B-PER and O, as those of CoNLL-2003's train.txt are."""
+    whole = text[:_LOOKED_AT].splitlines()[: -1 if len(text) > _LOOKED_AT else None]
+    lines = [line for line in whole if line.strip() and "-DOCSTART-" not in line]
+    tags = [tagged[1] for line in lines if (tagged := _TAGGED.fullmatch(line))]
+    return len(tags) == len(lines) and any(tag != "O" for tag in tags)
 
 
 def _parquet(path: Path) -> Sheet:
@@ -168,6 +195,7 @@ FORMATS: Mapping[str, Callable[[Path], Sheet]] = MappingProxyType(
         **dict.fromkeys((".jsonl", ".ndjson"), _json_lines),
         ".parquet": _parquet,
         **dict.fromkeys((".conll", ".bio", ".iob"), _conll),
+        ".conllu": _conllu,
         ".txt": _lines,
     }
 )

@@ -62,7 +62,10 @@ def suggest(table: pd.DataFrame, kinds: Collection[Kind] = tuple(KINDS)) -> Mapp
 
     By their usual names first, else by their content: lists of words and of tags, chat messages, few different values.
     """
-    split = next((c for c in table.columns if c.lower() == "split" and all(map(usual_split, set(table[c])))), None)
+    # One row of train is enough: with a cell that is blank or strange it is a split column all the same.
+    split = next(
+        (c for c in table.columns if c.lower() == "split" and "train" in map(usual_split, set(table[c]))), None
+    )
     rest = [column for column in table.columns if column != split]
     looked = {column: _some(table[column]) for column in rest}
     if "tokens" in kinds and (pair := _words_and_tags(looked)):

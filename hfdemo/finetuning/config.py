@@ -38,10 +38,11 @@ class RunConfig:
     `problem_type` says what the labels of a text-classification are: single_label_classification,
     multi_label_classification or regression; None is suggested from them. `splits` maps train, validation and test to
     the names found in `split_column`, or, where there is no such column, validation and test to the fraction of the
-    rows that is held out. `fixes` are names of repairs that the rows go through, in order. `class_weights` are
-    "balanced" or a weight per label. `metrics` are further evaluate modules, ids or paths, computed beside the task's
-    own. `accelerate_config` is the path of an Accelerate config file that the `processes` are started with, which may
-    share the model out between them. `training` holds any field of TrainingArguments under its own name.
+    rows that is held out. `fixes` are names of repairs, which the rows go through in the order of FIXES.
+    `class_weights` are "balanced" or a weight per label. `metrics` are further evaluate modules, ids or paths, computed
+    beside the task's own. `accelerate_config` is the path of an Accelerate config file that the `processes` are started
+    with, which may share the model out between them. `training` holds any field of TrainingArguments under its own
+    name.
     """
 
     dataset: str

@@ -17,7 +17,7 @@ from hfdemo.finetuning.fixes import apply_fixes
 from hfdemo.finetuning.labels import find_labels, in_model_order, positive_of
 from hfdemo.finetuning.problems import Problem
 from hfdemo.finetuning.rows import data_of, read_rows
-from hfdemo.finetuning.splitting import given_splits, make_splits
+from hfdemo.finetuning.splitting import given_splits, make_splits, rows_of_no_split
 from hfdemo.models.hub import Progress
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused
@@ -67,6 +67,7 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequ
     """
     mapped, kind = choose(config, pd.concat(tables.values(), ignore_index=True).fillna(""))
     parts = read_rows(given_splits(config, tables, mapped), mapped, kind)
+    refused = (*refused, *rows_of_no_split(config, tables, mapped))
     parts, notes = apply_fixes(config.fixes, parts, kind, refused)
     _check_rows(config, parts, refused)
     parts, left_out = _filled(parts)

@@ -24,7 +24,7 @@ from hfdemo.finetuning.problems import (
     of_rows,
 )
 from hfdemo.finetuning.rows import read_rows
-from hfdemo.finetuning.splitting import VALIDATION_SHARE, given_splits
+from hfdemo.finetuning.splitting import VALIDATION_SHARE, given_splits, rows_of_no_split
 from hfdemo.tables import Refused
 
 _MOST_CUT = 0.01  # of the rows, what truncation may cut without being called a problem
@@ -158,6 +158,7 @@ def _look(
     problems = []
     try:
         given = given_splits(config, tables, mapped)
+        refused = (*refused, *rows_of_no_split(config, tables, mapped))
     except DataError as error:
         problems.append(Problem(0, mapped.split_column or "", str(error), "Say which split is what.", "splits"))
         given = {"train": pd.concat(tables.values(), ignore_index=True).fillna("")}
@@ -170,7 +171,7 @@ def _look(
     left = [] if "drop_refused_rows" in config.fixes else refused
     problems += [
         *of_refused(left),
-        *of_rows(parts, mapped),
+        *of_rows(parts, mapped, kind),
         *of_repeated_texts(parts, mapped),
         *of_labels(parts, mapped, kind, config.labels),
     ]

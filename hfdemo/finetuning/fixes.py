@@ -17,7 +17,7 @@ from hfdemo.tables import Refused
 @dataclass(frozen=True)
 class Fix:
     """One repair: `does` is the sentence that says what it does; `apply(splits, kind)` returns the splits without the
-    rows that it removes, and changes nothing in place."""
+    rows that it removes, or with the labels that it mends, and changes nothing in place."""
 
     does: str
     apply: Callable[[Splits, Kind], dict[str, pd.DataFrame]]
@@ -26,7 +26,7 @@ class Fix:
 def apply_fixes(
     names: Sequence[str], splits: Splits, kind: Kind, refused: Sequence[Refused] = ()
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """(the splits after the fixes in `names`, in the order of FIXES; what each removed, in words).
+    """(the splits after the fixes in `names`, in the order of FIXES; how many rows each removed or mended, in words).
 
     Raises:
         DataError: there is no such fix.
@@ -39,17 +39,33 @@ def apply_fixes(
         if name not in names:
             continue
         after = fix.apply(done, kind)
-        removed = sum(map(len, done.values())) - sum(map(len, after.values()))
-        if name == "drop_refused_rows":
-            removed += len(refused)
-        notes.append(f"{name} removed {removed:,} {'row' if removed == 1 else 'rows'}")
+        rows = len(refused) if name == "drop_refused_rows" else _touched(done, after)
+        did = "removed" if name.startswith("drop_") else "mended"
+        notes.append(f"{name} {did} {rows:,} {'row' if rows == 1 else 'rows'}")
         done = after
     return done, notes
+
+
+def _touched(before: Splits, after: Splits) -> int:
+    """How many rows are gone or have another label."""
+    return sum(len(part) - int(part["label"].eq(after[split]["label"]).sum()) for split, part in before.items())
 
 
 def _keep_all(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
     """Refused rows never came into a table."""
     return dict(splits)
+
+
+def _keep_blank_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    """Where a row has any number of labels, a blank cell is how a table says none."""
+    if kind != "multi_label":
+        return dict(splits)
+    mended = {}
+    for split, part in splits.items():
+        texts = part[[name for name in ("text", "text_pair") if name in part]]
+        none = (part["label"] == "") & (texts != "").all(axis=1)
+        mended[split] = part.assign(label=part["label"].mask(none, "[]"), blank=part["blank"].mask(none, ""))
+    return mended
 
 
 def _drop_blank_rows(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
@@ -112,6 +128,9 @@ def rare(splits: Splits, kind: Kind) -> dict[str, pd.Series]:
 FIXES: Mapping[str, Fix] = MappingProxyType(
     {
         "drop_refused_rows": Fix("Go on without the rows that don't fit the file.", _keep_all),
+        "keep_blank_labels": Fix(
+            "Of rows with any number of labels, take a blank label for none of them.", _keep_blank_labels
+        ),
         "drop_blank_rows": Fix("Remove rows with nothing in a column that is needed.", _drop_blank_rows),
         "drop_unreadable_labels": Fix(
             "Remove rows whose label, or list of words, can't be read.", _drop_unreadable_labels

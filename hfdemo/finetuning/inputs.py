@@ -45,15 +45,22 @@ def token_inputs(
     numbers = {label: number for number, label in enumerate(labels)}
     aligned = []
     for row, cell in enumerate(rows["label"]):
-        tags, word_ids = json.loads(cell), encoded.word_ids(row)
-        before = [None, *word_ids[:-1]]
-        aligned.append(
-            [
-                -100 if word is None or word == last else numbers[tags[word]]
-                for last, word in zip(before, word_ids, strict=True)
-            ]
-        )
+        tags, begun = json.loads(cell), words_begun(encoded.word_ids(row))
+        aligned.append([-100 if word is None else numbers[tags[word]] for word in begun])
     return {**encoded, "labels": aligned}
+
+
+def words_begun(word_ids: Sequence[int | None]) -> list[int | None]:
+    """The number of the word that begins at each token; None where none does. `word_ids` are those of the tokens."""
+    before = [None, *word_ids[:-1]]
+    return [None if word == last else word for last, word in zip(before, word_ids, strict=True)]
+
+
+def judged_words(rows: Sequence[Mapping[str, str]], tokenizer: Any, max_length: int | None) -> list[list[int]]:
+    """Which words of each row `token_inputs` gives a label: all but those that are cut off or have no token."""
+    words = [json.loads(row["text"]) for row in rows]
+    encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=max_length)
+    return [[word for word in words_begun(encoded.word_ids(row)) if word is not None] for row in range(len(rows))]
 
 
 def language_inputs(

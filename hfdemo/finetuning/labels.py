@@ -14,10 +14,11 @@ from hfdemo.errors import DataError
 from hfdemo.finetuning.cells import NUMBER, to_json
 from hfdemo.finetuning.columns import MOST_LABELS, Kind
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.judging.scores import entity_tags
 
 _POSITIVE = ("positive", "yes", "true", "1", "spam", "paraphrase", "entailment", "duplicate", "pos")
-_IOB = re.compile(r"O|[BIESLU]-.+")
 FEWEST_ROWS = 4
+_FEWEST_OF_MANY = 3  # times that each of more than MOST_LABELS labels has to stand there on average
 _RANGES = 5
 
 
@@ -45,7 +46,7 @@ def count_labels(part: pd.DataFrame, kind: Kind) -> dict[str, int]:
 def in_order(labels: Iterable[str]) -> tuple[str, ...]:
     """Numbers by value, texts by name with the numbers in them by value; of IOB tags O first, then by entity."""
     found = set(labels)
-    if found and all(_IOB.fullmatch(label) for label in found):
+    if entity_tags(found):
         return tuple(sorted(found, key=lambda tag: (tag != "O", _natural(tag[2:]), tag)))
     if found and all(NUMBER.fullmatch(label) for label in found):
         return tuple(sorted(found, key=lambda label: (float(label), label)))
@@ -75,7 +76,8 @@ def find_labels(config: RunConfig, parts: Mapping[str, pd.DataFrame], kind: Kind
             "Pick another label column, or add rows with a second label."
         )
     _check_rows(train)
-    if len(found) > MOST_LABELS or (kind == "single_label" and len(found) == len(train)):
+    seldom = len(found) * _FEWEST_OF_MANY > sum(map(len, labels_of(train, kind)))
+    if (len(found) > MOST_LABELS and seldom) or (kind == "single_label" and len(found) == len(train)):
         raise DataError(
             f"The label column has {len(found):,} different values in {len(train):,} rows: that looks like text, "
             "not like classes. Pick another label column."

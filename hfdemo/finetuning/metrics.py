@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.models.hub import hub_info
@@ -15,9 +14,9 @@ from hfdemo.models.reference import ModelRef
 
 MODULES = Path(__file__).parent / "evaluate_modules"
 
-# What evaluation hands out -> (predictions, references) as evaluate modules take them.
+# Logits, references and labels -> (predictions, references) as evaluate modules take them.
 Handed = tuple[Any, Any]
-HandOver = Callable[[np.ndarray, np.ndarray], Handed]
+HandOver = Callable[[Any, Any, Sequence[str]], Handed]
 
 _METRIC_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 
@@ -53,26 +52,37 @@ def check_extra(names: Sequence[str], public: bool) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Computing:
+    """compute_metrics for a Trainer; `extra` are the names of what is computed beside the scores of our own."""
+
+    compute: Callable[[Any], dict[str, float]]
+    extra: tuple[str, ...] = ()
+
+    def __call__(self, prediction: Any) -> dict[str, float]:
+        return self.compute(prediction)
+
+
 def computing(
     kind: str,
     labels: Sequence[str],
     positive_label: str | None,
     extra: Sequence[str],
-    hand_over: tuple[HandOver, HandOver],
+    ours: HandOver,
+    theirs: HandOver | None,
     trial: Handed | None,
-) -> Callable[[Any], dict[str, float]]:
+) -> Computing:
     """compute_metrics for a Trainer: the scores of our own module `kind`, and those of the `extra` ones beside them.
 
-    `hand_over` makes of logits and references what our own module and what the others read. An extra score whose name
-    is taken gets `extra_` before it. `trial` is a handful of perfect answers on which the extra modules are tried
-    at once, so that one that does not fit is known before training; None where no other module fits at all.
+    `ours` makes what our own module reads, `theirs` what the others do. `trial` is a handful of perfect answers on
+    which the extra modules are tried at once, so that one that does not fit is known before training; both are None
+    where no other module fits at all.
 
     Raises:
         DemoError: an extra module can't be loaded, or can't judge this kind of answer.
     """
     import evaluate
 
-    ours, theirs = hand_over
     own = evaluate.load(str(MODULES / kind), keep_in_memory=True, labels=list(labels), positive=positive_label)
     if extra and trial is None:
         raise DemoError(
@@ -81,18 +91,33 @@ def computing(
         )
     check_extra(extra, public=False)
     combined = evaluate.combine([_load(name) for name in extra]) if extra else None
-    if combined is not None and trial is not None:
-        _compute(combined, extra, *trial)
+    tried = {} if combined is None or trial is None else _compute(combined, extra, *trial)
 
     def compute(prediction: Any) -> dict[str, float]:
-        predictions, references = ours(prediction.predictions, prediction.label_ids)
+        predictions, references = ours(prediction.predictions, prediction.label_ids, labels)
         found: dict[str, float] = own.compute(predictions=predictions, references=references)
-        if combined is None:
+        if combined is None or theirs is None:
             return found
-        more = _compute(combined, extra, *theirs(prediction.predictions, prediction.label_ids))
-        return found | {f"extra_{name}" if name in found else name: more[name] for name in more}
+        return beside(found, _compute(combined, extra, *theirs(prediction.predictions, prediction.label_ids, labels)))
 
-    return compute
+    return Computing(compute, tuple(beside({}, tried)))
+
+
+def beside(own: Mapping[str, float], extra: Mapping[str, Any]) -> dict[str, float]:
+    """`own` scores and the numbers among the `extra` ones; one whose name is taken gets `extra_` before it.
+
+    train.py carries the source.
+    """
+    import numpy as np
+
+    numbers = {name: np.asarray(value) for name, value in extra.items()}
+    numbers = {name: value for name, value in numbers.items() if value.ndim == 0 and value.dtype.kind in "biuf"}
+    return {**own, **{f"extra_{name}" if name in own else name: float(value) for name, value in numbers.items()}}
+
+
+def module_path(name: str) -> str:
+    """What evaluate.load takes for the further metric `name`."""
+    return str(_script(name)) if _is_path(name) else name
 
 
 def _is_path(name: str) -> bool:
@@ -122,20 +147,19 @@ def _load(name: str) -> Any:
     import evaluate
 
     try:
-        return evaluate.load(str(_script(name)) if _is_path(name) else name, keep_in_memory=True)
+        return evaluate.load(module_path(name), keep_in_memory=True)
     except Exception as error:  # whatever the code of others raises
         raise DemoError(f"The metric {name!r} can't be loaded: {_words(error)} Mend it, or leave it out.") from error
 
 
-def _compute(combined: Any, names: Sequence[str], predictions: Any, references: Any) -> dict[str, float]:
+def _compute(combined: Any, names: Sequence[str], predictions: Any, references: Any) -> Mapping[str, Any]:
     try:
         found: Mapping[str, Any] = combined.compute(predictions=predictions, references=references)
     except Exception as error:  # whatever the code of others raises
         raise DemoError(
             f"{', '.join(names)} can't be computed on these predictions: {_words(error)} Leave out what does not fit."
         ) from error
-    numbers = {name: np.asarray(value) for name, value in found.items()}
-    return {name: float(value) for name, value in numbers.items() if value.ndim == 0 and value.dtype.kind in "biuf"}
+    return found
 
 
 def _words(error: Exception) -> str:

@@ -47,15 +47,17 @@ def of_refused(refused: Sequence[Refused]) -> Iterator[Problem]:
         )  # fmt: skip
 
 
-def of_rows(parts: Mapping[str, pd.DataFrame], mapped: Mapped) -> Iterator[Problem]:
+def of_rows(parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind) -> Iterator[Problem]:
     """Rows that can't be trained on as they are."""
     for column in filter(None, (mapped.text_column, mapped.text_pair_column, mapped.label_column)):
         rows = _where({split: part["blank"] == column for split, part in parts.items()})
         if rows:
             verb = "cell is" if rows.count == 1 else "cells are"
+            none = kind == "multi_label" and column == mapped.label_column
             yield Problem(
-                rows.first, column, f"{rows.count:,} {verb} blank: {rows.told}.", "Fill it in or remove the row.",
-                "blank_cells", rows.count, _fixed_by("drop_blank_rows"),
+                rows.first, column, f"{rows.count:,} {verb} blank: {rows.told}.",
+                "Take it for a row with none of the labels." if none else "Fill it in or remove the row.",
+                "blank_cells", rows.count, _fixed_by("keep_blank_labels" if none else "drop_blank_rows"),
             )  # fmt: skip
     rows = _where({split: part["unreadable"] != "" for split, part in parts.items()})
     if rows:

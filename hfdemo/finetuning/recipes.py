@@ -21,11 +21,11 @@ class Recipe:
     labels, items, weight, smoothing)` is divided by `items`, the sum of `count(labels)` over a whole optimizer step.
     `reduce(outputs, labels)` is what evaluation keeps of a batch. With `sequence_labels` the labels are as long as the
     ids and padded with -100; `one_number` says that a model answers with a number, not with labels; `needs_words` that
-    the tokenizer has to know which token is which word; `looks_back` that the model may not see what comes after a
-    token. `balance(labels of all rows, how many labels)` weighs them, or is None where there is nothing to weigh.
-    `remarks(split, rows, labels, tokenizer, max_length)` are sentences on what of a split is not learned or judged as
-    one would think. `peft_task` is peft's name for the task. `carried` are the functions whose source a stand-alone
-    script needs besides those.
+    the tokenizer has to know which token is which word, and `judged(rows, tokenizer, max_length)` names the words of
+    each row that have a label; `looks_back` that the model may not see what comes after a token. `balance(labels of all
+    rows, how many labels)` weighs them, or is None where there is nothing to weigh. `remarks(split, rows, labels,
+    tokenizer, max_length)` are sentences on what of a split is not learned or judged as one would think. `peft_task` is
+    peft's name for the task. `carried` are the functions whose source a stand-alone script needs besides those.
     """
 
     kind: str
@@ -43,6 +43,7 @@ class Recipe:
     looks_back: bool = False
     balance: Callable[[Sequence[Any], int], list[float]] | None = None
     smooths_labels: bool = False
+    judged: Callable[..., list[list[int]]] | None = None
     remarks: Callable[..., list[str]] | None = None
     carried: tuple[Callable[..., Any], ...] = ()
     learning_rate: Mapping[Method, float] = field(default_factory=lambda: LEARNING_RATE)
@@ -98,9 +99,11 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 count=losses.every_tag,
                 sequence_labels=True,
                 needs_words=True,
+                judged=inputs.judged_words,
                 remarks=remarks.words_cut_off,
                 balance=weighing.by_rows,
                 smooths_labels=True,
+                carried=(inputs.words_begun,),
             ),
             Recipe(
                 kind="language",

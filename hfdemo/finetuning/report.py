@@ -33,12 +33,13 @@ class Predicted:
     """What the model that is kept says of one split, in the order of its rows, and how good that is.
 
     `logits` and `references` have the shapes that judging/ names for the kind of answer; `metrics` go by evaluate's
-    names.
+    names. Of rows of words, `judged` has the numbers of those that have a reference.
     """
 
     logits: np.ndarray
     references: np.ndarray
     metrics: Mapping[str, float]
+    judged: Sequence[Sequence[int]] | None = None
 
 
 def write_report(
@@ -77,7 +78,7 @@ def write_report(
         "baseline": {},
     }
     for split, found in predictions.items():
-        rows = _rows(folder, split)
+        rows = rows_of(folder, split)
         if len(rows) != len(found.logits):
             raise ValueError(f"{split} has {len(rows)} rows, but there are predictions of {len(found.logits)}")
         report["metrics"][split] = dict(found.metrics)
@@ -87,6 +88,8 @@ def write_report(
         for name, value in described.items():
             report.setdefault(name, {})[split] = value
         if split == "validation":
+            if found.judged is not None:
+                rows = [{**row, "judged": json.dumps(words)} for row, words in zip(rows, found.judged, strict=True)]
             wrong = judge.errors(rows, found.logits, found.references, labels)
             _write_errors(folder, wrong, ["row", "label", "predicted", *texts(rows[0])])
     report = finite(report)
@@ -103,7 +106,8 @@ def data_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _rows(folder: Path, split: str) -> list[dict[str, str]]:
+def rows_of(folder: Path, split: str) -> list[dict[str, str]]:
+    """The rows of a split as a run's data has them."""
     import pandas as pd
 
     table = pd.read_csv(folder / "data" / f"{split}.csv", dtype=str, keep_default_na=False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hfdemo.errors import DemoError, Stopped
-from hfdemo.finetuning.arguments import SELECTION
+from hfdemo.finetuning.arguments import SELECTION, evaluates
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.epochs import forget_after, write_epoch
 from hfdemo.finetuning.events import Evaluated, Event, Saved, Started, StepLogged, Stopping
@@ -49,16 +49,23 @@ def aim(config: RunConfig, judge: Judge) -> tuple[str, bool]:
     return name, name not in LOWER_IS_BETTER if greater is None else bool(greater)
 
 
-def selection(config: RunConfig, judge: Judge, metrics: Mapping[str, float]) -> float:
-    """What the best checkpoint has the highest of: the metric asked for, else the task's own, and of several with the
-    same the lowest loss: on small splits a metric is often the same for epochs that are far apart in what was learned.
+def check_aim(config: RunConfig, judge: Judge, extra: Sequence[str] = ()) -> None:
+    """Refuse a metric to be best in that nothing computes; `extra` are the scores of the config's further metrics.
 
     Raises:
         DemoError: there is no metric of that name.
     """
+    name, _ = aim(config, judge)
+    known = ("loss", *judge.names, *(f"extra_{each}" if each in judge.names else each for each in extra))
+    if evaluates(config.training) and name not in known:
+        raise DemoError(f"metric_for_best_model is {name!r}, but the metrics are {', '.join(known)}. Pick one.")
+
+
+def selection(config: RunConfig, judge: Judge, metrics: Mapping[str, float]) -> float:
+    """What the best checkpoint has the highest of: the metric asked for, else the task's own, and of several with the
+    same the lowest loss: on small splits a metric is often the same for epochs that are far apart in what was learned.
+    """
     name, greater = aim(config, judge)
-    if name not in metrics:
-        raise DemoError(f"metric_for_best_model is {name!r}, but the metrics are {', '.join(metrics)}. Pick one.")
     value = metrics[name] if greater else -metrics[name]
     return value - 1e-9 * metrics["loss"] if math.isfinite(value) else -math.inf
 

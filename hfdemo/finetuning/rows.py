@@ -8,6 +8,7 @@ import pandas as pd
 
 from hfdemo.finetuning import cells
 from hfdemo.finetuning.columns import Kind, Mapped, mostly
+from hfdemo.tables import flaw
 
 Splits = Mapping[str, pd.DataFrame]
 # What a row's own columns are in a run's data; the rest say what is wrong with it.
@@ -59,6 +60,8 @@ def _read(
         read, reasons = {"": ""}, {"": ""}
         for cell in table[column][~is_blank].unique():
             try:
+                if broken := flaw(cell):
+                    raise ValueError(broken)
                 read[cell] = readers[name](cell)
             except ValueError as error:
                 read[cell], reasons[cell] = cell, f"in {column!r}, {error}"

@@ -309,10 +309,11 @@ class Run:
         Raises:
             RunError: that epoch was not evaluated.
         """
-        found = self._read(f"epochs/{number:d}.json")
+        evaluated = self.epochs()
+        found = self._read(f"epochs/{int(number)}.json") if number in evaluated else None
         if found is None:
-            known = ", ".join(map(str, self.epochs())) or "none yet"
-            raise RunError(f"Run {self.id} was not evaluated in epoch {number}. It was in: {known}.")
+            known = ", ".join(map(str, evaluated)) or "none yet"
+            raise RunError(f"Run {self.id} was not evaluated in epoch {number!r}. It was in: {known}.")
         return dict(found)
 
 

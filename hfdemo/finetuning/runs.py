@@ -28,6 +28,7 @@ from hfdemo.finetuning.launching import check_accelerate
 from hfdemo.finetuning.metrics import check_extra
 from hfdemo.finetuning.queueing import waiting_runs
 from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.reporting import check_aim
 from hfdemo.finetuning.run import ACTIVE, Run, State, Status
 from hfdemo.finetuning.script import training_script
 from hfdemo.finetuning.space import bytes_of_run
@@ -64,6 +65,8 @@ class RunStore:
         corpus = read_data(config, self.settings, file)
         prepared = prepare(config, corpus.tables, corpus.refused)
         filled = _fill_in(config, prepared)
+        if not filled.metrics:  # what else they compute is known once they are loaded
+            check_aim(filled, find_recipe(filled.task, filled.problem_type).judge)
         if self.settings.public:
             rows = {split: len(table) for split, table in prepared.splits.items()}
             sharing.check_shared(filled, rows["train"], sum(rows.values()) - rows["train"])

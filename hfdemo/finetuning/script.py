@@ -13,8 +13,10 @@ from hfdemo.finetuning.adapting import freeze_backbone, lora_options, trained_wh
 from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.encoding import rows_with_targets
+from hfdemo.finetuning.judging import Judge
 from hfdemo.finetuning.launching import command
 from hfdemo.finetuning.losses import loss_of_all, only_logits
+from hfdemo.finetuning.metrics import beside, module_path
 from hfdemo.finetuning.recipes import Recipe, find_recipe
 from hfdemo.finetuning.reporting import aim
 from hfdemo.models.reference import ModelRef
@@ -33,7 +35,8 @@ def training_script(config: RunConfig, settings: Settings) -> str:
     recipe = find_recipe(config.task, config.problem_type)
     peft = "from peft import LoraConfig, get_peft_model\n" if config.method == "lora" else ""
     early = ", EarlyStoppingCallback" if config.early_stopping_patience else ""
-    weights = _weights_lines(config, recipe)
+    weights, judge = _weights_lines(config, recipe), recipe.judge
+    further: list[Callable[..., Any]] = [judge.hand_over, beside] if config.metrics and judge.hand_over else []
     exact = [loss_of_all] if recipe.reduce is only_logits else []
     learned = [rows_with_targets] if recipe.sequence_labels else []
     return f'''"""Fine-tunes a model ({config.method}) on data/ beside this file, as its run did.{_start(config)}"""
@@ -42,11 +45,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+{"import evaluate" + chr(10) if config.metrics else ""}import pandas as pd
 import torch
 from datasets import Features, Value, load_dataset
 {peft}from transformers import DataCollatorWithPadding{early}, Trainer, TrainerCallback, TrainingArguments, set_seed
@@ -68,7 +71,7 @@ TRAINING = {pformat(of_run(config.training), width=100, sort_dicts=False)}
 # ---- the order of the rows, and the scores ----
 
 
-{"" if config.names_sampler else _sources(row_order) + chr(10) * 2}{_sources(recipe.judge.scores)}
+{"" if config.names_sampler else _sources(row_order) + chr(10) * 2}{_sources(*judge.carried, judge.scores, *further)}
 
 # ---- the run ----
 
@@ -116,7 +119,8 @@ def compute_loss(outputs, labels, num_items_in_batch=None):
 
 def compute_metrics(prediction):
     logits, references = prediction.predictions, prediction.label_ids
-    return {recipe.judge.scores.__name__}(logits, references, LABELS, {config.positive_label!r})
+    found = {judge.scores.__name__}(logits, references, LABELS, {config.positive_label!r})
+{_further_lines(config, judge)}    return found
 
 
 {_selection_lines(config, recipe)}class RecipeTrainer(Trainer):
@@ -208,6 +212,17 @@ def _exact_lines(recipe: Recipe) -> str:
         return ""
     exact = "loss_of_all(compute_loss, found.predictions, found.label_ids)"
     return f'        found.metrics[f"{{metric_key_prefix}}_loss"] = {exact}\n'
+
+
+def _further_lines(config: RunConfig, judge: Judge) -> str:
+    """The scores of further evaluate modules."""
+    if not config.metrics or judge.hand_over is None:
+        return ""
+    names = [module_path(name) for name in config.metrics]
+    return f"""    further = evaluate.combine([evaluate.load(name, keep_in_memory=True) for name in {names!r}])
+    predictions, references = {judge.hand_over.__name__}(logits, references, LABELS)
+    found = beside(found, further.compute(predictions=predictions, references=references))
+"""
 
 
 def _method_lines(config: RunConfig, recipe: Recipe) -> str:

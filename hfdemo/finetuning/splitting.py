@@ -15,13 +15,17 @@ from hfdemo.finetuning.columns import Kind, Mapped
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.labels import FEWEST_ROWS, labels_of
 from hfdemo.finetuning.rows import texts_key
+from hfdemo.tables import Refused
 
 VALIDATION_SHARE = 0.2
 _BINS = 10
+_DRAWS = 20  # the few rows of a tiny set that are drawn may all be the only ones with their label
 
 
 def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
     """The tables of train and of those of validation and test that the data has: by its files or its split column.
+
+    `rows_of_no_split` says which rows of a split column are in none of them.
 
     Raises:
         DataError: there is no train, a name that is no split's, or a table without a column that is needed.
@@ -40,22 +44,38 @@ def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: 
                 f"splits.{split} is {name!r}, but the data is not split. Pick a split column, or give a fraction."
             )
         return {"train": table}
-    column = table[mapped.split_column]
-    wanted = {name: split for split, name in named.items()}
-    if not wanted:
-        wanted = {name: usual for name in set(column) if (usual := usual_split(name))}
-    parts = {split: table[column.map(wanted).eq(split)] for split in SPLITS}
-    left_out = sorted(set(column) - set(wanted))
-    if left_out:
-        raise DataError(
-            f"The column {mapped.split_column!r} holds {', '.join(map(repr, left_out[:5]))}, which is no split. "
-            "Use train, validation and test, or name them in `splits`."
-        )
+    marked = _marked(config, table[mapped.split_column])
+    parts = {split: table[marked.eq(split)] for split in SPLITS}
     if parts["train"].empty:
+        holds = ", ".join(map(repr, sorted(set(table[mapped.split_column]))[:5]))
         raise DataError(
-            f"The column {mapped.split_column!r} marks no row as train. Mark some, or pick no split column."
+            f"The column {mapped.split_column!r} marks no row as train: it holds {holds}. Name the splits in `splits`, "
+            "or pick no split column."
         )
     return {split: part for split, part in parts.items() if not part.empty}
+
+
+def rows_of_no_split(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> tuple[Refused, ...]:
+    """The rows whose cell in the split column names no split."""
+    if mapped.split_column is None or "" not in tables:
+        return ()
+    column = tables[""][mapped.split_column]
+    return tuple(
+        Refused(
+            "",
+            int(index) + 1,
+            f"{mapped.split_column!r} is {cell!r}, which is no split"
+            if cell.strip()
+            else f"{mapped.split_column!r} is blank, and names no split",
+        )
+        for index, cell in column[_marked(config, column).isna()].items()
+    )
+
+
+def _marked(config: RunConfig, column: pd.Series) -> pd.Series:
+    """The split of each row by its cell in the split column; NaN where that names none."""
+    named = {name: split for split, name in config.splits.items() if isinstance(name, str)}
+    return column.map(named or {name: usual for name in set(column) if (usual := usual_split(name))})
 
 
 def _of_tables(named: Mapping[str, str], tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
@@ -122,24 +142,30 @@ def _hold_out(
     unit_of_row, texts = pd.factorize(texts_key(train))
     firsts = train[~pd.Series(unit_of_row, index=train.index).duplicated()]
     held_out_units = round(wanted * len(texts) / len(train))
+    labels = labels_of(train, kind)
     strata = pd.factorize(_strata(firsts, kind))[0]
     counts = np.bincount(strata)
     most = len(texts) - len(counts)
+    of = f" with {len(counts)} labels" if kind == "single_label" else ""
+    different = f", of which {len(texts)} are different," if len(texts) < len(train) else ""
+    every = ", every label among them" if any(labels) else ""
+    too_few = DataError(
+        f"{len(train)} rows{of}{different} are too few to hold out {held_out_units} of them for {split} and leave "
+        f"{FEWEST_ROWS} for training{every}. Add rows, or a split of your own."
+    )
     if not 1 <= held_out_units <= most or len(texts) - held_out_units < FEWEST_ROWS:
-        of = f" with {len(counts)} labels" if kind == "single_label" else ""
-        different = f", of which {len(texts)} are different," if len(texts) < len(train) else ""
-        raise DataError(
-            f"{len(train)} rows{of}{different} are too few to hold out {held_out_units} of them for {split} and leave "
-            f"{FEWEST_ROWS} for training{', every label among them' if of else ''}. Add rows, or a split of your own."
-        )
+        raise too_few
     random = np.random.default_rng(seed)
-    taken: Any = np.zeros(len(texts), dtype=bool)
-    for stratum, count in enumerate(_allot(counts, held_out_units, random)):
-        members = np.flatnonzero(strata == stratum)
-        taken[random.permutation(members)[:count]] = True
-    held_out = taken[unit_of_row]
-    _give_back(held_out, unit_of_row, labels_of(train, kind))
-    return train[~held_out], train[held_out]
+    for _ in range(_DRAWS):
+        taken: Any = np.zeros(len(texts), dtype=bool)
+        for stratum, count in enumerate(_allot(counts, held_out_units, random)):
+            members = np.flatnonzero(strata == stratum)
+            taken[random.permutation(members)[:count]] = True
+        held_out = taken[unit_of_row]
+        _give_back(held_out, unit_of_row, labels)
+        if held_out.any():
+            return train[~held_out], train[held_out]
+    raise too_few
 
 
 def _strata(firsts: pd.DataFrame, kind: Kind) -> pd.Series:

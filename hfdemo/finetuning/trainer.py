@@ -22,7 +22,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.encoding import encode
 from hfdemo.finetuning.probing import fits, probe
 from hfdemo.finetuning.recipes import Recipe, find_recipe
-from hfdemo.finetuning.report import Predicted, write_report
+from hfdemo.finetuning.report import Predicted, rows_of, write_report
 from hfdemo.finetuning.reporting import Emit, StopRequest, plain_metrics
 from hfdemo.finetuning.saving import prepare_sharing, save_model, whole_model
 from hfdemo.finetuning.weighing import class_weights
@@ -206,6 +206,8 @@ def _trainer(
     callbacks = [reporter]
     if config.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))  # after what names the best
+    scores = recipe.judge.metrics(config.labels or (), config.positive_label, config.metrics)
+    reporting.check_aim(config, recipe.judge, scores.extra)
     trainer = loop.make_trainer(
         recipe,
         class_weights(config, recipe, splits["train"]["labels"]),
@@ -216,7 +218,7 @@ def _trainer(
         eval_dataset=splits["validation"],
         processing_class=loaded.tokenizer,
         data_collator=functools.partial(collate, loaded.tokenizer, rule, recipe.sequence_labels),
-        compute_metrics=recipe.judge.metrics(config.labels or (), config.positive_label, config.metrics),
+        compute_metrics=scores,
         callbacks=callbacks,
     )
     reporter.trainer = trainer
@@ -258,7 +260,11 @@ def _finish(
     for split in ("validation", "test"):
         if split in splits:
             found = trainer.predict(splits[split], metric_key_prefix=split)
-            predicted[split] = Predicted(found.predictions, found.label_ids, plain_metrics(found.metrics, f"{split}_"))
+            scores = plain_metrics(found.metrics, f"{split}_")
+            judged = None
+            if recipe.judged:
+                judged = recipe.judged(rows_of(folder, split), loaded.tokenizer, _max_length(config, loaded))
+            predicted[split] = Predicted(found.predictions, found.label_ids, scores, judged)
     final = predicted["validation"].metrics
     model = whole_model(trainer, anew)
     if trainer.args.should_save:

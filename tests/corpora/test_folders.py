@@ -74,7 +74,7 @@ def test_texts_in_folders_of_splits_are_split(tmp_path: Path) -> None:
 def test_a_flat_folder_of_texts_has_no_labels_and_a_file_that_is_no_text_is_refused(
     tmp_path: Path, settings: Settings
 ) -> None:
-    fill(tmp_path, {"one.txt": "a\nb", "two.txt": b"\0", "three.txt": "c"})
+    fill(tmp_path, {"one.TXT": "a\nb", "two.txt": b"\0", "three.txt": "c"})
     corpus = read_corpus(str(tmp_path), settings)
     assert corpus.tables[""]["text"].to_dict() == {0: "a\nb", 1: "c"}
     assert [(row.row, "binary" in row.reason) for row in corpus.refused] == [(3, True)]

@@ -120,6 +120,46 @@ def test_every_word_and_tag_comes_out_as_it_went_in(
     assert read == sentences
 
 
+def test_words_and_tags_in_a_text_file_are_what_they_are(tmp_path: Path) -> None:
+    """As CoNLL-2003 comes: train.txt, with a part of speech and a chunk between word and tag."""
+    content = "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP B-PER\n"
+    sheet = read_file(write(tmp_path, content, "train.txt"))
+    assert sheet.table["tags"].tolist() == ['["B-ORG", "O"]', '["B-PER"]']
+    assert sheet.reading == "UTF-8, CoNLL: word and tag from columns 1 and 4 of 4"
+    for plain in ("This is O\nso is O\n", "Ann B-PER\nLee went home\n", "B-PER\nO\n"):
+        assert list(read_file(write(tmp_path, plain, "train.txt")).table.columns) == ["text"]
+
+
+def test_conll_u_has_the_word_and_its_part_of_speech(tmp_path: Path) -> None:
+    content = (
+        "# text = vámonos\n1-2\tvámonos" + "\t_" * 8 + "\n1\tvamos\tir\tVERB" + "\t_" * 6 + "\n2\tnos\tyo\tPRON"
+        + "\t_" * 6 + "\n2.1\tgone\t_\tNOUN" + "\t_" * 6 + "\n\n1\tSí\tsí\tINTJ" + "\t_" * 6 + "\n"
+    )  # fmt: skip
+    sheet = read_file(write(tmp_path, content, "es.conllu"))
+    assert sheet.table.to_dict("list") == {
+        "tokens": ['["vamos", "nos"]', '["Sí"]'],
+        "tags": ['["VERB", "PRON"]', '["INTJ"]'],
+    }
+    assert sheet.reading == "UTF-8, CoNLL: word and tag from columns 2 and 4 of 10"
+    with pytest.raises(DataError, match=r"has 3 columns, but a CoNLL file has .* in columns 2 and 4"):
+        read_file(write(tmp_path, "1\ta\tNOUN\n", "short.conllu"))
+
+
+def test_a_flaw_of_a_text_costs_its_row_in_every_format(tmp_path: Path) -> None:
+    bad, reason = b"caf\xe9", "it holds the byte 0xE9, which is no character in UTF-8"
+    files = {
+        "a.txt": "köstlich\n".encode() + bad + "\nüber\n".encode(),
+        "a.jsonl": '{"t": "köstlich"}\n{"t": "'.encode() + bad + '"}\n{"t": "über"}\n'.encode(),
+        "a.conll": "köstlich O\n\n".encode() + bad + " O\n\nüber O\n".encode(),
+    }
+    for name, content in files.items():
+        sheet = read_file(write(tmp_path, content, name))
+        assert list(sheet.table.index) == [0, 2], name
+        assert [(row.row, row.reason) for row in sheet.refused] == [(2, reason)]
+    sheet = read_file(write(tmp_path, '{"t": "a\\u0000"}\n{"t": "b"}\n', "nul.jsonl"))
+    assert [(row.row, row.reason) for row in sheet.refused] == [(1, "it holds a NUL, which is no character of a text")]
+
+
 def test_a_text_file_is_a_text_a_line(tmp_path: Path) -> None:
     sheet = read_file(write(tmp_path, " one, two\n\nthree;\x0cfour\r\n", "data.txt"))
     assert sheet.table.to_dict("list") == {"text": [" one, two", "three;\x0cfour"]}

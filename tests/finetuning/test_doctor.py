@@ -87,6 +87,19 @@ def test_clicking_every_fix_ends_with_data_that_can_be_trained_on() -> None:
     ]
 
 
+def test_a_blank_label_among_several_is_none_of_them_by_one_click() -> None:
+    rows = [(f"text {i}", ("x|y", "x", "y", "")[i % 4]) for i in range(24)]
+    (problem,) = inspect({"": table(*rows)}).problems
+    assert problem.code == "blank_cells"
+    assert problem.change == {"fixes": ["keep_blank_labels"]}
+    config = mended(RunConfig("x"), problem)
+    seen = inspect({"": table(*rows)}, config=config)
+    assert seen.problems == ()
+    assert seen.kind == "multi_label"
+    made = prepare(config, {"": table(*rows)})
+    assert sum(part["label"].eq("[]").sum() for part in made.splits.values()) == 6
+
+
 def test_problems_of_splits_name_the_split() -> None:
     splits = {
         "train": table(*GOOD, ("", "a")),

@@ -63,5 +63,6 @@ def test_an_epoch_without_an_evaluation_is_refused_with_those_that_have_one(tmp_
     with pytest.raises(RunError, match="none yet"):
         Run(tmp_path).epoch(1)
     judged(tmp_path, 2.0, 8)
-    with pytest.raises(RunError, match="was in: 2"):
-        Run(tmp_path).epoch(1)
+    for asked in (1, "2", None, 2.5, [2]):
+        with pytest.raises(RunError, match="was in: 2"):
+            Run(tmp_path).epoch(asked)  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ def read(kind: Kind = "single_label", **splits: Any) -> dict[str, pd.DataFrame]:
     ("name", "removed"),
     [
         ("drop_refused_rows", set()),
+        ("keep_blank_labels", set()),
         ("drop_blank_rows", {2, 8}),
         ("drop_unreadable_labels", set()),
         ("drop_duplicates", {3}),
@@ -40,11 +41,12 @@ def test_a_fix_removes_the_rows_it_names(name: str, removed: set[int]) -> None:
     assert set(splits["train"].index + 1) - set(fixed["train"].index + 1) == removed
     assert fixed["validation"].equals(splits["validation"])
     count = len(removed) + (name == "drop_refused_rows")
-    assert notes == [f"{name} removed {count} {'row' if count == 1 else 'rows'}"]
+    did = "removed" if name.startswith("drop") else "mended"
+    assert notes == [f"{name} {did} {count} {'row' if count == 1 else 'rows'}"]
 
 
 def test_every_fix_is_tried_here_and_says_what_it_does() -> None:
-    tried = {mark.args[1][i][0] for mark in test_a_fix_removes_the_rows_it_names.pytestmark for i in range(7)}  # type: ignore[attr-defined]
+    tried = {mark.args[1][i][0] for mark in test_a_fix_removes_the_rows_it_names.pytestmark for i in range(8)}  # type: ignore[attr-defined]
     assert tried == set(FIXES)
     assert all(fix.does.endswith(".") for fix in FIXES.values())
 
@@ -72,6 +74,20 @@ def test_what_cannot_be_read_is_known_by_its_reason_and_can_be_removed(
     assert list(fixed["train"].index) == [0]
 
 
+def test_a_blank_cell_among_cells_of_several_labels_can_say_none() -> None:
+    splits = read("multi_label", train=[("a", "x|y"), ("b", ""), ("", ""), ("c", "x"), ("d", "y|x"), ("e", "y")])
+    fixed, notes = apply_fixes(["keep_blank_labels"], splits, "multi_label")
+    assert fixed["train"]["label"].tolist()[:3] == ['["x", "y"]', "[]", ""]
+    assert fixed["train"]["blank"].tolist()[:3] == ["", "", "text"]
+    assert notes == ["keep_blank_labels mended 1 row"]
+    assert splits["train"]["label"][1] == "", "nothing is changed in place"
+
+
+def test_a_nul_that_parquet_can_hold_is_unreadable() -> None:
+    part = read(train=[("a\0b", "x"), ("c", "y")])["train"]
+    assert part["unreadable"].tolist() == ["in 'text', it holds a NUL, which is no character of a text", ""]
+
+
 def test_a_chat_among_chats_that_is_none_is_unreadable_and_plain_texts_stay_as_they_are() -> None:
     chat = '[{"role": "user", "content": "hi"}]'
     table = pd.DataFrame({"text": [chat] * 12 + ["hi"]}, dtype=str)
@@ -85,7 +101,9 @@ def test_a_chat_among_chats_that_is_none_is_unreadable_and_plain_texts_stay_as_t
 
 
 def test_an_unknown_fix_is_refused_with_those_there_are() -> None:
-    with pytest.raises(DataError, match=r"no fix 'drop_all'. There are: drop_refused_rows, drop_blank_rows"):
+    with pytest.raises(
+        DataError, match=r"no fix 'drop_all'. There are: drop_refused_rows, keep_blank_labels, drop_blank"
+    ):
         apply_fixes(["drop_all"], read(train=ROWS), "single_label")
 
 

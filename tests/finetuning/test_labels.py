@@ -56,6 +56,16 @@ def test_a_label_is_named_once() -> None:
         find_labels(RunConfig("x", labels=("a", "b", "a")), {"train": part}, "single_label")
 
 
+def test_many_labels_are_fine_where_each_has_rows() -> None:
+    many = pd.DataFrame(
+        {"text": [f"text {i}" for i in range(1500)], "label": [f"intent {i % 300}" for i in range(1500)]}
+    )
+    assert len(find_labels(RunConfig("x"), {"train": many}, "single_label")) == 300
+    titles = many.assign(label=[f"title {i % 750}" for i in range(1500)])
+    with pytest.raises(DataError, match="750 different values in 1,500 rows: that looks like text"):
+        find_labels(RunConfig("x"), {"train": titles}, "single_label")
+
+
 def test_what_teaches_nothing_is_refused() -> None:
     same = pd.DataFrame({"text": ["x"] * 5, "label": ["1"] * 5})
     with pytest.raises(DataError, match="the same number"):

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 
 from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.judging import JUDGES
 from hfdemo.finetuning.metrics import check_extra
+from hfdemo.finetuning.reporting import check_aim
 from tests.conftest import ROOT
 
 TAGS = ["O", "B-PER", "I-PER"]
@@ -66,6 +68,7 @@ def test_what_evaluate_computes_is_what_the_plain_function_computes_each_time(ki
     compute = JUDGES[kind].metrics(labels, positive, ())
     expected = JUDGES[kind].scores(logits, references, labels, positive)
     assert JUDGES[kind].selection in expected
+    assert set(JUDGES[kind].names) == expected.keys()
     for _ in range(2):
         assert compute(predicted(logits, references)) == expected
 
@@ -82,6 +85,18 @@ def test_further_metrics_of_tokens_read_tags(tmp_path: Path) -> None:
     people = write(tmp_path, "people", '{"people": sum(row.count("B-PER") for row in references)}', feature)
     found = JUDGES["tokens"].metrics(TAGS, None, (people,))(predicted(*CASES["tokens"][1:]))
     assert found["people"] == 2.0
+
+
+def test_a_metric_to_be_best_in_that_nothing_computes_is_refused_at_once(tmp_path: Path) -> None:
+    mine = write(tmp_path, "wrong", '{"wrong": 1.0, "f1": 0.0, "text": "no"}')
+    judge = JUDGES["single_label"]
+    scores = judge.metrics(["no", "yes"], None, (mine,))
+    for name in ("loss", "eval_f1", "wrong", "extra_f1"):
+        check_aim(RunConfig("x", training={"metric_for_best_model": name}), judge, scores.extra)
+    for name in ("acuracy", "text"):
+        asked = RunConfig("x", training={"metric_for_best_model": name})
+        with pytest.raises(DemoError, match=f"is {name!r}, but the metrics are loss, accuracy, f1, f1_weighted, wrong"):
+            check_aim(asked, judge, scores.extra)
 
 
 def test_a_metric_that_does_not_fit_is_known_before_training(tmp_path: Path) -> None:

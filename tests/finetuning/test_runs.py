@@ -338,6 +338,12 @@ def test_more_epochs_need_a_model_to_go_on_from(settings: Settings) -> None:
         RunStore(settings).more_epochs(run.id, 2)
 
 
+def test_a_misspelt_metric_is_refused_before_there_is_a_run(settings: Settings) -> None:
+    with pytest.raises(DemoError, match="is 'acuracy', but the metrics are loss, accuracy, f1"):
+        RunStore(settings).create(RunConfig("tickets", training={"metric_for_best_model": "acuracy"}))
+    assert not settings.runs.exists()
+
+
 def test_a_run_that_would_fill_the_disk_is_refused_before_it_is_there(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

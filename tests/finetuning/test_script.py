@@ -97,6 +97,43 @@ def test_the_script_leaves_out_the_rows_that_the_run_left_out(settings: Settings
     repeats(folder, settings)
 
 
+OTHER = """
+import datasets
+import evaluate
+
+
+class Other(evaluate.Metric):
+    def _info(self):
+        value = {feature}
+        features = datasets.Features({{"predictions": value, "references": value}})
+        return evaluate.MetricInfo(description="", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions, references):
+        same = sum(p == r for p, r in zip(predictions, references))
+        return {{"share": same / len(references), "accuracy": -1.0, "words": "none"}}
+"""
+FEATURES = {
+    "single_label": 'datasets.Value("int64")',
+    "multi_label": 'datasets.List(datasets.Value("int64"))',
+    "regression": 'datasets.Value("float64")',
+    "tokens": 'datasets.List(datasets.Value("string"))',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FEATURES)
+def test_the_script_picks_the_best_by_a_metric_of_others_as_the_run_did(
+    settings: Settings, tiny: Path, tmp_path: Path, kind: str
+) -> None:
+    other = tmp_path / "other.py"
+    other.write_text(OTHER.format(feature=FEATURES[kind]))
+    folder = run_folder(settings, kind, tiny, metrics=(str(other),), training={"metric_for_best_model": "share"})
+    repeats(folder, settings)
+    found = json.loads((folder / "report.json").read_text())["metrics"]["validation"]
+    assert {"share", "accuracy" if kind == "regression" else "extra_accuracy"} < found.keys()
+    assert "words" not in found
+
+
 MODELS = [
     *[(model, method) for model in ("embedded:minilm", "embedded:sentiment") for method in ("full", "lora", "frozen")],
     ("untrained:embedded:minilm", "full"),

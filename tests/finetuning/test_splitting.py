@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from hfdemo.errors import DataError
 from hfdemo.finetuning.columns import Kind, Mapped, suggest
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset import inspect, prepare
 from hfdemo.finetuning.labels import labels_of
-from hfdemo.finetuning.splitting import given_splits, make_splits
+from hfdemo.finetuning.splitting import given_splits, make_splits, rows_of_no_split
+from hfdemo.tables import Refused
 
 
 def rows(labels: Sequence[str], texts: Sequence[str] | None = None) -> pd.DataFrame:
@@ -141,6 +143,36 @@ def test_a_split_column_is_read_by_usual_names_or_by_those_in_the_config() -> No
     assert {name: list(part.index) for name, part in chosen.items()} == {
         "train": [3], "validation": [2], "test": [0, 1]
     }  # fmt: skip
+
+
+def test_rows_whose_cell_names_no_split_are_refused_by_number() -> None:
+    table = pd.DataFrame({"text": [f"text {i}" for i in range(12)], "label": ["a", "b"] * 6})
+    table["split"] = ["train"] * 8 + [" ", "later", "test", "validation"]
+    mapped = suggest(table)
+    assert mapped is not None
+    assert mapped.split_column == "split"
+    assert rows_of_no_split(RunConfig("d"), {"": table}, mapped) == (
+        Refused("", 9, "'split' is blank, and names no split"),
+        Refused("", 10, "'split' is 'later', which is no split"),
+    )
+    with pytest.raises(DataError, match=r"Row 9 can't be read: 'split' is blank.* \(and 1 more\)"):
+        prepare(RunConfig("d"), {"": table})
+    done = prepare(RunConfig("d", fixes=("drop_refused_rows",)), {"": table})
+    assert {split: len(part) for split, part in done.splits.items()} == {"train": 8, "validation": 1, "test": 1}
+    assert done.notes == ("drop_refused_rows removed 2 rows",)
+    (problem,) = [each for each in inspect({"": table}).problems if each.code == "refused_rows"]
+    assert (problem.row, problem.change) == (9, {"fixes": ["drop_refused_rows"]})
+    with pytest.raises(DataError, match="marks no row as train: it holds 'x'"):
+        given_splits(RunConfig("d"), {"": table.assign(split="x")}, mapped)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_split_that_is_made_is_never_empty(seed: int) -> None:
+    """With seed 7 the one row that is drawn first has a tag of its own, and stays in train."""
+    made = split(rows([*['["O"]'] * 5, '["O", "B-X"]']), "tokens", training={"seed": seed})
+    assert [len(part) for part in made.values()] == [5, 1]
+    with pytest.raises(DataError, match=r"6 rows are too few to hold out 1 of them .* every label among them"):
+        split(rows([f'["tag {i}"]' for i in range(6)]), "tokens", training={"seed": seed})
 
 
 def test_a_split_column_counts_however_its_names_are_capitalised() -> None:

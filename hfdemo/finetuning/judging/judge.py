@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from hfdemo.finetuning.metrics import Computing, HandOver
+
 # (labels, positive label, further evaluate modules) -> compute_metrics of a Trainer.
-Metrics = Callable[[Sequence[str], str | None, Sequence[str]], Callable[[Any], dict[str, float]]]
+Metrics = Callable[[Sequence[str], str | None, Sequence[str]], Computing]
 
 
 @dataclass(frozen=True)
@@ -19,25 +21,32 @@ class Judge:
 
     selection   the metric that picks the best checkpoint, higher or lower by `greater_is_better`
     scores      the headline numbers, a plain function of judging/scores.py: (logits, references, labels, positive)
+    names       what those numbers are called
+    hand_over   how further evaluate modules get the answers, a plain function of judging/handing.py; None: none fits
     metrics     the same numbers and those of further evaluate modules, as compute_metrics
     baseline    (train references, evaluated references, labels, positive label) -> {"answer": "always 'x'",
                 "metrics": {...}}: what an answer scores that does not look at the text
     describe    (logits, references, labels, positive label) -> a dict for report.json
-    errors      (rows, logits, references, labels) -> what went wrong, the worst first; `row` counts from 1
+    errors      (rows, logits, references, labels) -> what went wrong, the worst first; `row` counts from 1. A row of
+                words may say in `judged` which of them have a reference (a JSON list of numbers from 0)
     meaning     what the headline numbers are, in a sentence for a stranger
     use         a line of Python that gives `pipe` (a transformers pipeline) something to do
+    carried     the functions whose source `scores` needs besides its own
     """
 
     kind: str
     selection: str
     greater_is_better: bool
     scores: Callable[..., dict[str, float]]
+    names: tuple[str, ...]
+    hand_over: HandOver | None
     metrics: Metrics
     baseline: Callable[[Any, Any, Sequence[str], str | None], dict[str, Any]]
     describe: Callable[[np.ndarray, Any, Sequence[str], str | None], dict[str, Any]]
     errors: Callable[[Sequence[Mapping[str, str]], np.ndarray, Any, Sequence[str]], list[dict[str, Any]]]
     meaning: str
     use: str
+    carried: tuple[Callable[..., Any], ...] = ()
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -80,8 +89,8 @@ def confusion(references: np.ndarray, answers: np.ndarray, labels: Sequence[str]
 
 
 def texts(row: Mapping[str, str]) -> dict[str, str]:
-    """The cells of a row but its label."""
-    return {name: cell for name, cell in row.items() if name != "label"}
+    """The text of a row, or its pair of texts."""
+    return {name: row[name] for name in ("text", "text_pair") if name in row}
 
 
 def finite(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,11 @@ from hfdemo.finetuning.judging.scores import language_scores
 LISTED = 10
 
 
-def _metrics(
-    labels: Sequence[str], positive_label: str | None, extra: Sequence[str]
-) -> Callable[[Any], dict[str, float]]:
-    return metrics.computing("language", labels, positive_label, extra, (_sums, _sums), None)
+def _metrics(labels: Sequence[str], positive_label: str | None, extra: Sequence[str]) -> metrics.Computing:
+    return metrics.computing("language", labels, positive_label, extra, _sums, None, None)
 
 
-def _sums(logits: np.ndarray, references: np.ndarray) -> metrics.Handed:
+def _sums(logits: np.ndarray, references: np.ndarray, labels: Sequence[str]) -> metrics.Handed:
     return np.asarray(logits, np.float64).reshape(-1, 2), None
 
 
@@ -92,6 +90,8 @@ LANGUAGE = Judge(
     selection="loss",
     greater_is_better=False,
     scores=language_scores,
+    names=("loss", "perplexity"),
+    hand_over=None,
     metrics=_metrics,
     baseline=_baseline,
     describe=_describe,

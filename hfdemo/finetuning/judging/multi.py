@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from hfdemo.finetuning import metrics
 from hfdemo.finetuning.judging.curves import precision_recall
+from hfdemo.finetuning.judging.handing import flags_handed
 from hfdemo.finetuning.judging.judge import Judge, scores, shapes, sigmoid, texts
 from hfdemo.finetuning.judging.scores import multi_label_scores
 
 THRESHOLD = 0.5
 
 
-def _metrics(
-    labels: Sequence[str], positive_label: str | None, extra: Sequence[str]
-) -> Callable[[Any], dict[str, float]]:
+def _metrics(labels: Sequence[str], positive_label: str | None, extra: Sequence[str]) -> metrics.Computing:
     each: np.ndarray = np.eye(len(labels), dtype=np.int64)
-    return metrics.computing("multi_label", labels, positive_label, extra, (_decide, _decide), (each, each))
-
-
-def _decide(logits: np.ndarray, references: np.ndarray) -> metrics.Handed:
-    return (logits > 0).astype(np.int64), references.astype(np.int64)
+    return metrics.computing("multi_label", labels, positive_label, extra, flags_handed, flags_handed, (each, each))
 
 
 def _baseline(train: Any, evaluated: np.ndarray, labels: Sequence[str], positive: str | None = None) -> dict[str, Any]:
@@ -100,6 +95,8 @@ MULTI_LABEL = Judge(
     selection="f1",
     greater_is_better=True,
     scores=multi_label_scores,
+    names=("accuracy", "f1", "f1_micro"),
+    hand_over=flags_handed,
     metrics=_metrics,
     baseline=_baseline,
     describe=_describe,

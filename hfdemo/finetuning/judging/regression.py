@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from hfdemo.finetuning import metrics
+from hfdemo.finetuning.judging.handing import numbers_handed
 from hfdemo.finetuning.judging.judge import Judge, shapes, texts
 from hfdemo.finetuning.judging.scores import regression_scores
 
@@ -15,15 +16,11 @@ POINTS = 1000
 BINS = 20
 
 
-def _metrics(
-    labels: Sequence[str], positive_label: str | None, extra: Sequence[str]
-) -> Callable[[Any], dict[str, float]]:
+def _metrics(labels: Sequence[str], positive_label: str | None, extra: Sequence[str]) -> metrics.Computing:
     trial = np.array([0.0, 0.5, 2.0])
-    return metrics.computing("regression", labels, positive_label, extra, (_numbers, _numbers), (trial, trial))
-
-
-def _numbers(logits: np.ndarray, references: np.ndarray) -> metrics.Handed:
-    return np.asarray(logits, np.float64).reshape(-1), np.asarray(references, np.float64).reshape(-1)
+    return metrics.computing(
+        "regression", labels, positive_label, extra, numbers_handed, numbers_handed, (trial, trial)
+    )
 
 
 def _baseline(train: Any, evaluated: np.ndarray, labels: Sequence[str], positive: str | None = None) -> dict[str, Any]:
@@ -41,7 +38,7 @@ def _describe(
     r2, pearson and spearmanr are None where they are not defined, because one side is all the same number. Of more
     than POINTS rows the points are a random sample, always the same one.
     """
-    answers, truth = _numbers(logits, references)
+    answers, truth = numbers_handed(logits, references, labels)
     found: dict[str, float | None] = dict(regression_scores(logits, references, list(labels)))
     found["rmse"] = float(np.sqrt(np.square(answers - truth).mean()))
     spread: float = float(np.square(truth - truth.mean()).sum()) if np.ptp(truth) else 0.0
@@ -79,7 +76,7 @@ def _errors(
     rows: Sequence[Mapping[str, str]], logits: np.ndarray, references: np.ndarray, labels: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Every row, the largest residual (predicted - label) first."""
-    answers, truth = _numbers(logits, references)
+    answers, truth = numbers_handed(logits, references, labels)
     residuals = answers - truth
     return [
         {
@@ -98,6 +95,8 @@ REGRESSION = Judge(
     selection="spearmanr",
     greater_is_better=True,
     scores=regression_scores,
+    names=("mae", "mse", "pearson", "spearmanr"),
+    hand_over=numbers_handed,
     metrics=_metrics,
     baseline=_baseline,
     describe=_describe,

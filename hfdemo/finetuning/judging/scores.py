@@ -1,9 +1,13 @@
 """The numbers that a run is judged by, one self-contained function per kind of answer.
 
-Each needs nothing but the libraries it imports in its own body, so a run's stand-alone train.py holds the very source
-that the evaluate modules call. `logits` and `references` are whatever numpy reads as an array; where a model's answer
-has been decided already, the answers may be given in place of the logits.
+Each needs nothing but the libraries it imports in its own body and what its Judge says is carried with it, so a run's
+stand-alone train.py holds the very source that the evaluate modules call. `logits` and `references` are whatever numpy
+reads as an array; where a model's answer has been decided already, the answers may be given in place of the logits.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 def single_label_scores(
@@ -77,6 +81,19 @@ def regression_scores(
     }
 
 
+def entity_tags(labels: Iterable[str]) -> list[str] | None:
+    """The labels as seqeval reads them, where they tag whole entities as B-PER, I-PER and O do; None where they don't.
+
+    What BILOU calls last and unit (L, U) IOBES, which seqeval knows, calls end and single (E, S).
+    """
+    import re
+
+    tags = list(labels)
+    if not all(re.fullmatch("O|[BIESLU]-.+", tag) for tag in tags) or all(tag == "O" for tag in tags):
+        return None
+    return [{"L": "E", "U": "S"}.get(tag[0], tag[0]) + tag[1:] for tag in tags]
+
+
 def token_scores(
     logits: object, references: object, labels: list[str], positive: str | None = None
 ) -> dict[str, float]:
@@ -86,8 +103,6 @@ def token_scores(
     With tags like B-PER, I-PER and O the first three count whole entities (seqeval, as conlleval does); with others
     they are the plain mean over the tags that occur (macro). Accuracy counts tokens.
     """
-    import re
-
     import numpy as np
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as entity_scores
     from sklearn.metrics import precision_recall_fscore_support
@@ -97,9 +112,10 @@ def token_scores(
     counted = truth != -100
     if not counted.any():
         return {"precision": 0.0, "recall": 0.0, "f1": 0.0, "accuracy": 0.0}
-    if all(re.fullmatch("O|[BIES]-.+", tag) for tag in labels) and any(tag != "O" for tag in labels):
+    entities = entity_tags(labels)
+    if entities:
         named = [
-            [[labels[tag] for tag in row[keep]] for row, keep in zip(tags, counted, strict=True)]
+            [[entities[tag] for tag in row[keep]] for row, keep in zip(tags, counted, strict=True)]
             for tags in (truth, answers)
         ]
         scores = entity_scores(*named, average="micro", zero_division=0)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from hfdemo.finetuning import metrics
 from hfdemo.finetuning.judging.curves import calibration, precision_recall, roc
+from hfdemo.finetuning.judging.handing import classes_handed
 from hfdemo.finetuning.judging.judge import Judge, confusion, per_label, shapes, softmax, texts
 from hfdemo.finetuning.judging.scores import single_label_scores
 
 
-def _metrics(
-    labels: Sequence[str], positive_label: str | None, extra: Sequence[str]
-) -> Callable[[Any], dict[str, float]]:
+def _metrics(labels: Sequence[str], positive_label: str | None, extra: Sequence[str]) -> metrics.Computing:
     every = np.arange(len(labels))
-    return metrics.computing("single_label", labels, positive_label, extra, (_decide, _decide), (every, every))
-
-
-def _decide(logits: np.ndarray, references: np.ndarray) -> metrics.Handed:
-    return logits.argmax(-1), references
+    return metrics.computing(
+        "single_label", labels, positive_label, extra, classes_handed, classes_handed, (every, every)
+    )
 
 
 def _baseline(train: Any, evaluated: np.ndarray, labels: Sequence[str], positive: str | None = None) -> dict[str, Any]:
@@ -83,6 +80,8 @@ SINGLE_LABEL = Judge(
     selection="f1",
     greater_is_better=True,
     scores=single_label_scores,
+    names=("accuracy", "f1", "f1_weighted"),
+    hand_over=classes_handed,
     metrics=_metrics,
     baseline=_baseline,
     describe=_describe,

@@ -223,6 +223,24 @@ def test_tokens_show_entities_by_type_and_tags_by_confusion() -> None:
     assert plain["per_class"]["NOUN"]["support"] == 2
 
 
+def test_a_word_without_a_token_shifts_no_other_word() -> None:
+    (row,) = cells(['["Ann", "\u200b", "Lee", "left", "town"]'])
+    truth, answers = np.array([[1, 2, 0, -100]]), np.array([[1, 0, 0, 0]])
+    (found,) = TOKENS.errors([{**row, "judged": "[0, 2, 3]"}], np.eye(5)[answers], truth, TAGS)
+    assert found["mistakes"] == "Lee: I-PER predicted as O"
+    assert json.loads(found["label"]) == ["B-PER", None, "I-PER", "O", None]
+    assert json.loads(found["predicted"]) == ["B-PER", None, "O", "O", None]
+    assert json.loads(found["text"])[1] == "\u200b"
+
+
+def test_bilou_entities_are_told_by_type() -> None:
+    labels = ["O", "B-PER", "L-PER", "U-LOC"]
+    truth = np.array([[1, 2, 0, 3]])
+    found = TOKENS.describe(np.eye(4)[truth], truth, labels, None)
+    assert {kind: each["support"] for kind, each in found["per_class"].items()} == {"PER": 1, "LOC": 1}
+    assert [each["f1"] for each in found["per_class"].values()] == [1.0, 1.0]
+
+
 def test_sentences_with_most_wrong_tags_come_first_in_words() -> None:
     rows = cells(['["Ann", "Lee", "left"]', '["Rome", "is", "far", "away"]', '["fine"]'])
     truth = np.array([[-100, 1, 2, 0, -100], [-100, 3, 0, 0, -100], [-100, 0, -100, -100, -100]])
@@ -234,8 +252,8 @@ def test_sentences_with_most_wrong_tags_come_first_in_words() -> None:
             "wrong_tags": 2,
             "tags": 3,  # the fourth word was beyond the limit
             "mistakes": "Rome: B-LOC predicted as O; far: O predicted as I-LOC",
-            "label": '["B-LOC", "O", "O"]',
-            "predicted": '["O", "O", "I-LOC"]',
+            "label": '["B-LOC", "O", "O", null]',
+            "predicted": '["O", "O", "I-LOC", null]',
             "text": '["Rome", "is", "far", "away"]',
         },
         {

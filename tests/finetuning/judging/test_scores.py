@@ -1,7 +1,6 @@
 """The headline numbers, against scikit-learn, scipy and seqeval themselves."""
 
 import inspect
-import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +13,13 @@ from sklearn import metrics as sk
 
 from hfdemo.finetuning.judging import JUDGES, scores
 from hfdemo.finetuning.judging.scores import (
+    entity_tags,
     language_scores,
     multi_label_scores,
     regression_scores,
     single_label_scores,
     token_scores,
 )
-from hfdemo.finetuning.judging.tokens import has_entities
 
 stats = pytest.importorskip("scipy.stats")
 seqeval = pytest.importorskip("seqeval.metrics")
@@ -116,15 +115,25 @@ def test_an_entity_counts_only_as_a_whole() -> None:
         (["B-X", "I-X", "E-X", "S-X", "O"], True),
         (["NOUN", "VERB", "O"], False),
         (["O"], False),
-        (["B-X", "L-X", "U-X", "O"], False),
+        (["B-X", "I-X", "L-X", "U-X", "O"], True),
+        (["B-X", "Q-X", "O"], False),
     ],
 )
 def test_tags_that_mark_no_entities_are_scored_one_by_one(tags: list[str], entities: bool) -> None:
-    assert has_entities(tags) is entities
+    assert bool(entity_tags(tags)) is entities
     truth, answers = np.array([[0, 0, 0, -100]]), np.array([[0, 0, len(tags) - 1, 0]])
     found = token_scores(answers, truth, tags)["f1"]
     token_wise = sk.f1_score([0, 0, 0], [0, 0, len(tags) - 1], average="macro", zero_division=0)
     assert (found == pytest.approx(token_wise)) is not entities
+
+
+def test_bilou_is_scored_as_iobes() -> None:
+    iobes, bilou = ["O", "B-X", "I-X", "E-X", "S-X", "S-Y"], ["O", "B-X", "I-X", "L-X", "U-X", "U-Y"]
+    truth = np.array([[1, 2, 3, 0, 4, 5, 0, 1, 3, -100]])
+    answers = np.array([[1, 2, 3, 0, 5, 5, 0, 1, 3, 0]])
+    found = token_scores(answers, truth, bilou)
+    assert found == token_scores(answers, truth, iobes)
+    assert (found["precision"], found["recall"]) == (0.75, 0.75)  # of four entities one has the wrong type
 
 
 def test_the_loss_of_language_is_the_mean_over_tokens_not_over_rows() -> None:
@@ -138,7 +147,8 @@ def test_a_function_works_from_its_source_alone(kind: str) -> None:
     function: Callable[..., dict[str, float]] = JUDGES[kind].scores
     assert inspect.getmodule(function) is scores
     alone: dict[str, Any] = {}
-    exec(textwrap.dedent(inspect.getsource(function)), alone)
+    sources = [inspect.getsource(each) for each in (*JUDGES[kind].carried, function)]
+    exec("\n".join(["from __future__ import annotations", *sources]), alone)
     cases: dict[str, tuple[Any, Any, list[str]]] = {
         "single_label": (np.eye(3), [0, 1, 1], ["a", "b", "c"]),
         "multi_label": (np.eye(3) - 0.5, np.ones((3, 3)), ["a", "b", "c"]),
