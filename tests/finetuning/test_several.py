@@ -2,15 +2,19 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Finished, Saved, Started, StepLogged
 from hfdemo.finetuning.runs import Run
 from hfdemo.settings import Settings
+from hfdemo.ui.finetuning import filling
+from tests.conftest import ROOT, free_port
 from tests.finetuning.kinds import Zoo, calm, model_of, run_folder, trained, weights
 
 
@@ -61,3 +65,41 @@ def test_two_processes_have_the_gradient_and_the_metrics_of_one_with_twice_the_b
     assert sum(isinstance(event, Saved) and event.folder == "model" for event in together) == 1
     evaluated = [(event.step, event.split) for event in together if isinstance(event, Evaluated)]
     assert evaluated == [(0, "validation"), (2, "validation"), (2, "validation"), (2, "test")]
+
+
+@pytest.mark.slow
+def test_two_machines_train_as_two_processes_of_one_do(settings: Settings, tiny: Path, tmp_path: Path) -> None:
+    """By the very line that the page shows, started twice here: each is told of the other by the address alone."""
+    training = {
+        "max_steps": 3,
+        "per_device_train_batch_size": 8,
+        "eval_strategy": "no",
+        "load_best_model_at_end": False,
+    }
+    config = RunConfig("tickets", model=str(tiny), max_length=16, training={**training, "save_strategy": "no"})
+    (tmp_path / "config.json").write_text(json.dumps(config.to_json()))
+    shown = filling.commands(config).partition("several machines")[2].partition("\n")[2]
+    words = shlex.split(shown.replace("FIRST_MACHINE:29500", f"localhost:{free_port()}").replace("\\\n", ""))
+    machines = [
+        subprocess.Popen(
+            [sys.executable, *words[1:]],
+            cwd=tmp_path,
+            env={**os.environ, "HFDEMO_HOME": str(settings.home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [machine.communicate(timeout=300)[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    (folder,) = settings.runs.iterdir()
+    assert RunConfig.read(folder / "config.json").processes == 2
+    assert isinstance(Run(folder).events()[-1], Finished)
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "hfdemo.finetuning"]
+    launched(settings, *launch, str(tmp_path / "config.json"))
+    runs = sorted(settings.runs.iterdir())
+    apart, joined = (weights(each) for each in runs)
+    assert max(float((apart[name] - joined[name]).abs().max()) for name in apart) < 1e-5
+    losses = [json.loads((each / "report.json").read_text())["metrics"]["validation"]["loss"] for each in runs]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

@@ -232,10 +232,12 @@ def commands(config: RunConfig) -> str:
     """How a shell starts the same training: as many processes as are asked for here, and on several machines."""
     here = ["# on this machine", shlex.join(command(config, "config.json")), ""]
     if config.accelerate_config:
-        elsewhere = ["# on several machines: the same on each of them, each with its own machine_rank in the file"]
+        elsewhere = [
+            "# on several machines that share HFDEMO_HOME: the same, each with its own machine_rank in the file"
+        ]
     else:
         elsewhere = [
-            "# on several machines: the same line on each of them, with the address of one",
+            "# on several machines that share HFDEMO_HOME: the same line on each of them, with the address of one",
             f"python -m torch.distributed.run --nnodes 2 --nproc_per_node {config.processes} \\",
             "  --rdzv_backend c10d --rdzv_id hfdemo --rdzv_endpoint FIRST_MACHINE:29500 \\",
             "  -m hfdemo.finetuning config.json",
