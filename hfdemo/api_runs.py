@@ -15,12 +15,12 @@ from hfdemo.corpora import EXAMPLE_NAMES
 from hfdemo.edge import uploaded_path
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import knobs
-from hfdemo.finetuning.comparing import compare
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.counting import count_tokens
 from hfdemo.finetuning.dataset import inspect, read_data
+from hfdemo.finetuning.dataset.counting import count_tokens
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.finetuning.search import SearchStore
+from hfdemo.finetuning.runs.comparing import compare
+from hfdemo.finetuning.runs.search import SearchStore
 from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
 from hfdemo.tables import Refused, cell_text, listed, read_csv, read_table
-from tests.finetuning.test_dataset import write
+from tests.finetuning.dataset.test_preparing import write
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ import traceback
 from pathlib import Path
 
 from hfdemo.errors import DemoError, RunError
-from hfdemo.finetuning.checkpoints import go_back_to, newest_good, step_of
-from hfdemo.finetuning.child import Life, Log, device_lock, last_word_on_sigterm
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Failed, Stopped
 from hfdemo.finetuning.launching import command
-from hfdemo.finetuning.ranks import Ranks, find_ranks
-from hfdemo.finetuning.resuming import reopen
 from hfdemo.finetuning.runs import Run, RunStore
+from hfdemo.finetuning.runs.checkpoints import go_back_to, newest_good, step_of
+from hfdemo.finetuning.runs.child import Life, Log, device_lock, last_word_on_sigterm
+from hfdemo.finetuning.runs.ranks import Ranks, find_ranks
+from hfdemo.finetuning.runs.resuming import reopen
 from hfdemo.settings import Settings
 
 USAGE = """usage: python -m hfdemo.finetuning config.json | RUN_DIR

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.finetuning import inputs, losses, remarks, weighing
 from hfdemo.finetuning.arguments import LEARNING_RATE, Method
 from hfdemo.finetuning.judging import JUDGES, Judge
+from hfdemo.finetuning.learning import inputs, losses, remarks, weighing
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 from hfdemo.devices import Device
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.finetuning import events as what
-from hfdemo.finetuning import loop, reporting
-from hfdemo.finetuning.adapting import with_method
 from hfdemo.finetuning.arguments import of_run, threads
-from hfdemo.finetuning.batching import Planned, check_width, collate, padding_note
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.encoding import encode
-from hfdemo.finetuning.probing import fits, probe
+from hfdemo.finetuning.judging.report import Predicted, rows_of, write_report
+from hfdemo.finetuning.learning import loop, reporting
+from hfdemo.finetuning.learning.adapting import with_method
+from hfdemo.finetuning.learning.batching import Planned, check_width, collate, padding_note
+from hfdemo.finetuning.learning.encoding import encode
+from hfdemo.finetuning.learning.probing import fits, probe
+from hfdemo.finetuning.learning.reporting import Emit, StopRequest, plain_metrics
+from hfdemo.finetuning.learning.saving import prepare_sharing, save_model, whole_model
+from hfdemo.finetuning.learning.weighing import class_weights
 from hfdemo.finetuning.recipes import Recipe, find_recipe
-from hfdemo.finetuning.report import Predicted, rows_of, write_report
-from hfdemo.finetuning.reporting import Emit, StopRequest, plain_metrics
-from hfdemo.finetuning.saving import prepare_sharing, save_model, whole_model
-from hfdemo.finetuning.weighing import class_weights
 from hfdemo.models.configs import readable_length
 from hfdemo.models.loading import LoadedModel, load
 from hfdemo.models.reference import ModelRef

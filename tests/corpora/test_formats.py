@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hfdemo.corpora.formats import read_file
 from hfdemo.errors import DataError
 from hfdemo.tables import cell_text
-from tests.finetuning.test_dataset import write
+from tests.finetuning.dataset.test_preparing import write
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 VALUE = st.one_of(

@@ -16,10 +16,10 @@ import pytest
 
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Failed, Finished, Resumed, Started, Stopped, valid
-from hfdemo.finetuning.processes import family, is_alive
-from hfdemo.finetuning.run import Run
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.finetuning.stopping import see_through
+from hfdemo.finetuning.runs.processes import family, is_alive
+from hfdemo.finetuning.runs.run import Run
+from hfdemo.finetuning.runs.stopping import see_through
 from hfdemo.settings import Settings
 from tests.conftest import ROOT, wait_until
 
@@ -100,8 +100,8 @@ def test_one_that_heard_and_is_keeping_its_model_is_left_to_work_but_not_to_hang
 WAITER = """
 import sys, time
 from pathlib import Path
-from hfdemo.finetuning.child import Life, device_lock
-from hfdemo.finetuning.run import Run
+from hfdemo.finetuning.runs.child import Life, device_lock
+from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 run, home = Run(Path(sys.argv[1])), Path(sys.argv[2])
 life = Life(run.folder)

@@ -15,8 +15,8 @@ import pytest
 
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Resumed, Stopped, valid
-from hfdemo.finetuning.processes import identity
 from hfdemo.finetuning.runs import Run, RunStore
+from hfdemo.finetuning.runs.processes import identity
 from hfdemo.settings import Settings
 from tests.conftest import wait_until
 

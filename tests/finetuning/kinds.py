@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from hfdemo.devices import Device
-from hfdemo.finetuning.checkpoints import newest_good
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Event
+from hfdemo.finetuning.learning.script import training_script
 from hfdemo.finetuning.recipes import RECIPES
-from hfdemo.finetuning.script import training_script
+from hfdemo.finetuning.runs.checkpoints import newest_good
 from hfdemo.finetuning.trainer import Resume, train
 from hfdemo.settings import Settings
 

@@ -19,8 +19,8 @@ import pytest
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.judging import JUDGES
+from hfdemo.finetuning.learning.reporting import check_aim
 from hfdemo.finetuning.metrics import check_extra
-from hfdemo.finetuning.reporting import check_aim
 from tests.conftest import ROOT
 
 TAGS = ["O", "B-PER", "I-PER"]

@@ -11,8 +11,8 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning import trainer
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged, Stopped
-from hfdemo.finetuning.inputs import language_inputs
 from hfdemo.finetuning.judging import JUDGES
+from hfdemo.finetuning.learning.inputs import language_inputs
 from hfdemo.finetuning.recipes import RECIPES
 from hfdemo.finetuning.trainer import train
 from hfdemo.settings import Settings

@@ -2,12 +2,15 @@
 
 judge       Judge, and what all kinds show alike
 scores      the headline numbers as plain functions, which train.py holds a copy of
+handing     the answers as evaluate modules take them
 curves      ROC, precision-recall, calibration
 single      one label per row
 multi       several labels per row
 regression  a number per row
 tokens      a tag per token
 language    the next token
+epochs      what the validation split looked like after each epoch
+report      report.json, errors.csv, the model card
 """
 
 from __future__ import annotations

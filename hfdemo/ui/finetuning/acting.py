@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hfdemo.finetuning.columns import KINDS
 from hfdemo.finetuning.dataset import Problem
+from hfdemo.finetuning.dataset.columns import KINDS
 from hfdemo.ui.finetuning.examining import Examined
 from hfdemo.ui.finetuning.filling import KIND_WORDS, Values
 

@@ -9,8 +9,8 @@ import gradio as gr
 
 from hfdemo.api import Endpoints, at_the_edge
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.comparing import compare
-from hfdemo.finetuning.run import Run
+from hfdemo.finetuning.runs.comparing import compare
+from hfdemo.finetuning.runs.run import Run
 from hfdemo.ui import charts, html
 from hfdemo.ui.finetuning import history
 from hfdemo.ui.wiring import QUICK

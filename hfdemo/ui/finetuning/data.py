@@ -10,8 +10,8 @@ import pandas as pd
 
 from hfdemo.corpora import EXAMPLE_NAMES
 from hfdemo.corpora.formats import FORMATS
-from hfdemo.finetuning.columns import Mapped
-from hfdemo.finetuning.doctor import Inspection
+from hfdemo.finetuning.dataset.columns import Mapped
+from hfdemo.finetuning.dataset.doctor import Inspection
 from hfdemo.ui.finetuning import doctor, filling
 from hfdemo.ui.finetuning.examining import Examined
 from hfdemo.ui.finetuning.filling import DEFAULTS, KIND_WORDS, NO_COLUMN, NO_SPLIT

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hfdemo.finetuning.dataset import Problem
-from hfdemo.finetuning.doctor import Truncation
-from hfdemo.finetuning.fixes import FIXES
-from hfdemo.finetuning.labels import in_order
+from hfdemo.finetuning.dataset.doctor import Truncation
+from hfdemo.finetuning.dataset.fixes import FIXES
+from hfdemo.finetuning.dataset.labels import in_order
 from hfdemo.tables import Refused
 from hfdemo.ui.finetuning.examining import Counted, Examined, example_row
 from hfdemo.ui.html import code, escape, facts, notes, table, titled

@@ -12,8 +12,8 @@ from typing import Any
 from hfdemo.corpora import Corpus
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.counting import Lengths
 from hfdemo.finetuning.dataset import Inspection, inspect, prepare, read_data
+from hfdemo.finetuning.dataset.counting import Lengths
 from hfdemo.models.hub import Progress
 from hfdemo.settings import Settings
 

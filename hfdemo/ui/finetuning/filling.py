@@ -13,11 +13,11 @@ from hfdemo.corpora import EXAMPLE_NAMES
 from hfdemo.corpora.splits import SPLITS, usual_split
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.arguments import COMMON, METHODS
-from hfdemo.finetuning.columns import KINDS, Kind
 from hfdemo.finetuning.config import LORA, RunConfig
+from hfdemo.finetuning.dataset.columns import KINDS, Kind
+from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.launching import command
 from hfdemo.finetuning.recipes import RECIPES
-from hfdemo.finetuning.splitting import VALIDATION_SHARE
 from hfdemo.tokenization.padding import TRAINABLE
 
 Values = Mapping[str, Any]

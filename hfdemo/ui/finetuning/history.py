@@ -11,7 +11,7 @@ from typing import Any
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.judging import JUDGES
 from hfdemo.finetuning.recipes import find_recipe
-from hfdemo.finetuning.run import Run, State
+from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui.charts import palette
 from hfdemo.ui.finetuning.results import number
 from hfdemo.ui.html import escape

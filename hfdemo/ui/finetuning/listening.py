@@ -12,7 +12,7 @@ import gradio as gr
 from hfdemo.api import HEAVY, Endpoints, at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.counting import count_tokens
+from hfdemo.finetuning.dataset.counting import count_tokens
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
 from hfdemo.ui.finetuning import acting, data, doctor

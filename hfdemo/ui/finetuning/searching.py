@@ -8,7 +8,7 @@ import gradio as gr
 
 from hfdemo.api import LIGHT, Endpoints, at_the_edge
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.search import MOST_TRIALS
+from hfdemo.finetuning.runs.search import MOST_TRIALS
 from hfdemo.ui import html
 from hfdemo.ui.finetuning import parallel
 from hfdemo.ui.finetuning.form import Form

@@ -8,8 +8,8 @@ from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.launching import check_accelerate
+from hfdemo.finetuning.learning.weighing import check_weights
 from hfdemo.finetuning.recipes import find_recipe
-from hfdemo.finetuning.weighing import check_weights
 from hfdemo.ui import html
 from hfdemo.ui.finetuning.examining import Examined
 from hfdemo.ui.finetuning.filling import Values, config_of, overruled

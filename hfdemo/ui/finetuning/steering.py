@@ -15,7 +15,7 @@ import gradio as gr
 
 from hfdemo.api import LIGHT, Endpoints, at_the_edge
 from hfdemo.errors import DemoError, RunError
-from hfdemo.finetuning.run import Run, Status
+from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.models.sources import offline_choices
 from hfdemo.ui import html
 from hfdemo.ui.panel import RUN_BUTTON

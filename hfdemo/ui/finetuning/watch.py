@@ -18,7 +18,7 @@ from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.events import Event
 from hfdemo.finetuning.recipes import find_recipe
-from hfdemo.finetuning.run import Run, Status
+from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.ui import charts, html, training
 from hfdemo.ui.finetuning import comparing, results, steering
 from hfdemo.ui.finetuning.steering import run_choices

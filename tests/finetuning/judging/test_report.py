@@ -11,8 +11,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.judging.report import Predicted, data_hash, model_card, write_report
 from hfdemo.finetuning.recipes import find_recipe
-from hfdemo.finetuning.report import Predicted, data_hash, model_card, write_report
 
 TEXTS = ["good", 'with "quotes"\nand a line', "NA", "bad"]
 TAGS = ("O", "B-PER", "I-PER")

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.epochs import write_epoch
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged
+from hfdemo.finetuning.judging.epochs import write_epoch
+from hfdemo.finetuning.judging.report import Predicted, write_report
 from hfdemo.finetuning.recipes import find_recipe
-from hfdemo.finetuning.report import Predicted, write_report
-from hfdemo.finetuning.run import Run
+from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 from tests.ui.samples import EVIL
 

@@ -2,9 +2,9 @@
 
 import json
 
-from hfdemo.finetuning.comparing import compare
 from hfdemo.finetuning.events import StepLogged
-from hfdemo.finetuning.run import Run
+from hfdemo.finetuning.runs.comparing import compare
+from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 from hfdemo.ui.finetuning import comparing, history
 from tests.ui.finetuning.reports import a_run

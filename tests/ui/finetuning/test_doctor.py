@@ -9,7 +9,7 @@ import pytest
 
 from hfdemo.errors import DataError, DemoError, Stopped
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.counting import Lengths, count_tokens
+from hfdemo.finetuning.dataset.counting import Lengths, count_tokens
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused
 from hfdemo.ui.finetuning import acting, data, doctor, filling

@@ -13,8 +13,8 @@ import pytest
 from hfdemo.api import Endpoints
 from hfdemo.errors import RunError
 from hfdemo.finetuning.events import StepLogged
-from hfdemo.finetuning.run import Run, Status
 from hfdemo.finetuning.runs import RunStore
+from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.models.memory import ModelCache
 from hfdemo.settings import Settings
 from hfdemo.ui.finetuning import steering, watch

@@ -1,0 +1,145 @@
+"""Repairs that a data set's rows can go through before they are trained on, each by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pandas as pd
+
+from hfdemo.errors import DataError
+from hfdemo.finetuning.dataset.columns import Kind
+from hfdemo.finetuning.dataset.rows import Splits, texts_key
+from hfdemo.tables import Refused
+
+
+@dataclass(frozen=True)
+class Fix:
+    """One repair: `does` is the sentence that says what it does; `apply(splits, kind)` returns the splits without the
+    rows that it removes, or with the labels that it mends, and changes nothing in place."""
+
+    does: str
+    apply: Callable[[Splits, Kind], dict[str, pd.DataFrame]]
+
+
+def apply_fixes(
+    names: Sequence[str], splits: Splits, kind: Kind, refused: Sequence[Refused] = ()
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """(the splits after the fixes in `names`, in the order of FIXES; how many rows each removed or mended, in words).
+
+    Raises:
+        DataError: there is no such fix.
+    """
+    unknown = next((name for name in names if name not in FIXES), None)
+    if unknown is not None:
+        raise DataError(f"There is no fix {unknown!r}. There are: {', '.join(FIXES)}.")
+    done, notes = dict(splits), []
+    for name, fix in FIXES.items():
+        if name not in names:
+            continue
+        after = fix.apply(done, kind)
+        rows = len(refused) if name == "drop_refused_rows" else _touched(done, after)
+        did = "removed" if name.startswith("drop_") else "mended"
+        notes.append(f"{name} {did} {rows:,} {'row' if rows == 1 else 'rows'}")
+        done = after
+    return done, notes
+
+
+def _touched(before: Splits, after: Splits) -> int:
+    """How many rows are gone or have another label."""
+    return sum(len(part) - int(part["label"].eq(after[split]["label"]).sum()) for split, part in before.items())
+
+
+def _keep_all(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    """Refused rows never came into a table."""
+    return dict(splits)
+
+
+def _keep_blank_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    """Where a row has any number of labels, a blank cell is how a table says none."""
+    if kind != "multi_label":
+        return dict(splits)
+    mended = {}
+    for split, part in splits.items():
+        texts = part[[name for name in ("text", "text_pair") if name in part]]
+        none = (part["label"] == "") & (texts != "").all(axis=1)
+        mended[split] = part.assign(label=part["label"].mask(none, "[]"), blank=part["blank"].mask(none, ""))
+    return mended
+
+
+def _drop_blank_rows(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    return {split: part[part["blank"] == ""] for split, part in splits.items()}
+
+
+def _drop_unreadable_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    return {split: part[part["unreadable"] == ""] for split, part in splits.items()}
+
+
+def _drop_duplicates(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    return {split: part[~duplicated(part)] for split, part in splits.items()}
+
+
+def _drop_contradictions(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    return {split: part[~contradictory(part)] for split, part in splits.items()}
+
+
+def _drop_leaks(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    return {split: part[~leaked(splits)] if split == "train" else part for split, part in splits.items()}
+
+
+def _drop_rare_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    return {split: part[~rare(splits, kind)[split]] for split, part in splits.items()}
+
+
+def duplicated(part: pd.DataFrame) -> pd.Series:
+    """Which rows repeat an earlier one: its texts and its label."""
+    whole = texts_key(part) + ("\x1f" + part["label"] if "label" in part else "")
+    return whole.duplicated() & (part["blank"] == "")
+
+
+def contradictory(part: pd.DataFrame) -> pd.Series:
+    """Which rows have the texts of another row, but not its label."""
+    if "label" not in part:
+        return pd.Series(False, index=part.index)
+    usable = (part["blank"] == "") & (part["unreadable"] == "")
+    key = texts_key(part)
+    repeated = key.duplicated(keep=False) & usable
+    different = part["label"][repeated].groupby(key[repeated]).nunique()
+    return repeated & key.isin(different.index[different > 1])
+
+
+def leaked(splits: Splits) -> pd.Series:
+    """Which rows of train have texts that stand in validation or test, too."""
+    train = splits["train"]
+    others = [texts_key(part) for split, part in splits.items() if split != "train"]
+    known = pd.concat(others).unique() if others else []
+    return texts_key(train).isin(known) & (train["blank"] == "")
+
+
+def rare(splits: Splits, kind: Kind) -> dict[str, pd.Series]:
+    """Which rows have a label that no other row has, in any split; classes only."""
+    if kind != "single_label":
+        return {split: pd.Series(False, index=part.index) for split, part in splits.items()}
+    counts = pd.concat([part["label"] for part in splits.values()]).value_counts()
+    return {split: part["label"].map(counts).eq(1) & (part["blank"] == "") for split, part in splits.items()}
+
+
+FIXES: Mapping[str, Fix] = MappingProxyType(
+    {
+        "drop_refused_rows": Fix("Go on without the rows that don't fit the file.", _keep_all),
+        "keep_blank_labels": Fix(
+            "Of rows with any number of labels, take a blank label for none of them.", _keep_blank_labels
+        ),
+        "drop_blank_rows": Fix("Remove rows with nothing in a column that is needed.", _drop_blank_rows),
+        "drop_unreadable_labels": Fix(
+            "Remove rows whose label, or list of words, can't be read.", _drop_unreadable_labels
+        ),
+        "drop_duplicates": Fix("Of rows with the same text and label in a split, keep the first.", _drop_duplicates),
+        "drop_contradictions": Fix(
+            "Remove all rows of a split that have the same text, but different labels.", _drop_contradictions
+        ),
+        "drop_leaks": Fix("Remove from train what also stands in validation or test.", _drop_leaks),
+        "drop_rare_labels": Fix("Remove rows whose label no other row has.", _drop_rare_labels),
+    }
+)

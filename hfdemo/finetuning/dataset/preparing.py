@@ -1,0 +1,111 @@
+"""The tables of a data set -> checked splits of text, text_pair and label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from hfdemo.corpora import Corpus, read_corpus
+from hfdemo.errors import DataError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset.columns import KINDS, Kind, Mapped, choose
+from hfdemo.finetuning.dataset.fixes import apply_fixes
+from hfdemo.finetuning.dataset.labels import find_labels, in_model_order, positive_of
+from hfdemo.finetuning.dataset.rows import data_of, read_rows
+from hfdemo.finetuning.dataset.splitting import given_splits, make_splits, rows_of_no_split
+from hfdemo.models.hub import Progress
+from hfdemo.settings import Settings
+from hfdemo.tables import Refused
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Splits with the columns text, text_pair (pairs) and label, and the labels in the model's order.
+
+    `kind` says how label cells are written, see `columns.KINDS`, which has its `problem_type`; `notes` say what the
+    fixes removed and which splits were made.
+    """
+
+    splits: Mapping[str, pd.DataFrame]
+    labels: tuple[str, ...]
+    positive_label: str | None
+    mapped: Mapped
+    kind: Kind = "single_label"
+    problem_type: str | None = "single_label_classification"
+    notes: tuple[str, ...] = ()
+
+
+def read_data(
+    config: RunConfig, settings: Settings, file: Path | None = None, progress: Progress | None = None
+) -> Corpus:
+    """The tables that `config` is about; `file` (an upload) wins over its dataset.
+
+    Raises:
+        DataError: see `read_corpus`.
+    """
+    named = [name for name in config.splits.values() if isinstance(name, str)] if config.split_column is None else []
+    return read_corpus(config.dataset, settings, file, config.dataset_config, progress=progress, wanted_splits=named)
+
+
+def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequence[Refused] = ()) -> Prepared:
+    """The splits that `config` asks for, after its fixes, checked, as a run's data/*.csv has them.
+
+    Columns: text, text_pair (pairs only) and label (not for texts alone). Label cells are a name, a JSON list of names
+    in the model's order, a number, or a JSON list of tags beside a JSON list of words. Without a validation split, a
+    fifth of the training rows is held out; see `make_splits`.
+
+    Raises:
+        DataError: a column, split or fix is missing, a row is refused, blank or can't be read and no fix is asked for,
+            or there is too little to learn from.
+    """
+    mapped, kind = choose(config, pd.concat(tables.values(), ignore_index=True).fillna(""))
+    parts = read_rows(given_splits(config, tables, mapped), mapped, kind)
+    refused = (*refused, *rows_of_no_split(config, tables, mapped))
+    parts, notes = apply_fixes(config.fixes, parts, kind, refused)
+    _check_rows(config, parts, refused)
+    parts, left_out = _filled(parts)
+    labels = find_labels(config, parts, kind)
+    positive = positive_of(config, labels, kind)
+    parts, made = make_splits(config, parts, kind)
+    if kind == "multi_label":
+        parts = {split: in_model_order(part, labels) for split, part in parts.items()}
+    splits = {split: data_of(part) for split, part in parts.items()}
+    return Prepared(splits, labels, positive, mapped, kind, KINDS[kind][1], (*notes, *left_out, *made))
+
+
+def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: Sequence[Refused]) -> None:
+    """Refuse what can't be trained on."""
+    if refused and "drop_refused_rows" not in config.fixes:
+        first = refused[0]
+        raise DataError(
+            f"{'Row' if not first.split else first.split.capitalize() + ' row'} {first.row} can't be read: "
+            f"{first.reason}{_more(len(refused))}. Mend the file, or add the fix drop_refused_rows."
+        )
+    for split, part in parts.items():
+        where = f" of {split}" if len(parts) > 1 else ""
+        for column, fix, said in (
+            ("blank", "drop_blank_rows", "has nothing in the column {!r}"),
+            ("unreadable", "drop_unreadable_labels", "can't be read: {}"),
+        ):
+            wrong = part[part[column] != ""]
+            if len(wrong):
+                raise DataError(
+                    f"Row {wrong.index[0] + 1}{where} {said.format(wrong[column].iloc[0])}{_more(len(wrong))}. "
+                    f"Mend the data, or add the fix {fix}."
+                )
+
+
+def _filled(parts: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The splits that have rows left, and a note of the others."""
+    if parts["train"].empty:
+        raise DataError("No training rows are left after the fixes. Take fixes out, or mend the data.")
+    empty = [split for split, part in parts.items() if part.empty]
+    notes = [f"The {split} split has no rows left, so there is none." for split in empty]
+    return {split: part for split, part in parts.items() if split not in empty}, notes
+
+
+def _more(rows: int) -> str:
+    return f" (and {rows - 1:,} more)" if rows > 1 else ""

@@ -1,0 +1,181 @@
+"""What can be wrong with the rows of a data set, in sentences, each with the change of the config that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from hfdemo.finetuning.dataset.columns import Kind, Mapped
+from hfdemo.finetuning.dataset.fixes import contradictory, duplicated, leaked, rare
+from hfdemo.finetuning.dataset.labels import in_order, labels_of
+from hfdemo.tables import Refused, listed
+
+MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rarest
+_MOST_TOLD = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in the data that a person should know.
+
+    `row`, the first of `rows` that it is about, counts from 1 under the header; 0 means the whole. `code` names the
+    kind of problem, and `change` has the keys of a RunConfig that mend it: {} where only a person can. Its `fixes` are
+    to be added to those that the config has; other keys are new values.
+    """
+
+    row: int
+    column: str
+    problem: str
+    fix: str
+    code: str = ""
+    rows: int = 0
+    change: Mapping[str, Any] = field(default_factory=dict)
+
+
+def of_refused(refused: Sequence[Refused]) -> Iterator[Problem]:
+    if refused:
+        told = "; ".join(
+            f"row {each.row}{f' of {each.split}' if each.split else ''}: {each.reason}" for each in refused[:_MOST_TOLD]
+        )
+        more = f"; and {len(refused) - _MOST_TOLD:,} more" if len(refused) > _MOST_TOLD else ""
+        yield Problem(
+            refused[0].row, "", f"{_count(len(refused), 'row')} can't be read. {told[0].upper()}{told[1:]}{more}.",
+            "Mend the file, or go on without them.", "refused_rows", len(refused), _fixed_by("drop_refused_rows"),
+        )  # fmt: skip
+
+
+def of_rows(parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind) -> Iterator[Problem]:
+    """Rows that can't be trained on as they are."""
+    for column in filter(None, (mapped.text_column, mapped.text_pair_column, mapped.label_column)):
+        rows = _where({split: part["blank"] == column for split, part in parts.items()})
+        if rows:
+            verb = "cell is" if rows.count == 1 else "cells are"
+            none = kind == "multi_label" and column == mapped.label_column
+            yield Problem(
+                rows.first, column, f"{rows.count:,} {verb} blank: {rows.told}.",
+                "Take it for a row with none of the labels." if none else "Fill it in or remove the row.",
+                "blank_cells", rows.count, _fixed_by("keep_blank_labels" if none else "drop_blank_rows"),
+            )  # fmt: skip
+    rows = _where({split: part["unreadable"] != "" for split, part in parts.items()})
+    if rows:
+        reason = next(each for part in parts.values() for each in part["unreadable"] if each)
+        most = rows.count > sum(map(len, parts.values())) / 2
+        yield Problem(
+            rows.first, mapped.label_column or mapped.text_column,
+            f"{_count(rows.count, 'row')} can't be read: {rows.told}. The first: {reason}.",
+            "Pick other columns or another problem type." if most else "Mend the cells or remove the rows.",
+            "unreadable_cells", rows.count, {} if most else _fixed_by("drop_unreadable_labels"),
+        )  # fmt: skip
+
+
+def of_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Mapped) -> Iterator[Problem]:
+    """Texts that stand there more than once."""
+    column = mapped.text_column
+    rows = _where({split: duplicated(part) for split, part in parts.items()})
+    if rows:
+        repeat = "repeats" if rows.count == 1 else "repeat"
+        same = "text and label" if mapped.label_column else "text"
+        yield Problem(
+            rows.first, column, f"{_count(rows.count, 'row')} {repeat} an earlier row, {same}: {rows.told}.",
+            "Remove the copies.", "duplicates", rows.count, _fixed_by("drop_duplicates"),
+        )  # fmt: skip
+    rows = _where({split: contradictory(part) for split, part in parts.items()})
+    if rows:
+        yield Problem(
+            rows.first, column,
+            f"{_count(rows.count, 'row')} have the text of another row, but another label: {rows.told}.",
+            "Decide which label is right, or remove them all.", "contradictions", rows.count,
+            _fixed_by("drop_contradictions"),
+        )  # fmt: skip
+    rows = _where({"train": leaked(parts)})
+    if rows:
+        others = " or ".join(split for split in parts if split != "train")
+        stand = "training row stands" if rows.count == 1 else "training rows stand"
+        yield Problem(
+            rows.first, column,
+            f"{rows.count:,} {stand} in {others}, too, so the scores there would flatter: {rows.told}.",
+            "Remove them from train.", "leaks", rows.count, _fixed_by("drop_leaks"),
+        )  # fmt: skip
+
+
+def of_labels(
+    parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind, asked: Sequence[str] | None
+) -> Iterator[Problem]:
+    """Labels that too few rows have, or that the model would not have; `asked` are the labels of the config."""
+    if kind in ("language", "regression") or mapped.label_column is None:
+        return
+    column = mapped.label_column
+    alone = rare(parts, kind)
+    labels = [label for split, part in parts.items() for label in part["label"][alone[split]]]
+    rows = _where(alone)
+    if rows:
+        has = f"Label {labels[0]!r} has" if len(labels) == 1 else f"{len(labels):,} labels ({_some(labels)}) have"
+        yield Problem(
+            rows.first, column, f"{has} one row only: {rows.told}.", "Add rows, merge it, or remove it.",
+            "rare_labels", rows.count, _fixed_by("drop_rare_labels"),
+        )  # fmt: skip
+    fine = {split: part[(part["unreadable"] == "") & (part["label"] != "")] for split, part in parts.items()}
+    labels_by_row = {split: labels_of(part, kind) for split, part in fine.items()}
+    known = {label for row in labels_by_row["train"] for label in row} if asked is None else set(asked)
+    every = in_order(known.union(*(row for rows in labels_by_row.values() for row in rows)))
+    for split, part in fine.items():
+        held = [not known.issuperset(row) for row in labels_by_row[split]]
+        if any(held):
+            strange = [label for label in every if label not in known]
+            yield Problem(
+                int(part.index[held][0]) + 1, column,
+                f"{_count(sum(held), 'row')} of {split} {'has' if sum(held) == 1 else 'have'} the label "
+                f"{_some(strange)}, which {'train never shows' if asked is None else 'is none of the labels'}.",
+                "Add it to the labels: those rows count as errors unless it is learned.",
+                "unknown_labels", sum(held), {"labels": list(every)},
+            )  # fmt: skip
+
+
+def of_imbalance(labels: Mapping[str, int], mapped: Mapped) -> Iterator[Problem]:
+    if len(labels) < 2:
+        return
+    (most, many), (fewest, few) = next(iter(labels.items())), list(labels.items())[-1]
+    if many > MOST_UNEVEN * few:
+        yield Problem(
+            0, mapped.label_column or "",
+            f"The labels are uneven: {most!r} has {_count(many, 'row')}, {fewest!r} has {few:,}.",
+            "Weigh the classes by how rare they are, and go by F1 more than by accuracy.",
+            "imbalance", many, {"class_weights": "balanced"},
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of several splits: how many, the number of the first, and all of them in words."""
+
+    count: int
+    first: int
+    told: str
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+def _where(marked: Mapping[str, pd.Series]) -> _Rows:
+    """The rows that are marked True, per split."""
+    numbers = {split: [int(index) + 1 for index in marks.index[marks]] for split, marks in marked.items()}
+    told = ", ".join(
+        f"{listed(rows)}{f' of {split}' if len(marked) > 1 else ''}" for split, rows in numbers.items() if rows
+    )
+    first = next((rows[0] for rows in numbers.values() if rows), 0)
+    return _Rows(sum(map(len, numbers.values())), first, told)
+
+
+def _fixed_by(name: str) -> dict[str, Any]:
+    return {"fixes": [name]}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _some(labels: Sequence[str]) -> str:
+    return ", ".join(map(repr, labels[:_MOST_TOLD])) + (" and more" if len(labels) > _MOST_TOLD else "")

@@ -1,0 +1,96 @@
+"""The rows of a data set as they are trained on: text, text_pair and label, and what is wrong with each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from hfdemo.finetuning.dataset import cells
+from hfdemo.finetuning.dataset.columns import Kind, Mapped, mostly
+from hfdemo.tables import flaw
+
+Splits = Mapping[str, pd.DataFrame]
+# What a row's own columns are in a run's data; the rest say what is wrong with it.
+DATA_COLUMNS = ("text", "text_pair", "label")
+
+
+def read_rows(tables: Splits, mapped: Mapped, kind: Kind) -> dict[str, pd.DataFrame]:
+    """Per split text, text_pair (pairs only) and label (labelled kinds only), every cell as a run's data has it.
+
+    Two more columns say what is wrong: `blank`, the column of the data in which a row has nothing, and `unreadable`,
+    the reason why a cell of it can't be read; "" where nothing is. Lists of labels are sorted by name. The index stays.
+    """
+    named = {"text": mapped.text_column, "text_pair": mapped.text_pair_column, "label": mapped.label_column}
+    columns = {name: column for name, column in named.items() if column}
+    every = pd.concat([table[list(columns.values())] for table in tables.values()])
+    readers: dict[str, Callable[[str], str]] = {"text": str if kind == "language" else str.strip}
+    readers |= {"text_pair": str.strip, "label": str.strip}
+    if kind == "tokens":
+        readers |= {"text": _words("word"), "label": _words("tag")}
+    elif kind == "language" and mostly(list(every[columns["text"]]), cells.messages):
+        readers["text"] = lambda cell: cells.to_json(cells.messages(cell))
+    elif kind == "multi_label":
+        between = cells.separator(list(every[columns["label"]]))
+        readers["label"] = lambda cell: cells.to_json(sorted(cells.names(cell, between)))
+    elif kind == "regression":
+        readers["label"] = _number
+    return {split: _read(table, columns, readers, kind) for split, table in tables.items()}
+
+
+def data_of(part: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a run's data, the rows numbered anew."""
+    return part[[name for name in DATA_COLUMNS if name in part]].reset_index(drop=True)
+
+
+def texts_key(part: pd.DataFrame) -> pd.Series:
+    """What two rows with the same text, or the same pair of texts, have in common."""
+    return part["text"] if "text_pair" not in part else part["text"] + "\x1f" + part["text_pair"]
+
+
+def _read(
+    table: pd.DataFrame, columns: Mapping[str, str], readers: Mapping[str, Callable[[str], str]], kind: Kind
+) -> pd.DataFrame:
+    rows = pd.DataFrame(index=table.index)
+    blank = pd.Series("", index=table.index, dtype=str)
+    unreadable = pd.Series("", index=table.index, dtype=str)
+    for name, column in columns.items():
+        is_blank = table[column].str.strip() == ""
+        blank = blank.mask(is_blank & (blank == ""), column)
+        read, reasons = {"": ""}, {"": ""}
+        for cell in table[column][~is_blank].unique():
+            try:
+                if broken := flaw(cell):
+                    raise ValueError(broken)
+                read[cell] = readers[name](cell)
+            except ValueError as error:
+                read[cell], reasons[cell] = cell, f"in {column!r}, {error}"
+        rows[name] = table[column].where(~is_blank, "").map(read).astype(str)
+        reason = table[column].map(reasons).fillna("").astype(str)
+        unreadable = unreadable.mask((unreadable == "") & (reason != ""), reason)
+    if kind == "tokens":
+        fine = (blank == "") & (unreadable == "")
+        counts = [
+            (len(cells.words(words)), len(cells.words(tags)))
+            for words, tags in zip(rows["text"][fine], rows["label"][fine], strict=True)
+        ]
+        differ = [f"{words} words have {tags} tags" if words != tags else "" for words, tags in counts]
+        unreadable = unreadable.mask(fine, pd.Series(differ, index=table.index[fine], dtype=str))
+    return rows.assign(blank=blank, unreadable=unreadable)
+
+
+def _words(what: str) -> Callable[[str], str]:
+    def read(cell: str) -> str:
+        found = cells.words(cell)
+        if not found:
+            raise ValueError(f"the list has no {what}")
+        if what == "tag" and "" in found:
+            raise ValueError("a tag has no name")
+        return cells.to_json(found)
+
+    return read
+
+
+def _number(cell: str) -> str:
+    cells.number(cell)
+    return cell.strip()

@@ -1,0 +1,202 @@
+"""Train, validation and test: as the data gives them, and what it doesn't give held out of the training rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hfdemo.corpora.splits import SPLITS, named_split, usual_split
+from hfdemo.errors import DataError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset.columns import Kind, Mapped
+from hfdemo.finetuning.dataset.labels import FEWEST_ROWS, labels_of
+from hfdemo.finetuning.dataset.rows import texts_key
+from hfdemo.tables import Refused
+
+VALIDATION_SHARE = 0.2
+_BINS = 10
+_DRAWS = 20  # the few rows of a tiny set that are drawn may all be the only ones with their label
+
+
+def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
+    """The tables of train and of those of validation and test that the data has: by its files or its split column.
+
+    `rows_of_no_split` says which rows of a split column are in none of them.
+
+    Raises:
+        DataError: there is no train, a name that is no split's, or a table without a column that is needed.
+    """
+    strange = sorted(set(config.splits) - set(SPLITS))
+    if strange:
+        raise DataError(f"splits has {strange[0]!r}, but the splits are train, validation and test. Leave it out.")
+    named = {split: name for split, name in config.splits.items() if isinstance(name, str)}
+    if "" not in tables:
+        return _of_tables(named, tables, mapped)
+    table = tables[""]
+    if mapped.split_column is None:
+        if named:
+            split, name = next(iter(named.items()))
+            raise DataError(
+                f"splits.{split} is {name!r}, but the data is not split. Pick a split column, or give a fraction."
+            )
+        return {"train": table}
+    marked = _marked(config, table[mapped.split_column])
+    parts = {split: table[marked.eq(split)] for split in SPLITS}
+    if parts["train"].empty:
+        holds = ", ".join(map(repr, sorted(set(table[mapped.split_column]))[:5]))
+        raise DataError(
+            f"The column {mapped.split_column!r} marks no row as train: it holds {holds}. Name the splits in `splits`, "
+            "or pick no split column."
+        )
+    return {split: part for split, part in parts.items() if not part.empty}
+
+
+def rows_of_no_split(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> tuple[Refused, ...]:
+    """The rows whose cell in the split column names no split."""
+    if mapped.split_column is None or "" not in tables:
+        return ()
+    column = tables[""][mapped.split_column]
+    return tuple(
+        Refused(
+            "",
+            int(index) + 1,
+            f"{mapped.split_column!r} is {cell!r}, which is no split"
+            if cell.strip()
+            else f"{mapped.split_column!r} is blank, and names no split",
+        )
+        for index, cell in column[_marked(config, column).isna()].items()
+    )
+
+
+def _marked(config: RunConfig, column: pd.Series) -> pd.Series:
+    """The split of each row by its cell in the split column; NaN where that names none."""
+    named = {name: split for split, name in config.splits.items() if isinstance(name, str)}
+    return column.map(named or {name: usual for name in set(column) if (usual := usual_split(name))})
+
+
+def _of_tables(named: Mapping[str, str], tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
+    usual = {split: name for name in tables if (split := usual_split(name))}
+    chosen = {split: named_split(name, list(tables)) for split, name in named.items()} or usual
+    if "train" not in chosen:
+        raise DataError(
+            f"No split is train. The data has: {', '.join(tables)}. Say in `splits` which of them is, such as "
+            f'{{"train": "{next(iter(tables))}"}}.'
+        )
+    parts = {split: tables[chosen[split]] for split in SPLITS if split in chosen}
+    for split, part in parts.items():
+        columns = [column for name, column in dataclasses.asdict(mapped).items() if name != "split_column"]
+        missing = [column for column in columns if column and column not in part.columns]
+        if missing:
+            raise DataError(f"The {split} file has no column {missing[0]!r}. It has: {', '.join(part.columns)}.")
+    return parts
+
+
+def make_splits(
+    config: RunConfig, parts: Mapping[str, pd.DataFrame], kind: Kind
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """(the splits, notes): what `parts` lacks is held out of train, validation always, test where a fraction is given.
+
+    Stratified by label (several labels: by their set; numbers: by their tenth), shuffled by the training's seed.
+    Fractions count all rows that train had. Rows with equal texts stay together, so that nothing is known beforehand,
+    and every label stays in train: one that stands in a single row is in train alone.
+
+    Raises:
+        DataError: a fraction that is none, or too few rows.
+    """
+    shares = {split: share for split, share in config.splits.items() if not isinstance(share, str)}
+    notes = [
+        f"The data has its own {split}, so the fraction {shares[split]!r} is not used."
+        for split in SPLITS
+        if split in shares and split in parts
+    ]
+    made = {"test": shares.get("test"), "validation": shares.get("validation", VALIDATION_SHARE)}
+    whole, found = len(parts["train"]), dict(parts)
+    seed = config.training.get("seed", 42)
+    for split, share in made.items():
+        if split in parts or share is None:
+            continue
+        if not isinstance(share, float) or not 0 < share < 1:
+            raise DataError(f"splits.{split} is {share!r}: what the data doesn't give is a fraction, such as 0.2.")
+        found["train"], found[split] = _hold_out(found["train"], share * whole, kind, split, seed)
+        how = {
+            "single_label": " by label",
+            "multi_label": " by set of labels",
+            "regression": " by tenth of the numbers",
+        }
+        notes.append(
+            f"{len(found[split]):,} of the {whole:,} training rows were held out for {split}"
+            f"{f', stratified{how[kind]},' if kind in how else ''} with seed {seed}."
+        )
+    return {split: found[split] for split in SPLITS if split in found}, notes
+
+
+def _hold_out(
+    train: pd.DataFrame, wanted: float, kind: Kind, split: str, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(rest, held out), where about `wanted` rows are held out."""
+    # A unit is all rows with one text; what is drawn are units.
+    unit_of_row, texts = pd.factorize(texts_key(train))
+    firsts = train[~pd.Series(unit_of_row, index=train.index).duplicated()]
+    held_out_units = round(wanted * len(texts) / len(train))
+    labels = labels_of(train, kind)
+    strata = pd.factorize(_strata(firsts, kind))[0]
+    counts = np.bincount(strata)
+    most = len(texts) - len(counts)
+    of = f" with {len(counts)} labels" if kind == "single_label" else ""
+    different = f", of which {len(texts)} are different," if len(texts) < len(train) else ""
+    every = ", every label among them" if any(labels) else ""
+    too_few = DataError(
+        f"{len(train)} rows{of}{different} are too few to hold out {held_out_units} of them for {split} and leave "
+        f"{FEWEST_ROWS} for training{every}. Add rows, or a split of your own."
+    )
+    if not 1 <= held_out_units <= most or len(texts) - held_out_units < FEWEST_ROWS:
+        raise too_few
+    random = np.random.default_rng(seed)
+    for _ in range(_DRAWS):
+        taken: Any = np.zeros(len(texts), dtype=bool)
+        for stratum, count in enumerate(_allot(counts, held_out_units, random)):
+            members = np.flatnonzero(strata == stratum)
+            taken[random.permutation(members)[:count]] = True
+        held_out = taken[unit_of_row]
+        _give_back(held_out, unit_of_row, labels)
+        if held_out.any():
+            return train[~held_out], train[held_out]
+    raise too_few
+
+
+def _strata(firsts: pd.DataFrame, kind: Kind) -> pd.Series:
+    if kind == "single_label":
+        return firsts["label"]
+    if kind == "multi_label":
+        # Sets that stand there once would all stay in train: together they are one stratum.
+        return firsts["label"].where(firsts["label"].map(firsts["label"].value_counts()) > 1, "")
+    if kind == "regression":
+        ranks = firsts["label"].astype(float).rank(method="first")
+        return pd.qcut(ranks, min(_BINS, max(1, len(firsts) // _BINS)), labels=False).astype(str)
+    return pd.Series("", index=firsts.index)
+
+
+def _allot(counts: Any, wanted: int, random: Any) -> Any:
+    """How many of each stratum are held out: in proportion, one of each always left."""
+    exact = wanted * counts / counts.sum()
+    alloted = np.minimum(np.floor(exact).astype(int), counts - 1)
+    while (missing := wanted - int(alloted.sum())) > 0:
+        open_ = np.flatnonzero(alloted < counts - 1)
+        # By the largest remainder, and by chance among equal ones.
+        order = open_[np.lexsort((random.random(len(open_)), alloted[open_] - exact[open_]))]
+        alloted[order[:missing]] += 1
+    return alloted
+
+
+def _give_back(held_out: Any, unit_of_row: Any, labels: list[list[str]]) -> None:
+    """Return to train the first unit of each label that would be held out with every row it has."""
+    trained = {label for row, out in zip(labels, held_out, strict=True) if not out for label in row}
+    for row in np.flatnonzero(held_out):
+        if not trained.issuperset(labels[row]) and held_out[row]:
+            unit = unit_of_row == unit_of_row[row]
+            held_out[unit] = False
+            trained.update(label for index in np.flatnonzero(unit) for label in labels[index])

@@ -1,0 +1,23 @@
+"""The life of a run, which is a folder: whoever reads it, knows it, also after a restart.
+
+store       RunStore: make, start, stop, resume, duplicate, delete
+run         Run: what a folder tells
+checkpoints written whole or not at all
+processes   which they are, and how they are made to end
+stopping    a stop that is obeyed
+resuming    going on where a run ended
+queueing    whose turn it is
+ranks       several processes of one run
+child       signs of life, the device's lock, the last word
+space       what it takes on the disk
+archive     a run as one file
+comparing   several runs side by side
+search      trials chosen by Optuna
+"""
+
+from __future__ import annotations
+
+from hfdemo.finetuning.runs.run import ACTIVE, Run, State, Status
+from hfdemo.finetuning.runs.store import RunStore
+
+__all__ = ["ACTIVE", "Run", "RunStore", "State", "Status"]

@@ -1,0 +1,92 @@
+"""Several runs side by side: what was set differently, what came of it, and which is the best."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hfdemo.finetuning.events import Evaluated, Event, StepLogged, valid
+from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.runs.run import Run
+
+
+def compare(runs: Sequence[Run]) -> dict[str, Any]:
+    """What JSON can say about `runs`, by their ids.
+
+    runs         {id: {"state", "metrics": the latest on the validation split, "test": those of the report or None,
+                 "notes", "rows": sha256 of the validation rows, the same where scores can be compared}}
+    differences  {key: {id: value}} of the settings that differ; keys of `training` and `lora` as "training.seed"
+    curves       {id: {"train": [[step, loss], ...], "validation": {metric: [[step, value], ...]}}}
+    metric       the name of what the best has the most of (least, unless greater_is_better); None where the runs learn
+                 different things
+    best         the id of the best of those that were scored on the same rows; None where none or not all were
+    """
+    named = {run.id: run for run in runs}
+    events = {name: run.events() for name, run in named.items()}
+    described = {name: _described(run, events[name]) for name, run in named.items()}
+    metric, greater = _metric(runs)
+    return {
+        "runs": described,
+        "differences": differences({name: run.config.to_json() for name, run in named.items()}),
+        "curves": {name: curves(events[name]) for name in named},
+        "metric": metric,
+        "greater_is_better": greater,
+        "best": best(described, metric, greater) if metric else None,
+    }
+
+
+def differences(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """{key: {name: value}} of the keys whose values differ; one that is missing is None."""
+    flat = {name: _flat(config) for name, config in configs.items()}
+    keys = dict.fromkeys(key for config in flat.values() for key in config)
+    rows = {key: {name: config.get(key) for name, config in flat.items()} for key in keys}
+    return {key: row for key, row in rows.items() if any(value != next(iter(row.values())) for value in row.values())}
+
+
+def curves(events: Sequence[Event]) -> dict[str, Any]:
+    """Points of the training loss and of each validation metric by optimizer step, in the history that counts."""
+    counted = valid(events)
+    validation: dict[str, list[list[float]]] = {}
+    for event in counted:
+        if isinstance(event, Evaluated) and event.split == "validation":
+            for name, value in event.metrics.items():
+                points = validation.setdefault(name, [])
+                # The best checkpoint is evaluated once more at the end, under the step of the last.
+                if not points or points[-1][0] < event.step:
+                    points.append([event.step, value])
+    train = [[event.step, event.loss] for event in counted if isinstance(event, StepLogged)]
+    return {"train": train, "validation": validation}
+
+
+def best(described: Mapping[str, Mapping[str, Any]], metric: str, greater: bool) -> str | None:
+    """The id of the run with the best `metric`, if all that have it were scored on the same rows."""
+    scores = {name: each["metrics"].get(metric) for name, each in described.items()}
+    known = {name: score for name, score in scores.items() if score is not None and math.isfinite(score)}
+    if not known or len({described[name]["rows"] for name in known}) > 1:
+        return None
+    return (max if greater else min)(known, key=lambda name: known[name])
+
+
+def _described(run: Run, events: list[Event]) -> dict[str, Any]:
+    status = run.status(events)
+    validation = run.folder / "data" / "validation.csv"
+    rows = hashlib.sha256(validation.read_bytes()).hexdigest() if validation.is_file() else None
+    test = run.report().get("metrics", {}).get("test") if (run.folder / "report.json").is_file() else None
+    return {"state": status.state, "metrics": status.metrics, "test": test, "notes": run.notes, "rows": rows}
+
+
+def _metric(runs: Sequence[Run]) -> tuple[str | None, bool]:
+    """What the recipes of all `runs` pick the best by, if it is the same."""
+    configs = [run.config for run in runs]
+    judges = [find_recipe(config.task, config.problem_type).judge for config in configs]
+    if len({judge.kind for judge in judges}) != 1:
+        return None, True
+    return judges[0].selection, judges[0].greater_is_better
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {name: value for name, value in config.items() if name in ("training", "lora", "splits")}
+    flat = {name: value for name, value in config.items() if name not in nested}
+    return flat | {f"{name}.{key}": each for name, value in nested.items() for key, each in value.items()}

@@ -1,0 +1,126 @@
+"""The processes of a run: which they are, whether they are alive, and how they are made to end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from hfdemo.finetuning.arguments import threads
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.launching import command
+from hfdemo.settings import Settings
+
+# What a run's processes have in their environment: whoever they start has it, too, in whatever group.
+VARIABLE = "HFDEMO_RUN"
+TERMINATE_SECONDS = 2.0
+KILL_SECONDS = 2.0
+_POLL_SECONDS = 0.05
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+def spawn(folder: Path, config: RunConfig, settings: Settings) -> subprocess.Popen[bytes]:
+    """Begin the run in `folder` in a session of its own, which outlives this server; what it prints is its log.txt."""
+    # A launcher would set one thread each.
+    threaded = {"OMP_NUM_THREADS": str(threads(config.processes))}
+    with (folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(
+            command(config, str(folder), sys.executable),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**threaded, **environment(settings), VARIABLE: str(folder)},
+        )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What a child of the server has in its environment to find this package, wherever the server was started, and to
+    have the same settings; relative model paths keep their meaning."""
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    public = {"HFDEMO_PUBLIC": "1"} if settings.public else {}
+    return {**os.environ, "HFDEMO_HOME": str(settings.home), "PYTHONPATH": path, **public}
+
+
+def identity(pid: int | None = None) -> dict[str, Any]:
+    """What tells a process from another that gets its number later; this one's without `pid`."""
+    process = psutil.Process(pid)
+    return {"pid": process.pid, "created": process.create_time()}
+
+
+def is_alive(known: Mapping[str, Any] | None) -> bool:
+    """Same pid, same creation time, not a zombie: a pid alone may belong to another program by now."""
+    try:
+        return known is not None and _is_same(psutil.Process(known["pid"]), known) and not _is_zombie(known["pid"])
+    except (psutil.Error, KeyError, TypeError, ValueError):
+        return False
+
+
+def family(folder: Path, known: Iterable[Mapping[str, Any]]) -> list[psutil.Process]:
+    """Every living process of the run in `folder`: the `known` ones, all that those started, what is in their process
+    groups and sessions, and what has the run in its environment. Never this process itself."""
+    roots = {each["pid"] for each in known if _is_ours(each)}
+    found: dict[int, psutil.Process] = {}
+    for pid in psutil.pids():
+        with contextlib.suppress(psutil.Error, OSError):
+            if pid in roots or roots & {os.getpgid(pid), os.getsid(pid)} or _belongs(pid, folder):
+                found[pid] = psutil.Process(pid)
+    for process in list(found.values()):
+        with contextlib.suppress(psutil.Error):
+            found |= {child.pid: child for child in process.children(recursive=True)}
+    found.pop(os.getpid(), None)
+    return [process for process in found.values() if not _is_zombie(process.pid)]
+
+
+def end(folder: Path, known: Iterable[Mapping[str, Any]]) -> bool:
+    """Terminate a run's processes, and kill those that are still there two seconds later; whether all are gone."""
+    known = list(known)
+    deadline = time.monotonic() + TERMINATE_SECONDS
+    for process in family(folder, known):
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+            process.resume()  # one that was frozen can't obey
+    while left := family(folder, known):
+        if time.monotonic() > deadline + KILL_SECONDS:
+            return False
+        if time.monotonic() > deadline:
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _is_ours(known: Mapping[str, Any]) -> bool:
+    """Whether the number in `known` is not another program's by now. The group of a process that is gone keeps its
+    number as long as somebody is in it."""
+    try:
+        return _is_same(psutil.Process(known["pid"]), known)
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.Error, KeyError, TypeError, ValueError):
+        return False
+
+
+def _is_same(process: psutil.Process, known: Mapping[str, Any]) -> bool:
+    return bool(abs(process.create_time() - known["created"]) < 1.0)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
+
+
+def _belongs(pid: int, folder: Path) -> bool:
+    return bool(psutil.Process(pid).environ().get(VARIABLE) == str(folder))

@@ -1,0 +1,332 @@
+"""A run is a folder: whoever reads it knows how the run is doing, whichever server began it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from hfdemo.atomic import write_atomically
+from hfdemo.errors import RunError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.events import (
+    FINAL,
+    Evaluated,
+    Event,
+    Failed,
+    Finished,
+    Resumed,
+    Started,
+    StepLogged,
+    Stopped,
+    parse_all,
+    valid,
+)
+from hfdemo.finetuning.judging import epochs
+from hfdemo.finetuning.runs.archive import zip_run
+from hfdemo.finetuning.runs.checkpoints import newest_good
+from hfdemo.finetuning.runs.processes import family, identity, is_alive
+from hfdemo.finetuning.runs.queueing import runs_ahead
+
+State = Literal["queued", "starting", "running", "stopping", "finished", "stopped", "failed", "lost"]
+ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")
+
+RESUMABLE: tuple[State, ...] = ("stopped", "failed", "lost")
+
+# A child that has been spawned needs a moment before it writes process.json.
+SPAWN_SECONDS = 60.0
+GONE_SECONDS = 10.0
+LONGEST_NOTES = 4_000
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a run is doing. `step` counts optimizer steps; `metrics` are the latest on the validation split; `ahead` is
+    the number of runs that wait for the same device and get it first, `resumable` says whether it can go on."""
+
+    state: State
+    step: int = 0
+    total_steps: int = 0
+    epoch: float = 0.0
+    eta_seconds: float | None = None
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    error: str | None = None
+    ahead: int = 0
+    resumable: bool = False
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A person asked the run to stop, at `time` (seconds since the epoch), and whether to `keep` what was learned."""
+
+    keep: bool
+    time: float
+
+
+class Run:
+    """One run's folder. Everything it tells is read from there; `child` is known only to the server that began it."""
+
+    def __init__(self, folder: Path, child: subprocess.Popen[bytes] | None = None) -> None:
+        self.folder = folder
+        self._child = child
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def config(self) -> RunConfig:
+        return RunConfig.read(self.folder / "config.json")
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def events(self, after: int = 0, limit: int | None = None) -> list[Event]:
+        """The events from number `after` on (the first is 0), at most `limit`; also those that a resumption voided."""
+        try:
+            with (self.folder / "events.jsonl").open(encoding="utf-8", errors="replace") as lines:
+                return list(islice(parse_all(lines), after, None if limit is None else after + limit))
+        except FileNotFoundError:
+            return []
+
+    def status(self, events: list[Event] | None = None) -> Status:
+        """The state and how far it is; pass `events` (all of them) if they have been read already."""
+        events = valid(self.events() if events is None else events)
+        state, error = self._state(events)
+        if state in ("failed", "lost") and not (events and isinstance(events[-1], Failed)):
+            # It may have finished and ended between the reading of its events and the look at its process.
+            events = valid(self.events())
+            state, error = self._state(events)
+        steps = [event for event in events if isinstance(event, StepLogged)]
+        evaluated = [event for event in events if isinstance(event, Evaluated)]
+        started = next((event for event in events if isinstance(event, Started)), None)
+        return Status(
+            state=state,
+            step=max((event.step for event in events), default=0),
+            total_steps=started.total_steps if started else 0,
+            epoch=max([event.epoch for event in steps] + [event.epoch for event in evaluated], default=0.0),
+            eta_seconds=_eta(events, started.total_steps) if started and state in ACTIVE else None,
+            metrics=next((dict(e.metrics) for e in reversed(evaluated) if e.split == "validation"), {}),
+            error=error,
+            ahead=runs_ahead(self.folder, self.process() or {}) if state == "queued" else 0,
+            resumable=state in RESUMABLE and newest_good(self.checkpoints, hashes=False)[0] is not None,
+        )
+
+    def _state(self, events: Sequence[Event]) -> tuple[State, str | None]:
+        """The state that `events`, the valid ones, the process and the request to stop add up to."""
+        last = events[-1] if events else None
+        if last is not None and not self.reopened_after(events):
+            if isinstance(last, Finished):
+                return "finished", None
+            if isinstance(last, Stopped):
+                return "stopped", None
+            if isinstance(last, Failed):
+                return "failed", last.error
+        if not self.alive():
+            code = self._exit_code()
+            if code is None:
+                return "lost", "The training process is gone and left no word. The server may have been shut down."
+            return "failed", f"The training process ended with code {code}. The end of its log: {self.log_tail()}"
+        if self.asked_to_stop() is not None:
+            return "stopping", None
+        if (self.process() or {}).get("waiting"):
+            return "queued", None
+        return ("starting" if last is None or self.reopened_after(events) else "running"), None
+
+    def reopened_after(self, events: Sequence[Event]) -> bool:
+        """Whether it was asked to go on after it said the last of `events`, which is no final word any more then."""
+        asked = self._read("resume")
+        return bool(asked and events) and float(asked["time"]) > events[-1].time
+
+    def process(self) -> dict[str, Any] | None:
+        """What process.json holds: pid, created, heartbeat, worked (seconds of CPU), waiting (since), stopping."""
+        found = self._read("process.json")
+        return found if isinstance(found, dict) else None
+
+    def alive(self) -> bool:
+        """Whether its process is there, or may be there soon."""
+        process = self.process()
+        if is_alive(process) or is_alive((process or {}).get("launcher")):
+            return True
+        if self._child is not None:
+            return self._child.poll() is None
+        return process is None and time.time() - self.folder.stat().st_mtime < SPAWN_SECONDS
+
+    def processes(self) -> list[Any]:
+        """Every process (psutil) that belongs to it, with all that it has started."""
+        return family(self.folder, self.known())
+
+    def known(self) -> list[dict[str, Any]]:
+        """The pid and the creation time of what was begun for it: its process and, of several, their launcher."""
+        process = self.process() or {}
+        found = [process] if "pid" in process else []
+        found += [process["launcher"]] if process.get("launcher") else []
+        if self._child is not None and self._child.poll() is None:
+            found.append(identity(self._child.pid))
+        return found
+
+    def _exit_code(self) -> int | None:
+        """The code that it ended with; None if it runs, or if this server did not begin it the last time."""
+        if self._child is None:
+            return None
+        process = self.process() or {}
+        pids = {process.get("pid"), (process.get("launcher") or {}).get("pid")}
+        return self._child.poll() if not process or self._child.pid in pids else None
+
+    def _read(self, name: str) -> Any:
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return None
+
+    def log_tail(self, characters: int = 600) -> str:
+        """The end of what the training process printed."""
+        with contextlib.suppress(OSError):
+            return (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")[-characters:].strip()
+        return ""
+
+    def asked_to_stop(self) -> Asked | None:
+        """The request to stop, if a person made one."""
+        try:
+            written = (self.folder / "stop").stat().st_mtime
+        except OSError:
+            return None
+        said = self._read("stop")
+        said = said if isinstance(said, dict) else {}
+        return Asked(bool(said.get("keep", True)), float(said.get("time", written)))
+
+    def stop(self, keep: bool = True) -> None:
+        """Ask the run to end after the current step; with `keep` it still evaluates and saves its model.
+
+        This only asks. `RunStore.stop` also sees that it ends.
+
+        Raises:
+            RunError: it is not running.
+        """
+        state = self.status().state
+        if state not in ACTIVE:
+            raise RunError(f"Run {self.id} is {state}, so there is nothing to stop.")
+        asked = self.asked_to_stop()
+        if asked is None or (asked.keep and not keep):
+            write_atomically(self.folder / "stop", json.dumps({"keep": keep, "time": time.time()}))
+
+    @property
+    def has_model(self) -> bool:
+        """Whether model/ can be used."""
+        model = self.folder / "model"
+        return (model / "config.json").is_file() and any(model.glob("*.safetensors"))
+
+    def kept(self) -> bool:
+        """Whether what was learned is there: as a model, or as a checkpoint that looks whole."""
+        return self.has_model or newest_good(self.checkpoints, hashes=False)[0] is not None
+
+    @property
+    def notes(self) -> str:
+        """What a person wrote about it."""
+        with contextlib.suppress(OSError):
+            return (self.folder / "notes.txt").read_text(encoding="utf-8")
+        return ""
+
+    def set_notes(self, text: str) -> None:
+        """Keep `text` beside the run.
+
+        Raises:
+            RunError: it is too long.
+        """
+        if len(text) > LONGEST_NOTES:
+            raise RunError(f"The notes have {len(text):,} characters, and {LONGEST_NOTES:,} are kept. Shorten them.")
+        write_atomically(self.folder / "notes.txt", text)
+
+    def archive(self, folder: Path, *, with_data: bool = True) -> Path:
+        """A zip of the model, the report, the config, the script and the data, in a new folder below `folder`.
+
+        Raises:
+            RunError: there is no model yet.
+        """
+        if not self.has_model:
+            raise RunError(f"Run {self.id} has no model yet: it is {self.status().state}.")
+        return zip_run(self.folder, folder, with_data=with_data)
+
+    def remove(self) -> None:
+        """Delete its folder for good, first of all what makes it a run: nobody finds half of one.
+
+        Raises:
+            RunError: its process is still there after ten seconds.
+        """
+        self.wait_until_gone()
+        (self.folder / "config.json").unlink(missing_ok=True)
+        shutil.rmtree(self.folder)
+
+    def wait_until_gone(self) -> None:
+        """Wait for the processes of a run that has said its last word.
+
+        Raises:
+            RunError: they are still there after ten seconds.
+        """
+        deadline = time.monotonic() + GONE_SECONDS
+        while self.processes():
+            if time.monotonic() > deadline:
+                raise RunError(f"Run {self.id} has ended, but its process has not gone yet. Try again in a moment.")
+            time.sleep(0.1)
+
+    def script(self) -> str:
+        """The stand-alone script that repeats this run."""
+        return (self.folder / "train.py").read_text(encoding="utf-8")
+
+    def report(self) -> dict[str, Any]:
+        """What report.json holds.
+
+        Raises:
+            RunError: there is none yet.
+        """
+        report = self._read("report.json")
+        if report is None:
+            raise RunError(f"Run {self.id} has no report yet: it is {self.status().state}. A finished run has one.")
+        return dict(report)
+
+    def epochs(self) -> list[int]:
+        """The epochs whose evaluation `epoch` tells of, in order; 0 is before training."""
+        return epochs.numbers(self.folder)
+
+    def epoch(self, number: int) -> dict[str, Any]:
+        """What the validation split looked like after an epoch: per_class, confusion_matrix and so on, as in a report.
+
+        Raises:
+            RunError: that epoch was not evaluated.
+        """
+        evaluated = self.epochs()
+        found = self._read(f"epochs/{int(number)}.json") if number in evaluated else None
+        if found is None:
+            known = ", ".join(map(str, evaluated)) or "none yet"
+            raise RunError(f"Run {self.id} was not evaluated in epoch {number!r}. It was in: {known}.")
+        return dict(found)
+
+
+def _eta(events: Sequence[Event], total_steps: int) -> float | None:
+    """Seconds left at the pace since the first step, which warms everything up; None before the second."""
+    resumed = max((number for number, event in enumerate(events) if isinstance(event, Resumed)), default=0)
+    steps = [event for event in events[resumed:] if isinstance(event, StepLogged)]
+    if len(steps) < 2 or steps[-1].step == steps[0].step:
+        return None
+    pace = (steps[-1].time - steps[0].time) / (steps[-1].step - steps[0].step)
+    return max(0.0, pace * (total_steps - steps[-1].step))
+
+
+def is_final(events: Sequence[Event]) -> bool:
+    """Whether the valid `events` end with a last word."""
+    return bool(events) and isinstance(events[-1], FINAL)

@@ -1,0 +1,358 @@
+"""A search for good training values: a folder with its trials, each of which is a run like any other.
+
+python -m hfdemo.finetuning.runs.search SEARCH_DIR
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from hfdemo.atomic import write_atomically
+from hfdemo.errors import DemoError, RunError
+from hfdemo.finetuning.arguments import LEARNING_RATE
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.events import Evaluated, valid
+from hfdemo.finetuning.learning.reporting import aim
+from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.finetuning.runs.processes import environment, identity, is_alive
+from hfdemo.finetuning.runs.resuming import duplicate
+from hfdemo.finetuning.runs.run import Run
+from hfdemo.settings import Settings
+
+MOST_TRIALS = 50
+POLL_SECONDS = 0.5
+TrialState = Literal["running", "finished", "pruned", "failed", "stopped"]
+SearchState = Literal["running", "stopping", "finished", "stopped", "failed", "lost"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is tried: learning rates from `learning_rate[0]` to `[1]` (every order of magnitude alike), any of the batch
+    sizes, and whole epochs from `epochs[0]` to `[1]`."""
+
+    learning_rate: tuple[float, float]
+    batch_sizes: tuple[int, ...]
+    epochs: tuple[int, int]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any] | None, config: RunConfig) -> Space:
+        """The space in plain JSON; what is left out lies around the defaults of the config's method.
+
+        Raises:
+            DemoError: an unknown key, or a range that holds nothing.
+        """
+        if values is not None and not isinstance(values, Mapping):
+            raise DemoError(f'space must be an object such as {{"epochs": [1, 3]}}, not a {type(values).__name__}.')
+        usual = config.training.get("learning_rate") or LEARNING_RATE[config.method]
+        given = {
+            "learning_rate": [usual / 5, usual * 5],
+            "batch_sizes": [8, 16, 32],
+            "epochs": [1, 4],
+            **(values or {}),
+        }
+        unknown = sorted(set(given) - {spec.name for spec in dataclasses.fields(cls)})
+        if unknown:
+            raise DemoError(f"A search has no {', '.join(unknown)}. It tries learning_rate, batch_sizes and epochs.")
+        try:
+            rates = tuple(float(each) for each in given["learning_rate"])
+            sizes, epochs = (_whole(given[name]) for name in ("batch_sizes", "epochs"))
+        except (TypeError, ValueError) as error:
+            raise DemoError(f"The values to try must be lists of numbers: {error}.") from error
+        if len(rates) != 2 or not 0 < rates[0] <= rates[1] < math.inf:
+            raise DemoError("learning_rate is [lowest, highest], both above 0. Give two numbers in that order.")
+        if not sizes or min(sizes) < 1:
+            raise DemoError("batch_sizes is a list of whole numbers from 1 on. Give at least one.")
+        if len(epochs) != 2 or not 1 <= epochs[0] <= epochs[1]:
+            raise DemoError("epochs is [fewest, most], both whole and from 1 on. Give two numbers in that order.")
+        return cls((rates[0], rates[1]), sizes, (epochs[0], epochs[1]))
+
+    def holds(self, training: Mapping[str, Any]) -> bool:
+        """Whether the values of `training` are among those that are tried."""
+        rate, epochs = training.get("learning_rate", 0.0), training.get("num_train_epochs", 0)
+        return (
+            self.learning_rate[0] <= rate <= self.learning_rate[1]
+            and training.get("per_device_train_batch_size") in self.batch_sizes
+            and float(epochs).is_integer()
+            and self.epochs[0] <= epochs <= self.epochs[1]
+        )
+
+
+def _whole(values: Any) -> tuple[int, ...]:
+    """Raises ValueError for what is no list of whole numbers."""
+    if not isinstance(values, list | tuple) or not all(float(each).is_integer() for each in values):
+        raise ValueError(f"{values!r} are no whole numbers")
+    return tuple(int(each) for each in values)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a search: its values, its state, and the metric that is searched for (None: it has none yet)."""
+
+    number: int
+    run: str
+    parameters: Mapping[str, float]
+    state: TrialState
+    value: float | None = None
+
+
+class Search:
+    """A search's folder: search.json (what is searched), trials.jsonl (what was found) and process.json."""
+
+    def __init__(self, folder: Path, child: subprocess.Popen[bytes] | None = None) -> None:
+        self.folder = folder
+        self._child = child
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """data (the run whose rows all trials have), space, trials (how many), metric, greater_is_better, seed."""
+        return dict(json.loads((self.folder / "search.json").read_text(encoding="utf-8")))
+
+    def trials(self) -> list[Trial]:
+        """Every trial as it was last told, in the order in which they began."""
+        found: dict[int, Trial] = {}
+        with contextlib.suppress(FileNotFoundError):
+            for line in (self.folder / "trials.jsonl").read_text(encoding="utf-8").splitlines(keepends=True):
+                if line.endswith("\n"):
+                    trial = Trial(**json.loads(line))
+                    found[trial.number] = trial
+        return list(found.values())
+
+    def best(self) -> Trial | None:
+        """The finished trial with the best value."""
+        done = [trial for trial in self.trials() if trial.state == "finished" and trial.value is not None]
+        sign = 1 if self.description["greater_is_better"] else -1
+        return max(done, key=lambda trial: sign * (trial.value or 0.0), default=None)
+
+    def state(self) -> tuple[SearchState, str | None]:
+        """How it is doing and, where it failed, why."""
+        with contextlib.suppress(OSError, ValueError):
+            end = json.loads((self.folder / "end.json").read_text(encoding="utf-8"))
+            return end["state"], end.get("error")
+        process = None
+        with contextlib.suppress(OSError, ValueError):
+            process = json.loads((self.folder / "process.json").read_text(encoding="utf-8"))
+        alive = is_alive(process) if process else self._child is not None and self._child.poll() is None
+        if not alive and (process is not None or self._child is not None):
+            return "lost", "The search's process is gone and left no word. Its runs are still there."
+        return ("stopping" if self.stop_asked() else "running"), None
+
+    def stop_asked(self) -> bool:
+        return (self.folder / "stop").exists()
+
+    def stop(self) -> None:
+        """Ask it to end, and its run with it.
+
+        Raises:
+            RunError: it has ended already.
+        """
+        state, _ = self.state()
+        if state not in ("running", "stopping"):
+            raise RunError(f"Search {self.id} is {state}, so there is nothing to stop.")
+        (self.folder / "stop").touch()
+
+    def to_json(self) -> dict[str, Any]:
+        state, error = self.state()
+        best, told = self.best(), self.description
+        return {
+            "search": self.id,
+            "state": state,
+            "error": error,
+            "metric": told["metric"],
+            "greater_is_better": told["greater_is_better"],
+            "planned": told["trials"],
+            "trials": [dataclasses.asdict(trial) for trial in self.trials()],
+            "best": dataclasses.asdict(best) if best else None,
+        }
+
+
+class SearchStore:
+    """The searches below settings.home/searches."""
+
+    def __init__(self, settings: Settings, runs: RunStore) -> None:
+        self.settings, self.runs = settings, runs
+        self.folder = settings.home / "searches"
+
+    def start(
+        self, config: RunConfig, space: Mapping[str, Any] | None, trials: int, file: Path | None = None
+    ) -> Search:
+        """Begin a search in a process of its own; the first trial's run is made here, so that what is wrong with the
+        data or the config is said at once.
+
+        Raises:
+            DemoError: see `RunStore.create` and `Space.from_json`; too many trials, or a shared server.
+        """
+        if self.settings.public:
+            raise RunError("This is a shared server: it has no searches. Run the app on your own machine.")
+        if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= MOST_TRIALS:
+            raise RunError(f"A search has 1 to {MOST_TRIALS} trials, not {trials!r}.")
+        tried = Space.from_json(space, config)
+        first = self.runs.create(config, file)
+        recipe = find_recipe(config.task, first.config.problem_type)
+        metric, greater = aim(config, recipe.judge)
+        folder = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}-{first.id[16:] or 'search'}"
+        folder.mkdir(parents=True)
+        described = {
+            "data": first.id,
+            "space": dataclasses.asdict(tried),
+            "trials": trials,
+            "metric": metric,
+            "greater_is_better": greater,
+            "seed": int(first.config.training["seed"]),
+        }
+        write_atomically(folder / "search.json", json.dumps(described, indent=2))
+        with (folder / "log.txt").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "hfdemo.finetuning.runs.search", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment(self.settings),
+            )
+        return Search(folder, child)
+
+    def get(self, search: str) -> Search:
+        """Raises RunError where there is no such search."""
+        folder = self.folder / Path(str(search)).name
+        if folder.name != search or not (folder / "search.json").is_file():
+            raise RunError(f"There is no search {search!r}. The newest: {', '.join(s.id for s in self.list()[:5])}.")
+        return Search(folder)
+
+    def list(self) -> list[Search]:
+        """All searches, the newest first."""
+        return [Search(path.parent) for path in sorted(self.folder.glob("*/search.json"), reverse=True)]
+
+
+def work(search: Search, settings: Settings) -> None:
+    """Do the trials one after the other. The first has the config's own values, to which the others compare; from then
+    on Optuna's TPE chooses from what it has seen, and a trial that is worse than the median of the others at the same
+    step is ended early."""
+    import optuna
+
+    told = search.description
+    space, runs = Space(**told["space"]), RunStore(settings)
+    first = runs.get(told["data"])
+    sign = 1 if told["greater_is_better"] else -1
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=told["seed"]),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+    )
+
+    def follow(run: Run, number: int, parameters: Mapping[str, float], trial: Any = None) -> float | None:
+        """The value that `run` ends with; None where it comes to none."""
+
+        def tell(state: TrialState, value: float | None = None) -> None:
+            one = Trial(number, run.id, parameters, state, value)
+            with (search.folder / "trials.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(dataclasses.asdict(one)) + "\n")
+
+        tell("running")
+        for step, value in _values(run, told["metric"], search.stop_asked):
+            if trial is not None:
+                trial.report(sign * value, step)
+                if trial.should_prune():
+                    runs.stop(run.id, keep=False)
+                    tell("pruned", value)
+                    return None
+        if search.stop_asked():
+            if run.status().active:
+                runs.stop(run.id, keep=False)
+            study.stop()
+            tell("stopped")
+            return None
+        status = run.status()
+        if status.state != "finished" or told["metric"] not in status.metrics:
+            tell("failed")
+            return None
+        tell("finished", status.metrics[told["metric"]])
+        return sign * status.metrics[told["metric"]]
+
+    def objective(trial: Any) -> float:
+        parameters = {
+            "learning_rate": trial.suggest_float("learning_rate", *space.learning_rate, log=True),
+            "per_device_train_batch_size": trial.suggest_categorical("batch_size", list(space.batch_sizes)),
+            "num_train_epochs": trial.suggest_int("epochs", *space.epochs),
+        }
+        run = runs.start(runs.create(duplicate(first, {"training": {**parameters, "max_steps": None}})))
+        value = follow(run, len(search.trials()), parameters, trial)
+        if value is None:
+            raise optuna.TrialPruned
+        return value
+
+    own = first.config.training
+    names = ("learning_rate", "per_device_train_batch_size", "num_train_epochs")
+    value = follow(runs.start(first), 0, {name: own[name] for name in names if name in own})
+    if value is not None and space.holds(own):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={
+                    "learning_rate": own["learning_rate"],
+                    "batch_size": own["per_device_train_batch_size"],
+                    "epochs": int(own["num_train_epochs"]),
+                },
+                distributions={
+                    "learning_rate": optuna.distributions.FloatDistribution(*space.learning_rate, log=True),
+                    "batch_size": optuna.distributions.CategoricalDistribution(list(space.batch_sizes)),
+                    "epochs": optuna.distributions.IntDistribution(*space.epochs),
+                },
+                value=value,
+            )
+        )
+    if not search.stop_asked():
+        study.optimize(objective, n_trials=told["trials"] - 1)
+
+
+def _values(run: Run, metric: str, ended: Callable[[], bool]) -> Iterator[tuple[int, float]]:
+    """(step, value) of each evaluation on the validation split that a run makes until it ends, or the search does."""
+    seen = 0
+    while True:
+        active = run.status().active
+        events = valid(run.events())
+        for event in events[seen:]:
+            if isinstance(event, Evaluated) and event.split == "validation" and event.step and metric in event.metrics:
+                yield event.step, event.metrics[metric]
+        seen = len(events)
+        if not active or ended():
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def main(arguments: list[str]) -> int:
+    """Search and return the exit code: 0 finished or stopped, 1 failed, 2 wrong usage."""
+    if len(arguments) != 1 or not (Path(arguments[0]) / "search.json").is_file():
+        print("usage: python -m hfdemo.finetuning.runs.search SEARCH_DIR", file=sys.stderr)
+        return 2
+    search = Search(Path(arguments[0]).resolve())
+    write_atomically(search.folder / "process.json", json.dumps(identity()))
+    end: dict[str, Any] = {"state": "finished"}
+    try:
+        work(search, Settings.from_env())
+        if search.stop_asked():
+            end = {"state": "stopped"}
+    except BaseException as error:
+        end = {"state": "failed", "error": str(error) or type(error).__name__}
+        raise
+    finally:
+        write_atomically(search.folder / "end.json", json.dumps(end))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

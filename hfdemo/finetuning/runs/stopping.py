@@ -1,0 +1,69 @@
+"""A run that was asked to stop does stop: first it is asked, then terminated, then killed."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from hfdemo.finetuning import events as what
+from hfdemo.finetuning.events import Stopped, valid
+from hfdemo.finetuning.runs.processes import end
+from hfdemo.finetuning.runs.run import Asked, Run, is_final
+
+# How long after being asked it is left alone: a run that keeps nothing, and one that has not said that it heard.
+OBEY_SECONDS = 5.0
+# One that heard and keeps what it learned evaluates and saves as long as it works on; this long without work, and it
+# hangs.
+SILENT_SECONDS = 120.0
+_POLL_SECONDS = 0.2
+
+
+def see_through(run: Run, silent_seconds: float = SILENT_SECONDS) -> None:
+    """Wait for the end of a run that was asked to stop, end it where it doesn't, and see that it has a last word.
+
+    Without keeping anything it is gone within ten seconds of being asked.
+    """
+    from filelock import FileLock
+
+    # Several servers, and several clicks, may want to see to it.
+    with contextlib.suppress(FileNotFoundError), FileLock(run.folder / ".stopping.lock"):
+        signs = _Signs()
+        while (asked := run.asked_to_stop()) is not None:
+            if not run.processes():
+                _last_word(run)
+                return
+            if _is_overdue(run, asked, signs.silent(run.process() or {}) > silent_seconds):
+                end(run.folder, run.known())
+            else:
+                time.sleep(_POLL_SECONDS)
+
+
+@dataclass
+class _Signs:
+    """When a process was last seen to have worked: its heart beats on while its training hangs."""
+
+    worked: Any = None
+    seen: float = field(default_factory=time.monotonic)
+
+    def silent(self, process: dict[str, Any]) -> float:
+        """Seconds since it last computed anything."""
+        if process.get("worked") != self.worked:
+            self.worked, self.seen = process.get("worked"), time.monotonic()
+        return time.monotonic() - self.seen
+
+
+def _is_overdue(run: Run, asked: Asked, silent: bool) -> bool:
+    heard = (run.process() or {}).get("stopping")
+    if asked.keep and heard:
+        return silent
+    return time.time() - asked.time > OBEY_SECONDS
+
+
+def _last_word(run: Run) -> None:
+    """Say for a run whose processes are gone that it was stopped, if it could not say so itself."""
+    found = valid(run.events())
+    if run.folder.exists() and not (is_final(found) and run.status(found).state in ("finished", "stopped", "failed")):
+        step = max((event.step for event in found), default=0)
+        what.append(run.folder / "events.jsonl", Stopped(step, time.time(), kept=run.kept()))

@@ -1,0 +1,236 @@
+"""All runs: make one, start it, stop it, go on with it, find it again after a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import json
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from hfdemo.atomic import write_atomically
+from hfdemo.devices import find_device
+from hfdemo.errors import RunError
+from hfdemo.finetuning import sharing
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset import Prepared, prepare, read_data
+from hfdemo.finetuning.launching import check_accelerate
+from hfdemo.finetuning.learning.reporting import check_aim
+from hfdemo.finetuning.learning.script import training_script
+from hfdemo.finetuning.learning.weighing import check_weights
+from hfdemo.finetuning.metrics import check_extra
+from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.runs import processes, resuming
+from hfdemo.finetuning.runs.checkpoints import check_space
+from hfdemo.finetuning.runs.queueing import waiting_runs
+from hfdemo.finetuning.runs.run import Run
+from hfdemo.finetuning.runs.space import bytes_of_run
+from hfdemo.finetuning.runs.stopping import see_through
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import check
+from hfdemo.settings import Settings
+
+_OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
+_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
+
+
+class RunStore:
+    """The runs below settings.runs. It holds no state but the children that it has started itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def create(self, config: RunConfig, file: Path | None = None) -> Run:
+        """Check everything that can be checked, then write a new run folder with config.json, data/ and train.py.
+
+        Raises:
+            DemoError: anything in the config or the data that would make the run fail; no folder is made.
+        """
+        find_recipe(config.task, config.problem_type)
+        config.check_training()
+        check_accelerate(config, find_device(), public=self.settings.public)
+        check_extra(config.metrics, self.settings.public)
+        check(ModelRef.parse(config.model), self.settings)
+        corpus = read_data(config, self.settings, file)
+        prepared = prepare(config, corpus.tables, corpus.refused)
+        filled = _fill_in(config, prepared)
+        if not filled.metrics:  # what else they compute is known once they are loaded
+            check_aim(filled, find_recipe(filled.task, filled.problem_type).judge)
+        if self.settings.public:
+            rows = {split: len(table) for split, table in prepared.splits.items()}
+            sharing.check_shared(filled, rows["train"], sum(rows.values()) - rows["train"])
+            self._check_public_runs()
+            self._clear()
+        check_space(self.settings.runs, bytes_of_run(filled, prepared.splits.values(), self.settings), "this run")
+        script = training_script(filled, self.settings)
+        # Of another run's rows the name of what they were, not of when.
+        name = file.stem if file is not None else _OF_A_RUN.sub("", Path(config.dataset).name)
+        folder = self._new_folder(name)
+        (folder / "data").mkdir()
+        for split, table in prepared.splits.items():
+            # Quoted throughout: a lone carriage return in a text would else end its row.
+            table.to_csv(folder / "data" / f"{split}.csv", index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        (folder / "train.py").write_text(script, encoding="utf-8")
+        (folder / "data.json").write_text(json.dumps({"notes": [*corpus.notes, *prepared.notes]}), encoding="utf-8")
+        write_atomically(folder / "config.json", json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n")
+        return Run(folder)
+
+    def start(self, run: Run) -> Run:
+        """Begin `run` in a process of its own that outlives this server."""
+        child = processes.spawn(run.folder, run.config, self.settings)
+        self._children[run.id] = child
+        if not (run.folder / "process.json").exists():
+            # Until it has written its own: a stop has to find it.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                write_atomically(run.folder / "process.json", json.dumps(processes.identity(child.pid)))
+        return Run(run.folder, child)
+
+    def get(self, run_id: str) -> Run:
+        """The run called `run_id`.
+
+        Raises:
+            RunError: there is none.
+        """
+        folder = self.settings.runs / str(run_id)
+        if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id) or not (folder / "config.json").is_file():
+            newest = ", ".join(run.id for run in self.list()[:5])
+            raise RunError(f"There is no run {run_id!r}. The newest runs: {newest or 'none yet'}.")
+        return Run(folder, self._children.get(run_id))
+
+    def list(self) -> list[Run]:
+        """All runs, the newest first."""
+        folders = sorted((path.parent for path in self.settings.runs.glob("*/config.json")), reverse=True)
+        return [Run(folder, self._children.get(folder.name)) for folder in folders]
+
+    def stop(self, run_id: str, keep: bool = True) -> Run:
+        """Ask a run to end, and see to it that it does: without `keep`, or if it does not answer, it is gone within
+        ten seconds. With `keep` it still saves what it has learned, and may take its time as long as it works on.
+
+        Raises:
+            RunError: there is none, or it is not at work.
+        """
+        run = self.get(run_id)
+        run.stop(keep)
+        self._see_through(run)
+        return run
+
+    def adopt(self) -> None:
+        """Go on with the stops that an earlier server was asked for and did not live to see."""
+        for run in self.list():
+            if run.asked_to_stop() is not None and run.status().state in ("stopping", "lost"):
+                self._see_through(run)
+
+    def _see_through(self, run: Run) -> None:
+        threading.Thread(target=see_through, args=(run,), daemon=True, name=f"stopping {run.id}").start()
+
+    def resume(self, run_id: str) -> Run:
+        """Go on with a run from its last checkpoint, under the same id.
+
+        Raises:
+            RunError: there is none, it is at work or finished, or it has no checkpoint.
+        """
+        run = self.get(run_id)
+        self._check_public_runs()
+        resuming.reopen(run)
+        return self.start(run)
+
+    def duplicate(self, run_id: str, changes: Mapping[str, Any] | None = None) -> RunConfig:
+        """The config of a new run on the very data of that one, with `changes`; see `resuming.duplicate`.
+
+        Raises:
+            DemoError: there is no such run, or a change that no config may have.
+        """
+        return resuming.duplicate(self.get(run_id), changes or {})
+
+    def more_epochs(self, run_id: str, epochs: float) -> Run:
+        """Begin a new run that goes on from the model of that one for so many epochs, on the same data.
+
+        Raises:
+            DemoError: there is no such run or it has no model yet.
+        """
+        return self.start(self.create(resuming.more_epochs(self.get(run_id), epochs)))
+
+    def queue(self) -> Sequence[Run]:
+        """The runs that wait for a device, the first to get it first."""
+        return [self.get(waiting.run) for waiting in waiting_runs(self.settings.runs)]
+
+    def _clear(self) -> None:
+        """Delete what visitors left a day ago."""
+        for run in self.list():
+            if run.folder.stat().st_mtime < time.time() - sharing.KEPT_SECONDS and not run.status().active:
+                with contextlib.suppress(OSError, RunError):
+                    run.remove()
+
+    def set_notes(self, run_id: str, text: str) -> None:
+        """Keep `text` beside a run.
+
+        Raises:
+            RunError: there is none, the text is too long, or the server is a shared one.
+        """
+        run = self.get(run_id)
+        self._check_owner()
+        run.set_notes(text)
+
+    def _check_owner(self) -> None:
+        if self.settings.public:
+            raise RunError(
+                "On this shared server nobody can tell whose run that is, so it is left as it is. Runs are deleted "
+                "after a day."
+            )
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run's folder for good.
+
+        Raises:
+            RunError: there is none, it is still at work, or the server is a shared one.
+        """
+        run = self.get(run_id)
+        self._check_owner()
+        if run.status().active:
+            raise RunError(f"Run {run_id} is still at work. Stop it first.")
+        run.remove()
+        self._children.pop(run_id, None)
+
+    def _check_public_runs(self) -> None:
+        active = sum(run.status().active for run in self.list()) if self.settings.public else 0
+        if active >= sharing.RUNS:
+            raise RunError(f"{active} runs are at work or waiting on this shared server. Come back when one has ended.")
+
+    def _new_folder(self, dataset: str) -> Path:
+        """A folder that did not exist before, named so that names sort by time."""
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9]+', '-', dataset).strip('-')[:24] or 'run'}"
+        for number in range(1, 1000):
+            folder = self.settings.runs / (stem if number == 1 else f"{stem}-{number}")
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(parents=True)
+                return folder
+        raise RunError("A thousand runs were started within this second. Wait a moment.")
+
+
+def _fill_in(config: RunConfig, prepared: Prepared) -> RunConfig:
+    """`config` with everything written out that was suggested from the data.
+
+    Raises:
+        DemoError: weights or smoothing that what is trained has no use for.
+    """
+    recipe = find_recipe(config.task, prepared.problem_type)
+    check_weights(config, recipe, prepared.labels)
+    columns: dict[str, Any] = {name: column or "" for name, column in dataclasses.asdict(prepared.mapped).items()}
+    filled = dataclasses.replace(
+        config,
+        **columns,
+        labels=prepared.labels,
+        positive_label=prepared.positive_label,
+        problem_type=prepared.problem_type,
+    )
+    return filled.with_training_defaults(len(prepared.splits["train"]), recipe.learning_rate)

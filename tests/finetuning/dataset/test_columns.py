@@ -1,0 +1,102 @@
+"""Columns and the kind of their answers are suggested from what the table holds."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from hfdemo.errors import DataError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset.columns import KINDS, Mapped, choose, kind_of, kinds_of, suggest
+
+
+def table(**columns: Iterable[Any]) -> pd.DataFrame:
+    return pd.DataFrame({name: [str(value) for value in values] for name, values in columns.items()}, dtype=str)
+
+
+WORDS = [json.dumps(["one", "two"]), json.dumps(["three"])] * 6
+TAGS = [json.dumps(["O", "B-X"]), json.dumps(["O"])] * 6
+CHAT = [json.dumps([{"role": "user", "content": f"hi {i}"}]) for i in range(12)]
+TEXTS = [f"text number {i}" for i in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("data", "mapped", "kind"),
+    [
+        (table(tokens=WORDS, tags=TAGS), Mapped("tokens", "tags"), "tokens"),
+        (
+            table(id=range(12), tokens=WORDS, pos_tags=TAGS, ner_tags=TAGS, chunk_tags=TAGS),
+            Mapped("tokens", "ner_tags"),
+            "tokens",
+        ),
+        (table(id=range(12), messages=CHAT), Mapped("messages", None), "language"),
+        (table(text=TEXTS), Mapped("text", None), "language"),
+        (table(text=TEXTS, labels=TAGS), Mapped("text", "labels"), "multi_label"),
+        (table(text=TEXTS, genres=TAGS), Mapped("text", "genres"), "multi_label"),
+        (table(text=TEXTS, label=["a|b", "a", "b"] * 4), Mapped("text", "label"), "multi_label"),
+        (
+            table(sentence1=TEXTS, sentence2=TEXTS, score=[i / 7 for i in range(12)]),
+            Mapped("sentence1", "score", "sentence2"),
+            "regression",
+        ),
+        (table(id=range(12), text=TEXTS, grade=[i + 0.5 for i in range(12)]), Mapped("text", "grade"), "regression"),
+        (table(text=TEXTS, label=["1.0", "0.0"] * 6), Mapped("text", "label"), "single_label"),
+        (
+            table(text=TEXTS, stars=[1, 2, 5] * 4, split=["train", "dev", "test"] * 4),
+            Mapped("text", "stars", None, "split"),
+            "single_label",
+        ),
+    ],
+)  # fmt: skip
+def test_columns_and_kind_are_seen_from_the_cells(data: pd.DataFrame, mapped: Mapped, kind: str) -> None:
+    assert suggest(data) == mapped
+    assert kind_of(data, mapped) == kind
+
+
+def test_many_whole_numbers_are_classes_when_they_count_without_a_gap_and_quantities_otherwise() -> None:
+    texts = [f"text {i}" for i in range(154)]
+    assert kind_of(table(text=texts, label=[i % 77 for i in range(154)]), Mapped("text", "label")) == "single_label"
+    assert kind_of(table(text=texts, label=[i % 77 * 3 for i in range(154)]), Mapped("text", "label")) == "regression"
+
+
+def test_a_few_cells_that_are_otherwise_do_not_change_the_kind() -> None:
+    data = table(tokens=[*WORDS * 2, "broken"], tags=[*TAGS * 2, '["O", "O", "O"]'])
+    assert suggest(data) == Mapped("tokens", "tags")
+
+
+def test_nothing_is_suggested_where_nothing_stands_out() -> None:
+    assert suggest(table(text=TEXTS, note=TEXTS)) is None
+    assert suggest(table(tokens=WORDS, other=TEXTS), kinds_of("token-classification")) is None
+
+
+def test_every_kind_belongs_to_a_task() -> None:
+    assert kinds_of("text-classification") == ("single_label", "multi_label", "regression")
+    assert {kind for task, _ in KINDS.values() for kind in kinds_of(task)} == set(KINDS)
+
+
+def test_the_task_and_the_problem_type_of_a_config_decide() -> None:
+    data = table(text=TEXTS, label=[1, 2, 3] * 4)
+    assert choose(RunConfig("x"), data) == (Mapped("text", "label"), "single_label")
+    assert choose(RunConfig("x", problem_type="regression"), data)[1] == "regression"
+    assert choose(RunConfig("x", task="text-generation"), data) == (Mapped("text", None), "language")
+    longest = table(a=TEXTS, b=[f"{text} and more" for text in TEXTS])
+    assert choose(RunConfig("x", task="text-generation"), longest)[0].text_column == "b"
+    assert choose(RunConfig("x", task="token-classification"), table(tokens=WORDS, tags=TAGS))[1] == "tokens"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"task": "fill-mask"}, r"'fill-mask' can't be fine-tuned here. What can: text-classification, token-"),
+        ({"task": "token-classification"}, "lists of words and of their tags"),
+        ({"task": "text-generation", "label_column": "label"}, "Leave label_column out"),
+        ({"task": "text-generation", "text_pair_column": "other"}, "Leave text_pair_column out"),
+        ({"label_column": ""}, "label_column is needed"),
+        ({"label_column": "body"}, "no column 'body'"),
+    ],
+)
+def test_a_choice_that_cannot_be_gets_a_sentence(config: dict[str, Any], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        choose(RunConfig("x", **config), table(text=TEXTS, other=TEXTS, label=["a", "b"] * 6))

@@ -1,0 +1,128 @@
+"""Each fix removes the rows that its sentence names, and no others."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hfdemo.errors import DataError
+from hfdemo.finetuning.dataset.columns import Kind, Mapped
+from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes
+from hfdemo.finetuning.dataset.rows import read_rows
+from hfdemo.tables import Refused
+
+ROWS = (("a", "x"), ("", "x"), ("a", "x"), ("b", "x"), ("b", "y"), ("c", "x"), ("d", "z"), ("e", ""), ("f", "y"))
+VALIDATION = (("c", "y"), ("g", "x"))
+
+
+def read(kind: Kind = "single_label", **splits: Any) -> dict[str, pd.DataFrame]:
+    tables = {name: pd.DataFrame(rows, columns=["text", "label"], dtype=str) for name, rows in splits.items()}
+    return read_rows(tables, Mapped("text", "label"), kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "removed"),
+    [
+        ("drop_refused_rows", set()),
+        ("keep_blank_labels", set()),
+        ("drop_blank_rows", {2, 8}),
+        ("drop_unreadable_labels", set()),
+        ("drop_duplicates", {3}),
+        ("drop_contradictions", {4, 5}),
+        ("drop_leaks", {6}),
+        ("drop_rare_labels", {7}),
+    ],
+)
+def test_a_fix_removes_the_rows_it_names(name: str, removed: set[int]) -> None:
+    splits = read(train=ROWS, validation=VALIDATION)
+    fixed, notes = apply_fixes([name], splits, "single_label", [Refused("train", 99, "it is broken")])
+    assert set(splits["train"].index + 1) - set(fixed["train"].index + 1) == removed
+    assert fixed["validation"].equals(splits["validation"])
+    count = len(removed) + (name == "drop_refused_rows")
+    did = "removed" if name.startswith("drop") else "mended"
+    assert notes == [f"{name} {did} {count} {'row' if count == 1 else 'rows'}"]
+
+
+def test_every_fix_is_tried_here_and_says_what_it_does() -> None:
+    tried = {mark.args[1][i][0] for mark in test_a_fix_removes_the_rows_it_names.pytestmark for i in range(8)}  # type: ignore[attr-defined]
+    assert tried == set(FIXES)
+    assert all(fix.does.endswith(".") for fix in FIXES.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "reasons"),
+    [
+        ("regression", [("a", "1"), ("b", "good"), ("c", "nan")], {2: "'good' is not a number", 3: "'nan' is not"}),
+        ("multi_label", [("a", '["x"]'), ("b", "[1")], {2: "'[1' is no list that can be read"}),
+        (
+            "tokens",
+            [('["a"]', '["O"]'), ('["a"]', '["O", "O"]'), ("a", '["O"]'), ("[]", "[]"), ('["a"]', '[""]')],
+            {2: "1 words have 2 tags", 3: "in 'text', 'a' is no list", 4: "no word", 5: "a tag has no name"},
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_known_by_its_reason_and_can_be_removed(
+    kind: Kind, rows: list[tuple[str, str]], reasons: dict[int, str]
+) -> None:
+    splits = read(kind, train=rows)
+    found = {int(index) + 1: reason for index, reason in splits["train"]["unreadable"].items() if reason}
+    assert list(found) == list(reasons)
+    assert all(reasons[row] in found[row] for row in reasons)
+    fixed, _ = apply_fixes(["drop_unreadable_labels"], splits, kind)
+    assert list(fixed["train"].index) == [0]
+
+
+def test_a_blank_cell_among_cells_of_several_labels_can_say_none() -> None:
+    splits = read("multi_label", train=[("a", "x|y"), ("b", ""), ("", ""), ("c", "x"), ("d", "y|x"), ("e", "y")])
+    fixed, notes = apply_fixes(["keep_blank_labels"], splits, "multi_label")
+    assert fixed["train"]["label"].tolist()[:3] == ['["x", "y"]', "[]", ""]
+    assert fixed["train"]["blank"].tolist()[:3] == ["", "", "text"]
+    assert notes == ["keep_blank_labels mended 1 row"]
+    assert splits["train"]["label"][1] == "", "nothing is changed in place"
+
+
+def test_a_nul_that_parquet_can_hold_is_unreadable() -> None:
+    part = read(train=[("a\0b", "x"), ("c", "y")])["train"]
+    assert part["unreadable"].tolist() == ["in 'text', it holds a NUL, which is no character of a text", ""]
+
+
+def test_a_chat_among_chats_that_is_none_is_unreadable_and_plain_texts_stay_as_they_are() -> None:
+    chat = '[{"role": "user", "content": "hi"}]'
+    table = pd.DataFrame({"text": [chat] * 12 + ["hi"]}, dtype=str)
+    part = read_rows({"train": table}, Mapped("text", None), "language")["train"]
+    assert part["unreadable"].iloc[-1] == "in 'text', 'hi' is no list"
+    plain = pd.DataFrame({"text": ["  two\n", "three"]}, dtype=str)
+    assert read_rows({"train": plain}, Mapped("text", None), "language")["train"]["text"].tolist() == [
+        "  two\n",
+        "three",
+    ]
+
+
+def test_an_unknown_fix_is_refused_with_those_there_are() -> None:
+    with pytest.raises(
+        DataError, match=r"no fix 'drop_all'. There are: drop_refused_rows, keep_blank_labels, drop_blank"
+    ):
+        apply_fixes(["drop_all"], read(train=ROWS), "single_label")
+
+
+CELLS = st.tuples(st.sampled_from(["", " ", "a", "b", "c", "d"]), st.sampled_from(["", "x", "y", "z"]))
+
+
+@given(
+    train=st.lists(CELLS, min_size=1, max_size=12),
+    validation=st.lists(CELLS, min_size=1, max_size=5),
+    names=st.lists(st.sampled_from(list(FIXES)), unique=True),
+)
+def test_whatever_the_fixes_remove_is_in_their_notes_and_twice_removes_no_more(
+    train: list[tuple[str, str]], validation: list[tuple[str, str]], names: list[str]
+) -> None:
+    splits = read(train=train, validation=validation)
+    fixed, notes = apply_fixes(names, splits, "single_label")
+    assert [note.split()[0] for note in notes] == [name for name in FIXES if name in names]
+    removed = sum(int(note.split()[2]) for note in notes)
+    assert sum(map(len, fixed.values())) + removed == len(train) + len(validation)
+    for name in set(names) - {"drop_rare_labels"}:
+        again, _ = apply_fixes([name], fixed, "single_label")
+        assert all(again[split].equals(fixed[split]) for split in fixed)

@@ -1,0 +1,94 @@
+"""A search: each trial is a run like any other, on the same rows."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hfdemo.errors import DemoError, RunError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.judging import JUDGES
+from hfdemo.finetuning.learning.reporting import aim
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.finetuning.runs.search import Search, SearchStore, Space
+from hfdemo.settings import Settings
+from tests.conftest import wait_until
+
+
+@pytest.mark.slow
+def test_a_search_tries_its_own_values_first_and_tells_the_best(settings: Settings, colours: Path, tiny: Path) -> None:
+    runs = RunStore(settings)
+    config = RunConfig("colours", model=str(tiny), training={"num_train_epochs": 1, "learning_rate": 1e-6})
+    space = {"learning_rate": [1e-4, 1e-2], "batch_sizes": [4, 8], "epochs": [2, 6]}
+    search = SearchStore(settings, runs).start(config, space, 3, colours)
+    wait_until(lambda: search.state()[0] not in ("running", "stopping"), 240, "the search")
+    assert search.state() == ("finished", None), (search.folder / "log.txt").read_text()[-2000:]
+
+    found = Search(search.folder).to_json()
+    trials = found["trials"]
+    assert [trial["number"] for trial in trials] == [0, 1, 2]
+    assert trials[0]["parameters"]["learning_rate"] == 1e-6
+    assert {trial["state"] for trial in trials} <= {"finished", "pruned"}
+    for trial in trials[1:]:
+        assert 1e-4 <= trial["parameters"]["learning_rate"] <= 1e-2
+        assert trial["parameters"]["per_device_train_batch_size"] in (4, 8)
+        assert 2 <= trial["parameters"]["num_train_epochs"] <= 6
+    best = found["best"]
+    assert best["value"] == max(trial["value"] for trial in trials if trial["state"] == "finished")
+    kept = [runs.get(trial["run"]) for trial in trials]
+    assert runs.get(best["run"]).report()["metrics"]["validation"]["f1"] == best["value"]
+    assert len({(run.folder / "data" / "validation.csv").read_text() for run in kept}) == 1, "the same rows for all"
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ({"rate": 1}, "no rate"),
+        ({"learning_rate": [1e-3, 1e-4]}, "lowest, highest"),
+        ({"batch_sizes": []}, "at least one"),
+        ({"epochs": [0, 3]}, "fewest, most"),
+        ({"epochs": "many"}, "lists of numbers"),
+    ],
+)
+def test_a_space_that_holds_nothing_is_refused(space: dict[str, Any], said: str) -> None:
+    with pytest.raises(DemoError, match=said):
+        Space.from_json(space, RunConfig("tickets"))
+
+
+def test_what_is_left_out_lies_around_the_values_of_the_form() -> None:
+    space = Space.from_json({}, RunConfig("tickets", training={"learning_rate": 2e-4}))
+    assert space.learning_rate == (4e-5, 1e-3)
+    assert space.holds({"learning_rate": 2e-4, "per_device_train_batch_size": 16, "num_train_epochs": 3})
+    assert not space.holds({"learning_rate": 2e-4, "per_device_train_batch_size": 16, "num_train_epochs": 2.5})
+
+
+@pytest.mark.parametrize("trials", [0, 51, True, "8"])
+def test_the_number_of_trials_is_bounded_and_a_shared_server_has_none(settings: Settings, trials: Any) -> None:
+    with pytest.raises(RunError, match="1 to 50 trials"):
+        SearchStore(settings, RunStore(settings)).start(RunConfig("tickets"), None, trials)
+    public = Settings(home=settings.home, public=True)
+    with pytest.raises(RunError, match="shared server"):
+        SearchStore(public, RunStore(public)).start(RunConfig("tickets"), None, 2)
+    with pytest.raises(RunError, match="no search"):
+        SearchStore(settings, RunStore(settings)).get("../runs")
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        ({}, ("f1", True)),
+        ({"metric_for_best_model": "eval_loss"}, ("loss", False)),
+        ({"metric_for_best_model": "accuracy"}, ("accuracy", True)),
+        ({"metric_for_best_model": "accuracy", "greater_is_better": False}, ("accuracy", False)),
+    ],
+)
+def test_what_is_searched_for_is_what_the_best_checkpoint_has(
+    training: dict[str, Any], expected: tuple[str, bool]
+) -> None:
+    assert aim(RunConfig("d", training=training), JUDGES["single_label"]) == expected
+
+
+@pytest.mark.parametrize("space", [[1], {"epochs": [1.9, 3.9]}, {"batch_sizes": "88"}])
+def test_a_space_of_other_things_than_lists_of_numbers_is_refused(space: Any) -> None:
+    with pytest.raises(DemoError, match="must be"):
+        Space.from_json(space, RunConfig("d"))

@@ -1,0 +1,431 @@
+"""A run is a folder: its state is read from there, whoever reads it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import psutil
+import pytest
+
+from hfdemo.errors import DemoError, RunError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
+from hfdemo.finetuning.runs import Run, RunStore
+from hfdemo.finetuning.runs.checkpoints import partial, seal
+from hfdemo.finetuning.runs.resuming import duplicate, reopen
+from hfdemo.finetuning.sharing import check_shared, evaluations
+from hfdemo.settings import Settings
+
+STARTED = Started(0, 100.0, total_steps=10)
+FIRST = StepLogged(1, 108.0, epoch=0.2, loss=0.9)
+HALF = StepLogged(5, 110.0, epoch=1.0, loss=0.5)
+
+
+def a_run(
+    settings: Settings,
+    *events: Event,
+    process: dict[str, object] | None = None,
+    name: str = "20260101-000000-x",
+    checkpoints: Sequence[int] = (),
+) -> Run:
+    folder = settings.runs / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(RunConfig("tickets").to_json()))
+    (folder / "events.jsonl").write_text("".join(json.dumps(event.to_json()) + "\n" for event in events))
+    if process is not None:
+        (folder / "process.json").write_text(json.dumps(process))
+    for step in checkpoints:
+        half = partial(folder / "checkpoints") / f"checkpoint-{step}"
+        half.mkdir(parents=True)
+        (half / "model.safetensors").write_text("weights")
+        seal(half, folder / "checkpoints" / half.name)
+    return RunStore(settings).get(folder.name)
+
+
+def this_process(**more: object) -> dict[str, object]:
+    return {"pid": os.getpid(), "created": psutil.Process().create_time(), "heartbeat": time.time(), **more}
+
+
+GONE: dict[str, object] = {"pid": 2**22 - 1, "created": 1.0}
+
+
+def test_a_running_run_knows_its_steps_and_the_time_left(settings: Settings) -> None:
+    status = a_run(settings, STARTED, FIRST, HALF, process=this_process()).status()
+    assert (status.state, status.step, status.total_steps, status.epoch) == ("running", 5, 10, 1.0)
+    assert status.eta_seconds == pytest.approx(2.5)  # half a second a step; the eight of the first don't count
+
+
+@pytest.mark.parametrize(
+    ("last", "state"),
+    [
+        (Finished(10, 120.0), "finished"),
+        (Stopped(5, 120.0, kept=True), "stopped"),
+        (Failed(5, 120.0, "Why."), "failed"),
+    ],
+)  # fmt: skip
+def test_a_final_event_decides_whatever_the_process_does(settings: Settings, last: Event, state: str) -> None:
+    status = a_run(settings, STARTED, HALF, last, process=this_process()).status()
+    assert status.state == state
+    assert status.eta_seconds is None
+    assert status.error == ("Why." if state == "failed" else None)
+
+
+def test_metrics_are_the_latest_on_the_validation_split(settings: Settings) -> None:
+    scores = [Evaluated(5, 111.0, 1.0, split, {"accuracy": x}) for split, x in (("validation", 0.7), ("test", 0.6))]
+    assert a_run(settings, STARTED, *scores, process=this_process()).status().metrics == {"accuracy": 0.7}
+
+
+def test_a_process_that_is_gone_without_a_word_is_lost(settings: Settings) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert a_run(settings, STARTED, HALF, process={"pid": gone.pid, "created": 1.0}).status().state == "lost"
+
+
+def test_a_pid_that_belongs_to_another_program_by_now_is_not_this_run(settings: Settings) -> None:
+    stolen = {"pid": os.getpid(), "created": psutil.Process().create_time() - 3600}
+    assert a_run(settings, STARTED, process=stolen).status().state == "lost"
+
+
+def test_a_zombie_is_not_alive(settings: Settings) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    created = psutil.Process(child.pid).create_time()
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert a_run(settings, STARTED, process={"pid": child.pid, "created": created}).status().state == "lost"
+    child.wait()
+
+
+def test_waiting_for_the_device_and_loading_are_told_apart(settings: Settings) -> None:
+    run = a_run(settings, process=this_process(waiting=time.time()))
+    assert run.status().state == "queued"
+    (run.folder / "process.json").write_text(json.dumps(this_process(waiting=None)))
+    assert run.status().state == "starting"
+
+
+def test_stopping_is_asked_for_by_a_file_and_only_while_it_works(settings: Settings) -> None:
+    run = a_run(settings, STARTED, HALF, process=this_process())
+    run.stop(keep=False)
+    assert json.loads((run.folder / "stop").read_text())["keep"] is False
+    assert run.status().state == "stopping"
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps(Stopped(6, 130.0).to_json()) + "\n")
+    with pytest.raises(RunError, match="nothing to stop"):
+        run.stop()
+
+
+def test_events_can_be_read_from_any_point_while_the_next_is_being_written(settings: Settings) -> None:
+    run = a_run(settings, STARTED, HALF, process=this_process())
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.write('{"event": "step_lo')
+    assert run.events() == [STARTED, HALF]
+    assert run.events(after=1) == [HALF]
+    assert run.events(limit=1) == [STARTED]
+    assert run.events(after=7) == []
+
+
+@pytest.mark.parametrize("run_id", ["never", "", "../../etc", "a/b", None, {"a": 1}])
+def test_a_run_that_is_not_there_is_said_so(settings: Settings, run_id: Any) -> None:
+    with pytest.raises(RunError, match="There is no run"):
+        RunStore(settings).get(run_id)
+
+
+def test_only_a_run_at_rest_can_be_deleted(settings: Settings) -> None:
+    run = a_run(settings, STARTED, process=this_process())
+    store = RunStore(settings)
+    with pytest.raises(RunError, match="Stop it first"):
+        store.delete(run.id)
+    (run.folder / "process.json").write_text(json.dumps({"pid": 1, "created": 0.0}))
+    store.delete(run.id)
+    assert not run.folder.exists()
+    assert store.list() == []
+
+
+def test_a_new_run_has_everything_written_out(settings: Settings) -> None:
+    run = RunStore(settings).create(RunConfig("paraphrases", training={"seed": 7}))
+    config = run.config
+    assert (config.text_column, config.text_pair_column, config.label_column) == ("sentence1", "sentence2", "label")
+    assert config.labels == ("different", "paraphrase")
+    assert config.positive_label == "paraphrase"
+    assert config.training["seed"] == 7
+    assert config.training["learning_rate"] > 0
+    header = (run.folder / "data" / "train.csv").read_text().splitlines()[0]
+    assert header == '"text","text_pair","label"'
+    compile(run.script(), "train.py", "exec")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RunConfig("tickets", label_column="nope"),
+        RunConfig("tickets", task="image-classification"),
+        RunConfig("tickets", training={"nope": 1}),
+        RunConfig("no-such-example"),
+        RunConfig("tickets", model="owner/name"),
+        RunConfig("tickets", model="run:nope"),
+    ],
+)
+def test_a_run_that_cannot_work_leaves_no_folder(settings: Settings, config: RunConfig) -> None:
+    with pytest.raises(DemoError):
+        RunStore(settings).create(config)
+    assert not settings.runs.exists()
+
+
+def test_a_shared_server_bounds_every_run(settings: Settings, colours: Path) -> None:
+    store = RunStore(Settings(home=settings.home, public=True))
+    with pytest.raises(RunError, match="at most 2,000"):
+        store.create(RunConfig("colours", training={"num_train_epochs": 10_000}), colours)
+    with pytest.raises(RunError, match="at most 2,000"):
+        store.create(RunConfig("colours", training={"max_steps": 10_000}), colours)
+    for _ in range(3):  # three that wait for their process to begin
+        store.create(RunConfig("colours"), colours)
+    with pytest.raises(RunError, match="3 runs are at work"):
+        store.create(RunConfig("colours"), colours)
+
+
+def test_a_run_that_ends_between_two_looks_is_finished_and_not_failed(settings: Settings) -> None:
+    run = a_run(settings, STARTED, HALF, Finished(10, 120.0), process={"pid": os.getpid(), "created": 0.0})
+    assert run.status([STARTED, HALF]).state == "finished"
+
+
+def test_two_runs_in_one_second_get_two_folders(settings: Settings, colours: Path) -> None:
+    store = RunStore(settings)
+    ids = {store.create(RunConfig("colours"), colours).id for _ in range(3)}
+    assert len(ids) == 3
+
+
+def test_an_archive_holds_the_model_and_what_made_it(settings: Settings, tmp_path: Path) -> None:
+    run = a_run(settings, STARTED, Finished(10, 120.0))
+    with pytest.raises(RunError, match="no model"):
+        run.archive(tmp_path)
+    (run.folder / "model").mkdir()
+    (run.folder / "model" / "config.json").write_text("{}")
+    (run.folder / "model" / "model.safetensors").write_text("weights")
+    run.set_notes("Mine.")
+    model = {f"{run.id}/model/config.json", f"{run.id}/model/model.safetensors", f"{run.id}/config.json"}
+    with zipfile.ZipFile(run.archive(tmp_path)) as archive:
+        assert set(archive.namelist()) == model | {f"{run.id}/notes.txt"}
+    with zipfile.ZipFile(run.archive(tmp_path, with_data=False)) as archive:
+        assert set(archive.namelist()) == model
+
+
+def test_the_queue_is_in_the_order_of_coming_and_everybody_sees_how_many_are_before(settings: Settings) -> None:
+    now = time.time()
+    for name, since in (("c", now - 1), ("a", now - 2), ("b", now - 3)):
+        a_run(settings, process=this_process(waiting=since, device="cuda"), name=name)
+    a_run(settings, STARTED, process=this_process(waiting=None, device="cuda"), name="at-work")
+    a_run(settings, process=this_process(waiting=now - 9, device="cpu"), name="elsewhere")
+    a_run(settings, process={**GONE, "waiting": now - 9, "device": "cuda", "heartbeat": now}, name="gone")
+    a_run(settings, process=this_process(waiting=now - 9, device="cuda", heartbeat=now - 60), name="frozen")
+    store = RunStore(settings)
+    assert [run.id for run in store.queue()] == ["elsewhere", "b", "a", "c"]
+    assert [store.get(name).status().ahead for name in "bac"] == [0, 1, 2]
+    assert store.get("elsewhere").status().ahead == 0
+    assert store.get("at-work").status().ahead == 0
+
+
+@pytest.mark.parametrize("last", [Stopped(5, 120.0), Failed(5, 120.0, "Why."), None])
+def test_a_run_that_ended_early_goes_on_under_its_id_as_if_it_had_not_ended(
+    settings: Settings, last: Event | None
+) -> None:
+    run = a_run(settings, STARTED, FIRST, HALF, *filter(None, [last]), process=GONE, checkpoints=[1])
+    run_status = run.status()
+    assert run_status.state == {Stopped: "stopped", Failed: "failed", type(None): "lost"}[type(last)]
+    assert run_status.resumable
+    (run.folder / "stop").write_text("{}")
+    reopen(run)
+    assert not (run.folder / "stop").exists()
+    assert run.status().state == "starting"
+    process = run.folder / "process.json"
+    process.write_text(json.dumps(this_process(waiting=time.time())))
+    assert run.status().state == "queued"
+    process.write_text(json.dumps(this_process()))
+    now = time.time()
+    more = [Resumed(1, now, notes=("passed over",)), StepLogged(2, now + 1, epoch=0.4), StepLogged(4, now + 3)]
+    with (run.folder / "events.jsonl").open("a") as file:
+        file.writelines(json.dumps(event.to_json()) + "\n" for event in more)
+    status = run.status()
+    assert (status.state, status.step, status.total_steps) == ("running", 4, 10), "step 5 never was"
+    assert status.eta_seconds == pytest.approx(6.0), "the time in which it was not running is no pace"
+
+
+def test_what_can_not_be_resumed_is_said_with_what_can_be_done_instead(settings: Settings) -> None:
+    store = RunStore(settings)
+    a_run(settings, STARTED, Finished(10, 120.0), name="finished", checkpoints=[10])
+    a_run(settings, STARTED, process=this_process(), name="running", checkpoints=[1])
+    a_run(settings, STARTED, Failed(0, 120.0, "Why."), name="early")
+    (a_run(settings, STARTED, Failed(7, 120.0), name="cut", checkpoints=[5]).folder / "checkpoints").joinpath(
+        "checkpoint-5", "model.safetensors"
+    ).write_text("w")
+    for name, said in (
+        ("finished", "more epochs"),
+        ("running", "is running"),
+        ("early", "before its first.*Duplicate"),
+        ("cut", "step 5 is damaged.*Duplicate"),
+    ):
+        with pytest.raises(RunError, match=said):
+            store.resume(name)
+        assert not store.get(name).status().resumable
+    assert store.get("early").status().state == "failed", "a refusal changes nothing"
+
+
+def test_a_second_request_can_only_be_stricter_and_counts_from_when_it_was_made(settings: Settings) -> None:
+    run = a_run(settings, STARTED, process=this_process())
+    run.stop(keep=True)
+    first = run.asked_to_stop()
+    run.stop(keep=True)
+    assert run.asked_to_stop() == first
+    run.stop(keep=False)
+    second = run.asked_to_stop()
+    assert first is not None
+    assert second is not None
+    assert (first.keep, second.keep) == (True, False)
+    assert second.time > first.time
+    run.stop(keep=True)
+    assert run.asked_to_stop() == second
+
+
+def test_a_stopped_run_tells_whether_something_was_kept(settings: Settings) -> None:
+    assert not a_run(settings, STARTED, name="nothing").kept()
+    assert a_run(settings, STARTED, name="checkpoint", checkpoints=[3]).kept()
+    run = a_run(settings, STARTED, name="model")
+    (run.folder / "model").mkdir()
+    (run.folder / "model" / "config.json").write_text("{}")
+    assert not run.kept(), "a model without weights is none"
+    (run.folder / "model" / "model.safetensors").write_text("weights")
+    assert run.kept()
+
+
+def test_notes_are_kept_and_bounded(settings: Settings) -> None:
+    run = a_run(settings, STARTED)
+    assert run.notes == ""
+    run.set_notes("Größer lernt besser.\n")
+    assert run.notes == "Größer lernt besser.\n"
+    with pytest.raises(RunError, match="5,000 characters, and 4,000 are kept"):
+        run.set_notes("x" * 5_000)
+
+
+def test_a_copy_has_the_rows_of_the_run_in_the_same_splits(settings: Settings) -> None:
+    store = RunStore(settings)
+    config = RunConfig("paraphrases", fixes=("drop_duplicates",), training={"seed": 7, "num_train_epochs": 2})
+    run = store.create(config)
+    changed = store.duplicate(run.id, {"method": "lora", "training": {"learning_rate": 1e-3, "seed": None}})
+    assert (changed.dataset, changed.text_pair_column, changed.fixes) == (f"run:{run.id}", "text_pair", ())
+    assert changed.training["num_train_epochs"] == 2
+    assert changed.training["learning_rate"] == 1e-3
+    assert "seed" not in changed.training
+    copy = store.create(changed)
+    for split in ("train", "validation"):
+        assert (copy.folder / "data" / f"{split}.csv").read_bytes() == (
+            run.folder / "data" / f"{split}.csv"
+        ).read_bytes()
+    assert (copy.config.labels, copy.config.positive_label) == (run.config.labels, run.config.positive_label)
+    assert store.duplicate(copy.id, {"method": "full"}).lora == {}
+    with pytest.raises(DemoError, match="no nope"):
+        store.duplicate(run.id, {"nope": 1})
+
+
+def test_more_epochs_need_a_model_to_go_on_from(settings: Settings) -> None:
+    run = a_run(settings, STARTED, Failed(3, 120.0, "Why."))
+    with pytest.raises(RunError, match="no model to go on from: it is failed"):
+        RunStore(settings).more_epochs(run.id, 2)
+
+
+def test_a_misspelt_metric_is_refused_before_there_is_a_run(settings: Settings) -> None:
+    with pytest.raises(DemoError, match="is 'acuracy', but the metrics are loss, accuracy, f1"):
+        RunStore(settings).create(RunConfig("tickets", training={"metric_for_best_model": "acuracy"}))
+    assert not settings.runs.exists()
+
+
+def test_a_run_that_would_fill_the_disk_is_refused_before_it_is_there(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    usage = shutil.disk_usage(settings.home.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=200 * 1024**2))
+    with pytest.raises(RunError, match=r"This run needs about 1,\d\d\d MB .* 200 MB are free"):
+        RunStore(settings).create(RunConfig("tickets"))
+    assert not settings.runs.exists()
+    RunStore(settings).create(RunConfig("tickets", method="lora"))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"processes": 2}, "a run has one"),
+        ({"training": {"accelerator_config": "/etc/hostname"}}, "may not set accelerator_config"),
+        ({"training": {"dataloader_num_workers": 500}}, "may not set dataloader_num_workers"),
+        ({"training": {"max_steps": 2000, "gradient_accumulation_steps": 100}}, "would compute 74,000 rows"),
+        ({"training": {"max_steps": 2000, "eval_strategy": "steps", "eval_steps": 0.0001}}, None),
+        ({"training": {"max_steps": 800, "eval_strategy": "steps", "eval_steps": 0.5}}, None),
+    ],
+)
+def test_a_shared_server_takes_no_settings_that_reach_beyond_the_run_and_bounds_what_is_computed(
+    settings: Settings, colours: Path, more: dict[str, Any], said: str | None
+) -> None:
+    store = RunStore(Settings(home=settings.home, public=True))
+    if said is None:
+        store.create(RunConfig("colours", **more), colours)
+        return
+    with pytest.raises(RunError, match=said):
+        store.create(RunConfig("colours", **more), colours)
+
+
+def test_evaluations_are_bounded_too() -> None:
+    often = RunConfig("d", training={"max_steps": 2000, "eval_strategy": "steps", "eval_steps": 1})
+    config = often.with_training_defaults(100)
+    assert evaluations(config, 2000, 100) == 2001
+    with pytest.raises(RunError, match="would judge 200,200 rows"):
+        check_shared(config, 16, 100)
+
+
+def test_on_a_shared_server_nobody_deletes_or_describes_the_run_of_another_and_a_day_later_it_is_gone(
+    settings: Settings, colours: Path
+) -> None:
+    store = RunStore(Settings(home=settings.home, public=True))
+    run = a_run(settings, STARTED, Finished(10, 120.0))
+    for act in (lambda: store.delete(run.id), lambda: store.set_notes(run.id, "mine")):
+        with pytest.raises(RunError, match="nobody can tell whose run"):
+            act()
+    store.create(RunConfig("colours"), colours)
+    assert run.folder.exists()
+    yesterday = time.time() - 25 * 3600
+    os.utime(run.folder, (yesterday, yesterday))
+    store.create(RunConfig("colours"), colours)
+    assert not run.folder.exists()
+
+
+def test_of_two_that_resume_at_once_one_does(settings: Settings) -> None:
+    run = a_run(settings, STARTED, HALF, Stopped(5, 120.0, kept=True), checkpoints=[5])
+    together = Barrier(2)
+
+    def resume() -> str:
+        together.wait()
+        try:
+            reopen(Run(run.folder))
+        except RunError as error:
+            return str(error)
+        return "resumed"
+
+    with ThreadPoolExecutor(2) as pool:
+        found = sorted(each.result() for each in [pool.submit(resume), pool.submit(resume)])
+    assert found[1] == "resumed"
+    assert "is starting, so there is nothing to resume" in found[0]
+
+
+def test_a_duplicate_with_another_kind_of_labels_takes_them_from_the_data(settings: Settings) -> None:
+    run = a_run(settings, STARTED, Finished(10, 120.0))
+    values = {**run.config.to_json(), "labels": ["0", "1"], "positive_label": "1", "class_weights": "balanced"}
+    (run.folder / "config.json").write_text(json.dumps({**values, "problem_type": "single_label_classification"}))
+    found = duplicate(run, {"problem_type": "regression"})
+    assert (found.labels, found.positive_label, found.class_weights) == (None, None, None)
+    with pytest.raises(RunError, match="changes must be an object"):
+        duplicate(run, ["x"])  # type: ignore[arg-type]
