@@ -6,7 +6,7 @@ import functools
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,19 +21,37 @@ from hfdemo.finetuning.learning import loop, reporting
 from hfdemo.finetuning.learning.adapting import with_method
 from hfdemo.finetuning.learning.batching import Planned, check_width, collate, padding_note
 from hfdemo.finetuning.learning.encoding import encode
+from hfdemo.finetuning.learning.loading import load_base, most_tokens
 from hfdemo.finetuning.learning.probing import fits, probe
 from hfdemo.finetuning.learning.reporting import Emit, StopRequest, plain_metrics
 from hfdemo.finetuning.learning.saving import prepare_sharing, save_model, whole_model
 from hfdemo.finetuning.learning.weighing import class_weights
 from hfdemo.finetuning.recipes import Recipe, find_recipe
-from hfdemo.models.configs import readable_length
-from hfdemo.models.loading import LoadedModel, load
-from hfdemo.models.reference import ModelRef
+from hfdemo.models.loading import LoadedModel
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import Plan, pad_to, plan
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What all of a training knows: `longest` is the most tokens a row may have, `emit` tells whoever watches."""
+
+    config: RunConfig
+    recipe: Recipe
+    folder: Path
+    settings: Settings
+    loaded: LoadedModel
+    longest: int | None
+    splits: DatasetDict
+    emit: Emit
+    started: float
+
+    def lengths(self, split: str) -> list[int]:
+        """The tokens of each row."""
+        return [len(ids) for ids in self.splits[split]["input_ids"]]
 
 
 @dataclass(frozen=True)
@@ -65,39 +83,30 @@ def train(
     torch.set_num_threads(threads(config.processes))
     recipe = find_recipe(config.task, config.problem_type)
     arguments = _arguments(config, folder, device, resume)
-    first = bool(arguments.should_save)
-    said: Emit = emit if first else (lambda event: None)
+    said: Emit = emit if arguments.should_save else (lambda event: None)
     # Seeds count before the model is loaded: a new classification head is drawn at random.
     set_seed(config.training["seed"])
-    loaded = _load(config, recipe, settings, device)
-    longest = _max_length(config, loaded)
+    loaded = load_base(config, recipe, settings, device)
+    longest = most_tokens(config, loaded)
     with arguments.main_process_first():
         splits, left_out = encode(config, recipe, loaded, longest, folder)
-    model = with_method(config, recipe, loaded)
-    stop = StopRequest(folder)
-    notes = [*_notes_of_data(folder), *left_out]
-    trainer, planned = _trainer(config, recipe, loaded, model, splits, arguments, longest, notes, folder, said)
+    training = _Training(config, recipe, folder, settings, loaded, longest, splits, said, started)
+    trainer, planned = _trainer(training, arguments, [*_notes_of_data(folder), *left_out])
     prepare_sharing(trainer)
-    reporter = trainer.told
-    reporter.resumed = resume is not None
+    trainer.told.resumed = resume is not None
     if resume is not None:
         said(what.Resumed(resume.step, time.time(), resume.notes))
-    lengths = _lengths(splits["validation"])
-    width = planned(arguments.per_device_train_batch_size, 0).batches[0].width
+    tried = planned(arguments.per_device_train_batch_size, 0)
     if arguments.world_size == 1:
-        tried = planned(arguments.per_device_train_batch_size, 0)
-        reporter.begun = lambda steps: said(probe(trainer, config, tried, steps, lengths))
+        held_out = training.lengths("validation")
+        trainer.told.begun = lambda steps: said(probe(trainer, config, tried, steps, held_out))
     try:
-        with fits(config, width):
+        with fits(config, tried.batches[0].width):
             trainer.train(resume_from_checkpoint=str(resume.checkpoint) if resume else None)
     except Stopped:
         said(what.Stopped(trainer.state.global_step, time.time(), kept=False))
         return
-
-    def anew() -> Any:
-        return with_method(config, recipe, _load(config, recipe, settings, Device("cpu", "CPU")))
-
-    _finish(config, recipe, folder, loaded, trainer, splits, stop, said, started, anew)
+    _finish(training, trainer)
 
 
 def _arguments(config: RunConfig, folder: Path, device: Device, resume: Resume | None) -> Any:
@@ -122,79 +131,18 @@ def _arguments(config: RunConfig, folder: Path, device: Device, resume: Resume |
     return arguments
 
 
-def _load(config: RunConfig, recipe: Recipe, settings: Settings, device: Device) -> LoadedModel:
-    labels = dict(enumerate(config.labels or ()))
-    changes: dict[str, Any] = {}
-    if recipe.one_number:
-        labels = {0: config.label_column or "score"}
-    if labels:
-        changes = {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
-    if recipe.problem_type:
-        # A checkpoint's own problem_type would have its pipeline read the answers in another way.
-        changes["problem_type"] = recipe.problem_type
-    loaded = load(ModelRef.parse(config.model), recipe.model_class, settings, device=device, **changes)
-    tokenizer = loaded.tokenizer
-    if tokenizer is None:
-        raise DemoError(f"{config.model} has no tokenizer, and a training on text needs one. Pick another model.")
-    if tokenizer.pad_token is None:
-        if tokenizer.eos_token is None:
-            raise DemoError(f"The tokenizer of {config.model} has neither a pad token nor an end token to pad with.")
-        tokenizer.pad_token = tokenizer.eos_token
-    if recipe.looks_back and not _looks_back_only(loaded.model):
-        raise DemoError(
-            f"{config.model} reads a text in both directions, so it would see the very token that it is to predict. "
-            "Pick a model that was made to write, such as a GPT, Llama or Qwen."
-        )
-    if getattr(loaded.model.config, "pad_token_id", None) is None:
-        # A classifier on a decoder reads its answer at the last token that is no padding.
-        loaded.model.config.pad_token_id = tokenizer.pad_token_id
-    return loaded
-
-
-def _looks_back_only(model: Any) -> bool:
-    """Whether another last token leaves the answers to all tokens before it as they were: tried, not looked up."""
-    import torch
-
-    ids = torch.arange(8, device=model.device)[None] % model.config.get_text_config().vocab_size
-    other = ids.clone()
-    other[0, -1] = 0
-    model.eval()
-    with torch.no_grad():
-        first, second = (model(input_ids=each).logits[:, :-1].float() for each in (ids, other))
-    return bool(torch.allclose(first, second, atol=1e-4))
-
-
-def _max_length(config: RunConfig, loaded: LoadedModel) -> int | None:
-    """The most tokens a row may have: what was asked for, but no more than the model can read."""
-    limits = [limit for limit in (config.max_length, readable_length(loaded.model.config, loaded.tokenizer)) if limit]
-    return min(limits) if limits else None
-
-
-def _lengths(split: Any) -> list[int]:
-    return [len(ids) for ids in split["input_ids"]]
-
-
-def _trainer(
-    config: RunConfig,
-    recipe: Recipe,
-    loaded: LoadedModel,
-    model: Any,
-    splits: DatasetDict,
-    arguments: Any,
-    max_length: int | None,
-    notes: Sequence[str],
-    folder: Path,
-    emit: Emit,
-) -> tuple[Any, Planned]:
+def _trainer(training: _Training, arguments: Any, notes: Sequence[str]) -> tuple[Any, Planned]:
+    """The Trainer, and the padding plan that it follows; `notes` is what there is to say of the rows."""
     from transformers import EarlyStoppingCallback
     from transformers.integrations import TensorBoardCallback
 
-    lengths = _lengths(splits["train"])
-    rule = pad_to(config.padding, max(lengths), max_length)
-    check_width(config, rule, loaded, [length for split in splits.values() for length in _lengths(split)])
+    config, recipe, loaded, splits = training.config, training.recipe, training.loaded, training.splits
+    lengths = training.lengths("train")
+    rule = pad_to(config.padding, max(lengths), training.longest)
+    check_width(config, rule, loaded, [length for split in splits for length in training.lengths(split)])
 
     def planned(batch_size: int, epoch: int) -> Plan:
-        return plan(lengths, batch_size, config.padding, max_length, config.data_seed, epoch)
+        return plan(lengths, batch_size, config.padding, training.longest, config.data_seed, epoch)
 
     notes = [*notes, padding_note(config, planned)]
     if arguments.save_only_model:
@@ -202,7 +150,8 @@ def _trainer(
     if not loaded.report.trustworthy:
         notes.append(str(loaded.report).replace("Train it before you trust the output.", "Training starts there."))
     rows = {name: len(split) for name, split in splits.items()}
-    reporter = reporting.reporter(config, recipe.judge, StopRequest(folder), rows, notes, str(loaded.device), emit)
+    stop, device = StopRequest(training.folder), str(loaded.device)
+    reporter = reporting.reporter(config, recipe.judge, stop, rows, notes, device, training.emit)
     callbacks = [reporter]
     if config.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))  # after what names the best
@@ -212,7 +161,7 @@ def _trainer(
         recipe,
         class_weights(config, recipe, splits["train"]["labels"]),
         None if config.names_sampler else planned,
-        model=model,
+        model=with_method(config, recipe, loaded),
         args=arguments,
         train_dataset=splits["train"],
         eval_dataset=splits["validation"],
@@ -225,7 +174,7 @@ def _trainer(
     trainer.told = reporter
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, TensorBoardCallback):
-            callback.logging_dir = str(folder / "tensorboard")  # its own place would go with the checkpoints
+            callback.logging_dir = str(training.folder / "tensorboard")  # its own place would go with the checkpoints
     return trainer, planned
 
 
@@ -237,50 +186,39 @@ def _notes_of_data(folder: Path) -> list[str]:
         return []
 
 
-def _finish(
-    config: RunConfig,
-    recipe: Recipe,
-    folder: Path,
-    loaded: LoadedModel,
-    trainer: Any,
-    splits: DatasetDict,
-    stop: StopRequest,
-    emit: Emit,
-    started: float,
-    anew: Callable[[], Any],
-) -> None:
-    step = trainer.state.global_step
+def _finish(training: _Training, trainer: Any) -> None:
+    """Judge the model that is kept, and save it with what there is to say of it; nothing after a stop without keep."""
+    config, recipe, folder, emit = training.config, training.recipe, training.folder, training.emit
+    step, stop = trainer.state.global_step, StopRequest(folder)
     stopped = stop.made and step < trainer.state.max_steps
     if stopped and not stop.keep:
         emit(what.Stopped(step, time.time(), kept=False))
         return
     # Grouping by length would reorder what is predicted, too, and errors.csv would name the wrong rows.
     trainer.args.train_sampling_strategy = "sequential"
-    predicted = {}
-    for split in ("validation", "test"):
-        if split in splits:
-            found = trainer.predict(splits[split], metric_key_prefix=split)
-            scores = plain_metrics(found.metrics, f"{split}_")
-            judged = None
-            if recipe.judged:
-                judged = recipe.judged(rows_of(folder, split), loaded.tokenizer, _max_length(config, loaded))
-            predicted[split] = Predicted(found.predictions, found.label_ids, scores, judged)
+    held_out = [split for split in ("validation", "test") if split in training.splits]
+    predicted = {split: _predicted(training, trainer, split) for split in held_out}
     final = predicted["validation"].metrics
+
+    def anew() -> Any:
+        return with_method(config, recipe, load_base(config, recipe, training.settings, Device("cpu", "CPU")))
+
     model = whole_model(trainer, anew)
     if trainer.args.should_save:
         facts = {
             "run": folder.name,
-            "device": str(loaded.device),
-            "rows": {name: len(split) for name, split in splits.items()},
+            "device": str(training.loaded.device),
+            "rows": {name: len(split) for name, split in training.splits.items()},
             "steps": step,
             "best_step": trainer.best_loaded,
-            "seconds": time.time() - started,
+            "seconds": time.time() - training.started,
             "before": trainer.told.before,
         }
-        report = write_report(config, folder, facts, predicted, _references(recipe, splits["train"]["labels"]))
+        trained = _references(recipe, training.splits["train"]["labels"])
+        report = write_report(config, folder, facts, predicted, trained)
         for split, each in predicted.items():
             emit(what.Evaluated(step, time.time(), float(trainer.state.epoch or 0.0), split, each.metrics))
-        save_model(config, folder, loaded, model, report)
+        save_model(config, folder, training.loaded, model, report)
         emit(what.Saved(step, time.time(), "model"))
         shutil.rmtree(folder / "arrow", ignore_errors=True)
     trainer.accelerator.wait_for_everyone()
@@ -290,7 +228,15 @@ def _finish(
     if trainer.args.should_save:
         # model/ holds the model that is kept; the optimizer state beside it has no further use.
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    emit(what.Finished(step, time.time(), metrics=final, seconds=time.time() - started))
+    emit(what.Finished(step, time.time(), metrics=final, seconds=time.time() - training.started))
+
+
+def _predicted(training: _Training, trainer: Any, split: str) -> Predicted:
+    found, recipe = trainer.predict(training.splits[split], metric_key_prefix=split), training.recipe
+    judged = None
+    if recipe.judged:
+        judged = recipe.judged(rows_of(training.folder, split), training.loaded.tokenizer, training.longest)
+    return Predicted(found.predictions, found.label_ids, plain_metrics(found.metrics, f"{split}_"), judged)
 
 
 def _references(recipe: Recipe, labels: Sequence[Any]) -> Any:

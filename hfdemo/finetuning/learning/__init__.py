@@ -1,5 +1,6 @@
 """What a training does with the rows; trainer.py is the one training that puts it together.
 
+loading     the checkpoint that it begins with
 inputs      rows -> model inputs with labels, one function per kind of answer
 encoding    a run's data/*.csv as those inputs
 remarks     what of the rows is not learned or judged as one would think
