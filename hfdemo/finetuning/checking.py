@@ -213,11 +213,28 @@ def _check_number(name: str, value: Any, default: Any) -> None:
         raise DemoError(f"{name} is {value!r}, but must be a number.")
     if name in WHOLE and value != default and (not is_number or value % 1 != 0):
         raise DemoError(f"{name} is {value!r}, but must be a whole number.")
-    if is_number and not math.isfinite(value):
-        raise DemoError(f"{name} is {value!r}, but must be a finite number.")
-    if is_number and name in _LOWEST and value < _LOWEST[name]:
-        raise DemoError(f"{name} is {value!r}, but must be at least {_LOWEST[name]:g}.")
-    if is_number and name in _HIGHEST and value > _HIGHEST[name]:
-        raise DemoError(f"{name} is {value!r}, but must be at most {_HIGHEST[name]:.0f}.")
-    if is_number and name in _BELOW_ONE and value >= 1:
-        raise DemoError(f"{name} is {value!r}, but must be below 1.")
+    if is_number:
+        check_range(name, value)
+
+
+def is_seed(value: float) -> bool:
+    """Whether random generators can begin with `value`."""
+    return _LOWEST["seed"] <= value <= _HIGHEST["seed"]
+
+
+def check_range(name: str, value: float, label: str = "") -> None:
+    """Check that `value` is one that the field `name` can have; a sentence calls it by its `label`, if it has one.
+
+    Raises:
+        DemoError: it is too low, too high, or not finite.
+    """
+    said = f"{label or name} is {value!r}, but must be"
+    if not math.isfinite(value):
+        raise DemoError(f"{said} a finite number.")
+    if name in _LOWEST and value < _LOWEST[name]:
+        # Next to nothing stands for all that is above 0.
+        raise DemoError(f"{said} above 0." if 0 < _LOWEST[name] < 1e-6 else f"{said} at least {_LOWEST[name]:g}.")
+    if name in _HIGHEST and value > _HIGHEST[name]:
+        raise DemoError(f"{said} at most {_HIGHEST[name]:.0f}.")
+    if name in _BELOW_ONE and value >= 1:
+        raise DemoError(f"{said} below 1.")

@@ -10,7 +10,7 @@ from hfdemo.ui.html import bar, escape, facts, notes
 
 GB = 1024**3
 _STATE_WORDS = {
-    "queued": "waiting for the device",
+    "queued": "",
     "starting": "loading the libraries, the model and the data",
     "running": "",
     "stopping": "ending after this step",
@@ -56,13 +56,17 @@ def _how_far(status: Status) -> list[str]:
     words = []
     if status.total_steps:
         words.append(f"step {status.step:,} of {status.total_steps:,} · epoch {status.epoch:.1f}")
-    if status.eta_seconds is not None:
+    # One that is to end after this step has no use for the time that all its steps would take.
+    if status.eta_seconds is not None and status.state != "stopping":
         words.append(f"about {duration(status.eta_seconds)} left")
-    if status.ahead:
-        words.append(f"waiting for the device: {status.ahead} {'run is' if status.ahead == 1 else 'runs are'} ahead")
-    else:
-        words.append(_STATE_WORDS[status.state])
+    words.append(_queued(status.ahead) if status.state == "queued" else _STATE_WORDS[status.state])
     return [word for word in words if word]
+
+
+def _queued(ahead: int) -> str:
+    """What a run waits for: the one that has the device, and `ahead` others that wait and came before it."""
+    before = f"{ahead} {'waits' if ahead == 1 else 'wait'} before it" if ahead else "it is next"
+    return f"waiting for the device: 1 run is at work and {before}"
 
 
 def _size(started: Started | None, device: str) -> list[tuple[str, str]]:

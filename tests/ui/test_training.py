@@ -43,9 +43,16 @@ def test_the_device_is_the_runs_own_once_it_has_begun() -> None:
     assert "a GPU" not in told
 
 
-def test_a_queued_run_says_how_many_are_before_it() -> None:
-    assert "waiting for the device: 2 runs are ahead" in progress(Status("queued", ahead=2))
-    assert "waiting for the device: 1 run is ahead" in progress(Status("queued", ahead=1))
+@pytest.mark.parametrize(("ahead", "words"), [(0, "it is next"), (1, "1 waits before it"), (2, "2 wait before it")])
+def test_a_queued_run_names_the_one_at_work_and_how_many_wait_before_it(ahead: int, words: str) -> None:
+    told = progress(Status("queued", ahead=ahead))
+    assert f"waiting for the device: 1 run is at work and {words}" in told
+
+
+def test_a_run_that_is_to_end_after_this_step_has_no_time_left() -> None:
+    told = progress(Status("stopping", 5, 20, 1.5, eta_seconds=52), STARTED)
+    assert "step 5 of 20 · epoch 1.5 · ending after this step" in told
+    assert "left" not in told
 
 
 def test_the_probe_says_how_long_it_will_take_and_what_memory_it_needs() -> None:

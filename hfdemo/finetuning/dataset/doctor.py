@@ -93,7 +93,8 @@ def inspect(
     config = config or RunConfig("")
     splits = {name: len(table) for name, table in tables.items() if name}
     if not splits and suggested and suggested.split_column:
-        splits = {str(name): int(n) for name, n in whole[suggested.split_column].value_counts().items()}
+        marked = whole[suggested.split_column]
+        splits = {str(name): int(n) for name, n in marked[marked.str.strip() != ""].value_counts().items()}
     told: dict[str, Any] = {}
     if suggested is not None and kind is not None:
         found, told = _look(config, tables, suggested, kind, refused)

@@ -39,6 +39,7 @@ def waiting_runs(runs: Path) -> list[Waiting]:
 
 
 def runs_ahead(folder: Path, process: Mapping[str, Any]) -> int:
-    """How many runs beside the one in `folder`, whose process.json holds `process`, get the device before it."""
+    """How many runs that wait, as the one in `folder` does, get the device before it; the one that has the device is
+    none of them. `process` is what its process.json holds."""
     own = Waiting(float(process.get("waiting") or time.time()), folder.name, str(process.get("device", "")))
     return sum(other < own for other in waiting_runs(folder.parent) if other.device == own.device)

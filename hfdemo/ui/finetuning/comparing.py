@@ -16,13 +16,14 @@ from hfdemo.ui.finetuning import history
 from hfdemo.ui.wiring import QUICK
 
 HOW = "Tick two or more runs to lay their curves over each other and to see how their configs differ."
+_ENDED = ("finished", "stopped", "failed")
 
 
 def listing(runs: Sequence[Run]) -> str:
-    """What the table of runs depends on, told without reading whole files: it changes when a run begins or ends, is
-    judged for good, gets a note, or is deleted."""
+    """What the table of runs and the choice of a run depend on: it changes when a run comes to another state, is
+    judged, gets a note, or is deleted. Of a run that has ended no whole file is read."""
     return "\n".join(
-        f"{run.id} {_last_word(run)} {_changed(run, 'report.json')} {_changed(run, 'notes.txt')}" for run in runs
+        f"{run.id} {_standing(run)} {_changed(run, 'report.json')} {_changed(run, 'notes.txt')}" for run in runs
     )
 
 
@@ -79,10 +80,11 @@ def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.St
         [listed.change, run.change, demo.load], at_the_edge(draw, html.plain), [run, chosen], [table, chosen], **QUICK
     )
     table.select(at_the_edge(open_run, html.plain), None, run, **QUICK)
-    table.input(at_the_edge(tick, html.plain), None, chosen, **QUICK).then(
-        at_the_edge(lay_over, html.plain), [chosen, metric], shown, **QUICK
-    )
-    metric.input(at_the_edge(lay_over, html.plain), [chosen, metric], shown, **QUICK)
+    # A chart whose series change while it is on the page goes on showing those that it had: it is put back anew.
+    for event in (table.input(at_the_edge(tick, html.plain), None, chosen, **QUICK).then, metric.input):
+        event(lambda: [gr.update(visible=False)] * 2, None, [loss, curve], **QUICK).then(
+            at_the_edge(lay_over, html.plain), [chosen, metric], shown, **QUICK
+        )
 
 
 def _remark(found: Mapping[str, Any], more: str) -> str:
@@ -117,8 +119,24 @@ def _lines(table: Any, letters: list[str], title: str, metric: str | None = None
     )
 
 
+def _standing(run: Run) -> str:
+    """What the state and the score of a run depend on; the steps of a training that goes on are all the same."""
+    word, resumed = _last_word(run), _changed(run, "resume")
+    if word in _ENDED and not resumed:
+        return word
+    try:
+        waits, alive = bool((run.process() or {}).get("waiting")), run.alive()
+        with (run.folder / "events.jsonl").open("rb") as file:
+            judged = sum(b'"evaluated"' in line[:80] for line in file)
+    except FileNotFoundError:  # nothing has been said yet
+        judged = 0
+    except OSError:
+        return "gone"
+    return f"{word} {judged} {waits} {alive} {_changed(run, 'stop')} {resumed}"
+
+
 def _last_word(run: Run) -> str:
-    """The last event's kind; those of a training that goes on are all the same."""
+    """The last event's kind, or that it goes on."""
     try:
         with (run.folder / "events.jsonl").open("rb") as file:
             file.seek(0, 2)
@@ -126,8 +144,7 @@ def _last_word(run: Run) -> str:
             last = file.read().splitlines()[-1]
     except (OSError, IndexError):
         return "begun"
-    ended = [word for word in (b'"finished"', b'"stopped"', b'"failed"') if word in last[:80]]
-    return ended[0].decode() if ended else "going"
+    return next((word for word in _ENDED if f'"{word}"'.encode() in last[:80]), "going")
 
 
 def _changed(run: Run, name: str) -> int:

@@ -43,6 +43,7 @@ class DataStep:
     taken: gr.State
     counted: gr.State
     pending: gr.State
+    seen: gr.State
 
 
 def build(examined: Examined, values: dict[str, Any], public: bool) -> DataStep:
@@ -91,6 +92,7 @@ def build(examined: Examined, values: dict[str, Any], public: bool) -> DataStep:
         taken=gr.State([]),
         counted=gr.State(None),
         pending=gr.State(None),
+        seen=gr.State(values["dataset"]),
     )
 
 

@@ -96,6 +96,11 @@ def of_kind(desk: Desk, named: Named) -> Named:
     return {**named, "labels": None, "positive": None, **columns}
 
 
+def of_label(desk: Desk, named: Named) -> Named:
+    """The values when another label column was picked: the order of the labels and the positive one are its own."""
+    return {**named, "labels": None, "positive": None}
+
+
 def resplit(desk: Desk, named: Named) -> Named:
     """The values with the splits that the data has by its present split column."""
     corpus, _, _ = desk.corpus(named)

@@ -115,4 +115,4 @@ def named_splits(corpus: Corpus, split_column: str | None) -> Sequence[str]:
     if "" not in tables:
         return list(tables)
     column = tables[""].get(split_column) if split_column else None
-    return [] if column is None else list(dict.fromkeys(map(str, column)))[:20]
+    return [] if column is None else [name for name in dict.fromkeys(map(str, column)) if name.strip()][:20]

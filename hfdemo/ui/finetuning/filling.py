@@ -12,7 +12,8 @@ from typing import Any
 from hfdemo.corpora import EXAMPLE_NAMES
 from hfdemo.corpora.splits import SPLITS, usual_split
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.arguments import COMMON, METHODS
+from hfdemo.finetuning.arguments import COMMON, METHODS, Method
+from hfdemo.finetuning.checking import check_range, is_seed
 from hfdemo.finetuning.config import LORA, RunConfig
 from hfdemo.finetuning.dataset.columns import KINDS, Kind
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
@@ -51,6 +52,24 @@ TRAINING: Mapping[str, str] = MappingProxyType(
         "best_metric": "metric_for_best_model",
     }
 )
+# How the form calls those of them that are numbers.
+LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "epochs": "Epochs",
+        "batch": "Batch size",
+        "rate": "Learning rate",
+        "accumulation": "Gradient accumulation",
+        "warmup": "Warm-up",
+        "weight_decay": "Weight decay",
+        "seed": "Seed",
+        "smoothing": "Label smoothing",
+        "patience": "Early stopping patience",
+        "processes": "Processes",
+    }
+)
+_LOWEST: Mapping[str, int] = MappingProxyType({"patience": 0, "processes": 1})
+# Above these a learning rate is most likely a slip; the usual ones are fifty times lower and more.
+_HIGH_RATE: Mapping[Method, float] = MappingProxyType({"full": 1e-2, "lora": 1e-1, "frozen": 1e-1})
 _ALWAYS = ("epochs", "batch", "rate")
 _SHOWN: Mapping[str, Any] = MappingProxyType({"best_metric": str})
 _MODULE = re.compile(r"[\w.-]+")
@@ -122,7 +141,7 @@ def data_of(values: Values) -> RunConfig:
             # What the doctor goes by; what exactly they say is for config_of to read.
             "class_weights": None if values["class_weights"] in (None, "", EQUAL) else BALANCED,
             "max_length": int(values["max_length"]) if (values["max_length"] or 0) >= SHORTEST else None,
-            "training": {} if seed in (None, COMMON["seed"]) else {"seed": seed},
+            "training": {} if seed in (None, COMMON["seed"]) or not is_seed(seed) else {"seed": seed},
         }
     )
 
@@ -131,9 +150,11 @@ def config_of(values: Values) -> RunConfig:
     """The RunConfig that the form asks for; the box of further fields wins over the form's own.
 
     Raises:
-        DemoError: a box that can't be read, or anything that a RunConfig refuses.
+        DemoError: a box that can't be read, a number that its field can't have, or anything that a RunConfig refuses.
     """
     from_data = data_of(values).to_json()
+    own, boxed = _own_training(values), further(values["more"])
+    _check_numbers(values, boxed)
     return RunConfig.from_json(
         from_data
         | {
@@ -145,9 +166,9 @@ def config_of(values: Values) -> RunConfig:
             "class_weights": _weights(values["class_weights"]),
             "early_stopping_patience": int(values["patience"]) if values["patience"] else None,
             "metrics": [name.strip() for name in (values["metrics"] or "").split(",") if name.strip()],
-            "processes": int(values["processes"] or 1),
+            "processes": int(values["processes"] or DEFAULTS["processes"]),
             "accelerate_config": (values["accelerate_config"] or "").strip() or None,
-            "training": _own_training(values) | further(values["more"]),
+            "training": own | boxed,
         }
     )
 
@@ -228,9 +249,11 @@ def written(config: RunConfig) -> str:
     return json.dumps(kept, indent=2, ensure_ascii=False)
 
 
-def commands(config: RunConfig) -> str:
-    """How a shell starts the same training: as many processes as are asked for here, and on several machines."""
-    here = ["# on this machine", shlex.join(command(config, "config.json")), ""]
+def commands(config: RunConfig, *, uploaded: bool = False) -> str:
+    """How a shell starts the same training: as many processes as are asked for here, and on several machines. Of data
+    that was `uploaded` a config has but a name, which a shell can't find."""
+    first = ['# the data was uploaded: put the path of your file in "dataset" of config.json first', ""]
+    here = [*(first if uploaded else []), "# on this machine", shlex.join(command(config, "config.json")), ""]
     if config.accelerate_config:
         elsewhere = [
             "# on several machines that share HFDEMO_HOME: the same, each with its own machine_rank in the file"
@@ -243,6 +266,22 @@ def commands(config: RunConfig) -> str:
             "  -m hfdemo.finetuning config.json",
         ]
     return "\n".join([*here, *elsewhere])
+
+
+def doubts(config: RunConfig) -> list[str]:
+    """What of a config is most likely a slip, though it can be trained."""
+    rate = config.training.get("learning_rate")
+    if not isinstance(rate, int | float) or rate <= _HIGH_RATE[config.method]:
+        return []
+    return [f"A learning rate of {rate:g} is far above what trainings usually bear: most likely nothing is learned."]
+
+
+def nameless(dataset: str, *, public: bool = False) -> str:
+    """What there is to say of a `dataset` that can't be read, where it may be what an uploaded file was called."""
+    if not dataset or "/" in dataset or dataset.startswith(("run:", ".", "~")) or dataset in EXAMPLE_NAMES:
+        return ""
+    path = "" if public else ", or put its path in the field Data set"
+    return f"{dataset!r} may be the name of a file that was uploaded for another run: upload it again{path}."
 
 
 def column(picked: str | None) -> str:
@@ -259,6 +298,19 @@ def overruled(values: Values) -> list[str]:
     """The TrainingArguments that the box sets to another value than a field of the form."""
     own, boxed = _own_training(values), further(values["more"])
     return sorted(name for name in boxed if name in own and own[name] != boxed[name])
+
+
+def _check_numbers(values: Values, boxed: Mapping[str, Any]) -> None:
+    """Raises DemoError, with the field's own label, for a number that it can't have; one that the box sets is not
+    taken from the field."""
+    for field, label in LABELS.items():
+        name, value = TRAINING.get(field, ""), values[field]
+        if value is None or name in boxed:
+            continue
+        if name:
+            check_range(name, value, label)
+        elif value < _LOWEST[field]:
+            raise DemoError(f"{label} is {value!r}, but must be at least {_LOWEST[field]}.")
 
 
 def _own_training(values: Values) -> dict[str, Any]:

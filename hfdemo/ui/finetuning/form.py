@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,13 @@ ABOUT = "Three steps, answered already. Change what you like, then press Start."
 class Form:
     """The button Start, what it sends and how that is read, and the line before it, which also says a refusal.
 
-    `fill(source)` has the form filled whenever the component `source` changes: it holds {"config": a RunConfig as JSON}
-    or None.
+    `rate` is the field of the learning rate. `fill(source)` has the form filled whenever the component `source`
+    changes: it holds {"config": a RunConfig as JSON} or None.
     """
 
     start: gr.Button
     standing: gr.HTML
+    rate: gr.Number
     inputs: list[Any]
     read: Callable[[Sequence[Any]], tuple[RunConfig, Path | None]]
     fill: Callable[[Any], None]
@@ -66,12 +68,16 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
 
     def stand(known: Known | None, *values: Any) -> tuple[Any, ...]:
         """The form has changed: what it says now, and whether that could be trained."""
-        said = standing.standing(desk.named(values), known, public=endpoints.settings.public)
+        named, public = desk.named(values), endpoints.settings.public
+        said = standing.standing(named, known, public=public)
+        if known is None and named["file"] is None and (unread := filling.nameless(named["dataset"], public=public)):
+            said = standing.refused(unread)
         try:
-            config, _ = desk.asked(values)
+            config, path = desk.asked(values)
         except DemoError:
             return said, gr.skip(), gr.skip()
-        return said, filling.written(config), filling.commands(config)
+        told = html.notes(filling.doubts(config)) + said
+        return told, filling.written(config), filling.commands(config, uploaded=path is not None)
 
     gr.on(
         [*(field.change for field in inputs), told.known.change],
@@ -92,14 +98,15 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
         del asked["file"], asked["found"]
         filled = {desk.fields[name]: value for name, value in asked.items() if name not in data.SHOWN}
         filled |= {} if keeps_file else {desk.fields["file"]: None}
-        return {**filled, step.pending: config.to_json(), training.lora: gr.update(visible=config.method == "lora")}
+        lora = gr.update(visible=config.method == "lora")
+        return {**filled, step.pending: config.to_json(), told.given: given_by(config), training.lora: lora}
 
-    filled = [*inputs, step.pending, training.lora]
+    filled = [*inputs, step.pending, told.given, training.lora]
 
     def bring(file: Any, *values: Any) -> dict[Any, Any]:
         path = uploaded_path(file)
         if path is None:
-            return {}
+            return {step.pending: gr.skip()}
         config = RunConfig.read(path)
         find_recipe(config.task, config.problem_type)
         return fill(config, *values)
@@ -107,7 +114,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
     look(brought.upload(at_the_edge(bring, html.plain), [brought, *inputs], filled, **QUICK).success)
 
     def duplicate(source: Any, *values: Any) -> dict[Any, Any]:
-        return fill(RunConfig.from_json(source["config"]), *values) if source else {}
+        return fill(RunConfig.from_json(source["config"]), *values) if source else {step.pending: gr.skip()}
 
     def fill_from(source: Any) -> None:
         look(source.change(at_the_edge(duplicate, html.plain), [source, *inputs], filled, **QUICK).success)
@@ -127,7 +134,29 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
         at_the_edge(take, html.plain), sent, [*fields, training.length_fold, tabs], **QUICK
     ).success
     look(arrived, (chosen.text, chosen.pair))
-    return Form(start, line, inputs, desk.asked, fill_from)
+    return Form(start, line, desk.fields["rate"], inputs, desk.asked, fill_from)
+
+
+def given_by(config: RunConfig) -> Named:
+    """What of a config counts as given, not as typed: what it leaves open, and a learning rate that is but the usual
+    one of its method, as in the config of every run that named none. It follows another method."""
+    asked = filling.values_of(config)
+    usual = filling.defaults(asked["method"], asked["kind"], train_rows=1)["rate"]
+    given = {name: asked[name] for name in ("epochs", "rate") if filling.TRAINING[name] not in config.training}
+    return {**given, "rate": usual} if asked["rate"] == usual else given
+
+
+def typed(name: str, given: Named) -> Named:
+    """What was given, when somebody has typed in the field `name`."""
+    return {each: value for each, value in given.items() if each != name}
+
+
+def refitted(fitting: Named, given: Named, now: Named) -> Named:
+    """What is to be given for fields that are `now` as they are: what is `fitting`, where a field is empty or still
+    has what was `given`."""
+    return {
+        name: fitting[name] for name, value in now.items() if value is None or (name in given and value == given[name])
+    }
 
 
 def _wire_training(endpoints: Endpoints, demo: gr.Blocks, training: knobs.TrainingStep, desk: Desk, told: Told) -> None:
@@ -142,9 +171,12 @@ def _wire_training(endpoints: Endpoints, demo: gr.Blocks, training: knobs.Traini
         """What is trained has changed: the epochs and the rate that fit it, where nobody has typed others."""
         method, kind, batch, accumulation, *own = values
         fitting = filling.defaults(method, kind, known.train_rows if known else 1, batch, accumulation)
-        now = dict(zip(("epochs", "rate"), own, strict=True))
-        changed = {fields[name]: fitting[name] for name in now if not now[name] or now[name] == given[name]}
-        return {**changed, told.given: fitting}
+        fresh = refitted(fitting, given, dict(zip(("epochs", "rate"), own, strict=True)))
+        return {**{fields[name]: value for name, value in fresh.items()}, told.given: fresh}
+
+    for name in ("epochs", "rate"):
+        # Typed: no longer what was given, even where it is the same number.
+        fields[name].input(functools.partial(typed, name), told.given, told.given, **LATEST)
 
     gr.on(
         [fields[name].change for name in ("method", "batch", "accumulation")] + [told.known.change],

@@ -131,8 +131,12 @@ def _row(line: Line, ticked: bool, shown: bool) -> str:
 
 
 def title(line: Line) -> str:
-    """What a run was trained on, in the words of its config."""
-    return line.dataset.replace("run:", "data of ", 1) if line.dataset.startswith("run:") else line.dataset
+    """What a run was trained on, in the words of its config; of another run's rows, what they were and since when."""
+    if not line.dataset.startswith("run:"):
+        return line.dataset
+    run = line.dataset.removeprefix("run:")
+    name = re.sub(r"^\d{8}-\d{6}-", "", run)
+    return f"{name}, the rows of {when(run)}" if name != run else f"the rows of {run}"
 
 
 def when(run_id: str) -> str:

@@ -13,7 +13,7 @@ from hfdemo.devices import find_device
 from hfdemo.finetuning.arguments import Knob, knobs
 from hfdemo.tokenization.padding import TRAINABLE
 from hfdemo.ui import html
-from hfdemo.ui.finetuning.filling import BALANCED, DEFAULTS, EQUAL, OWN_METRIC, TRAINING
+from hfdemo.ui.finetuning.filling import BALANCED, DEFAULTS, EQUAL, LABELS, OWN_METRIC, TRAINING
 
 METRICS = {
     "single_label": ("f1", "accuracy", "f1_weighted", "loss"),
@@ -41,7 +41,10 @@ class TrainingStep:
 
 
 def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
-    """Lay the step out; `given` are the epochs and the learning rate that fit the data."""
+    """Lay the step out; `given` are the epochs and the learning rate that fit the data.
+
+    No number has a lowest value: gradio would say it in a toast that names no field. The line before Start does.
+    """
     fields: dict[str, Any] = {}
     gr.Markdown("### 3 · Model and training")
     fields["model"] = gr.Dropdown(
@@ -59,9 +62,9 @@ def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
     with gr.Group(visible=False) as lora:
         _lora(fields)
     with gr.Row(elem_classes="hf-level"):
-        fields["epochs"] = gr.Number(given["epochs"], label="Epochs", precision=2, minimum=0, min_width=90)
-        fields["batch"] = gr.Number(DEFAULTS["batch"], label="Batch size", precision=0, minimum=1, min_width=90)
-        fields["rate"] = gr.Number(given["rate"], label="Learning rate", minimum=0, min_width=90)
+        fields["epochs"] = gr.Number(given["epochs"], label=LABELS["epochs"], precision=2, min_width=90)
+        fields["batch"] = gr.Number(DEFAULTS["batch"], label=LABELS["batch"], precision=0, min_width=90)
+        fields["rate"] = gr.Number(given["rate"], label=LABELS["rate"], min_width=90)
     with gr.Accordion("Length and padding", open=False) as length_fold, gr.Row():
         fields["padding"] = gr.Dropdown(list(TRAINABLE), value=DEFAULTS["padding"], label="Padding", min_width=160)
         fields["max_length"] = gr.Number(
@@ -69,14 +72,13 @@ def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
             label="max_length",
             info="tokens kept per row; 0: the model's limit",
             precision=0,
-            minimum=0,
             min_width=120,
         )
     with gr.Accordion("Steps, weights and the best checkpoint", open=False):
         _steps(fields)
     with gr.Accordion("Several processes", open=False):
         fields["processes"] = gr.Number(
-            DEFAULTS["processes"], label="Processes", info=_NEED_MORE, precision=0, minimum=1, min_width=110
+            DEFAULTS["processes"], label=LABELS["processes"], info=_NEED_MORE, precision=0, min_width=110
         )
         fields["accelerate_config"] = gr.Textbox(
             DEFAULTS["accelerate_config"],
@@ -100,14 +102,12 @@ def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
 def _lora(fields: dict[str, Any]) -> None:
     with gr.Row(elem_classes="hf-level"):
         fields["lora_r"] = gr.Number(
-            DEFAULTS["lora_r"], label="r", info="rank of the change", precision=0, minimum=1, min_width=90
+            DEFAULTS["lora_r"], label="r", info="rank of the change", precision=0, min_width=90
         )
         fields["lora_alpha"] = gr.Number(
-            DEFAULTS["lora_alpha"], label="lora_alpha", info="scale: alpha / r", minimum=1, precision=0, min_width=90
+            DEFAULTS["lora_alpha"], label="lora_alpha", info="scale: alpha / r", precision=0, min_width=90
         )
-        fields["lora_dropout"] = gr.Number(
-            DEFAULTS["lora_dropout"], label="lora_dropout", info="0 to 1", minimum=0, maximum=1, min_width=90
-        )
+        fields["lora_dropout"] = gr.Number(DEFAULTS["lora_dropout"], label="lora_dropout", info="0 to 1", min_width=90)
     fields["lora_modules"] = gr.Textbox(
         DEFAULTS["lora_modules"],
         label="target_modules",
@@ -122,12 +122,12 @@ def _lora(fields: dict[str, Any]) -> None:
 def _steps(fields: dict[str, Any]) -> None:
     with gr.Row(elem_classes="hf-level"):
         fields["accumulation"] = gr.Number(
-            DEFAULTS["accumulation"], label="Gradient accumulation", precision=0, minimum=1, min_width=140
+            DEFAULTS["accumulation"], label=LABELS["accumulation"], precision=0, min_width=140
         )
-        fields["warmup"] = gr.Number(DEFAULTS["warmup"], label="Warm-up", minimum=0, min_width=140)
+        fields["warmup"] = gr.Number(DEFAULTS["warmup"], label=LABELS["warmup"], min_width=140)
     with gr.Row(elem_classes="hf-level"):
-        fields["weight_decay"] = gr.Number(DEFAULTS["weight_decay"], label="Weight decay", minimum=0, min_width=140)
-        fields["seed"] = gr.Number(DEFAULTS["seed"], label="Seed", precision=0, minimum=0, min_width=140)
+        fields["weight_decay"] = gr.Number(DEFAULTS["weight_decay"], label=LABELS["weight_decay"], min_width=140)
+        fields["seed"] = gr.Number(DEFAULTS["seed"], label=LABELS["seed"], precision=0, min_width=140)
     with gr.Row(elem_classes="hf-level"):
         fields["class_weights"] = gr.Dropdown(
             [EQUAL, BALANCED],
@@ -137,9 +137,7 @@ def _steps(fields: dict[str, Any]) -> None:
             allow_custom_value=True,
             min_width=200,
         )
-        fields["smoothing"] = gr.Number(
-            DEFAULTS["smoothing"], label="Label smoothing", minimum=0, maximum=0.99, step=0.05, min_width=140
-        )
+        fields["smoothing"] = gr.Number(DEFAULTS["smoothing"], label=LABELS["smoothing"], step=0.05, min_width=140)
     with gr.Row(elem_classes="hf-level"):
         fields["best_metric"] = gr.Dropdown(
             [OWN_METRIC, *METRICS["single_label"]],
@@ -150,10 +148,9 @@ def _steps(fields: dict[str, Any]) -> None:
         )
         fields["patience"] = gr.Number(
             DEFAULTS["patience"],
-            label="Early stopping patience",
+            label=LABELS["patience"],
             info="evaluations without a better one before it stops; 0: train to the end",
             precision=0,
-            minimum=0,
             min_width=140,
         )
     fields["metrics"] = gr.Textbox(

@@ -18,9 +18,9 @@ from hfdemo.ui import html
 from hfdemo.ui.finetuning import acting, data, doctor
 from hfdemo.ui.finetuning.acting import Taken
 from hfdemo.ui.finetuning.data import DataStep
-from hfdemo.ui.finetuning.desk import Desk, Named, of_kind, opened, resplit
+from hfdemo.ui.finetuning.desk import Desk, Named, of_kind, of_label, opened, resplit, with_file
 from hfdemo.ui.finetuning.examining import Counted, Examined, counted_of
-from hfdemo.ui.finetuning.filling import NO_COLUMN
+from hfdemo.ui.finetuning.filling import DEFAULTS, NO_COLUMN
 from hfdemo.ui.finetuning.standing import known_of
 from hfdemo.ui.running import Running, in_place
 from hfdemo.ui.tokens.following import followed
@@ -65,6 +65,8 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
             if progress is not None:
                 progress((done, whole or None), desc=what)
 
+        named, _ = with_file(named)
+        seen = {desk.fields["dataset"]: named["dataset"], step.seen: named["dataset"]}
         try:
             named = opened(desk, named, wanted, tell)
             if text is not None:
@@ -74,8 +76,10 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
         except DemoError as error:
             gone = {desk.fields[name]: value for name, value in data.nothing().items()}
             hidden = {step.refused_fold: gr.update(visible=False), step.taken: [], told.known: None}
-            return {step.reading: html.notes([str(error)]), step.report: "", step.preview: None, **gone, **hidden}
+            said = {step.reading: html.notes([str(error)]), step.report: "", step.preview: None}
+            return {**said, **gone, **hidden, **seen}
         return {
+            **seen,
             **_drawn(desk, step, told, named, taken, examined, still),
             step.reading: doctor.reading(examined),
             step.preview: data.first_rows(examined),
@@ -90,7 +94,8 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
     def look_with_columns(*values: Any) -> dict[Any, Any]:
         return look(*values)
 
-    looked = [*shown, step.reading, step.preview, step.counting, step.pending]
+    looked = [*shown, step.reading, step.preview, step.counting, step.pending, step.seen]
+    looked += [desk.fields["dataset"], desk.fields["file"]]
     visible: dict[str, Any] = {**QUICK, "show_progress": "minimal", "show_progress_on": step.reading}
 
     def on_data(event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
@@ -99,10 +104,27 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
         else:
             event(at_the_edge(look_with_columns, html.plain), [*columns, *states, *inputs], looked, **visible)
 
-    # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
     fields = desk.fields
-    on_data(fields["dataset"].input(lambda: None, outputs=fields["file"], **QUICK).then)
-    on_data(lambda *args, **kwargs: gr.on([fields["file"].upload, fields["file"].clear], *args, **kwargs))
+
+    def other(name: str | None, *values: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
+        """The data set `name` instead of an uploaded file."""
+        states_of, named = values[: len(states)], desk.named(values[len(states) :])
+        named |= {"dataset": name, "file": None}
+        return {fields["file"]: None, **look(None, None, *states_of, *named.values(), progress=progress)}
+
+    def named_other(seen: str | None, *values: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
+        """A name was picked or typed; or the box was only left, with the name of what is on view."""
+        name = desk.named(values[len(states) :])["dataset"]
+        # gradio takes an empty dict for a value.
+        return {step.seen: seen} if name == seen else other(name, *values, progress=progress)
+
+    def cleared(*values: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
+        return other(DEFAULTS["dataset"], *values, progress=progress)
+
+    # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
+    fields["dataset"].input(at_the_edge(named_other, html.plain), [step.seen, *states, *inputs], looked, **visible)
+    fields["file"].clear(at_the_edge(cleared, html.plain), [*states, *inputs], looked, **visible)
+    on_data(fields["file"].upload)
     on_data(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
 
     def again(change: Callable[[Desk, Named], Named] | None = None) -> Callable[..., Any]:
@@ -118,7 +140,8 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
     sent = [*states, *inputs]
     fields["kind"].input(again(of_kind), sent, shown, **LATEST)
     fields["split"].input(again(resplit), sent, shown, **LATEST)
-    picked = ("text", "pair", "label", "positive", "train_split", "validation_split", "test_split")
+    fields["label"].input(again(of_label), sent, shown, **LATEST)
+    picked = ("text", "pair", "positive", "train_split", "validation_split", "test_split")
     gr.on([fields[name].input for name in picked], again(), sent, shown, **LATEST)
     typed = ("validation_share", "test_share", "max_length", "class_weights", "seed")
     gr.on([fields[name].change for name in typed], again(), sent, shown, **LATEST)
@@ -129,7 +152,7 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
         examined, _ = desk.examined(named, counted)
         changed, taken = acting.act(str(event._data.get("pressed", "")), named, taken, examined)
         if not changed:
-            return {}
+            return {step.taken: taken}
         others = {desk.fields[name]: value for name, value in changed.items() if name not in data.SHOWN}
         named |= changed
         if "kind" in changed:

@@ -197,7 +197,7 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
         total = sum(counts) or 1
         cells = "".join(
             f"<td style='background:color-mix(in srgb, var(--hf-bar) {90 * count / total:.0f}%, transparent)"
-            f"{';color:#18181b' if count > total / 2 else ''}'{_HIT if truth == given else ''} "
+            f"{';color:#18181b' if count > 0.7 * total else ''}'{_HIT if truth == given else ''} "
             f"title='{count / total:.0%} of the true “{escape(label)}”'>{count}</td>"
             for given, count in enumerate(counts)
         )

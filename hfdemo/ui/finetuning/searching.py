@@ -12,7 +12,7 @@ from hfdemo.finetuning.runs.search import MOST_TRIALS
 from hfdemo.ui import html
 from hfdemo.ui.finetuning import parallel
 from hfdemo.ui.finetuning.form import Form
-from hfdemo.ui.wiring import PRIVATE, QUICK
+from hfdemo.ui.wiring import LATEST, PRIVATE, QUICK
 
 HOW = (
     "Each trial is a run like any other, one after the other, on the same rows. The first has the form's values; from "
@@ -28,12 +28,13 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
                 with gr.Row():
-                    low = gr.Number(2e-5, label="Lowest learning rate", minimum=0, min_width=120)
-                    high = gr.Number(5e-4, label="Highest learning rate", minimum=0, min_width=120)
+                    lowest, highest = around(asked.rate.value) or (None, None)
+                    low = gr.Number(lowest, label="Lowest learning rate", min_width=120)
+                    high = gr.Number(highest, label="Highest learning rate", min_width=120)
                 sizes = gr.Textbox("8, 16, 32", label="Batch sizes", info="any of these", max_lines=1)
                 with gr.Row():
-                    fewest = gr.Number(1, label="Fewest epochs", precision=0, minimum=1, min_width=120)
-                    most = gr.Number(4, label="Most epochs", precision=0, minimum=1, min_width=120)
+                    fewest = gr.Number(1, label="Fewest epochs", precision=0, min_width=120)
+                    most = gr.Number(4, label="Most epochs", precision=0, min_width=120)
                 trials = gr.Slider(1, MOST_TRIALS, 8, step=1, label="Trials")
                 begin = gr.Button("Search", variant="primary")
             with gr.Column(scale=6, min_width=320):
@@ -42,6 +43,9 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
                 with gr.Row():
                     stop = gr.Button("Stop the search", interactive=False, size="md", min_width=140)
                     best = gr.Button("Show the best run", interactive=False, size="md", min_width=140)
+    typed = gr.State(False)
+    asked.rate.change(follow, [asked.rate, typed], [low, high], **LATEST)
+    gr.on([low.input, high.input], lambda: True, outputs=typed, **LATEST)
     shown = gr.State("")
     timer = gr.Timer(WATCH_SECONDS)
 
@@ -101,6 +105,19 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
         return gr.skip() if trial is None else trial.run
 
     best.click(at_the_edge(show, html.plain), chosen, run, **QUICK)
+
+
+def around(rate: float | None) -> tuple[float, float] | None:
+    """The learning rates to try where the form has `rate`: a fifth of it to five times as much."""
+    if not rate or rate < 0:
+        return None
+    low, high = (float(f"{each:.3g}") for each in (rate / 5, rate * 5))
+    return low, high
+
+
+def follow(rate: float | None, typed: bool) -> tuple[Any, Any]:
+    """The range for another learning rate in the form, unless somebody has typed a range."""
+    return (None if typed else around(rate)) or (gr.skip(), gr.skip())
 
 
 def _numbers(text: str) -> list[int]:

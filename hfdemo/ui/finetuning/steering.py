@@ -31,9 +31,11 @@ FILES: Mapping[str, str] = MappingProxyType(
         "errors.csv": "errors.csv",
     }
 )
+CANCEL, LEAVE = "Cancel", "Leave the queue"
 _ASK = {
-    "cancel": "(run) => confirm(`Cancel ${run} and throw away what it has learned since its last checkpoint?`)"
-    " ? run : null",
+    # The words on the button say whether it waits, and so has nothing to throw away.
+    "cancel": f"(run, words) => confirm(words === '{LEAVE}' ? `Take ${{run}} out of the queue?`"
+    " : `Cancel ${run} and throw away what it has learned since its last checkpoint?`) ? [run, words] : [null, words]",
     "delete": "(run) => confirm(`Delete ${run} and its model for good?`) ? run : null",
 }
 # The browser saves the file whose address it was just told.
@@ -46,6 +48,7 @@ _SAVE = """(file) => {
   link.click();
   link.remove();
 }"""
+_DROPPED = "It ends now, and what it learned since its last checkpoint is dropped."
 _KEEP_SECONDS = 3600
 
 
@@ -77,6 +80,7 @@ def shown_for(status: Status | None, has_model: bool) -> list[Any]:
     updates = [gr.update(visible=visible) for visible in there]
     if active and status is not None:
         updates[1] = gr.update(visible=True, interactive=status.state != "stopping")
+        updates[2] = gr.update(visible=True, value=LEAVE if status.state == "queued" else CANCEL)
     return updates
 
 
@@ -86,7 +90,7 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
     with gr.Row(elem_classes="hf-steering"):
         use = gr.Button("Use it in Run a model", variant="primary", **{**small, "min_width": 210})
         stop = gr.Button("Stop, keep model", **{**small, "min_width": 160})
-        cancel = gr.Button("Cancel", **small)
+        cancel = gr.Button(CANCEL, **small)
         resume = gr.Button("Resume", variant="primary", **small)
         delete = gr.Button("Delete", variant="stop", **small)
     plain: dict[str, Any] = {"api_visibility": "private", **LIGHT}
@@ -95,14 +99,15 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
         endpoints.runs.stop(_chosen(run_id), keep=True)
         gr.Info("It ends after this step, is judged, and its best model so far is kept.", title="Asked to stop")
 
-    def throw_away(run_id: str | None) -> None:
+    def throw_away(run_id: str | None, words: str) -> None:
         if run_id is None:  # they changed their mind
             return
         endpoints.runs.stop(run_id, keep=False)
-        gr.Info("It ends now, and what it learned since its last checkpoint is dropped.", title="Asked to stop")
+        lost = "It is taken out of the queue." if words == LEAVE else _DROPPED
+        gr.Info(lost, title="Asked to stop")
 
     stop.click(at_the_edge(end_and_keep, html.plain), run, **plain)
-    cancel.click(at_the_edge(throw_away, html.plain), run, js=_ASK["cancel"], **plain)
+    cancel.click(at_the_edge(throw_away, html.plain), [run, cancel], js=_ASK["cancel"], **plain)
 
     def go_on(run_id: str) -> None:
         endpoints.runs.resume(run_id)

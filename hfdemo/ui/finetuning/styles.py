@@ -39,6 +39,7 @@ RUNS_CSS = """
 .hf-classes td { vertical-align: top; }
 .hf-classes .hf-track { height: 3px; margin-top: 2px; }
 .hf-confusion th { max-width: 130px; }
+.hf-confusion tr:first-child th:first-child { min-width: 84px; white-space: normal; }
 .hf-confusion th span { display: block; overflow: hidden; text-overflow: ellipsis; }
 .hf-confusion td.hf-hit { outline: 1px solid var(--hf-bar); outline-offset: -1px; font-weight: 600; }
 .hf-fold { margin: 10px 0 0; }

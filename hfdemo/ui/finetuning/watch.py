@@ -22,7 +22,7 @@ from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.ui import charts, html, training
 from hfdemo.ui.finetuning import comparing, results, steering
 from hfdemo.ui.finetuning.steering import run_choices
-from hfdemo.ui.wiring import QUICK
+from hfdemo.ui.wiring import LATEST, QUICK
 
 __all__ = ["FORM", "RUN_PANEL", "Watched", "build", "run_choices"]
 
@@ -74,7 +74,10 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         loss = _plot(charts.loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
         curve = _plot(charts.metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", [])
     with gr.Accordion("More curves", open=False, visible=False) as more_curves:
-        metrics = gr.Dropdown([], multiselect=True, label="Metrics on the chart", interactive=True)
+        # What the page sends may still be of the last run: with its own choices alone it would be refused.
+        metrics = gr.Dropdown(
+            [], multiselect=True, label="Metrics on the chart", interactive=True, allow_custom_value=True
+        )
         with gr.Row():
             plots = {
                 name: _plot(charts.logged_table([], name), "step", name, None, title, [])
@@ -99,7 +102,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
     with gr.Accordion("All runs", open=True):
         listed = gr.State("")
         comparing.build(endpoints, demo, run, listed)
-    shown = gr.State({})
+    shown, picked = gr.State({}), gr.State({})
     timer = gr.Timer(WATCH_SECONDS)
     outputs: dict[str, list[Any]] = {
         "listed": [run, listed],
@@ -116,9 +119,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         "log": [log],
     }
 
-    def refresh(
-        run_id: str | None, metrics: list[str] | None, epoch: float | None, shown: Mapping[str, Any]
-    ) -> tuple[Any, ...]:
+    def refresh(run_id: str | None, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Any, ...]:
         """Everything that shows the run; components whose content did not change are left alone."""
         runs = endpoints.runs.list()
         found = next((run for run in runs if run.id == run_id), None)
@@ -128,9 +129,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         mark = comparing.listing(runs)
         choose: Part = (mark, lambda: [_choices(endpoints, turned), mark])
         try:
-            parts = (
-                parts_of(endpoints, found, list(metrics or ()), epoch, shown) if found else _nothing(html.empty(NO_RUN))
-            )
+            parts = parts_of(endpoints, found, picked, shown) if found else _nothing(html.empty(NO_RUN))
             return fresh({"listed": choose, **parts}, shown, outputs)
         except (OSError, DemoError) as error:  # deleted while it was looked at, or damaged
             why = html.notes([f"Run {run_id} can't be read: {error}"])
@@ -138,12 +137,15 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
 
     every = [component for part in outputs.values() for component in part]
     gr.on(
-        [timer.tick, run.change, metrics.input, epoch.release],
+        [timer.tick, run.change, picked.change],
         at_the_edge(refresh, html.plain),
-        [run, metrics, epoch, shown],
+        [run, picked, shown],
         [*every, shown],
         **QUICK,
     )
+    # Only what a person picks counts: in a closed fold a component keeps what it had for the last run.
+    for name, component in (("metrics", metrics), ("epoch", epoch)):
+        component.input(functools.partial(pick, name), [component, run, picked], picked, **LATEST)
 
     def newest(run_id: str | None) -> Any:
         choices = run_choices(endpoints)
@@ -154,6 +156,11 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
     note = at_the_edge(lambda text, shown: write_down(endpoints, text, shown), html.plain)
     gr.on([notes.blur, notes.submit], note, [notes, shown], None, **QUICK)
     return Watched(run, prefill)
+
+
+def pick(name: str, value: Any, run_id: str | None, picked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was picked to see of the run on view, with `value` for `name`."""
+    return {**(picked if picked.get("run") == run_id else {"run": run_id}), name: value}
 
 
 def write_down(endpoints: Endpoints, text: str | None, shown: Mapping[str, Any]) -> None:
@@ -195,16 +202,15 @@ def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
     return {name: (said, functools.partial(list, updates)) for name, updates in empty.items()}
 
 
-def parts_of(
-    endpoints: Endpoints, run: Run, chosen: list[str], epoch: float | None, shown: Mapping[str, Any]
-) -> dict[str, Part]:
-    """What there is to show of a run, by the names of `build`'s outputs."""
+def parts_of(endpoints: Endpoints, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Part]:
+    """What there is to show of a run, by the names of `build`'s outputs; `picked` is what `pick` returned last."""
     events = run.events()
     status = run.status(events)
     names = charts.metric_names(events)
-    if shown.get("metrics") != (run.id, names):  # another run, or its first evaluation
-        kind = find_recipe(run.config.task, run.config.problem_type).kind
-        chosen = [name for name in METRICS[kind] if name in names]
+    mine = picked if picked.get("run") == run.id else {}
+    wanted = mine.get("metrics", METRICS[find_recipe(run.config.task, run.config.problem_type).kind])
+    chosen = [name for name in wanted if name in names]
+    loss, curve = charts.loss_table(events), charts.metrics_table(events, chosen)
     has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()
     written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
     count = (run.id, len(events))
@@ -216,20 +222,18 @@ def parts_of(
             (run.id, status.state, status.resumable, run.has_model),
             lambda: steering.shown_for(status, run.has_model),
         ),
-        "loss": (count, lambda: [_lines(charts.loss_table(events))]),
+        "loss": _drawn_anew(shown.get("loss"), count, loss, sorted(set(loss["split"]))),
         "metrics": ((run.id, names), lambda: [gr.update(visible=bool(names)), gr.update(choices=names, value=chosen)]),
-        "curve": (
-            (run.id, len(charts.metrics_table(events, names)), chosen),
-            lambda: [
-                _lines(
-                    charts.metrics_table(events, chosen),
-                    color_map=charts.palette(chosen),
-                    y_lim=charts.limits(chosen),
-                )
-            ],
+        "curve": _drawn_anew(
+            shown.get("curve"),
+            (run.id, len(curve)),
+            curve,
+            chosen,
+            color_map=charts.palette(chosen),
+            y_lim=charts.limits(chosen),
         ),
         **{name: (count, functools.partial(_logged, events, name)) for name in LOGGED},
-        "epochs": _epochs(run, epoch, status.active, shown),
+        "epochs": _epochs(run, mine.get("epoch"), status.active, shown),
         "report": (
             written,
             lambda: _reported(run) if has_report else [gr.update(visible=False), gr.update(visible=False), ""],
@@ -241,6 +245,18 @@ def parts_of(
         ),
         "log": ((run.id, run.log_tail(2000)), lambda: [run.log_tail(2000)]),
     }
+
+
+def _drawn_anew(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, series: list[str], **more: Any) -> Part:
+    """A chart of these series; `marked` is the mark of what is on the page, `mark` what tells `table` from another.
+
+    A chart whose series, colours or limits change while it is on the page goes on showing the lines that it had: it is
+    drawn anew by taking it away first, and putting it back at the next look.
+    """
+    before = marked[-1] if isinstance(marked, tuple) else None
+    if before not in (None, series):
+        return (*mark, None), lambda: [gr.update(visible=False)]
+    return (*mark, series), lambda: [_lines(table, **more)]
 
 
 def _logged(events: Sequence[Event], name: str) -> list[Any]:
@@ -256,6 +272,8 @@ def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, An
     known = marked[1] if len(marked) > 1 and marked[0] == run.id else []
     stays = chosen in known[:-1]
     number = int(chosen) if stays and chosen is not None else numbers[-1]
+    # Opened and closed where its run changes or ends; in between it stays as a person left it.
+    fold = {} if known and marked[-1] == active else {"open": active}
     found = run.epoch(number)
     head = f"step {found['step']:,}" + ("" if found["epoch"] == number else f", in the middle of epoch {number}")
 
@@ -265,7 +283,7 @@ def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, An
         drawn = results.details(found, "validation") or html.empty("Metrics alone tell of this kind of answer.")
         # While it learns it is the news; afterwards the report above says it of the model that is kept.
         drawn = f"<div class='hf-results'>{html.titled(f'validation after {head}', drawn)}</div>"
-        return [gr.update(visible=True, open=active), slider, drawn]
+        return [gr.update(visible=True, **fold), slider, drawn]
 
     return (run.id, numbers, number, found["step"], active), draw
 

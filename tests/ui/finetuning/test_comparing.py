@@ -1,8 +1,13 @@
 """All runs stand in one table, the best on its data is marked, and several can be laid side by side."""
 
+import itertools
 import json
+import time
+from dataclasses import replace
 
-from hfdemo.finetuning.events import StepLogged
+import psutil
+
+from hfdemo.finetuning.events import Evaluated, Event, Started, StepLogged, Stopped
 from hfdemo.finetuning.runs.comparing import compare
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
@@ -79,6 +84,55 @@ def test_equal_configs_are_said_to_be(settings: Settings) -> None:
     runs = [a_run(settings, name=name) for name in (FIRST, SECOND)]
     told = text_of(history.side_by_side(history.lettered([FIRST, SECOND]), compare(runs)))
     assert "the configs are the same" in told
+
+
+def test_another_runs_rows_are_named_by_what_they_were_and_since_when(settings: Settings) -> None:
+    (line,) = history.lines([a_run(settings, dataset=f"run:{FIRST}")])
+    assert history.title(line) == "x, the rows of 01 Jan 2026, 12:00:00"
+    assert history.title(replace(line, dataset="run:mine")) == "the rows of mine"
+    assert history.title(replace(line, dataset="tickets")) == "tickets"
+
+
+def test_the_table_is_drawn_again_when_a_run_waits_begins_is_judged_is_to_stop_goes_on_or_is_lost(
+    settings: Settings,
+) -> None:
+    run = a_run(settings, name=FIRST)
+    for name in ("report.json", "events.jsonl"):
+        (run.folder / name).unlink()
+    mine = psutil.Process()
+    alive = {"pid": mine.pid, "created": mine.create_time(), "heartbeat": time.time()}
+    states, marks = [], []
+
+    def came_to_another_state() -> None:
+        states.append(run.status().state)
+        marks.append(comparing.listing([run]))
+
+    def say(*events: Event) -> None:
+        with (run.folder / "events.jsonl").open("a") as file:
+            file.write("".join(json.dumps(event.to_json()) + "\n" for event in events))
+
+    for process in (alive, {**alive, "waiting": time.time()}, alive):
+        (run.folder / "process.json").write_text(json.dumps(process))
+        came_to_another_state()
+    say(Started(0, 1.0, 40))
+    came_to_another_state()
+    say(Evaluated(0, 2.0, 0.0, "validation", {"f1": 0.5}))
+    came_to_another_state()
+    (run.folder / "stop").write_text("{}")
+    came_to_another_state()
+    (run.folder / "process.json").write_text(json.dumps({**alive, "created": 1.0}))
+    came_to_another_state()
+    say(Stopped(0, 3.0))
+    (run.folder / "stop").unlink()
+    came_to_another_state()
+    (run.folder / "resume").write_text(json.dumps({"time": time.time()}))
+    (run.folder / "process.json").write_text(json.dumps(alive))
+    came_to_another_state()
+    ways = "starting queued starting running running stopping lost stopped starting"
+    assert states == ways.split()
+    # Back from the queue it is what it was before.
+    assert len(set(marks)) == len(marks) - 1
+    assert all(before != after for before, after in itertools.pairwise(marks))
 
 
 def test_the_table_is_drawn_again_when_a_run_ends_or_gets_a_note_but_not_at_every_step(settings: Settings) -> None:

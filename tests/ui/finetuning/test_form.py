@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from hfdemo.errors import DemoError
+from hfdemo.finetuning.arguments import Method
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.settings import Settings
 from hfdemo.ui.finetuning import filling, standing
 from hfdemo.ui.finetuning.filling import DEFAULTS
+from hfdemo.ui.finetuning.form import given_by, refitted, typed
 from hfdemo.ui.finetuning.standing import Known, known_of
 from tests.ui.finetuning.desks import look, open_file, rows_of, write
 from tests.ui.samples import EVIL, escaped
@@ -112,7 +114,20 @@ def test_a_data_set_that_can_be_looked_at_needs_no_finished_form() -> None:
         ({"more": "{"}, "TrainingArguments is not JSON"),
         ({"padding": "max_length"}, "needs a max_length"),
         ({"max_length": 2}, "leaves no room for words"),
-        ({"rate": 0}, "learning_rate is 0"),
+        ({"rate": 0}, "Learning rate is 0, but must be above 0."),
+        ({"epochs": -1}, "Epochs is -1, but must be at least 0.01."),
+        ({"batch": 0}, "Batch size is 0, but must be at least 1."),
+        ({"accumulation": 0}, "Gradient accumulation is 0, but must be at least 1."),
+        ({"warmup": -0.1}, "Warm-up is -0.1, but must be at least 0."),
+        ({"weight_decay": -1}, "Weight decay is -1"),
+        ({"seed": -1}, "Seed is -1"),
+        ({"seed": 2**32}, "Seed is 4294967296, but must be at most 4294967295."),
+        ({"smoothing": 1}, "Label smoothing is 1, but must be below 1."),
+        ({"patience": -1}, "Early stopping patience is -1, but must be at least 0."),
+        ({"processes": 0}, "Processes is 0, but must be at least 1."),
+        ({"max_length": -1}, "max_length is -1"),
+        ({"method": "lora", "lora_r": 0}, "lora's r is 0"),
+        ({"method": "lora", "lora_dropout": 1}, "lora's lora_dropout is 1"),
         ({"kind": "regression", "class_weights": filling.BALANCED}, "no classes to weigh"),
         ({"kind": "multi_label", "smoothing": 0.1}, "label_smoothing_factor does nothing"),
         ({"class_weights": '{"a": 1}'}, "wrong or missing: b"),
@@ -145,6 +160,31 @@ def test_the_box_wins_over_the_form_and_it_is_said() -> None:
     assert "learning_rate: the box of TrainingArguments wins" in standing.standing(values, KNOWN)
 
 
+def test_a_number_that_the_box_sets_is_not_taken_from_its_field() -> None:
+    values = {**BASE, "rate": 0, "more": '{"learning_rate": 0.5}'}
+    assert filling.config_of(values).training["learning_rate"] == 0.5
+    assert "learning_rate is -1" in refusal(more='{"learning_rate": -1}')
+
+
+@pytest.mark.parametrize(("method", "fine", "high"), [("full", 0.01, 0.02), ("lora", 0.1, 0.2), ("frozen", 0.1, 5)])
+def test_a_learning_rate_that_is_most_likely_a_slip_is_doubted_but_not_refused(
+    method: Method, fine: float, high: float
+) -> None:
+    def said(rate: float) -> list[str]:
+        return filling.doubts(filling.config_of({**BASE, "method": method, "rate": rate}))
+
+    assert said(fine) == []
+    (doubt,) = said(high)
+    assert f"A learning rate of {high:g} is far above" in doubt
+    assert filling.doubts(RunConfig("x")) == []
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_can_not_be_leaves_the_data_to_be_looked_at(seed: int, tmp_path: Path, settings: Settings) -> None:
+    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    assert look(desk, {**named, "seed": seed}).train_rows == 13
+
+
 def test_a_config_says_only_what_is_decided() -> None:
     written = filling.written(filling.config_of(BASE))
     assert '"dataset": "tickets"' in written
@@ -161,6 +201,42 @@ def test_the_command_starts_as_many_processes_as_are_asked_for() -> None:
     assert two[1] == "python -m torch.distributed.run --standalone --nproc_per_node 2 -m hfdemo.finetuning config.json"
     assert "--nnodes 2 --nproc_per_node 2" in two[4]
     assert "--rdzv_endpoint" in two[5]
+
+
+def test_the_command_for_uploaded_data_says_that_its_path_has_to_be_put_into_the_config() -> None:
+    plain = filling.commands(RunConfig("messy"))
+    told = filling.commands(RunConfig("messy"), uploaded=True)
+    assert told.splitlines()[0].startswith("# the data was uploaded")
+    assert '"dataset" of config.json' in told
+    assert told.endswith(plain)
+    assert "uploaded" not in plain
+
+
+@pytest.mark.parametrize(
+    "dataset", ["", "tickets", "owner/name", "/data/a.csv", "./a", "../a", "~", "run:20260101-120000-x"]
+)
+def test_only_a_bare_name_may_be_that_of_an_uploaded_file(dataset: str) -> None:
+    assert filling.nameless(dataset) == ""
+    assert "upload it again, or put its path" in filling.nameless("messy")
+    assert "path" not in filling.nameless("messy", public=True), "which a shared server takes none of"
+
+
+def test_what_was_typed_stays_and_what_was_given_follows() -> None:
+    given: dict[str, Any] = {"epochs": 3, "rate": 1e-4}
+    fitting: dict[str, Any] = {"epochs": 5, "rate": 1e-3}
+    assert refitted(fitting, given, {"epochs": 3, "rate": 1e-4}) == fitting
+    # The very number that was given: typed all the same.
+    assert refitted(fitting, typed("epochs", given), {"epochs": 3, "rate": 1e-4}) == {"rate": 1e-3}
+    assert refitted(fitting, given, {"epochs": 3, "rate": 0.5}) == {"epochs": 5}
+    assert refitted(fitting, {}, {"epochs": 0, "rate": 0.5}) == {}
+    assert refitted(fitting, {}, {"epochs": None, "rate": 0.5}) == {"epochs": 5}, "emptied: given again"
+
+
+def test_what_a_config_says_counts_as_typed_but_for_the_usual_rate_of_its_method() -> None:
+    assert given_by(RunConfig("x")) == {"epochs": DEFAULTS["epochs"], "rate": None}
+    assert given_by(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 2e-5})) == {}
+    assert given_by(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 1e-4})) == {"rate": 1e-4}
+    assert given_by(RunConfig("x", method="lora", training={"learning_rate": 1e-4})) == {"epochs": DEFAULTS["epochs"]}
 
 
 def test_epochs_and_rate_follow_the_method_the_kind_and_the_rows() -> None:

@@ -53,6 +53,14 @@ def test_the_step_has_a_field_for_every_value_of_the_form() -> None:
     assert not set(fields) & from_data
 
 
+def test_no_number_of_the_step_is_refused_by_a_toast_that_names_no_field() -> None:
+    with gr.Blocks():
+        fields = step.build(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
+    numbers = {name: field for name, field in fields.items() if isinstance(field, gr.Number)}
+    assert [name for name, field in numbers.items() if (field.minimum, field.maximum) != (None, None)] == []
+    assert {name: numbers[name].label for name in filling.LABELS} == dict(filling.LABELS)
+
+
 def test_the_page_is_built_without_torch_or_transformers() -> None:
     code = "import sys, app; print([name for name in ('torch', 'transformers', 'peft') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

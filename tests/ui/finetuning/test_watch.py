@@ -37,7 +37,10 @@ def shown(
     epoch: float | None = None,
 ) -> dict[str, Any]:
     """The updates of the parts that are drawn again, and the marks under "marks"."""
-    parts = watch.parts_of(endpoints, run, METRICS if chosen is None else chosen, epoch, before)
+    picked: dict[str, Any] = {}
+    for name, value in (("metrics", chosen), ("epoch", epoch)):
+        picked = picked if value is None else watch.pick(name, value, run.id, picked)
+    parts = watch.parts_of(endpoints, run, picked, before)
     outputs = {name: [name] * len(make()) for name, (_, make) in parts.items()}
     *updates, marks = watch.fresh(parts, before, outputs)
     places = [name for name, components in outputs.items() for _ in components]
@@ -80,10 +83,34 @@ def test_another_run_brings_the_metrics_of_its_kind(kind: str, endpoints: Endpoi
 def test_chosen_metrics_are_drawn_and_stay_chosen(endpoints: Endpoints) -> None:
     run = a_run(endpoints.settings)
     marks = shown(endpoints, run, {})["marks"]
-    again = shown(endpoints, run, marks, ["f1_weighted"])
+    gone = shown(endpoints, run, marks, ["f1_weighted"])
+    assert gone["curve"] == [gr.update(visible=False)], "or it would go on showing the lines that it had"
+    again = shown(endpoints, run, gone["marks"], ["f1_weighted"])
     assert set(again) == {"curve", "marks"}
     (curve,) = again["curve"]
+    assert curve["visible"]
     assert set(curve["value"]["metric"]) == {"f1_weighted"}
+    assert set(shown(endpoints, run, again["marks"], ["f1_weighted"])) == {"marks"}
+    other = a_run(endpoints.settings, name="20260102-120000-y")
+    assert watch.pick("epoch", 1, other.id, {"run": run.id, "metrics": ["f1"]}) == {"run": other.id, "epoch": 1}
+
+
+def test_what_was_picked_for_another_run_does_not_count(endpoints: Endpoints) -> None:
+    """In a closed fold the page keeps what it had: metrics of a regression, sent for a run of classes."""
+    run, other = a_run(endpoints.settings), a_run(endpoints.settings, "regression", name="20260102-120000-y")
+    picked = watch.pick("metrics", ["pearson"], other.id, {})
+    curve = watch.parts_of(endpoints, run, picked, {})["curve"][1]()[0]
+    assert set(curve["value"]["metric"]) == {"accuracy", "f1"}
+    unknown = watch.pick("metrics", ["pearson", "f1", EVIL], run.id, {})
+    curve = watch.parts_of(endpoints, run, unknown, {})["curve"][1]()[0]
+    assert set(curve["value"]["metric"]) == {"f1"}
+
+
+def test_a_fold_of_epochs_stays_as_a_person_left_it(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    first = shown(endpoints, run, {})
+    assert first["epochs"][0]["open"] is False
+    assert "open" not in shown(endpoints, run, first["marks"], epoch=1)["epochs"][0]
 
 
 def test_the_newest_epoch_is_shown_until_an_older_one_is_chosen_and_another_run_begins_with_its_newest(

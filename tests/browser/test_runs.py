@@ -1,0 +1,118 @@
+"""The run panel and the data step in a real browser: what is on view is of the run and the file that were chosen."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from hfdemo.settings import Settings
+from tests.browser.pages import PATIENT, app, box, browser, fold, open_page, shoot, tab
+from tests.conftest import Server
+from tests.ui.finetuning.reports import a_run
+
+__all__ = ["app", "browser"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+RUNS = {"20260101-120000-classes": "single_label", "20260102-120000-numbers": "regression"}
+RUNS |= {"20260103-120000-tags": "tokens", "20260104-120000-flags": "multi_label"}
+
+
+@pytest.fixture(scope="module")
+def runs(app: Server) -> Server:
+    for name, kind in RUNS.items():
+        a_run(Settings(home=app.home), kind, name)
+    return app
+
+
+def view(page: Page, run: str) -> None:
+    """Choose a run, and wait for it."""
+    field = box(page, "Run")
+    field.click()
+    field.fill(run)
+    page.get_by_role("option").filter(has_text=re.compile(run)).first.click()
+    expect(page.locator(".hf-run").first).to_contain_text(run, timeout=PATIENT)
+
+
+def legend(page: Page) -> object:
+    """The chart of metrics, whose legend names what is drawn."""
+    return page.locator(".vega-embed:visible").filter(has_text="Metrics on validation")
+
+
+def test_the_chart_of_metrics_is_of_the_run_on_view(browser: Browser, runs: Server) -> None:
+    page = open_page(browser, runs)
+    tab(page, "Fine-tune")
+    broken: list[str] = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    for run, names in (
+        ("classes", ("accuracy", "f1")),
+        ("numbers", ("spearmanr", "pearson")),
+        ("tags", ("f1", "accuracy")),
+        ("flags", ("f1", "f1_micro")),
+        ("numbers", ("spearmanr", "pearson")),
+        ("classes", ("accuracy", "f1")),
+    ):
+        view(page, run)
+        drawn = legend(page).locator(".role-legend-label text")  # type: ignore[attr-defined]
+        expect(drawn).to_have_text(list(names), timeout=PATIENT)
+    # Its own metrics can be picked also after runs of other kinds were on view, and the fold stays as it is.
+    fold(page, "More curves")
+    picked = page.get_by_label("Metrics on the chart")
+    expect(picked).to_be_visible()
+    picked.click()
+    page.get_by_role("option", name="f1_weighted").click()
+    expect(drawn).to_have_text(["accuracy", "f1", "f1_weighted"], timeout=PATIENT)
+    for run in ("numbers", "tags"):
+        view(page, run)
+    expect(page.locator(".toast-body")).to_have_count(0)
+    assert broken == []
+
+
+def test_the_epochs_can_be_gone_through_and_the_fold_stays_open(browser: Browser, runs: Server) -> None:
+    page = open_page(browser, runs)
+    tab(page, "Fine-tune")
+    view(page, "classes")
+    fold(page, "Epoch by epoch")
+    slider = page.get_by_label(re.compile("range slider for After epoch"))
+    told = page.get_by_text("validation after step 40")
+    expect(told).to_be_visible(timeout=PATIENT)
+    slider.press("ArrowLeft")
+    expect(page.get_by_text("validation after step 20")).to_be_visible(timeout=PATIENT)
+    slider.press("ArrowLeft")
+    expect(page.get_by_text("validation after step 0")).to_be_visible(timeout=PATIENT)
+    shoot(page, "epochs-1440-light")
+
+
+def test_leaving_the_box_of_the_data_set_keeps_the_upload_and_what_was_chosen_for_it(
+    browser: Browser, app: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.csv"
+    rows = [f"note {i},{'ab'[i % 2]},{'xyz'[i % 3]}" for i in range(24)]
+    path.write_text("note,first,second\n" + "\n".join(rows) + "\n")
+    page = open_page(browser, app)
+    tab(page, "Fine-tune")
+    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    data, label = box(page, "Data set"), box(page, "Label column")
+    expect(data).to_have_value("mine", timeout=PATIENT)
+    expect(label).to_have_value("second")
+    label.click()
+    page.get_by_role("option", name="first").click()
+    expect(box(page, "Positive class")).to_have_value("b", timeout=PATIENT)
+    data.click()
+    data.press("Tab")
+    page.get_by_role("heading", name="2 · What is learned").click()
+    page.wait_for_timeout(1500)
+    expect(data).to_have_value("mine")
+    expect(label).to_have_value("first")
+    uploaded = page.locator(".file-preview:visible")
+    expect(uploaded).to_have_count(1)
+    # Another label column has labels of its own: the positive one of the last is none of them.
+    label.click()
+    page.get_by_role("option", name="second").click()
+    expect(box(page, "Positive class")).to_have_count(0, timeout=PATIENT)
+    expect(page.get_by_text("is not a label")).to_have_count(0)
+    # An example takes the place of the upload.
+    data.click()
+    page.get_by_role("option", name="tickets").click()
+    expect(label).to_have_value("label", timeout=PATIENT)
+    expect(uploaded).to_have_count(0)
+    expect(data).to_have_value("tickets")
