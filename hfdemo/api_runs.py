@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.corpora import EXAMPLE_NAMES
-from hfdemo.edge import uploaded_path
+from hfdemo.edge import uploaded_path, with_plain_arguments
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import knobs
 from hfdemo.finetuning.config import RunConfig
@@ -38,13 +38,14 @@ class RunEndpoints:
 
     def _of_runs(self) -> tuple[Callable[..., Any], ...]:
         """The endpoints of this file, in the order of the list that clients see."""
-        return (
+        endpoints: tuple[Callable[..., Any], ...] = (
             *(self.inspect_dataset, self.training_fields, self.start_run, self.run_status, self.run_events),
             *(self.watch_run, self.run_report, self.run_epoch, self.run_script, self.stop_run, self.resume_run),
             *(self.duplicate_run, self.train_more, self.compare_runs, self.set_run_notes, self.list_runs),
             *(self.delete_run, self.download_run, self.start_search, self.search_status, self.stop_search),
             self.list_searches,
         )
+        return tuple(map(with_plain_arguments, endpoints))
 
     @property
     def searches(self) -> SearchStore:

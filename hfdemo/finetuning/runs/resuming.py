@@ -89,6 +89,8 @@ def more_epochs(run: Run, epochs: float) -> RunConfig:
     Raises:
         RunError: it has no model.
     """
+    if epochs <= 0:
+        raise RunError(f"epochs is {epochs!r}, but must be a number above 0: how many more?")
     if not run.has_model:
         raise RunError(
             f"Run {run.id} has no model to go on from: it is {run.status().state}. Resume it, or duplicate it."

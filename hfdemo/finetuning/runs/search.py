@@ -231,7 +231,9 @@ class SearchStore:
         """Raises RunError where there is no such search."""
         folder = self.folder / Path(str(search)).name
         if folder.name != search or not (folder / "search.json").is_file():
-            raise RunError(f"There is no search {search!r}. The newest: {', '.join(s.id for s in self.list()[:5])}.")
+            raise RunError(
+                f"There is no search {search!r}. The newest: {', '.join(s.id for s in self.list()[:5]) or 'none yet'}."
+            )
         return Search(folder)
 
     def list(self) -> list[Search]:
