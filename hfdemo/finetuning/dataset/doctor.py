@@ -22,6 +22,7 @@ from hfdemo.finetuning.dataset.problems import (
     of_refused,
     of_repeated_texts,
     of_rows,
+    of_spellings,
 )
 from hfdemo.finetuning.dataset.rows import read_rows
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE, given_splits, rows_of_no_split
@@ -173,6 +174,7 @@ def _look(
     problems += [
         *of_refused(left),
         *of_rows(parts, mapped, kind),
+        *of_spellings(parts, mapped, kind),
         *of_repeated_texts(parts, mapped),
         *of_labels(parts, mapped, kind, config.labels),
     ]

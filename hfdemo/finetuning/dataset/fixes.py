@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -9,7 +10,9 @@ from types import MappingProxyType
 import pandas as pd
 
 from hfdemo.errors import DataError
+from hfdemo.finetuning.dataset.cells import to_json
 from hfdemo.finetuning.dataset.columns import Kind
+from hfdemo.finetuning.dataset.labels import count_labels
 from hfdemo.finetuning.dataset.rows import Splits, texts_key
 from hfdemo.tables import Refused
 
@@ -72,6 +75,23 @@ def _drop_blank_rows(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
     return {split: part[part["blank"] == ""] for split, part in splits.items()}
 
 
+def _merge_spellings(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    usual = {label: first for first, *others in spellings(splits, kind) for label in others}
+    if not usual:
+        return dict(splits)
+
+    def merged(cell: str) -> str:
+        if kind == "single_label":
+            return usual.get(cell, cell)
+        return to_json(sorted({usual.get(name, name) for name in json.loads(cell)}))
+
+    fine = {split: (part["blank"] == "") & (part["unreadable"] == "") for split, part in splits.items()}
+    return {
+        split: part.assign(label=part["label"].mask(fine[split], part["label"][fine[split]].map(merged)))
+        for split, part in splits.items()
+    }
+
+
 def _drop_unreadable_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
     return {split: part[part["unreadable"] == ""] for split, part in splits.items()}
 
@@ -90,6 +110,18 @@ def _drop_leaks(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
 
 def _drop_rare_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
     return {split: part[~rare(splits, kind)[split]] for split, part in splits.items()}
+
+
+def spellings(splits: Splits, kind: Kind) -> list[list[str]]:
+    """Labels that differ in capitals and white space alone, the most frequent spelling first; classes only."""
+    if kind not in ("single_label", "multi_label"):
+        return []
+    fine = [part[(part["blank"] == "") & (part["unreadable"] == "")] for part in splits.values()]
+    counts = count_labels(pd.concat(fine), kind)
+    alike: dict[str, list[str]] = {}
+    for label in sorted(counts, key=lambda label: (-counts[label], label)):
+        alike.setdefault(" ".join(label.split()).casefold(), []).append(label)
+    return [written for written in alike.values() if len(written) > 1]
 
 
 def duplicated(part: pd.DataFrame) -> pd.Series:
@@ -132,6 +164,10 @@ FIXES: Mapping[str, Fix] = MappingProxyType(
             "Of rows with any number of labels, take a blank label for none of them.", _keep_blank_labels
         ),
         "drop_blank_rows": Fix("Remove rows with nothing in a column that is needed.", _drop_blank_rows),
+        "merge_spellings": Fix(
+            "Write labels that differ in capitals and white space alone as the most frequent of them.",
+            _merge_spellings,
+        ),
         "drop_unreadable_labels": Fix(
             "Remove rows whose label, or list of words, can't be read.", _drop_unreadable_labels
         ),

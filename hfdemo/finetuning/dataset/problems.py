@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from hfdemo.finetuning.dataset.columns import Kind, Mapped
-from hfdemo.finetuning.dataset.fixes import contradictory, duplicated, leaked, rare
+from hfdemo.finetuning.dataset.fixes import contradictory, duplicated, leaked, rare, spellings
 from hfdemo.finetuning.dataset.labels import in_order, labels_of
 from hfdemo.tables import Refused, listed
 
@@ -98,6 +98,19 @@ def of_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Mapped) -> Iter
             rows.first, column,
             f"{rows.count:,} {stand} in {others}, too, so the scores there would flatter: {rows.told}.",
             "Remove them from train.", "leaks", rows.count, _fixed_by("drop_leaks"),
+        )  # fmt: skip
+
+
+def of_spellings(parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind) -> Iterator[Problem]:
+    """Labels that are most likely one."""
+    found = spellings(parts, kind)
+    if found:
+        told = "; ".join(" and ".join(map(repr, written)) for written in found[:_MOST_TOLD])
+        more = f"; and {len(found) - _MOST_TOLD:,} more" if len(found) > _MOST_TOLD else ""
+        count = "A label is" if len(found) == 1 else f"{len(found):,} labels are"
+        yield Problem(
+            0, mapped.label_column or "", f"{count} written in several ways, and each is learned apart: {told}{more}.",
+            "Write them alike, as the most frequent one.", "spellings", len(found), _fixed_by("merge_spellings"),
         )  # fmt: skip
 
 

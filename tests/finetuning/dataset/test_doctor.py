@@ -44,6 +44,13 @@ def test_good_data_has_no_problems() -> None:
             2,
             "2 rows have the text of another row, but another label: rows 1 an",
         ),
+        (
+            [(f"more {i}", "A ") for i in range(3)],
+            "spellings",
+            0,
+            1,
+            "A label is written in several ways, and each is learned apart: 'a' and 'A'.",
+        ),
         ([("rare", "c")], "rare_labels", 21, 1, "Label 'c' has one row only: row 21."),
         ([(f"more {i}", "a") for i in range(40)], "imbalance", 0, 50, "'a' has 50 rows, 'b' has 10."),
     ],

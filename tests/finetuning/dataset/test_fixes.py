@@ -28,6 +28,7 @@ def read(kind: Kind = "single_label", **splits: Any) -> dict[str, pd.DataFrame]:
         ("drop_refused_rows", set()),
         ("keep_blank_labels", set()),
         ("drop_blank_rows", {2, 8}),
+        ("merge_spellings", set()),
         ("drop_unreadable_labels", set()),
         ("drop_duplicates", {3}),
         ("drop_contradictions", {4, 5}),
@@ -46,7 +47,7 @@ def test_a_fix_removes_the_rows_it_names(name: str, removed: set[int]) -> None:
 
 
 def test_every_fix_is_tried_here_and_says_what_it_does() -> None:
-    tried = {mark.args[1][i][0] for mark in test_a_fix_removes_the_rows_it_names.pytestmark for i in range(8)}  # type: ignore[attr-defined]
+    tried = {mark.args[1][i][0] for mark in test_a_fix_removes_the_rows_it_names.pytestmark for i in range(9)}  # type: ignore[attr-defined]
     assert tried == set(FIXES)
     assert all(fix.does.endswith(".") for fix in FIXES.values())
 
@@ -81,6 +82,25 @@ def test_a_blank_cell_among_cells_of_several_labels_can_say_none() -> None:
     assert fixed["train"]["blank"].tolist()[:3] == ["", "", "text"]
     assert notes == ["keep_blank_labels mended 1 row"]
     assert splits["train"]["label"][1] == "", "nothing is changed in place"
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "merged"),
+    [
+        (
+            "single_label",
+            ["Yes", "yes", "Yes", " no", "No  way", "no way", "", "no"],
+            "Yes|Yes|Yes|no|No  way|No  way||no",
+        ),
+        ("multi_label", ["A|b", "a", "b|A", "B", "", "A|a"], '["A", "b"]|["A"]|["A", "b"]|["b"]||["A"]'),
+    ],
+)
+def test_labels_that_differ_in_capitals_and_white_space_become_the_most_frequent_of_them(
+    kind: Kind, labels: list[str], merged: str
+) -> None:
+    splits = read(kind, train=[(f"text {number}", label) for number, label in enumerate(labels)])
+    fixed, _ = apply_fixes(["merge_spellings"], splits, kind)
+    assert fixed["train"]["label"].tolist() == merged.split("|")
 
 
 def test_a_nul_that_parquet_can_hold_is_unreadable() -> None:
