@@ -8,9 +8,10 @@ from hfdemo.devices import Device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.recipes import Recipe
-from hfdemo.models.configs import readable_length
+from hfdemo.models.configs import load_config, readable_length
 from hfdemo.models.loading import LoadedModel, load
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.sources import local_folder
 from hfdemo.settings import Settings
 
 
@@ -38,14 +39,34 @@ def load_base(config: RunConfig, recipe: Recipe, settings: Settings, device: Dev
             raise DemoError(f"The tokenizer of {config.model} has neither a pad token nor an end token to pad with.")
         tokenizer.pad_token = tokenizer.eos_token
     if recipe.looks_back and not _looks_back_only(loaded.model):
-        raise DemoError(
-            f"{config.model} reads a text in both directions, so it would see the very token that it is to predict. "
-            "Pick a model that was made to write, such as a GPT, Llama or Qwen."
-        )
+        raise _reads_ahead(config.model)
     if getattr(loaded.model.config, "pad_token_id", None) is None:
         # A classifier on a decoder reads its answer at the last token that is no padding.
         loaded.model.config.pad_token_id = tokenizer.pad_token_id
     return loaded
+
+
+def check_base(config: RunConfig, recipe: Recipe, settings: Settings) -> None:
+    """Refuse by its configuration alone what `load_base` would; a model on the Hub is looked at when it is loaded.
+
+    Raises:
+        DemoError: it reads what it is to predict, or there is no such model.
+    """
+    ref = ModelRef.parse(config.model).origin
+    if not recipe.looks_back or ref.source == "hub":
+        return
+    found = load_config(local_folder(ref, settings, weights=False), settings)
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    if found.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(found, "is_decoder", False):
+        raise _reads_ahead(config.model)
+
+
+def _reads_ahead(model: str) -> DemoError:
+    return DemoError(
+        f"{model} reads a text in both directions, so it would see the very token that it is to predict. "
+        "Pick a model that was made to write, such as a GPT, Llama or Qwen."
+    )
 
 
 def most_tokens(config: RunConfig, loaded: LoadedModel) -> int | None:

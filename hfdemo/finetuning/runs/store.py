@@ -24,6 +24,7 @@ from hfdemo.finetuning import sharing
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared, prepare, read_data
 from hfdemo.finetuning.launching import check_accelerate
+from hfdemo.finetuning.learning.loading import check_base
 from hfdemo.finetuning.learning.reporting import check_aim
 from hfdemo.finetuning.learning.script import training_script
 from hfdemo.finetuning.learning.weighing import check_weights
@@ -64,8 +65,10 @@ class RunStore:
         corpus = read_data(config, self.settings, file)
         prepared = prepare(config, corpus.tables, corpus.refused)
         filled = _fill_in(config, prepared)
+        recipe = find_recipe(filled.task, filled.problem_type)
+        check_base(filled, recipe, self.settings)
         if not filled.metrics:  # what else they compute is known once they are loaded
-            check_aim(filled, find_recipe(filled.task, filled.problem_type).judge)
+            check_aim(filled, recipe.judge)
         if self.settings.public:
             rows = {split: len(table) for split, table in prepared.splits.items()}
             sharing.check_shared(filled, rows["train"], sum(rows.values()) - rows["train"])

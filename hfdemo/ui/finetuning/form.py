@@ -69,7 +69,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
     def stand(known: Known | None, *values: Any) -> tuple[Any, ...]:
         """The form has changed: what it says now, and whether that could be trained."""
         named, public = desk.named(values), endpoints.settings.public
-        said = standing.standing(named, known, public=public)
+        said = standing.standing(named, known, endpoints.settings)
         if known is None and named["file"] is None and (unread := filling.nameless(named["dataset"], public=public)):
             said = standing.refused(unread)
         try:

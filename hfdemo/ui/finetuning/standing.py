@@ -8,8 +8,10 @@ from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.launching import check_accelerate
+from hfdemo.finetuning.learning.loading import check_base
 from hfdemo.finetuning.learning.weighing import check_weights
 from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.settings import Settings
 from hfdemo.ui import html
 from hfdemo.ui.finetuning.examining import Examined
 from hfdemo.ui.finetuning.filling import Values, config_of, overruled
@@ -37,15 +39,16 @@ def known_of(examined: Examined) -> Known:
     return Known(tuple(rows.items()), examined.labels, examined.refusal)
 
 
-def standing(values: Values, known: Known | None, *, public: bool = False) -> str:
+def standing(values: Values, known: Known | None, settings: Settings) -> str:
     """The line above Start. Imports transformers, which checks the training values."""
     if known is None:
         return refused("There is no data yet that could be trained on.")
     try:
         config = config_of(values)
         config.check_training()
-        check_accelerate(config, find_device(), public=public)
+        check_accelerate(config, find_device(), public=settings.public)
         recipe = find_recipe(config.task, config.problem_type)
+        check_base(config, recipe, settings)
         check_weights(config, recipe, known.labels)
     except DemoError as error:
         return refused(str(error))

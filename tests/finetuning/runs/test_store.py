@@ -1,5 +1,6 @@
 """A run is a folder: its state is read from there, whoever reads it."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -23,6 +24,7 @@ from hfdemo.finetuning.runs.checkpoints import partial, seal
 from hfdemo.finetuning.runs.resuming import duplicate, reopen
 from hfdemo.finetuning.sharing import check_shared, evaluations
 from hfdemo.settings import Settings
+from tests.finetuning.kinds import Zoo
 
 STARTED = Started(0, 100.0, total_steps=10)
 FIRST = StepLogged(1, 108.0, epoch=0.2, loss=0.9)
@@ -342,6 +344,18 @@ def test_a_misspelt_metric_is_refused_before_there_is_a_run(settings: Settings) 
     with pytest.raises(DemoError, match="is 'acuracy', but the metrics are loss, accuracy, f1"):
         RunStore(settings).create(RunConfig("tickets", training={"metric_for_best_model": "acuracy"}))
     assert not settings.runs.exists()
+
+
+def test_an_encoder_that_is_to_write_is_refused_before_there_is_a_run(
+    settings: Settings, tmp_path: Path, zoo: Zoo
+) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("\n".join(f"line {number}" for number in range(20)))
+    config = RunConfig(str(path), task="text-generation", model="embedded:minilm")
+    with pytest.raises(DemoError, match="embedded:minilm reads a text in both directions"):
+        RunStore(settings).create(config)
+    assert not settings.runs.exists()
+    RunStore(settings).create(dataclasses.replace(config, model=str(zoo("text-generation"))))
 
 
 def test_a_run_that_would_fill_the_disk_is_refused_before_it_is_there(

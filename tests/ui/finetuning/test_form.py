@@ -21,9 +21,16 @@ BASE: dict[str, Any] = {**DEFAULTS, "dataset": "tickets", "text": "text", "label
 
 
 def refusal(**values: Any) -> str:
-    drawn = standing.standing({**BASE, **values}, KNOWN)
+    drawn = standing.standing({**BASE, **values}, KNOWN, Settings())
     assert standing.REFUSED in drawn
     return drawn
+
+
+def test_a_model_that_would_see_what_it_is_to_predict_is_refused_before_start() -> None:
+    chats = {"kind": "language", "label": filling.NO_COLUMN, "pair": filling.NO_COLUMN}
+    assert "reads a text in both directions" in refusal(**chats, model="embedded:minilm")
+    drawn = standing.standing({**BASE, **chats, "model": "gpt2"}, KNOWN, Settings())
+    assert standing.REFUSED not in drawn, "one on the Hub is looked at when it is loaded"
 
 
 @pytest.mark.parametrize(
@@ -142,12 +149,12 @@ def test_what_contradicts_itself_is_said_before_start(values: dict[str, Any], sa
 
 
 def test_data_that_can_not_be_trained_on_is_said_before_start() -> None:
-    assert "too few rows" in standing.standing(BASE, Known((("train", 3),), (), "There are too few rows."))
-    assert "no data yet" in standing.standing(BASE, None)
+    assert "too few rows" in standing.standing(BASE, Known((("train", 3),), (), "There are too few rows."), Settings())
+    assert "no data yet" in standing.standing(BASE, None, Settings())
 
 
 def test_the_line_before_start_counts_rows_and_steps() -> None:
-    drawn = standing.standing({**BASE, "epochs": 2, "batch": 16, "processes": 2}, KNOWN)
+    drawn = standing.standing({**BASE, "epochs": 2, "batch": 16, "processes": 2}, KNOWN, Settings())
     assert standing.REFUSED not in drawn
     assert "<b>100 rows</b>, 25 for validation" in drawn
     assert "<b>8 steps</b> in 2 processes" in drawn
@@ -157,7 +164,7 @@ def test_the_line_before_start_counts_rows_and_steps() -> None:
 def test_the_box_wins_over_the_form_and_it_is_said() -> None:
     values = {**BASE, "more": '{"learning_rate": 0.5, "num_train_epochs": 3}'}
     assert filling.config_of(values).training["learning_rate"] == 0.5
-    assert "learning_rate: the box of TrainingArguments wins" in standing.standing(values, KNOWN)
+    assert "learning_rate: the box of TrainingArguments wins" in standing.standing(values, KNOWN, Settings())
 
 
 def test_a_number_that_the_box_sets_is_not_taken_from_its_field() -> None:
