@@ -188,6 +188,10 @@ class RunConfig:
         decided = sorted(set(self.lora) & {"task_type", "peft_type", "inference_mode", "base_model_name_or_path"})
         if decided:
             raise DemoError(f"lora may not set {', '.join(decided)}: the task decides it. Leave it out.")
+        switches = {spec.name for spec in dataclasses.fields(LoraConfig) if spec.type in (bool, "bool")}
+        for name in sorted(switches & set(self.lora)):
+            if not isinstance(self.lora[name], bool):
+                raise DemoError(f"lora's {name} is {self.lora[name]!r}, but must be true or false.")
         for name, lowest in (("r", 1), ("lora_alpha", 1), ("lora_dropout", 0)):
             value = self.lora.get(name, lowest)
             whole = isinstance(value, int) if name == "r" else isinstance(value, int | float)

@@ -82,6 +82,12 @@ def test_a_lora_key_that_is_code_is_refused() -> None:
         RunConfig("tickets", method="lora", lora={"r=8)); import os #": 1}).check_training()
 
 
+def test_a_switch_of_lora_is_true_or_false() -> None:
+    with pytest.raises(DemoError, match="lora's use_rslora is 'yes', but must be true or false"):
+        RunConfig("tickets", method="lora", lora={"use_rslora": "yes"}).check_training()
+    RunConfig("tickets", method="lora", lora={"use_rslora": True, "init_lora_weights": "gaussian"}).check_training()
+
+
 def test_small_data_gets_more_epochs_and_what_is_given_wins() -> None:
     def epochs(rows: int, **training: Any) -> Any:
         return RunConfig("x", training=training).with_training_defaults(rows).training.get("num_train_epochs")

@@ -21,6 +21,7 @@ def with_method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
     if config.method == "lora":
         from peft import LoraConfig, get_peft_model
 
+        check_targets(model, config)
         options = lora_options(model, config.lora, new)
         try:
             return get_peft_model(model, LoraConfig(task_type=recipe.peft_task, **options))
@@ -34,6 +35,26 @@ def with_method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
                 'is left to train. Pick method "lora" or "full".'
             )
     return model
+
+
+def check_targets(model: Any, config: RunConfig) -> None:
+    """Refuse a layer to adapt that is not there: peft says nothing as long as another one of the list is.
+
+    Raises:
+        DemoError: a name in target_modules that no layer ends with.
+    """
+    targets = config.lora.get("target_modules")
+    if not isinstance(targets, list | tuple):
+        return
+    names = [f".{name}" for name, _ in model.named_modules()]
+    missing = [target for target in targets if not any(name.endswith(f".{target}") for name in names)]
+    if missing:
+        kinds = ("Linear", "Conv1D")  # GPT-2 has the latter
+        found = {name.rpartition(".")[2] for name, part in model.named_modules() if type(part).__name__ in kinds}
+        raise DemoError(
+            f"{config.model} has no layer that lora's target_modules call {', '.join(map(repr, missing))}. "
+            f"It has: {', '.join(sorted(found))}."
+        )
 
 
 def trained_whole(model: Any, new: Sequence[str]) -> list[str]:

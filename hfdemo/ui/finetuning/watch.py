@@ -44,9 +44,9 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 LOGGED: Mapping[str, tuple[str, float]] = {
     "learning_rate": ("Learning rate", 1.0),
     "grad_norm": ("Gradient norm, before clipping", 1.0),
-    "tokens_per_second": ("Tokens a second, padding not counted", 1.0),
+    "tokens_per_second": ("Tokens a second, unpadded", 1.0),
     "samples_per_second": ("Rows a second", 1.0),
-    "waste": ("Share of the slots that was padding", 1.0),
+    "waste": ("Share of padding", 1.0),
     "memory_bytes": ("Memory held, GB", training.GB),
 }
 # What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.

@@ -81,6 +81,14 @@ def test_with_a_frozen_backbone_the_head_of_every_kind_learns_alone(
     assert after.keys() - same == head
 
 
+def test_a_layer_to_adapt_that_is_not_there_is_refused_with_those_that_are(settings: Settings, tiny: Path) -> None:
+    folder = run_folder(settings, "single_label", tiny, method="lora", lora={"target_modules": ["quary", "value"]})
+    with pytest.raises(
+        DemoError, match=r"no layer that lora's target_modules call 'quary'\. It has: .*key, query, value"
+    ):
+        trained(folder, settings)
+
+
 def test_a_head_that_is_the_frozen_embedding_is_refused(settings: Settings, zoo: Zoo, tmp_path: Path) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
