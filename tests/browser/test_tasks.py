@@ -196,17 +196,25 @@ def test_the_models_card_is_shown_and_unloading_frees_it(browser: Browser, app: 
 def test_a_link_opens_the_tab_in_its_state_and_the_browser_remembers_its_runs(browser: Browser, app: Server) -> None:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
+    kept = page.locator(".hf-history li")
+
+    def remembered(runs: int) -> None:
+        """A run is written down after its answer has come: whoever leaves in between is not remembered."""
+        fold(page, "What was run in this browser")
+        expect(kept).to_have_count(runs, timeout=PATIENT)
+
     page.goto(f"{app.url}/?task=text-classification&text={quote('Dull <b>&</b> long.')}&top_k=1")
     expect(page.locator(".hf-label")).to_have_count(1, timeout=PATIENT)
     expect(box(page, "Text")).to_have_value("Dull <b>&</b> long.")
+    remembered(1)
     page.get_by_role("link", name="Link to this").click()
+    expect(kept).to_have_count(0, timeout=PATIENT)  # a page of its own, with its fold closed
     expect(page.locator(".hf-label")).to_have_count(1, timeout=PATIENT)
     expect(box(page, "Text")).to_have_value("Dull <b>&</b> long.")
+    remembered(2)
     page.goto(f"{app.url}/?task=no-such-task")
     expect(page.locator(".hf-label")).to_have_count(2, timeout=PATIENT)
-    fold(page, "What was run in this browser")
-    kept = page.locator(".hf-history li")
-    expect(kept).to_have_count(3, timeout=PATIENT)
+    remembered(3)
     expect(kept.last).to_contain_text("negative")
     kept.last.get_by_role("link").click()
     expect(box(page, "Text")).to_have_value("Dull <b>&</b> long.", timeout=PATIENT)
