@@ -2,7 +2,7 @@
 
 from threading import Thread
 
-from hfdemo.heavy import import_libraries
+from hfdemo.lazy_imports import import_libraries
 from hfdemo.settings import Settings
 from hfdemo.ui import build, launch_options
 

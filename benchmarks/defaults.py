@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hfdemo.corpora import EXAMPLE_NAMES
+from hfdemo.data_sources import EXAMPLE_NAMES
 
 ACCURACY = {"tickets": 0.85}
 ABOVE_BASELINE = 0.10

@@ -19,12 +19,12 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from hfdemo.corpora import text_columns
-from hfdemo.models.memory import ModelCache
+from hfdemo.data_sources import text_columns
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tables import read_table
-from hfdemo.tokenization.report import padding_report, token_lengths
+from hfdemo.tokenization.length_report import padding_report, token_lengths
 
 ROUNDS = 3
 CLAIM = 0.8

@@ -2,26 +2,27 @@
 
 The rooms, in import order (a room imports only from rooms below it; a test holds this):
 
-    ui, api          the page and the public endpoints, with edge.py between them and the core; with app.py the only
-                     rooms that know gradio
-    inference        task + model reference + inputs -> Prediction, at once, as a stream, or for a file
-    finetuning       data set + RunConfig -> a run folder, trained by a child process
-    snippets         the Python that loads a model or a tokenizer again
-    tokenization     texts -> rows of cells; lengths -> batches and what they cost
-    corpora          data sets by name -> tables of texts
-    models           references -> loaded models, and the cache that holds them
-    tasks            what can be run: one row per task
-    devices          the accelerator at hand, or why there is none
-    turns            one heavy job at a time; equal ones that wait go together
-    background       work in a thread that ends when nobody listens
-    tables           a file as a table of texts
-    serializing      numpy, torch, pictures and sound -> plain JSON values and files
-    media            files <-> pictures, sound, video
-    heavy            the libraries that take seconds to import, imported in one order
-    settings, errors what the environment may change; what may go wrong
+    ui              the page: three tabs, and the renderers of what models answer
+    api             the public endpoints, and the boundary that turns errors into sentences
+    inference       task + model reference + inputs -> Prediction, at once, as a stream, or for a file
+    finetuning      data set + RunConfig -> a run folder, trained by a child process
+    tokenization    texts -> rows of cells; lengths -> batches and what they cost
+    data_sources    data sets by name -> tables of texts
+    models          references -> folders -> loaded models, and the cache that holds them
+    tasks           what can be run: one row per task
+    devices         the accelerator at hand, or why there is none
+    scheduler       one heavy job at a time; equal ones that wait go together
+    background      work in a thread that ends when nobody listens
+    tables          a file as a table of texts
+    serialization   numpy, torch, images and audio -> plain JSON values and files
+    media           files <-> images, audio, video
+    lazy_imports    the libraries that take seconds to import, imported in one order
+    settings        what the environment may change
+    errors          what may go wrong, as sentences
+    atomic_files    files that a reader finds whole or not at all
 
-One text's way through: ui/panel.py -> inference.predict -> models.loading -> the task's row -> Prediction
--> ui/drawings.py. A call over the API enters at api.py and meets the same inference.predict.
+One text's way through: ui/tabs/run/task_panel.py -> inference/predict.py -> models/loading.py -> the task's row
+-> Prediction -> ui/renderers/. A call over the API enters at api/endpoints.py and meets the same inference/predict.py.
 """
 
 __version__ = "0.4.0"

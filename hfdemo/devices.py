@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from hfdemo.heavy import import_libraries
+from hfdemo.lazy_imports import import_libraries
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,15 @@ os.environ["GRADIO_TEMP_DIR"] = f"{_HF_HOME}/gradio"
 for _name in ("HFDEMO_HOME", "HFDEMO_PUBLIC", "SPACE_ID"):
     os.environ.pop(_name, None)
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
-from hfdemo.models.memory import ModelCache  # noqa: E402
+from hfdemo.models.cache import ModelCache  # noqa: E402
 from hfdemo.settings import Settings  # noqa: E402
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
 

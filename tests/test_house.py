@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import hfdemo
 from hfdemo.tasks import TASKS
 from tests.conftest import ROOT
 
@@ -16,14 +17,13 @@ FLOORS = [
     {"app"},
     {"hfdemo.ui"},
     {"hfdemo.api"},
-    {"hfdemo.api_runs"},
-    {"hfdemo.edge", "hfdemo.inference", "hfdemo.finetuning"},
-    {"hfdemo.snippets", "hfdemo.tokenization", "hfdemo.corpora"},
+    {"hfdemo.inference", "hfdemo.finetuning"},
+    {"hfdemo.tokenization", "hfdemo.data_sources"},
     {"hfdemo.models"},
-    {"hfdemo.devices", "hfdemo.tasks", "hfdemo.settings", "hfdemo.turns", "hfdemo.background", "hfdemo.tables"},
-    {"hfdemo.serializing"},
+    {"hfdemo.devices", "hfdemo.tasks", "hfdemo.settings", "hfdemo.scheduler", "hfdemo.background", "hfdemo.tables"},
+    {"hfdemo.serialization"},
     {"hfdemo.media"},
-    {"hfdemo.errors", "hfdemo.heavy", "hfdemo.atomic"},
+    {"hfdemo.errors", "hfdemo.lazy_imports", "hfdemo.atomic_files"},
 ]
 # Not pinned: what only some tasks need, and what can't be installed everywhere.
 OPTIONAL = {"pytesseract", "torchvision"}
@@ -70,7 +70,7 @@ def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_gradio_is_known_to_the_page_and_the_api_only(path: Path) -> None:
-    if not name_of(path).startswith(("app", "hfdemo.ui", "hfdemo.api", "hfdemo.edge")):
+    if not name_of(path).startswith(("app", "hfdemo.ui", "hfdemo.api")):
         assert not [module for module in imports(path) if module.split(".")[0] == "gradio"]
 
 
@@ -125,13 +125,23 @@ def test_what_is_optional_is_asked_for_by_a_row_and_said_in_the_readme() -> None
         assert name in readme
 
 
+def rooms() -> set[str]:
+    """What stands directly below hfdemo/: modules and packages, without their endings."""
+    return {path.relative_to(ROOT).with_suffix("").parts[1] for path in SOURCES if path.name != "app.py"} - {"__init__"}
+
+
 def test_the_tree_in_the_readme_is_the_tree_on_the_disk() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     tree = readme.split("## The rooms")[1].split("```")[1]
-    named = {line.split()[0].rstrip("/") for line in tree.splitlines() if line.strip() and line.split()[0] != "hfdemo/"}
-    rooms = {path.name for path in (ROOT / "hfdemo").iterdir() if not path.name.startswith("__")}
-    tops = {"app.py", "examples", "benchmarks", "tests"}
-    assert named == {name.removesuffix("/") for name in rooms | tops}
+    named = {line.split()[0] for line in tree.splitlines() if line.strip()}
+    packages = {room for room in rooms() if (ROOT / "hfdemo" / room).is_dir()}
+    on_disk = {f"{room}/" if room in packages else f"{room}.py" for room in rooms()}
+    assert named == on_disk | {"app.py", "hfdemo/", "examples/", "benchmarks/", "tests/"}
+
+
+def test_the_map_of_the_package_is_the_package() -> None:
+    mapped = [line.split()[0] for line in (hfdemo.__doc__ or "").splitlines() if line.startswith("    ")]
+    assert sorted(mapped) == sorted(rooms())
 
 
 def test_every_setting_is_documented() -> None:

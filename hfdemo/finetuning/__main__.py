@@ -14,10 +14,10 @@ from pathlib import Path
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Failed, Stopped
-from hfdemo.finetuning.launching import command
+from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.checkpoints import go_back_to, newest_good, step_of
-from hfdemo.finetuning.runs.child import Life, Log, device_lock, last_word_on_sigterm
+from hfdemo.finetuning.runs.child_process import Life, Log, device_lock, last_word_on_sigterm
 from hfdemo.finetuning.runs.ranks import Ranks, find_ranks
 from hfdemo.finetuning.runs.resuming import reopen
 from hfdemo.settings import Settings
@@ -133,7 +133,7 @@ def _checkpoint_of(run: Run) -> tuple[Path | None, tuple[str, ...]]:
 
 def _train(run: Run, settings: Settings, log: Log | None, checkpoint: Path | None, notes: tuple[str, ...]) -> None:
     from hfdemo.devices import find_device
-    from hfdemo.finetuning.trainer import Resume, train
+    from hfdemo.finetuning.training.train import Resume, train
 
     resume = Resume(checkpoint, step_of(checkpoint), notes) if checkpoint else None
     train(run.config, run.folder, settings, find_device(), log.write if log else lambda event: None, resume)

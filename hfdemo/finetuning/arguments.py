@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from hfdemo.devices import available_cores
 from hfdemo.errors import DemoError
-from hfdemo.heavy import import_libraries
+from hfdemo.lazy_imports import import_libraries
 
 Method = Literal["full", "lora", "frozen"]
 METHODS: tuple[Method, ...] = ("full", "lora", "frozen")

@@ -12,6 +12,7 @@ from typing import Any
 
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
+from hfdemo.finetuning.argument_checks import check
 from hfdemo.finetuning.arguments import (
     LEARNING_RATE,
     METHODS,
@@ -22,7 +23,6 @@ from hfdemo.finetuning.arguments import (
     whole,
     with_defaults,
 )
-from hfdemo.finetuning.checking import check
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import TRAINABLE
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hfdemo.serializing import to_json
+from hfdemo.serialization import to_json
 
 
 @dataclass(frozen=True)

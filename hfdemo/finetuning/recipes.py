@@ -9,8 +9,10 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.arguments import LEARNING_RATE, Method
-from hfdemo.finetuning.judging import JUDGES, Judge
-from hfdemo.finetuning.learning import inputs, losses, remarks, weighing
+from hfdemo.finetuning.evaluation import JUDGES, Judge
+from hfdemo.finetuning.preprocessing import inputs
+from hfdemo.finetuning.preprocessing.data_notes import chats_learned_whole, words_cut_off
+from hfdemo.finetuning.training import class_weights, losses
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "single_label_classification",
                 encode=inputs.single_label_inputs,
                 loss=losses.classes_loss,
-                balance=weighing.by_rows,
+                balance=class_weights.by_rows,
                 smooths_labels=True,
             ),
             _of_sentences(
@@ -83,7 +85,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "multi_label_classification",
                 encode=inputs.multi_label_inputs,
                 loss=losses.flags_loss,
-                balance=weighing.by_flags,
+                balance=class_weights.by_flags,
             ),
             _of_sentences(
                 "regression", "regression", encode=inputs.regression_inputs, loss=losses.numbers_loss, one_number=True
@@ -100,8 +102,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 sequence_labels=True,
                 needs_words=True,
                 judged=inputs.judged_words,
-                remarks=remarks.words_cut_off,
-                balance=weighing.by_rows,
+                remarks=words_cut_off,
+                balance=class_weights.by_rows,
                 smooths_labels=True,
                 carried=(inputs.words_begun,),
             ),
@@ -117,7 +119,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 reduce=losses.likelihoods,
                 sequence_labels=True,
                 looks_back=True,
-                remarks=remarks.chats_learned_whole,
+                remarks=chats_learned_whole,
                 smooths_labels=True,
                 carried=(inputs.conversation,),
                 learning_rate=MappingProxyType({"full": 5e-5, "lora": 5e-4, "frozen": 1e-3}),

@@ -1,9 +1,9 @@
 """From a task, a model and inputs to the pipeline's own answer, and to what went on on the way."""
 
-from hfdemo.inference.files import FilePrediction, predict_file, takes_files
+from hfdemo.inference.batch_files import FilePrediction, predict_file, takes_files
+from hfdemo.inference.predict import SPEECH_RATE, need_of, pipeline_for, predict, stream
 from hfdemo.inference.prediction import Loading, Partial, Prediction, Stages
-from hfdemo.inference.run import SPEECH_RATE, need_of, pipeline_for, predict, stream
-from hfdemo.inference.watch import Odds
+from hfdemo.inference.tracing import Odds
 
 __all__ = [
     "SPEECH_RATE",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfdemo.inference.watch import Odds
-from hfdemo.serializing import to_json
+from hfdemo.inference.tracing import Odds
+from hfdemo.serialization import to_json
 from hfdemo.tasks import Call, Explanation, Field
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]

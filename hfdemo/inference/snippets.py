@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hfdemo.inference.predict import SPEECH_RATE
 from hfdemo.inference.prediction import Prediction
-from hfdemo.inference.run import SPEECH_RATE
 from hfdemo.media import decode_audio
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.snippets import literal, model_lines
 from hfdemo.settings import Settings
-from hfdemo.snippets import literal, model_lines
 from hfdemo.tasks import PROCESSORS, Task
 
 

@@ -12,15 +12,14 @@ from typing import Any
 
 from hfdemo.devices import Device, find_device
 from hfdemo.errors import ModelError
-from hfdemo.heavy import import_libraries
-from hfdemo.models.configs import load_config, readable_length
-from hfdemo.models.foreign import foreign
+from hfdemo.lazy_imports import import_libraries
+from hfdemo.models.folders import adapter_base, local_folder
 from hfdemo.models.hub import Progress
+from hfdemo.models.library_errors import foreign
+from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.report import LoadReport
-from hfdemo.models.sources import adapter_base, local_folder
-from hfdemo.models.weights import Plan, build
+from hfdemo.models.weights import LoadReport, Plan, build
 from hfdemo.settings import Settings
 from hfdemo.tasks import task_of
 

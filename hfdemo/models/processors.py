@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.errors import ModelError
-from hfdemo.heavy import import_libraries
-from hfdemo.models.foreign import foreign
+from hfdemo.lazy_imports import import_libraries
+from hfdemo.models.folders import adapter_base, folder_with_tokenizer, local_folder
+from hfdemo.models.library_errors import foreign
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import adapter_base, folder_with_tokenizer, local_folder
 from hfdemo.settings import Settings
 
 _AUTO = {

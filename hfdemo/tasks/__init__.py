@@ -33,7 +33,7 @@ def task_of(architectures: Sequence[str]) -> tuple[Task, str]:
     The first row wins whose Auto classes know the architecture; bare backbones (AutoModel) come last, and one that no
     tokenizer goes with gives image features.
     """
-    from hfdemo.heavy import import_libraries
+    from hfdemo.lazy_imports import import_libraries
 
     import_libraries()
     import transformers

@@ -1,21 +1,265 @@
-"""The tasks whose input or output is sound, and the rows that put labels on it."""
+"""The tasks whose input or output is sound."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from hfdemo.tasks.by_hand.audio import classify_audio, classify_audio_zero_shot
-from hfdemo.tasks.calling import check_template, chosen
-from hfdemo.tasks.common_fields import ALL_LABELS, AUDIO, FUNCTION_TO_APPLY, hypothesis_template
-from hfdemo.tasks.explaining import explain_classification, explain_ranking
-from hfdemo.tasks.field import Field
-from hfdemo.tasks.media_examples import MEDIA
-from hfdemo.tasks.speech import RECOGNITION, TEXT_TO_AUDIO
+from hfdemo.errors import DemoError
+from hfdemo.tasks.auto_classes.audio import classify_audio, classify_audio_zero_shot, speak, transcribe
+from hfdemo.tasks.common_fields import ALL_LABELS, AUDIO, FUNCTION_TO_APPLY, count, hypothesis_template
+from hfdemo.tasks.explanations import (
+    MOST_ROWS,
+    explain_classification,
+    explain_first_token,
+    explain_ranking,
+    explain_waveform,
+)
+from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
+from hfdemo.tasks.pipeline_args import LARGEST, check_template, chosen
 from hfdemo.tasks.task import Call, Explanation, Task
 
 # --- Classification -------------------------------------------------------------------------------------------------
+
+# --- Speech recognition ---------------------------------------------------------------------------------------------
+
+
+def _call_recognition(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    length, stride = parameters["chunk_length_s"], parameters["stride_length_s"]
+    if length is not None and stride is not None and 2 * stride >= length:
+        raise DemoError(
+            f"Pieces of {length:g} s that overlap by {stride:g} s on both sides leave nothing in between. "
+            "Make chunk_length_s more than twice stride_length_s."
+        )
+    kwargs = chosen(parameters, "return_timestamps", "chunk_length_s", "stride_length_s", "return_language")
+    if parameters["return_timestamps"] == "segment":
+        kwargs["return_timestamps"] = True
+    generating = chosen(parameters, "language", "task", "max_new_tokens", "num_beams")
+    if generating:
+        kwargs["generate_kwargs"] = generating
+    return Call((inputs["audio"],), kwargs)
+
+
+def _explain_transcript(
+    loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Explanation | None:
+    """How CTC reads letters off frames, or the first token of a model that generates its text."""
+    architecture = type(loaded.model).__name__
+    if architecture.endswith(("ForTDT", "ForRNNT")):
+        return None
+    if not architecture.endswith("ForCTC"):
+        return explain_first_token(loaded, inputs, outputs, parameters)
+    odds, tokens = outputs["logits"][0].float().softmax(-1).max(-1)
+    names = loaded.tokenizer.convert_ids_to_tokens(tokens.tolist())
+    seconds = getattr(loaded.model.config, "inputs_to_logits_ratio", 1) / loaded.feature_extractor.sampling_rate
+    runs: list[list[Any]] = []  # token, its first frame, its frames, its best odds
+    for frame, (name, chance) in enumerate(zip(names, odds.tolist(), strict=True)):
+        if runs and runs[-1][0] == name:
+            runs[-1][2:] = [runs[-1][2] + 1, max(runs[-1][3], chance)]
+        else:
+            runs.append([name, frame, 1, chance])
+    return Explanation(
+        f"`logits.argmax(-1)` names one token for each of {len(names)} frames. CTC merges equal neighbours and drops "
+        f"`{loaded.tokenizer.pad_token}`, the sign for nothing new: {len(runs)} runs are left, the first of them here.",
+        ("token", "starts at (s)", "frames", "highest probability"),
+        tuple((name, first * seconds, frames, chance) for name, first, frames, chance in runs[:MOST_ROWS]),
+    )
+
+
+def _narrow_transcript(loaded: Any) -> Mapping[str, Field | str]:
+    config, generation = loaded.model.config, getattr(loaded.model, "generation_config", None)
+    architecture = type(loaded.model).__name__
+    fields = {field.name: field for field in RECOGNITION.parameters}
+    if config.model_type == "whisper":
+        longest = getattr(loaded.feature_extractor, "chunk_length", 30)
+        codes = sorted(token.strip("<|>") for token in getattr(generation, "lang_to_id", None) or {})
+        found: dict[str, Field | str] = {
+            "return_timestamps": replace(fields["return_timestamps"], choices=("segment", "word")),
+            "chunk_length_s": replace(fields["chunk_length_s"], maximum=float(longest)),
+        }
+        if getattr(generation, "alignment_heads", None) is None:
+            # Without them generate() can't tell words apart in time.
+            found["return_timestamps"] = replace(fields["return_timestamps"], choices=("segment",))
+        if codes:
+            return {**found, "language": replace(fields["language"], kind="choice", choices=tuple(codes))}
+        english = "this Whisper knows one language only."
+        return {**found, "language": english, "task": english, "return_language": english}
+    only_whisper = dict.fromkeys(("language", "task", "return_language"), "only Whisper takes it.")
+    if architecture.endswith("ForCTC"):
+        reads_at_once = "a CTC model reads all frames at once; it generates nothing."
+        times: Field | str = replace(fields["return_timestamps"], choices=("word", "char"))
+        if not hasattr(loaded.tokenizer, "_get_word_offsets"):
+            times = "its tokenizer does not keep the frames of its tokens."
+        return {**only_whisper, "return_timestamps": times, "max_new_tokens": reads_at_once, "num_beams": reads_at_once}
+    unmerged = "only CTC models and Whisper can join pieces that overlap; this model would repeat words."
+    return {
+        **only_whisper,
+        "return_timestamps": "only CTC models and Whisper know when a word was spoken.",
+        "chunk_length_s": unmerged,
+        "stride_length_s": unmerged,
+        **({"num_beams": "transducers decode greedily."} if architecture.endswith(("ForTDT", "ForRNNT")) else {}),
+    }
+
+
+RECOGNITION = Task(
+    name="automatic-speech-recognition",
+    title="Speech recognition",
+    group="Audio",
+    summary=(
+        "Writes down what is said. Whisper generates the text token by token; a CTC model such as wav2vec2 names one "
+        'letter per 20 ms frame. `pipeline("automatic-speech-recognition", model=...)(audio)`'
+    ),
+    inputs=(AUDIO,),
+    parameters=(
+        Field(
+            "return_timestamps",
+            "choice",
+            "return_timestamps",
+            "also say when; Whisper: segment or word, CTC models: word or char",
+            default=None,
+            choices=("segment", "word", "char"),
+        ),
+        Field(
+            "chunk_length_s",
+            "number",
+            "chunk_length_s",
+            "seconds of the pieces that a long recording is cut into; left out: in one go",
+            default=None,
+            minimum=1,
+            maximum=600,
+            whole=False,
+        ),
+        Field(
+            "stride_length_s",
+            "number",
+            "stride_length_s",
+            "seconds by which the pieces overlap on either side; left out: a sixth of chunk_length_s",
+            default=None,
+            minimum=0,
+            maximum=300,
+            whole=False,
+        ),
+        Field(
+            "return_language",
+            "flag",
+            "return_language",
+            "also say which language Whisper heard",
+            default=False,
+        ),
+        Field(
+            "language",
+            "text",
+            "language",
+            "what multilingual Whisper should hear, such as en; left out: it listens for itself",
+            default=None,
+        ),
+        Field(
+            "task",
+            "choice",
+            "task",
+            "multilingual Whisper: write down as spoken, or translate into English",
+            default=None,
+            choices=("transcribe", "translate"),
+        ),
+        count("max_new_tokens", "where the generated text ends at the latest"),
+        count(
+            "num_beams",
+            "texts that are followed side by side; left out: 5 unless the checkpoint says otherwise",
+            maximum=16,
+        ),
+    ),
+    output="transcript",
+    call=_call_recognition,
+    by_hand=transcribe,
+    classes=("AutoModelForCTC", "AutoModelForTDT", "AutoModelForSpeechSeq2Seq"),
+    processors=("tokenizer", "feature_extractor"),
+    default_model="openai/whisper-tiny",
+    examples=({"audio": EXAMPLE_MEDIA / "speech.wav", "return_timestamps": "word"},),
+    explain=_explain_transcript,
+    narrow=_narrow_transcript,
+)
+
+
+# --- Text to audio --------------------------------------------------------------------------------------------------
+
+
+# What else a model takes can ask for more memory than there is, or return other things than a sound.
+_ARGUMENTS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "generate_kwargs": {
+        "max_new_tokens": (1, 3000),
+        "do_sample": (0, 1),
+        "temperature": (0.01, 10),
+        "top_k": (1, LARGEST),
+        "top_p": (0, 1),
+        "guidance_scale": (0, 20),
+        "num_beams": (1, 8),
+        "repetition_penalty": (0.01, 10),
+    },
+    "forward_params": {"speaker_id": (0, LARGEST), "speaking_rate": (0.25, 4)},
+}
+
+
+def _check_arguments(name: str, values: Mapping[str, Any]) -> None:
+    """Refuse what is not one plain number, or yes or no, under a known name and in its range."""
+    ranges = _ARGUMENTS[name]
+    for key, value in values.items():
+        if key not in ranges:
+            raise DemoError(f"{name} can't hold {key}. It takes: {', '.join(ranges)}.")
+        low, high = ranges[key]
+        if not isinstance(value, int | float) or not low <= value <= high:
+            raise DemoError(f"{name}.{key} must be a number from {low:g} to {high:g}, but {value!r} was sent.")
+
+
+def _call_speech(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+    kwargs = chosen(parameters, "generate_kwargs", "forward_params")
+    for name, values in kwargs.items():
+        _check_arguments(name, values)
+    return Call((inputs["text"],), kwargs)
+
+
+def _narrow_speech(loaded: Any) -> Mapping[str, Field | str]:
+    if loaded.model.can_generate():
+        return {}
+    return {"generate_kwargs": "this model makes its waveform in one pass; it takes forward_params only."}
+
+
+TEXT_TO_AUDIO = Task(
+    name="text-to-audio",
+    title="Text to audio",
+    group="Audio",
+    summary=(
+        "Speaks a text or plays what it describes, with any model that makes a waveform itself (VITS, Bark, MusicGen; "
+        'not SpeechT5, which needs a second model as vocoder). `pipeline("text-to-audio", model=...)(text)`'
+    ),
+    inputs=(Field("text", "text", "Text", "what to say, in the model's language"),),
+    parameters=(
+        Field(
+            "generate_kwargs",
+            "json",
+            "generate_kwargs",
+            'for a model that generates, arguments of its generate(): {"max_new_tokens": 100}',
+            default=None,
+        ),
+        Field(
+            "forward_params",
+            "json",
+            "forward_params",
+            'more arguments of the model: {"speaker_id": 3} where it has several voices',
+            default=None,
+        ),
+    ),
+    output="audio",
+    call=_call_speech,
+    by_hand=speak,
+    classes=("AutoModelForTextToWaveform",),
+    processors=("tokenizer", "processor?"),
+    default_model="facebook/mms-tts-eng",
+    examples=({"text": "The ferry leaves at seven."}, {"text": "A tokenizer, a model and some arithmetic."}),
+    explain=explain_waveform,
+    narrow=_narrow_speech,
+)
 
 
 def _call_classification(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
@@ -38,7 +282,7 @@ CLASSIFICATION = Task(
     classes=("AutoModelForAudioClassification",),
     processors=("feature_extractor",),
     default_model="superb/wav2vec2-base-superb-ks",
-    examples=({"audio": MEDIA / "speech.wav"}, {"audio": MEDIA / "bell.wav"}),
+    examples=({"audio": EXAMPLE_MEDIA / "speech.wav"}, {"audio": EXAMPLE_MEDIA / "bell.wav"}),
     explain=partial(explain_classification, lone_label="softmax"),
 )
 
@@ -82,8 +326,8 @@ ZERO_SHOT = Task(
     processors=("tokenizer", "feature_extractor"),
     default_model="laion/clap-htsat-unfused",
     examples=(
-        {"audio": MEDIA / "bell.wav", "candidate_labels": ["a bell", "a dog", "a person speaking"]},
-        {"audio": MEDIA / "speech.wav", "candidate_labels": ["a bell", "a dog", "a person speaking"]},
+        {"audio": EXAMPLE_MEDIA / "bell.wav", "candidate_labels": ["a bell", "a dog", "a person speaking"]},
+        {"audio": EXAMPLE_MEDIA / "speech.wav", "candidate_labels": ["a bell", "a dog", "a person speaking"]},
     ),
     explain=_explain_zero_shot,
 )

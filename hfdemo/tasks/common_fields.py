@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hfdemo.tasks.calling import LARGEST
 from hfdemo.tasks.field import Field
+from hfdemo.tasks.pipeline_args import LARGEST
 
 
 def count(name: str, help: str, minimum: int = 1, maximum: int = LARGEST) -> Field:

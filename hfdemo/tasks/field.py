@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 from hfdemo.errors import DemoError
 
+EXAMPLE_MEDIA = Path(__file__).resolve().parents[2] / "examples" / "media"
+
+
 FieldKind = Literal[
     "text",
     "texts",

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks.by_hand.generation import decide, generate_text
-from hfdemo.tasks.calling import chosen
+from hfdemo.tasks.auto_classes.generation import decide, generate_text
 from hfdemo.tasks.common_fields import count, share
-from hfdemo.tasks.explaining import NO_LIMIT, explain_first_token, explain_next_token
+from hfdemo.tasks.explanations import NO_LIMIT, explain_first_token, explain_next_token
 from hfdemo.tasks.field import Field
+from hfdemo.tasks.pipeline_args import chosen
 from hfdemo.tasks.task import Call, Explanation, Task
 
 # --- text-generation --------------------------------------------------------------------------------------------------

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks.by_hand.detection import detect_objects_zero_shot
-from hfdemo.tasks.by_hand.multimodal import classify_image_zero_shot, generate_anything, tell_about_image
-from hfdemo.tasks.calling import check_template, chosen
+from hfdemo.tasks.auto_classes.multimodal import classify_image_zero_shot, generate_anything, tell_about_image
+from hfdemo.tasks.auto_classes.vision import detect_objects_zero_shot
 from hfdemo.tasks.common_fields import IMAGE, count, hypothesis_template, share
-from hfdemo.tasks.documents import DOCUMENT_QUESTION_ANSWERING
-from hfdemo.tasks.explaining import explain_asked_boxes, explain_first_token, explain_ranking
-from hfdemo.tasks.field import Field
-from hfdemo.tasks.media_examples import MEDIA
+from hfdemo.tasks.explanations import explain_asked_boxes, explain_first_token, explain_ranking
+from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
+from hfdemo.tasks.pipeline_args import check_template, chosen
+from hfdemo.tasks.question_answering import DOCUMENT_QUESTION_ANSWERING
 from hfdemo.tasks.requirements import TORCHVISION_FOR_PICTURES
 from hfdemo.tasks.task import Call, Explanation, Task
 
@@ -143,7 +142,10 @@ TASKS = (
         processors=("tokenizer", "image_processor"),
         default_model="openai/clip-vit-base-patch32",
         examples=(
-            {"image": MEDIA / "desk.png", "candidate_labels": ["a cat on a desk", "a dog on a sofa", "a receipt"]},
+            {
+                "image": EXAMPLE_MEDIA / "desk.png",
+                "candidate_labels": ["a cat on a desk", "a dog on a sofa", "a receipt"],
+            },
         ),
         explain=_explain_zero_shot,
     ),
@@ -166,7 +168,7 @@ TASKS = (
         classes=("AutoModelForZeroShotObjectDetection",),
         processors=("tokenizer", "image_processor"),
         default_model="google/owlvit-base-patch32",
-        examples=({"image": MEDIA / "desk.png", "candidate_labels": ["a cat", "a mug", "a lamp"]},),
+        examples=({"image": EXAMPLE_MEDIA / "desk.png", "candidate_labels": ["a cat", "a mug", "a lamp"]},),
         explain=explain_asked_boxes,
     ),
     DOCUMENT_QUESTION_ANSWERING,
@@ -190,8 +192,8 @@ TASKS = (
         processors=("processor",),
         default_model="HuggingFaceTB/SmolVLM-256M-Instruct",
         examples=(
-            {"image": MEDIA / "desk.png", "text": "What stands on the desk?", "max_new_tokens": 40},
-            {"image": MEDIA / "receipt.png", "text": "What was bought?", "max_new_tokens": 40},
+            {"image": EXAMPLE_MEDIA / "desk.png", "text": "What stands on the desk?", "max_new_tokens": 40},
+            {"image": EXAMPLE_MEDIA / "receipt.png", "text": "What was bought?", "max_new_tokens": 40},
         ),
         explain=explain_first_token,
         stream=_stream_text,
@@ -219,8 +221,12 @@ TASKS = (
         processors=("processor",),
         default_model="HuggingFaceTB/SmolVLM-256M-Instruct",
         examples=(
-            {"text": "What stands on the desk?", "image": MEDIA / "desk.png", "max_new_tokens": 40},
-            {"text": "What was bought, and for how much?", "image": MEDIA / "receipt.png", "max_new_tokens": 40},
+            {"text": "What stands on the desk?", "image": EXAMPLE_MEDIA / "desk.png", "max_new_tokens": 40},
+            {
+                "text": "What was bought, and for how much?",
+                "image": EXAMPLE_MEDIA / "receipt.png",
+                "max_new_tokens": 40,
+            },
         ),
         explain=explain_first_token,
         stream=_stream_text,

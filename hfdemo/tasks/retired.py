@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hfdemo.tasks.by_hand.vision import enlarge_image
-from hfdemo.tasks.explaining import explain_reconstruction
-from hfdemo.tasks.field import Field
-from hfdemo.tasks.media_examples import MEDIA
-from hfdemo.tasks.questions import QUESTION_ANSWERING, VISUAL_QUESTION_ANSWERING
-from hfdemo.tasks.sequences import SUMMARIZATION, TEXT_TO_TEXT, TRANSLATION
+from hfdemo.tasks.auto_classes.vision import enlarge_image
+from hfdemo.tasks.explanations import explain_reconstruction
+from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
+from hfdemo.tasks.question_answering import QUESTION_ANSWERING, VISUAL_QUESTION_ANSWERING
+from hfdemo.tasks.sequence_to_sequence import SUMMARIZATION, TEXT_TO_TEXT, TRANSLATION
 from hfdemo.tasks.task import Call, Task
 
 
@@ -34,7 +33,7 @@ IMAGE_TO_IMAGE = Task(
     classes=("AutoModelForImageToImage",),
     processors=("image_processor",),
     default_model="caidas/swin2SR-classical-sr-x2-64",
-    examples=({"image": MEDIA / "desk.png"},),
+    examples=({"image": EXAMPLE_MEDIA / "desk.png"},),
     explain=explain_reconstruction,
     retired=True,
 )

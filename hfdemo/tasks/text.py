@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks.by_hand.text import classify_text, classify_zero_shot, extract_features, fill_mask
-from hfdemo.tasks.calling import LARGEST, check_template, chosen
+from hfdemo.tasks.auto_classes.text import classify_text, classify_zero_shot, extract_features, fill_mask
 from hfdemo.tasks.common_fields import ALL_LABELS, FUNCTION_TO_APPLY, TEXT, count, hypothesis_template
-from hfdemo.tasks.explaining import MOST_ROWS, explain_classification, explain_next_token, explain_vectors
+from hfdemo.tasks.explanations import MOST_ROWS, explain_classification, explain_next_token, explain_vectors
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.generation import TASKS as GENERATING
-from hfdemo.tasks.tables import TASKS as TABLES
-from hfdemo.tasks.tagging import TASKS as TAGGING
+from hfdemo.tasks.pipeline_args import LARGEST, check_template, chosen
+from hfdemo.tasks.question_answering import TASKS as TABLES
 from hfdemo.tasks.task import Call, Explanation, Task
+from hfdemo.tasks.token_classification import TASKS as TAGGING
 
 # --- text-classification ----------------------------------------------------------------------------------------------
 

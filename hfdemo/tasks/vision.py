@@ -7,17 +7,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from hfdemo.tasks.by_hand.detection import detect_objects, generate_masks, segment_image
-from hfdemo.tasks.by_hand.vision import (
+from hfdemo.tasks.auto_classes.vision import (
     classify_image,
     classify_video,
+    detect_objects,
     estimate_depth,
     extract_image_features,
+    generate_masks,
     match_keypoints,
+    segment_image,
 )
-from hfdemo.tasks.calling import check_numbers, chosen
 from hfdemo.tasks.common_fields import FIVE_LABELS, FUNCTION_TO_APPLY, IMAGE, count, share
-from hfdemo.tasks.explaining import (
+from hfdemo.tasks.explanations import (
     explain_boxes,
     explain_classification,
     explain_depth,
@@ -25,8 +26,8 @@ from hfdemo.tasks.explaining import (
     explain_segments,
     explain_vectors,
 )
-from hfdemo.tasks.field import Field
-from hfdemo.tasks.media_examples import MEDIA
+from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
+from hfdemo.tasks.pipeline_args import check_numbers, chosen
 from hfdemo.tasks.requirements import AV, TORCHVISION
 from hfdemo.tasks.task import Call, Task
 
@@ -41,7 +42,7 @@ SUBTASK = Field(
 
 LARGEST_SIDE = 1024  # pixels: the time and memory of attention grow with its fourth power
 
-DESK = {"image": MEDIA / "desk.png"}
+DESK = {"image": EXAMPLE_MEDIA / "desk.png"}
 
 
 def _call_with_image(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
@@ -91,7 +92,7 @@ TASKS = (
         classes=("AutoModelForImageClassification",),
         processors=("image_processor",),
         default_model="google/vit-base-patch16-224",
-        examples=(DESK, {"image": MEDIA / "desk_moved.png", "top_k": 3}),
+        examples=(DESK, {"image": EXAMPLE_MEDIA / "desk_moved.png", "top_k": 3}),
         explain=explain_classification,
         batches=True,
     ),
@@ -111,7 +112,7 @@ TASKS = (
         classes=("AutoModelForObjectDetection",),
         processors=("image_processor",),
         default_model="hustvl/yolos-tiny",
-        examples=(DESK, {"image": MEDIA / "desk_moved.png", "threshold": 0.8}),
+        examples=(DESK, {"image": EXAMPLE_MEDIA / "desk_moved.png", "threshold": 0.8}),
         explain=explain_boxes,
     ),
     Task(
@@ -245,7 +246,7 @@ TASKS = (
         classes=("AutoModelForKeypointMatching",),
         processors=("image_processor",),
         default_model="ETH-CVG/lightglue_superpoint",
-        examples=({"image": MEDIA / "desk.png", "image_2": MEDIA / "desk_moved.png"},),
+        examples=({"image": EXAMPLE_MEDIA / "desk.png", "image_2": EXAMPLE_MEDIA / "desk_moved.png"},),
         explain=explain_matches,
     ),
     Task(
@@ -269,7 +270,7 @@ TASKS = (
         classes=("AutoModelForVideoClassification",),
         processors=("image_processor",),
         default_model="MCG-NJU/videomae-base-finetuned-kinetics",
-        examples=({"video": MEDIA / "ball.mp4"},),
+        examples=({"video": EXAMPLE_MEDIA / "ball.mp4"},),
         explain=partial(explain_classification, lone_label="softmax"),
         narrow=_narrow_frames,
         requires=(AV,),

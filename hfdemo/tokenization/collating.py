@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfdemo.heavy import import_libraries
-from hfdemo.models.configs import POSITIONS_AFTER_PADDING
-from hfdemo.models.foreign import first_sentence
+from hfdemo.lazy_imports import import_libraries
+from hfdemo.models.library_errors import first_sentence
+from hfdemo.models.model_facts import POSITIONS_AFTER_PADDING
 from hfdemo.tokenization.encoding import Encoding
 
 # A list of one tensor per slot is shown by its first ones.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hfdemo.errors import DemoError
-from hfdemo.models.facts import ModelFacts
-from hfdemo.models.foreign import readable_panics
-from hfdemo.tokenization.checking import (
+from hfdemo.models.library_errors import readable_panics
+from hfdemo.models.model_facts import ModelFacts
+from hfdemo.tokenization.argument_checks import (
     Counts,
     check_options,
     check_pad_token,
@@ -21,7 +21,7 @@ from hfdemo.tokenization.checking import (
     really_pads,
     shown,
 )
-from hfdemo.tokenization.traps import Call, Warning, find_traps
+from hfdemo.tokenization.warnings import Call, Warning, find_traps
 
 __all__ = ["Cell", "Encoding", "Options", "Warning", "encode"]
 

@@ -9,10 +9,18 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from hfdemo.models.foreign import readable_panics
+from hfdemo.models.library_errors import readable_panics
 from hfdemo.tasks import check_text
-from hfdemo.tokenization.components import component, model
-from hfdemo.tokenization.core import MOST_CHARACTERS, Part, characters, normalized, parts_of, pre_tokenized
+from hfdemo.tokenization.backend import (
+    MOST_CHARACTERS,
+    Part,
+    characters,
+    component,
+    model,
+    normalized,
+    parts_of,
+    pre_tokenized,
+)
 from hfdemo.tokenization.encoding import Options
 
 _DEFAULTS = Options()

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.checking import windows_of
+from hfdemo.tokenization.argument_checks import windows_of
 from hfdemo.tokenization.encoding import Cell, Encoding, Options, encode
 
 MOST_CHARACTERS = 100_000

@@ -6,18 +6,19 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import Endpoints
+from hfdemo.api.endpoints import Endpoints
 from hfdemo.devices import find_device
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.models.memory import ModelCache
+from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
-from hfdemo.ui import finetuning, html, inference, tokens
-from hfdemo.ui.finetuning.doctor_styles import DOCTOR_CSS
-from hfdemo.ui.finetuning.styles import RUNS_CSS
+from hfdemo.ui import html
+from hfdemo.ui.event_options import QUIET
 from hfdemo.ui.styles import CSS
+from hfdemo.ui.tabs import finetune, run, tokens
+from hfdemo.ui.tabs.finetune.doctor_styles import DOCTOR_CSS
+from hfdemo.ui.tabs.finetune.styles import RUNS_CSS
+from hfdemo.ui.tabs.tokens.styles import TOKENS_CSS
 from hfdemo.ui.theme import theme
-from hfdemo.ui.tokens.styles import TOKENS_CSS
-from hfdemo.ui.wiring import QUIET
 
 
 def build(settings: Settings) -> gr.Blocks:
@@ -29,11 +30,11 @@ def build(settings: Settings) -> gr.Blocks:
         header = gr.HTML(html.header("looking for the device …"))
         with gr.Tabs() as tabs:
             with gr.Tab("Run a model", id="run"):
-                task, model = inference.build(endpoints, demo)
+                task, model = run.build(endpoints, demo)
             with gr.Tab("See the tokens", id="tokens"):
                 chosen = tokens.build(endpoints, demo, tabs)
             with gr.Tab("Fine-tune", id="finetune"):
-                finetuning.build(endpoints, demo, task, model, tabs, chosen)
+                finetune.build(endpoints, demo, task, model, tabs, chosen)
         # Asking for the device imports torch, so the page is drawn first.
         demo.load(lambda: html.header(str(find_device())), outputs=header, **QUIET)
     demo.queue(default_concurrency_limit=16)

@@ -12,9 +12,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from hfdemo.api import Endpoints
+from hfdemo.api.endpoints import Endpoints
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.models.memory import ModelCache
+from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS
 from hfdemo.tokenization.padding import STRATEGIES
 from tests.conftest import ROOT, Server, wait_until

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from gradio_client import Client, handle_file
 
-from hfdemo.api import at_the_edge
+from hfdemo.api.endpoints import at_the_edge
 from hfdemo.inference import predict
-from hfdemo.models.memory import ModelCache
-from hfdemo.serializing import to_json
+from hfdemo.models.cache import ModelCache
+from hfdemo.serialization import to_json
 from hfdemo.tasks import TASKS
 from tests.api.test_endpoints import post
 from tests.conftest import Server, free_port, wait_until

@@ -7,14 +7,14 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from hfdemo.api import TRAINING, Endpoints
+from hfdemo.api.endpoints import TRAINING, Endpoints
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.models.memory import ModelCache
+from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
-from hfdemo.tokenization import report
+from hfdemo.tokenization import length_report
 from hfdemo.ui import build
-from hfdemo.ui.tokens import dataset
+from hfdemo.ui.tabs.tokens import dataset_view
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_the_report_cuts_to_what_the_tokenizer_allows(endpoints: Endpoints, tiny
 def test_a_shared_server_refuses_a_data_set_that_would_hold_it_up(
     endpoints: Endpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "MOST_CHARACTERS_PUBLIC", 1_000)
+    monkeypatch.setattr(length_report, "MOST_CHARACTERS_PUBLIC", 1_000)
     shared = Endpoints(Settings(home=tmp_path, public=True), endpoints.models, endpoints.runs)
     with pytest.raises(DemoError, match="a shared server counts at most 1,000"):
         shared.padding_report(dataset="tickets")
@@ -103,10 +103,10 @@ def test_one_tokenizer_is_trained_at_a_time_from_the_page_and_from_clients(tmp_p
 
 def test_an_emptied_max_length_on_the_page_is_the_limit(endpoints: Endpoints) -> None:
     with gr.Blocks() as demo:
-        dataset.build(endpoints, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        dataset_view.build(endpoints, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
     count = next(each for each in demo.fns.values() if each.name == "report")
     assert count.fn is not None
-    values = [None, "tickets", "", "", "text", dataset.NO_COLUMN, "embedded:minilm", "", 16, None]
+    values = [None, "tickets", "", "", "text", dataset_view.NO_COLUMN, "embedded:minilm", "", 16, None]
     *_, answer = count.fn(gr.Request(session_hash="a page"), *values)
-    kept = next(each for each in answer if isinstance(each, report.Report))
+    kept = next(each for each in answer if isinstance(each, length_report.Report))
     assert (kept.max_length, kept.limit) == (None, 512)

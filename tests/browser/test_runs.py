@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from hfdemo.settings import Settings
 from tests.browser.pages import PATIENT, app, box, browser, fold, open_page, shoot, tab
 from tests.conftest import Server
-from tests.ui.finetuning.reports import a_run
+from tests.ui.tabs.finetune.reports import a_run
 
 __all__ = ["app", "browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

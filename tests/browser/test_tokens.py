@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.pages import PATIENT, app, box, browser, fits, fold, open_page, shoot, tab
 from tests.conftest import Server
-from tests.ui.tokens.corpus import ATTACKS
+from tests.ui.tabs.tokens.corpus import ATTACKS
 
 __all__ = ["app", "browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

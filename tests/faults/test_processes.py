@@ -100,7 +100,7 @@ def test_one_that_heard_and_is_keeping_its_model_is_left_to_work_but_not_to_hang
 WAITER = """
 import sys, time
 from pathlib import Path
-from hfdemo.finetuning.runs.child import Life, device_lock
+from hfdemo.finetuning.runs.child_process import Life, device_lock
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 run, home = Run(Path(sys.argv[1])), Path(sys.argv[2])

@@ -12,10 +12,10 @@ import pandas as pd
 from hfdemo.devices import Device
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Event
-from hfdemo.finetuning.learning.script import training_script
 from hfdemo.finetuning.recipes import RECIPES
 from hfdemo.finetuning.runs.checkpoints import newest_good
-from hfdemo.finetuning.trainer import Resume, train
+from hfdemo.finetuning.training.standalone import training_script
+from hfdemo.finetuning.training.train import Resume, train
 from hfdemo.settings import Settings
 
 CPU = Device("cpu", "CPU")

@@ -8,8 +8,8 @@ import pytest
 
 from hfdemo.devices import Device
 from hfdemo.errors import DemoError
+from hfdemo.finetuning.argument_checks import check
 from hfdemo.finetuning.arguments import RESERVED, knobs, of_run, rows_per_step, steps, with_defaults
-from hfdemo.finetuning.checking import check
 from hfdemo.finetuning.config import RunConfig
 
 CPU, GPU = Device("cpu", "CPU"), Device("cuda", "a GPU")

@@ -14,12 +14,12 @@ import pytest
 
 from hfdemo.inference import Prediction, predict
 from hfdemo.inference.snippets import Snippets, prediction_snippets
-from hfdemo.models.memory import ModelCache
-from hfdemo.serializing import to_json
+from hfdemo.models.cache import ModelCache
+from hfdemo.serialization import to_json
 from hfdemo.tasks import TASKS
 from tests.conftest import Server
+from tests.models.test_snippets import run_alone
 from tests.tasks.test_tasks import assert_same, values_for
-from tests.test_snippets import run_alone
 from tests.zoo import MAKERS
 
 URL = "http://127.0.0.1:7860"
@@ -84,13 +84,13 @@ def test_the_code_runs_where_this_project_can_not_be_imported(
 
 def test_writing_code_does_not_hash_the_weights(models: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is written after every run on the page; the hash of 90 MB belongs to loading alone."""
-    from hfdemo.models import sources
+    from hfdemo.models import folders
 
     task = TASKS["text-classification"]
     for model in ("embedded:minilm", "embedded:sentiment", "untrained:embedded:minilm"):
         prediction = predict(models, task, model, {"text": "a"})
         with monkeypatch.context() as patch:
-            patch.setattr(sources, "MINILM_SHA256", "0" * 64)  # any look at the weights would now be refused
+            patch.setattr(folders, "MINILM_SHA256", "0" * 64)  # any look at the weights would now be refused
             prediction_snippets(task, prediction, {"text": "a"}, models.settings, URL)
 
 

@@ -117,13 +117,13 @@ def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
 _ASK = """
 import json, sys, time
 from pathlib import Path
-from hfdemo.corpora import read_corpus
+from hfdemo.data_sources import read_corpus
 from hfdemo.errors import DemoError
-from hfdemo.models.configs import infer_task
+from hfdemo.models.model_facts import infer_task
 from hfdemo.models.hub import hub_bytes
 from hfdemo.models.loading import load
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import local_folder, offline_choices
+from hfdemo.models.folders import local_folder, offline_choices
 from hfdemo.settings import Settings
 
 home, questions = json.loads(sys.argv[1])

@@ -95,7 +95,7 @@ def test_an_adapter_is_merged_into_the_base_that_it_names(settings: Settings, ti
 
 
 def test_the_embedded_adapter_is_small_names_no_machine_and_is_whole(settings: Settings) -> None:
-    from hfdemo.models.sources import SENTIMENT
+    from hfdemo.models.folders import SENTIMENT
 
     assert sum(path.stat().st_size for path in SENTIMENT.iterdir()) < 2 * 1024**2
     assert (SENTIMENT / "adapter_model.safetensors").is_file()

@@ -12,9 +12,8 @@ import torch
 from transformers import pipeline
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks.audio import CLASSIFICATION, TASKS, ZERO_SHOT
+from hfdemo.tasks.audio import CLASSIFICATION, RECOGNITION, TASKS, TEXT_TO_AUDIO, ZERO_SHOT
 from hfdemo.tasks.field import Field
-from hfdemo.tasks.speech import RECOGNITION, TEXT_TO_AUDIO
 from hfdemo.tasks.task import Task
 from tests.zoo import make
 from tests.zoo.tokenizers import chat_tokenizer, speak

@@ -14,9 +14,9 @@ from PIL import Image
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks.field import Field
-from hfdemo.tasks.questions import QUESTION_ANSWERING, VISUAL_QUESTION_ANSWERING
+from hfdemo.tasks.question_answering import QUESTION_ANSWERING, VISUAL_QUESTION_ANSWERING
 from hfdemo.tasks.retired import IMAGE_TO_IMAGE, TASKS
-from hfdemo.tasks.sequences import SUMMARIZATION, TEXT_TO_TEXT, TRANSLATION
+from hfdemo.tasks.sequence_to_sequence import SUMMARIZATION, TEXT_TO_TEXT, TRANSLATION
 from hfdemo.tasks.task import Task
 from tests.zoo import make
 

@@ -12,12 +12,12 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.inference import pipeline_for, predict
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.loading import load
-from hfdemo.models.memory import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.serializing import to_json
+from hfdemo.serialization import to_json
 from hfdemo.tasks import PROCESSORS, TASKS, Field, Task, find_task, task_of
-from hfdemo.tasks.media_examples import MEDIA
+from hfdemo.tasks.field import EXAMPLE_MEDIA
 from tests.zoo import MAKERS
 
 each_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -39,7 +39,7 @@ def values_for(key: str) -> dict[str, Any]:
 READS_AT_ONCE = ("automatic-speech-recognition/ctc", "document-question-answering/donut")
 # What a tiny model can read differs from what the example of a full-grown one holds.
 OWN_VALUES: Mapping[str, Mapping[str, Any]] = {
-    "any-to-any": {"image": None, "audio": MEDIA / "bell.wav", "text": "What is heard?"},
+    "any-to-any": {"image": None, "audio": EXAMPLE_MEDIA / "bell.wav", "text": "What is heard?"},
     "document-question-answering/donut": {"word_boxes": None},
 }
 
@@ -224,7 +224,7 @@ def test_a_parameter_that_this_very_model_can_not_take_is_refused_with_the_reaso
 
 
 def test_a_picture_for_a_model_that_only_hears_is_refused(models: ModelCache, zoo: Callable[[str], Path]) -> None:
-    given = {"text": "What is this?", "image": MEDIA / "desk.png"}
+    given = {"text": "What is this?", "image": EXAMPLE_MEDIA / "desk.png"}
     with pytest.raises(DemoError, match=r"takes no image.*It takes: audio, text"):
         predict(models, TASKS["any-to-any"], str(zoo("any-to-any")), given)
 

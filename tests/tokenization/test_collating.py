@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hfdemo.models.memory import ModelCache
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.collating import Collated, collations, features, keeps_packed_apart, tensor_error
 from hfdemo.tokenization.encoding import Encoding, Options, encode

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.models.memory import ModelCache
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.encoding import Encoding, Options, encode
 from tests.tokenization.kinds import KINDS, bpe, kind

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.models.memory import ModelCache
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import STRATEGIES, TRAINABLE, Batch, Plan, pad_to, plan
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.core import MOST_CHARACTERS
+from hfdemo.tokenization.backend import MOST_CHARACTERS
 from hfdemo.tokenization.encoding import Options, encode
 from hfdemo.tokenization.stages import Piece, Stage, algorithm_of, stages_of
 from tests.tokenization.kinds import LINES, bpe, byt5, kind
@@ -405,7 +405,7 @@ def test_a_precompiled_table_is_not_printed_and_a_pair_has_its_own_template() ->
 def test_long_patterns_are_cut_and_an_empty_sequence_says_so() -> None:
     from tokenizers import Regex, normalizers
 
-    from hfdemo.tokenization.components import component
+    from hfdemo.tokenization.backend import component
 
     long = component(normalizers.Replace(Regex("[a-z]" * 40), ""), "normalizer")
     assert len(long) < 150

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hfdemo.models.memory import ModelCache
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.encoding import Options, encode
 

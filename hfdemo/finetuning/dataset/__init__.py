@@ -1,4 +1,4 @@
-"""The rows: corpora.read_corpus -> columns -> rows -> fixes -> labels -> splitting -> prepare.
+"""The rows: data_sources -> columns -> rows -> fixes -> labels -> splitting -> prepare.
 
 columns     which column is what, and which kind of answers its labels are
 cells       one label cell of each kind
@@ -7,15 +7,15 @@ labels      their order, and the positive one
 fixes       repairs by name
 splitting   given splits, or made ones
 problems    what can be wrong with a data set, and the change of the config that mends it
-doctor      all of that as one Inspection
+inspection  all of that as one Inspection
 preparing   all of that as checked splits
-counting    how many tokens the rows have
+token_counts  how many tokens the rows have
 """
 
 from __future__ import annotations
 
 from hfdemo.finetuning.dataset.columns import Kind, Mapped, suggest
-from hfdemo.finetuning.dataset.doctor import Inspection, inspect
+from hfdemo.finetuning.dataset.inspection import Inspection, inspect
 from hfdemo.finetuning.dataset.preparing import Prepared, prepare, read_data
 from hfdemo.finetuning.dataset.problems import Problem
 

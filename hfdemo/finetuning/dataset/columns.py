@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from hfdemo.corpora import likely_pair, likely_text, longest_texts
-from hfdemo.corpora.splits import usual_split
+from hfdemo.data_sources import likely_pair, likely_text, longest_texts
+from hfdemo.data_sources.splits import usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import cells

@@ -14,7 +14,7 @@ from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.cells import NUMBER, to_json
 from hfdemo.finetuning.dataset.columns import MOST_LABELS, Kind
-from hfdemo.finetuning.judging.scores import entity_tags
+from hfdemo.finetuning.evaluation.scores import entity_tags
 
 _POSITIVE = ("positive", "yes", "true", "1", "spam", "paraphrase", "entailment", "duplicate", "pos")
 FEWEST_ROWS = 4

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hfdemo.corpora import Corpus, read_corpus
+from hfdemo.data_sources import Corpus, read_corpus
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import KINDS, Kind, Mapped, choose

@@ -6,12 +6,11 @@ checkpoints written whole or not at all
 processes   which they are, and how they are made to end
 stopping    a stop that is obeyed
 resuming    going on where a run ended
-queueing    whose turn it is
+queue       whose turn it is
 ranks       several processes of one run
-child       signs of life, the device's lock, the last word
-space       what it takes on the disk
-archive     a run as one file
-comparing   several runs side by side
+child_process  signs of life, the device's lock, the last word
+disk_space  what it takes on the disk
+comparison  several runs side by side
 search      trials chosen by Optuna
 """
 

@@ -15,7 +15,7 @@ import psutil
 
 from hfdemo.finetuning.arguments import threads
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.launching import command
+from hfdemo.finetuning.launcher import command
 from hfdemo.settings import Settings
 
 # What a run's processes have in their environment: whoever they start has it, too, in whatever group.

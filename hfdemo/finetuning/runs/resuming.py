@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from hfdemo.atomic import write_atomically
+from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.runs.checkpoints import newest_good

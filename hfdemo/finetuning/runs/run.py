@@ -7,6 +7,7 @@ import dataclasses
 import json
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from hfdemo.atomic import write_atomically
+from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.evaluation import epochs
 from hfdemo.finetuning.events import (
     FINAL,
     Evaluated,
@@ -30,11 +32,29 @@ from hfdemo.finetuning.events import (
     parse_all,
     valid,
 )
-from hfdemo.finetuning.judging import epochs
-from hfdemo.finetuning.runs.archive import zip_run
 from hfdemo.finetuning.runs.checkpoints import newest_good
 from hfdemo.finetuning.runs.processes import family, identity, is_alive
-from hfdemo.finetuning.runs.queueing import runs_ahead
+from hfdemo.finetuning.runs.queue import runs_ahead
+
+_ALWAYS = ("model", "adapter", "report.json", "epochs", "config.json", "train.py")
+_WITH_DATA = ("errors.csv", "notes.txt", "data")
+
+
+def zip_run(run: Path, folder: Path, *, with_data: bool = True) -> Path:
+    """A zip of what is in the folder `run`: the model, the report, the config, the script and, `with_data`, the rows
+    and what was written about them; in a new folder below `folder`."""
+    import zipfile
+
+    target = Path(tempfile.mkdtemp(dir=folder)) / f"{run.name}.zip"
+    # Weights don't compress; storing them as they are is twenty times faster.
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as file:
+        for name in _ALWAYS + (_WITH_DATA if with_data else ()):
+            part = run / name
+            for path in sorted(part.rglob("*")) if part.is_dir() else [part]:
+                if path.is_file():
+                    file.write(path, f"{run.name}/{path.relative_to(run)}")
+    return target
+
 
 State = Literal["queued", "starting", "running", "stopping", "finished", "stopped", "failed", "lost"]
 ACTIVE: tuple[State, ...] = ("queued", "starting", "running", "stopping")

@@ -18,17 +18,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from hfdemo.atomic import write_atomically
+from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.arguments import LEARNING_RATE
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, valid
-from hfdemo.finetuning.learning.reporting import aim
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import environment, identity, is_alive
 from hfdemo.finetuning.runs.resuming import duplicate
 from hfdemo.finetuning.runs.run import Run
+from hfdemo.finetuning.training.callbacks import aim
 from hfdemo.settings import Settings
 
 MOST_TRIALS = 50

@@ -17,27 +17,27 @@ from typing import Any
 
 import psutil
 
-from hfdemo.atomic import write_atomically
+from hfdemo.atomic_files import write_atomically
 from hfdemo.devices import find_device
 from hfdemo.errors import RunError
-from hfdemo.finetuning import sharing
+from hfdemo.finetuning import public_limits
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared, prepare, read_data
-from hfdemo.finetuning.launching import check_accelerate
-from hfdemo.finetuning.learning.loading import check_base
-from hfdemo.finetuning.learning.reporting import check_aim
-from hfdemo.finetuning.learning.script import training_script
-from hfdemo.finetuning.learning.weighing import check_weights
-from hfdemo.finetuning.metrics import check_extra
+from hfdemo.finetuning.evaluation.metrics import check_extra
+from hfdemo.finetuning.launcher import check_accelerate
 from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.runs import processes, resuming
 from hfdemo.finetuning.runs.checkpoints import check_space
-from hfdemo.finetuning.runs.queueing import waiting_runs
+from hfdemo.finetuning.runs.disk_space import bytes_of_run
+from hfdemo.finetuning.runs.queue import waiting_runs
 from hfdemo.finetuning.runs.run import Run
-from hfdemo.finetuning.runs.space import bytes_of_run
 from hfdemo.finetuning.runs.stopping import see_through
+from hfdemo.finetuning.training.base_model import check_base
+from hfdemo.finetuning.training.callbacks import check_aim
+from hfdemo.finetuning.training.class_weights import check_weights
+from hfdemo.finetuning.training.standalone import training_script
+from hfdemo.models.folders import check
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.sources import check
 from hfdemo.settings import Settings
 
 _OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
@@ -71,7 +71,7 @@ class RunStore:
             check_aim(filled, recipe.judge)
         if self.settings.public:
             rows = {split: len(table) for split, table in prepared.splits.items()}
-            sharing.check_shared(filled, rows["train"], sum(rows.values()) - rows["train"])
+            public_limits.check_shared(filled, rows["train"], sum(rows.values()) - rows["train"])
             self._check_public_runs()
             self._clear()
         check_space(self.settings.runs, bytes_of_run(filled, prepared.splits.values(), self.settings), "this run")
@@ -170,7 +170,7 @@ class RunStore:
     def _clear(self) -> None:
         """Delete what visitors left a day ago."""
         for run in self.list():
-            if run.folder.stat().st_mtime < time.time() - sharing.KEPT_SECONDS and not run.status().active:
+            if run.folder.stat().st_mtime < time.time() - public_limits.KEPT_SECONDS and not run.status().active:
                 with contextlib.suppress(OSError, RunError):
                     run.remove()
 
@@ -206,7 +206,7 @@ class RunStore:
 
     def _check_public_runs(self) -> None:
         active = sum(run.status().active for run in self.list()) if self.settings.public else 0
-        if active >= sharing.RUNS:
+        if active >= public_limits.RUNS:
             raise RunError(f"{active} runs are at work or waiting on this shared server. Come back when one has ended.")
 
     def _new_folder(self, dataset: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hfdemo.corpora import EXAMPLES, read_tables
+from hfdemo.data_sources import EXAMPLES, read_tables
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Mapped, inspect, prepare, read_data, suggest

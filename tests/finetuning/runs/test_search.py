@@ -7,10 +7,10 @@ import pytest
 
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.judging import JUDGES
-from hfdemo.finetuning.learning.reporting import aim
+from hfdemo.finetuning.evaluation import JUDGES
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.search import Search, SearchStore, Space
+from hfdemo.finetuning.training.callbacks import aim
 from hfdemo.settings import Settings
 from tests.conftest import wait_until
 

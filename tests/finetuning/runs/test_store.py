@@ -19,10 +19,10 @@ import pytest
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
+from hfdemo.finetuning.public_limits import check_shared, evaluations
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.checkpoints import partial, seal
 from hfdemo.finetuning.runs.resuming import duplicate, reopen
-from hfdemo.finetuning.sharing import check_shared, evaluations
 from hfdemo.settings import Settings
 from tests.finetuning.kinds import Zoo
 

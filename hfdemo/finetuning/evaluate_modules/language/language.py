@@ -5,11 +5,11 @@ from typing import Any
 import datasets
 import evaluate
 
-from hfdemo.finetuning.judging.scores import language_scores
+from hfdemo.finetuning.evaluation.scores import language_scores
 
 
 class Language(evaluate.Metric):
-    """The scores of judging/scores.py; `labels` and `positive` are given to `evaluate.load`."""
+    """The scores of evaluation/scores.py; `labels` and `positive` are given to `evaluate.load`."""
 
     def __init__(self, *, labels: list[str], positive: str | None = None, **options: Any) -> None:
         super().__init__(**options)

@@ -1,0 +1,1 @@
+"""The endpoints that gradio_client, MCP and curl can call, and the boundary that turns errors into sentences."""

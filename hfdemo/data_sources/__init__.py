@@ -1,0 +1,204 @@
+"""Data sets by name: an upload, an example, a path or a Hub id -> tables of texts, one per split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from hfdemo.data_sources.folders import read_folder
+from hfdemo.data_sources.formats import read_file
+from hfdemo.data_sources.hub import from_hub
+from hfdemo.data_sources.splits import SPLIT_ALIASES, named_split
+from hfdemo.errors import DataError, ModelError
+from hfdemo.models.hub import Progress
+from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
+from hfdemo.tables import Refused, Sheet
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLE_NAMES = ("tickets", "paraphrases")
+
+_RUN = re.compile(r"run:(.*)", re.DOTALL)
+_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
+
+TEXT_NAMES = (
+    *("text", "sentence1", "sentence", "message", "content", "body", "review"),
+    *("question1", "question", "premise"),
+)
+PAIR_NAMES = {"sentence1": "sentence2", "text": "text_pair", "premise": "hypothesis", "question1": "question2"}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Tables by split name (one that is not split yet is under ""), and in `notes` what of the data was left out.
+
+    The index of a table that comes from files is the row's number in its file less one. `reading` says how the files
+    were understood, and `refused` are the rows that fit no table.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    notes: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    reading: str = ""
+
+    def whole(self) -> pd.DataFrame:
+        """All splits below each other; a cell that one of them has no column for is ""."""
+        return pd.concat(self.tables.values(), ignore_index=True).fillna("")
+
+
+def read_tables(
+    dataset: str, settings: Settings, file: Path | None = None, config: str | None = None, split: str | None = None
+) -> dict[str, pd.DataFrame]:
+    """The tables of a data set by split name; see `read_corpus`.
+
+    Raises:
+        DataError: as there, or a row doesn't fit.
+    """
+    corpus = read_corpus(dataset, settings, file, config, split)
+    for row in corpus.refused:
+        raise DataError(f"{row.split.capitalize() + ' row' if row.split else 'Row'} {row.row}: {row.reason}.")
+    return corpus.tables
+
+
+def read_corpus(
+    dataset: str,
+    settings: Settings,
+    file: Path | None = None,
+    config: str | None = None,
+    split: str | None = None,
+    progress: Progress | None = None,
+    wanted_splits: Sequence[str] = (),
+) -> Corpus:
+    """A data set: `file` (an upload) wins over `dataset`: an example's name, `run:<id>`, a path or a Hub id.
+
+    A path is a file (see `formats`) or a folder of them (see `folders`); `run:<id>` is the data that a run was trained
+    on. Every cell is a text: as it stands in a CSV file; else the name of a class (an unlabelled row's is ""), "" for
+    None, lists and dicts as JSON, and `str` of other values, while columns of pictures or sound are left out. Of a Hub
+    data set a bounded number of rows a split is read. `config` is for Hub data sets that have several; `split` asks for
+    one split alone, `wanted_splits` for several of a Hub data set by their own names.
+
+    Raises:
+        DataError: there is no such data set, config or split, or it can't be read or reached.
+    """
+    run = _RUN.match(dataset) if file is None else None
+    if file is None and not run and dataset not in EXAMPLE_NAMES and not dataset.startswith(("/", "./", "../", "~")):
+        found = from_hub(_hub_ref(dataset), settings.public, config, split, progress, wanted_splits)
+        if found is None:
+            raise DataError(
+                f"{dataset!r} is no example, and the Hub, where it may be, can't be reached from here. Take an example "
+                f"({', '.join(EXAMPLE_NAMES)}) or upload a file."
+            )
+        return Corpus(*found)
+    if config:
+        raise DataError(f"Only data sets of the Hub have configs, so there is no {config!r}. Leave the config out.")
+    notes: tuple[str, ...] = ()
+    if file is not None:
+        sheets: Mapping[str, Sheet] = {"": read_file(file)}
+    elif run:
+        sheets = _of_run(run[1], settings)
+    elif dataset in EXAMPLE_NAMES:
+        sheets = {"": read_file(EXAMPLES / f"{dataset}.csv")}
+    else:
+        sheets, notes = _from_path(dataset, settings)
+    refused = tuple(row for sheet in sheets.values() for row in sheet.refused)
+    if refused:
+        first, count = refused[0], len(refused)
+        notes += (f"{count:,} {'row' if count == 1 else 'rows'} can't be read. Row {first.row}: {first.reason}.",)
+    tables = {name: sheet.table for name, sheet in sheets.items()}
+    reading = "; ".join(dict.fromkeys(sheet.reading for sheet in sheets.values()))
+    return Corpus(_one_split(tables, split) if split else tables, notes, refused, reading)
+
+
+def likely_text(columns: Sequence[str]) -> str | None:
+    """The column that by its name holds the texts, or None."""
+    lower = {column.lower(): column for column in columns}
+    return next((lower[name] for name in TEXT_NAMES if name in lower), None)
+
+
+def likely_pair(text: str, columns: Sequence[str]) -> str | None:
+    """The column that by its name holds the second texts to those in the column `text`, or None."""
+    lower = {column.lower(): column for column in columns}
+    return lower.get(PAIR_NAMES.get(text.lower(), ""))
+
+
+def longest_texts(table: pd.DataFrame, columns: Sequence[str]) -> str:
+    """The one of `columns` whose cells are the longest: what stays to be guessed where no name tells."""
+    return max(columns, key=lambda column: table[column].str.len().mean())
+
+
+def likely_columns(
+    table: pd.DataFrame, asked_text: str | None = None, asked_pair: str | None = None
+) -> tuple[str, str | None]:
+    """As `text_columns`, but where no name tells, the column with the longest cells is the text.
+
+    Raises:
+        DataError: there is no such column, or both are the same.
+    """
+    columns = list(table.columns)
+    if asked_text is None and len(columns) > 1 and likely_text(columns) is None:
+        asked_text = longest_texts(table, [column for column in columns if column != asked_pair])
+    return text_columns(columns, asked_text, asked_pair)
+
+
+def text_columns(
+    columns: Sequence[str], asked_text: str | None = None, asked_pair: str | None = None
+) -> tuple[str, str | None]:
+    """(text, text pair): the columns asked for, else the only one or those with likely names; "" asks for no pair.
+
+    Raises:
+        DataError: there is no such column, none stands out, or both are the same.
+    """
+    for asked in filter(None, (asked_text, asked_pair)):
+        if asked not in columns:
+            raise DataError(f"There is no column {asked!r}. There are: {', '.join(map(repr, columns))}.")
+    text = asked_text or (columns[0] if len(columns) == 1 else likely_text(columns))
+    if text is None:
+        raise DataError(f"Which column holds the texts? Name one of: {', '.join(map(repr, columns))}.")
+    if text == asked_pair:
+        raise DataError(f"The column {text!r} is picked for both texts of a pair. Pick another for one of them.")
+    return text, (likely_pair(text, columns) if asked_pair is None else asked_pair) or None
+
+
+def _from_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], tuple[str, ...]]:
+    if settings.public:
+        raise DataError("This is a shared server: it reads no local paths. Upload the file instead.")
+    path = Path(dataset).expanduser()
+    if not path.is_dir():
+        return {"": read_file(path)}, ()
+    found = read_folder(path)
+    return found.sheets, found.notes
+
+
+def _of_run(run: str, settings: Settings) -> Mapping[str, Sheet]:
+    if settings.public:
+        raise DataError("This is a shared server: the data of a run is not shown to others. Upload the file instead.")
+    folder = settings.runs / run / "data"
+    if not _RUN_ID.fullmatch(run) or not folder.is_dir():
+        raise DataError(f"There is no run {run!r} with data of its own. The list of runs shows which there are.")
+    return read_folder(folder).sheets
+
+
+def _one_split(tables: Mapping[str, pd.DataFrame], split: str) -> dict[str, pd.DataFrame]:
+    """Of a data set in files: the file of that split, or the rows that a column called split gives to it."""
+    found = dict(tables)
+    if "" in tables and "split" in tables[""]:
+        found = {str(name): part.reset_index(drop=True) for name, part in tables[""].groupby("split")}
+    name = named_split(split, [name for name in found if name])
+    return {SPLIT_ALIASES.get(name, name): found[name]}
+
+
+def _hub_ref(dataset: str) -> ModelRef:
+    try:
+        ref = ModelRef.parse(dataset)
+    except ModelError:
+        ref = None
+    if ref is None or ref.source != "hub":
+        raise DataError(
+            f"{dataset!r} names no data set. Name an example ({', '.join(EXAMPLE_NAMES)}), a Hub id (`owner/name`, "
+            "also with `@revision`), a run (`run:<id>`) or a path that starts with `/`, `./` or `~`; or upload a file."
+        )
+    return ref

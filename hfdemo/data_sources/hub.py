@@ -1,0 +1,290 @@
+"""Data sets on the Hub: asked for first, downloaded into the cache, read from there as tables of texts."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from hfdemo.data_sources.formats import stream_table
+from hfdemo.data_sources.splits import SPLIT_ALIASES, SPLITS, named_split
+from hfdemo.errors import DataError
+from hfdemo.lazy_imports import import_libraries
+from hfdemo.models.hub import Progress, download, hub_info
+from hfdemo.models.reference import ModelRef
+
+# Of a data set on the Hub, what is read at most: rows of each split, and bytes of all its files.
+MOST_ROWS, MOST_PUBLIC_ROWS = 200_000, 100_000
+MOST_BYTES, MOST_PUBLIC_BYTES = 1024**3, 200 * 1024**2
+
+# The builder of `datasets` for each kind of file that holds texts, and what it has to be told.
+_BUILDERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".parquet": ("parquet", {}),
+    ".arrow": ("arrow", {}),
+    ".csv": ("csv", {}),
+    ".tsv": ("csv", {"sep": "\t"}),
+    ".jsonl": ("json", {}),
+    ".ndjson": ("json", {}),
+    ".json": ("json", {}),
+    ".txt": ("text", {}),
+}
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+# What a data set's card may tell the builder: how its files are written, and nothing about where.
+_OPTIONS = {"sep", "delimiter", "header", "names", "column_names", "skiprows", "quotechar", "encoding", "field"}
+_OPTIONS |= {"columns", "sample_by"}
+
+
+def from_hub(
+    ref: ModelRef,
+    public: bool,
+    config: str | None = None,
+    split: str | None = None,
+    progress: Progress | None = None,
+    wanted_splits: Sequence[str] = (),
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]] | None:
+    """The tables of a Hub data set by split, and notes of what was left out; None without a network and a cached copy.
+
+    `split` asks for one alone, `wanted_splits` for several by their own names instead of the usual three.
+
+    What the data set's card says of its files is followed within the repository only, whatever it says.
+
+    Raises:
+        DataError: no such data set, config or split, or one that can't be read here, or may not be.
+    """
+    info = hub_info(ref, public, "dataset")  # before the imports, which take longer than being refused
+    here = _cached(ref) if info is None else None
+    if info is None and here is None:
+        return None
+    import_libraries()
+    with _reading(f"The description of {ref}"):
+        sizes, card = (_sizes_in(here, ref), _card_in(here)) if here else _told(info)
+        name, described = _config(ref, card, sizes, config)
+        patterns = _patterns(described)
+        features = _features(card, name)
+    if patterns and split:
+        split = named_split(split, list(patterns))
+        patterns = {split: patterns[split]}
+    top = PurePosixPath(described.get("data_dir") or "")
+    wanted = [
+        file
+        for file in sizes
+        if _suffix(file) in _BUILDERS
+        and (_fitting(file, patterns) if patterns else PurePosixPath(file).is_relative_to(top))
+    ]
+    _check_files(ref, sizes, wanted, public)
+    if here and not all((here / file).is_file() for file in wanted):
+        raise DataError(f"Only a part of {ref} was downloaded before, and the Hub can't be reached now. Try it later.")
+    folder = here or download(ref, ["README.md", *wanted], public, progress, "dataset")
+    if patterns:
+        files = {each: [file for file in wanted if _fitting(file, {each: patterns[each]})] for each in patterns}
+    else:
+        with _reading(f"The folder of {ref}"):
+            files = _by_their_names(folder, top, wanted)
+        split = named_split(split, list(files)) if split else None
+    notes: list[str] = []
+    if wanted_splits:
+        names = [named_split(each, list(files)) for each in wanted_splits]
+    else:
+        names, notes = ([split], []) if split else _usual_splits(ref, [each for each in files if files[each]])
+    options = {key: value for key, value in described.items() if key in _OPTIONS} | {"features": features}
+    tables = {}
+    for each in names:
+        with _reading(f"The split {each} of {ref}"):
+            called = each if wanted_splits else SPLIT_ALIASES.get(each, each)
+            tables[called], said = _read(each, [folder / file for file in files[each]], options, public)
+        notes += said
+    return tables, tuple(dict.fromkeys(notes))
+
+
+@contextlib.contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """What others wrote may be wrong in any way; the library then raises whatever comes of it."""
+    from datasets.exceptions import DatasetsError
+
+    try:
+        yield
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, DatasetsError) as error:
+        reason = str(error).strip().partition("\n")[0][:300]
+        raise DataError(f"{what} can't be read ({type(error).__name__}: {reason}). Take another data set.") from error
+
+
+def _told(info: Any) -> tuple[dict[str, int], Any]:
+    """Bytes of every file and the card, as the Hub tells them."""
+    from huggingface_hub import DatasetCardData
+
+    return {file.rfilename: file.size or 0 for file in info.siblings or []}, info.card_data or DatasetCardData()
+
+
+def _cached(ref: ModelRef) -> Path | None:
+    """The folder of a data set of which something was downloaded before."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        # Without patterns it would have to be whole; which of its files are needed is not known yet.
+        return Path(
+            snapshot_download(
+                ref.name, repo_type="dataset", revision=ref.revision, allow_patterns="README.md", local_files_only=True
+            )
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def _sizes_in(folder: Path, ref: ModelRef) -> dict[str, int]:
+    """Bytes of every file of a data set that was downloaded before, those that were not fetched included."""
+    from huggingface_hub import get_cached_repo_tree
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
+
+    try:
+        tree = get_cached_repo_tree(ref.name, repo_type="dataset", revision=ref.revision)
+    except CachedRepoTreeNotFoundError:  # downloaded by another program; what is there has to do
+        found = [path for path in folder.rglob("*") if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.stat().st_size for path in found}
+    return {file.path: file.size for file in tree}
+
+
+def _card_in(folder: Path) -> Any:
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    path = folder / "README.md"
+    return DatasetCard.load(path, ignore_metadata_errors=True).data if path.is_file() else DatasetCardData()
+
+
+def _config(ref: ModelRef, card: Any, files: Iterable[str], asked: str | None) -> tuple[str, Any]:
+    """The name of the config to read, and what the card says of it ({} where it says nothing)."""
+    configs = {str(each["config_name"]): each for each in card.get("configs") or []}
+    if not configs and (ref.revision or "").endswith("convert/parquet"):
+        # The Hub's own copies in Parquet, which have no card, are at config/split/number.parquet.
+        for config, split, _ in (file.split("/") for file in files if file.count("/") == 2):
+            listed = configs.setdefault(config, {"data_files": {}})["data_files"]
+            listed[split.removeprefix("partial-")] = f"{config}/{split}/*"
+    preferred = [name for name, said in configs.items() if said.get("default") or name == "default"]
+    if asked is None and len(configs) > 1 and not preferred:
+        raise DataError(f"{ref} has several configs: {_some(configs)}. Choose one of them.")
+    name = asked or next(iter(preferred or configs), "default")
+    if name not in (configs or {"default"}):
+        have = f"It has: {_some(configs)}." if configs else "It has one only: leave the config out."
+        raise DataError(f"{ref} has no config {name!r}. {have}")
+    return name, configs.get(name, {})
+
+
+def _some(names: Iterable[str], most: int = 30) -> str:
+    first = list(names)
+    return ", ".join(first[:most]) + (f" and {len(first) - most} more" if len(first) > most else "")
+
+
+def _patterns(described: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The patterns of the files of each split, as the card gives them; {} where it gives none."""
+    from datasets.data_files import sanitize_patterns
+
+    if not described.get("data_files"):
+        return {}
+    top = PurePosixPath(described.get("data_dir") or "")
+    given = sanitize_patterns(described["data_files"])
+    return {split: [str(top / pattern) for pattern in patterns] for split, patterns in given.items()}
+
+
+def _fitting(file: str, patterns: Mapping[str, Sequence[str]]) -> bool:
+    def fits(pattern: str) -> bool:
+        if "**" in pattern:
+            return fnmatchcase(file, pattern.replace("**/", "*"))
+        return file.count("/") == pattern.count("/") and fnmatchcase(file, pattern)
+
+    return any(fits(pattern) for each in patterns.values() for pattern in each)
+
+
+def _suffix(file: str) -> str:
+    path = PurePosixPath(file)
+    return (path.with_suffix("") if path.suffix in _COMPRESSED else path).suffix.lower()
+
+
+def _check_files(ref: ModelRef, sizes: Mapping[str, int], wanted: Sequence[str], public: bool) -> None:
+    """Refuse what can't be read here, or is too large, before it is downloaded."""
+    script = next((file for file in sizes if file == f"{ref.name.split('/')[-1]}.py"), None)
+    if not wanted and script:
+        raise DataError(
+            f"{ref} is made by a loading script ({script}), and the datasets library runs none any more. Try "
+            f"{ref.name}@refs/convert/parquet, where the Hub keeps copies in Parquet, or another data set."
+        )
+    if not wanted:
+        raise DataError(
+            f"{ref} has no file that texts are read from here: {', '.join(_BUILDERS)}. It has: {_some(sizes, 5)}."
+        )
+    size, most = sum(sizes[file] for file in wanted), MOST_PUBLIC_BYTES if public else MOST_BYTES
+    if size > most:
+        raise DataError(
+            f"{ref} is {size / 1024**2:,.0f} MB, and at most {most / 1024**2:,.0f} MB are read here. "
+            "Choose a smaller config or one split, or upload a part of it as a CSV file."
+        )
+
+
+def _by_their_names(folder: Path, top: PurePosixPath, wanted: Sequence[str]) -> dict[str, list[str]]:
+    """The files of each split where no card says it: by the library's rules for names like train.csv."""
+    from datasets.data_files import DataFilesDict, get_data_patterns
+
+    base = folder / top
+    found = DataFilesDict.from_patterns(get_data_patterns(str(base)), base_path=str(base))
+    here = {str((folder / file).resolve()): file for file in wanted}
+    files = {split: [here[path] for path in map(_resolved, paths) if path in here] for split, paths in found.items()}
+    return {str(split): names for split, names in files.items() if names}
+
+
+def _resolved(path: str) -> str:
+    return str(Path(path).resolve())
+
+
+def _usual_splits(ref: ModelRef, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The splits to read when none is asked for, and a note of those that are left out."""
+    if len(names) == 1:
+        return list(names), []
+    usual = {SPLIT_ALIASES[name]: name for name in reversed(names) if name in SPLIT_ALIASES}
+    if not usual:
+        raise DataError(f"{ref} has the splits {_some(names)}. Choose one of them.")
+    others = [name for name in names if name not in usual.values()]
+    note = f"Splits that are none of train, validation and test were left out: {_some(others)}."
+    return [usual[split] for split in SPLITS if split in usual], [note] if others else []
+
+
+def _features(card: Any, config: str) -> Any:
+    """The datasets.Features that the card lists, which know the names of the classes; or None."""
+    from datasets.info import DatasetInfosDict
+
+    info = DatasetInfosDict.from_dataset_card_data(card).get(config)
+    return info.features if info else None
+
+
+def _read(
+    split: str, paths: Sequence[Path], options: Mapping[str, Any], public: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table of one split, and notes of what was left out of it."""
+    kinds = [_BUILDERS[_suffix(path.name)] for path in paths]
+    (kind, more), *_ = sorted(kinds, key=kinds.count, reverse=True)
+    same = [str(path) for path, (builder, _) in zip(paths, kinds, strict=True) if builder == kind]
+    told = {**more, **options}
+    if kind == "csv" and not told["features"] and not told.keys() & {"header", "names", "column_names"}:
+        told |= _as_it_stands(same[0], told)
+    most_rows, most_bytes = (MOST_PUBLIC_ROWS, MOST_PUBLIC_BYTES) if public else (MOST_ROWS, MOST_BYTES)
+    table, left_out, cut = stream_table(kind, same, told, most_rows, most_bytes)
+    if table.empty:
+        raise DataError(f"The split {split} has no rows of texts, numbers or lists of them. Choose another.")
+    notes = [f"Of the split {split}, the first {len(table):,} rows were read."] if cut else []
+    if left_out:
+        notes.append(f"Columns of media were left out: {', '.join(left_out)}.")
+    return table, notes
+
+
+def _as_it_stands(path: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What the CSV builder has to be told so that every cell stays the text that it is: "NA" is "NA", 007 is "007"."""
+    from datasets import Features, Value
+
+    line = "\x1f"  # no delimiter at all
+    header = str(pd.read_csv(path, sep=line, nrows=0, quoting=csv.QUOTE_NONE, encoding=told.get("encoding")).columns[0])
+    delimiter = told.get("sep") or told.get("delimiter") or max(",;\t|", key=header.count)
+    columns = pd.read_csv(path, sep=delimiter, nrows=0, encoding=told.get("encoding")).columns
+    every = Features({str(column): Value("string") for column in columns})
+    return {"sep": delimiter, "features": every, "keep_default_na": False}

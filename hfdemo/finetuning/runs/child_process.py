@@ -1,0 +1,151 @@
+"""The life of a training process: signs of life, its turn on the device, and a last word whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hfdemo.atomic_files import write_atomically
+from hfdemo.finetuning import events as what
+from hfdemo.finetuning.events import Event, Failed, Stopped, valid
+from hfdemo.finetuning.runs.processes import identity
+from hfdemo.finetuning.runs.queue import runs_ahead
+from hfdemo.finetuning.runs.ranks import launcher
+from hfdemo.finetuning.runs.run import Run
+from hfdemo.settings import Settings
+
+HEARTBEAT_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
+_TURN_SECONDS = 0.3
+_ENDED_FROM_OUTSIDE = 128 + signal.SIGTERM
+
+
+class Log:
+    """The one writer of events.jsonl while the process lives."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.step = max((event.step for event in valid(run.events())), default=0)
+        self.ended = False
+
+    def write(self, event: Event) -> None:
+        """Add `event` to events.jsonl and print it."""
+        print(self.append(event), flush=True)
+
+    def append(self, event: Event) -> str:
+        line = what.append(self.run.folder / "events.jsonl", event)
+        self.step, self.ended = event.step, isinstance(event, what.FINAL)
+        return line
+
+
+class Life:
+    """The one writer of process.json: who this process is, that it lives, and how far its main thread has worked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._said: dict[str, Any] = identity()
+        if found := launcher():
+            self._said["launcher"] = found
+
+    def say(self, **values: Any) -> None:
+        """Write these `values` and what was said before."""
+        with self._lock:
+            self._said |= values
+            now = {"heartbeat": time.time(), "worked": _seconds_worked()}
+            write_atomically(self._folder / "process.json", json.dumps({**self._said, **now}))
+
+    @contextlib.contextmanager
+    def beating(self) -> Iterator[None]:
+        """Say every few seconds that this process lives, and at once that it heard of being asked to stop."""
+        done = threading.Event()
+
+        def beat() -> None:
+            last, heard = time.monotonic(), False
+            while not done.wait(_LOOK_SECONDS):
+                asked = (self._folder / "stop").exists()
+                if asked != heard or time.monotonic() - last > HEARTBEAT_SECONDS:
+                    with contextlib.suppress(OSError):  # a full disk, or the folder is gone
+                        self.say(stopping=asked)
+                        last, heard = time.monotonic(), asked
+
+        self.say()
+        thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def _seconds_worked() -> float:
+    """CPU seconds of the main thread: they stand still when it hangs, while the heart beats on."""
+    if hasattr(time, "pthread_getcpuclockid"):
+        return time.clock_gettime(time.pthread_getcpuclockid(threading.main_thread().ident or 0))
+    return time.process_time()
+
+
+@contextlib.contextmanager
+def last_word_on_sigterm(log: Log, several: bool) -> Iterator[None]:
+    """SIGTERM ends this process at once, but for one event that says so."""
+
+    def end(number: int, frame: Any) -> None:
+        if not log.ended:
+            log.append(_last_word(log, several))
+        # Not an exception: it could be caught, or wait for work that hangs.
+        os._exit(_ENDED_FROM_OUTSIDE)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _last_word(log: Log, several: bool) -> Event:
+    if several and log.run.asked_to_stop() is None:
+        # So torchrun ends the others when one of its processes failed.
+        said = "It was ended from outside, most likely because another of its processes failed. The end of its log: "
+        return Failed(log.step, time.time(), said + (log.run.log_tail() or "(printed where it was started)"))
+    return Stopped(log.step, time.time(), kept=log.run.kept())
+
+
+@contextlib.contextmanager
+def device_lock(run: Run, settings: Settings, kind: str, life: Life) -> Iterator[bool]:
+    """Hold the device's file lock: one training per device by whatever route, first come, first served. False if
+    stopped while waiting."""
+    from filelock import FileLock
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.home / f"device-{kind}.lock")
+    since = time.time()
+    life.say(waiting=since, device=kind)
+    while not (runs_ahead(run.folder, {"waiting": since, "device": kind}) == 0 and _acquired(lock)):
+        if run.asked_to_stop() is not None:
+            life.say(waiting=None)
+            yield False
+            return
+        time.sleep(_TURN_SECONDS)
+    life.say(waiting=None)
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _acquired(lock: Any) -> bool:
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True

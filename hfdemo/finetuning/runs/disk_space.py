@@ -1,0 +1,58 @@
+"""How much of the disk a run is going to take, before it takes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.arguments import of_run
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.models.folders import adapter_base, local_folder
+from hfdemo.models.hub import cached_folder, hub_bytes
+from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
+
+# What a checkpoint takes, in sizes of the model: AdamW keeps two numbers for each weight that is trained.
+_CHECKPOINT: Mapping[str, float] = MappingProxyType({"full": 3.0, "frozen": 1.1, "lora": 0.1})
+
+
+def bytes_of_run(config: RunConfig, tables: Iterable[pd.DataFrame], settings: Settings) -> int:
+    """About the most that a run takes at a time: its data as text and as ids, its checkpoints and its model.
+
+    `config` has its defaults filled in. A model whose size can't be told counts nothing.
+    """
+    data = sum(int(table[column].str.len().sum()) for table in tables for column in table)
+    model = _bytes_of_model(ModelRef.parse(config.model), settings)
+    return 4 * data + round(model * (1 + _CHECKPOINT[config.method] * _checkpoints(config)))
+
+
+def _checkpoints(config: RunConfig) -> int:
+    """How many there are at most: the newest, the best, and the one that is being written."""
+    values = of_run(config.training)
+    if values["save_strategy"] == "no":
+        return 0
+    newest = values["save_total_limit"]
+    return 2 + (math.ceil(values.get("num_train_epochs") or 1) if newest is None else int(newest))
+
+
+def _bytes_of_model(ref: ModelRef, settings: Settings) -> int:
+    try:
+        if ref.origin.source == "hub":
+            cached = cached_folder(ref.origin)
+            return _bytes_in(cached) if cached else hub_bytes(ref.origin, settings.public) or 0
+        folder = local_folder(ref.origin, settings, weights=False)
+        if (folder / "adapter_config.json").is_file():
+            return _bytes_in(folder) + _bytes_of_model(adapter_base(folder), settings)
+        return _bytes_in(folder)
+    except DemoError:  # nobody knows before it is loaded, and loading says what is wrong better
+        return 0
+
+
+def _bytes_in(folder: Path) -> int:
+    weights = list(folder.glob("*.safetensors")) or list(folder.glob("*.bin"))
+    return sum(path.stat().st_size for path in weights)

@@ -1,0 +1,88 @@
+"""The checkpoint that a training begins with, ready for its kind of answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hfdemo.devices import Device
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.recipes import Recipe
+from hfdemo.models.folders import local_folder
+from hfdemo.models.loading import LoadedModel, load
+from hfdemo.models.model_facts import load_config, readable_length
+from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
+
+
+def load_base(config: RunConfig, recipe: Recipe, settings: Settings, device: Device) -> LoadedModel:
+    """The model of `config` with the run's labels, and its tokenizer with a token to pad with.
+
+    Raises:
+        DemoError: it has no tokenizer, nothing to pad with, or reads what it is to predict.
+    """
+    labels = dict(enumerate(config.labels or ()))
+    changes: dict[str, Any] = {}
+    if recipe.one_number:
+        labels = {0: config.label_column or "score"}
+    if labels:
+        changes = {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
+    if recipe.problem_type:
+        # A checkpoint's own problem_type would have its pipeline read the answers in another way.
+        changes["problem_type"] = recipe.problem_type
+    loaded = load(ModelRef.parse(config.model), recipe.model_class, settings, device=device, **changes)
+    tokenizer = loaded.tokenizer
+    if tokenizer is None:
+        raise DemoError(f"{config.model} has no tokenizer, and a training on text needs one. Pick another model.")
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise DemoError(f"The tokenizer of {config.model} has neither a pad token nor an end token to pad with.")
+        tokenizer.pad_token = tokenizer.eos_token
+    if recipe.looks_back and not _looks_back_only(loaded.model):
+        raise _reads_ahead(config.model)
+    if getattr(loaded.model.config, "pad_token_id", None) is None:
+        # A classifier on a decoder reads its answer at the last token that is no padding.
+        loaded.model.config.pad_token_id = tokenizer.pad_token_id
+    return loaded
+
+
+def check_base(config: RunConfig, recipe: Recipe, settings: Settings) -> None:
+    """Refuse by its configuration alone what `load_base` would; a model on the Hub is looked at when it is loaded.
+
+    Raises:
+        DemoError: it reads what it is to predict, or there is no such model.
+    """
+    ref = ModelRef.parse(config.model).origin
+    if not recipe.looks_back or ref.source == "hub":
+        return
+    found = load_config(local_folder(ref, settings, weights=False), settings)
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    if found.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(found, "is_decoder", False):
+        raise _reads_ahead(config.model)
+
+
+def _reads_ahead(model: str) -> DemoError:
+    return DemoError(
+        f"{model} reads a text in both directions, so it would see the very token that it is to predict. "
+        "Pick a model that was made to write, such as a GPT, Llama or Qwen."
+    )
+
+
+def most_tokens(config: RunConfig, loaded: LoadedModel) -> int | None:
+    """The most tokens a row may have: what was asked for, but no more than the model can read."""
+    limits = [limit for limit in (config.max_length, readable_length(loaded.model.config, loaded.tokenizer)) if limit]
+    return min(limits) if limits else None
+
+
+def _looks_back_only(model: Any) -> bool:
+    """Whether another last token leaves the answers to all tokens before it as they were: tried, not looked up."""
+    import torch
+
+    ids = torch.arange(8, device=model.device)[None] % model.config.get_text_config().vocab_size
+    other = ids.clone()
+    other[0, -1] = 0
+    model.eval()
+    with torch.no_grad():
+        first, second = (model(input_ids=each).logits[:, :-1].float() for each in (ids, other))
+    return bool(torch.allclose(first, second, atol=1e-4))

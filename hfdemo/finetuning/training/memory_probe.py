@@ -1,0 +1,179 @@
+"""A few trial steps before a training: how long it will take, how much memory it needs, and whether it fits."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.events import Probed
+from hfdemo.finetuning.training.callbacks import held_bytes
+from hfdemo.models.weights import free_bytes
+from hfdemo.tokenization.padding import Plan
+
+SAMPLING_SECONDS = 0.002
+# An evaluation's forward pass beside the forward and backward pass of training.
+FORWARD_SHARE = 1 / 3
+# What AdamW keeps per trained parameter, in float32: two moments.
+OPTIMIZER_BYTES = 8
+
+
+def probe(trainer: Any, config: RunConfig, plan: Plan, total_steps: int, evaluated: Sequence[int]) -> Probed:
+    """Three steps without an update, the first on the widest batch of `plan`, which shows the memory, two on a batch of
+    its mean width, which show the seconds; weights, buffers and random numbers are afterwards as they were.
+
+    `evaluated` are the lengths of the rows of one evaluation.
+
+    Raises:
+        DemoError: it does not fit into the memory; the sentence names a smaller setting.
+    """
+    widest = max(plan.batches, key=lambda batch: (len(batch.rows) * batch.width, batch.width))
+    mean = sum(len(batch.rows) * batch.width for batch in plan.batches) / len(plan.batches)
+    typical = min(plan.batches, key=lambda batch: abs(len(batch.rows) * batch.width - mean))
+    kind = trainer.args.device.type
+    free, before = free_bytes(kind), held_bytes(kind) or 0
+    with _untouched(trainer.model), fits(config, widest.width):
+        with _Peak(kind) as peak:
+            _step(trainer, widest.rows)
+        began = time.perf_counter()
+        for _ in range(2):
+            _step(trainer, typical.rows)
+        seconds = (time.perf_counter() - began) / 2
+    trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
+    needed = None if peak.bytes is None else peak.bytes + OPTIMIZER_BYTES * trained
+    if needed is not None and needed > before + free:
+        raise DemoError(
+            f"Training needs about {needed / 1024**3:.1f} GB of memory at its peak and {(before + free) / 1024**3:.1f} "
+            f"GB are there. {smaller(config, widest.width)}"
+        )
+    accumulated = trainer.args.gradient_accumulation_steps
+    slots = len(typical.rows) * typical.width
+    evaluations = _evaluations(config, total_steps)
+    evaluating = evaluations * FORWARD_SHARE * seconds * sum(evaluated) / slots
+    return Probed(
+        step=0,
+        time=time.time(),
+        seconds_per_step=seconds * accumulated,
+        estimated_seconds=seconds * accumulated * total_steps + evaluating,
+        peak_bytes=needed,
+        available_bytes=before + free,
+    )
+
+
+def smaller(config: RunConfig, width: int) -> str:
+    """A concrete setting that needs less memory and, where that is possible, gives the same result."""
+    batch = int(config.training["per_device_train_batch_size"])
+    steps = int(config.training.get("gradient_accumulation_steps") or 1)
+    if batch > 1:
+        half = batch // 2
+        parts = math.ceil(batch * steps / half)
+        return (
+            f"Set per_device_train_batch_size to {half} and gradient_accumulation_steps to {parts} (the same steps, "
+            f"with half the memory for what is computed), or max_length to {max(8, width // 2)}."
+        )
+    if width > 16:
+        return f"Set max_length to {width // 2}: a batch is a single row of {width} slots already."
+    return 'Pick a smaller model, or method "lora" or "frozen".'
+
+
+@contextlib.contextmanager
+def fits(config: RunConfig, width: int) -> Iterator[None]:
+    """Raises DemoError with a smaller setting where the memory runs out."""
+    import torch
+
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise DemoError(
+            f"The memory ran out at batches of {config.training['per_device_train_batch_size']} rows of up to {width} "
+            f"slots. {smaller(config, width)}"
+        ) from error
+    except RuntimeError as error:
+        # What torch raises where the CPU's allocator gives up.
+        if "DefaultCPUAllocator" not in str(error) and "out of memory" not in str(error).lower():
+            raise
+        raise DemoError(f"The memory ran out at rows of up to {width} slots. {smaller(config, width)}") from error
+
+
+def _evaluations(config: RunConfig, total_steps: int) -> float:
+    strategy = config.training.get("eval_strategy", "epoch")
+    if strategy == "no":
+        return 0
+    every = config.training.get("eval_steps")
+    if strategy == "steps" and every:
+        return 2 + (1 / every if every < 1 else total_steps / every)
+    return 2 + float(config.training.get("num_train_epochs", 1))
+
+
+def _step(trainer: Any, rows: Sequence[int]) -> None:
+    """Forward and backward on these rows; the gradients are dropped again."""
+    import torch
+
+    batch = trainer.data_collator([trainer.train_dataset[row] for row in rows])
+    inputs = trainer._prepare_inputs({name: value for name, value in batch.items() if name in _signature(trainer)})
+    trainer.model.train()
+    items = trainer._get_num_items_in_batch([inputs], trainer.args.device)
+    loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=items)
+    loss.backward()
+    if trainer.args.device.type != "cpu":
+        torch.accelerator.synchronize()
+    trainer.model.zero_grad(set_to_none=True)
+
+
+def _signature(trainer: Any) -> Sequence[str]:
+    """What the Trainer would leave of a row's columns."""
+    trainer._set_signature_columns_if_needed()
+    return trainer._signature_columns
+
+
+@contextlib.contextmanager
+def _untouched(model: Any) -> Iterator[None]:
+    """Buffers (such as running means) and every random generator are put back at the end."""
+    import numpy as np
+    import torch
+
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    numbers, arrays = random.getstate(), np.random.get_state()
+    was_training = model.training
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        for buffer, value in buffers:
+            buffer.copy_(value)
+        model.train(was_training)
+        random.setstate(numbers)
+        np.random.set_state(arrays)
+
+
+class _Peak:
+    """The most memory that this process holds of a device while the block runs; None where that can't be told."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind, self.bytes = kind, held_bytes(kind)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> _Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._done.wait(SAMPLING_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        held = held_bytes(self.kind)
+        if held is not None:
+            self.bytes = max(self.bytes or 0, held)

@@ -1,0 +1,189 @@
+"""A whole file at once: a CSV in, the same CSV with predictions out, its order and its bad rows kept."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from hfdemo.data_sources import text_columns
+from hfdemo.errors import DataError, DemoError, ModelError, Stopped
+from hfdemo.inference.predict import Job, answers, check_requirements, need_of, prepare
+from hfdemo.inference.tracing import Watch
+from hfdemo.models.cache import ModelCache
+from hfdemo.models.hub import Progress
+from hfdemo.models.loading import LoadedModel
+from hfdemo.models.reference import ModelRef
+from hfdemo.serialization import to_json
+from hfdemo.tables import read_table
+from hfdemo.tasks import Task
+
+BATCH = 16
+MOST_ROWS = 100_000
+MOST_PUBLIC_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class FilePrediction:
+    """A file with predictions: `refused` are (row, reason), rows counting from 1 under the header."""
+
+    path: Path
+    rows: int
+    predicted: int
+    refused: tuple[tuple[int, str], ...]
+    columns: tuple[str, ...]
+    preview: tuple[Mapping[str, str], ...]
+    seconds: float
+    stopped: bool
+
+
+def takes_files(task: Task) -> bool:
+    """Whether rows of text are enough for `task`: a text goes in, and what comes out fits a cell."""
+    return (
+        any(field.name == "text" for field in task.inputs)
+        and not any(field.media for field in task.inputs)
+        and not any(field.required and field.name != "text" and field.kind != "labels" for field in task.inputs)
+        and task.output in ("labels", "spans", "candidates", "text", "chat", "json")
+    )
+
+
+def predict_file(
+    models: ModelCache,
+    task: Task,
+    model: str | None,
+    path: Path,
+    folder: Path,
+    *,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    values: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    told: Callable[[int, int], None] | None = None,
+    stop: Event | None = None,
+) -> FilePrediction:
+    """Run `task` on every row of the CSV at `path` and write a copy with the answers to `folder`.
+
+    `values` are the task's other fields, the same for every row. `told(done, rows)` hears of progress. Rows are
+    computed in the order of their length, so that those of a batch are of a kind, and written in their own order. A
+    row that can't be read keeps its place, with the reason in the column `error`. Setting `stop` ends the work with
+    what there is.
+
+    Raises:
+        DataError: the file can't be read, or has no such column.
+        DemoError: the task takes no text, or the model can't be loaded.
+    """
+    if not takes_files(task):
+        raise DemoError(f"{task.name} can't be run on a CSV. Pick a task that takes a text and answers in words.")
+    started = time.perf_counter()
+    table = read_table(path, lone_column=True)
+    most = MOST_PUBLIC_ROWS if models.settings.public else MOST_ROWS
+    if len(table) > most:
+        raise DataError(f"{path.name} has {len(table):,} rows; one file takes at most {most:,}. Send it in parts.")
+    text_column, text_pair_column = text_columns(list(table.columns), text_column, text_pair_column or "")
+    ref = ModelRef.parse(model or task.default_model)
+    columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
+    # What is the same for every row is checked once, before anything is loaded.
+    check_requirements(models, task, ref, task.check({**(values or {}), **columns}, models.settings.max_characters)[0])
+    loaded = models.get(ref, need_of(task), progress)
+    jobs: dict[int, Job] = {}
+    refused: dict[int, str] = {}
+    for row, texts in enumerate(table[list(columns.values())].itertuples(index=False)):
+        given = {**(values or {}), **dict(zip(columns, texts, strict=True))}
+        try:
+            jobs[row] = prepare(task, loaded, *task.check(given, models.settings.max_characters))
+        except DemoError as error:
+            refused[row] = str(error)
+    results, failed = _in_batches(models, task, loaded, jobs, told, stop)
+    refused = dict(sorted({**refused, **failed}.items()))
+    unread = dict.fromkeys(set(jobs) - set(results) - set(failed), "stopped before this row")
+    added = [_cells(results.get(row), {**unread, **refused}.get(row, "")) for row in range(len(table))]
+    names = list(dict.fromkeys(name for cells in added for name in cells))
+    for name in names:
+        table[_free(name, table.columns)] = [cells.get(name, "") for cells in added]
+    folder.mkdir(parents=True, exist_ok=True)
+    out = folder / f"{path.stem}.predictions.csv"
+    table.to_csv(out, index=False, quoting=csv.QUOTE_MINIMAL)
+    return FilePrediction(
+        path=out,
+        rows=len(table),
+        predicted=len(results),
+        refused=tuple((row + 1, reason) for row, reason in refused.items()),
+        columns=tuple(table.columns),
+        preview=tuple(table.head(10).to_dict("records")),
+        seconds=time.perf_counter() - started,
+        stopped=bool(unread),
+    )
+
+
+def _in_batches(
+    models: ModelCache,
+    task: Task,
+    loaded: LoadedModel,
+    jobs: Mapping[int, Job],
+    told: Callable[[int, int], None] | None,
+    stop: Event | None,
+) -> tuple[dict[int, Any], dict[int, str]]:
+    """The answers by row, and by row why there is none; others get their turn between two batches."""
+    order = sorted(jobs, key=lambda row: len(jobs[row].inputs["text"]))
+    size = BATCH if task.batches else 1
+    results: dict[int, Any] = {}
+    failed: dict[int, str] = {}
+
+    def work(batches: Sequence[Sequence[Job]]) -> list[list[Any]]:
+        with Watch(loaded.model, loaded.tokenizer, stop, odds=False):
+            return [answers(task, loaded, batch) for batch in batches]
+
+    def take(rows: Sequence[int]) -> None:
+        try:
+            found = models.turns.take([jobs[row] for row in rows], work, stop=stop)
+        except ModelError as error:
+            if len(rows) == 1:
+                failed[rows[0]] = str(error)
+            else:  # one of them spoils the batch: each on its own
+                for row in rows:
+                    take([row])
+            return
+        results.update(zip(rows, found, strict=True))
+
+    for begin in range(0, len(order), size):
+        try:
+            take(order[begin : begin + size])
+        except Stopped:
+            break
+        if told is not None:
+            told(len(results) + len(failed), len(order))
+        if stop is not None and stop.is_set():
+            break
+    return results, failed
+
+
+def _free(name: str, columns: Sequence[str]) -> str:
+    """A name for a new column that no column has."""
+    candidates = [name, f"{name}_predicted", *(f"{name}_predicted_{number}" for number in range(2, len(columns) + 3))]
+    return next(each for each in candidates if each not in columns)
+
+
+def _cells(result: Any, error: str) -> dict[str, str]:
+    """One row's answer as cells: the best label and its score, the text, or JSON where neither fits."""
+    if error:
+        return {"error": error}
+    answer = to_json(result)
+    first = answer[0] if isinstance(answer, list) and answer else answer
+    if isinstance(first, dict) and {"label", "score"} <= set(first):
+        return {"label": _inert(str(first["label"])), "score": f"{first['score']:.6f}"}
+    if isinstance(first, dict) and "labels" in first:
+        return {"label": _inert(str(first["labels"][0])), "score": f"{first['scores'][0]:.6f}"}
+    texts = [value for key, value in first.items() if key.endswith("_text")] if isinstance(first, dict) else []
+    if len(texts) == 1 and isinstance(texts[0], str):
+        return {"text_out": _inert(texts[0])}
+    return {"output": json.dumps(answer, ensure_ascii=False)}
+
+
+def _inert(text: str) -> str:
+    """A model's words as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,0 +1,312 @@
+"""One prediction, at once or as it grows: a task, a model and inputs in; the pipeline's own output out."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+from hfdemo.background import in_background
+from hfdemo.errors import DemoError, Stopped
+from hfdemo.inference.prediction import Loading, Partial, Prediction, Setup, Shapes, Stages
+from hfdemo.inference.tracing import Odds, Watch
+from hfdemo.media import MOST_PIXELS, check_video, read_audio, read_image
+from hfdemo.models.cache import ModelCache
+from hfdemo.models.folders import local_folder
+from hfdemo.models.hub import Progress
+from hfdemo.models.library_errors import foreign
+from hfdemo.models.loading import LoadedModel, Need
+from hfdemo.models.model_facts import load_config
+from hfdemo.models.reference import ModelRef
+from hfdemo.tasks import PROCESSORS, Call, Explanation, Task
+
+SPEECH_RATE = 16_000
+LATEST_ODDS = 24
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call on its way to the model."""
+
+    call: Call
+    inputs: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+
+
+def need_of(task: Task, dtype: str = "auto", attention: str | None = None, labels: Sequence[str] = ()) -> Need:
+    """What `task` asks of a checkpoint; `labels` are for a head that it may not have."""
+    return Need(task.classes, task.processors, dtype, attention, tuple(labels))
+
+
+def check_requirements(models: ModelCache, task: Task, ref: ModelRef, inputs: Mapping[str, Any]) -> None:
+    """Say what is missing on this machine before anything heavy is loaded.
+
+    Raises:
+        DemoError: something that this call needs is not installed; the message has the line that installs it.
+    """
+    if task.requires:
+        config = load_config(local_folder(ref, models.settings, weights=False), models.settings)
+        for requirement in task.requires:
+            if requirement.when(config, inputs) and requirement.missing():
+                raise DemoError(str(requirement))
+
+
+def predict(
+    models: ModelCache,
+    task: Task,
+    model: str | None,
+    values: Mapping[str, Any],
+    *,
+    progress: Progress | None = None,
+    stop: Event | None = None,
+    told: Callable[[Partial], None] | None = None,
+    dtype: str = "auto",
+    attention: str | None = None,
+    odds: bool = True,
+    labels: Sequence[str] = (),
+) -> Prediction:
+    """Run `task` on `values` (inputs and parameters by field name) with `model`, or the task's default model.
+
+    A media field's value is the path of a file. `told` hears what there is after each generated token; setting `stop`
+    ends the computation, within one token where the model generates. Without `odds` those of the tokens are not kept.
+    `labels` make the model answer with these, for a comparison with one that was trained on them.
+
+    Raises:
+        DemoError: a field is wrong, or the model can't be found or loaded for this task.
+        Stopped: `stop` was set before there was anything to show.
+    """
+    inputs, parameters = task.check(values, models.settings.max_characters)
+    ref = ModelRef.parse(model or task.default_model)
+    check_requirements(models, task, ref, inputs)
+    need = need_of(task, dtype, attention, labels)
+    started = time.perf_counter()
+    loaded = models.get(ref, need, _stoppable(progress, stop))
+    load_seconds = time.perf_counter() - started
+    job = prepare(task, loaded, inputs, parameters)
+
+    def work(jobs: Sequence[Job]) -> list[Prediction]:
+        # Others' calls in the same turn are not this caller's to stop.
+        own_stop = stop if len(jobs) == 1 else None
+        return _run(
+            task, loaded, jobs, Watch(loaded.model, loaded.tokenizer, own_stop, _hear(task, job, told), odds=odds)
+        )
+
+    key = (str(ref), need, task.name, repr(job.call.kwargs)) if task.batches else None
+    found = models.turns.take(job, work, key, stop)
+    seconds = {"load": load_seconds if load_seconds > 0.001 else 0.0, **found.seconds}
+    return replace(found, seconds=seconds, allowed=task.parameters_for(loaded))
+
+
+def prepare(task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Job:
+    """The call of `task` for checked `inputs` and `parameters`, as this very model wants it.
+
+    Raises:
+        DemoError: a file can't be decoded, or the model can't take a parameter.
+    """
+    fitted = task.fit(loaded, parameters)
+    decoded = _decoded(task, inputs, loaded)
+    if task.adapt is not None:
+        decoded = task.adapt(loaded, decoded)
+    return Job(task.call(decoded, fitted), decoded, fitted)
+
+
+def _hear(task: Task, job: Job, told: Callable[[Partial], None] | None) -> Callable[[str, Sequence[Odds]], None] | None:
+    """What a Watch tells, in the task's own form; None where nobody listens, so that nothing is decoded for nobody."""
+    as_so_far = task.stream
+    if told is None or as_so_far is None:
+        return None
+
+    def hear(text: str, seen: Sequence[Odds]) -> None:
+        told(Partial(as_so_far(job.inputs, job.parameters, text), text, tuple(seen[-LATEST_ODDS:])))
+
+    return hear
+
+
+def _stoppable(progress: Progress | None, stop: Event | None) -> Progress:
+    """`progress` that ends a download or a loading when `stop` is set: it is called again and again meanwhile."""
+
+    def report(what: str, done: int, total: int) -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        if progress is not None:
+            progress(what, done, total)
+
+    return report
+
+
+def stream(
+    models: ModelCache, task: Task, model: str | None, values: Mapping[str, Any], stop: Event, **options: Any
+) -> Iterator[Loading | Partial | Prediction | None]:
+    """What `predict` returns as the last item; before it Loading while files come in, then Partial for new text.
+
+    Closing this generator stops the computation: see `in_background`, which also sends a None now and then.
+    """
+
+    def work(tell: Callable[[Any], None]) -> Prediction:
+        def report(what: str, done: int, total: int) -> None:
+            tell(Loading(what, done, total))
+
+        return predict(models, task, model, values, progress=report, told=tell, stop=stop, **options)
+
+    return in_background(work, stop)
+
+
+def _decoded(task: Task, inputs: Mapping[str, Any], loaded: LoadedModel) -> dict[str, Any]:
+    """`inputs` with every file in the form that the pipeline reads: PIL image, mono waveform, path of a video."""
+    rate = loaded.sampling_rate or SPEECH_RATE
+    decoded = dict(inputs)
+    for field in task.inputs:
+        path = inputs[field.name]
+        if path is None or not field.media:
+            continue
+        if field.kind == "image":
+            decoded[field.name] = read_image(path, field.maximum or MOST_PIXELS)
+        elif field.kind == "audio":
+            decoded[field.name] = read_audio(path, rate)
+        else:
+            check_video(path)
+            decoded[field.name] = str(path)
+    return decoded
+
+
+def pipeline_for(task: Task, loaded: LoadedModel) -> Any:
+    """The transformers pipeline of `task` around a model that is loaded already."""
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    # transformers.pipeline() would look for processors that a checkpoint doesn't have, on the Hub if need be.
+    module, name = PIPELINE_REGISTRY.check_task(task.name)[1]["impl"].rsplit(".", 1)
+    pipeline_class = getattr(importlib.import_module(module), name)
+    return pipeline_class(model=loaded.model, task=task.name, device=loaded.device.kind, **loaded.processors)
+
+
+def _run(task: Task, loaded: LoadedModel, jobs: Sequence[Job], watch: Watch) -> list[Prediction]:
+    """The pipeline's own answers to `jobs`, which differ in nothing but their inputs."""
+    import torch
+
+    seed = secrets.randbelow(2**31)
+    torch.manual_seed(seed)
+    with watch:
+        results = answers(task, loaded, jobs)
+    return [
+        Prediction(
+            task=task.name,
+            model=str(loaded.ref),
+            device=str(loaded.device),
+            result=result,
+            seconds=watch.timings,
+            stages=(stages := _stages(task, loaded, job, watch, row, len(jobs))),
+            inputs=job.inputs,
+            parameters=job.parameters,
+            call=job.call,
+            card=loaded.card(),
+            setup=_setup(loaded),
+            warnings=_warnings(loaded, job, stages),
+            tokens=watch.tokens,
+            odds=tuple(watch.odds),
+            seed=seed if watch.drawn else None,
+            stopped=watch.cut,
+            together=len(jobs),
+        )
+        for row, (job, result) in enumerate(zip(jobs, results, strict=True))
+    ]
+
+
+def answers(task: Task, loaded: LoadedModel, jobs: Sequence[Job]) -> list[Any]:
+    """The pipeline's own return value for each of `jobs`, in one batch where there are several.
+
+    Only inside the caller's turn: a pipeline changes its tokenizer's state, and the model is one for all.
+
+    Raises:
+        ModelError: the pipeline or the model can't do it; its own words are in the message.
+    """
+    with foreign(f"{task.name} can't be done this way", "Change the input, a parameter or the model."):
+        if task.retired:
+            processors = {name: loaded.processors[name] for name in PROCESSORS if name in loaded.processors}
+            return [task.by_hand(loaded.model, **processors, **job.inputs, **job.parameters) for job in jobs]
+        pipe, kwargs = pipeline_for(task, loaded), jobs[0].call.kwargs
+        if len(jobs) == 1:
+            return [pipe(*jobs[0].call.args, **kwargs)]
+        return list(pipe([job.call.args[0] for job in jobs], batch_size=len(jobs), **kwargs))
+
+
+def _setup(loaded: LoadedModel) -> Setup:
+    return Setup(
+        auto_class=loaded.auto_class,
+        processors=tuple(loaded.processors),
+        dtype=str(loaded.model.dtype).removeprefix("torch."),
+        attention=loaded.need.attention,
+        sampling_rate=loaded.sampling_rate,
+        context=loaded.context,
+    )
+
+
+def _stages(task: Task, loaded: LoadedModel, job: Job, watch: Watch, row: int, rows: int) -> Stages:
+    inputs, outputs = _row(watch.inputs, row, rows), _row(watch.outputs, row, rows)
+    ids: tuple[int, ...] = ()
+    found = inputs.get("input_ids")
+    if loaded.tokenizer is not None and found is not None and found.ndim == 2:
+        mask = inputs.get("attention_mask")
+        real = found[0][mask[0].bool()] if mask is not None and mask.shape == found.shape else found[0]
+        ids = tuple(real.tolist())
+    special = tuple(token in set(loaded.tokenizer.all_special_ids) for token in ids)
+    second = job.inputs.get("text_pair") or (job.inputs.get("question") and job.inputs.get("context"))
+    return Stages(
+        tokens=tuple(loaded.tokenizer.convert_ids_to_tokens(list(ids))) if ids else (),
+        token_ids=ids,
+        special=special,
+        sequences=_sequences(special, two=bool(second)),
+        inputs=_shapes(inputs),
+        outputs=_shapes(outputs),
+        explanation=_explanation(task, loaded, inputs, outputs, job),
+    )
+
+
+def _explanation(
+    task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], outputs: Mapping[str, Any], job: Job
+) -> Explanation | None:
+    """How the answer came about; a model that the explanation does not fit has an answer all the same."""
+    if task.explain is None or not outputs:
+        return None
+    try:
+        return task.explain(loaded, inputs, outputs, job.parameters)
+    except (KeyError, IndexError, ValueError, TypeError, RuntimeError, AttributeError):
+        logging.getLogger(__name__).warning("%s can't be explained for %s", task.name, loaded.ref, exc_info=True)
+        return None
+
+
+def _row(tensors: Mapping[str, Any], row: int, rows: int) -> dict[str, Any]:
+    """One row of every tensor that has a row for each of the jobs."""
+    if rows == 1:
+        return dict(tensors)
+    return {name: tensor[row : row + 1] for name, tensor in tensors.items() if tensor.ndim and len(tensor) == rows}
+
+
+def _sequences(special: Sequence[bool], *, two: bool) -> tuple[int | None, ...]:
+    """Which text each token is of: a special token after a plain one ends the first of two."""
+    found: list[int | None] = []
+    sequence, seen = 0, False
+    for each in special:
+        if each and seen and two:
+            sequence = 1
+        seen = seen or not each
+        found.append(None if each else sequence)
+    return tuple(found)
+
+
+def _shapes(tensors: Mapping[str, Any]) -> Shapes:
+    return tuple((name, tuple(tensor.shape)) for name, tensor in tensors.items())
+
+
+def _warnings(loaded: LoadedModel, job: Job, stages: Stages) -> tuple[str, ...]:
+    said = [*([] if loaded.report.trustworthy else [str(loaded.report)]), *loaded.warnings]
+    text, read = job.inputs.get("text"), len(stages.token_ids)
+    if isinstance(text, str) and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:
+        tokens = len(loaded.tokenizer(text, job.inputs.get("text_pair"))["input_ids"])
+        if tokens > read:
+            said.append(f"The text has {tokens:,} tokens; the model reads {read:,}. The rest was cut off.")
+    return tuple(said)

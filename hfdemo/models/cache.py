@@ -1,0 +1,149 @@
+"""The bounded cache of loaded models: a budget in bytes, the least recently used out first."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from hfdemo.errors import ModelError
+from hfdemo.models.hub import Progress
+from hfdemo.models.loading import LoadedModel, Need, load
+from hfdemo.models.processors import load_tokenizer
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.weights import NotEnoughMemory
+from hfdemo.scheduler import Turns
+from hfdemo.settings import Settings
+
+
+@dataclass
+class _Tokenizer:
+    """A tokenizer and its lock: every call changes shared padding state, so calls must not meet."""
+
+    tokenizer: Any
+    lock: Lock = field(default_factory=Lock)
+
+
+def _give_memory_back() -> None:
+    """To the operating system and to whoever else uses the accelerator, a training process for one."""
+    import torch
+
+    gc.collect()
+    if sys.platform == "linux":
+        # glibc keeps what was freed for itself until it is asked; other C libraries have no such function.
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+    if torch.accelerator.is_available():
+        torch.accelerator.memory.empty_cache()
+
+
+class ModelCache:
+    """Loads each (reference, need) once and keeps it while the budget lasts; safe to share between threads."""
+
+    TOKENIZERS = 16
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._models: OrderedDict[tuple[str, Need], LoadedModel] = OrderedDict()
+        self._tokenizers: OrderedDict[str, _Tokenizer] = OrderedDict()
+        self._lock = Lock()
+        self._loading: dict[tuple[str, Need], Lock] = {}
+        # One forward pass at a time: two on the same cores are slower together than one after the other.
+        self.turns = Turns()
+
+    def get(self, ref: ModelRef, need: Need | str, progress: Progress | None = None) -> LoadedModel:
+        """The model behind `ref`, loaded if it is not here yet.
+
+        Raises:
+            ModelError: see `models.loading.load`.
+        """
+        need = Need.of(need)
+        key = (str(ref), need)
+        with self._lock:
+            if key in self._models:
+                self._models.move_to_end(key)
+                return self._models[key]
+            loading = self._loading.setdefault(key, Lock())
+        # Only those who want this very model wait for its download; everybody else goes on.
+        with loading:
+            with self._lock:
+                if key in self._models:
+                    return self._models[key]
+            try:
+                loaded = self._load(ref, need, progress)
+                with self._lock:
+                    self._models[key] = loaded
+                    before = len(self._models)
+                    while len(self._models) > 1 and self.bytes > self.settings.model_bytes:
+                        self._models.popitem(last=False)
+                    evicted = len(self._models) < before
+            finally:  # after the model is in its place: whoever comes in between must find one of the two
+                with self._lock:
+                    self._loading.pop(key, None)
+            if evicted:
+                _give_memory_back()
+            return loaded
+
+    def _load(self, ref: ModelRef, need: Need, progress: Progress | None) -> LoadedModel:
+        try:
+            return load(ref, need, self.settings, progress=progress, turn=self.turns.alone())
+        except NotEnoughMemory as error:
+            with self._lock:
+                # Only where it helps: an id with ten times the machine's memory must not cost everybody's models.
+                if not self._models or error.needed > error.free + self.bytes:
+                    raise
+                self._models.clear()
+        _give_memory_back()
+        return load(ref, need, self.settings, progress=progress, turn=self.turns.alone())
+
+    @property
+    def bytes(self) -> int:
+        """What the loaded models take together."""
+        return sum(loaded.bytes for loaded in self._models.values())
+
+    def loaded(self, ref: ModelRef) -> LoadedModel | None:
+        """The form of `ref` that was used last, None when it is not loaded."""
+        with self._lock:
+            return next((model for key, model in reversed(self._models.items()) if key[0] == str(ref)), None)
+
+    def cards(self) -> list[dict[str, Any]]:
+        """One card per loaded model, most recently used first."""
+        with self._lock:
+            return [loaded.card() for loaded in reversed(self._models.values())]
+
+    def unload(self, ref: ModelRef) -> int:
+        """Drop every loaded form of `ref` and return the bytes that this freed.
+
+        Raises:
+            ModelError: it is not loaded.
+        """
+        with self._lock:
+            keys = [key for key in self._models if key[0] == str(ref)]
+            if not keys:
+                loaded = ", ".join(sorted({key[0] for key in self._models})) or "none"
+                raise ModelError(f"{ref} is not loaded. Loaded models: {loaded}.")
+            freed = sum(self._models.pop(key).bytes for key in keys)
+            self._tokenizers.pop(str(ref), None)
+        _give_memory_back()
+        return freed
+
+    @contextmanager
+    def tokenizer(self, ref: ModelRef) -> Iterator[Any]:
+        """The tokenizer of `ref`, for this thread alone until the block ends."""
+        with self._lock:
+            entry = self._tokenizers.get(str(ref))
+        if entry is None:
+            loaded = _Tokenizer(load_tokenizer(ref, self.settings))
+            with self._lock:
+                entry = self._tokenizers.setdefault(str(ref), loaded)
+                while len(self._tokenizers) > self.TOKENIZERS:
+                    self._tokenizers.popitem(last=False)
+        with entry.lock:
+            yield entry.tokenizer

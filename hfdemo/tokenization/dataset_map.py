@@ -1,0 +1,89 @@
+"""`Dataset.map` over the same rows twice, batched and one by one, timed, with the Arrow files that it leaves."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from hfdemo.errors import DemoError, Stopped
+from hfdemo.models.library_errors import readable_panics
+
+MOST_MAPPED_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class MapTrial:
+    """`Dataset.map` over the same rows with batched=True and without; `files` are Arrow cache files (name, bytes).
+
+    `rows` were measured, which may be fewer than were given.
+    """
+
+    rows: int
+    batched_seconds: float
+    unbatched_seconds: float
+    files: tuple[tuple[str, int], ...]
+
+
+def try_map(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, folder: Path, stop: Event) -> MapTrial:
+    """Tokenize with `Dataset.map` twice, its cache files in a new folder below `folder`.
+
+    At most MOST_MAPPED_ROWS rows are taken, the first ones. The caller holds the tokenizer for itself, and removes the
+    folder.
+
+    Raises:
+        Stopped: `stop` was set; it is looked at before each batch or row.
+        DemoError: there is no text, or one that can't be tokenized or written.
+    """
+    if not texts:
+        raise DemoError("There is no text to tokenize. Give at least one row.")
+    from datasets import Dataset
+    from datasets.arrow_writer import ArrowWriter
+
+    columns = {"text": list(texts[:MOST_MAPPED_ROWS])}
+    if pairs is not None:
+        columns["text_pair"] = list(pairs[:MOST_MAPPED_ROWS])
+
+    def tokenize(row: Mapping[str, Any]) -> Any:
+        if stop.is_set():
+            raise Stopped
+        return tokenizer(row["text"], row["text_pair"] if pairs is not None else None, truncation=True, verbose=False)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="map-", dir=folder))
+    with readable_panics(), _no_bars():
+        with ArrowWriter(path=str(home / "data.arrow")) as writer:
+            writer.write_batch(columns)
+            writer.finalize()
+        # The first call of all pays for imports and for the tokenizer's own caches.
+        Dataset.from_dict({name: values[:8] for name, values in columns.items()}).map(tokenize, batched=True)
+        dataset = Dataset.from_file(str(home / "data.arrow"))
+        seconds = {}
+        for name, batched in (("batched", True), ("unbatched", False)):
+            began = time.perf_counter()
+            # With a fingerprint given, the library does not pickle and hash the function and its tokenizer.
+            dataset.map(
+                tokenize, batched=batched, cache_file_name=str(home / f"cache-{name}.arrow"), new_fingerprint=name
+            )
+            seconds[name] = time.perf_counter() - began
+    files = tuple((path.name, path.stat().st_size) for path in sorted(home.glob("*.arrow")))
+    return MapTrial(len(columns["text"]), seconds["batched"], seconds["unbatched"], files)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """The library knows one switch for all of its progress bars, and they cost time that is measured here."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    were_off = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not were_off:
+            enable_progress_bars()

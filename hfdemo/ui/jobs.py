@@ -1,0 +1,213 @@
+"""What each open page has going on: how far it is, its result, and how it is stopped."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from threading import Event, Lock
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.endpoints import Endpoints, sentence
+from hfdemo.background import in_background
+from hfdemo.errors import Stopped
+from hfdemo.inference import SPEECH_RATE, Loading, Partial, Prediction, stream
+from hfdemo.inference.snippets import prediction_snippets
+from hfdemo.models.hub import Progress
+from hfdemo.models.reference import ModelRef
+from hfdemo.tasks import Task
+from hfdemo.ui import html, prediction_view
+from hfdemo.ui.deep_links import link
+from hfdemo.ui.renderers import generated_text, registry
+
+
+class Running:
+    """The computation that each open page has going on, so that it can be stopped from elsewhere on the page."""
+
+    def __init__(self) -> None:
+        self._stops: dict[str | None, Event] = {}
+        self._lock = Lock()
+
+    def begin(self, session: str | None) -> Event:
+        """The stop of a computation that begins now; whatever this page still had going on is stopped."""
+        stop = Event()
+        with self._lock:
+            before = self._stops.get(session)
+            self._stops[session] = stop
+        if before is not None:
+            before.set()
+        return stop
+
+    def current(self, session: str | None, stop: Event) -> bool:
+        """Whether nothing newer has begun: an older computation has nothing to show any more."""
+        with self._lock:
+            return self._stops.get(session) is stop
+
+    def stop(self, session: str | None) -> None:
+        """Stop what this page has going on."""
+        with self._lock:
+            stop = self._stops.get(session)
+        if stop is not None:
+            stop.set()
+
+    def halt(self, request: gr.Request) -> None:
+        """What every Stop button does."""
+        self.stop(request.session_hash)
+
+    def leave(self, session: str | None) -> None:
+        """Stop it and forget the page, which was closed."""
+        self.stop(session)
+        with self._lock:
+            self._stops.pop(session, None)
+
+
+def in_place(function: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., Iterator[Any]]:
+    """`function` (a generator of tuples) with what it raises drawn in its first output, the others left as they are.
+
+    A toast is gone after a while, and gradio lays an error over every output that an event has.
+    """
+
+    @functools.wraps(function)
+    def handle(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        try:
+            yield from function(*args, **kwargs)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            drawn = html.notes([sentence(error, function.__name__)])
+            yield (drawn, *[gr.skip()] * (outputs - 1)) if outputs > 1 else drawn
+
+    return handle
+
+
+def answering(
+    endpoints: Endpoints,
+    task: Task,
+    reference: str,
+    values: Mapping[str, Any],
+    running: Running,
+    session: str | None,
+    root: str,
+    *,
+    dtype: str = "auto",
+    attention: str | None = None,
+    raw_prompt: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """What the panel of `task` shows while a model answers, by the names of its parts; the last has "done".
+
+    "answer", "inside" and "odds" are HTML, "raw" is JSON, "codes" four scripts, "entry" what the history keeps, "done"
+    the Prediction. Whatever fails is said in "answer". Once the page has begun something newer, nothing more comes.
+    """
+    stop = running.begin(session)
+    done: Prediction | None = None
+    began = time.perf_counter()
+    try:
+        wanted = _as_chat(endpoints, task, reference, dict(values), raw_prompt=raw_prompt)
+        for item in stream(endpoints.models, task, reference, wanted, stop, dtype=dtype, attention=attention):
+            if isinstance(item, Prediction):
+                done = item
+            elif isinstance(item, Loading):
+                yield {"answer": prediction_view.loading(reference, item)}
+            elif isinstance(item, Partial):
+                yield {
+                    "answer": _so_far(task, item, wanted, time.perf_counter() - began),
+                    "odds": generated_text.odds([vars(step) for step in item.odds]),
+                }
+            else:
+                yield {}
+        assert done is not None
+        codes = prediction_snippets(task, done, wanted, endpoints.settings, root)
+        address = link(task, reference or task.default_model, wanted)
+        found = {
+            "answer": registry.drawn(task.output, done)
+            + prediction_view.prediction_facts(done)
+            + prediction_view.link_to(address),
+            "inside": prediction_view.stages(done.stages, done.seconds),
+            "odds": generated_text.odds([vars(step) for step in done.odds])
+            if done.odds
+            else html.empty("No odds to show: nothing was generated, or by several beams at once."),
+            "raw": json.dumps(prediction_view.shortened(done.output), indent=2, ensure_ascii=False),
+            "codes": (codes.pipeline, codes.by_hand, codes.client, codes.curl),
+            "entry": _entry(task, done, wanted, address),
+            "done": done,
+        }
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # said where the answer would be: an old one beside it would look like its result
+        found = {
+            "answer": html.notes([sentence(error, task.name)]),
+            "inside": html.empty("No run, no stages."),
+            "raw": "",
+            "codes": ("",) * 4,
+        }
+    if running.current(session, stop):
+        yield found
+
+
+def _as_chat(
+    endpoints: Endpoints, task: Task, reference: str, values: dict[str, Any], *, raw_prompt: bool
+) -> dict[str, Any]:
+    """The text as the next turn of the conversation, where the task takes one and the model has a chat template."""
+    names = [field.name for field in task.inputs if field.kind == "messages"]
+    if not names:
+        return values
+    past = values.pop(names[0], [])
+    if raw_prompt or not values.get("text"):
+        return values
+    with endpoints.models.tokenizer(ModelRef.parse(reference or task.default_model)) as tokenizer:
+        if not tokenizer.chat_template:
+            return values
+    said = {"role": "user", "content": values.pop("text")}
+    return {**values, names[0]: [*past, said]}
+
+
+def _so_far(task: Task, item: Partial, values: Mapping[str, Any], seconds: float) -> str:
+    drawn = registry.DRAWINGS[task.output](item.result, {**values, "sampling_rate": SPEECH_RATE})
+    return drawn + html.facts([("", f"{seconds:.1f} s so far")])
+
+
+def _entry(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
+    """What the browser keeps of a run."""
+    asked = next((str(values[each.name]) for each in task.inputs if not each.media and values.get(each.name)), "")
+    chosen = ((each.name, values.get(each.name, each.default), each.default) for each in task.parameters)
+    return {
+        "task": task.title,
+        "model": done.model,
+        "link": address,
+        "set": ", ".join(f"{name}={value}" for name, value, default in chosen if value not in ("", default)),
+        "asked": asked[:100] or "a file, which the link does not bring back",
+        "said": prediction_view.gist(done.output)[:160],
+    }
+
+
+def followed(
+    running: Running, session: str | None, work: Callable[[Progress, Event], Any]
+) -> Iterator[tuple[Any, Any]]:
+    """Do `work(tell, stop)` and yield (what to say of it, None) again and again, at last ("", its result).
+
+    `tell` takes what is going on, how much is done and of how much. Whatever the page still had going on is stopped; a
+    newer piece of work, or Stop, ends this one without a result.
+    """
+    stop = running.begin(session)
+
+    def tell_in_full(tell: Callable[[Any], None]) -> Any:
+        return "done", work(lambda *state: tell(("so far", state)), stop)
+
+    try:
+        for item in in_background(tell_in_full, stop):
+            if item is None:
+                yield gr.skip(), None
+            elif item[0] == "done":
+                yield "", item[1]
+            else:
+                yield progress(*item[1]), None
+    except Stopped:
+        if running.current(session, stop):
+            yield html.about("Stopped."), None
+
+
+def progress(what: str, done: int, whole: int) -> str:
+    return html.bar(done / whole if whole else 0.0) + html.about(f"{what}: {done:,} of {whole:,}")

@@ -1,0 +1,218 @@
+"""The HTML around an answer: where it came from, what it took, how it came about, and what was asked before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hfdemo.inference import FilePrediction, Loading, Prediction, Stages
+from hfdemo.tokenization.encoding import Cell
+from hfdemo.ui.html import bar, code, empty, escape, facts, notes, table, titled
+from hfdemo.ui.renderers.token_strips import SHOWN_SLOTS, strip, token_cell, value_cell
+
+
+def prediction_facts(prediction: Prediction) -> str:
+    """Where the answer came from and what it took."""
+    seconds = prediction.seconds
+    parts = ("preprocess", "forward", "postprocess")
+    took = " + ".join(f"{1000 * seconds[part]:.0f}" for part in parts)
+    said: list[tuple[str, Any]] = [
+        ("model", prediction.model),
+        ("load", f"{seconds['load']:.2f} s" if seconds["load"] else "already loaded"),
+        ("run", f"{1000 * seconds['run']:.0f} ms"),
+        ("preprocess + forward + postprocess", f"{took} ms"),
+        ("device", prediction.device),
+    ]
+    if prediction.tokens:
+        rate = prediction.tokens / max(seconds["forward"], 1e-9)
+        said.append(("generated", f"{prediction.tokens:,} tokens, {rate:.1f} a second"))
+    if prediction.seed is not None:
+        said.append(("seed", prediction.seed))
+    if prediction.together > 1:
+        said.append(("batch", f"shared with {prediction.together - 1} other calls"))
+    return facts([*said, *_card_facts(prediction.card)])
+
+
+def _card_facts(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        ("architecture", found["architecture"]),
+        ("parameters", _counted(found["parameters"])),
+        ("memory", f"{_megabytes(found['bytes'])} {found['dtype']}"),
+        ("weights", found["load_report"]),
+    ]
+
+
+def card(found: Mapping[str, Any], why: str) -> str:
+    """A loaded model's card: what it is, how large, where it computes, and what happened to its weights."""
+    said = [
+        ("task", f"{found['task']}, because {why}"),
+        *_card_facts(found),
+        ("device", found["device"]),
+        ("attention", found["attention"]),
+        ("context", f"{found['context']:,} tokens" if found["context"] else "no limit known"),
+        ("chat template", "yes" if found["chat_template"] else "no"),
+        ("labels", ", ".join(map(str, found["labels"][:12])) + (" …" if len(found["labels"]) > 12 else "")),
+    ]
+    rows = [(name, value) for name, value in said if value]
+    return notes(found["warnings"]) + table(("", found["model"]), rows, wrap=True)
+
+
+def download(reference: str, size: int) -> str:
+    """What stands where the answer will be while the model is still on the Hub; `size` in bytes."""
+    return empty(f"`{reference}` is not on this machine yet: Run downloads {_megabytes(size)} first.")
+
+
+def loading(reference: str, state: Loading) -> str:
+    """A bar while a model's files come in or its weights are read."""
+    share = state.done / state.total if state.total else 0.0
+    return f"<p>{escape(state.what)} <code>{escape(reference)}</code></p>{bar(share)}" + facts(
+        [("", f"{_megabytes(state.done)} of {_megabytes(state.total)}")]
+    )
+
+
+def _counted(number: int) -> str:
+    """A count of parameters, in thousands or millions."""
+    return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number / 1e3:,.0f} k"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:,.2f} MB"
+
+
+def unloaded(found: Mapping[str, Any]) -> str:
+    return empty(f"`{found['model']}` was unloaded: {found['bytes'] / 2**20:.0f} MB are free again.")
+
+
+def link_to(address: str | None) -> str:
+    """A link that opens the tab in the state that gave this answer."""
+    if address is None:
+        return ""
+    words = "opens with the same task, model and values."
+    return f"<p class='hf-about'><a href='{escape(address)}'>Link to this</a>: {words}</p>"
+
+
+def gist(output: Any, most: int = 400) -> str:
+    """The first words of an answer, whatever its form: its texts, its labels, or its JSON."""
+    found = output
+    while isinstance(found, list) and found and isinstance(found[-1], list | dict):
+        found = found[-1] if isinstance(found[-1], dict) and "role" in found[-1] else found[0]
+    if isinstance(found, dict):
+        for key, value in found.items():
+            if key.endswith("_text") or key in ("text", "answer", "content", "word"):
+                return value[:most] if isinstance(value, str) else gist(value, most)
+        if "label" in found:
+            return f"{found['label']} {found['score']:.3f}" if found.get("score") is not None else str(found["label"])
+        if "labels" in found:
+            return f"{found['labels'][0]} {found['scores'][0]:.3f}"
+    return json.dumps(shortened(output), ensure_ascii=False)[:most]
+
+
+def shortened(output: Any, most: int = 8) -> Any:
+    """Long lists of numbers and long data URLs cut to their beginning: 384 numbers a token are no reading matter."""
+    if isinstance(output, str) and output.startswith("data:") and len(output) > 80:
+        return f"{output[:60]}… {len(output):,} characters"
+    if isinstance(output, list) and len(output) > most and isinstance(output[0], int | float):
+        return [*output[:most], f"… {len(output) - most} more"]
+    if isinstance(output, list):
+        return [shortened(item, most) for item in output]
+    if isinstance(output, dict):
+        return {key: shortened(item, most) for key, item in output.items()}
+    return output
+
+
+def history(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Earlier runs as links that open them again, the newest first."""
+    if not entries:
+        return empty("Nothing yet. Each run is kept here, in this browser only, with its parameters.")
+
+    def row(entry: Mapping[str, Any]) -> str:
+        named = f"{escape(entry['task'])} · {escape(entry['model'])}"
+        target = str(entry.get("link") or "")
+        # Only what this page wrote itself may be followed: the browser's storage is anybody's.
+        opens = f"<a href='{escape(target)}'>{named}</a>" if target.startswith("?") else named
+        chosen = f"<code>{escape(entry['set'])}</code>" if entry.get("set") else ""
+        asked = f"<span>{escape(entry.get('asked', ''))}</span>"
+        return f"<li>{opens}{chosen}{asked}<span>→ {escape(str(entry.get('said', ''))[:160])}</span></li>"
+
+    whole = [each for each in entries if isinstance(each, dict) and {"task", "model"} <= set(each)]
+    return f"<ul class='hf-history'>{''.join(map(row, whole))}</ul>"
+
+
+def two_sides(left: tuple[str, str], right: tuple[str, str], differs: str) -> str:
+    """Two titled answers beside each other, and their difference below."""
+    sides = "".join(
+        f"<div>{titled(f'{letter}: {title}', drawn)}</div>"
+        for letter, (title, drawn) in zip("AB", (left, right), strict=True)
+    )
+    below = titled("B against A", differs) if differs else ""
+    return f"<div class='hf-sides'>{sides}</div>{below}"
+
+
+def counting(done: int, rows: int) -> str:
+    """A bar for work that is counted in rows."""
+    return bar(done / rows if rows else 0.0) + facts([("", f"{done:,} of {rows:,} rows" if rows else "reading …")])
+
+
+def file_facts(found: FilePrediction) -> str:
+    """What became of a file, and which of its rows were refused."""
+    rate = found.predicted / max(found.seconds, 1e-9)
+    said = [("rows", f"{found.rows:,}"), ("predicted", f"{found.predicted:,}"), ("refused", f"{len(found.refused):,}")]
+    refused = [f"Row {row}: {reason}" for row, reason in found.refused[:20]]
+    if len(found.refused) > 20:
+        refused.append(f"… and {len(found.refused) - 20} more; the column `error` of the file has them all.")
+    stopped = ["Stopped: the rows that were not reached say so in the column `error`."] if found.stopped else []
+    return facts([*said, ("took", f"{found.seconds:.1f} s, {rate:.0f} rows a second")]) + notes([*stopped, *refused])
+
+
+def stages(inside: Stages, seconds: Mapping[str, float]) -> str:
+    """The pipeline's three stages: what goes in as tokens or tensors, what comes out, and what becomes of it."""
+    cells = [
+        Cell(token, number, "special" if special else "token", sequence, None, None, 1)
+        for token, number, special, sequence in zip(
+            inside.tokens, inside.token_ids, inside.special, inside.sequences, strict=True
+        )
+    ][:SHOWN_SLOTS]
+    if cells:
+        arguments = "text, text_pair" if 1 in inside.sequences else "text"
+        more = f" The first {SHOWN_SLOTS} are shown." if len(inside.tokens) > SHOWN_SLOTS else ""
+        said = f"`tokenizer({arguments})` cuts the text into {len(inside.tokens)} tokens and looks up their ids.{more}"
+        tokens = strip(
+            [("token", [token_cell(cell) for cell in cells]), ("input_ids", [value_cell(cell.id) for cell in cells])]
+        )
+        first = _stage("1 · Tokenizer", seconds["preprocess"], said, tokens)
+    else:
+        names = ", ".join(name for name, _ in inside.inputs)
+        said = f"The processor turns the file into numbers of the shape that the model was trained on: `{names}`."
+        first = _stage("1 · Processor", seconds["preprocess"], said, "")
+    second = _stage(
+        "2 · Model",
+        seconds["forward"],
+        "`model(**inputs)` turns tensors into tensors. It knows no labels, only numbers.",
+        table(
+            ("", "tensor", "shape"),
+            [("in", name, list(shape)) for name, shape in inside.inputs]
+            + [("out", name, list(shape)) for name, shape in inside.outputs],
+        ),
+    )
+    return first + second + _third_stage(inside, seconds)
+
+
+def _third_stage(inside: Stages, seconds: Mapping[str, float]) -> str:
+    found = inside.explanation
+    if found is None:
+        said = "The pipeline turns the outputs into the answer: boxes, masks, text or nested lists."
+        return _stage("3 · Postprocessing", seconds["postprocess"], said, "")
+    columns = list(zip(*found.rows, strict=True))
+    numbers = [index for index, cells in enumerate(columns) if all(isinstance(cell, float) for cell in cells)]
+    # Logits have a sign, probabilities have none.
+    forms = ["+.4f" if index in numbers and min(cells) < 0 else ".4f" for index, cells in enumerate(columns)]
+    rows = [
+        tuple(f"{cell:{form}}" if isinstance(cell, float) else cell for cell, form in zip(row, forms, strict=True))
+        for row in found.rows
+    ]
+    return _stage("3 · Postprocessing", seconds["postprocess"], found.text, table(found.columns, rows, numbers=numbers))
+
+
+def _stage(title: str, seconds: float, text: str, body: str) -> str:
+    return f"<div class='hf-stage'><h4>{title} · {1000 * seconds:.1f} ms</h4><p>{code(text)}</p>{body}</div>"

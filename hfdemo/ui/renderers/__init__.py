@@ -1,0 +1,1 @@
+"""One renderer per kind of output: HTML of labels, generated text, embeddings, audio, images; registry names them."""

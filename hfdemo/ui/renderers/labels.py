@@ -1,0 +1,222 @@
+"""The HTML of what was found in a text, a document or a table: labels, spans, answers, candidates and cells."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hfdemo.ui.html import empty, escape, facts, label_bars, table, titled, visible
+from hfdemo.ui.renderers.image import framed, hues, outlines, share
+
+SHOWN_LABELS = 50
+MASK_TOKENS = re.compile(r"\[MASK\]|<mask>|<extra_id_\d+>")
+
+
+def labels(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Labels with their scores as bars.
+
+    [{"label", "score"}, ...], one such list per text, {"sequence", "labels", "scores"}, or a decision's answers by the
+    names of its questions, each {"type", ...}.
+    """
+    if isinstance(output, Mapping) and output and all(_is_decided(each) for each in output.values()):
+        return "".join(titled(name, _decided(each)) for name, each in output.items())
+    if isinstance(output, list) and output and _is_zero_shot(output[0]):
+        return "".join(titled(each["sequence"], labels(each, inputs)) for each in output)
+    if isinstance(output, list) and len(output) > 1 and isinstance(output[0], list):
+        return "".join(titled(f"text {number}", labels(each, inputs)) for number, each in enumerate(output, start=1))
+    found = labelled(output)
+    if not found:
+        return empty("Nothing was found above the threshold: no label has a score to show.")
+    bars = label_bars([{"label": name, "score": score} for name, score in found[:SHOWN_LABELS]])
+    return bars + (
+        f"<p class='hf-about'>… and {len(found) - SHOWN_LABELS:,} more labels.</p>" if found[SHOWN_LABELS:] else ""
+    )
+
+
+def _is_decided(answer: Any) -> bool:
+    return isinstance(answer, Mapping) and ("noul" in answer or "probabilities" in answer)
+
+
+def _decided(answer: Mapping[str, Any]) -> str:
+    """One answer of a decision: yes and no, or the options with their probabilities, and what follows from them."""
+    if "noul" in answer:
+        yes = float(answer["noul"])
+        return label_bars([{"label": "yes", "score": yes}, {"label": "no", "score": 1 - yes}])
+    legend = answer.get("legend") or {}
+    names = {
+        option: f"{option}: {legend[option]}" if legend.get(option) else option for option in answer["probabilities"]
+    }
+    bars = label_bars([{"label": names[key], "score": float(p)} for key, p in answer["probabilities"].items()])
+    said = [("score", f"{answer['score']:.2f}")] if "score" in answer else []
+    return bars + facts([*said, ("confidence", share(answer["confidence"]))])
+
+
+def _is_zero_shot(output: Any) -> bool:
+    return isinstance(output, Mapping) and "labels" in output and "scores" in output and "masks" not in output
+
+
+def labelled(output: Any) -> list[tuple[str, float]] | None:
+    """Labels and scores of any classifier's output for one input; None when it is something else."""
+    if _is_zero_shot(output):
+        return [(str(name), float(score)) for name, score in zip(output["labels"], output["scores"], strict=True)]
+    if isinstance(output, list) and len(output) == 1 and isinstance(output[0], list):
+        output = output[0]
+    rows = [output] if isinstance(output, Mapping) else output
+    if not isinstance(rows, list) or not all(
+        isinstance(row, Mapping) and set(row) == {"label", "score"} for row in rows
+    ):
+        return None
+    return [(str(row["label"]), float(row["score"])) for row in rows]
+
+
+def spans(output: Any, inputs: Mapping[str, Any]) -> str:
+    """[{"entity" | "entity_group", "score", "word", "start", "end"}, ...] marked in inputs["text"], and as a table."""
+    found = output[0] if output and isinstance(output[0], list) else output
+    if not found:
+        return empty("Nothing was found above the threshold: the model took every word for an ordinary one.")
+    kinds = [str(item.get("entity_group", item.get("entity"))) for item in found]
+    text, rows, marks = str(inputs.get("text") or ""), [], []
+    for item, kind in zip(found, kinds, strict=True):
+        start, end = item.get("start"), item.get("end")
+        placed = start is not None and end is not None
+        rows.append((kind, item["word"], share(item["score"]), f"{start}–{end}" if placed else "–"))
+        if placed and 0 <= start < end <= len(text):
+            marks.append((int(start), int(end), kind, share(item["score"])))
+    marked = f"<p class='hf-text hf-spans'>{_marked(text, marks)}</p>" if marks else ""
+    slow = "" if marks else "<p class='hf-about'>This tokenizer does not say where in the text its words stand.</p>"
+    listed = table(("type", "text", "score", "characters"), rows, numbers=(2, 3))
+    return f"{marked}{slow}<div class='hf-wrapping'>{listed}</div>"
+
+
+def _marked(text: str, marks: Sequence[tuple[int, int, str, str]]) -> str:
+    """`text` with (start, end, name, title) marked; marks may touch, nest or cross: they are cut at each border."""
+    colours = hues(_kind(name) for _, _, name, _ in marks)
+    borders = sorted({0, len(text), *(place for start, end, _, _ in marks for place in (start, end))})
+    drawn = []
+    for start, end in itertools.pairwise(borders):
+        piece = escape(text[start:end])
+        covering = [(number, mark) for number, mark in enumerate(marks) if mark[0] <= start and end <= mark[1]]
+        # The shortest lies inside; a name stands once, where its mark ends.
+        for number, (first, last, name, title) in sorted(covering, key=lambda each: each[1][1] - each[1][0]):
+            label = f"<sup>{escape(name)}</sup>" if last == end and name else ""
+            edges = f"{' hf-opens' if first == start else ''}{' hf-closes' if last == end else ''}"
+            colour = f" style='--hf-hue:{colours[_kind(name)]}'" if name else ""
+            piece = (
+                f"<mark class='hf-span{edges}' data-n='{number}'{colour} title='{escape(title)}'>{piece}{label}</mark>"
+            )
+        drawn.append(piece)
+    return "".join(drawn)
+
+
+def _kind(entity: str) -> str:
+    """An entity's type without the letter for its place in the entity: B-PER and I-PER are both PER."""
+    return re.sub(r"^[BIESLU]-", "", entity)
+
+
+def answers(output: Any, inputs: Mapping[str, Any]) -> str:
+    """{"answer", "score"?, "start"?, "end"?} or a list: in inputs["context"], on inputs["image"], or by themselves."""
+    found = [each for each in (output if isinstance(output, list) else [output]) if each]
+    found = found[0] if found and isinstance(found[0], list) else found
+    if not found:
+        return empty("The model found no answer. Ask for something that stands in the text or the picture.")
+    best = found[0]
+    said = str(best.get("answer") or "").strip()
+    head = (
+        f"<p class='hf-answer'><b>{escape(said)}</b>{_score(best)}</p>"
+        if said
+        else "<p class='hf-note'>The model's best answer is the empty one: "
+        f"it holds that the question has no answer here.{_score(best)}</p>"
+    )
+    others = [(each.get("answer") or "(no answer)", share(each.get("score"))) for each in found[1:]]
+    rest = titled("Other answers", table(("answer", "score"), others, numbers=(1,))) if others else ""
+    return head + _answer_place(best, said, inputs) + rest
+
+
+def _score(item: Mapping[str, Any]) -> str:
+    return f" <span class='hf-chip'>{share(item['score'])}</span>" if item.get("score") is not None else ""
+
+
+def _answer_place(best: Mapping[str, Any], said: str, inputs: Mapping[str, Any]) -> str:
+    """Where the best answer stands: marked in the context, or outlined among the words of the image."""
+    start, end, context = best.get("start"), best.get("end"), inputs.get("context")
+    if start is None or end is None or not said:
+        return f"<p class='hf-text hf-quiet'>{escape(context)}</p>" if context else ""
+    if context:
+        return (
+            f"<p class='hf-text hf-quiet hf-spans'>{_marked(str(context), [(int(start), int(end), '', 'answer')])}</p>"
+        )
+    picture, words = inputs.get("image"), inputs.get("word_boxes")
+    if picture is None or not words:
+        return ""
+    width, height = picture.size
+    across, down = width / 1000, height / 1000  # word boxes count in thousandths of the page
+    places = [
+        (box[0] * across, box[1] * down, box[2] * across, box[3] * down) for _, box in words[int(start) : int(end) + 1]
+    ]
+    names = [""] * len(places)
+    over = outlines(picture.size, places, names, [hues(["answer"])["answer"]] * len(places))
+    return framed(picture, over, "The document with the words of the answer outlined")
+
+
+def candidates(output: Any, inputs: Mapping[str, Any]) -> str:
+    """[{"score", "token", "token_str", "sequence"}, ...], or one such list per mask in inputs["text"]."""
+    per_mask = output if output and isinstance(output[0], list) else [output]
+    if not per_mask or not all(per_mask):
+        return empty("Nothing was found for the mask. Ask for one candidate or more.")
+    pieces = MASK_TOKENS.split(str(inputs.get("text") or ""))
+    if len(pieces) == len(per_mask) + 1:
+        best = [f"<mark class='hf-filled'>{escape(each[0]['token_str'].strip())}</mark>" for each in per_mask]
+        sentence = "".join(escape(piece) + mark for piece, mark in zip(pieces, [*best, ""], strict=True))
+    else:
+        sentence = escape(per_mask[0][0]["sequence"])
+    bars = []
+    for number, found in enumerate(per_mask, start=1):
+        rows = [{"label": visible(each["token_str"]), "score": float(each["score"])} for each in found]
+        drawn = label_bars(rows)
+        bars.append(titled(f"Mask {number} of {len(per_mask)}", drawn) if len(per_mask) > 1 else drawn)
+    return f"<p class='hf-text'>{sentence}</p>{''.join(bars)}"
+
+
+def cells(output: Any, inputs: Mapping[str, Any]) -> str:
+    """{"answer", "coordinates"?: [(row, column), ...], "cells"?, "aggregator"?}, or a list, on inputs["table"]."""
+    if isinstance(output, list):
+        return "".join(cells(each, inputs) for each in output) or empty("The model found no answer in the table.")
+    chosen = {(int(row), int(column)) for row, column in output.get("coordinates") or ()}
+    aggregator = str(output.get("aggregator") or "")
+    # Tapas writes the aggregator before the answer, too.
+    answer = str(output.get("answer") or "").removeprefix(f"{aggregator} > ").strip()
+    if not answer or (output.get("coordinates") is not None and not chosen):
+        head = "<p class='hf-note'>The model selected no cell: it found no answer in this table.</p>"
+    else:
+        chip = f" <span class='hf-chip'>{escape(aggregator)}</span>" if aggregator not in ("", "NONE") else ""
+        head = (
+            f"<p class='hf-answer'><b>{escape(answer)}</b>{chip}</p>{_reckoned(aggregator, output.get('cells') or [])}"
+        )
+    columns = inputs.get("table") or {}
+    names = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td><mark>{escape(cell)}</mark></td>" if (row, column) in chosen else f"<td>{escape(cell)}</td>"
+            for column, cell in enumerate(line)
+        )
+        + "</tr>"
+        for row, line in enumerate(zip(*columns.values(), strict=True))
+    )
+    return f"{head}<div class='hf-scroll'><table class='hf-table hf-cells'><tr>{names}</tr>{rows}</table></div>"
+
+
+def _reckoned(aggregator: str, chosen: Sequence[Any]) -> str:
+    """What the aggregator gives for the chosen cells: the model names the operation and leaves the sum to others."""
+    try:
+        numbers = [float(str(cell).replace(",", "")) for cell in chosen]
+    except ValueError:
+        numbers = []
+    value = {
+        "SUM": sum(numbers) if numbers else None,
+        "AVERAGE": sum(numbers) / len(numbers) if numbers else None,
+        "COUNT": len(chosen),
+    }.get(aggregator)
+    return "" if value is None else f"<p>{escape(aggregator)} of the marked cells: <b>{value:,.10g}</b></p>"

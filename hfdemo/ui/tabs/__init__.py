@@ -1,0 +1,1 @@
+"""The three tabs: Run a model, See the tokens, Fine-tune."""

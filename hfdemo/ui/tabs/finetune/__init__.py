@@ -1,0 +1,49 @@
+"""The tab Fine-tune: data -> settings -> a run that is watched live, and used at once when it has finished."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.endpoints import LIGHT, Endpoints, sentence
+from hfdemo.ui import html
+from hfdemo.ui.event_options import PRIVATE
+from hfdemo.ui.tabs.finetune import form, hp_search, ready_line, run_view
+from hfdemo.ui.tabs.tokens.dataset_view import Chosen
+
+ABOUT = (
+    "A checkpoint and rows of text in, a model that has learned from them out: `Dataset.map(tokenize, batched=True)`, "
+    "`DataCollatorWithPadding` for dynamic padding, `Trainer(model, args, ...).train()`, evaluated with `evaluate`. "
+    "Training runs in a process of its own: close the tab, come back, it is still there."
+)
+
+
+def build(
+    endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs, chosen: Chosen
+) -> None:
+    """Lay the tab out; `task` and `model` are the first tab's, which a finished run can be sent to, and `chosen` is
+    what the second tab sends here."""
+    gr.HTML(html.about(ABOUT))
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320, elem_id=run_view.FORM):
+            asked = form.build(endpoints, demo, tabs, chosen)
+        with gr.Column(scale=7, min_width=320):
+            watched = run_view.build(endpoints, demo, task, model, tabs)
+    asked.fill(watched.prefill)
+    hp_search.build(endpoints, demo, asked, watched.run)
+
+    def begin(*values: Any) -> tuple[Any, Any]:
+        """A run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""
+        try:
+            config, path = asked.read(values)
+            begun = endpoints.runs.start(endpoints.runs.create(config, path))
+        except Exception as error:
+            return gr.skip(), ready_line.refused(sentence(error, begin.__name__))
+        return gr.update(choices=run_view.run_choices(endpoints), value=begun.id), gr.skip()
+
+    asked.start.click(begin, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(
+        fn=None,
+        js=f"() => document.querySelector('.{ready_line.REFUSED}') || "
+        f"document.getElementById('{run_view.RUN_PANEL}')?.scrollIntoView({{behavior: 'smooth'}})",
+    )

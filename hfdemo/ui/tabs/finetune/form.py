@@ -1,0 +1,234 @@
+"""What is to be trained on and how: three steps, the line before Start, and the same as a file and as a command."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.endpoints import Endpoints, at_the_edge, uploaded_path
+from hfdemo.data_sources import EXAMPLE_NAMES
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.models.folders import offline_choices
+from hfdemo.ui import html
+from hfdemo.ui.event_options import LATEST, QUICK
+from hfdemo.ui.tabs.finetune import data_step, form_values, hyperparameters
+from hfdemo.ui.tabs.finetune.data_events import Told, listen
+from hfdemo.ui.tabs.finetune.dataset_preview import Examined, Shelf, examine
+from hfdemo.ui.tabs.finetune.form_fields import Desk, Named, opened
+from hfdemo.ui.tabs.finetune.ready_line import Known, known_of, ready, refused, render_ready_line
+from hfdemo.ui.tabs.tokens.dataset_view import Chosen
+from hfdemo.ui.tabs.tokens.view_parts import reader_of
+
+ABOUT = "Three steps, answered already. Change what you like, then press Start."
+
+
+@dataclass(frozen=True)
+class Form:
+    """The button Start, what it sends and how that is read, and the line before it, which also says a refusal.
+
+    `rate` is the field of the learning rate. `fill(source)` has the form filled whenever the component `source`
+    changes: it holds {"config": a RunConfig as JSON} or None.
+    """
+
+    start: gr.Button
+    ready_line: gr.HTML
+    rate: gr.Number
+    inputs: list[Any]
+    read: Callable[[Sequence[Any]], tuple[RunConfig, Path | None]]
+    fill: Callable[[Any], None]
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
+    """Lay out the steps and Start, and wire everything but Start itself."""
+    shelf = Shelf(endpoints.settings)
+    values, examined = _beginning(shelf)
+    given = {name: values[name] for name in ("epochs", "rate")}
+    config = form_values.config_of(values)
+    with gr.Row():
+        gr.HTML(html.about(ABOUT))
+        brought = gr.UploadButton("Open a config.json", file_types=[".json"], size="sm", min_width=150, scale=0)
+    step = data_step.build(examined, values, endpoints.settings.public)
+    training = hyperparameters.build(_base_choices(endpoints), given)
+    line = gr.HTML(ready(config, known_of(examined)))
+    start = gr.Button("Start", variant="primary", size="lg")
+    with gr.Accordion("config.json and the shell command", open=False):
+        written = gr.Code(form_values.written(config), language="json", label="config.json as it stands", lines=1)
+        command = gr.Code(form_values.commands(config), language="shell", label="The same run from a shell", lines=1)
+    told = Told(known=gr.State(known_of(examined)), given=gr.State(given))
+    desk = Desk({**step.fields, **training.fields}, shelf)
+    inputs = list(desk.fields.values())
+    look = listen(endpoints, desk, step, told)
+
+    def stand(known: Known | None, *values: Any) -> tuple[Any, ...]:
+        """The form has changed: what it says now, and whether that could be trained."""
+        named, public = desk.named(values), endpoints.settings.public
+        said = render_ready_line(named, known, endpoints.settings)
+        if (
+            known is None
+            and named["file"] is None
+            and (unread := form_values.nameless(named["dataset"], public=public))
+        ):
+            said = refused(unread)
+        try:
+            config, path = desk.asked(values)
+        except DemoError:
+            return said, gr.skip(), gr.skip()
+        told = html.notes(form_values.doubts(config)) + said
+        return told, form_values.written(config), form_values.commands(config, uploaded=path is not None)
+
+    gr.on(
+        [*(field.change for field in inputs), told.known.change],
+        at_the_edge(stand, html.plain),
+        [told.known, *inputs],
+        [line, written, command],
+        **LATEST,
+    )
+    _wire_training(endpoints, demo, training, desk, told)
+
+    def fill(config: RunConfig, *values: Any) -> dict[Any, Any]:
+        """Every field as `config` has it; the columns follow when the data has been read."""
+        asked = form_values.values_of(config)
+        named = desk.named(values)
+        path = uploaded_path(named["file"])
+        # A config that was made for an upload names it: where that is still here, it stays.
+        keeps_file = path is not None and path.stem == config.dataset
+        del asked["file"], asked["found"]
+        filled = {desk.fields[name]: value for name, value in asked.items() if name not in data_step.SHOWN}
+        filled |= {} if keeps_file else {desk.fields["file"]: None}
+        lora = gr.update(visible=config.method == "lora")
+        return {**filled, step.pending: config.to_json(), told.given: given_by(config), training.lora: lora}
+
+    filled = [*inputs, step.pending, told.given, training.lora]
+
+    def bring(file: Any, *values: Any) -> dict[Any, Any]:
+        path = uploaded_path(file)
+        if path is None:
+            return {step.pending: gr.skip()}
+        config = RunConfig.read(path)
+        find_recipe(config.task, config.problem_type)
+        return fill(config, *values)
+
+    look(brought.upload(at_the_edge(bring, html.plain), [brought, *inputs], filled, **QUICK).success)
+
+    def duplicate(source: Any, *values: Any) -> dict[Any, Any]:
+        return fill(RunConfig.from_json(source["config"]), *values) if source else {step.pending: gr.skip()}
+
+    def fill_from(source: Any) -> None:
+        look(source.change(at_the_edge(duplicate, html.plain), [source, *inputs], filled, **QUICK).success)
+
+    def take(file: Any, dataset: str, tokenizer: str, read_by: str, *setting: Any) -> tuple[Any, ...]:
+        """What the tab See the tokens sends: its data, its model where it has one, and the setting that it found."""
+        reader = reader_of(tokenizer, read_by)
+        padding, length, batch = setting
+        model = gr.skip() if reader.source == "tokenizer" else str(reader)
+        folds = gr.Accordion(open=True), gr.Tabs(selected="finetune")
+        return file, dataset or EXAMPLE_NAMES[0], model, padding, length or 0, batch, *folds
+
+    sent = [chosen.file, chosen.dataset, chosen.tokenizer, chosen.model]
+    sent += [chosen.padding, chosen.max_length, chosen.batch_size]
+    fields = [desk.fields[name] for name in ("file", "dataset", "model", "padding", "max_length", "batch")]
+    arrived = chosen.button.click(
+        at_the_edge(take, html.plain), sent, [*fields, training.length_fold, tabs], **QUICK
+    ).success
+    look(arrived, (chosen.text, chosen.pair))
+    return Form(start, line, desk.fields["rate"], inputs, desk.asked, fill_from)
+
+
+def given_by(config: RunConfig) -> Named:
+    """What of a config counts as given, not as typed: what it leaves open, and a learning rate that is but the usual
+    one of its method, as in the config of every run that named none. It follows another method."""
+    asked = form_values.values_of(config)
+    usual = form_values.defaults(asked["method"], asked["kind"], train_rows=1)["rate"]
+    given = {name: asked[name] for name in ("epochs", "rate") if form_values.TRAINING[name] not in config.training}
+    return {**given, "rate": usual} if asked["rate"] == usual else given
+
+
+def typed(name: str, given: Named) -> Named:
+    """What was given, when somebody has typed in the field `name`."""
+    return {each: value for each, value in given.items() if each != name}
+
+
+def refitted(fitting: Named, given: Named, now: Named) -> Named:
+    """What is to be given for fields that are `now` as they are: what is `fitting`, where a field is empty or still
+    has what was `given`."""
+    return {
+        name: fitting[name] for name, value in now.items() if value is None or (name in given and value == given[name])
+    }
+
+
+def _wire_training(
+    endpoints: Endpoints, demo: gr.Blocks, training: hyperparameters.TrainingStep, desk: Desk, told: Told
+) -> None:
+    fields = training.fields
+    fields["method"].change(
+        lambda method: gr.update(visible=method == "lora"), fields["method"], training.lora, **QUICK
+    )
+    fields["model"].focus(lambda: gr.update(choices=_base_choices(endpoints)), outputs=fields["model"], **QUICK)
+    follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
+
+    def refit(known: Known | None, given: Named, *values: Any) -> dict[Any, Any]:
+        """What is trained has changed: the epochs and the rate that fit it, where nobody has typed others."""
+        method, kind, batch, accumulation, *own = values
+        fitting = form_values.defaults(method, kind, known.train_rows if known else 1, batch, accumulation)
+        fresh = refitted(fitting, given, dict(zip(("epochs", "rate"), own, strict=True)))
+        return {**{fields[name]: value for name, value in fresh.items()}, told.given: fresh}
+
+    for name in ("epochs", "rate"):
+        # Typed: no longer what was given, even where it is the same number.
+        fields[name].input(functools.partial(typed, name), told.given, told.given, **LATEST)
+
+    gr.on(
+        [fields[name].change for name in ("method", "batch", "accumulation")] + [told.known.change],
+        at_the_edge(refit, html.plain),
+        [told.known, told.given, *(desk.fields[name] for name in follows)],
+        [fields["epochs"], fields["rate"], told.given],
+        **LATEST,
+    )
+    desk.fields["kind"].change(
+        lambda kind: gr.update(choices=[form_values.OWN_METRIC, *hyperparameters.METRICS.get(kind, ())]),
+        desk.fields["kind"],
+        fields["best_metric"],
+        **QUICK,
+    )
+
+    def check(more: str | None) -> str:
+        """The JSON box was left: what is wrong with it, at once."""
+        try:
+            if training := form_values.further(more):
+                RunConfig("data", training=training).check_training()
+        except DemoError as error:
+            return html.notes([str(error)])
+        return ""
+
+    fields["more"].change(lambda: "", outputs=training.checked, **QUICK)
+    fields["more"].blur(at_the_edge(check, html.plain), fields["more"], training.checked, **QUICK)
+    training.table_fold.expand(at_the_edge(hyperparameters.table, html.plain), training.search, training.table, **QUICK)
+    training.search.change(at_the_edge(hyperparameters.table, html.plain), training.search, training.table, **LATEST)
+    explained = [name for name in form_values.TRAINING if name != "best_metric"]
+    # The library's own words need the library, and so does the device: the page is drawn first.
+    demo.load(
+        lambda: [*hyperparameters.helped(explained), hyperparameters.devices()],
+        outputs=[*(fields[name] for name in explained), training.device],
+        **QUICK,
+    )
+
+
+def _beginning(shelf: Shelf) -> tuple[Named, Examined]:
+    """The form as it opens: the first example, answered."""
+    named = opened(Desk({}, shelf), {**form_values.DEFAULTS}, None)
+    config = form_values.data_of(named)
+    examined = examine(shelf.corpus(config, None), config)
+    named |= form_values.defaults(named["method"], named["kind"], examined.train_rows)
+    return {**named, "positive": examined.inspection.positive_label}, examined
+
+
+def _base_choices(endpoints: Endpoints) -> list[str]:
+    """What makes sense to start from, the embedded backbone first."""
+    return list(dict.fromkeys(["embedded:minilm", *offline_choices(endpoints.settings)]))

@@ -1,0 +1,116 @@
+"""The form's fields by name, and what their values ask for: a run, the data as it is, the data as it would be."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hfdemo.api.endpoints import uploaded_path
+from hfdemo.data_sources import Corpus
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.models.hub import Progress
+from hfdemo.ui.tabs.finetune import data_step, form_values
+from hfdemo.ui.tabs.finetune.dataset_preview import (
+    Counted,
+    Examined,
+    Shelf,
+    counted_of,
+    examine,
+    named_splits,
+    suggested,
+)
+from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
+
+Named = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`fields` are the form's components by the names of filling.DEFAULTS, in the order in which their values come."""
+
+    fields: Mapping[str, Any]
+    shelf: Shelf
+
+    def named(self, values: Sequence[Any]) -> Named:
+        return dict(zip(self.fields, values, strict=True))
+
+    def asked(self, values: Sequence[Any]) -> tuple[RunConfig, Path | None]:
+        """(the config, the uploaded file if there is one) that a run is made of.
+
+        Raises:
+            DemoError: a field can't be what it is.
+        """
+        named, path = with_file(self.named(values))
+        return form_values.config_of(named), path
+
+    def corpus(self, named: Named, progress: Progress | None = None) -> tuple[Corpus, RunConfig, Path | None]:
+        """(the data, what the form asks of it, the uploaded file if it is one).
+
+        Raises:
+            DemoError: it can't be read.
+        """
+        named, path = with_file(named)
+        config = form_values.data_of(named)
+        return self.shelf.corpus(config, path, progress), config, path
+
+    def examined(self, named: Named, counted: Counted | None) -> tuple[Examined, Counted | None]:
+        """(the data as the form asks for it, `counted` if it is of this data and this model).
+
+        Raises:
+            DemoError: it can't be read.
+        """
+        corpus, config, path = self.corpus(named)
+        still = counted if counted and counted.of == counted_of(config, path, named["model"]) else None
+        return examine(corpus, config, still), still
+
+
+def with_file(named: Named) -> tuple[Named, Path | None]:
+    """The values with the name of an uploaded file as the data set's, and that file."""
+    path = uploaded_path(named["file"])
+    return ({**named, "dataset": path.stem} if path else named), path
+
+
+def opened(desk: Desk, named: Named, wanted: RunConfig | None, progress: Progress | None = None) -> Named:
+    """The values of the form when other data was chosen: columns, kind and splits as they look right, or as `wanted`
+    has them; fixes and labels of the data before are gone.
+
+    Raises:
+        DemoError: the data can't be read.
+    """
+    before = form_values.values_of(wanted) if wanted else None
+    splits = {name: DEFAULTS[name] for name in ("train_split", "validation_split", "test_split", "found", "split")}
+    reading = {**named, **splits, "text": None, "pair": None, "label": None, "fixes": (), "labels": None}
+    if before is not None:
+        reading |= {name: before[name] for name in splits if name != "found"}
+    corpus, _, _ = desk.corpus(reading, progress)
+    inspection = suggested(corpus, wanted)
+    fresh = data_step.opened(inspection, before)
+    names = named_splits(corpus, form_values.column(fresh["split"]))
+    return {**named, "positive": None, **fresh, **data_step.split_values(names, before)}
+
+
+def of_kind(desk: Desk, named: Named) -> Named:
+    """The values when another kind of answers was chosen: the columns that look right for it, as far as any do."""
+    unset = {**named, "text": None, "pair": None, "label": None, "split": None, "labels": None, "positive": None}
+    corpus, config, _ = desk.corpus(unset)
+    none: dict[str, Any] = dict.fromkeys(("text_column", "text_pair_column", "label_column", "split_column"))
+    inspection = suggested(corpus, dataclasses.replace(config, **none))
+    columns = data_step.columns_of(inspection.suggested) if inspection.suggested else {}
+    if named["kind"] == "language" and not columns:
+        columns = {"pair": form_values.NO_COLUMN, "label": form_values.NO_COLUMN}
+    return {**named, "labels": None, "positive": None, **columns}
+
+
+def of_label(desk: Desk, named: Named) -> Named:
+    """The values when another label column was picked: the order of the labels and the positive one are its own."""
+    return {**named, "labels": None, "positive": None}
+
+
+def resplit(desk: Desk, named: Named) -> Named:
+    """The values with the splits that the data has by its present split column."""
+    corpus, _, _ = desk.corpus(named)
+    names = tuple(named_splits(corpus, form_values.column(named["split"])))
+    return named if names == tuple(named["found"] or ()) else {**named, **data_step.split_values(names)}

@@ -1,0 +1,203 @@
+"""The third step of the form: which model, how it is trained, and every other field for those who know it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.devices import find_device
+from hfdemo.finetuning.arguments import Knob, knobs
+from hfdemo.tokenization.padding import TRAINABLE
+from hfdemo.ui import html
+from hfdemo.ui.tabs.finetune.form_values import BALANCED, DEFAULTS, EQUAL, LABELS, OWN_METRIC, TRAINING
+
+METRICS = {
+    "single_label": ("f1", "accuracy", "f1_weighted", "loss"),
+    "multi_label": ("f1", "f1_micro", "accuracy", "loss"),
+    "regression": ("spearmanr", "pearson", "mae", "mse", "loss"),
+    "tokens": ("f1", "precision", "recall", "accuracy", "loss"),
+    "language": ("loss", "perplexity"),
+}
+_NEED_MORE = "Several processes train on parts of each batch: one per GPU, or per few cores of a CPU."
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """`fields` by the names of filling.DEFAULTS, the box that only LoRA needs, the folds that somebody may have to look
+    into, and what is filled in once the libraries are there."""
+
+    fields: dict[str, Any]
+    lora: gr.Group
+    length_fold: gr.Accordion
+    table_fold: gr.Accordion
+    table: gr.HTML
+    search: gr.Textbox
+    device: gr.HTML
+    checked: gr.HTML
+
+
+def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
+    """Lay the step out; `given` are the epochs and the learning rate that fit the data.
+
+    No number has a lowest value: gradio would say it in a toast that names no field. The line before Start does.
+    """
+    fields: dict[str, Any] = {}
+    gr.Markdown("### 3 · Model and training")
+    fields["model"] = gr.Dropdown(
+        choices,
+        value=DEFAULTS["model"],
+        label="Base model",
+        info="any reference that Run a model takes",
+        allow_custom_value=True,
+    )
+    fields["method"] = gr.Radio(
+        [("all weights", "full"), ("LoRA: a small adapter", "lora"), ("head only", "frozen")],
+        value=DEFAULTS["method"],
+        label="What is trained",
+    )
+    with gr.Group(visible=False) as lora:
+        _lora(fields)
+    with gr.Row(elem_classes="hf-level"):
+        fields["epochs"] = gr.Number(given["epochs"], label=LABELS["epochs"], precision=2, min_width=90)
+        fields["batch"] = gr.Number(DEFAULTS["batch"], label=LABELS["batch"], precision=0, min_width=90)
+        fields["rate"] = gr.Number(given["rate"], label=LABELS["rate"], min_width=90)
+    with gr.Accordion("Length and padding", open=False) as length_fold, gr.Row():
+        fields["padding"] = gr.Dropdown(list(TRAINABLE), value=DEFAULTS["padding"], label="Padding", min_width=160)
+        fields["max_length"] = gr.Number(
+            DEFAULTS["max_length"],
+            label="max_length",
+            info="tokens kept per row; 0: the model's limit",
+            precision=0,
+            min_width=120,
+        )
+    with gr.Accordion("Steps, weights and the best checkpoint", open=False):
+        _steps(fields)
+    with gr.Accordion("Several processes", open=False):
+        fields["processes"] = gr.Number(
+            DEFAULTS["processes"], label=LABELS["processes"], info=_NEED_MORE, precision=0, min_width=110
+        )
+        fields["accelerate_config"] = gr.Textbox(
+            DEFAULTS["accelerate_config"],
+            label="Accelerate config file",
+            info="path of a file that `accelerate config` wrote; it shares the model out by FSDP or DeepSpeed",
+            max_lines=1,
+        )
+        device = gr.HTML()
+    with gr.Accordion("Every other field of TrainingArguments", open=False) as table_fold:
+        fields["more"] = gr.Textbox(
+            label="TrainingArguments",
+            info='as JSON, checked when you leave the box: {"optim": "adafactor", "max_grad_norm": 0.5}',
+            lines=2,
+        )
+        checked = gr.HTML()
+        search = gr.Textbox(label="Look for a field", placeholder="warm, eval, bf16 …", max_lines=1)
+        table = gr.HTML()
+    return TrainingStep(fields, lora, length_fold, table_fold, table, search, device, checked)
+
+
+def _lora(fields: dict[str, Any]) -> None:
+    with gr.Row(elem_classes="hf-level"):
+        fields["lora_r"] = gr.Number(
+            DEFAULTS["lora_r"], label="r", info="rank of the change", precision=0, min_width=90
+        )
+        fields["lora_alpha"] = gr.Number(
+            DEFAULTS["lora_alpha"], label="lora_alpha", info="scale: alpha / r", precision=0, min_width=90
+        )
+        fields["lora_dropout"] = gr.Number(DEFAULTS["lora_dropout"], label="lora_dropout", info="0 to 1", min_width=90)
+    fields["lora_modules"] = gr.Textbox(
+        DEFAULTS["lora_modules"],
+        label="target_modules",
+        info='all-linear, the ends of module names ("query, value"), or a pattern for whole names',
+        max_lines=1,
+    )
+    fields["lora_more"] = gr.Textbox(
+        label="More of LoraConfig", info='as JSON: {"use_rslora": true}', max_lines=3, lines=1
+    )
+
+
+def _steps(fields: dict[str, Any]) -> None:
+    with gr.Row(elem_classes="hf-level"):
+        fields["accumulation"] = gr.Number(
+            DEFAULTS["accumulation"], label=LABELS["accumulation"], precision=0, min_width=140
+        )
+        fields["warmup"] = gr.Number(DEFAULTS["warmup"], label=LABELS["warmup"], min_width=140)
+    with gr.Row(elem_classes="hf-level"):
+        fields["weight_decay"] = gr.Number(DEFAULTS["weight_decay"], label=LABELS["weight_decay"], min_width=140)
+        fields["seed"] = gr.Number(DEFAULTS["seed"], label=LABELS["seed"], precision=0, min_width=140)
+    with gr.Row(elem_classes="hf-level"):
+        fields["class_weights"] = gr.Dropdown(
+            [EQUAL, BALANCED],
+            value=EQUAL,
+            label="Class weights",
+            info='balanced: rare labels count more; or a weight per label: {"no": 1, "yes": 3}',
+            allow_custom_value=True,
+            min_width=200,
+        )
+        fields["smoothing"] = gr.Number(DEFAULTS["smoothing"], label=LABELS["smoothing"], step=0.05, min_width=140)
+    with gr.Row(elem_classes="hf-level"):
+        fields["best_metric"] = gr.Dropdown(
+            [OWN_METRIC, *METRICS["single_label"]],
+            value=OWN_METRIC,
+            label="Best checkpoint by",
+            allow_custom_value=True,
+            min_width=140,
+        )
+        fields["patience"] = gr.Number(
+            DEFAULTS["patience"],
+            label=LABELS["patience"],
+            info="evaluations without a better one before it stops; 0: train to the end",
+            precision=0,
+            min_width=140,
+        )
+    fields["metrics"] = gr.Textbox(
+        label="Further metrics",
+        info="modules of evaluate, beside the task's own: matthews_correlation, brier_score",
+        max_lines=1,
+    )
+
+
+def helped(names: Sequence[str]) -> list[Any]:
+    """The help texts of TrainingArguments as the info of those fields of the form; imports transformers."""
+    # An info is Markdown, in which a product of names would turn into italics.
+    texts = {knob.name: knob.help.replace(" * ", " × ") for knob in knobs()}
+    return [gr.update(info=texts[TRAINING[name]]) for name in names]
+
+
+def table(search: str | None = "", every: Sequence[Knob] | None = None) -> str:
+    """Every field of TrainingArguments that `search` is in: its default, its type, what it does, and who decides it
+    where a run may not; imports transformers."""
+    looked_for = (search or "").strip()
+    wanted = looked_for.lower()
+    drawn = []
+    for knob in knobs() if every is None else every:
+        if wanted and wanted not in f"{knob.name} {knob.help}".lower():
+            continue
+        said = f"Not here: {knob.reserved}." if knob.reserved else knob.help
+        drawn.append(
+            f"<dt>{html.escape(knob.name)} <small>{html.escape(knob.type)}, the library's default is "
+            f"{html.escape(_short(knob.default))}</small></dt><dd>{html.code(said)}</dd>"
+        )
+    if not drawn:
+        return html.empty(f"No field of TrainingArguments has “{looked_for}” in its name or its help.")
+    return f"<dl class='hf-knobs'>{''.join(drawn)}</dl>"
+
+
+def devices() -> str:
+    """What there is to train on; imports torch."""
+    device = find_device()
+    import torch
+
+    count = torch.accelerator.device_count() if device.kind != "cpu" else 0
+    pairs = [("found", str(device)), ("GPUs", str(count))]
+    if importlib.util.find_spec("deepspeed") is None:
+        pairs.append(("deepspeed", "not installed"))
+    return html.facts(pairs)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,180 @@
+"""The HTML of the data doctor: how the data was read, its splits and labels, what is wrong with it and what was mended.
+
+A button in it carries what it does in `data-do`, from a closed list of words and numbers: never a text of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hfdemo.finetuning.dataset import Problem
+from hfdemo.finetuning.dataset.fixes import FIXES
+from hfdemo.finetuning.dataset.inspection import Truncation
+from hfdemo.finetuning.dataset.labels import in_order
+from hfdemo.tables import Refused
+from hfdemo.ui.html import code, escape, facts, notes, table, titled
+from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, example_row
+
+PAGE = 50  # refused rows that are shown at once
+MOST_LABELS = 60
+_MOST_CHARACTERS = 240
+# What a run is refused for; the rest is worth a look, and may be meant so.
+_MUST = ("refused_rows", "blank_cells", "unreadable_cells", "columns", "splits", "fixes", "positive_label")
+
+# Delegated once: the buttons are drawn anew after every change.
+PRESSING = (
+    "element.addEventListener('click', event => {"
+    " const pressed = event.target.closest('button[data-do]');"
+    " if (pressed) trigger('click', {pressed: pressed.dataset.do}); })"
+)
+
+
+def reading(examined: Examined) -> str:
+    """How much there is and how it was read, and what the reader had to say."""
+    found = examined.inspection
+    pairs = [("rows", f"{found.rows:,}"), ("columns", ", ".join(found.columns[:12]))]
+    if len(found.columns) > 12:
+        pairs[-1] = ("columns", f"{pairs[-1][1]} and {len(found.columns) - 12:,} more")
+    if examined.corpus.reading:
+        pairs.append(("read as", examined.corpus.reading.replace("`", "'")))
+    # The refused rows have a card of their own, with a table.
+    said = [note for note in examined.corpus.notes if "can't be read. Row" not in note]
+    return facts(pairs) + notes(said)
+
+
+def findings(examined: Examined, taken: Sequence[Mapping[str, Any]], counted: Counted | None = None) -> str:
+    """Splits, labels, problems and what was mended: everything that changes with a fix."""
+    return (
+        splits(examined)
+        + labels(examined)
+        + (_truncated(examined.inspection.truncation, counted) if counted else "")
+        + problems(examined)
+        + mended(examined, taken)
+    )
+
+
+def splits(examined: Examined) -> str:
+    """Rows per split, and how a split that the data lacks is made."""
+    counted = [(name, f"{count:,} rows") for name, count in examined.split_rows.items()]
+    if not counted:
+        counted = [("rows", f"{examined.inspection.rows:,}"), ("validation", "a part of the rows will be held out")]
+    return facts(counted) + "".join(f"<div class='hf-about hf-small'>{escape(each)}</div>" for each in examined.made)
+
+
+def labels(examined: Examined) -> str:
+    """The labels in the model's order, with their counts as bars and buttons that change the order."""
+    found = examined.inspection
+    if not found.labels:
+        return ""
+    order = list(examined.labels or found.label_order)
+    names = order or list(found.labels)
+    most = max(found.labels.values(), default=1) or 1
+    movable = bool(order) and len(order) > 1
+    rows = []
+    for number, name in enumerate(names[:MOST_LABELS]):
+        count = found.labels.get(name, 0)
+        buttons = ""
+        if movable:
+            buttons = _move("up", "▲", number, number == 0) + _move("down", "▼", number, number == len(order) - 1)
+        positive = " <em class='hf-chip'>positive</em>" if name == found.positive_label else ""
+        rows.append(
+            f"<div class='hf-count'><small>{number if order else ''}</small> <b>{escape(name)}{positive}</b> "
+            f"<div><i style='width:{100 * count / most:.2f}%'></i></div> <span>× {count:,}</span>"
+            f"<span class='hf-moves'>{buttons}</span></div>"
+        )
+    if len(names) > MOST_LABELS:
+        rows.append(f"<div class='hf-about hf-small'>and {len(names) - MOST_LABELS:,} more</div>")
+    what = {"tokens": "Tags, words of each", "regression": "Numbers, rows in each range"}
+    title = what.get(found.kind or "", "Labels, rows of each")
+    usual = _button("usual", "Usual order") if movable and tuple(order) != in_order(order) else ""
+    head = titled(title + (" (number = place in the model)" if order else ""), "")
+    return f"<div class='hf-counts-head'>{head}{usual}</div><div class='hf-counts'>{''.join(rows)}</div>"
+
+
+def problems(examined: Examined) -> str:
+    """One card per problem: what, how many, the first row that it is about, and the button that mends it."""
+    found = examined.inspection.problems
+    if not found:
+        return "<div class='hf-well'>✓ The doctor found nothing wrong with the rows.</div>"
+    ordered = sorted(found, key=lambda each: each.code not in _MUST)
+    return "".join(_card(examined, each) for each in ordered)
+
+
+def mended(examined: Examined, taken: Sequence[Mapping[str, Any]]) -> str:
+    """The fixes and changes that were taken, each with its undo."""
+    if not taken:
+        return ""
+    removed = dict(note.split(" removed ") for note in examined.inspection.notes if " removed " in note)
+    lines = []
+    for number, each in enumerate(taken):
+        said, count = each["said"], ""
+        if each["name"] == "fixes":
+            said = FIXES[each["value"]].does
+            count = f" <b>removed {escape(removed.get(each['value'], 'nothing'))}</b>"
+        lines.append(f"<li><span>✓ {escape(said)}{count}</span>{_button(f'undo:{number}', 'Undo')}</li>")
+    head = titled("Mended for this run; the data set itself is left as it is", "")
+    return f"{head}<ul class='hf-mended'>{''.join(lines)}</ul>"
+
+
+def refused(rows: Sequence[Refused], page: int = 1) -> str:
+    """A page of the rows that fit no table."""
+    if not rows:
+        return ""
+    pages = -(-len(rows) // PAGE)
+    page = min(max(1, page), pages)
+    shown = rows[(page - 1) * PAGE : page * PAGE]
+    parted = any(row.split for row in rows)
+    head = [*(["split"] if parted else []), "row", "why it can't be read"]
+    cells = [[*([row.split] if parted else []), row.row, row.reason] for row in shown]
+    first = (page - 1) * PAGE + 1
+    where = f"Rows {first:,} to {first + len(shown) - 1:,} of {len(rows):,} that can't be read"
+    drawn = table(head, cells, (len(head) - 2,), wrap=True)
+    return titled(where, f"<div class='hf-refused-rows'>{drawn}</div>")
+
+
+def _truncated(found: Truncation | None, counted: Counted) -> str:
+    lengths, rows = counted.counts.lengths, counted.counts.rows
+    looked = len(lengths)
+    of = f"{looked:,}" if looked == rows else f"{looked:,} of {rows:,}, evenly spread"
+    pairs = [("rows counted", of), ("longest", f"{max(lengths):,} tokens")]
+    if found is None:
+        return facts([*pairs, ("cut", "nothing: this model names no limit")])
+    verb = "loses its end" if found.rows == 1 else "lose their end"
+    told = f"{found.rows:,} rows ({found.share:.1%}) {verb} at {found.max_length:,} tokens"
+    return facts([*pairs, ("truncation", told)])
+
+
+def _card(examined: Examined, problem: Problem) -> str:
+    must = problem.code in _MUST
+    fixes = problem.change.get("fixes", ())
+    advice = " ".join(FIXES[name].does for name in fixes) if fixes else problem.fix
+    button = _button(f"fix:{problem.code}", "Fix it", advice) if problem.change else ""
+    chips = f"<em class='hf-chip{' hf-must' if must else ''}'>{'must be mended' if must else 'worth a look'}</em>"
+    if problem.rows:
+        chips += f"<em class='hf-chip'>{problem.rows:,} {'row' if problem.rows == 1 else 'rows'}</em>"
+    if problem.column:
+        chips += f"<em class='hf-chip'>column {escape(problem.column)}</em>"
+    example = example_row(examined, problem.row)
+    quoted = ""
+    if example is not None:
+        text, label = (each[:_MOST_CHARACTERS] + ("…" if len(each) > _MOST_CHARACTERS else "") for each in example)
+        kind = f" <b>{escape(label)}</b>" if label.strip() else ""
+        quoted = f"<blockquote><small>row {problem.row:,}</small> {escape(text) or '<i>(blank)</i>'}{kind}</blockquote>"
+    return (
+        f"<section class='hf-problem{' hf-must' if must else ''}'><div><p>{escape(problem.problem)}</p>{quoted}"
+        f"<p class='hf-advice-line'>{code(advice)}</p><div class='hf-chips'>{chips}</div></div>{button}</section>"
+    )
+
+
+def _button(does: str, words: str, title: str = "") -> str:
+    hint = f" title='{escape(title)}'" if title else ""
+    return f"<button type='button' class='hf-do' data-do='{does}'{hint}>{words}</button>"
+
+
+def _move(way: str, sign: str, number: int, edge: bool) -> str:
+    off = " disabled" if edge else ""
+    return (
+        f"<button type='button' class='hf-move' data-do='{way}:{number}' aria-label='Move label {number} {way}'{off}>"
+        f"{sign}</button>"
+    )

@@ -1,0 +1,233 @@
+"""What can be done with the chosen run: stop it, go on with it, begin another from it, use it, take it away."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.endpoints import LIGHT, Endpoints, at_the_edge
+from hfdemo.errors import DemoError, RunError
+from hfdemo.finetuning.runs.run import Run, Status
+from hfdemo.models.folders import offline_choices
+from hfdemo.ui import html
+from hfdemo.ui.event_options import PRIVATE
+from hfdemo.ui.tabs.run.task_panel import RUN_BUTTON
+
+# What a person can take away of a run, by the words on its button; "" is everything, as a zip.
+FILES: Mapping[str, str] = MappingProxyType(
+    {
+        "Model (zip)": "",
+        "report.json": "report.json",
+        "train.py": "train.py",
+        "config.json": "config.json",
+        "errors.csv": "errors.csv",
+    }
+)
+CANCEL, LEAVE = "Cancel", "Leave the queue"
+_ASK = {
+    # The words on the button say whether it waits, and so has nothing to throw away.
+    "cancel": f"(run, words) => confirm(words === '{LEAVE}' ? `Take ${{run}} out of the queue?`"
+    " : `Cancel ${run} and throw away what it has learned since its last checkpoint?`) ? [run, words] : [null, words]",
+    "delete": "(run) => confirm(`Delete ${run} and its model for good?`) ? run : null",
+}
+# The browser saves the file whose address it was just told.
+_SAVE = """(file) => {
+  if (!file) return;
+  const link = document.createElement('a');
+  link.href = file.url;
+  link.download = file.orig_name || '';
+  document.body.append(link);
+  link.click();
+  link.remove();
+}"""
+_DROPPED = "It ends now, and what it learned since its last checkpoint is dropped."
+_KEEP_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Steering:
+    """The parts that show only what a run can do now, in the order of `shown_for`."""
+
+    use: gr.Button
+    stop: gr.Button
+    cancel: gr.Button
+    resume: gr.Button
+    delete: gr.Button
+
+    @property
+    def parts(self) -> list[Any]:
+        return [self.use, self.stop, self.cancel, self.resume, self.delete]
+
+
+def shown_for(status: Status | None, has_model: bool) -> list[Any]:
+    """Updates for `Steering.parts`: what makes no sense for a run is not there; None hides them all."""
+    active = status is not None and status.active
+    there = (
+        has_model and not active,
+        active,
+        active,
+        status is not None and status.resumable and not active,
+        status is not None and not active,
+    )
+    updates = [gr.update(visible=visible) for visible in there]
+    if active and status is not None:
+        updates[1] = gr.update(visible=True, interactive=status.state != "stopping")
+        updates[2] = gr.update(visible=True, value=LEAVE if status.state == "queued" else CANCEL)
+    return updates
+
+
+def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Steering:
+    """The row of buttons below a run's progress."""
+    small: dict[str, Any] = {"visible": False, "size": "md", "min_width": 90, "scale": 0}
+    with gr.Row(elem_classes="hf-steering"):
+        use = gr.Button("Use it in Run a model", variant="primary", **{**small, "min_width": 210})
+        stop = gr.Button("Stop, keep model", **{**small, "min_width": 160})
+        cancel = gr.Button(CANCEL, **small)
+        resume = gr.Button("Resume", variant="primary", **small)
+        delete = gr.Button("Delete", variant="stop", **small)
+    plain: dict[str, Any] = {"api_visibility": "private", **LIGHT}
+
+    def end_and_keep(run_id: str | None) -> None:
+        endpoints.runs.stop(_chosen(run_id), keep=True)
+        gr.Info("It ends after this step, is judged, and its best model so far is kept.", title="Asked to stop")
+
+    def throw_away(run_id: str | None, words: str) -> None:
+        if run_id is None:  # they changed their mind
+            return
+        endpoints.runs.stop(run_id, keep=False)
+        lost = "It is taken out of the queue." if words == LEAVE else _DROPPED
+        gr.Info(lost, title="Asked to stop")
+
+    stop.click(at_the_edge(end_and_keep, html.plain), run, **plain)
+    cancel.click(at_the_edge(throw_away, html.plain), [run, cancel], js=_ASK["cancel"], **plain)
+
+    def go_on(run_id: str) -> None:
+        endpoints.runs.resume(run_id)
+        gr.Info("It goes on from its last good checkpoint, under the same name.", title="Resumed")
+
+    resume.click(at_the_edge(go_on, html.plain), run, **plain)
+
+    def remove(run_id: str | None) -> Any:
+        if run_id is None:
+            return gr.skip()
+        endpoints.delete_run(run_id)
+        choices = run_choices(endpoints)
+        return gr.update(choices=choices, value=choices[0][1] if choices else None)
+
+    delete.click(at_the_edge(remove, html.plain), run, run, js=_ASK["delete"], **plain)
+
+    def send(run_id: str) -> tuple[Any, ...]:
+        reference = f"run:{run_id}"
+        chosen = endpoints.runs.get(run_id).config.task
+        choices = list(dict.fromkeys([reference, *offline_choices(endpoints.settings)]))
+        return chosen, gr.update(choices=choices, value=reference), gr.Tabs(selected="run")
+
+    use.click(at_the_edge(send, html.plain), run, [task, model, tabs], **plain).success(
+        fn=None, js=f"() => setTimeout(() => document.getElementById('{RUN_BUTTON}')?.click(), 500)"
+    )
+    return Steering(use, stop, cancel, resume, delete)
+
+
+def going_on(endpoints: Endpoints, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
+    """Two ways to begin another run from this one; returns what the form is to be filled with, {"config", "run",
+    "at"} or None, and the row that needs a finished model. `form` is the id of the element that is scrolled to."""
+    prefill = gr.State(None)
+    with gr.Row(equal_height=True) as more:
+        epochs = gr.Number(1, label="More epochs", info="a new run from this model", minimum=0, min_width=120)
+        train = gr.Button("Train more epochs", min_width=150, size="md")
+    duplicate = gr.Button("Duplicate with changes: its settings and data go into the form", size="md")
+    plain: dict[str, Any] = {"api_visibility": "private", **LIGHT}
+
+    def train_more(run_id: str | None, epochs: float | None) -> Any:
+        if not epochs or epochs <= 0:
+            raise DemoError("How many epochs more? Write a number above 0.")
+        begun = endpoints.runs.more_epochs(_chosen(run_id), epochs)
+        gr.Info("A new run goes on from this model, on the same data.", title="Started")
+        return gr.update(choices=run_choices(endpoints), value=begun.id)
+
+    train.click(at_the_edge(train_more, html.plain), [run, epochs], run, **plain)
+
+    def fill(run_id: str | None) -> dict[str, Any]:
+        config = endpoints.runs.duplicate(_chosen(run_id))
+        gr.Info("The form holds this run's settings and its very data. Change what you like, then Start.")
+        # The time makes it another value every time, so that the form hears of it.
+        return {"config": config.to_json(), "run": run_id, "at": time.time()}
+
+    duplicate.click(at_the_edge(fill, html.plain), run, prefill, **plain).success(
+        fn=None, js=f"() => document.getElementById('{form}')?.scrollIntoView({{behavior: 'smooth'}})"
+    )
+    return prefill, more
+
+
+def downloads(endpoints: Endpoints, run: gr.Dropdown) -> dict[str, gr.Button]:
+    """A button per file that a run has to give away; a zip is made when it is asked for."""
+    # Never seen: it holds the address of the file that was asked for last.
+    ready = gr.File(visible=False)
+    found = {}
+    with gr.Row():
+        for words, name in FILES.items():
+            button = gr.Button(words, size="sm", min_width=110)
+            button.click(at_the_edge(_fetching(endpoints, name), html.plain), run, ready, **PRIVATE, **LIGHT).success(
+                fn=None, inputs=ready, js=_SAVE
+            )
+            found[name] = button
+    return found
+
+
+def _fetching(endpoints: Endpoints, name: str) -> Callable[[str | None], str]:
+    def fetch(run_id: str | None) -> str:
+        return fetched(endpoints, name, run_id)
+
+    return fetch
+
+
+def fetched(endpoints: Endpoints, name: str, run_id: str | None) -> str:
+    """The path of a copy of one of a run's FILES where gradio may hand it out.
+
+    Raises:
+        RunError: no such run, or it has no such file (yet).
+    """
+    found = endpoints.runs.get(_chosen(run_id))
+    folder = Path(gr.utils.get_upload_folder()) / "archives"
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder)
+    if not name:
+        # A shared server gives nobody another one's texts.
+        return str(found.archive(folder, with_data=not endpoints.settings.public))
+    if not offered(found, name, public=endpoints.settings.public):
+        raise RunError(f"Run {found.id} has no {name} to give: it is {found.status().state}.")
+    copy = Path(tempfile.mkdtemp(dir=folder)) / f"{found.id}-{name}"
+    shutil.copyfile(found.folder / name, copy)
+    return str(copy)
+
+
+def offered(run: Run, name: str, *, public: bool) -> bool:
+    """Whether a run has one of FILES to give away; on a shared server none that holds rows of the data."""
+    if not name:
+        return run.has_model
+    return name in FILES.values() and not (public and name == "errors.csv") and (run.folder / name).is_file()
+
+
+def run_choices(endpoints: Endpoints) -> list[tuple[str, str]]:
+    return [(f"{run.id} · {run.status().state}", run.id) for run in endpoints.runs.list()]
+
+
+def _chosen(run_id: str | None) -> str:
+    if not run_id:
+        raise RunError("No run is chosen. Pick one above.")
+    return run_id
+
+
+def _clear(folder: Path) -> None:
+    """Remove what was made ready an hour ago: whoever asked for it has it."""
+    for path in folder.iterdir():
+        if time.time() - path.stat().st_mtime > _KEEP_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)

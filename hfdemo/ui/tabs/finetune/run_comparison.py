@@ -1,0 +1,334 @@
+"""All runs in a table, and several of them side by side: their curves on one chart, and how their configs differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.endpoints import Endpoints, at_the_edge
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.evaluation import JUDGES
+from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.runs.comparison import compare
+from hfdemo.finetuning.runs.run import Run, State
+from hfdemo.ui import html
+from hfdemo.ui.event_options import QUICK
+from hfdemo.ui.html import escape
+from hfdemo.ui.tabs.finetune import run_charts
+from hfdemo.ui.tabs.finetune.report_view import number
+from hfdemo.ui.tabs.finetune.run_charts import palette
+
+LETTERS = "ABCDEF"
+# What a click on the table tells the page: which run is to be shown, or which are to be compared.
+JAVASCRIPT = """
+element.addEventListener('click', event => {
+  const button = event.target.closest('[data-open]');
+  if (button) trigger('select', {run: button.dataset.open});
+});
+element.addEventListener('change', () => {
+  trigger('input', {runs: [...element.querySelectorAll('input:checked')].map(each => each.value)});
+});
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run in the table. `value` and `baseline` are of `metric` on the validation split, None where not known;
+    `data` says by a hash which data it was trained on, "" before there is a report."""
+
+    run: str
+    state: State
+    dataset: str
+    model: str
+    method: str
+    kind: str
+    metric: str
+    value: float | None = None
+    baseline: float | None = None
+    data: str = ""
+    notes: str = ""
+    best: bool = False
+
+
+def lines(runs: Iterable[Run]) -> list[Line]:
+    """A line per run in their order; one that is being deleted, or is damaged, is passed over."""
+    found = []
+    for run in runs:
+        try:
+            found.append(_line(run))
+        except (DemoError, OSError):
+            continue
+    return _with_best(found)
+
+
+def _line(run: Run) -> Line:
+    config, status = run.config, run.status()
+    judge = find_recipe(config.task, config.problem_type).judge
+    line = Line(
+        run.id,
+        status.state,
+        config.dataset,
+        config.model,
+        config.method,
+        judge.kind,
+        judge.selection,
+        value=status.metrics.get(judge.selection),
+        notes=run.notes,
+    )
+    if not (run.folder / "report.json").is_file():
+        return line
+    report = run.report()
+    baseline = (report.get("baseline") or {}).get("validation") or {}
+    return replace(
+        line,
+        value=report["metrics"]["validation"].get(judge.selection),
+        baseline=(baseline.get("metrics") or baseline).get(judge.selection),
+        data=report.get("data_sha256", ""),
+    )
+
+
+def _with_best(found: Sequence[Line]) -> list[Line]:
+    """The best of each group that was trained on the very same data is marked, where there are two or more of them."""
+    groups: dict[tuple[str, str], list[Line]] = {}
+    for line in found:
+        if line.data and line.value is not None:
+            groups.setdefault((line.data, line.kind), []).append(line)
+    best = set()
+    for (_, kind), group in groups.items():
+        if len(group) > 1:
+            sign = 1 if JUDGES[kind].greater_is_better else -1
+            best.add(max(group, key=lambda line: sign * (line.value or 0.0)).run)
+    return [replace(line, best=line.run in best) for line in found]
+
+
+def table(found: Sequence[Line], chosen: Collection[str] = (), shown: str | None = None) -> str:
+    """Every run with a box to compare it and its name to show it; `chosen` are ticked, `shown` is the one on view."""
+    rows = "".join(_row(line, line.run in chosen, line.run == shown) for line in found)
+    head = "".join(
+        f"<th{kind}>{name}</th>"
+        for name, kind in (
+            ("compare", ""),
+            ("run", ""),
+            ("on validation", " class='hf-number'"),
+        )
+    )
+    return f"<div class='hf-scroll hf-tall'><table class='hf-table hf-runs'><tr>{head}</tr>{rows}</table></div>"
+
+
+def _row(line: Line, ticked: bool, shown: bool) -> str:
+    name, note = escape(line.run), escape(line.notes)
+    best = " <span class='hf-chip hf-best'>best on this data</span>" if line.best else ""
+    value = "" if line.value is None else f"{number(line.value)}<small>{escape(line.metric)}</small>"
+    if line.baseline is not None:
+        value += f"<small>baseline {number(line.baseline)}</small>"
+    written = f"<small class='hf-written-down' title='{note}'>{note}</small>" if note else ""
+    return (
+        f"<tr{' class=hf-open' if shown else ''}>"
+        f"<td><input type='checkbox' value='{name}' aria-label='compare {name}'{' checked' if ticked else ''}></td>"
+        f"<td><button type='button' data-open='{name}'>{escape(title(line))}</button>{best}"
+        f"<small><span class='hf-state hf-{line.state}'>{line.state}</span> {escape(when(line.run))}</small>"
+        f"<small>{escape(line.model)} · {escape(line.method)}</small>{written}</td>"
+        f"<td class='hf-number'>{value}</td></tr>"
+    )
+
+
+def title(line: Line) -> str:
+    """What a run was trained on, in the words of its config; of another run's rows, what they were and since when."""
+    if not line.dataset.startswith("run:"):
+        return line.dataset
+    run = line.dataset.removeprefix("run:")
+    name = re.sub(r"^\d{8}-\d{6}-", "", run)
+    return f"{name}, the rows of {when(run)}" if name != run else f"the rows of {run}"
+
+
+def when(run_id: str) -> str:
+    """The day and time in a run's name; "" for a name without them."""
+    found = re.match(r"(\d{8}-\d{6})", run_id)
+    try:
+        return f"{datetime.strptime(found[1], '%Y%m%d-%H%M%S'):%d %b %Y, %H:%M:%S}" if found else run_id
+    except ValueError:
+        return run_id
+
+
+def lettered(runs: Sequence[str]) -> dict[str, str]:
+    """A letter for each run, by which the charts and the table of differences name it."""
+    return dict(zip(LETTERS, runs, strict=False))
+
+
+def side_by_side(letters: Mapping[str, str], found: Mapping[str, Any]) -> str:
+    """One column per run: its scores, then a line per setting in which the runs differ; `found` is what
+    `finetuning.comparing.compare` says of them."""
+    colours = palette(list(letters))
+    heads = "".join(
+        f"<th><span class='hf-letter' style='--hf-hue:{colours[letter]}'>{letter}</span>{escape(run)}</th>"
+        for letter, run in letters.items()
+    )
+    rows = [("state", {run: each["state"] for run, each in found["runs"].items()})]
+    for split, key in (("validation", "metrics"), ("test", "test")):
+        scored = {run: each[key] or {} for run, each in found["runs"].items()}
+        names = dict.fromkeys(name for each in scored.values() for name in each)
+        rows += [(f"{split} {name}", {run: each.get(name) for run, each in scored.items()}) for name in names]
+    drawn = [_across(name, values, letters) for name, values in rows]
+    drawn.append(f"<tr><td class='hf-between' colspan='{len(letters) + 1}'>Settings that differ</td></tr>")
+    drawn += [_across(name, values, letters) for name, values in found["differences"].items()]
+    if not found["differences"]:
+        drawn.append(f"<tr><td colspan='{len(letters) + 1}'>none: the configs are the same</td></tr>")
+    head = f"<tr><th></th>{heads}</tr>"
+    return f"<div class='hf-scroll'><table class='hf-table hf-differs'>{head}{''.join(drawn)}</table></div>"
+
+
+def _across(name: str, values: Mapping[str, Any], letters: Mapping[str, str]) -> str:
+    cells = "".join(f"<td>{escape(_value(values.get(run)))}</td>" for run in letters.values())
+    return f"<tr><th>{escape(name)}</th>{cells}</tr>"
+
+
+def _value(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+HOW = "Tick two or more runs to lay their curves over each other and to see how their configs differ."
+_ENDED = ("finished", "stopped", "failed")
+
+
+def listing(runs: Sequence[Run]) -> str:
+    """What the table of runs and the choice of a run depend on: it changes when a run comes to another state, is
+    judged, gets a note, or is deleted. Of a run that has ended no whole file is read."""
+    return "\n".join(
+        f"{run.id} {_standing(run)} {_changed(run, 'report.json')} {_changed(run, 'notes.txt')}" for run in runs
+    )
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None:
+    """The table of all runs, which also chooses the run on view, and below it those that are compared; `listed` is
+    `listing` as the page last saw it."""
+    table = gr.HTML(html.empty("No run yet."), js_on_load=JAVASCRIPT)
+    chosen = gr.State([])
+    said = gr.HTML(html.about(HOW))
+    with gr.Column(visible=False) as side_by_side:
+        metric = gr.Dropdown([], label="Compared by", interactive=True)
+        with gr.Row():
+            loss = _plot("Loss on validation")
+            curve = _plot("Metric on validation")
+        differing = gr.HTML()
+
+    def draw(run_id: str | None, chosen: list[str]) -> tuple[str, list[str]]:
+        found = lines(endpoints.runs.list())
+        there = [each for each in chosen if any(line.run == each for line in found)]
+        drawn = table(found, there, run_id) if found else html.empty("No run yet.")
+        return drawn, there
+
+    def tick(found: gr.EventData) -> list[str]:
+        runs = found.runs if isinstance(found.runs, list) else []
+        return [endpoints.runs.get(each).id for each in runs]
+
+    def open_run(found: gr.EventData) -> Any:
+        return gr.update(value=endpoints.runs.get(found.run).id)
+
+    def lay_over(chosen: list[str], metric: str | None) -> tuple[Any, ...]:
+        if len(chosen) < 2:
+            return html.about(HOW), gr.update(visible=False), *[gr.skip()] * 4
+        letters = lettered(chosen)
+        try:
+            runs = {letter: endpoints.runs.get(each) for letter, each in letters.items()}
+            found = compare(list(runs.values()))
+        except DemoError as error:
+            return html.notes([str(error)]), gr.update(visible=False), *[gr.skip()] * 4
+        events = {letter: each.events() for letter, each in runs.items()}
+        names = list(dict.fromkeys(name for each in events.values() for name in run_charts.metric_names(each)))
+        taken = metric if metric in names else next(iter(names), None)
+        more = f" Of {len(chosen)} runs the first {len(letters)} are shown." if len(chosen) > len(letters) else ""
+        return (
+            _remark(found, more),
+            gr.update(visible=True),
+            gr.update(choices=names, value=taken),
+            _lines(run_charts.overlay(events, "loss"), list(letters), "Loss on validation"),
+            _lines(run_charts.overlay(events, taken or ""), list(letters), f"{taken} on validation", taken),
+            side_by_side(letters, found),
+        )
+
+    shown = [said, side_by_side, metric, loss, curve, differing]
+    gr.on(
+        [listed.change, run.change, demo.load], at_the_edge(draw, html.plain), [run, chosen], [table, chosen], **QUICK
+    )
+    table.select(at_the_edge(open_run, html.plain), None, run, **QUICK)
+    # A chart whose series change while it is on the page goes on showing those that it had: it is put back anew.
+    for event in (table.input(at_the_edge(tick, html.plain), None, chosen, **QUICK).then, metric.input):
+        event(lambda: [gr.update(visible=False)] * 2, None, [loss, curve], **QUICK).then(
+            at_the_edge(lay_over, html.plain), [chosen, metric], shown, **QUICK
+        )
+
+
+def _remark(found: Mapping[str, Any], more: str) -> str:
+    """What the letters are, and a warning where scores can't be compared."""
+    drawn = html.about(f"A letter for each run, in the order of the table.{more}")
+    if len({each["rows"] for each in found["runs"].values()}) > 1:
+        drawn += html.notes(["These runs were judged on different rows, so their scores can't be compared one to one."])
+    return drawn
+
+
+def _plot(title: str) -> gr.LinePlot:
+    return gr.LinePlot(
+        run_charts.overlay({}, "loss"),
+        x="epoch",
+        y="value",
+        y_title=" ",
+        color="run",
+        color_map=run_charts.palette(list(LETTERS)),
+        title=title,
+        height=230,
+        min_width=280,
+        visible=False,
+    )
+
+
+def _lines(table: Any, letters: list[str], title: str, metric: str | None = None) -> Any:
+    return gr.update(
+        value=table,
+        title=title,
+        y_lim=run_charts.limits([metric] if metric else []),
+        visible=table["epoch"].nunique() > 1,
+    )
+
+
+def _standing(run: Run) -> str:
+    """What the state and the score of a run depend on; the steps of a training that goes on are all the same."""
+    word, resumed = _last_word(run), _changed(run, "resume")
+    if word in _ENDED and not resumed:
+        return word
+    try:
+        waits, alive = bool((run.process() or {}).get("waiting")), run.alive()
+        with (run.folder / "events.jsonl").open("rb") as file:
+            judged = sum(b'"evaluated"' in line[:80] for line in file)
+    except FileNotFoundError:  # nothing has been said yet
+        judged = 0
+    except OSError:
+        return "gone"
+    return f"{word} {judged} {waits} {alive} {_changed(run, 'stop')} {resumed}"
+
+
+def _last_word(run: Run) -> str:
+    """The last event's kind, or that it goes on."""
+    try:
+        with (run.folder / "events.jsonl").open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 4096))
+            last = file.read().splitlines()[-1]
+    except (OSError, IndexError):
+        return "begun"
+    return next((word for word in _ENDED if f'"{word}"'.encode() in last[:80]), "going")
+
+
+def _changed(run: Run, name: str) -> int:
+    try:
+        return (run.folder / name).stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,332 @@
+"""The chosen run: how far it is, its curves, what came of it, and what can be done with it."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from hfdemo.api.endpoints import Endpoints, at_the_edge
+from hfdemo.devices import find_device
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.events import Event
+from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.runs.run import Run, Status
+from hfdemo.ui import html
+from hfdemo.ui.event_options import LATEST, QUICK
+from hfdemo.ui.tabs.finetune import report_view, run_actions, run_charts, run_comparison
+from hfdemo.ui.tabs.finetune.run_actions import run_choices
+
+__all__ = ["FORM", "RUN_PANEL", "Watched", "build", "run_choices"]
+
+RUN_PANEL = "the-run"
+# The element that the form stands in; it is scrolled to when a run is duplicated.
+FORM = "the-form"
+NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
+WATCH_SECONDS = 1.0
+WRONG_ROWS = 100
+# What the chart of metrics opens with, by the kind of answer.
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "single_label": ("accuracy", "f1"),
+    "multi_label": ("f1", "f1_micro"),
+    "regression": ("spearmanr", "pearson"),
+    "tokens": ("f1", "accuracy"),
+    "language": ("perplexity",),
+}
+# What is logged with each step besides the loss: the title of its chart, and the unit that it is drawn in.
+LOGGED: Mapping[str, tuple[str, float]] = {
+    "learning_rate": ("Learning rate", 1.0),
+    "grad_norm": ("Gradient norm, before clipping", 1.0),
+    "tokens_per_second": ("Tokens a second, unpadded", 1.0),
+    "samples_per_second": ("Rows a second", 1.0),
+    "waste": ("Share of padding", 1.0),
+    "memory_bytes": ("Memory held, GB", run_charts.GB),
+}
+# What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.
+Part = tuple[Any, Callable[[], Any]]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the rest of the tab needs: the dropdown that chooses the run, and what the form is to be filled with:
+    None, or {"config": a RunConfig as JSON, "run": the id of the run that it is of, "at": when it was asked for}."""
+
+    run: gr.Dropdown
+    prefill: gr.State
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Watched:
+    """The chosen run: progress, charts, results, steering, and below it all runs."""
+    run = gr.Dropdown(
+        [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
+    )
+    state = gr.HTML(html.empty(NO_RUN))
+    steer = run_actions.buttons(endpoints, run, task, model, tabs)
+    # Mounted with their first rows: a chart that was drawn empty once stays without lines.
+    with gr.Row():
+        loss = _plot(run_charts.loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
+        curve = _plot(run_charts.metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", [])
+    with gr.Accordion("More curves", open=False, visible=False) as more_curves:
+        # What the page sends may still be of the last run: with its own choices alone it would be refused.
+        metrics = gr.Dropdown(
+            [], multiselect=True, label="Metrics on the chart", interactive=True, allow_custom_value=True
+        )
+        with gr.Row():
+            plots = {
+                name: _plot(run_charts.logged_table([], name), "step", name, None, title, [])
+                for name, (title, _) in LOGGED.items()
+            }
+    with gr.Accordion("Epoch by epoch: per label, confusion matrix, curves", open=False, visible=False) as epochs_fold:
+        epoch = gr.Slider(0, 1, step=1, label="After epoch", info="0 is before training", interactive=True)
+        judged = gr.HTML()
+    result = gr.HTML(visible=False)
+    with gr.Accordion("Where it is wrong on validation, the worst first", open=False, visible=False) as wrong_fold:
+        wrong = gr.HTML()
+    with gr.Column(visible=False) as ended:
+        notes = gr.Textbox(label="Notes", placeholder="What you tried, and what came of it", lines=1, max_lines=8)
+        with gr.Accordion("Go on from this run", open=False):
+            prefill, epochs_more = run_actions.going_on(endpoints, run, FORM)
+        with gr.Accordion("Take it away", open=False):
+            files = run_actions.downloads(endpoints, run)
+        with gr.Accordion("Code, config and log", open=False):
+            code = gr.Code(language="python", label="train.py: the same run without this app", lines=1, max_lines=24)
+            config = gr.Code(language="json", label="config.json", lines=1, max_lines=24)
+            log = gr.Textbox(label="The end of log.txt", lines=4, max_lines=12, interactive=False)
+    with gr.Accordion("All runs", open=True):
+        listed = gr.State("")
+        run_comparison.build(endpoints, demo, run, listed)
+    shown, picked = gr.State({}), gr.State({})
+    timer = gr.Timer(WATCH_SECONDS)
+    outputs: dict[str, list[Any]] = {
+        "listed": [run, listed],
+        "state": [state],
+        "steer": steer.parts,
+        "loss": [loss],
+        "metrics": [more_curves, metrics],
+        "curve": [curve],
+        **{name: [plot] for name, plot in plots.items()},
+        "epochs": [epochs_fold, epoch, judged],
+        "report": [result, wrong_fold, wrong],
+        "run": [ended, notes, code, config],
+        "files": [epochs_more, *files.values()],
+        "log": [log],
+    }
+
+    def refresh(run_id: str | None, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Everything that shows the run; components whose content did not change are left alone."""
+        runs = endpoints.runs.list()
+        found = next((run for run in runs if run.id == run_id), None)
+        newest = runs[0].id if runs else None
+        # Nothing chosen yet, or deleted from another page: turn to the newest there is.
+        turned = gr.skip() if found else newest
+        mark = run_comparison.listing(runs)
+        choose: Part = (mark, lambda: [_choices(endpoints, turned), mark])
+        try:
+            parts = parts_of(endpoints, found, picked, shown) if found else _nothing(html.empty(NO_RUN))
+            return fresh({"listed": choose, **parts}, shown, outputs)
+        except (OSError, DemoError) as error:  # deleted while it was looked at, or damaged
+            why = html.notes([f"Run {run_id} can't be read: {error}"])
+            return fresh({"listed": choose, **_nothing(why, Status("lost"))}, shown, outputs)
+
+    every = [component for part in outputs.values() for component in part]
+    gr.on(
+        [timer.tick, run.change, picked.change],
+        at_the_edge(refresh, html.plain),
+        [run, picked, shown],
+        [*every, shown],
+        **QUICK,
+    )
+    # Only what a person picks counts: in a closed fold a component keeps what it had for the last run.
+    for name, component in (("metrics", metrics), ("epoch", epoch)):
+        component.input(functools.partial(pick, name), [component, run, picked], picked, **LATEST)
+
+    def newest(run_id: str | None) -> Any:
+        choices = run_choices(endpoints)
+        return gr.update(choices=choices, value=run_id or (choices[0][1] if choices else None))
+
+    demo.load(newest, run, run, **QUICK)
+
+    note = at_the_edge(lambda text, shown: write_down(endpoints, text, shown), html.plain)
+    gr.on([notes.blur, notes.submit], note, [notes, shown], None, **QUICK)
+    return Watched(run, prefill)
+
+
+def pick(name: str, value: Any, run_id: str | None, picked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was picked to see of the run on view, with `value` for `name`."""
+    return {**(picked if picked.get("run") == run_id else {"run": run_id}), name: value}
+
+
+def write_down(endpoints: Endpoints, text: str | None, shown: Mapping[str, Any]) -> None:
+    """Keep a note: it belongs to the run that was on view when it was written, whatever is chosen by now."""
+    run = next((run for run in endpoints.runs.list() if run.id == shown.get("run")), None)
+    if run is not None and run.notes != (text or ""):
+        endpoints.runs.set_notes(run.id, text or "")
+
+
+def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
+    """Updates for all `outputs`, those of unchanged parts left alone, and at the end the marks by part."""
+    updates: list[Any] = []
+    marks = dict(shown)
+    for name, components in outputs.items():
+        mark, make = parts[name]
+        if name in shown and shown[name] == mark:
+            updates += [gr.skip()] * len(components)
+        else:
+            made = make()
+            updates += made
+            marks[name] = mark
+    return (*updates, gr.skip() if marks == shown else marks)
+
+
+def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
+    """No run but a reason; with a status, what can be done all the same."""
+    hidden = gr.update(visible=False)
+    empty: dict[str, list[Any]] = {
+        "state": [said],
+        "steer": run_actions.shown_for(status, has_model=False),
+        **{name: [hidden] for name in ("loss", "curve", *LOGGED)},
+        "metrics": [hidden, gr.skip()],
+        "epochs": [hidden, gr.skip(), ""],
+        "report": [hidden, hidden, ""],
+        "run": [hidden, "", "", ""],
+        "files": [hidden, *[hidden] * len(run_actions.FILES)],
+        "log": [""],
+    }
+    return {name: (said, functools.partial(list, updates)) for name, updates in empty.items()}
+
+
+def parts_of(endpoints: Endpoints, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Part]:
+    """What there is to show of a run, by the names of `build`'s outputs; `picked` is what `pick` returned last."""
+    events = run.events()
+    status = run.status(events)
+    names = run_charts.metric_names(events)
+    mine = picked if picked.get("run") == run.id else {}
+    wanted = mine.get("metrics", METRICS[find_recipe(run.config.task, run.config.problem_type).kind])
+    chosen = [name for name in wanted if name in names]
+    loss, curve = run_charts.loss_table(events), run_charts.metrics_table(events, chosen)
+    has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()
+    written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
+    count = (run.id, len(events))
+    public = endpoints.settings.public
+    offers = [run_actions.offered(run, name, public=public) for name in run_actions.FILES.values()]
+    return {
+        "state": ((*count, status), lambda: [run_charts.progress(run.id, status, events, str(find_device()))]),
+        "steer": (
+            (run.id, status.state, status.resumable, run.has_model),
+            lambda: run_actions.shown_for(status, run.has_model),
+        ),
+        "loss": _drawn_anew(shown.get("loss"), count, loss, sorted(set(loss["split"]))),
+        "metrics": ((run.id, names), lambda: [gr.update(visible=bool(names)), gr.update(choices=names, value=chosen)]),
+        "curve": _drawn_anew(
+            shown.get("curve"),
+            (run.id, len(curve)),
+            curve,
+            chosen,
+            color_map=run_charts.palette(chosen),
+            y_lim=run_charts.limits(chosen),
+        ),
+        **{name: (count, functools.partial(_logged, events, name)) for name in LOGGED},
+        "epochs": _epochs(run, mine.get("epoch"), status.active, shown),
+        "report": (
+            written,
+            lambda: _reported(run) if has_report else [gr.update(visible=False), gr.update(visible=False), ""],
+        ),
+        "run": (run.id, lambda: [gr.update(visible=True), run.notes, run.script(), _config(run)]),
+        "files": (
+            (run.id, offers),
+            lambda: [gr.update(visible=run.has_model), *(gr.update(visible=offer) for offer in offers)],
+        ),
+        "log": ((run.id, run.log_tail(2000)), lambda: [run.log_tail(2000)]),
+    }
+
+
+def _drawn_anew(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, series: list[str], **more: Any) -> Part:
+    """A chart of these series; `marked` is the mark of what is on the page, `mark` what tells `table` from another.
+
+    A chart whose series, colours or limits change while it is on the page goes on showing the lines that it had: it is
+    drawn anew by taking it away first, and putting it back at the next look.
+    """
+    before = marked[-1] if isinstance(marked, tuple) else None
+    if before not in (None, series):
+        return (*mark, None), lambda: [gr.update(visible=False)]
+    return (*mark, series), lambda: [_lines(table, **more)]
+
+
+def _logged(events: Sequence[Event], name: str) -> list[Any]:
+    return [_lines(run_charts.logged_table(events, name, LOGGED[name][1]))]
+
+
+def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, Any]) -> Part:
+    """The evaluation after the chosen epoch; the newest one, unless an older one of this run was chosen."""
+    numbers = run.epochs()
+    if not numbers:
+        return (run.id,), lambda: [gr.update(visible=False), gr.skip(), ""]
+    marked = shown.get("epochs", ())
+    known = marked[1] if len(marked) > 1 and marked[0] == run.id else []
+    stays = chosen in known[:-1]
+    number = int(chosen) if stays and chosen is not None else numbers[-1]
+    # Opened and closed where its run changes or ends; in between it stays as a person left it.
+    fold = {} if known and marked[-1] == active else {"open": active}
+    found = run.epoch(number)
+    head = f"step {found['step']:,}" + ("" if found["epoch"] == number else f", in the middle of epoch {number}")
+
+    def draw() -> list[Any]:
+        several = len(numbers) > 1
+        slider = gr.update(minimum=numbers[0], maximum=max(numbers[-1], numbers[0] + 1), value=number, visible=several)
+        drawn = report_view.details(found, "validation") or html.empty("Metrics alone tell of this kind of answer.")
+        # While it learns it is the news; afterwards the report above says it of the model that is kept.
+        drawn = f"<div class='hf-results'>{html.titled(f'validation after {head}', drawn)}</div>"
+        return [gr.update(visible=True, **fold), slider, drawn]
+
+    return (run.id, numbers, number, found["step"], active), draw
+
+
+def _reported(run: Run) -> list[Any]:
+    rows = _wrong_rows(run)
+    drawn = report_view.wrong(rows[:WRONG_ROWS], more=len(rows) > WRONG_ROWS)
+    return [gr.update(value=report_view.report(run.report()), visible=True), gr.update(visible=True), drawn]
+
+
+def _wrong_rows(run: Run) -> list[dict[str, str]]:
+    """The first lines of errors.csv, one more than are shown."""
+    try:
+        with (run.folder / "errors.csv").open(encoding="utf-8", newline="") as file:
+            return list(islice(csv.DictReader(file), WRONG_ROWS + 1))
+    except FileNotFoundError:
+        return []
+
+
+def _config(run: Run) -> str:
+    return json.dumps(run.config.to_json(), indent=2, ensure_ascii=False)
+
+
+def _choices(endpoints: Endpoints, value: Any) -> Any:
+    choices = run_choices(endpoints)
+    return gr.update(choices=choices) if isinstance(value, dict) else gr.update(choices=choices, value=value)
+
+
+def _plot(table: pd.DataFrame, x: str, y: str, color: str | None, title: str, names: Sequence[str]) -> gr.LinePlot:
+    return gr.LinePlot(
+        table,
+        x=x,
+        y=y,
+        y_title=" ",
+        color=color,
+        color_map=run_charts.palette(names) or None,
+        title=title,
+        height=230,
+        min_width=280,
+        visible=False,
+    )
+
+
+def _lines(table: pd.DataFrame, **more: Any) -> Any:
+    """A line needs two points; until then there is no chart."""
+    return gr.update(value=table, visible=table.iloc[:, 0].nunique() > 1, **more)

@@ -1,0 +1,118 @@
+"""The tab See the tokens: one text, a batch under every padding strategy, a whole data set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.endpoints import TRAINING, Endpoints, at_the_edge, uploaded_path
+from hfdemo.errors import DemoError
+from hfdemo.models.folders import offline_choices, tokenizer_choices
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.trained_tokenizers import ALGORITHMS, train_reference
+from hfdemo.ui import html
+from hfdemo.ui.event_options import PRIVATE, QUICK
+from hfdemo.ui.tabs.tokens import batch_view, dataset_view, text_view
+from hfdemo.ui.tabs.tokens.dataset_view import Chosen
+from hfdemo.ui.tabs.tokens.links import opened
+
+ABOUT = (
+    "The tokenizer cuts text into pieces of its vocabulary and looks up their ids; padding makes the rows of a batch "
+    "equally long so that they fit one tensor; the attention mask tells the model which slots are real. "
+    '`tokenizer(texts, padding=True, truncation=True, return_tensors="pt")`'
+)
+OWN = "(the tokenizer's own)"
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
+    """Lay the tab out; returns what its data set view can send to the tab Fine-tune."""
+    settings = endpoints.settings
+    gr.HTML(html.about(ABOUT))
+    with gr.Row():
+        tokenizer = gr.Dropdown(
+            tokenizer_choices(settings),
+            value="embedded:minilm",
+            label="Tokenizer",
+            info="any model, or tokenizer:wordpiece, :bpe, :unigram, :bytes",
+            allow_custom_value=True,
+            min_width=280,
+        )
+        model = gr.Dropdown(
+            [(OWN, ""), *offline_choices(settings)],
+            value="",
+            label="Model that reads the tokens",
+            info="its size and its positions count; it is what is measured",
+            allow_custom_value=True,
+            min_width=280,
+        )
+    with gr.Accordion("Train a tokenizer on a text of yours", open=False):
+        _trainer(endpoints, tokenizer)
+    with gr.Tabs() as views:
+        with gr.Tab("One text", id="text"):
+            linked = text_view.build(endpoints, demo, tokenizer, model)
+        with gr.Tab("A batch", id="batch"):
+            linked |= batch_view.build(endpoints, demo, tokenizer, model)
+        with gr.Tab("A data set", id="dataset"):
+            more, chosen = dataset_view.build(endpoints, demo, tokenizer, model)
+    linked |= {"tokenizer": tokenizer, "model": model, **more}
+    kinds = {name: _kind(component) for name, component in linked.items()}
+
+    def follow(request: gr.Request) -> dict[Any, Any]:
+        asked = opened(dict(request.query_params), kinds)
+        if asked is None:
+            return {tabs: gr.skip()}
+        view, values = asked
+        return {
+            tabs: gr.Tabs(selected="tokens"),
+            views: gr.Tabs(selected=view),
+            **{linked[name]: value for name, value in values.items()},
+        }
+
+    demo.load(follow, outputs=[tabs, views, *linked.values()], **QUICK)
+    tokenizer.focus(lambda: gr.update(choices=tokenizer_choices(settings)), outputs=tokenizer, **QUICK)
+    model.focus(lambda: gr.update(choices=[(OWN, ""), *offline_choices(settings)]), outputs=model, **QUICK)
+    return chosen
+
+
+def _kind(component: Any) -> type | tuple[type, ...]:
+    """What a link may set a component to."""
+    if isinstance(component, gr.Checkbox):
+        return bool
+    return (int, float) if isinstance(component, gr.Number | gr.Slider) else str
+
+
+def _trainer(endpoints: Endpoints, tokenizer: gr.Dropdown) -> None:
+    """A text file in, a tokenizer out, which is chosen at once."""
+    gr.HTML(
+        html.about(
+            "All three algorithms start from the same text and end with different pieces. What is trained is kept "
+            "under the name that it then has above. `tokenizer.train_from_iterator(lines, trainer)`"
+        )
+    )
+    with gr.Row():
+        file = gr.File(label="A text file, one sentence or paragraph a line", file_types=["text"], height=120)
+        algorithm = gr.Radio(ALGORITHMS, value=ALGORITHMS[1], label="Algorithm")
+        vocabulary = gr.Slider(100, 10_000, 1000, step=100, label="Vocabulary", info="most tokens it may have")
+        start = gr.Button("Train", variant="primary", min_width=100)
+    trained = gr.HTML()
+
+    def train(file: Any, algorithm: str, vocabulary: float) -> Any:
+        path = uploaded_path(file)
+        if path is None:
+            raise DemoError("There is no text file yet. Choose one on the left, then press Train.")
+        reference = str(train_reference(path, algorithm, int(vocabulary), endpoints.settings))
+        choices = list(dict.fromkeys([reference, *tokenizer_choices(endpoints.settings)]))
+        with endpoints.models.tokenizer(ModelRef.parse(reference)) as made:
+            said = f"`{reference}` has {len(made):,} tokens"
+        if len(made) < vocabulary:
+            said += f", fewer than {vocabulary:,.0f}: a piece has to occur twice to be learned"
+        return gr.update(choices=choices, value=reference), html.about(f"{said}.")
+
+    start.click(
+        at_the_edge(train, html.plain),
+        [file, algorithm, vocabulary],
+        [tokenizer, trained],
+        **PRIVATE,
+        **TRAINING,
+    )

@@ -1,0 +1,347 @@
+"""The view A batch: the same texts under every padding strategy, as tensors, collated, and what the mask is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
+from threading import Event
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.endpoints import HEAVY, LIGHT, Endpoints
+from hfdemo.errors import DemoError
+from hfdemo.inference import need_of
+from hfdemo.models.hub import Progress
+from hfdemo.models.loading import LoadedModel
+from hfdemo.models.model_facts import ModelFacts, infer_task, longest_row, model_facts
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.snippets import padding_script, tokenization_script
+from hfdemo.tokenization.benchmark import MOST_FLOPS, MOST_FLOPS_PUBLIC, MaskProof, Timing, prove_mask, time_plans
+from hfdemo.tokenization.collating import collations, tensor_error
+from hfdemo.tokenization.encoding import Encoding, Options, borrowed_pad_token, encode
+from hfdemo.tokenization.padding import STRATEGIES, Plan, plan
+from hfdemo.ui import html
+from hfdemo.ui.event_options import PRIVATE, QUIET
+from hfdemo.ui.jobs import Running, followed, in_place
+from hfdemo.ui.renderers import token_strips
+from hfdemo.ui.tabs.tokens import padding_view
+from hfdemo.ui.tabs.tokens.links import link_line
+from hfdemo.ui.tabs.tokens.view_parts import copy_fold, model_of, reader_of
+
+TEXTS = """The ferry leaves at seven.
+Why?
+Unbelievably, tokenizers split rare words like “gastroenterologist” into many pieces.
+A short note.
+The second ferry of the day was late again, so that we missed the train and waited two hours in the rain.
+Yes.
+Padding makes rows equally long.
+Short rows beside long ones are what padding costs."""
+PADDINGS = [("True: to the longest of the batch", True), ("False", False), ('"max_length"', "max_length")]
+STRATEGIES_LOOK, TENSORS, COLLATE = LOOKS = ("Every strategy", "As tensors", "Collate functions")
+PREDICTED = (
+    "Predicted is arithmetic: 24·L·d² + 4·L²·d per layer and row of L slots. Measured is this model on this device; "
+    "the strategies take turns, so that noise hits all alike."
+)
+
+NO_PAD_TOKEN = (
+    "This tokenizer has no pad token, so what is drawn here can't be done as it is. Name a token of its vocabulary "
+    "under pad_token: the end-of-text token is usual, and the attention mask hides it."
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What stands in the view's fields, in their order; 0 and "" mean that nothing was said."""
+
+    texts: str
+    pairs: str
+    tokenizer: str
+    model: str
+    batch_size: int
+    max_length: int
+    side: str
+    padding: bool | str
+    truncation: bool
+    special: bool
+    multiple: int
+    pad_token: str
+
+    def rows(self) -> tuple[list[str], list[str] | None]:
+        """The lines of both boxes, paired by their line number; empty lines of the first are no rows.
+
+        Raises:
+            DemoError: there are none, or only some lines have a second text.
+        """
+        first, second = (self.texts or "").split("\n"), (self.pairs or "").split("\n")
+        if not any(line.strip() for line in first):
+            raise DemoError("Type a text on the left: each line becomes a row.")
+        if not any(line.strip() for line in second):
+            return [line for line in first if line.strip()], None
+        lines = list(zip_longest(first, second, fillvalue=""))
+        for number, (text, pair) in enumerate(lines, start=1):
+            if bool(text.strip()) != bool(pair.strip()):
+                missing = "second text" if text.strip() else "text"
+                raise DemoError(f"Line {number} has no {missing}. Give every line a pair, or empty the second box.")
+        kept = [(text, pair) for text, pair in lines if text.strip()]
+        return [text for text, _ in kept], [pair for _, pair in kept]
+
+    def options(self) -> Options:
+        """The arguments of the look As tensors."""
+        used = self.truncation or self.padding == "max_length"
+        return Options(
+            self.padding,
+            self.truncation,
+            (self.max_length or None) if used else None,
+            pad_to_multiple_of=self.multiple or None,
+            padding_side=self.side or None,
+            add_special_tokens=self.special,
+            pad_token=self.pad_token or None,
+        )
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The unpadded rows of a form, the plans over them, and who reads them.
+
+    The rows are cut to `limit` (None: to nothing). `pad_id` is what they are padded with, None where there is nothing;
+    `borrowed` is that token where the tokenizer has none of its own.
+    """
+
+    rows: Encoding
+    plans: tuple[Plan, ...]
+    reader: ModelFacts | None
+    side: str
+    limit: int | None
+    borrowed: str | None
+    pad_id: int | None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        return self.reader.size if self.reader else None
+
+
+def lab_of(endpoints: Endpoints, form: Form) -> Lab:
+    """Encode a form's rows without padding, cut to max_length or else to what can be read, and plan them.
+
+    Raises:
+        DemoError: see `Form.rows`, `encode`, `borrowed_pad_token` and `model_facts`.
+    """
+    texts, pairs = form.rows()
+    reader = model_facts(reader_of(form.tokenizer, form.model), endpoints.settings)
+    with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+        limit = form.max_length or longest_row(reader, tokenizer)
+        options = Options(truncation=limit is not None, max_length=limit)
+        rows = encode(tokenizer, texts, pairs, options, endpoints.settings.max_tokenized)
+        side = form.side or tokenizer.padding_side
+        borrowed = _borrowed(tokenizer, form)
+        with borrowed_pad_token(tokenizer, borrowed):
+            pad_id = tokenizer.pad_token_id
+    known = [each for each in STRATEGIES if limit is not None or each != "max_length"]
+    plans = tuple(plan(rows.lengths, form.batch_size, each, limit) for each in known)
+    return Lab(rows, plans, reader, side, limit, borrowed, pad_id)
+
+
+def _borrowed(tokenizer: Any, form: Form) -> str | None:
+    return (form.pad_token or None) if tokenizer.pad_token is None else None
+
+
+def draw(endpoints: Endpoints, look: str, form: Form) -> tuple[str, str, str]:
+    """The table of costs, the drawing of one of LOOKS, and the code that gives what is drawn."""
+    if look == TENSORS:
+        return "", *_tensors(endpoints, form)
+    found = lab_of(endpoints, form)
+    texts, pairs = form.rows()
+    code = padding_script(
+        form.tokenizer, texts, pairs, form.batch_size, found.limit, found.borrowed, endpoints.settings
+    )
+    with (
+        endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer,
+        borrowed_pad_token(tokenizer, found.borrowed),
+    ):
+        if look == COLLATE:
+            architecture = found.reader.architecture if found.reader else None
+            first = found.rows.first(form.batch_size)
+            part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
+            return "", part + padding_view.collated(collations(tokenizer, first, architecture)), code
+        error = tensor_error(tokenizer, found.rows)
+    costs = [each.cost(found.size) for each in found.plans]
+    # That unpadded rows are ragged is what the first drawing shows.
+    said = [warning for warning in found.rows.warnings if warning.code != "ragged"]
+    warnings = html.notes([NO_PAD_TOKEN] if found.pad_id is None else [])
+    warnings += html.notes(f"{warning.message} {warning.fix}" for warning in said)
+    drawn = padding_view.strategies(found.plans, found.rows.rows(), found.side, error)
+    return warnings + padding_view.costs(costs), drawn, code
+
+
+def _tensors(endpoints: Endpoints, form: Form) -> tuple[str, str]:
+    """The drawing of one call of the tokenizer, and that call."""
+    texts, pairs = form.rows()
+    options, settings = form.options(), endpoints.settings
+    with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+        drawn = token_strips.token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
+        used = asdict(replace(options, pad_token=_borrowed(tokenizer, form)))
+    given = {name: value for name, value in used.items() if value != asdict(Options())[name]}
+    return drawn, tokenization_script(form.tokenizer, texts, pairs, given, settings)
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
+    """Lay the view out; returns what a link restores."""
+    running = Running()
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            texts = gr.Textbox(TEXTS, label="Texts", info="one per line: each line is a row", lines=8, max_lines=16)
+            pairs = gr.Textbox(label="Second texts", info="optional, one per line: the pair of each text", lines=2)
+            with gr.Row():
+                size = gr.Slider(1, 16, 4, step=1, label="Batch size", min_width=140)
+                length = gr.Number(32, label="max_length", info="0: the model's limit", precision=0, min_width=120)
+            side = gr.Radio([("as the tokenizer says", ""), "left", "right"], value="", label="padding_side")
+            pad_token = gr.Textbox(label="pad_token", info="for a tokenizer that has none of its own", max_lines=1)
+            with gr.Group(visible=False) as tensor_options:
+                padding = gr.Radio(PADDINGS, value=True, label="padding")
+                truncation = gr.Checkbox(False, label="truncation")
+                special = gr.Checkbox(True, label="add_special_tokens")
+                multiple = gr.Number(0, label="pad_to_multiple_of", info="8 or 64 suit some accelerators", precision=0)
+        with gr.Column(scale=7, min_width=320):
+            look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
+            table = gr.HTML(html.empty("The batches will stand here."))
+            with gr.Column() as measuring:
+                with gr.Row():
+                    measure = gr.Button("Measure forward passes", size="md", min_width=190)
+                    prove = gr.Button("Prove the mask", size="md", min_width=140)
+                    stop = gr.Button("Stop", size="md", min_width=70)
+                measured = gr.HTML(html.about(PREDICTED))
+            view = gr.HTML()
+            address = gr.HTML()
+            inputs = [
+                texts,
+                pairs,
+                tokenizer,
+                model,
+                size,
+                length,
+                side,
+                padding,
+                truncation,
+                special,
+                multiple,
+                pad_token,
+            ]
+            timings = gr.State(())
+            copy_fold(records(endpoints), [timings, *inputs])
+            with gr.Accordion("Code", open=False):
+                code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
+    names = (
+        *("texts", "text_pairs", "tokenizer", "model", "batch_size", "batch_max_length", "padding_side"),
+        *("padding_to", "truncation", "add_special_tokens", "pad_to_multiple_of", "pad_token"),
+    )
+    linked = dict(zip(names, inputs, strict=True)) | {"batch_look": look}
+
+    def show(request: gr.Request, look: str, *values: Any) -> tuple[Any, ...]:
+        running.stop(request.session_hash)  # what is being measured is not what stands there any more
+        form = form_of(*values)
+        try:
+            costs, drawn, written = draw(endpoints, look, form)
+        except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
+            costs, drawn, written = html.notes([str(error)]), "", ""
+        return (
+            costs,
+            drawn,
+            written,
+            html.about(PREDICTED),
+            (),
+            gr.Column(visible=look == STRATEGIES_LOOK),
+            gr.Group(visible=look == TENSORS),
+            link_line("batch", dict(zip(names, values, strict=True)) | {"batch_look": look}),
+        )
+
+    wires: dict[str, Any] = {**QUIET, **HEAVY}
+    gr.on(
+        [*(widget.change for widget in (look, *inputs)), demo.load],
+        show,
+        [look, *inputs],
+        [table, view, code, measured, timings, measuring, tensor_options, address],
+        trigger_mode="always_last",
+        **wires,
+    )
+    measure.click(in_place(timed(endpoints, running), 3), inputs, [measured, table, timings], **wires)
+    prove.click(in_place(proved(endpoints, running), 1), inputs, measured, **wires)
+    stop.click(running.halt, **PRIVATE, **LIGHT)
+
+    def leave(request: gr.Request) -> None:
+        running.leave(request.session_hash)
+
+    demo.unload(leave)
+    return {name: component for name, component in linked.items() if name not in ("tokenizer", "model")}
+
+
+def form_of(*values: Any) -> Form:
+    """The values of the fields, empty ones as what they mean."""
+    texts, pairs, tokenizer, model, size, length, side, padding, truncation, special, multiple, pad_token = values
+    return Form(
+        *(texts or "", pairs or "", tokenizer or "", model or "", int(size), int(length or 0), side or ""),
+        *(padding, truncation, special, int(multiple or 0), pad_token or ""),
+    )
+
+
+def records(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
+    """A handler that gives the cost table as rows, with the seconds where they were measured."""
+
+    def write(timings: Sequence[Timing], *values: Any) -> list[dict[str, Any]]:
+        found = lab_of(endpoints, form_of(*values))
+        return padding_view.records([each.cost(found.size) for each in found.plans], timings)
+
+    return write
+
+
+def loaded_for(endpoints: Endpoints, ref: ModelRef, tell: Progress) -> LoadedModel:
+    """The model with the head that it was saved with: what comes out of that is what people look at."""
+    task, _ = infer_task(ref, endpoints.settings)
+    return endpoints.models.get(ref, need_of(task), tell)
+
+
+def timed(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
+    """A handler that runs every plan through the model, and puts what it measures beside what was predicted."""
+
+    def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
+        form = form_of(*values)
+        found, ref = lab_of(endpoints, form), model_of(form.tokenizer, form.model)
+        most = MOST_FLOPS_PUBLIC if endpoints.settings.public else MOST_FLOPS
+
+        def work(tell: Progress, stop: Event) -> tuple[LoadedModel, Sequence[Timing]]:
+            loaded = loaded_for(endpoints, ref, tell)
+            rows = found.rows.columns["input_ids"]
+            with endpoints.models.turns.alone():
+                return loaded, time_plans(loaded, rows, found.plans, stop, tell, pad_id=found.pad_id, most_flops=most)
+
+        for said, result in followed(running, request.session_hash, work):
+            if result is None:
+                yield said, gr.skip(), gr.skip()
+                continue
+            loaded, timings = result
+            costs = padding_view.costs([each.cost(found.size) for each in found.plans], timings)
+            runs = f"{timings[0].runs} runs after {timings[0].warmups} to warm up"
+            yield html.facts([("model", str(ref)), ("device", str(loaded.device)), ("each", runs)]), costs, timings
+
+    return measure
+
+
+def proved(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[Any]]:
+    """A handler that shows what padding does to the shortest row, with the mask and without."""
+
+    def prove(request: gr.Request, *values: Any) -> Iterator[Any]:
+        form = form_of(*values)
+        found, ref = lab_of(endpoints, form), model_of(form.tokenizer, form.model)
+        rows = found.rows.columns["input_ids"]
+        width = max(batch.width for each in found.plans for batch in each.batches)
+
+        def work(tell: Progress, stop: Event) -> MaskProof:
+            loaded = loaded_for(endpoints, ref, tell)
+            with endpoints.models.turns.alone():
+                return prove_mask(loaded, min(rows, key=len), width, found.side, found.pad_id)
+
+        for said, result in followed(running, request.session_hash, work):
+            yield said if result is None else padding_view.proof(result)
+
+    return prove

@@ -1,0 +1,341 @@
+"""One text looked at more closely: its stages, what is cut, a chat, several tokenizers, decoded again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from hfdemo.api.endpoints import Endpoints
+from hfdemo.errors import DemoError
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.snippets import tokenization_script
+from hfdemo.tokenization.backend import MOST_CHARACTERS
+from hfdemo.tokenization.chat_templates import Rendered, render
+from hfdemo.tokenization.comparison import Split, disagreements, split
+from hfdemo.tokenization.decoding import Decoded, round_trip
+from hfdemo.tokenization.encoding import Cell, Options, encode
+from hfdemo.tokenization.merges import Steps, steps_of
+from hfdemo.tokenization.stages import Piece, Stage, stages_of
+from hfdemo.tokenization.truncating import Truncated, Window, truncations, windows
+from hfdemo.tokenization.warnings import unknown_slots
+from hfdemo.ui import html
+from hfdemo.ui.html import about, code, escape, facts, notes, table, titled
+from hfdemo.ui.renderers.differences import difference
+from hfdemo.ui.tabs.tokens.invisible import marked, named
+
+SHOWN_PIECES = 400
+SHOWN_WINDOWS = 24
+
+# A piece lights whatever came from the same characters, in every stage. The handlers hold no text of anybody's.
+_LIGHT = (
+    "const p=event.target.closest('[data-from]');"
+    "for(const e of this.querySelectorAll('[data-from]')){const d=e.dataset;"
+    "e.classList.toggle('hf-lit',!!p&&d.text===p.dataset.text&&(e===p||+d.from<+p.dataset.to&&+p.dataset.from<+d.to))}"
+)
+_DARK = "for(const e of this.querySelectorAll('.hf-lit'))e.classList.remove('hf-lit')"
+# One tab stop a stage; the arrow keys go on from there, up and down to what came from the same characters.
+_KEYS = (
+    "const p=event.target.closest('[data-from]');if(!p)return;const way={ArrowRight:1,ArrowLeft:-1}[event.key],"
+    "row={ArrowDown:1,ArrowUp:-1}[event.key];let to=null;"
+    "if(way){const all=[...p.parentNode.querySelectorAll('[data-from]')];to=all[all.indexOf(p)+way]}"
+    "if(row){const all=[...this.querySelectorAll('.hf-pieces')];const next=all[all.indexOf(p.parentNode)+row];"
+    "const mates=next?[...next.querySelectorAll('[data-from]')]:[];"
+    "to=mates.find(e=>e.classList.contains('hf-lit'))||mates[0]}"
+    "if(to){event.preventDefault();to.focus()}"
+)
+_LINKED = f'onmouseover="{_LIGHT}" onmouseleave="{_DARK}" onfocusin="{_LIGHT}" onfocusout="{_DARK}" onkeydown="{_KEYS}"'
+
+
+def stages(found: Sequence[Stage], texts: Sequence[str]) -> str:
+    """The stages below each other, linked by the characters of `texts` (the text and its pair) that they came from."""
+    hint = about("Point at a piece, or go to it with the arrow keys: what came from the same characters lights up.")
+    rows = "".join(
+        f"<div class='hf-stage'><h4>{escape(stage.name)}</h4><p>{escape(stage.did)}</p>"
+        f"{_pieces(stage.pieces, texts)}</div>"
+        for stage in found
+    )
+    return f"{hint}<div class='hf-linked-stages' {_LINKED}>{rows}</div>"
+
+
+def _pieces(found: Sequence[Piece], texts: Sequence[str]) -> str:
+    shown = [_piece(piece, texts, first=not index) for index, piece in enumerate(found[:SHOWN_PIECES])]
+    return f"<div class='hf-pieces'>{''.join(shown)}{_rest(len(found) - SHOWN_PIECES, 'pieces')}</div>"
+
+
+def _piece(piece: Piece, texts: Sequence[str], first: bool = False) -> str:
+    kinds = ["hf-piece"]
+    if piece.special:
+        kinds.append("hf-special")
+    elif piece.sequence == 1:
+        kinds.append("hf-second")
+    if piece.joined:
+        kinds.append("hf-continued")
+    came = ""
+    linked = ""
+    if piece.start is not None and piece.end is not None and piece.sequence is not None:
+        linked = f" data-text='{piece.sequence}' data-from='{piece.start}' data-to='{piece.end}'"
+        linked += f" tabindex='{0 if first else -1}'"
+        raw = texts[piece.sequence][piece.start : piece.end]
+        if raw != piece.text and piece.id is None:
+            kinds.append("hf-changed")
+            came = f" title='from {escape(named(raw))}'"
+    number = "" if piece.id is None else f"<small>{piece.id}</small>"
+    return f"<span class='{' '.join(kinds)}'{linked}{came}><bdi>{_shown(piece.text)}</bdi>{number}</span>"
+
+
+def _shown(text: str) -> str:
+    """A piece as HTML, with everything in it that has no ink made visible; an empty one is named."""
+    return marked(text, visible=True) or "(empty)"
+
+
+def _rest(left: int, what: str) -> str:
+    return f"<span class='hf-quiet'>… and {left:,} more {what}</span>" if left > 0 else ""
+
+
+def steps(found: Steps) -> str:
+    """How a word became pieces, one line a step."""
+    lines = "".join(
+        f"<li><span class='hf-pieces'>{_step(step.pieces, step.changed)}</span><span>{escape(step.why)}</span></li>"
+        for step in found.steps
+    )
+    head = f"{found.algorithm}: {named(found.word)}"
+    return titled(head, about(found.about) + f"<ol class='hf-steps'>{lines}</ol>")
+
+
+def _step(pieces: Sequence[str], changed: Sequence[int]) -> str:
+    return "".join(
+        f"<span class='hf-piece{' hf-new' if index in changed else ''}'><bdi>{_shown(piece)}</bdi></span>"
+        for index, piece in enumerate(pieces)
+    )
+
+
+def render_truncations(found: Sequence[Truncated], max_length: int) -> str:
+    """Each strategy's row with what it cuts off struck through."""
+
+    def one(each: Truncated) -> str:
+        kept = len(each.kept) - each.lost
+        said = "can't be done" if each.error else f"keeps {kept:,} of {len(each.kept):,} tokens, cuts {each.lost:,}"
+        body = notes([each.error]) if each.error else _cells(each.cells, [not kept for kept in each.kept], "del")
+        return titled(f'truncation="{each.strategy}": {said}', body)
+
+    legend = (
+        f"max_length={max_length}, special tokens included. <del class='hf-piece hf-cut'>struck through</del> is what "
+        "the model never sees."
+    )
+    return f"<p class='hf-about'>{legend}</p>{''.join(map(one, found))}"
+
+
+def render_windows(found: Sequence[Window], stride: int) -> str:
+    """The rows that overflowing makes, with what they share marked."""
+    legend = (
+        f"{code(f'`stride={stride}`')}: neighbours share that many tokens, <ins class='hf-piece hf-shared'>underlined"
+        "</ins> in the later one. Nothing is lost; the text becomes several rows."
+    )
+    rows = "".join(
+        titled(f"Window {number} · {len(window.cells):,} tokens", _cells(window.cells, window.overlap, "ins"))
+        for number, window in enumerate(found[:SHOWN_WINDOWS], start=1)
+    )
+    more = f"<p class='hf-about'>{_rest(len(found) - SHOWN_WINDOWS, 'windows')}</p>"
+    return f"<p class='hf-about'>{legend}</p>{rows}{more if len(found) > SHOWN_WINDOWS else ''}"
+
+
+def _cells(cells: Sequence[Cell], marked: Sequence[bool], mark: str) -> str:
+    """Tokens in a line; those that are marked stand in `mark` (del or ins), so that no colour has to say it."""
+    drawn = []
+    before: Cell | None = None
+    for cell, is_marked in list(zip(cells, marked, strict=True))[:SHOWN_PIECES]:
+        kinds = ["hf-piece", *_kinds(cell, before)]
+        if is_marked:
+            kinds.append("hf-cut" if mark == "del" else "hf-shared")
+        tag = mark if is_marked else "span"
+        drawn.append(f"<{tag} class='{' '.join(kinds)}'><bdi>{_shown(cell.token)}</bdi></{tag}>")
+        before = cell
+    return f"<div class='hf-pieces'>{''.join(drawn)}{_rest(len(cells) - SHOWN_PIECES, 'tokens')}</div>"
+
+
+def _kinds(cell: Cell, before: Cell | None) -> Iterable[str]:
+    if cell.kind in ("special", "pad"):
+        yield f"hf-{cell.kind}"
+    elif cell.sequence == 1:
+        yield "hf-second"
+    if before is not None and cell.word is not None and (cell.word, cell.sequence) == (before.word, before.sequence):
+        yield "hf-continued"
+
+
+def chat(found: Rendered) -> str:
+    """The rendered string, what add_generation_prompt added to it marked, and its tokens."""
+    borrowed = (
+        [
+            f"This tokenizer has no chat template of its own. The plain {found.borrowed} form is shown instead; its "
+            "markers are no special tokens here, so they fall into ordinary pieces that the model never learned."
+        ]
+        if found.borrowed
+        else []
+    )
+    body = found.text.removesuffix(found.prompt)
+    added = f"<ins class='hf-shared' title='add_generation_prompt'>{escape(found.prompt)}</ins>" if found.prompt else ""
+    row = found.encoding.rows()[0]
+    return (
+        notes(borrowed)
+        + titled("Rendered: the one string that the model reads", f"<pre class='hf-pre'>{escape(body)}{added}</pre>")
+        + titled(f"Tokens: {len(row):,}", _cells(row, [False] * len(row), "ins"))
+    )
+
+
+def splits(found: Sequence[Split], differing: frozenset[int], text: str) -> str:
+    """Tokenizers side by side: counts, and the text with every split drawn, the differing ones marked."""
+    counts = table(
+        ("tokenizer", "algorithm", "vocabulary", "tokens", "characters per token", "unknown"),
+        [
+            (
+                *(each.name, each.algorithm, f"{each.vocabulary:,}", f"{each.tokens:,}"),
+                *(f"{each.characters_per_token:.2f}", f"{each.unknown:,}"),
+            )
+            for each in found
+        ],
+        numbers=(2, 3, 4, 5),
+    )
+    legend = (
+        "<p class='hf-about'>Same text, same words, other pieces. <b class='hf-here'>▾</b> stands where some of them "
+        f"split and others don't: {len(differing):,} places.</p>"
+    )
+    strips = "".join(titled(each.name, _split(each, differing, text)) for each in found)
+    return counts + legend + strips
+
+
+def _split(found: Split, differing: frozenset[int], text: str) -> str:
+    drawn = []
+    for piece in found.pieces[:SHOWN_PIECES]:
+        place = -1
+        if piece.start is not None and piece.end is not None and found.boundaries is not None:
+            # A boundary counts where the text goes on: a tokenizer may take the space before a word, or leave it.
+            place = next((at for at in range(piece.start, piece.end) if not text[at].isspace()), -1)
+        mark = "<b class='hf-here' title='others do not split here'>▾</b>" if place in differing else ""
+        drawn.append(mark + _piece(piece, [text]))
+    rest = _rest(found.tokens - SHOWN_PIECES, "tokens")
+    no_offsets = about("It knows no offsets, so its splits can't be compared.") if found.boundaries is None else ""
+    return f"{no_offsets}<div class='hf-pieces'>{''.join(drawn)}{rest}</div>"
+
+
+def decoded(found: Decoded, text: str) -> str:
+    """The text, what came back, and what was lost on the way."""
+    changes = "" if found.exact else titled("Struck through is lost, underlined is new", difference(text, found.plain))
+    return (
+        facts([("round trip", "exact" if found.exact else "not exact")])
+        + titled("tokenizer.decode(ids)", f"<pre class='hf-pre'>{escape(found.whole)}</pre>")
+        + titled("tokenizer.decode(ids, skip_special_tokens=True)", f"<pre class='hf-pre'>{escape(found.plain)}</pre>")
+        + changes
+        + "".join(map(about, found.lost))
+    )
+
+
+EXAMPLE_MESSAGE = {"role": "user", "content": "And at low tide?"}
+# The closer looks draw every piece several times; a screenful of it is enough to see how it goes.
+LOOKED_AT = min(800, MOST_CHARACTERS)
+SHORTENED = frozenset({"Stages", "Several tokenizers", "Decode"})
+MOST_COMPARED = 8
+
+
+def options_of(special: bool, splitting: bool) -> Options:
+    # Off means the tokenizer's own way, which may be to split them.
+    return Options(add_special_tokens=special, split_special_tokens=splitting or None)
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    return options_of(given["special"], given["splitting"])
+
+
+def closer_look(endpoints: Endpoints, look: str, given: Mapping[str, Any]) -> tuple[str, str]:
+    """The HTML of one look, and its code where it is the code.
+
+    Raises:
+        DemoError: what the look's own functions raise, and messages that can't be read.
+    """
+    text, pair = given["text"] or "", given["pair"] or None
+    if look in SHORTENED:
+        text, pair = text[:LOOKED_AT], pair and pair[:LOOKED_AT]
+    short = text != given["text"] or pair != (given["pair"] or None)
+    note = f"Of each text, the first {LOOKED_AT:,} characters are looked at here." if short else ""
+    about = html.about(note) if note else ""
+    if not text and look not in ("One word", "Chat template"):
+        return html.empty("Type a text above."), ""
+    if look == "Code":
+        options = {} if given["special"] else {"add_special_tokens": False}
+        options |= {"split_special_tokens": True} if given["splitting"] else {}
+        pairs = [pair] if pair else None
+        return "", tokenization_script(given["tokenizer"], [text], pairs, options, endpoints.settings)
+    if look == "Several tokenizers":
+        return about + _side_by_side(endpoints, given["others"] or [], text), ""
+    with endpoints.models.tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
+        return about + _LOOKS[look](tokenizer, text, pair, given, endpoints), ""
+
+
+def _stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+    return stages(stages_of(tokenizer, text, pair, _options(given)), [text, pair] if pair else [text])
+
+
+def _one_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+    return steps(steps_of(tokenizer, given["word"] or ""))
+
+
+def _truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+    most = int(given["max_length"] or 0)
+    return render_truncations(truncations(tokenizer, text, pair, most, _options(given)), most)
+
+
+def _windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+    most, stride, options = int(given["max_length"] or 0), int(given["stride"] or 0), _options(given)
+    try:
+        return render_windows(windows(tokenizer, text, pair, most, stride, given["strategy"], options), stride)
+    except DemoError as error:
+        if pair is None or given["strategy"] != "longest_first":
+            raise
+        # With a pair that is what the view opens on; the usual way is to slide over the second text.
+        shown = render_windows(windows(tokenizer, text, pair, most, stride, "only_second", options), stride)
+        return html.notes([f"{error} Shown is only_second."]) + shown
+
+
+def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+    try:
+        messages = json.loads(given["messages"] or "")
+    except (ValueError, RecursionError) as error:
+        raise DemoError(
+            f"messages is not JSON: {error}. Write a list such as [{json.dumps(EXAMPLE_MESSAGE)}]."
+        ) from error
+    # Its field is hidden on a shared server, but whoever calls can fill it in all the same.
+    template = None if endpoints.settings.public else given["template"] or None
+    return chat(render(tokenizer, messages, given["prompt"], template))
+
+
+def _decode(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+    columns = encode(tokenizer, [text], None, _options(given), LOOKED_AT).columns
+    only = html.about("Only the first text is decoded here.") if pair else ""
+    unknown = unknown_slots(tokenizer, columns, 0, [text])
+    return only + decoded(round_trip(tokenizer, columns["input_ids"][0], text, unknown), text)
+
+
+_LOOKS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], Endpoints], str]] = {
+    "Stages": _stages,
+    "One word": _one_word,
+    "Truncation": _truncation,
+    "Windows": _windows,
+    "Chat template": _chat,
+    "Decode": _decode,
+}
+
+
+def _side_by_side(endpoints: Endpoints, references: Sequence[str], text: str) -> str:
+    """Several tokenizers on one text; one that can't be had is said, and the others are shown."""
+    found, failed = [], []
+    for reference in list(dict.fromkeys(references))[:MOST_COMPARED]:
+        try:
+            with endpoints.models.tokenizer(ModelRef.parse(reference)) as tokenizer:
+                found.append(split(tokenizer, reference, text))
+        except DemoError as error:
+            failed.append(str(error))
+    if len(references) > MOST_COMPARED:
+        failed.append(f"{len(references)} tokenizers are chosen; the first {MOST_COMPARED} are compared.")
+    if not found:
+        return html.notes(failed) or html.empty("Choose two tokenizers or more.")
+    return html.notes(failed) + splits(found, disagreements(found), text)

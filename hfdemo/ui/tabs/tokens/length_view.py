@@ -1,0 +1,147 @@
+"""The HTML of a whole data set's lengths: histogram, percentiles, what a max_length cuts, and map's two ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hfdemo.tokenization.dataset_map import MapTrial
+from hfdemo.tokenization.length_report import Report
+from hfdemo.ui.html import about, code, escape, titled
+from hfdemo.ui.tabs.tokens import padding_view
+
+BINS = 40
+_FLIPPED = " class='hf-flip'"
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows whose length is at least `low` and at most `high`."""
+
+    low: int
+    high: int
+    rows: int
+
+
+def report(found: Report) -> str:
+    """Everything that was counted, the advice first."""
+    return (
+        advice(found)
+        + titled("Tokens per row", histogram(found))
+        + percentiles(found)
+        + titled("What truncation takes away", cuts(found))
+        + titled(
+            f"What each strategy costs, over all {found.rows:,} rows in batches of {found.batch_size}"
+            + (f", cut to {found.max_length} tokens" if found.max_length else ""),
+            padding_view.costs(found.strategies, recommended=found.recommended.padding),
+        )
+    )
+
+
+def advice(found: Report) -> str:
+    """What to take, and why."""
+    taken = found.recommended
+    length = "no max_length" if taken.max_length is None else f"max_length={taken.max_length}"
+    return (
+        f"<div class='hf-advice'><b>{escape(taken.padding)}</b> with <b>{escape(length)}</b>"
+        f"<p>{escape(taken.reason)}</p></div>"
+    )
+
+
+def bins(lengths: Sequence[tuple[int, int]], most: int = BINS) -> tuple[Bin, ...]:
+    """(length, rows) pairs in at most `most` bins of equal width, empty ones among them; the last may be shorter."""
+    if not lengths:
+        return ()
+    first, last = min(length for length, _ in lengths), max(length for length, _ in lengths)
+    step = -(-(last - first + 1) // most)
+    counts = [0] * (-(-(last - first + 1) // step))
+    for length, rows in lengths:
+        counts[(length - first) // step] += rows
+    return tuple(
+        Bin(first + index * step, min(last, first + (index + 1) * step - 1), rows) for index, rows in enumerate(counts)
+    )
+
+
+def histogram(found: Report) -> str:
+    """Rows by length, with a line where max_length and the model's limit are."""
+    drawn = bins(found.lengths)
+    highest = max((each.rows for each in drawn), default=1)
+    first, last = drawn[0].low, drawn[-1].high
+    bars = "".join(
+        f"<i style='height:{100 * each.rows / highest:.2f}%' title='{_range(each)}: {each.rows:,} rows'></i>"
+        for each in drawn
+    )
+    across = (drawn[0].high - first + 1) * len(drawn)
+    lines = "".join(
+        f"<b style='left:{100 * (at - first + 1) / across:.2f}%'{_FLIPPED if 2 * (at - first) > across else ''}>"
+        f"<span>{escape(name)} {at}</span></b>"
+        for name, at in (("max_length", found.max_length), ("model's limit", found.limit))
+        if at is not None and first <= at <= last
+    )
+    middle = drawn[len(drawn) // 2].low
+    words = f"From {first} to {last} tokens; most rows have {_range(max(drawn, key=lambda each: each.rows))}."
+    return (
+        f"<div class='hf-histogram' role='img' aria-label='{escape(words)}'><div>{bars}{lines}</div>"
+        f"<p><span>{first}</span><span>{middle}</span><span>{last} tokens</span></p></div>"
+    )
+
+
+def _range(each: Bin) -> str:
+    return f"{each.low} tokens" if each.low == each.high else f"{each.low} to {each.high} tokens"
+
+
+def percentiles(found: Report) -> str:
+    """How long the rows are that stand at 50, 75, ... percent of all."""
+    names = {50: "half of them", 100: "all"}
+    cards = "".join(
+        f"<div class='hf-score'><span>{names.get(percent, f'{percent}%')}</span><b>{length:,}</b></div>"
+        for percent, length in found.percentiles.items()
+    )
+    return about("So many rows have this many tokens or fewer:") + f"<div class='hf-scores'>{cards}</div>"
+
+
+def cuts(found: Report) -> str:
+    """The share of rows that lose something at each max_length."""
+
+    def row(max_length: int, rows: int, tokens: int) -> str:
+        share = rows / found.rows if found.rows else 0.0
+        mark = " <span class='hf-chip'>chosen</span>" if max_length == found.max_length else ""
+        mark += " <span class='hf-chip'>model's limit</span>" if max_length == found.limit else ""
+        filled = f"<i class='hf-fill hf-pad' style='width:{100 * share:.2f}%'></i>" if rows else ""
+        bar = f"<div class='hf-cost'>{filled}</div>"
+        return (
+            f"<tr><td>{max_length:,}{mark}</td><td class='hf-number'>{share:.1%}</td><td>{bar}</td>"
+            f"<td class='hf-number'>{rows:,}</td><td class='hf-number'>{tokens:,}</td></tr>"
+        )
+
+    body = "".join(row(each.max_length, each.rows, each.tokens) for each in found.cuts)
+    return (
+        "<div class='hf-scroll'><table class='hf-table hf-costs'><tr><th>max_length</th>"
+        "<th class='hf-number'>rows cut</th><th></th><th class='hf-number'>rows</th>"
+        f"<th class='hf-number'>tokens lost</th></tr>{body}</table></div>"
+    )
+
+
+def trial(found: MapTrial) -> str:
+    """Both ways of `Dataset.map` on the same rows, and the Arrow files that they left."""
+    slower = max(found.batched_seconds, found.unbatched_seconds) or 1.0
+    ratio = found.unbatched_seconds / found.batched_seconds if found.batched_seconds else 0.0
+    rows = "".join(
+        f"<tr><td>{code(f'`{call}`')}</td><td class='hf-number'>{seconds:.2f} s</td><td><div class='hf-cost'>"
+        f"<i class='hf-fill hf-first' style='width:{100 * seconds / slower:.2f}%'></i></div></td>"
+        f"<td class='hf-number'>{found.rows / seconds if seconds else 0:,.0f} rows a second</td></tr>"
+        for call, seconds in (
+            ("map(tokenize, batched=True)", found.batched_seconds),
+            ("map(tokenize)", found.unbatched_seconds),
+        )
+    )
+    files = "".join(
+        f"<tr><td>{escape(name)}</td><td class='hf-number'>{size / 1024:,.0f} KiB</td></tr>"
+        for name, size in found.files
+    )
+    return (
+        f"<p>{found.rows:,} rows, measured now: batched is <b>{ratio:.2f} times</b> as fast.</p>"
+        f"<div class='hf-scroll'><table class='hf-table hf-costs'>{rows}</table></div>"
+        + titled("Arrow cache files, memory-mapped when they are read", "")
+        + f"<div class='hf-scroll'><table class='hf-table'>{files}</table></div>"
+    )

@@ -1,0 +1,242 @@
+"""The HTML of the padding lab: the same batches under every strategy, to one scale, with what each of them costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+from hfdemo.tokenization.benchmark import MaskProof, Timing
+from hfdemo.tokenization.collating import Collated, Tensor
+from hfdemo.tokenization.encoding import Cell
+from hfdemo.tokenization.padding import Batch, Cost, Plan
+from hfdemo.ui.html import about, code, escape, notes, titled
+
+SHOWN_BATCHES = 12
+SHOWN_ROWS = 8
+SHOWN_SLOTS = 64
+# Cosines that are 1.000 when they are written with three digits, and what rounding may change of an output.
+SAME, SAME_OUTPUT = 0.9995, 1e-3
+# More slots than this side by side are too narrow for a line between each two.
+RULED_SLOTS = 150
+
+LEGEND = (
+    "<div class='hf-legend hf-lab-legend'><span><i class='hf-fill hf-first'></i>first text</span>"
+    "<span><i class='hf-fill hf-second'></i>second text</span>"
+    "<span><i class='hf-fill hf-special'></i>special token</span>"
+    "<span><i class='hf-fill hf-pad'></i>padding</span></div>"
+)
+CALLS: Mapping[str, str] = {
+    "none": "padding=False",
+    "longest_in_batch": "padding=True",
+    "longest_in_dataset": 'padding="max_length", max_length={width}',
+    "max_length": 'padding="max_length", max_length={width}',
+    "multiple_of_8": "padding=True, pad_to_multiple_of=8",
+    "multiple_of_64": "padding=True, pad_to_multiple_of=64",
+    "grouped": "padding=True, rows of like length together",
+}
+
+
+def strategies(plans: Sequence[Plan], rows: Sequence[Sequence[Cell]], side: str, ragged_error: str) -> str:
+    """Every plan drawn to one scale; `rows` are the unpadded cells, `side` is where the padding goes."""
+    kinds = [[_kind(cell) for cell in row] for row in rows]
+    scale = max((width for plan in plans for _, width in plan.shapes()), default=1)
+    blocks = "".join(_block(plan, kinds, side, scale, ragged_error) for plan in plans)
+    return f"{LEGEND}<div class='hf-lab'>{blocks}</div>"
+
+
+def _kind(cell: Cell) -> str:
+    return "special" if cell.kind == "special" else "second" if cell.sequence == 1 else "first"
+
+
+def _block(plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: int, ragged_error: str) -> str:
+    cost = plan.cost()
+    call = CALLS[plan.strategy].format(width=plan.batches[0].width if plan.batches else 0)
+    head = (
+        f"<h4>{escape(plan.strategy)}</h4><p>{code(f'`{call}`')} <b>{cost.slots:,}</b> slots, "
+        f"<b>{cost.waste:.0%}</b> padding</p>"
+    )
+    drawn = "".join(_batch(batch, plan, kinds, side, scale) for batch in plan.batches[:SHOWN_BATCHES])
+    more = len(plan.batches) - SHOWN_BATCHES
+    rest = about(f"… and {more:,} more batches, counted above.") if more > 0 else ""
+    error = notes([ragged_error]) if plan.strategy == "none" and ragged_error else ""
+    return f"<section class='hf-plan' data-strategy='{escape(plan.strategy)}'>{head}{drawn}{rest}{error}</section>"
+
+
+def _batch(batch: Batch, plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: int) -> str:
+    widths = plan.widths(batch)
+    shape = f"[{len(batch.rows)}, {widths[0]}]" if len(set(widths)) == 1 else "ragged"
+    lines = "".join(
+        _line(kinds[row][: plan.lengths[row]], width - plan.lengths[row], side, scale, row)
+        for row, width in zip(batch.rows, widths, strict=True)
+    )
+    return f"<div class='hf-batch'><small>{shape}</small><div>{lines}</div></div>"
+
+
+def _line(kinds: Sequence[str], padding: int, side: str, scale: int, row: int) -> str:
+    """One row of a batch as runs of slots of one kind: a row of a thousand slots is a handful of elements."""
+    runs = [(kind, len(list(run))) for kind, run in groupby(kinds)]
+    if padding:
+        runs.insert(0 if side == "left" else len(runs), ("pad", padding))
+    ruled = " hf-ruled" if scale <= RULED_SLOTS else ""
+    cells = "".join(
+        f"<i class='hf-fill hf-{kind}{ruled}' style='width:{100 * count / scale:.3f}%;--n:{count}'></i>"
+        for kind, count in runs
+    )
+    words = f"Row {row + 1}: " + ", ".join(f"{count} {_WORDS[kind]}" for kind, count in runs)
+    return f"<div class='hf-line' role='img' aria-label='{words}' title='{words}'>{cells}</div>"
+
+
+_WORDS = {"first": "of the first text", "second": "of the second text", "special": "special", "pad": "padding"}
+
+
+def costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: str = "") -> str:
+    """What each strategy costs, predicted and (where `timings` has it) measured, side by side."""
+    most = max((cost.slots for cost in found), default=0) or 1
+    least_flops = min((cost.flops for cost in found if cost.flops), default=0)
+    times = {timing.strategy: timing for timing in timings}
+    fastest = min((timing.median for timing in timings), default=0.0)
+    heads = ["strategy", "padding", "slots", "", "shapes"]
+    heads += ["FLOPs", "predicted"] if least_flops else []
+    heads += ["measured", "ms (from, to)"] if times else []
+    body = ""
+    for cost in found:
+        name = f"<b>{escape(cost.name)}</b>"
+        if cost.name == recommended:
+            name += " <span class='hf-chip'>recommended</span>"
+        real, empty = 100 * cost.tokens / most, 100 * (cost.slots - cost.tokens) / most
+        bar = (
+            f"<div class='hf-cost'><i class='hf-fill hf-first' style='width:{real:.2f}%'></i>"
+            f"<i class='hf-fill hf-pad' style='width:{empty:.2f}%'></i></div>"
+        )
+        cells = [f"{cost.waste:.1%}", f"{cost.slots:,}", bar, f"{cost.shapes:,}"]
+        if least_flops:
+            cells += [flops(cost.flops), f"×{cost.flops / least_flops:.2f}"] if cost.flops else ["–", "–"]
+        if times:
+            timing = times.get(cost.name)
+            cells += (
+                [f"×{timing.median / fastest:.2f}", _spread(timing)] if timing is not None and fastest else ["–", "–"]
+            )
+        columns = "".join(f"<td{'' if index == 2 else NUMBER}>{cell}</td>" for index, cell in enumerate(cells))
+        body += f"<tr><td>{name}</td>{columns}</tr>"
+    titles = "".join(f"<th{'' if index in (0, 3) else NUMBER}>{each}</th>" for index, each in enumerate(heads))
+    return f"<div class='hf-scroll' tabindex='0'><table class='hf-table hf-costs'><tr>{titles}</tr>{body}</table></div>"
+
+
+NUMBER = " class='hf-number'"
+
+
+def _spread(timing: Timing) -> str:
+    """Milliseconds: the median, and between which two all runs were."""
+    low, middle, high = (f"{1000 * seconds:,.0f}" for seconds in (timing.lowest, timing.median, timing.highest))
+    return f"{middle} ({low}, {high})"
+
+
+def flops(number: int | None) -> str:
+    """Floating point operations, readable: 1.20 GFLOP."""
+    if number is None:
+        return "–"
+    for unit, size in (("P", 10**15), ("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}FLOP"
+    return f"{number} FLOP"
+
+
+def collated(found: Sequence[Collated]) -> str:
+    """What each collate function returns, or raises, and what to look out for."""
+    return "".join(_collated(each) for each in found)
+
+
+def _collated(each: Collated) -> str:
+    error = notes([each.error]) if each.error else ""
+    tensors = "".join(
+        titled(f"{name} {list(tensor.shape)} {tensor.dtype}", _grid(tensor)) for name, tensor in each.tensors.items()
+    )
+    said = "".join(map(about, each.notes))
+    call = f"<p>{code(f'`{each.call}`')}</p>"
+    return f"<div class='hf-stage'><h4>{escape(each.name)}</h4>{call}{error}{tensors}{said}</div>"
+
+
+def _grid(tensor: Tensor) -> str:
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{value}</td>' for value in row[:SHOWN_SLOTS])}</tr>" for row in tensor.rows[:SHOWN_ROWS]
+    )
+    widest = max((len(row) for row in tensor.rows), default=0)
+    cut = [f"the first {SHOWN_ROWS} of {len(tensor.rows):,} rows"] if len(tensor.rows) > SHOWN_ROWS else []
+    cut += [f"the first {SHOWN_SLOTS} of {widest:,} slots"] if widest > SHOWN_SLOTS else []
+    more = about(f"Shown: {' and '.join(cut)}.") if cut else ""
+    return f"<div class='hf-scroll' tabindex='0'><table class='hf-tokens hf-ids'>{rows}</table></div>{more}"
+
+
+def proof(found: MaskProof) -> str:
+    """What a model makes of padding when it is told about it, and when it is not."""
+    verdict = f"{found.length} tokens, padded to {found.width} slots. {_with_mask(found)} {_without_mask(found)}"
+    rows = "".join(
+        f"<tr><td>{escape(way)}</td><td class='hf-number'>{drift:.2e}</td><td class='hf-number'>{cosine:.3f}</td>"
+        f"<td>{_likeness(cosine)}</td></tr>"
+        for way, drift, cosine in zip(found.ways, found.logits_drift, found.cosine, strict=True)
+    )
+    return (
+        f"<p>{escape(verdict)}</p><div class='hf-scroll' tabindex='0'><table class='hf-table hf-proof'>"
+        f"<tr><th>against the row alone</th><th class='hf-number'>largest change of {escape(found.output)}</th>"
+        f"<th class='hf-number'>cosine of the first token</th><th></th></tr>{rows}</table></div>"
+    )
+
+
+def _measured(found: MaskProof, way: str) -> tuple[float, float]:
+    """(cosine, drift) of one of the ways."""
+    place = found.ways.index(way)
+    return found.cosine[place], found.logits_drift[place]
+
+
+def _with_mask(found: MaskProof) -> str:
+    cosine, drift = _measured(found, "with attention_mask")
+    if cosine > SAME and drift < SAME_OUTPUT:
+        return f"With the mask the first token's vector is what it is without padding (cosine {cosine:.3f})."
+    if cosine > SAME:
+        return (
+            f"With the mask the first token's vector is what it is without padding (cosine {cosine:.3f}), yet the "
+            f"output moves by {drift:.3g}: what answers reads another slot. A classifier that looks at the last token "
+            "needs pad_token_id in its config to find it."
+        )
+    if found.cosine[0] > SAME:
+        return (
+            f"Padded on the left the mask is not enough (cosine {cosine:.3f}): this model counts positions from the "
+            "first slot on. Give it position_ids counted from the mask, as generate does, or pad on the right."
+        )
+    return f"Even with the mask the first token's vector changes (cosine {cosine:.3f})."
+
+
+def _without_mask(found: MaskProof) -> str:
+    cosine, drift = _measured(found, "without attention_mask")
+    if cosine <= SAME:
+        return (
+            f"Without the mask, attention goes to padding as if it were text: cosine {cosine:.3f}, and the output "
+            f"moves by {drift:.3g}."
+        )
+    back = "This model looks back only, so padding behind the text" if found.looks_back else "Here padding"
+    if drift < SAME_OUTPUT:
+        return f"{back} changes nothing even without the mask."
+    return (
+        f"{back} leaves the first token's vector as it is even without the mask, but the output moves by {drift:.3g}."
+    )
+
+
+def _likeness(cosine: float) -> str:
+    return f"<div class='hf-cost'><i class='hf-fill hf-first' style='width:{100 * max(0.0, cosine):.2f}%'></i></div>"
+
+
+def records(found: Iterable[Cost], timings: Sequence[Timing] = ()) -> list[dict[str, object]]:
+    """The cost table as rows to copy."""
+    times = {timing.strategy: timing for timing in timings}
+    return [
+        {
+            "strategy": cost.name,
+            "slots": cost.slots,
+            "tokens": cost.tokens,
+            "waste": round(cost.waste, 4),
+            "shapes": cost.shapes,
+            "flops": cost.flops,
+            **({"seconds": round(times[cost.name].median, 6)} if cost.name in times else {}),
+        }
+        for cost in found
+    ]

@@ -1,0 +1,248 @@
+"""The view One text: its tokens linked with its characters, and a closer look at how they came about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from hfdemo.api.endpoints import HEAVY, Endpoints, at_the_edge
+from hfdemo.errors import DemoError
+from hfdemo.models.folders import tokenizer_choices
+from hfdemo.models.model_facts import model_facts
+from hfdemo.models.reference import ModelRef
+from hfdemo.tokenization.encoding import Encoding, encode
+from hfdemo.tokenization.warnings import unknown_slots
+from hfdemo.ui import html
+from hfdemo.ui.event_options import LATEST
+from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, closer_look, options_of
+from hfdemo.ui.tabs.tokens.links import link_line
+from hfdemo.ui.tabs.tokens.token_view import LINKED_JS, linked, pages
+from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of
+
+TEXT = "Unbelievably, the café’s naïve gastroenterologist 🙂 re-tokenized 12,345 emails."
+WORD = "gastroenterologist"
+MESSAGES = [
+    {"role": "system", "content": "You answer in one sentence."},
+    {"role": "user", "content": "What does a harbour pilot do?"},
+    {"role": "assistant", "content": "A harbour pilot boards arriving ships and steers them to their berth."},
+    EXAMPLE_MESSAGE,
+]
+COMPARED = ["tokenizer:wordpiece", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"]
+STRATEGIES = ["longest_first", "only_first", "only_second"]
+LOOKS = ["Stages", "One word", "Truncation", "Windows", "Chat template", "Several tokenizers", "Decode", "Code"]
+ABOUT_LOOKS = {
+    "Stages": "What each component of the tokenizer makes of the text. `tokenizer.backend_tokenizer`",
+    "One word": "How the algorithm gets from a word to its pieces, step by step.",
+    "Truncation": "What is cut off a row that is too long. `tokenizer(text, pair, truncation=..., max_length=...)`",
+    "Windows": "What is cut off becomes further rows. `tokenizer(..., return_overflowing_tokens=True, stride=...)`",
+    "Chat template": "Messages become one string first. `tokenizer.apply_chat_template(messages)`",
+    "Several tokenizers": "The same text cut by several vocabularies, without special tokens.",
+    "Decode": "Ids back to text, and what got lost on the way. `tokenizer.decode(ids)`",
+    "Code": "The same call without this app.",
+}
+MOST_RECORDS = 20_000
+
+
+def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Component]:
+    """Lay the view out; returns the components that a link restores, by their names in its query."""
+    settings = endpoints.settings
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            text = gr.Textbox(TEXT, label="Text", lines=5, max_lines=16)
+            pair = gr.Textbox(label="Second text", info="optional: the two are read as a pair", lines=2, max_lines=8)
+            special = gr.Checkbox(True, label="add_special_tokens")
+            white_space = gr.Checkbox(False, label="Show white space and control characters")
+            with gr.Accordion("More arguments", open=False):
+                splitting = gr.Checkbox(
+                    False, label="split_special_tokens", info="special tokens typed in a text are ordinary text"
+                )
+            address = gr.HTML()
+        with gr.Column(scale=7, min_width=320):
+            top = gr.HTML()
+            view = gr.HTML(html.empty("The tokens will stand here."), js_on_load=LINKED_JS)
+            with gr.Row(visible=False) as pager:
+                back = gr.Button("Previous", size="sm", min_width=90)
+                page = gr.Number(1, label="Page", precision=0, min_width=90)
+                forth = gr.Button("Next", size="sm", min_width=90)
+            copy_fold(records_of(endpoints), [text, pair, tokenizer, special, splitting])
+    look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
+    with gr.Row(visible=False) as for_word:
+        word = gr.Textbox(WORD, label="Word", info="its first word is taken apart", max_lines=1)
+    with gr.Row(visible=False) as for_cutting:
+        max_length = gr.Number(16, label="max_length", info="special tokens included", precision=0)
+        stride = gr.Number(3, label="stride", info="tokens that neighbours share", precision=0, visible=False)
+        strategy = gr.Radio(STRATEGIES, value=STRATEGIES[0], label="truncation", visible=False)
+    with gr.Column(visible=False) as for_chat:
+        messages = gr.Textbox(
+            "[\n" + ",\n".join(map(json.dumps, MESSAGES)) + "\n]",
+            label="messages",
+            info="as JSON",
+            lines=6,
+            max_lines=20,
+        )
+        prompt = gr.Checkbox(True, label="add_generation_prompt")
+        template = gr.Textbox(
+            label="chat_template",
+            info="Jinja; empty: the tokenizer's own",
+            lines=2,
+            max_lines=12,
+            visible=not settings.public,
+        )
+    with gr.Row(visible=False) as for_comparing:
+        others = gr.Dropdown(
+            tokenizer_choices(settings), value=COMPARED, label="Tokenizers", multiselect=True, allow_custom_value=True
+        )
+    closer = gr.HTML()
+    code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24, visible=False)
+
+    def show(*values: Any) -> tuple[Any, ...]:
+        page = values[-1]
+        try:
+            above, drawn, shown, count = draw(endpoints, *values)
+        except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
+            return html.notes([str(error)]), "", gr.Row(visible=False), gr.skip()
+        return above, drawn, gr.Row(visible=count > 1), shown if page and page > count else gr.skip()
+
+    def look_closer(look: str, *values: Any) -> tuple[Any, ...]:
+        given = dict(zip(names, values, strict=True))
+        try:
+            drawn, script = closer_look(endpoints, look, given)
+        except DemoError as error:
+            drawn, script = html.notes([str(error)]), ""
+        return html.about(ABOUT_LOOKS[look]) + drawn, gr.Code(script, visible=bool(script))
+
+    def arrange(look: str) -> tuple[Any, ...]:
+        return (
+            gr.Row(visible=look == "One word"),
+            gr.Row(visible=look in ("Truncation", "Windows")),
+            gr.Number(visible=look == "Windows"),
+            gr.Radio(visible=look == "Windows"),
+            gr.Column(visible=look == "Chat template"),
+            gr.Row(visible=look == "Several tokenizers"),
+        )
+
+    def share(*values: Any) -> str:
+        given = dict(zip(shared, values, strict=True))
+        # Short enough to be sent: what the view opens with anyway is left out.
+        kept = {name: value for name, value in given.items() if name == "text" or value != shared[name].value}
+        return link_line("text", kept)
+
+    restored: dict[str, Any] = {
+        **{"text": text, "text_pair": pair, "special": special, "splitting": splitting},
+        **{"white_space": white_space, "page": page},
+        **{"look": look, "word": word, "cut_to": max_length, "stride": stride, "strategy": strategy},
+        **{"messages": messages, "prompt": prompt},
+    }
+    typed = [text, pair, tokenizer, model, special, splitting, white_space]
+    # .change, not .input: the latter hears the keyboard, but no paste.
+    gr.on(
+        [*(widget.change for widget in typed), page.change, demo.load],
+        at_the_edge(show, html.plain),
+        [*typed, page],
+        [top, view, pager, page],
+        **{**LATEST, **HEAVY},
+    )
+    back.click(lambda page: max(1, int(page or 1) - 1), page, page, **LATEST)
+    forth.click(lambda page: int(page or 1) + 1, page, page, **LATEST)
+    for_looks: dict[str, Any] = {
+        **{"text": text, "pair": pair, "tokenizer": tokenizer, "special": special, "splitting": splitting},
+        "word": word,
+        **{"max_length": max_length, "stride": stride, "strategy": strategy, "messages": messages},
+        **{"prompt": prompt, "template": template, "others": others},
+    }
+    names = list(for_looks)
+    gr.on(
+        [look.change, *(widget.change for widget in for_looks.values()), demo.load],
+        at_the_edge(look_closer, html.plain),
+        [look, *for_looks.values()],
+        [closer, code],
+        **{**LATEST, **HEAVY},
+    )
+    shown_for = [for_word, for_cutting, stride, strategy, for_chat, for_comparing]
+    look.change(arrange, look, shown_for, **LATEST)
+    shared = {"tokenizer": tokenizer, "model": model, **restored}
+    gr.on(
+        [*(widget.change for widget in shared.values()), demo.load],
+        share,
+        list(shared.values()),
+        address,
+        **LATEST,
+    )
+    return restored
+
+
+def draw(
+    endpoints: Endpoints,
+    text: str,
+    pair: str,
+    tokenizer: str,
+    model: str,
+    special: bool,
+    splitting: bool,
+    white_space: bool,
+    page: int | None,
+) -> tuple[str, str, int, int]:
+    """(warnings and facts, the linked view, the page of it that is shown, how many there are).
+
+    Raises:
+        DemoError: a text or a reference that can't be read.
+    """
+    if not text:
+        return "", html.empty("Type a text on the left."), 1, 1
+    texts = [text, pair] if pair else [text]
+    reader = model_facts(reader_of(tokenizer, model), endpoints.settings)
+    options, most = options_of(special, splitting), endpoints.settings.max_tokenized
+    with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
+        encoding = encode(loaded, [text], [pair] if pair else None, options, most, model=reader)
+        unknown = len(unknown_slots(loaded, encoding.columns, 0, texts))
+    count = pages(encoding, 0)
+    shown = min(max(1, int(page or 1)), count)
+    warnings = html.notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
+    said = f"page {shown:,} of {count:,}" if count > 1 else ""
+    drawn = linked(encoding, 0, texts, shown, white_space)
+    return warnings + _facts(encoding, texts, unknown, said), drawn, shown, count
+
+
+def _facts(encoding: Encoding, texts: Sequence[str], unknown: int, page: str) -> str:
+    ids, special = encoding.columns["input_ids"][0], sum(encoding.columns["special_tokens_mask"][0])
+    characters, content = sum(map(len, texts)), len(ids) - special
+    return html.facts(
+        [
+            ("tokens", f"{len(ids):,}"),
+            ("of them special", f"{special:,}"),
+            ("characters", f"{characters:,}"),
+            ("characters per token", f"{characters / content:.2f}" if content else "–"),
+            ("UTF-8 bytes", f"{sum(len(text.encode()) for text in texts):,}"),
+            ("unknown", f"{unknown:,}"),
+            *([("", page)] if page else []),
+        ]
+    )
+
+
+def records_of(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
+    """One record per token, for the fold Copy."""
+
+    def records(text: str, pair: str, tokenizer: str, special: bool, splitting: bool) -> list[dict[str, Any]]:
+        with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
+            options, most = options_of(special, splitting), endpoints.settings.max_tokenized
+            encoding = encode(loaded, [text], [pair] if pair else None, options, most)
+        cells = encoding.rows()[0]
+        if len(cells) > MOST_RECORDS:
+            raise DemoError(
+                f"The text has {len(cells):,} tokens; a browser can hold {MOST_RECORDS:,} rows to copy. "
+                "Shorten the text, or call /tokenize."
+            )
+        return [
+            {
+                **{"position": position, "token": cell.token, "id": cell.id, "start": cell.start, "end": cell.end},
+                **{"word": cell.word, "sequence": cell.sequence, "type_id": cell.type_id},
+                **{"attention": cell.attention, "special": cell.kind == "special"},
+            }
+            for position, cell in enumerate(cells)
+        ]
+
+    return records

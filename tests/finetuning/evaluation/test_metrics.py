@@ -1,0 +1,205 @@
+"""Metrics through evaluate: our own modules from disk, and others from a path or the Hub."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.evaluation import JUDGES
+from hfdemo.finetuning.evaluation.metrics import check_extra
+from hfdemo.finetuning.training.callbacks import check_aim
+from tests.conftest import ROOT
+
+TAGS = ["O", "B-PER", "I-PER"]
+LOGITS = np.array([[2.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 1.0]], np.float32)
+
+OTHER = """
+import datasets
+import evaluate
+
+class {name}(evaluate.Metric):
+    def _info(self):
+        value = {feature}
+        features = datasets.Features({{"predictions": value, "references": value}})
+        return evaluate.MetricInfo(description="", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions, references):
+        return {result}
+"""
+
+
+def predicted(logits: Any, references: Any) -> SimpleNamespace:
+    return SimpleNamespace(predictions=np.asarray(logits), label_ids=references)
+
+
+def write(folder: Path, name: str, result: str, feature: str = 'datasets.Value("int64")') -> str:
+    path = folder / name / f"{name}.py"
+    path.parent.mkdir()
+    path.write_text(OTHER.format(name=name.capitalize(), feature=feature, result=result), encoding="utf-8")
+    return str(path.parent)
+
+
+CASES: dict[str, tuple[list[str], Any, Any]] = {
+    "single_label": (["no", "yes"], LOGITS, np.array([0, 1, 1, 0])),
+    "multi_label": (["a", "b"], LOGITS - 1, np.array([[1.0, 0], [1, 1], [0, 0], [0, 0]], np.float32)),
+    "regression": ([], LOGITS[:, :1], np.array([1.5, 0.1, 2.0, 0.0], np.float32)),
+    "tokens": (TAGS, np.eye(3, dtype=np.float32)[[[1, 2, 0], [0, 1, 1]]], np.array([[1, 2, 0], [0, 1, -100]])),
+    "language": ([], np.array([[4.0, 2.0], [9.0, 3.0]], np.float32), None),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_what_evaluate_computes_is_what_the_plain_function_computes_each_time(kind: str) -> None:
+    labels, logits, references = CASES[kind]
+    positive = "yes" if kind == "single_label" else None
+    compute = JUDGES[kind].metrics(labels, positive, ())
+    expected = JUDGES[kind].scores(logits, references, labels, positive)
+    assert JUDGES[kind].selection in expected
+    assert set(JUDGES[kind].names) == expected.keys()
+    for _ in range(2):
+        assert compute(predicted(logits, references)) == expected
+
+
+def test_further_metrics_stand_beside_our_own_and_never_in_their_place(tmp_path: Path) -> None:
+    mine = write(tmp_path, "wrong", '{"wrong": sum(p != r for p, r in zip(predictions, references)), "text": "no"}')
+    same = write(tmp_path, "accuracy", '{"accuracy": -1.0}')
+    found = JUDGES["single_label"].metrics(["no", "yes"], None, (mine, same))(predicted(LOGITS, np.array([0, 1, 1, 0])))
+    assert found == {"accuracy": 0.5, "f1": 0.5, "f1_weighted": 0.5, "wrong": 2.0, "extra_accuracy": -1.0}
+
+
+def test_further_metrics_of_tokens_read_tags(tmp_path: Path) -> None:
+    feature = 'datasets.List(datasets.Value("string"))'
+    people = write(tmp_path, "people", '{"people": sum(row.count("B-PER") for row in references)}', feature)
+    found = JUDGES["tokens"].metrics(TAGS, None, (people,))(predicted(*CASES["tokens"][1:]))
+    assert found["people"] == 2.0
+
+
+def test_a_metric_to_be_best_in_that_nothing_computes_is_refused_at_once(tmp_path: Path) -> None:
+    mine = write(tmp_path, "wrong", '{"wrong": 1.0, "f1": 0.0, "text": "no"}')
+    judge = JUDGES["single_label"]
+    scores = judge.metrics(["no", "yes"], None, (mine,))
+    for name in ("loss", "eval_f1", "wrong", "extra_f1"):
+        check_aim(RunConfig("x", training={"metric_for_best_model": name}), judge, scores.extra)
+    for name in ("acuracy", "text"):
+        asked = RunConfig("x", training={"metric_for_best_model": name})
+        with pytest.raises(DemoError, match=f"is {name!r}, but the metrics are loss, accuracy, f1, f1_weighted, wrong"):
+            check_aim(asked, judge, scores.extra)
+
+
+def test_a_metric_that_does_not_fit_is_known_before_training(tmp_path: Path) -> None:
+    broken = write(tmp_path, "broken", '{"broken": 1 / 0}')
+    with pytest.raises(DemoError, match="can't be computed on these predictions: division by zero"):
+        JUDGES["single_label"].metrics(["no", "yes"], None, (broken,))
+    texts = write(tmp_path, "texts", '{"texts": 1.0}', 'datasets.Value("string")')
+    with pytest.raises(DemoError, match="can't be computed"):
+        JUDGES["regression"].metrics([], None, (texts,))
+    with pytest.raises(DemoError, match="judged by its loss"):
+        JUDGES["language"].metrics([], None, (broken,))
+
+
+def test_a_metric_whose_code_fails_or_is_missing_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "needy.py"
+    path.write_text("import no_such_library\n", encoding="utf-8")
+    with pytest.raises(DemoError, match=r"needy.py' can't be loaded: .*no_such_library"):
+        JUDGES["single_label"].metrics(["no", "yes"], None, (str(path),))
+    with pytest.raises(DemoError, match="There is no metric at"):
+        check_extra(["./nowhere"], public=False)
+    with pytest.raises(DemoError, match="is no metric"):
+        check_extra(["a b"], public=False)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "/tmp/accuracy"])
+def test_a_public_server_runs_no_code_of_others(name: str) -> None:
+    with pytest.raises(DemoError, match="shared server"):
+        check_extra([name], public=True)
+
+
+def test_without_a_network_a_metric_of_the_hub_is_refused_at_once() -> None:
+    started = time.monotonic()
+    with pytest.raises(DemoError, match="can't be reached from here"):
+        check_extra(["matthews_correlation"], public=False)
+    assert time.monotonic() - started < 3
+
+
+@contextmanager
+def hub(spaces: dict[str, bytes]) -> Iterator[str]:
+    """A Hub that knows no models, and these files of Spaces by their path."""
+
+    class Hub(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            return
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            body = spaces.get(self.path.split("?")[0])
+            self.send_response(404 if body is None else 200)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.send_header("ETag", '"1"')
+            if body is None and self.path.startswith("/api/"):
+                self.send_header("X-Error-Code", "RepoNotFound")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body or b"")
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+_ASK = """
+import json, sys
+import numpy as np
+from types import SimpleNamespace
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.evaluation import JUDGES
+
+for name in sys.argv[1:]:
+    try:
+        compute = JUDGES["single_label"].metrics(["no", "yes"], None, (name,))
+        answer = compute(SimpleNamespace(predictions=np.eye(2), label_ids=np.array([0, 1])))
+    except DemoError as error:
+        answer = str(error)
+    print(json.dumps(answer))
+"""
+
+
+def test_with_a_network_a_metric_of_the_hub_is_computed(tmp_path: Path) -> None:
+    script = OTHER.format(name="Hits", feature='datasets.Value("int64")', result='{"hits": 2}').encode()
+    with hub({"/spaces/evaluate-metric/hits/resolve/main/hits.py": script}) as address:
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": address,
+            "HF_HOME": str(tmp_path),
+            "HF_MODULES_CACHE": str(tmp_path / "modules"),
+            "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", _ASK, "hits", "no_such_metric"],
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    found, refused = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found["hits"] == 2.0
+    assert found["accuracy"] == 1.0
+    assert refused.startswith("The metric 'no_such_metric' can't be loaded: Couldn't find a module")

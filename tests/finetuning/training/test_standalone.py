@@ -1,0 +1,171 @@
+"""train.py repeats its run with the public libraries alone."""
+
+import ast
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.training.standalone import training_script
+from hfdemo.settings import Settings
+from hfdemo.tokenization.padding import TRAINABLE
+from tests.finetuning.kinds import KINDS, LABELS, Zoo, model_of, run_folder, trained
+
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("single_label", {"method": "lora", "padding": "multiple_of_8", "class_weights": "balanced"}),
+    ("single_label", {"padding": "grouped", "training": {"data_seed": 3, "label_smoothing_factor": 0.1}}),
+    (
+        "single_label",
+        {
+            "padding": "longest_in_dataset",
+            "training": {"train_sampling_strategy": "group_by_length", "metric_for_best_model": "eval_loss"},
+        },
+    ),
+    (
+        "single_label",
+        {
+            "method": "frozen",
+            "early_stopping_patience": 1,
+            "training": {"eval_strategy": "steps", "eval_steps": 2, "gradient_accumulation_steps": 2},
+        },
+    ),
+    ("multi_label", {"class_weights": {"cold": 1.0, "loud": 2.0, "warm": 0.5}}),
+    ("regression", {"padding": "max_length", "max_length": 20}),
+    ("tokens", {"class_weights": "balanced"}),
+    ("tokens", {"method": "lora", "max_length": 12}),
+    ("language", {"method": "lora"}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "more"), VARIANTS)
+def test_the_script_reaches_the_metrics_of_the_run(
+    settings: Settings, tiny: Path, zoo: Zoo, kind: str, more: dict[str, Any]
+) -> None:
+    repeats(run_folder(settings, kind, model_of(kind, tiny, zoo), **more), settings)
+
+
+def repeats(folder: Path, settings: Settings) -> None:
+    trained(folder, settings)
+    done = subprocess.run(
+        [sys.executable, "-I", str(folder / "train.py")],
+        cwd=settings.home,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads((folder / "report.json").read_text())
+    for split in ("validation", "test"):
+        line = re.search(rf"^{split} (.*)$", done.stdout, re.MULTILINE)
+        assert line, done.stdout[-2000:]
+        said = {name.removeprefix(f"{split}_"): value for name, value in json.loads(line[1]).items()}
+        expected = report["metrics"][split]
+        assert {name: said[name] for name in expected} == expected, "to the last digit"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "frozen"])
+def test_the_script_trains_what_the_checkpoint_had_no_weights_for(
+    settings: Settings, tiny: Path, tmp_path: Path, method: str
+) -> None:
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+
+    made: Any = BertForMaskedLM(BertConfig.from_pretrained(tiny))
+    made.save_pretrained(tmp_path / "without")
+    AutoTokenizer.from_pretrained(tiny).save_pretrained(tmp_path / "without")
+    repeats(run_folder(settings, "single_label", tmp_path / "without", method=method), settings)
+
+
+@pytest.mark.slow
+def test_the_script_leaves_out_the_rows_that_the_run_left_out(settings: Settings, zoo: Zoo) -> None:
+    folder = run_folder(settings, "language", zoo("text-generation"), max_length=32)
+    for split in ("train", "validation", "test"):
+        asked = [("word " * 60 if number % 4 == 1 else f"hi {number}") for number in range(11)]
+        rows = [[{"role": "user", "content": each}, {"role": "assistant", "content": "yes"}] for each in asked]
+        pd.DataFrame({"text": [json.dumps(row) for row in rows]}).to_csv(folder / "data" / f"{split}.csv", index=False)
+    repeats(folder, settings)
+
+
+OTHER = """
+import datasets
+import evaluate
+
+
+class Other(evaluate.Metric):
+    def _info(self):
+        value = {feature}
+        features = datasets.Features({{"predictions": value, "references": value}})
+        return evaluate.MetricInfo(description="", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions, references):
+        same = sum(p == r for p, r in zip(predictions, references))
+        return {{"share": same / len(references), "accuracy": -1.0, "words": "none"}}
+"""
+FEATURES = {
+    "single_label": 'datasets.Value("int64")',
+    "multi_label": 'datasets.List(datasets.Value("int64"))',
+    "regression": 'datasets.Value("float64")',
+    "tokens": 'datasets.List(datasets.Value("string"))',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FEATURES)
+def test_the_script_picks_the_best_by_a_metric_of_others_as_the_run_did(
+    settings: Settings, tiny: Path, tmp_path: Path, kind: str
+) -> None:
+    other = tmp_path / "other.py"
+    other.write_text(OTHER.format(feature=FEATURES[kind]))
+    folder = run_folder(settings, kind, tiny, metrics=(str(other),), training={"metric_for_best_model": "share"})
+    repeats(folder, settings)
+    found = json.loads((folder / "report.json").read_text())["metrics"]["validation"]
+    assert {"share", "accuracy" if kind == "regression" else "extra_accuracy"} < found.keys()
+    assert "words" not in found
+
+
+MODELS = [
+    *[(model, method) for model in ("embedded:minilm", "embedded:sentiment") for method in ("full", "lora", "frozen")],
+    ("untrained:embedded:minilm", "full"),
+    ("untrained:embedded:minilm", "frozen"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("model", "method"), MODELS)
+@pytest.mark.parametrize("padding", TRAINABLE)
+def test_every_script_is_python(settings: Settings, model: str, padding: str, method: Any, kind: str) -> None:
+    folder = run_folder(settings, kind, Path("embedded:minilm"), padding=padding, max_length=64)
+    values = json.loads((folder / "config.json").read_text()) | {"model": model, "method": method}
+    script = training_script(RunConfig.from_json({**values, "labels": list(LABELS[kind])}), settings)
+    compile(script, "train.py", "exec")
+    assert "hfdemo" not in script
+
+
+def test_nothing_that_a_config_says_becomes_code(settings: Settings, tiny: Path, tmp_path: Path) -> None:
+    evil = 'f1"]; __import__("os").abort(); value = metrics["eval_f1'
+    odd = tmp_path / 'we"""ird\\'
+    shutil.copytree(tiny, odd)
+    folder = run_folder(settings, "single_label", odd, training={"metric_for_best_model": evil})
+    config = RunConfig.read(folder / "config.json")
+    launched = dataclasses.replace(config, processes=2, accelerate_config=f"{odd}.yaml")
+    for each in (config, launched):
+        tree = ast.parse(training_script(each, settings))
+        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        assert not {getattr(call, "id", getattr(call, "attr", "")) for call in calls} & {"__import__", "abort"}
+
+
+def test_the_script_of_several_processes_says_how_to_start_them(settings: Settings) -> None:
+    folder = run_folder(settings, "single_label", Path("embedded:minilm"), processes=2)
+    said = ast.get_docstring(ast.parse((folder / "train.py").read_text())) or ""
+    assert "python -m torch.distributed.run --standalone --nproc_per_node 2 train.py" in said

@@ -1,0 +1,171 @@
+"""The bounded cache: one load per model, the oldest out first, and unloading for real."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from hfdemo.errors import ModelError
+from hfdemo.models import weights
+from hfdemo.models.cache import ModelCache
+from hfdemo.models.loading import Need
+from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
+from tests.conftest import ROOT
+
+CLASSIFIER = "AutoModelForSequenceClassification"
+
+
+def test_a_model_is_loaded_once_even_when_eight_threads_ask_for_it(settings: Settings, tiny: Path) -> None:
+    cache, found = ModelCache(settings), []
+    ref = ModelRef.parse(str(tiny))
+    threads = [threading.Thread(target=lambda: found.append(cache.get(ref, CLASSIFIER))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len({id(loaded) for loaded in found}) == 1
+
+
+def test_a_model_that_is_here_does_not_wait_for_one_that_is_still_loading(settings: Settings, tiny: Path) -> None:
+    from transformers import BertConfig
+
+    large = settings.home / "large"
+    BertConfig(hidden_size=1024, num_attention_heads=16, intermediate_size=4096).save_pretrained(large)
+    cache, ref = ModelCache(settings), ModelRef.parse(str(tiny))
+    cache.get(ref, CLASSIFIER)
+    thread = threading.Thread(target=cache.get, args=(ModelRef.parse(f"untrained:{large}/config.json"), "AutoModel"))
+    thread.start()
+    cache.get(ref, CLASSIFIER)
+    assert thread.is_alive()
+    thread.join()
+    assert len(cache.cards()) == 2
+
+
+def test_the_least_recently_used_model_goes_first_when_the_budget_is_spent(settings: Settings, tiny: Path) -> None:
+    size = ModelCache(settings).get(ModelRef.parse(str(tiny)), CLASSIFIER).bytes
+    cache = ModelCache(Settings(home=settings.home, model_bytes=int(2.5 * size)))
+    first, second, third = (ModelRef.parse(text) for text in (str(tiny), f"untrained:{tiny}", f"{tiny}/"))
+    cache.get(first, CLASSIFIER)
+    cache.get(second, CLASSIFIER)
+    cache.get(first, CLASSIFIER)
+    cache.get(third, CLASSIFIER)
+    assert [card["model"] for card in cache.cards()] == [str(third), str(first)]
+    assert cache.bytes <= 2.5 * size
+
+
+def test_one_model_larger_than_the_budget_still_runs(settings: Settings, tiny: Path) -> None:
+    cache = ModelCache(Settings(home=settings.home, model_bytes=1))
+    assert cache.get(ModelRef.parse(str(tiny)), CLASSIFIER).bytes > 1
+
+
+def test_unloading_frees_the_bytes_and_forgets_the_model(settings: Settings, tiny: Path) -> None:
+    cache, ref = ModelCache(settings), ModelRef.parse(str(tiny))
+    size = cache.get(ref, CLASSIFIER).bytes + cache.get(ref, "AutoModel").bytes
+    assert cache.unload(ref) == size
+    assert cache.bytes == 0
+    with pytest.raises(ModelError, match="is not loaded"):
+        cache.unload(ref)
+
+
+@pytest.mark.parametrize("reference", ["embedded:minilm", "untrained:embedded:minilm"])
+def test_unloading_gives_the_memory_back_to_the_machine(reference: str, tmp_path: Path) -> None:
+    """In a process of its own: what other tests leave behind must not blur it. Weights are mapped or allocated."""
+    code = (
+        "import json, sys, psutil, torch\n"
+        "from pathlib import Path\n"
+        "from hfdemo.models.cache import ModelCache\n"
+        "from hfdemo.models.reference import ModelRef\n"
+        "from hfdemo.settings import Settings\n"
+        "cache, ref = ModelCache(Settings(home=Path(sys.argv[1]))), ModelRef.parse(sys.argv[2])\n"
+        "def used(): return psutil.Process().memory_info().rss\n"
+        "def run(model): return [parameter.sum().item() for parameter in model.parameters()] and used()\n"
+        "rounds = []\n"
+        "for _ in range(3):\n"
+        "    before, size = used(), cache.get(ref, 'AutoModel').bytes\n"
+        "    loaded = run(cache.get(ref, 'AutoModel').model)\n"
+        "    cache.unload(ref)\n"
+        "    rounds.append((before, size, loaded, used()))\n"
+        "print(json.dumps(rounds))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), reference],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    _, *rounds = json.loads(done.stdout.splitlines()[-1])  # the first one imports the libraries
+    for before, size, loaded, after in rounds:
+        assert size > 90e6
+        assert loaded - before > 0.9 * size
+        assert after - before < 0.1 * size
+
+
+def test_the_same_model_for_another_need_is_another_form_and_the_last_one_used_is_found(
+    settings: Settings, tiny: Path
+) -> None:
+    cache, ref = ModelCache(settings), ModelRef.parse(str(tiny))
+    assert cache.loaded(ref) is None
+    first = cache.get(ref, CLASSIFIER)
+    assert cache.get(ref, Need((CLASSIFIER,))) is first
+    eager = cache.get(ref, Need((CLASSIFIER,), attention="eager"))
+    assert eager is not first
+    assert cache.loaded(ref) is eager
+    cache.get(ref, CLASSIFIER)
+    assert cache.loaded(ref) is first
+
+
+def test_models_built_at_the_same_time_each_have_the_dtype_they_were_asked_for(settings: Settings, tiny: Path) -> None:
+    """The library changes torch's default dtype for the whole process while it builds a model."""
+    found: list[tuple[str, str]] = []
+
+    def work(dtype: str, reference: str) -> None:
+        cache, ref = ModelCache(settings), ModelRef.parse(reference)
+        for _ in range(6):
+            model = cache.get(ref, Need(("AutoModel",), dtype=dtype)).model
+            found.extend((dtype, str(parameter.dtype)) for parameter in model.parameters())
+            cache.unload(ref)
+
+    kinds = [(dtype, f"{scheme}{tiny}") for dtype in ("float32", "bfloat16") for scheme in ("", "untrained:")]
+    threads = [threading.Thread(target=work, args=kind) for kind in kinds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(found) == {("float32", "torch.float32"), ("bfloat16", "torch.bfloat16")}
+
+
+def test_models_that_are_loaded_make_room_for_one_that_would_fit_without_them(
+    settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, first, second = ModelCache(settings), ModelRef.parse(str(tiny)), ModelRef.parse(f"{tiny}/")
+    size = cache.get(first, CLASSIFIER).bytes
+    # A machine with room for one and a half: this one can't be filled up for a test.
+    monkeypatch.setattr(weights, "free_bytes", lambda kind: int(1.5 * size) - cache.bytes)
+    cache.get(second, CLASSIFIER)
+    assert [card["model"] for card in cache.cards()] == [str(second)]
+    # One that would not fit even then costs nobody's model.
+    monkeypatch.setattr(weights, "free_bytes", lambda kind: -size // 2)
+    with pytest.raises(weights.NotEnoughMemory):
+        cache.get(first, CLASSIFIER)
+    assert cache.loaded(second) is not None
+
+
+def test_a_tokenizer_is_never_shared_between_threads(models: ModelCache) -> None:
+    """Each thread pads to another length; met on one tokenizer without a lock, rows come back wrong."""
+    wrong: list[tuple[int, int]] = []
+
+    def work(length: int) -> None:
+        for _ in range(40):
+            with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+                batch = tokenizer(["a", "a b c"], padding="max_length", max_length=length, truncation=True)
+            wrong.extend((length, len(ids)) for ids in batch["input_ids"] if len(ids) != length)
+
+    threads = [threading.Thread(target=work, args=(length,)) for length in range(8, 16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

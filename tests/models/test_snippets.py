@@ -1,0 +1,52 @@
+"""The code that loads a tokenizer again gives what is shown: it is run as it stands."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hfdemo.models.cache import ModelCache
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.snippets import tokenization_script
+from hfdemo.tokenization.encoding import Options, encode
+
+
+def run_alone(script: str, folder: Path) -> str:
+    """Run a script where this project can't be imported, as a stranger would."""
+    path = folder / "snippet.py"
+    path.write_text(script, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-I", str(path)],
+        cwd=folder,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reference", ["embedded:minilm", "tokenizer:unigram", "tokenizer:bytes"])
+def test_the_tokenization_script_prints_the_tokens_that_are_shown(
+    models: ModelCache, tmp_path: Path, reference: str
+) -> None:
+    texts, pairs = ["naïve “quotes”", "two"], ["first", "second pair"]
+    with models.tokenizer(ModelRef.parse(reference)) as tokenizer:
+        shown = encode(tokenizer, texts, pairs, Options(padding=True), 1000).columns["tokens"]
+    script = tokenization_script(reference, texts, pairs, {"padding": True}, models.settings)
+    assert [ast.literal_eval(line) for line in run_alone(script, tmp_path).splitlines()] == shown
+
+
+def test_a_tokenizer_that_needs_no_files_is_named_without_any(models: ModelCache) -> None:
+    script = tokenization_script("tokenizer:bytes", ["a"], None, {}, models.settings)
+    assert script.startswith("from transformers import ByT5Tokenizer\n\ntokenizer = ByT5Tokenizer()\n")
+
+
+def test_a_hub_model_is_named_with_its_revision(models: ModelCache) -> None:
+    script = tokenization_script("owner/name@v1", ["a"], None, {}, models.settings)
+    assert "from_pretrained('owner/name', revision='v1')" in script

@@ -1,0 +1,39 @@
+"""A form without a page: its values by name over real files, as the handlers of the page get them."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.settings import Settings
+from hfdemo.ui.tabs.finetune import form_values
+from hfdemo.ui.tabs.finetune.dataset_preview import Examined, Shelf
+from hfdemo.ui.tabs.finetune.form_fields import Desk, opened
+
+THINGS = ("sea", "sky", "wall", "road", "leaf", "lamp", "boat", "bird")
+
+
+def rows_of(*more: tuple[str, str]) -> list[tuple[str, str]]:
+    """Sixteen good rows of two labels, and `more`."""
+    good = [(f"the {thing} is {mood}", label) for thing in THINGS for mood, label in (("warm", "up"), ("cold", "down"))]
+    return [*good, *more]
+
+
+def write(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = ("note", "mood")) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def open_file(path: Path, settings: Settings, **values: Any) -> tuple[Desk, dict[str, Any]]:
+    """The desk, and the form's values after the file at `path` was chosen."""
+    fields = {name: gr.State() for name in form_values.DEFAULTS}
+    desk = Desk(fields, Shelf(settings))
+    named = opened(desk, {**form_values.DEFAULTS, "dataset": str(path), "rate": 1e-4, **values}, None)
+    return desk, named
+
+
+def look(desk: Desk, named: dict[str, Any]) -> Examined:
+    return desk.examined(named, None)[0]

@@ -1,0 +1,290 @@
+"""The form says the config that it stands for, takes one back whole, and says before Start what would be refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.arguments import Method
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.settings import Settings
+from hfdemo.ui.tabs.finetune import form_values, ready_line
+from hfdemo.ui.tabs.finetune.form import given_by, refitted, typed
+from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
+from hfdemo.ui.tabs.finetune.ready_line import Known, known_of
+from tests.ui.samples import EVIL, escaped
+from tests.ui.tabs.finetune.desks import look, open_file, rows_of, write
+
+KNOWN = Known((("train", 100), ("validation", 25)), ("a", "b"))
+BASE: dict[str, Any] = {**DEFAULTS, "dataset": "tickets", "text": "text", "label": "label", "rate": 1e-4}
+
+
+def refusal(**values: Any) -> str:
+    drawn = ready_line.render_ready_line({**BASE, **values}, KNOWN, Settings())
+    assert ready_line.REFUSED in drawn
+    return drawn
+
+
+def test_a_model_that_would_see_what_it_is_to_predict_is_refused_before_start() -> None:
+    chats = {"kind": "language", "label": form_values.NO_COLUMN, "pair": form_values.NO_COLUMN}
+    assert "reads a text in both directions" in refusal(**chats, model="embedded:minilm")
+    drawn = ready_line.render_ready_line({**BASE, **chats, "model": "gpt2"}, KNOWN, Settings())
+    assert ready_line.REFUSED not in drawn, "one on the Hub is looked at when it is loaded"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RunConfig("tickets", text_column="text", label_column="label", text_pair_column="", split_column=""),
+        RunConfig(
+            "nyu-mll/glue",
+            dataset_config="sst2",
+            problem_type="single_label_classification",
+            text_column="sentence",
+            text_pair_column="",
+            split_column="",
+            label_column="label",
+            labels=("no", "yes"),
+            positive_label="yes",
+            fixes=("drop_duplicates", "drop_leaks"),
+            splits={"validation": 0.1, "test": 0.3},
+            max_length=64,
+            padding="max_length",
+            method="lora",
+            lora={"r": 4, "lora_alpha": 8, "lora_dropout": 0.1, "target_modules": ["query", "value"], "bias": "all"},
+            class_weights={"no": 1, "yes": 2.5},
+            early_stopping_patience=2,
+            metrics=("matthews_correlation",),
+            processes=2,
+            training={
+                "num_train_epochs": 2,
+                "per_device_train_batch_size": 8,
+                "learning_rate": 3e-5,
+                "gradient_accumulation_steps": 4,
+                "warmup_steps": 10,
+                "weight_decay": 0.1,
+                "seed": 7,
+                "label_smoothing_factor": 0.1,
+                "metric_for_best_model": "accuracy",
+                "max_grad_norm": 0.5,
+                "bf16": True,
+            },
+        ),
+        RunConfig(
+            "data", task="token-classification", text_column="words", label_column="tags", splits={"train": "dev"},
+            text_pair_column="", split_column="part", class_weights="balanced",
+        ),
+        RunConfig("data", task="text-generation", text_column="chat", method="frozen", text_pair_column="",
+                  label_column="", split_column=""),
+    ],
+)  # fmt: skip
+def test_a_config_comes_out_of_the_form_as_it_went_in(config: RunConfig) -> None:
+    values = form_values.values_of(config)
+    own = {"epochs": "num_train_epochs", "batch": "per_device_train_batch_size", "rate": "learning_rate"}
+    out = form_values.config_of(values).to_json()
+    # What the form always says, and what the data says where the config leaves it open.
+    for name in own.values():
+        if name not in config.training:
+            out["training"].pop(name, None)
+    expected = config.to_json()
+    if config.task == "text-classification":
+        expected["problem_type"] = "single_label_classification"
+    assert out == expected
+
+
+def test_every_field_of_a_config_has_its_place_in_the_form() -> None:
+    spoken = {spec for spec in RunConfig("x").to_json() if spec not in ("task", "problem_type")}
+    changed = RunConfig(
+        "d", "m/m", "text-classification", "regression", "c", {"test": 0.5}, "s", "t", "p", "l", ("a",), None, ("f",),
+        9, "max_length", "lora", {"r": 2}, "balanced", 3, ("m",), 2, "a.yaml", {"seed": 1},
+    )  # fmt: skip
+    values, usual = form_values.values_of(changed), form_values.values_of(RunConfig("other"))
+    assert sum(values[name] != usual[name] for name in values) >= len(spoken)
+
+
+def test_a_data_set_that_can_be_looked_at_needs_no_finished_form() -> None:
+    values = {**BASE, "more": "{", "model": "::", "max_length": 1, "class_weights": "{", "method": "lora"}
+    assert form_values.data_of(values).text_column == "text"
+    with pytest.raises(DemoError, match="not JSON"):
+        form_values.config_of({**values, "class_weights": form_values.EQUAL})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"more": '{"epochs": 3}'}, "TrainingArguments has no epochs"),
+        ({"more": '{"output_dir": "/"}'}, "training may not set output_dir"),
+        ({"more": '{"fp16": true}'}, "fp16 needs a GPU"),
+        ({"more": '{"eval_strategy": "no"}', "patience": 2}, "early_stopping_patience needs evaluations"),
+        ({"more": "[]"}, "must be a JSON object"),
+        ({"more": "{"}, "TrainingArguments is not JSON"),
+        ({"padding": "max_length"}, "needs a max_length"),
+        ({"max_length": 2}, "leaves no room for words"),
+        ({"rate": 0}, "Learning rate is 0, but must be above 0."),
+        ({"epochs": -1}, "Epochs is -1, but must be at least 0.01."),
+        ({"batch": 0}, "Batch size is 0, but must be at least 1."),
+        ({"accumulation": 0}, "Gradient accumulation is 0, but must be at least 1."),
+        ({"warmup": -0.1}, "Warm-up is -0.1, but must be at least 0."),
+        ({"weight_decay": -1}, "Weight decay is -1"),
+        ({"seed": -1}, "Seed is -1"),
+        ({"seed": 2**32}, "Seed is 4294967296, but must be at most 4294967295."),
+        ({"smoothing": 1}, "Label smoothing is 1, but must be below 1."),
+        ({"patience": -1}, "Early stopping patience is -1, but must be at least 0."),
+        ({"processes": 0}, "Processes is 0, but must be at least 1."),
+        ({"max_length": -1}, "max_length is -1"),
+        ({"method": "lora", "lora_r": 0}, "lora's r is 0"),
+        ({"method": "lora", "lora_dropout": 1}, "lora's lora_dropout is 1"),
+        ({"kind": "regression", "class_weights": form_values.BALANCED}, "no classes to weigh"),
+        ({"kind": "multi_label", "smoothing": 0.1}, "label_smoothing_factor does nothing"),
+        ({"class_weights": '{"a": 1}'}, "wrong or missing: b"),
+        ({"class_weights": "heavy"}, "is neither"),
+        ({"method": "lora", "model": "untrained:embedded:minilm"}, "needs method full"),
+        ({"method": "lora", "lora_more": '{"ranks": 1}'}, "LoraConfig has no ranks"),
+        ({"model": EVIL}, "&lt;img"),
+    ],
+)
+def test_what_contradicts_itself_is_said_before_start(values: dict[str, Any], said: str) -> None:
+    assert said in refusal(**values).replace("&#x27;", "'")
+
+
+def test_data_that_can_not_be_trained_on_is_said_before_start() -> None:
+    assert "too few rows" in ready_line.render_ready_line(
+        BASE, Known((("train", 3),), (), "There are too few rows."), Settings()
+    )
+    assert "no data yet" in ready_line.render_ready_line(BASE, None, Settings())
+
+
+def test_the_line_before_start_counts_rows_and_steps() -> None:
+    drawn = ready_line.render_ready_line({**BASE, "epochs": 2, "batch": 16, "processes": 2}, KNOWN, Settings())
+    assert ready_line.REFUSED not in drawn
+    assert "<b>100 rows</b>, 25 for validation" in drawn
+    assert "<b>8 steps</b> in 2 processes" in drawn
+    assert escaped(ready_line.ready(RunConfig("x", model=f"/{EVIL}"), KNOWN))
+
+
+def test_the_box_wins_over_the_form_and_it_is_said() -> None:
+    values = {**BASE, "more": '{"learning_rate": 0.5, "num_train_epochs": 3}'}
+    assert form_values.config_of(values).training["learning_rate"] == 0.5
+    assert "learning_rate: the box of TrainingArguments wins" in ready_line.render_ready_line(values, KNOWN, Settings())
+
+
+def test_a_number_that_the_box_sets_is_not_taken_from_its_field() -> None:
+    values = {**BASE, "rate": 0, "more": '{"learning_rate": 0.5}'}
+    assert form_values.config_of(values).training["learning_rate"] == 0.5
+    assert "learning_rate is -1" in refusal(more='{"learning_rate": -1}')
+
+
+@pytest.mark.parametrize(("method", "fine", "high"), [("full", 0.01, 0.02), ("lora", 0.1, 0.2), ("frozen", 0.1, 5)])
+def test_a_learning_rate_that_is_most_likely_a_slip_is_doubted_but_not_refused(
+    method: Method, fine: float, high: float
+) -> None:
+    def said(rate: float) -> list[str]:
+        return form_values.doubts(form_values.config_of({**BASE, "method": method, "rate": rate}))
+
+    assert said(fine) == []
+    (doubt,) = said(high)
+    assert f"A learning rate of {high:g} is far above" in doubt
+    assert form_values.doubts(RunConfig("x")) == []
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_can_not_be_leaves_the_data_to_be_looked_at(seed: int, tmp_path: Path, settings: Settings) -> None:
+    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    assert look(desk, {**named, "seed": seed}).train_rows == 13
+
+
+def test_a_config_says_only_what_is_decided() -> None:
+    written = form_values.written(form_values.config_of(BASE))
+    assert '"dataset": "tickets"' in written
+    assert '"model": "embedded:minilm"' in written
+    assert "null" not in written
+    assert "seed" not in written
+    assert "fixes" not in written
+
+
+def test_the_command_starts_as_many_processes_as_are_asked_for() -> None:
+    one = form_values.commands(RunConfig("x")).splitlines()
+    assert one[1] == "python -m hfdemo.finetuning config.json"
+    two = form_values.commands(RunConfig("x", processes=2)).splitlines()
+    assert two[1] == "python -m torch.distributed.run --standalone --nproc_per_node 2 -m hfdemo.finetuning config.json"
+    assert "--nnodes 2 --nproc_per_node 2" in two[4]
+    assert "--rdzv_endpoint" in two[5]
+
+
+def test_the_command_for_uploaded_data_says_that_its_path_has_to_be_put_into_the_config() -> None:
+    plain = form_values.commands(RunConfig("messy"))
+    told = form_values.commands(RunConfig("messy"), uploaded=True)
+    assert told.splitlines()[0].startswith("# the data was uploaded")
+    assert '"dataset" of config.json' in told
+    assert told.endswith(plain)
+    assert "uploaded" not in plain
+
+
+@pytest.mark.parametrize(
+    "dataset", ["", "tickets", "owner/name", "/data/a.csv", "./a", "../a", "~", "run:20260101-120000-x"]
+)
+def test_only_a_bare_name_may_be_that_of_an_uploaded_file(dataset: str) -> None:
+    assert form_values.nameless(dataset) == ""
+    assert "upload it again, or put its path" in form_values.nameless("messy")
+    assert "path" not in form_values.nameless("messy", public=True), "which a shared server takes none of"
+
+
+def test_what_was_typed_stays_and_what_was_given_follows() -> None:
+    given: dict[str, Any] = {"epochs": 3, "rate": 1e-4}
+    fitting: dict[str, Any] = {"epochs": 5, "rate": 1e-3}
+    assert refitted(fitting, given, {"epochs": 3, "rate": 1e-4}) == fitting
+    # The very number that was given: typed all the same.
+    assert refitted(fitting, typed("epochs", given), {"epochs": 3, "rate": 1e-4}) == {"rate": 1e-3}
+    assert refitted(fitting, given, {"epochs": 3, "rate": 0.5}) == {"epochs": 5}
+    assert refitted(fitting, {}, {"epochs": 0, "rate": 0.5}) == {}
+    assert refitted(fitting, {}, {"epochs": None, "rate": 0.5}) == {"epochs": 5}, "emptied: given again"
+
+
+def test_what_a_config_says_counts_as_typed_but_for_the_usual_rate_of_its_method() -> None:
+    assert given_by(RunConfig("x")) == {"epochs": DEFAULTS["epochs"], "rate": None}
+    assert given_by(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 2e-5})) == {}
+    assert given_by(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 1e-4})) == {"rate": 1e-4}
+    assert given_by(RunConfig("x", method="lora", training={"learning_rate": 1e-4})) == {"epochs": DEFAULTS["epochs"]}
+
+
+def test_epochs_and_rate_follow_the_method_the_kind_and_the_rows() -> None:
+    assert form_values.defaults("full", "single_label", 588) == {"epochs": 5, "rate": 1e-4}
+    assert form_values.defaults("lora", "single_label", 588)["rate"] == 1e-3
+    assert form_values.defaults("full", "language", 588)["rate"] == 5e-5
+    assert form_values.defaults("full", "single_label", 100_000)["epochs"] == 3
+    assert form_values.defaults("full", "single_label", 588, batch=4)["epochs"] == 3
+    assert form_values.defaults("full", "single_label", 588, batch=0) == form_values.defaults(
+        "full", "single_label", 588
+    )
+
+
+def test_a_module_name_is_the_end_of_a_path_and_a_pattern_stays_a_pattern() -> None:
+    def modules(text: str) -> Any:
+        return form_values.config_of({**BASE, "method": "lora", "lora_modules": text}).lora["target_modules"]
+
+    assert modules("all-linear") == modules("") == "all-linear"
+    assert modules("query") == ["query"]
+    assert modules("query, value") == ["query", "value"]
+    assert modules(r".*\.(query|value)") == r".*\.(query|value)"
+
+
+def test_other_data_forgets_the_fixes_and_labels_of_the_last(tmp_path: Path, settings: Settings) -> None:
+    path = write(tmp_path / "good.csv", rows_of())
+    _, named = open_file(path, settings, fixes=("drop_duplicates",), labels=("x", "y"), positive="x", found=("train",))
+    assert (named["fixes"], named["labels"], named["positive"], named["found"]) == ((), None, None, ())
+    assert (named["text"], named["label"]) == ("note", "mood")
+
+
+def test_what_the_page_keeps_of_the_data_can_be_hashed(tmp_path: Path, settings: Settings) -> None:
+    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    known = known_of(look(desk, named))
+    assert hash(known)
+    assert known.train_rows == 13
+    assert known.labels == ("down", "up")
+
+
+def test_a_column_that_is_not_there_is_said_and_not_trained_on(tmp_path: Path, settings: Settings) -> None:
+    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    examined = look(desk, {**named, "text": "gone"})
+    assert "has no column 'gone'" in examined.refusal

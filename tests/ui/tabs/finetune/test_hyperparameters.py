@@ -1,0 +1,67 @@
+"""Every field of TrainingArguments can be looked up, and the page is built without the libraries."""
+
+import subprocess
+import sys
+
+import gradio as gr
+
+from hfdemo.finetuning.arguments import RESERVED, Knob, knobs
+from hfdemo.finetuning.recipes import RECIPES
+from hfdemo.ui.tabs.finetune import form_values
+from hfdemo.ui.tabs.finetune import hyperparameters as step
+from tests.conftest import ROOT
+from tests.ui.samples import EVIL, elements, escaped, text_of
+
+
+def test_the_table_has_every_field_with_its_help_or_who_decides_it() -> None:
+    drawn = step.table()
+    assert len(elements(drawn, "dt")) == len(knobs())
+    assert "Total number of training epochs to perform." in drawn
+    assert f"Not here: {RESERVED['output_dir']}." in text_of(drawn)
+
+
+def test_the_table_is_searched_by_name_and_by_help() -> None:
+    assert 0 < len(elements(step.table("WARM"), "dt")) < 5
+    assert "num_train_epochs" in step.table("training epochs")
+    assert escaped(step.table(EVIL))
+    assert step.table(None) == step.table("  ")
+
+
+def test_a_help_text_is_drawn_as_text() -> None:
+    assert escaped(step.table("", [Knob(EVIL, EVIL, EVIL, EVIL), Knob("b", "int", 1, "", EVIL)]))
+
+
+def test_fields_of_the_form_carry_the_librarys_own_help() -> None:
+    names = [name for name in form_values.TRAINING if name != "best_metric"]
+    infos = [update["info"] for update in step.helped(names)]
+    assert "The initial learning rate for the optimizer." in infos
+    assert all(infos)
+    assert not any(" * " in info for info in infos)
+
+
+def test_the_best_checkpoint_can_be_picked_by_a_metric_that_the_kind_has() -> None:
+    for kind, recipe in RECIPES.items():
+        assert recipe.judge.selection in step.METRICS[kind]
+
+
+def test_the_step_has_a_field_for_every_value_of_the_form() -> None:
+    with gr.Blocks():
+        fields = step.build(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
+    from_data = {"file", "dataset", "dataset_config", "kind", "text", "pair", "label", "split", "found", "positive"}
+    from_data |= {"train_split", "validation_split", "test_split", "validation_share", "test_share", "labels", "fixes"}
+    assert set(fields) | from_data == set(form_values.DEFAULTS)
+    assert not set(fields) & from_data
+
+
+def test_no_number_of_the_step_is_refused_by_a_toast_that_names_no_field() -> None:
+    with gr.Blocks():
+        fields = step.build(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
+    numbers = {name: field for name, field in fields.items() if isinstance(field, gr.Number)}
+    assert [name for name, field in numbers.items() if (field.minimum, field.maximum) != (None, None)] == []
+    assert {name: numbers[name].label for name in form_values.LABELS} == dict(form_values.LABELS)
+
+
+def test_the_page_is_built_without_torch_or_transformers() -> None:
+    code = "import sys, app; print([name for name in ('torch', 'transformers', 'peft') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,154 @@
+"""Charts are pure functions of events."""
+
+import pytest
+
+from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged
+from hfdemo.finetuning.runs import Status
+from hfdemo.ui.tabs.finetune import run_charts
+from tests.ui.samples import EVIL, escaped, text_of
+
+SCORES = {"loss": 0.5, "accuracy": 0.8, "f1": 0.7}
+EVENTS: list[Event] = [
+    Started(0, 0.0, total_steps=4),
+    StepLogged(1, 1.0, epoch=0.5, loss=1.0, learning_rate=0.2, grad_norm=3.0),
+    StepLogged(2, 2.0, epoch=1.0, loss=0.6, learning_rate=0.1),
+    Evaluated(2, 3.0, 1.0, "validation", SCORES),
+    Evaluated(2, 4.0, 1.0, "validation", {**SCORES, "accuracy": 0.9}),  # the best epoch again, for the report
+    Evaluated(2, 4.0, 1.0, "test", SCORES),
+    Finished(2, 5.0),
+]
+
+
+def rows(table: object) -> object:
+    return table.to_dict("split")["data"]  # type: ignore[attr-defined]
+
+
+def test_the_loss_chart_has_training_and_validation() -> None:
+    assert rows(run_charts.loss_table(EVENTS)) == [[1, 1.0, "train"], [2, 0.6, "train"], [2, 0.5, "validation"]]
+
+
+def test_the_loss_before_training_is_where_the_validation_curve_begins() -> None:
+    before = Evaluated(0, 0.5, 0.0, "validation", {"loss": 1.1})
+    assert [0, 1.1, "validation"] in rows(run_charts.loss_table([before, *EVENTS]))  # type: ignore[operator]
+
+
+def test_the_metrics_chart_has_the_chosen_metrics_once_per_epoch_and_no_test_scores() -> None:
+    assert rows(run_charts.metrics_table(EVENTS, ["f1", "accuracy"])) == [[1.0, 0.7, "f1"], [1.0, 0.8, "accuracy"]]
+    assert run_charts.metric_names(EVENTS) == ["accuracy", "f1"]
+
+
+def test_what_a_step_logs_has_a_chart_that_leaves_out_what_is_not_known() -> None:
+    assert rows(run_charts.logged_table(EVENTS, "learning_rate")) == [[1, 0.2], [2, 0.1]]
+    assert rows(run_charts.logged_table(EVENTS, "grad_norm")) == [[1, 3.0]]
+    logged = StepLogged(1, 1.0, memory_bytes=3 * 2**30)
+    assert rows(run_charts.logged_table([logged], "memory_bytes", 2**30)) == [[1, 3.0]]
+
+
+def test_what_came_after_the_checkpoint_that_a_run_was_resumed_from_is_no_part_of_its_curves() -> None:
+    resumed = [*EVENTS[:-1], Resumed(1, 6.0), StepLogged(2, 7.0, epoch=1.0, loss=0.1)]
+    assert rows(run_charts.loss_table(resumed)) == [[1, 1.0, "train"], [2, 0.1, "train"]]
+
+
+def test_a_long_run_is_drawn_with_fewer_points_and_its_last_one() -> None:
+    table = run_charts.loss_table([StepLogged(step, float(step), loss=1.0) for step in range(1, 5001)])
+    assert 100 <= len(table) <= run_charts.MOST_POINTS
+    assert table["step"].iloc[-1] == 5000
+    assert table["step"].is_monotonic_increasing
+
+
+def test_several_runs_lie_over_each_other_by_epoch() -> None:
+    assert rows(run_charts.overlay({"A": EVENTS, "B": EVENTS[:4]}, "f1")) == [[1.0, 0.7, "A"], [1.0, 0.7, "B"]]
+    assert run_charts.palette(["A", "B"])["A"] != run_charts.palette(["A", "B"])["B"]
+
+
+def test_the_axis_goes_from_0_to_1_only_where_every_metric_does() -> None:
+    assert run_charts.limits(["f1", "accuracy"]) == [0.0, 1.0]
+    assert run_charts.limits(["f1", "perplexity"]) is None
+    assert run_charts.limits([]) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        (run_charts.loss_table([]), ["step", "loss", "split"]),
+        (run_charts.metrics_table([], ["f1"]), ["epoch", "value", "metric"]),
+        (run_charts.overlay({}, "f1"), ["epoch", "value", "run"]),
+    ],
+)
+def test_no_events_make_empty_charts_with_their_columns(table: object, columns: list[str]) -> None:
+    assert list(table.columns) == columns  # type: ignore[attr-defined]
+    assert rows(table) == []
+
+
+GB = 1024**3
+STARTED = Started(0, 0.0, total_steps=20, device="CPU, 2 cores", trainable_parameters=1200, parameters=5000)
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        run_charts.progress(EVIL, Status("failed"), [], "CPU"),
+        run_charts.progress("run", Status("failed", error=EVIL), [], "CPU"),
+        run_charts.progress("run", Status("starting"), [], EVIL),
+        run_charts.progress("run", Status("running"), [Started(0, 0.0, notes=(EVIL,))], "CPU"),
+        run_charts.progress("run", Status("running"), [Resumed(0, 0.0, notes=(EVIL,))], "CPU"),
+    ],
+)
+def test_supplied_text_is_escaped(drawn: str) -> None:
+    assert escaped(drawn)
+
+
+def progress(status: Status, *events: Event) -> str:
+    return text_of(run_charts.progress("run-1", status, events, "a GPU"))
+
+
+def test_progress_tells_the_share_and_the_time_left() -> None:
+    status = Status("running", 5, 20, 1.5, eta_seconds=75)
+    assert "width:25.0%" in run_charts.progress("run-1", status, [STARTED], "CPU")
+    assert "step 5 of 20 · epoch 1.5 · about 1 min 15 s left" in progress(status, STARTED)
+
+
+def test_the_device_is_the_runs_own_once_it_has_begun() -> None:
+    assert "a GPU" in progress(Status("starting"))
+    told = progress(Status("running"), STARTED)
+    assert "CPU, 2 cores" in told
+    assert "1,200 of 5,000 parameters" in told
+    assert "a GPU" not in told
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(0, "it is next"), (1, "1 waits before it"), (2, "2 wait before it")])
+def test_a_queued_run_names_the_one_at_work_and_how_many_wait_before_it(ahead: int, words: str) -> None:
+    told = progress(Status("queued", ahead=ahead))
+    assert f"waiting for the device: 1 run is at work and {words}" in told
+
+
+def test_a_run_that_is_to_end_after_this_step_has_no_time_left() -> None:
+    told = progress(Status("stopping", 5, 20, 1.5, eta_seconds=52), STARTED)
+    assert "step 5 of 20 · epoch 1.5 · ending after this step" in told
+    assert "left" not in told
+
+
+def test_the_probe_says_how_long_it_will_take_and_what_memory_it_needs() -> None:
+    probed = Probed(0, 0.0, 0.5, 120.0, int(1.2 * GB), 20 * GB)
+    assert "about 2 min 00 s, peak 1.2 GB of 20.0 GB" in progress(Status("running"), STARTED, probed)
+    unknown = progress(Status("running"), STARTED, Probed(0, 0.0, 0.5, 120.0))
+    assert "about 2 min 00 s" in unknown
+    assert "peak" not in unknown
+
+
+def test_speed_padding_and_memory_are_those_of_the_last_steps_and_left_out_where_unknown() -> None:
+    fast = StepLogged(2, 2.0, samples_per_second=131.4, tokens_per_second=4123.0, waste=0.125, memory_bytes=2 * GB)
+    told = progress(Status("running"), StepLogged(1, 1.0, samples_per_second=7.0), fast)
+    for part in ("rows a second 131", "tokens a second 4,123", "padding 12% of the slots", "memory 2.0 GB"):
+        assert part in told
+    assert "second" not in progress(Status("running"), StepLogged(1, 1.0))
+
+
+def test_a_resumed_run_says_from_where_and_what_was_passed_over() -> None:
+    told = progress(Status("running"), STARTED, StepLogged(9, 1.0), Resumed(5, 2.0, notes=("One was damaged.",)))
+    assert "Resumed from the checkpoint of step 5. One was damaged." in told
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(4, "4 s"), (75, "1 min 15 s"), (7260, "2 h 01 min")])
+def test_a_duration_is_said_in_the_units_that_fit(seconds: float, words: str) -> None:
+    assert run_charts.duration(seconds) == words

@@ -1,0 +1,224 @@
+"""The page draws again only what changed, and gives away only the files of a run."""
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from hfdemo.api.endpoints import Endpoints
+from hfdemo.errors import RunError
+from hfdemo.finetuning.events import StepLogged
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.finetuning.runs.run import Run, Status
+from hfdemo.models.cache import ModelCache
+from hfdemo.settings import Settings
+from hfdemo.ui.tabs.finetune import run_actions, run_view
+from tests.ui.samples import EVIL, escaped
+from tests.ui.tabs.finetune.reports import KINDS, a_run
+
+METRICS = ["accuracy", "f1"]
+
+
+@pytest.fixture
+def endpoints(settings: Settings) -> Endpoints:
+    return Endpoints(settings, ModelCache(settings), RunStore(settings))
+
+
+def shown(
+    endpoints: Endpoints,
+    run: Run,
+    before: Mapping[str, Any],
+    chosen: list[str] | None = None,
+    epoch: float | None = None,
+) -> dict[str, Any]:
+    """The updates of the parts that are drawn again, and the marks under "marks"."""
+    picked: dict[str, Any] = {}
+    for name, value in (("metrics", chosen), ("epoch", epoch)):
+        picked = picked if value is None else run_view.pick(name, value, run.id, picked)
+    parts = run_view.parts_of(endpoints, run, picked, before)
+    outputs = {name: [name] * len(make()) for name, (_, make) in parts.items()}
+    *updates, marks = run_view.fresh(parts, before, outputs)
+    places = [name for name, components in outputs.items() for _ in components]
+    drawn: dict[str, Any] = {"marks": before if marks == gr.skip() else marks}
+    for name, update in zip(places, updates, strict=True):
+        if name not in before or drawn["marks"][name] != before[name]:
+            drawn.setdefault(name, []).append(update)
+        else:
+            assert update == gr.skip()
+    return drawn
+
+
+def test_what_did_not_change_is_left_alone(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    first = shown(endpoints, run, {})
+    assert set(first) > {"state", "loss", "curve", "report", "run"}
+    assert set(shown(endpoints, run, first["marks"])) == {"marks"}
+
+
+def test_a_further_step_redraws_progress_and_curves_but_neither_result_nor_notes_nor_metrics(
+    endpoints: Endpoints,
+) -> None:
+    run = a_run(endpoints.settings)
+    log = run.folder / "events.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))  # it has not finished yet
+    marks = shown(endpoints, run, {})["marks"]
+    with log.open("a") as file:
+        file.write(json.dumps(StepLogged(41, 60.0).to_json()) + "\n")
+    assert set(shown(endpoints, run, marks)) == {"state", "loss", *run_view.LOGGED, "marks"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_run_brings_the_metrics_of_its_kind(kind: str, endpoints: Endpoints) -> None:
+    _, dropdown = shown(endpoints, a_run(endpoints.settings, kind), {})["metrics"]
+    assert dropdown["value"]
+    assert set(dropdown["value"]) <= set(dropdown["choices"])
+    assert "loss" not in dropdown["choices"]
+
+
+def test_chosen_metrics_are_drawn_and_stay_chosen(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    marks = shown(endpoints, run, {})["marks"]
+    gone = shown(endpoints, run, marks, ["f1_weighted"])
+    assert gone["curve"] == [gr.update(visible=False)], "or it would go on showing the lines that it had"
+    again = shown(endpoints, run, gone["marks"], ["f1_weighted"])
+    assert set(again) == {"curve", "marks"}
+    (curve,) = again["curve"]
+    assert curve["visible"]
+    assert set(curve["value"]["metric"]) == {"f1_weighted"}
+    assert set(shown(endpoints, run, again["marks"], ["f1_weighted"])) == {"marks"}
+    other = a_run(endpoints.settings, name="20260102-120000-y")
+    assert run_view.pick("epoch", 1, other.id, {"run": run.id, "metrics": ["f1"]}) == {"run": other.id, "epoch": 1}
+
+
+def test_what_was_picked_for_another_run_does_not_count(endpoints: Endpoints) -> None:
+    """In a closed fold the page keeps what it had: metrics of a regression, sent for a run of classes."""
+    run, other = a_run(endpoints.settings), a_run(endpoints.settings, "regression", name="20260102-120000-y")
+    picked = run_view.pick("metrics", ["pearson"], other.id, {})
+    curve = run_view.parts_of(endpoints, run, picked, {})["curve"][1]()[0]
+    assert set(curve["value"]["metric"]) == {"accuracy", "f1"}
+    unknown = run_view.pick("metrics", ["pearson", "f1", EVIL], run.id, {})
+    curve = run_view.parts_of(endpoints, run, unknown, {})["curve"][1]()[0]
+    assert set(curve["value"]["metric"]) == {"f1"}
+
+
+def test_a_fold_of_epochs_stays_as_a_person_left_it(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    first = shown(endpoints, run, {})
+    assert first["epochs"][0]["open"] is False
+    assert "open" not in shown(endpoints, run, first["marks"], epoch=1)["epochs"][0]
+
+
+def test_the_newest_epoch_is_shown_until_an_older_one_is_chosen_and_another_run_begins_with_its_newest(
+    endpoints: Endpoints,
+) -> None:
+    run = a_run(endpoints.settings)
+    first = shown(endpoints, run, {})
+    fold, slider, drawn = first["epochs"]
+    assert (fold["visible"], slider["minimum"], slider["maximum"], slider["value"]) == (True, 0, 2, 2)
+    assert "validation after step 40" in drawn
+    assert "Confusion matrix" in drawn
+    older = shown(endpoints, run, first["marks"], epoch=1)
+    assert set(older) == {"epochs", "marks"}
+    assert "validation after step 20" in older["epochs"][2]
+    assert older["epochs"][2] != drawn
+    assert set(shown(endpoints, run, older["marks"], epoch=1)) == {"marks"}, "it stays chosen"
+    other = a_run(endpoints.settings, name="20260102-120000-y")
+    assert shown(endpoints, other, older["marks"], epoch=1)["epochs"][1]["value"] == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_answer_has_something_to_show_of_an_epoch_and_only_text(kind: str, endpoints: Endpoints) -> None:
+    _, _, drawn = shown(endpoints, a_run(endpoints.settings, kind), {})["epochs"]
+    assert drawn.count("<") > 10
+    assert escaped(drawn) or kind in ("regression", "language"), "which have no labels"
+
+
+def test_what_a_run_says_is_text(endpoints: Endpoints) -> None:
+    drawn = shown(endpoints, a_run(endpoints.settings), {})
+    assert escaped(drawn["state"][0])
+    assert escaped(drawn["report"][0]["value"])
+    assert escaped(drawn["report"][2])
+
+
+def test_a_note_belongs_to_the_run_on_view_and_one_of_a_deleted_run_is_dropped(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    run_view.write_down(endpoints, "better", {"run": run.id})
+    assert run.notes == "better"
+    run_view.write_down(endpoints, "lost", {"run": "gone"})
+    run_view.write_down(endpoints, "lost", {})
+    assert [each.notes for each in endpoints.runs.list()] == ["better"]
+
+
+@pytest.mark.parametrize(
+    ("status", "has_model", "there"),
+    [
+        (None, False, []),
+        (Status("queued"), False, ["stop", "cancel"]),
+        (Status("running"), False, ["stop", "cancel"]),
+        (Status("finished"), True, ["use", "delete"]),
+        (Status("stopped", resumable=True), True, ["use", "resume", "delete"]),
+        (Status("failed", resumable=True), False, ["resume", "delete"]),
+        (Status("failed"), False, ["delete"]),
+    ],
+)
+def test_a_run_offers_what_can_be_done_with_it(status: Status | None, has_model: bool, there: list[str]) -> None:
+    names = ("use", "stop", "cancel", "resume", "delete")
+    updates = run_actions.shown_for(status, has_model)
+    assert [name for name, update in zip(names, updates, strict=True) if update["visible"]] == there
+
+
+def test_a_stop_can_be_asked_for_once_but_still_be_turned_into_a_cancel() -> None:
+    _, stop, cancel, *_ = run_actions.shown_for(Status("stopping"), has_model=False)
+    assert (stop["interactive"], cancel["visible"]) == (False, True)
+
+
+def test_every_file_is_handed_out_under_the_name_of_its_run(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    for name in filter(None, run_actions.FILES.values()):
+        path = Path(run_actions.fetched(endpoints, name, run.id))
+        assert path.name == f"{run.id}-{name}"
+        assert path.read_bytes() == (run.folder / name).read_bytes()
+        assert path.resolve().is_relative_to(Path(gr.utils.get_upload_folder()).resolve())
+    with zipfile.ZipFile(run_actions.fetched(endpoints, "", run.id)) as file:
+        assert f"{run.id}/model/config.json" in file.namelist()
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        ("data/train.csv", "20260101-120000-x"),
+        ("../../secret", "20260101-120000-x"),
+        ("report.json", "../x"),
+        ("report.json", None),
+        ("report.json", EVIL),
+    ],
+)
+def test_nothing_but_the_files_of_a_run_is_handed_out(name: str, run: str | None, endpoints: Endpoints) -> None:
+    a_run(endpoints.settings)
+    with pytest.raises(RunError):
+        run_actions.fetched(endpoints, name, run)
+
+
+def test_a_shared_server_gives_nobody_the_rows_of_another(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, public=True)
+    endpoints = Endpoints(settings, ModelCache(settings), RunStore(settings))
+    run = a_run(settings)
+    with pytest.raises(RunError, match=r"no errors\.csv"):
+        run_actions.fetched(endpoints, "errors.csv", run.id)
+    with zipfile.ZipFile(run_actions.fetched(endpoints, "", run.id)) as file:
+        assert not [name for name in file.namelist() if "data/" in name or "errors" in name]
+
+
+def test_what_was_made_ready_an_hour_ago_is_cleared_away(endpoints: Endpoints) -> None:
+    run = a_run(endpoints.settings)
+    old = Path(run_actions.fetched(endpoints, "report.json", run.id))
+    new = Path(run_actions.fetched(endpoints, "report.json", run.id))
+    os.utime(old.parent, (1.0, 1.0))
+    run_actions.fetched(endpoints, "train.py", run.id)
+    assert not old.exists()
+    assert new.exists()

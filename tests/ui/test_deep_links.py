@@ -1,0 +1,91 @@
+"""A link holds all that was typed, and opens the tab with it."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from hfdemo.errors import DemoError
+from hfdemo.tasks import TASKS, Task
+from hfdemo.ui.deep_links import Opening, link, opened
+
+DEFAULT = TASKS["text-classification"]
+
+
+def unasked(reference: str) -> Task:
+    raise AssertionError("an address that names its task asks nobody for it")
+
+
+@pytest.mark.parametrize(
+    ("task", "values"),
+    [
+        ("text-classification", {"text": "a & b = c? # 100% +é🙂\n<b>", "top_k": 2}),
+        ("text-classification", {"text": "123"}),
+        ("zero-shot-classification", {"text": "true", "candidate_labels": ["a, b", "c"], "multi_label": True}),
+        ("text-generation", {"messages": [{"role": "user", "content": "hi"}], "temperature": 0.5}),
+        ("table-question-answering", {"table": {"city": ["Oslo"], "n": ["1"]}, "question": "where?"}),
+        ("automatic-speech-recognition", {"task": "translate", "language": "french"}),
+    ],
+)
+def test_what_a_link_holds_is_what_it_opens(task: str, values: dict[str, Any]) -> None:
+    address = link(TASKS[task], "owner/name@v1", values)
+    assert address is not None
+    found = opened(dict(parse_qsl(address.removeprefix("?"))), unasked, DEFAULT)
+    assert (found.task.name, found.model, found.values, found.notes) == (task, "owner/name@v1", values, ())
+
+
+def test_files_and_defaults_are_left_out_and_what_is_too_long_has_no_link() -> None:
+    address = link(TASKS["image-classification"], "a/b", {"image": "/tmp/secret.png", "top_k": None})
+    assert address == "?task=image-classification&model=a%2Fb"
+    assert link(TASKS["text-classification"], "a/b", {"text": "x" * 10_000}) is None
+
+
+def test_an_address_that_asks_for_nothing_opens_the_default() -> None:
+    assert opened({"__theme": "dark"}, unasked, DEFAULT) == Opening(DEFAULT, None, {})
+
+
+def test_a_model_alone_brings_its_task() -> None:
+    found = opened({"model": "a/b"}, lambda name: TASKS["fill-mask"], DEFAULT)
+    assert (found.task.name, found.model) == ("fill-mask", "a/b")
+
+
+@pytest.mark.parametrize(
+    ("alias", "task"), [("ner", "token-classification"), ("sentiment-analysis", "text-classification")]
+)
+def test_the_librarys_other_names_of_a_task_are_known(alias: str, task: str) -> None:
+    assert opened({"task": alias}, unasked, DEFAULT).task.name == task
+
+
+def test_what_can_not_be_followed_is_said_and_the_rest_is_kept() -> None:
+    found = opened({"task": "mind-reading", "model": "a/b"}, unasked, DEFAULT)
+    assert (found.task, found.model) == (DEFAULT, "a/b")
+    assert "no task 'mind-reading'" in found.notes[0]
+
+    def unreachable(reference: str) -> Task:
+        raise DemoError(f"{reference} can't be reached.")
+
+    assert "a/b can't be reached" in opened({"model": "a/b"}, unreachable, DEFAULT).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "value"),
+    [
+        ("table-question-answering", "table", "5"),
+        ("table-question-answering", "table", '{"a": ["1"], "b": []}'),
+        ("text-generation", "messages", "foo"),
+        ("zero-shot-classification", "candidate_labels", "5"),
+        ("text-classification", "top_k", "1e999"),
+        ("text-classification", "text", " "),
+        ("text-classification", "function_to_apply", "[" * 1000),
+        ("text-generation", "messages", "[" * 100_000),
+    ],
+)
+def test_a_value_that_its_field_refuses_is_left_out_with_a_note(task: str, name: str, value: str) -> None:
+    found = opened({"task": task, name: value}, unasked, DEFAULT)
+    assert found.values == {}
+    assert found.notes[0].startswith(f"The link's {name} was left out. ")
+
+
+def test_files_are_never_taken_from_a_link() -> None:
+    found = opened({"task": "image-classification", "image": "/etc/passwd", "nonsense": "1"}, unasked, DEFAULT)
+    assert (found.values, found.notes) == ({}, ())

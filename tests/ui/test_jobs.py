@@ -1,0 +1,112 @@
+"""What a page shows while a model answers, step by step, and which of two computations may still show something."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hfdemo.api.endpoints import Endpoints
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.inference import Prediction
+from hfdemo.models.cache import ModelCache
+from hfdemo.tasks import TASKS
+from hfdemo.ui.jobs import Running, answering, in_place
+
+CLASSIFY, GENERATE = TASKS["text-classification"], TASKS["text-generation"]
+
+
+@pytest.fixture
+def endpoints(models: ModelCache) -> Endpoints:
+    return Endpoints(models.settings, models, RunStore(models.settings))
+
+
+def steps(endpoints: Endpoints, task: Any, model: str, running: Running | None = None, **values: Any) -> Iterator[Any]:
+    return answering(endpoints, task, model, values, running or Running(), "page", "http://here")
+
+
+def test_the_last_step_has_everything_that_the_panel_shows(endpoints: Endpoints, tiny: Path) -> None:
+    last = list(steps(endpoints, CLASSIFY, str(tiny), text="hello", top_k=2))[-1]
+    assert isinstance(last["done"], Prediction)
+    assert last["answer"].count("hf-label") == 2
+    assert "?task=text-classification" in last["answer"]
+    assert "logits" in last["inside"]
+    assert len(last["codes"]) == 4
+    assert "http://here" in last["codes"][2]
+    assert last["entry"]["set"] == "top_k=2"
+    assert last["entry"]["asked"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "said"),
+    [
+        ("owner/none", {"text": "hi"}, "reached"),
+        ("embedded:sentiment", {}, "Text is empty"),
+        ("embedded:sentiment", {"text": "hi", "top_k": float("inf")}, "whole number"),
+        ("", {"text": "hi"}, "hf-label"),
+    ],
+)
+def test_whatever_fails_is_said_where_the_answer_would_be(
+    endpoints: Endpoints, model: str, values: dict[str, Any], said: str
+) -> None:
+    assert said in list(steps(endpoints, CLASSIFY, model, **values))[-1]["answer"]
+
+
+def test_a_bug_is_said_too_and_logged(endpoints: Endpoints, caplog: pytest.LogCaptureFixture) -> None:
+    last = list(steps(endpoints, CLASSIFY, 7, text="hi"))[-1]  # type: ignore[arg-type]
+    assert "nobody foresaw" in last["answer"]
+    assert "nobody foresaw" in caplog.text
+
+
+def test_a_conversation_uses_the_chat_template_unless_the_raw_prompt_is_asked_for(
+    endpoints: Endpoints, zoo: Callable[[str], Path]
+) -> None:
+    folder = str(zoo("text-generation"))
+    values = {"text": "And you?", "messages": [{"role": "user", "content": "Hi"}], "max_new_tokens": 2}
+    done = list(answering(endpoints, GENERATE, folder, values, Running(), "page", "http://here"))[-1]["done"]
+    assert [each["content"] for each in done.inputs["messages"]] == ["Hi", "And you?"]
+    raw = list(answering(endpoints, GENERATE, folder, values, Running(), "page", "http://here", raw_prompt=True))
+    assert raw[-1]["done"].inputs["text"] == "And you?"
+
+
+def test_what_began_later_is_what_the_page_shows(endpoints: Endpoints, zoo: Callable[[str], Path]) -> None:
+    running = Running()
+    first = steps(endpoints, GENERATE, str(zoo("text-generation")), running, text="A lamp", max_new_tokens=1000)
+    next(first)
+    second = list(steps(endpoints, GENERATE, str(zoo("text-generation")), running, text="B", max_new_tokens=2))
+    assert "done" in second[-1]
+    assert all("done" not in step for step in first)
+
+
+def test_a_page_that_is_left_is_stopped_and_forgotten() -> None:
+    running = Running()
+    stop = running.begin("page")
+    other = running.begin("another")
+    running.leave("page")
+    assert (stop.is_set(), other.is_set()) == (True, False)
+    assert not running.current("page", stop)
+    running.stop("another")
+    assert other.is_set()
+    assert running.current("another", other), "it may still show what there is"
+
+
+@pytest.mark.parametrize("error", [DemoError("A sentence."), KeyError("bug"), SystemExit(1)])
+def test_a_failure_is_drawn_in_the_first_output_and_the_others_stay(error: BaseException) -> None:
+    def fail() -> Iterator[tuple[str, str]]:
+        yield "a", "b"
+        raise error
+
+    drawn = list(in_place(fail, 2)())
+    assert drawn[0] == ("a", "b")
+    assert "hf-note" in drawn[1][0]
+    assert len(drawn[1]) == 2
+
+
+def test_nothing_runs_on_after_a_page_is_closed(endpoints: Endpoints, zoo: Callable[[str], Path]) -> None:
+    running = Running()
+    talking = steps(endpoints, GENERATE, str(zoo("text-generation")), running, text="A", max_new_tokens=1000)
+    next(talking)
+    talking.close()  # type: ignore[attr-defined]
+    assert "hfdemo background" not in [thread.name for thread in threading.enumerate()]
