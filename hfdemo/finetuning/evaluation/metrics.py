@@ -12,7 +12,7 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
 
-MODULES = Path(__file__).parent / "evaluate_modules"
+MODULES = Path(__file__).parents[1] / "evaluate_modules"
 
 # Logits, references and labels -> (predictions, references) as evaluate modules take them.
 Handed = tuple[Any, Any]
