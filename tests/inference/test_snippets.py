@@ -91,7 +91,7 @@ def test_writing_code_does_not_hash_the_weights(models: ModelCache, monkeypatch:
         prediction = predict(models, task, model, {"text": "a"})
         with monkeypatch.context() as patch:
             patch.setattr(folders, "MINILM_SHA256", "0" * 64)  # any look at the weights would now be refused
-            prediction_snippets(task, prediction, {"text": "a"}, models.settings, URL)
+            assert "pipeline(" in prediction_snippets(task, prediction, {"text": "a"}, models.settings, URL).pipeline
 
 
 def test_precision_attention_and_seed_are_part_of_the_code(models: ModelCache, zoo: Callable[[str], Path]) -> None:

@@ -192,7 +192,8 @@ def test_old_encodings_are_read(settings: Settings, tmp_path: Path) -> None:
 def test_one_endless_word_is_no_problem(settings: Settings, tmp_path: Path, algorithm: str) -> None:
     path = tmp_path / "blob.txt"
     path.write_text("".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(256)))
-    train_reference(path, algorithm, 300, settings)
+    ref = train_reference(path, algorithm, 300, settings)
+    assert 0 < len(load_tokenizer(ref, settings)) <= 300
 
 
 @pytest.mark.parametrize(

@@ -193,8 +193,7 @@ def test_each_parameter_changes_the_call(task: Task) -> None:
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_examples_pass_their_own_checks(task: Task) -> None:
-    for example in task.examples:
-        task.call(*task.check(example, 1000))
+    assert [task.call(*task.check(example, 1000)) for example in task.examples]
 
 
 def test_whispers_arguments_go_to_generate_and_segments_become_true() -> None:

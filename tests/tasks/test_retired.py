@@ -82,8 +82,7 @@ def test_each_parameter_changes_the_call(task: Task) -> None:
 
 @each_task
 def test_examples_pass_their_own_checks(task: Task) -> None:
-    for example in task.examples:
-        task.call(*task.check(example, 1000))
+    assert [task.call(*task.check(example, 1000)) for example in task.examples]
 
 
 # --- Question answering ---------------------------------------------------------------------------------------------
