@@ -7,19 +7,21 @@ BIN := .venv/bin
 run: .venv/run.done
 	$(BIN)/python app.py
 
-test: .venv/test.done
+test: .venv/test.done node_modules/.package-lock.json
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	node_modules/.bin/biome check --error-on-warnings hfdemo/ui/static
 	$(BIN)/mypy
 	$(BIN)/python -m tests.browser.find
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-format: .venv/test.done
+format: .venv/test.done node_modules/.package-lock.json
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	node_modules/.bin/biome check --write hfdemo/ui/static
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache
 
 .venv/run.done: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -28,4 +30,8 @@ clean:
 
 .venv/test.done: requirements-dev.txt .venv/run.done
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --silent --no-audit --no-fund
 	touch $@

@@ -12,13 +12,9 @@ from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
 from hfdemo.ui import html
+from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, script_tags
 from hfdemo.ui.event_options import QUIET
-from hfdemo.ui.styles import CSS
 from hfdemo.ui.tabs import finetune, run, tokens
-from hfdemo.ui.tabs.finetune.doctor_styles import DOCTOR_CSS
-from hfdemo.ui.tabs.finetune.styles import RUNS_CSS
-from hfdemo.ui.tabs.tokens.styles import TOKENS_CSS
-from hfdemo.ui.theme import theme
 
 
 def build(settings: Settings) -> gr.Blocks:
@@ -44,8 +40,9 @@ def build(settings: Settings) -> gr.Blocks:
 def launch_options(settings: Settings) -> dict[str, Any]:
     """What `demo.launch` needs besides an address: the look, the limits and the MCP server."""
     return {
-        "theme": theme(),
-        "css": CSS + TOKENS_CSS + DOCTOR_CSS + RUNS_CSS,
+        "theme": build_theme(),
+        "css_paths": STYLE_SHEETS,
+        "head": script_tags(),
         "mcp_server": True,
         "show_error": True,
         "ssr_mode": False,

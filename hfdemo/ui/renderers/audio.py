@@ -14,14 +14,6 @@ from hfdemo.ui.renderers.image import array
 WAVE_STEPS = 300
 PLAYED_SECONDS = 600
 
-_SEEK = (
-    "const a=this.closest('.hf-transcript').querySelector('audio');a.currentTime=Number(this.dataset.start);a.play()"
-)
-_FOLLOW = escape(
-    "for(const b of this.closest('.hf-transcript').querySelectorAll('button'))b.classList.toggle('hf-now',"
-    "Number(b.dataset.start)<=this.currentTime&&this.currentTime<Number(b.dataset.end))"
-)
-
 
 def transcript(output: Any, inputs: Mapping[str, Any]) -> str:
     """{"text", "chunks"?: [{"text", "timestamp": (start, end | None)}, ...]}, seconds, of inputs["audio"]."""
@@ -52,7 +44,7 @@ def _pieces(chunks: Sequence[Mapping[str, Any]], playable: bool) -> str:
         pieces.append(
             f'{space}<button type="button" data-start="{float(start):.2f}" '
             f'data-end="{"Infinity" if until is None else f"{float(until):.2f}"}" '
-            f'title="{_clock(start)} – {_clock(end)}" onclick="{_SEEK}">{escape(words)}</button>'
+            f'title="{_clock(start)} – {_clock(end)}">{escape(words)}</button>'
         )
     hint = '<p class="hf-about">Press a piece to hear it.</p>' if playable else ""
     return f'{hint}<div class="hf-pieces">{"".join(pieces)}</div>'
@@ -78,7 +70,7 @@ def _player(inputs: Mapping[str, Any]) -> str:
         minutes = PLAYED_SECONDS // 60
         return f'<p class="hf-about">The sound is longer than {minutes} minutes, so it cannot be played here.</p>'
     url = media.data_url(media.wav_bytes(samples, rate), "audio/wav")
-    return f'<audio controls src="{url}" ontimeupdate="{_FOLLOW}"></audio>'
+    return f'<audio controls src="{url}"></audio>'
 
 
 def _clock(seconds: Any) -> str:

@@ -28,20 +28,6 @@ LINKED_BYTES = 16_000_000
 HUES = ("#2563eb", "#c2410c", "#047857", "#9333ea", "#dc2626", "#0e7490", "#a16207", "#be185d")
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 
-# A row and its shape carry the same data-n. The handlers hold no text of anybody's.
-_MATES = "for(const e of this.closest('.hf-look').querySelectorAll('[data-n='+this.dataset.n+']'))e.classList"
-_LIT, _UNLIT = f"{_MATES}.add('hf-lit')", f"{_MATES}.remove('hf-lit')"
-_POINTING = f'tabindex="0" onmouseenter="{_LIT}" onmouseleave="{_UNLIT}" onfocus="{_LIT}" onblur="{_UNLIT}"'
-_SHOW = (
-    "for(const e of this.closest('.hf-look').querySelectorAll('.hf-shape[data-n='+this.value+']'))"
-    "e.hidden=!this.checked"
-)
-_SHOW_ALL = (
-    "for(const b of this.closest('table').querySelectorAll('input:not([value=all])'))"
-    "if(b.checked!==this.checked)b.click()"
-)
-_CUT = "this.parentNode.style.setProperty('--hf-cut',this.value+'%')"
-
 
 def hue(index: int) -> str:
     """A colour for the index-th kind of thing; beyond the named ones they walk round the circle by the golden angle."""
@@ -79,7 +65,7 @@ def boxes(output: Any, inputs: Mapping[str, Any]) -> str:
         for number, item in enumerate(shown, start=1)
     ]
     rows = "".join(
-        f'<tr data-n="n{number}" {_POINTING}><td class="hf-number">{number}</td>'
+        f'<tr data-n="n{number}" tabindex="0"><td class="hf-number">{number}</td>'
         f"<td>{_swatch(colours[str(item['label'])])}{escape(item['label'])}"
         f"<small>{box[0]:.0f}, {box[1]:.0f} – {box[2]:.0f}, {box[3]:.0f}</small></td>"
         f'<td class="hf-number">{share(item["score"])}</td></tr>'
@@ -143,8 +129,8 @@ def masks(output: Any, inputs: Mapping[str, Any]) -> str:
     order = sorted(range(len(found)), key=lambda index: -shares[index])[:SHOWN_MASKS]
     colours = hues(names[index] for index in sorted(order))
     rows = "".join(
-        f'<tr data-n="n{index}" {_POINTING}><td><label><input type="checkbox" value="n{index}" checked '
-        f'onchange="{_SHOW}">{_swatch(colours[names[index]])}{escape(names[index])}</label></td>'
+        f'<tr data-n="n{index}" tabindex="0"><td><label><input type="checkbox" value="n{index}" checked>'
+        f"{_swatch(colours[names[index]])}{escape(names[index])}</label></td>"
         f'<td class="hf-number">{share(found[index]["score"])}</td>'
         f'<td class="hf-number">{shares[index]:.1%}</td></tr>'
         for index in sorted(order)
@@ -163,7 +149,7 @@ def masks(output: Any, inputs: Mapping[str, Any]) -> str:
             if shares[index]
         )
     figure = framed(image, layers, "The image under the masks that were found") if image is not None else ""
-    every = f'<label><input type="checkbox" value="all" checked onchange="{_SHOW_ALL}">all</label>'
+    every = '<label><input type="checkbox" value="all" checked>all</label>'
     more = _more("masks (the largest)", len(order), len(found))
     return _look(figure, (every, "score", "share"), rows, more, numbers=(1, 2))
 
@@ -228,7 +214,7 @@ def compared(before: Image | None, after: Image, before_name: str, after_name: s
         return framed(after, "", after_name)
     slider = (
         f'<img class="hf-over" src="{_url(after)}" alt="{escape(after_name)}">'
-        f'<input type="range" min="0" max="100" value="50" oninput="{_CUT}" '
+        f'<input type="range" min="0" max="100" value="50" '
         f'aria-label="How much of the picture is {escape(before_name)}, and how much {escape(after_name)}">'
         f'<i class="hf-line"></i><span class="hf-side">{escape(before_name)}</span>'
         f'<span class="hf-side hf-right">{escape(after_name)}</span>'

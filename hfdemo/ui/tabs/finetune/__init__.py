@@ -44,6 +44,5 @@ def build(
 
     asked.start.click(begin, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(
         fn=None,
-        js=f"() => document.querySelector('.{ready_line.REFUSED}') || "
-        f"document.getElementById('{run_view.RUN_PANEL}')?.scrollIntoView({{behavior: 'smooth'}})",
+        js=f"hfdemo.scrollUnless('.{ready_line.REFUSED}', '{run_view.RUN_PANEL}')",
     )

@@ -69,7 +69,7 @@ def build(examined: Examined, values: dict[str, Any], public: bool) -> DataStep:
         preview = gr.Dataframe(first_rows(examined), interactive=False, wrap=True, show_label=False)
     gr.Markdown("### 2 · What is learned")
     _learned(fields, examined, values)
-    report = gr.HTML(inspection_view.findings(examined, ()), js_on_load=inspection_view.PRESSING)
+    report = gr.HTML(inspection_view.findings(examined, ()), js_on_load="hfdemo.listenToFixes(element, trigger)")
     with gr.Accordion("Rows that can't be read", open=False, visible=False) as refused_fold:
         refused = gr.HTML()
         page = gr.Number(1, label="Page", precision=0, minimum=1, visible=False)

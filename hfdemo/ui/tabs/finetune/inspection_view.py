@@ -22,13 +22,6 @@ _MOST_CHARACTERS = 240
 # What a run is refused for; the rest is worth a look, and may be meant so.
 _MUST = ("refused_rows", "blank_cells", "unreadable_cells", "columns", "splits", "fixes", "positive_label")
 
-# Delegated once: the buttons are drawn anew after every change.
-PRESSING = (
-    "element.addEventListener('click', event => {"
-    " const pressed = event.target.closest('button[data-do]');"
-    " if (pressed) trigger('click', {pressed: pressed.dataset.do}); })"
-)
-
 
 def reading(examined: Examined) -> str:
     """How much there is and how it was read, and what the reader had to say."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -32,22 +33,6 @@ FILES: Mapping[str, str] = MappingProxyType(
     }
 )
 CANCEL, LEAVE = "Cancel", "Leave the queue"
-_ASK = {
-    # The words on the button say whether it waits, and so has nothing to throw away.
-    "cancel": f"(run, words) => confirm(words === '{LEAVE}' ? `Take ${{run}} out of the queue?`"
-    " : `Cancel ${run} and throw away what it has learned since its last checkpoint?`) ? [run, words] : [null, words]",
-    "delete": "(run) => confirm(`Delete ${run} and its model for good?`) ? run : null",
-}
-# The browser saves the file whose address it was just told.
-_SAVE = """(file) => {
-  if (!file) return;
-  const link = document.createElement('a');
-  link.href = file.url;
-  link.download = file.orig_name || '';
-  document.body.append(link);
-  link.click();
-  link.remove();
-}"""
 _DROPPED = "It ends now, and what it learned since its last checkpoint is dropped."
 _KEEP_SECONDS = 3600
 
@@ -107,7 +92,9 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
         gr.Info(lost, title="Asked to stop")
 
     stop.click(at_the_edge(end_and_keep, html.plain), run, **plain)
-    cancel.click(at_the_edge(throw_away, html.plain), [run, cancel], js=_ASK["cancel"], **plain)
+    cancel.click(
+        at_the_edge(throw_away, html.plain), [run, cancel], js=f"hfdemo.confirmCancel({json.dumps(LEAVE)})", **plain
+    )
 
     def go_on(run_id: str) -> None:
         endpoints.runs.resume(run_id)
@@ -122,7 +109,7 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
         choices = run_choices(endpoints)
         return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
-    delete.click(at_the_edge(remove, html.plain), run, run, js=_ASK["delete"], **plain)
+    delete.click(at_the_edge(remove, html.plain), run, run, js="hfdemo.confirmDelete", **plain)
 
     def send(run_id: str) -> tuple[Any, ...]:
         reference = f"run:{run_id}"
@@ -131,7 +118,7 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
         return chosen, gr.update(choices=choices, value=reference), gr.Tabs(selected="run")
 
     use.click(at_the_edge(send, html.plain), run, [task, model, tabs], **plain).success(
-        fn=None, js=f"() => setTimeout(() => document.getElementById('{RUN_BUTTON}')?.click(), 500)"
+        fn=None, js=f"hfdemo.clickSoon('{RUN_BUTTON}')"
     )
     return Steering(use, stop, cancel, resume, delete)
 
@@ -162,7 +149,7 @@ def going_on(endpoints: Endpoints, run: gr.Dropdown, form: str) -> tuple[gr.Stat
         return {"config": config.to_json(), "run": run_id, "at": time.time()}
 
     duplicate.click(at_the_edge(fill, html.plain), run, prefill, **plain).success(
-        fn=None, js=f"() => document.getElementById('{form}')?.scrollIntoView({{behavior: 'smooth'}})"
+        fn=None, js=f"hfdemo.scrollTo('{form}')"
     )
     return prefill, more
 
@@ -176,7 +163,7 @@ def downloads(endpoints: Endpoints, run: gr.Dropdown) -> dict[str, gr.Button]:
         for words, name in FILES.items():
             button = gr.Button(words, size="sm", min_width=110)
             button.click(at_the_edge(_fetching(endpoints, name), html.plain), run, ready, **PRIVATE, **LIGHT).success(
-                fn=None, inputs=ready, js=_SAVE
+                fn=None, inputs=ready, js="hfdemo.saveFile"
             )
             found[name] = button
     return found

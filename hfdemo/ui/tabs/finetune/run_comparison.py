@@ -24,16 +24,6 @@ from hfdemo.ui.tabs.finetune.report_view import number
 from hfdemo.ui.tabs.finetune.run_charts import palette
 
 LETTERS = "ABCDEF"
-# What a click on the table tells the page: which run is to be shown, or which are to be compared.
-JAVASCRIPT = """
-element.addEventListener('click', event => {
-  const button = event.target.closest('[data-open]');
-  if (button) trigger('select', {run: button.dataset.open});
-});
-element.addEventListener('change', () => {
-  trigger('input', {runs: [...element.querySelectorAll('input:checked')].map(each => each.value)});
-});
-"""
 
 
 @dataclass(frozen=True)
@@ -210,7 +200,7 @@ def listing(runs: Sequence[Run]) -> str:
 def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None:
     """The table of all runs, which also chooses the run on view, and below it those that are compared; `listed` is
     `listing` as the page last saw it."""
-    table = gr.HTML(html.empty("No run yet."), js_on_load=JAVASCRIPT)
+    table = gr.HTML(html.empty("No run yet."), js_on_load="hfdemo.listenToRuns(element, trigger)")
     chosen = gr.State([])
     said = gr.HTML(html.about(HOW))
     with gr.Column(visible=False) as side_by_side:

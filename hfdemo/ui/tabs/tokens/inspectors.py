@@ -27,25 +27,6 @@ from hfdemo.ui.tabs.tokens.invisible import marked, named
 SHOWN_PIECES = 400
 SHOWN_WINDOWS = 24
 
-# A piece lights whatever came from the same characters, in every stage. The handlers hold no text of anybody's.
-_LIGHT = (
-    "const p=event.target.closest('[data-from]');"
-    "for(const e of this.querySelectorAll('[data-from]')){const d=e.dataset;"
-    "e.classList.toggle('hf-lit',!!p&&d.text===p.dataset.text&&(e===p||+d.from<+p.dataset.to&&+p.dataset.from<+d.to))}"
-)
-_DARK = "for(const e of this.querySelectorAll('.hf-lit'))e.classList.remove('hf-lit')"
-# One tab stop a stage; the arrow keys go on from there, up and down to what came from the same characters.
-_KEYS = (
-    "const p=event.target.closest('[data-from]');if(!p)return;const way={ArrowRight:1,ArrowLeft:-1}[event.key],"
-    "row={ArrowDown:1,ArrowUp:-1}[event.key];let to=null;"
-    "if(way){const all=[...p.parentNode.querySelectorAll('[data-from]')];to=all[all.indexOf(p)+way]}"
-    "if(row){const all=[...this.querySelectorAll('.hf-pieces')];const next=all[all.indexOf(p.parentNode)+row];"
-    "const mates=next?[...next.querySelectorAll('[data-from]')]:[];"
-    "to=mates.find(e=>e.classList.contains('hf-lit'))||mates[0]}"
-    "if(to){event.preventDefault();to.focus()}"
-)
-_LINKED = f'onmouseover="{_LIGHT}" onmouseleave="{_DARK}" onfocusin="{_LIGHT}" onfocusout="{_DARK}" onkeydown="{_KEYS}"'
-
 
 def stages(found: Sequence[Stage], texts: Sequence[str]) -> str:
     """The stages below each other, linked by the characters of `texts` (the text and its pair) that they came from."""
@@ -55,7 +36,7 @@ def stages(found: Sequence[Stage], texts: Sequence[str]) -> str:
         f"{_pieces(stage.pieces, texts)}</div>"
         for stage in found
     )
-    return f"{hint}<div class='hf-linked-stages' {_LINKED}>{rows}</div>"
+    return f"{hint}<div class='hf-linked-stages'>{rows}</div>"
 
 
 def _pieces(found: Sequence[Piece], texts: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from hfdemo.ui import html
 from hfdemo.ui.event_options import LATEST
 from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, closer_look, options_of
 from hfdemo.ui.tabs.tokens.links import link_line
-from hfdemo.ui.tabs.tokens.token_view import LINKED_JS, linked, pages
+from hfdemo.ui.tabs.tokens.token_view import linked, pages
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of
 
 TEXT = "Unbelievably, the café’s naïve gastroenterologist 🙂 re-tokenized 12,345 emails."
@@ -63,7 +63,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
             address = gr.HTML()
         with gr.Column(scale=7, min_width=320):
             top = gr.HTML()
-            view = gr.HTML(html.empty("The tokens will stand here."), js_on_load=LINKED_JS)
+            view = gr.HTML(html.empty("The tokens will stand here."))
             with gr.Row(visible=False) as pager:
                 back = gr.Button("Previous", size="sm", min_width=90)
                 page = gr.Number(1, label="Page", precision=0, min_width=90)

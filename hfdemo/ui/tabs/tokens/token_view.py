@@ -17,83 +17,6 @@ SHOWN_CHARACTERS = 240
 SHOWN_BYTES = 16
 HUES = 4
 
-# Runs once for the component that holds the view, and hears whatever is drawn into it later. The one stop of the Tab
-# key is a token; the arrow keys go on from there. Texts get into the panel as textContent only.
-LINKED_JS = """
-const all = (what) => [...element.querySelectorAll(what)];
-const token = (target) => {
-  const hit = target.closest?.('[data-g]');
-  return !hit || hit.matches('.hf-slot') ? hit : element.querySelector(`.hf-slot[data-g="${hit.dataset.g}"]`);
-};
-const reveal = (mate) => {
-  const box = mate.closest('.hf-roll'), at = mate.getBoundingClientRect(), port = box.getBoundingClientRect();
-  if (at.top < port.top) box.scrollTop -= port.top - at.top + 6;
-  else if (at.bottom > port.bottom) box.scrollTop += Math.min(at.bottom - port.bottom + 6, at.top - port.top);
-};
-const show = (item, under) => {
-  for (const lit of all('.hf-lit, .hf-now')) lit.classList.remove('hf-lit', 'hf-now');
-  const info = element.querySelector('.hf-info');
-  if (!info) return;
-  info.classList.toggle('hf-told', !!item);
-  if (!item) return;
-  for (const mate of all(`[data-g="${item.dataset.g}"]`)) {
-    mate.classList.add('hf-lit');
-    if (mate !== under && (mate === item || !mate.matches('.hf-slot'))) reveal(mate);
-  }
-  item.classList.add('hf-now');
-  const name = document.createElement('bdi'), parts = [name];
-  name.textContent = item.querySelector('bdi').textContent;
-  for (const fact of item.dataset.f.split('|')) {
-    const [key, value] = fact.split('='), part = document.createElement('span'), bold = document.createElement('b');
-    bold.textContent = value;
-    part.append(key + ' ', bold);
-    parts.push(part);
-  }
-  info.querySelector('div').replaceChildren(...parts);
-};
-const held = () => document.activeElement?.closest('.hf-slot');
-const mine = () => { const item = held(); return item && element.contains(item) ? item : null; };
-const go = (item) => {
-  for (const stop of all('.hf-slot[tabindex="0"]')) stop.tabIndex = -1;
-  item.tabIndex = 0;
-  item.focus({preventScroll: true});
-};
-element.addEventListener('mouseover', (event) => {
-  const item = token(event.target);
-  if (item) show(item, event.target.closest('[data-g]'));
-});
-element.addEventListener('mouseleave', () => show(mine()));
-element.addEventListener('focusin', (event) => { if (event.target.matches('.hf-slot')) show(event.target); });
-element.addEventListener('focusout', (event) => { if (!element.contains(event.relatedTarget)) show(null); });
-element.addEventListener('click', (event) => {
-  const item = token(event.target);
-  if (item && getSelection().isCollapsed) go(item);
-});
-element.addEventListener('keydown', (event) => {
-  const item = mine();
-  if (!item || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === 'Escape') { item.blur(); return show(null); }
-  const slots = all('.hf-slot'), here = slots.indexOf(item), box = item.getBoundingClientRect();
-  const line = (way) => {
-    const past = slots.filter((each) => way * (each.getBoundingClientRect().top - box.top) > 2);
-    if (!past.length) return null;
-    const tops = past.map((each) => each.getBoundingClientRect().top);
-    const top = way > 0 ? Math.min(...tops) : Math.max(...tops);
-    const away = (each) => Math.abs(each.getBoundingClientRect().left - box.left);
-    const near = past.filter((each) => Math.abs(each.getBoundingClientRect().top - top) < 2);
-    return near.reduce((best, each) => (away(each) < away(best) ? each : best));
-  };
-  const to = {
-    ArrowRight: () => slots[here + 1], ArrowLeft: () => slots[here - 1], Home: () => slots[0],
-    End: () => slots[slots.length - 1], ArrowDown: () => line(1), ArrowUp: () => line(-1),
-  }[event.key];
-  if (!to) return;
-  event.preventDefault();
-  const next = to();
-  if (next) go(next);
-});
-"""
-
 
 @dataclass(frozen=True)
 class Group:
@@ -120,7 +43,7 @@ def linked(encoding: Encoding, row: int, texts: Sequence[str], page: int, white_
     """One page (counted from 1) of a row: the texts that it came from, coloured by token, above its tokens and ids.
 
     `texts` are the text and, for a row that has one, its pair. `white_space` makes spaces and control characters
-    visible in the text; in the tokens they always are. What is drawn belongs into a component with LINKED_JS.
+    visible in the text; in the tokens they always are.
     """
     slots = len(encoding.columns["input_ids"][row])
     first, last = (_page_start(encoding, row, texts, start * SHOWN_TOKENS) for start in (page - 1, page))

@@ -11,8 +11,8 @@ from hfdemo.tokenization.benchmark import MaskProof, Timing, prove_mask
 from hfdemo.tokenization.collating import Collated, Tensor
 from hfdemo.tokenization.encoding import Cell
 from hfdemo.tokenization.padding import STRATEGIES, plan
+from hfdemo.ui.appearance import STATIC
 from hfdemo.ui.tabs.tokens import padding_view
-from hfdemo.ui.tabs.tokens.styles import TOKENS_CSS
 from tests.ui.samples import text_of
 
 LENGTHS = [9, 2, 17, 4, 3]
@@ -70,7 +70,8 @@ def test_a_long_row_is_a_handful_of_elements() -> None:
 
 @pytest.mark.parametrize("kind", ["second", "special", "pad"])
 def test_no_kind_of_slot_is_told_apart_by_colour_alone(kind: str) -> None:
-    assert re.search(rf"\.hf-fill\.hf-{kind} \{{ background: (repeating-linear|radial)-gradient", TOKENS_CSS)
+    css = (STATIC / "tokens.css").read_text(encoding="utf-8")
+    assert re.search(rf"\.hf-fill\.hf-{kind} \{{ background: (repeating-linear|radial)-gradient", css)
 
 
 def test_predicted_and_measured_stand_next_to_each_other() -> None:

@@ -1,15 +1,23 @@
-"""The look of gradio's own components."""
+"""How the page looks and what its browser runs: gradio's theme, and the files of static/."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
+
+STATIC = Path(__file__).with_name("static")
+# In this order: a later rule may override an earlier one, and every script uses what base.js defines.
+STYLE_SHEETS = tuple(STATIC / f"{name}.css" for name in ("base", "run", "tokens", "inspection", "finetune"))
+SCRIPTS = tuple(STATIC / f"{name}.js" for name in ("base", "run", "tokens", "finetune"))
 
 # System fonts only: a page that is opened without a network must not wait for a font server.
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
-def theme() -> gr.themes.Base:
+def build_theme() -> gr.themes.Base:
+    """Return the colours, fonts and sizes of gradio's own components."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.amber,
         secondary_hue=gr.themes.colors.sky,
@@ -41,3 +49,8 @@ def theme() -> gr.themes.Base:
         button_primary_text_color="*neutral_950",
         button_primary_text_color_dark="*neutral_950",
     )
+
+
+def script_tags() -> str:
+    """Return the page's scripts as elements for its head, where they run before any component is drawn."""
+    return "".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in SCRIPTS)

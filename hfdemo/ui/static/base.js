@@ -1,0 +1,19 @@
+// One listener per event for the whole page: what is drawn later is heard, too, and no markup holds code.
+window.hfdemo = {
+  // Call `handle(element, event)` for events within an element that `selector` fits.
+  on(name, selector, handle, capture = false) {
+    document.addEventListener(
+      name,
+      (event) => {
+        const element = event.target.closest?.(selector);
+        if (element) handle(element, event);
+      },
+      capture,
+    );
+  },
+
+  // What an event of gradio does in the browser alone: each returns the function that gradio calls.
+  scrollTo: (id) => () => document.getElementById(id)?.scrollIntoView({ behavior: "smooth" }),
+  scrollUnless: (selector, id) => () => document.querySelector(selector) || hfdemo.scrollTo(id)(),
+  clickSoon: (id) => () => setTimeout(() => document.getElementById(id)?.click(), 500),
+};
