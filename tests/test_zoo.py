@@ -190,7 +190,7 @@ def test_masks_are_generated_where_torchvision_is_installed(zoo: Zoo) -> None:
 
 
 @pytest.mark.parametrize("task", ["summarization", "text2text-generation", "translation"])
-def test_a_retired_text_task_writes_what_prints(zoo: Zoo, task: str) -> None:
+def test_a_text_task_without_pipeline_writes_what_prints(zoo: Zoo, task: str) -> None:
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(zoo(task))

@@ -225,9 +225,9 @@ def answers(task: Task, loaded: LoadedModel, jobs: Sequence[Job]) -> list[Any]:
         ModelError: the pipeline or the model can't do it; its own words are in the message.
     """
     with foreign(f"{task.name} can't be done this way", "Change the input, a parameter or the model."):
-        if task.retired:
+        if not task.has_pipeline:
             processors = {name: loaded.processors[name] for name in PROCESSORS if name in loaded.processors}
-            return [task.by_hand(loaded.model, **processors, **job.inputs, **job.parameters) for job in jobs]
+            return [task.auto_class_form(loaded.model, **processors, **job.inputs, **job.parameters) for job in jobs]
         pipe, kwargs = pipeline_for(task, loaded), jobs[0].call.kwargs
         if len(jobs) == 1:
             return [pipe(*jobs[0].call.args, **kwargs)]

@@ -35,7 +35,7 @@ class Snippets:
     """The same prediction in four forms, each ready to be copied and run."""
 
     pipeline: str
-    by_hand: str
+    auto_classes: str
     client: str
     curl: str
 
@@ -45,12 +45,12 @@ def prediction_snippets(
 ) -> Snippets:
     """The code that gives what `prediction` shows; `values` are its checked inputs and parameters, files as paths.
 
-    A retired task has no pipeline: its first form is the Auto-class form, too.
+    The first form of a task without a pipeline is the Auto-class form, too.
     """
-    by_hand = _by_hand(task, prediction, values, settings)
+    auto_classes = _auto_class_script(task, prediction, values, settings)
     return Snippets(
-        pipeline=by_hand if task.retired else _pipeline(task, prediction, values, settings),
-        by_hand=by_hand,
+        pipeline=_pipeline_script(task, prediction, values, settings) if task.has_pipeline else auto_classes,
+        auto_classes=auto_classes,
         client=client_script(task, prediction.model, values, url),
         curl=curl_script(task, prediction.model, values, url),
     )
@@ -100,7 +100,7 @@ def _named(task: Task, prediction: Prediction) -> dict[str, Any]:
     return {name: _Name(name) if name in media and inputs[name] is not None else inputs[name] for name in inputs}
 
 
-def _pipeline(task: Task, prediction: Prediction, values: Mapping[str, Any], settings: Settings) -> str:
+def _pipeline_script(task: Task, prediction: Prediction, values: Mapping[str, Any], settings: Settings) -> str:
     call = task.call(_named(task, prediction), prediction.parameters)
     arguments = [literal(argument) for argument in call.args]
     arguments += [f"{name}={literal(value)}" for name, value in call.kwargs.items()]
@@ -112,16 +112,16 @@ def _pipeline(task: Task, prediction: Prediction, values: Mapping[str, Any], set
     )
 
 
-def _by_hand(task: Task, prediction: Prediction, values: Mapping[str, Any], settings: Settings) -> str:
+def _auto_class_script(task: Task, prediction: Prediction, values: Mapping[str, Any], settings: Settings) -> str:
     given = {**_named(task, prediction), **prediction.parameters}
-    defaults = {name: each.default for name, each in inspect.signature(task.by_hand).parameters.items()}
+    defaults = {name: each.default for name, each in inspect.signature(task.auto_class_form).parameters.items()}
     arguments = ["model"]
-    for name in PROCESSORS:  # of those that a checkpoint may lack, the form by hand takes None
+    for name in PROCESSORS:  # of those that a checkpoint may lack, the form takes None
         if name in defaults:
             arguments.append(f"{name}={name if name in prediction.setup.processors else None}")
     arguments += [f"{name}={literal(value)}" for name, value in given.items() if value != defaults[name]]
-    source = inspect.getsource(task.by_hand)
-    function = task.by_hand.__name__
+    source = inspect.getsource(task.auto_class_form)
+    function = task.auto_class_form.__name__
     joined = ", ".join(arguments)
     return (
         f"{_typing_imports(source)}{_opening(task, prediction, values, settings)}\n\n{source}\n\n"

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks import audio, multimodal, retired, text, vision
+from hfdemo.tasks import audio, generation, multimodal, question_answering, sequence_to_sequence, text, vision
 from hfdemo.tasks.field import MEDIA, REQUIRED, Field, check_text
-from hfdemo.tasks.task import PROCESSORS, Call, Explanation, Requirement, Task
+from hfdemo.tasks.task import GROUPS, PROCESSORS, Call, Explanation, Requirement, Task
 
-_ROWS = (*text.TASKS, *vision.TASKS, *audio.TASKS, *multimodal.TASKS, *retired.TASKS)
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ROWS})
+_FAMILIES = (text, generation, question_answering, sequence_to_sequence, vision, audio, multimodal)
+_ROWS = sorted((row for family in _FAMILIES for row in family.TASKS), key=lambda row: GROUPS.index(row.group))
+TASKS: Mapping[str, Task] = MappingProxyType({row.name: row for row in _ROWS})
 
 __all__ = [
     "MEDIA",

@@ -9,7 +9,17 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks.auto_classes.audio import classify_audio, classify_audio_zero_shot, speak, transcribe
-from hfdemo.tasks.common_fields import ALL_LABELS, AUDIO, FUNCTION_TO_APPLY, count, hypothesis_template
+from hfdemo.tasks.common_fields import (
+    ALL_LABELS,
+    AUDIO,
+    FUNCTION_TO_APPLY,
+    LARGEST,
+    check_template,
+    hypothesis_template,
+    parameter,
+    real_number,
+    whole_number,
+)
 from hfdemo.tasks.explanations import (
     MOST_ROWS,
     explain_classification,
@@ -18,10 +28,7 @@ from hfdemo.tasks.explanations import (
     explain_waveform,
 )
 from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
-from hfdemo.tasks.pipeline_args import LARGEST, check_template, chosen
-from hfdemo.tasks.task import Call, Explanation, Task
-
-# --- Classification -------------------------------------------------------------------------------------------------
+from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
 
 # --- Speech recognition ---------------------------------------------------------------------------------------------
 
@@ -33,10 +40,10 @@ def _call_recognition(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) 
             f"Pieces of {length:g} s that overlap by {stride:g} s on both sides leave nothing in between. "
             "Make chunk_length_s more than twice stride_length_s."
         )
-    kwargs = chosen(parameters, "return_timestamps", "chunk_length_s", "stride_length_s", "return_language")
+    kwargs = set_parameters(parameters, "return_timestamps", "chunk_length_s", "stride_length_s", "return_language")
     if parameters["return_timestamps"] == "segment":
         kwargs["return_timestamps"] = True
-    generating = chosen(parameters, "language", "task", "max_new_tokens", "num_beams")
+    generating = set_parameters(parameters, "language", "task", "max_new_tokens", "num_beams")
     if generating:
         kwargs["generate_kwargs"] = generating
     return Call((inputs["audio"],), kwargs)
@@ -113,66 +120,44 @@ RECOGNITION = Task(
     ),
     inputs=(AUDIO,),
     parameters=(
-        Field(
+        parameter(
             "return_timestamps",
             "choice",
-            "return_timestamps",
             "also say when; Whisper: segment or word, CTC models: word or char",
-            default=None,
             choices=("segment", "word", "char"),
         ),
-        Field(
-            "chunk_length_s",
-            "number",
+        real_number(
             "chunk_length_s",
             "seconds of the pieces that a long recording is cut into; left out: in one go",
-            default=None,
             minimum=1,
             maximum=600,
-            whole=False,
         ),
-        Field(
-            "stride_length_s",
-            "number",
+        real_number(
             "stride_length_s",
             "seconds by which the pieces overlap on either side; left out: a sixth of chunk_length_s",
-            default=None,
             minimum=0,
             maximum=300,
-            whole=False,
         ),
-        Field(
-            "return_language",
-            "flag",
-            "return_language",
-            "also say which language Whisper heard",
-            default=False,
+        parameter("return_language", "flag", "also say which language Whisper heard", False),
+        parameter(
+            "language", "text", "what multilingual Whisper should hear, such as en; left out: it listens for itself"
         ),
-        Field(
-            "language",
-            "text",
-            "language",
-            "what multilingual Whisper should hear, such as en; left out: it listens for itself",
-            default=None,
-        ),
-        Field(
+        parameter(
             "task",
             "choice",
-            "task",
             "multilingual Whisper: write down as spoken, or translate into English",
-            default=None,
             choices=("transcribe", "translate"),
         ),
-        count("max_new_tokens", "where the generated text ends at the latest"),
-        count(
+        whole_number("max_new_tokens", "where the generated text ends at the latest"),
+        whole_number(
             "num_beams",
             "texts that are followed side by side; left out: 5 unless the checkpoint says otherwise",
             maximum=16,
         ),
     ),
     output="transcript",
-    call=_call_recognition,
-    by_hand=transcribe,
+    auto_class_form=transcribe,
+    pipeline_call=_call_recognition,
     classes=("AutoModelForCTC", "AutoModelForTDT", "AutoModelForSpeechSeq2Seq"),
     processors=("tokenizer", "feature_extractor"),
     default_model="openai/whisper-tiny",
@@ -201,22 +186,15 @@ _ARGUMENTS: Mapping[str, Mapping[str, tuple[float, float]]] = {
 }
 
 
-def _check_arguments(name: str, values: Mapping[str, Any]) -> None:
+def _check_arguments(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
     """Refuse what is not one plain number, or yes or no, under a known name and in its range."""
-    ranges = _ARGUMENTS[name]
-    for key, value in values.items():
-        if key not in ranges:
-            raise DemoError(f"{name} can't hold {key}. It takes: {', '.join(ranges)}.")
-        low, high = ranges[key]
-        if not isinstance(value, int | float) or not low <= value <= high:
-            raise DemoError(f"{name}.{key} must be a number from {low:g} to {high:g}, but {value!r} was sent.")
-
-
-def _call_speech(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    kwargs = chosen(parameters, "generate_kwargs", "forward_params")
-    for name, values in kwargs.items():
-        _check_arguments(name, values)
-    return Call((inputs["text"],), kwargs)
+    for name, ranges in _ARGUMENTS.items():
+        for key, value in (parameters[name] or {}).items():
+            if key not in ranges:
+                raise DemoError(f"{name} can't hold {key}. It takes: {', '.join(ranges)}.")
+            low, high = ranges[key]
+            if not isinstance(value, int | float) or not low <= value <= high:
+                raise DemoError(f"{name}.{key} must be a number from {low:g} to {high:g}, but {value!r} was sent.")
 
 
 def _narrow_speech(loaded: Any) -> Mapping[str, Field | str]:
@@ -235,24 +213,18 @@ TEXT_TO_AUDIO = Task(
     ),
     inputs=(Field("text", "text", "Text", "what to say, in the model's language"),),
     parameters=(
-        Field(
+        parameter(
             "generate_kwargs",
             "json",
-            "generate_kwargs",
             'for a model that generates, arguments of its generate(): {"max_new_tokens": 100}',
-            default=None,
         ),
-        Field(
-            "forward_params",
-            "json",
-            "forward_params",
-            'more arguments of the model: {"speaker_id": 3} where it has several voices',
-            default=None,
+        parameter(
+            "forward_params", "json", 'more arguments of the model: {"speaker_id": 3} where it has several voices'
         ),
     ),
     output="audio",
-    call=_call_speech,
-    by_hand=speak,
+    auto_class_form=speak,
+    validate=_check_arguments,
     classes=("AutoModelForTextToWaveform",),
     processors=("tokenizer", "processor?"),
     default_model="facebook/mms-tts-eng",
@@ -260,10 +232,6 @@ TEXT_TO_AUDIO = Task(
     explain=explain_waveform,
     narrow=_narrow_speech,
 )
-
-
-def _call_classification(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    return Call((inputs["audio"],), chosen(parameters))
 
 
 CLASSIFICATION = Task(
@@ -277,8 +245,7 @@ CLASSIFICATION = Task(
     inputs=(AUDIO,),
     parameters=(ALL_LABELS, FUNCTION_TO_APPLY),
     output="labels",
-    call=_call_classification,
-    by_hand=classify_audio,
+    auto_class_form=classify_audio,
     classes=("AutoModelForAudioClassification",),
     processors=("feature_extractor",),
     default_model="superb/wav2vec2-base-superb-ks",
@@ -288,11 +255,6 @@ CLASSIFICATION = Task(
 
 
 # --- Zero-shot classification ---------------------------------------------------------------------------------------
-
-
-def _call_zero_shot(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    check_template(parameters["hypothesis_template"], "This is a sound of {}.")
-    return Call((inputs["audio"],), {"candidate_labels": inputs["candidate_labels"], **chosen(parameters)})
 
 
 def _explain_zero_shot(
@@ -316,12 +278,10 @@ ZERO_SHOT = Task(
         '`pipeline("zero-shot-audio-classification", model=...)(audio, candidate_labels=[...])`'
     ),
     inputs=(AUDIO, Field("candidate_labels", "labels", "Candidate labels", "what the sound may be")),
-    parameters=(
-        hypothesis_template('the sentence that a label is put into, at {}; left out: "This is a sound of {}."'),
-    ),
+    parameters=(hypothesis_template("This is a sound of {}."),),
     output="labels",
-    call=_call_zero_shot,
-    by_hand=classify_audio_zero_shot,
+    auto_class_form=classify_audio_zero_shot,
+    validate=partial(check_template, "This is a sound of {}."),
     classes=("AutoModel",),
     processors=("tokenizer", "feature_extractor"),
     default_model="laion/clap-htsat-unfused",

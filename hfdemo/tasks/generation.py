@@ -8,15 +8,14 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks.auto_classes.generation import decide, generate_text
-from hfdemo.tasks.common_fields import count, share
+from hfdemo.tasks.common_fields import fraction, parameter, real_number, whole_number
 from hfdemo.tasks.explanations import NO_LIMIT, explain_first_token, explain_next_token
 from hfdemo.tasks.field import Field
-from hfdemo.tasks.pipeline_args import chosen
-from hfdemo.tasks.task import Call, Explanation, Task
+from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
 
 # --- text-generation --------------------------------------------------------------------------------------------------
 
-_NEW_TOKENS = count(
+_NEW_TOKENS = whole_number(
     "max_new_tokens",
     "the most tokens to write; left out: what the model's generation config says, else 256",
     maximum=4096,
@@ -31,7 +30,7 @@ def _call_generation(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -
             f"Text generation takes either a text or messages, but {found}. "
             "Send a text to be continued, or the messages of a conversation to be answered."
         )
-    kwargs = chosen(parameters)
+    kwargs = set_parameters(parameters)
     if "do_sample" in kwargs:
         kwargs["do_sample"] = kwargs["do_sample"] == "true"
     if not kwargs.pop("return_full_text", False):  # left out, the pipeline returns it
@@ -113,51 +112,39 @@ TASKS = (
         ),
         parameters=(
             _NEW_TOKENS,
-            Field(
+            parameter(
                 "do_sample",
                 "choice",
-                "do_sample",
                 "true draws each token, false takes the likeliest; left out: what the model's config says, else true",
-                default=None,
                 choices=("true", "false"),
             ),
-            Field(
-                "temperature",
-                "number",
+            real_number(
                 "temperature",
                 "divides the logits before a token is drawn: below 1 is safer, above 1 wilder; left out: 0.7",
-                default=None,
                 minimum=0.01,
                 maximum=10,
-                whole=False,
             ),
-            share("top_p", "draw among the likeliest tokens that together have this probability"),
-            count("top_k", "draw among this many of the likeliest tokens"),
-            Field(
-                "repetition_penalty",
-                "number",
+            fraction("top_p", "draw among the likeliest tokens that together have this probability"),
+            whole_number("top_k", "draw among this many of the likeliest tokens"),
+            real_number(
                 "repetition_penalty",
                 "above 1 makes tokens that were there before less likely",
-                default=None,
                 minimum=0.01,
                 maximum=10,
-                whole=False,
             ),
-            count("num_beams", "follow this many continuations side by side and keep the likeliest", maximum=16),
-            Field("return_full_text", "flag", "return_full_text", "the prompt comes back before the new text", True),
-            Field("stop_sequence", "text", "stop_sequence", "stop once these characters were written", default=None),
-            Field(
+            whole_number("num_beams", "follow this many continuations side by side and keep the likeliest", maximum=16),
+            parameter("return_full_text", "flag", "the prompt comes back before the new text", True),
+            parameter("stop_sequence", "text", "stop once these characters were written"),
+            parameter(
                 "handle_long_generation",
                 "choice",
-                "handle_long_generation",
                 "hole cuts off the beginning of a prompt that leaves no room for the new tokens",
-                default=None,
                 choices=("hole",),
             ),
         ),
         output="chat",
-        call=_call_generation,
-        by_hand=generate_text,
+        auto_class_form=generate_text,
+        pipeline_call=_call_generation,
         explain=explain_first_token,
         stream=_stream_generation,
         narrow=_narrow_generation,
@@ -198,8 +185,8 @@ TASKS = (
         ),
         parameters=(),
         output="labels",
-        call=_call_decision,
-        by_hand=decide,
+        auto_class_form=decide,
+        pipeline_call=_call_decision,
         explain=_explain_decision,
         classes=("AutoModelForDecision", "AutoModelForImageTextToText", "AutoModelForCausalLM"),
         processors=("tokenizer", "processor?"),

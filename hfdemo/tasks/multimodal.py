@@ -4,45 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks.auto_classes.multimodal import classify_image_zero_shot, generate_anything, tell_about_image
 from hfdemo.tasks.auto_classes.vision import detect_objects_zero_shot
-from hfdemo.tasks.common_fields import IMAGE, count, hypothesis_template, share
+from hfdemo.tasks.common_fields import IMAGE, check_template, fraction, hypothesis_template, parameter, whole_number
 from hfdemo.tasks.explanations import explain_asked_boxes, explain_first_token, explain_ranking
 from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
-from hfdemo.tasks.pipeline_args import check_template, chosen
-from hfdemo.tasks.question_answering import DOCUMENT_QUESTION_ANSWERING
 from hfdemo.tasks.requirements import TORCHVISION_FOR_PICTURES
-from hfdemo.tasks.task import Call, Explanation, Task
+from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
 
 LABELS = Field("candidate_labels", "labels", "Candidate labels", "labels of your own")
-RAW_PROMPT = Field(
-    "raw_prompt", "flag", "raw_prompt", "send the text as it is, for models that have no chat template", False
-)
-MODE = Field(
-    "generation_mode",
-    "choice",
-    "generation_mode",
-    "what the answer is made of; left out: text",
-    default=None,
-    choices=("text", "image", "audio"),
+RAW_PROMPT = parameter("raw_prompt", "flag", "send the text as it is, for models that have no chat template", False)
+MODE = parameter(
+    "generation_mode", "choice", "what the answer is made of; left out: text", choices=("text", "image", "audio")
 )
 GENERATION = (
-    count("max_new_tokens", "tokens to generate at most; left out: the checkpoint's own, or 256", maximum=4096),
-    Field("do_sample", "flag", "do_sample", "draw each token at random instead of taking the likeliest", False),
-    replace(share("temperature", "with do_sample: lower is safer, higher is wilder"), minimum=0.01, maximum=5),
-    share("top_p", "with do_sample: draw from the likeliest tokens that add up to this"),
-    count("num_beams", "answers that are followed side by side; 1: no beam search", maximum=16),
+    whole_number("max_new_tokens", "tokens to generate at most; left out: the checkpoint's own, or 256", maximum=4096),
+    parameter("do_sample", "flag", "draw each token at random instead of taking the likeliest", False),
+    replace(fraction("temperature", "with do_sample: lower is safer, higher is wilder"), minimum=0.01, maximum=5),
+    fraction("top_p", "with do_sample: draw from the likeliest tokens that add up to this"),
+    whole_number("num_beams", "answers that are followed side by side; 1: no beam search", maximum=16),
 )
 
 # --- Labels of one's own --------------------------------------------------------------------------------------------
-
-
-def _call_with_labels(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    check_template(parameters.get("hypothesis_template"), "This is a photo of {}.")
-    return Call((inputs["image"],), {"candidate_labels": inputs["candidate_labels"], **chosen(parameters)})
 
 
 def _explain_zero_shot(
@@ -64,7 +51,7 @@ def _explain_zero_shot(
 
 def _generation(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """What `generate` gets. All in one place: the pipeline refuses a max_new_tokens that it meets twice."""
-    given = chosen(parameters, "max_new_tokens", "temperature", "top_p", "num_beams")
+    given = set_parameters(parameters, "max_new_tokens", "temperature", "top_p", "num_beams")
     return {"do_sample": parameters["do_sample"], **given}
 
 
@@ -126,18 +113,16 @@ TASKS = (
     Task(
         name="zero-shot-image-classification",
         title="Zero-shot image classification",
-        group="Several kinds together",
+        group="Multimodal",
         summary=(
             "Puts a picture into labels that you make up: each becomes a sentence, and the nearest one wins. "
             '`pipeline("zero-shot-image-classification", model=...)(image, candidate_labels=[...])`'
         ),
         inputs=(IMAGE, LABELS),
-        parameters=(
-            hypothesis_template('the sentence that a label is put into, at {}; left out: "This is a photo of {}."'),
-        ),
+        parameters=(hypothesis_template("This is a photo of {}."),),
         output="labels",
-        call=_call_with_labels,
-        by_hand=classify_image_zero_shot,
+        auto_class_form=classify_image_zero_shot,
+        validate=partial(check_template, "This is a photo of {}."),
         classes=("AutoModelForZeroShotImageClassification",),
         processors=("tokenizer", "image_processor"),
         default_model="openai/clip-vit-base-patch32",
@@ -152,30 +137,28 @@ TASKS = (
     Task(
         name="zero-shot-object-detection",
         title="Zero-shot object detection",
-        group="Several kinds together",
+        group="Multimodal",
         summary=(
             "Finds what you name and draws boxes around it, one forward pass for each label. "
             '`pipeline("zero-shot-object-detection", model=...)(image, candidate_labels=[...])`'
         ),
         inputs=(IMAGE, LABELS),
         parameters=(
-            share("threshold", "the lowest score of a box that is returned; left out: 0.1"),
-            count("top_k", "boxes to return; left out: all"),
+            fraction("threshold", "the lowest score of a box that is returned; left out: 0.1"),
+            whole_number("top_k", "boxes to return; left out: all"),
         ),
         output="boxes",
-        call=_call_with_labels,
-        by_hand=detect_objects_zero_shot,
+        auto_class_form=detect_objects_zero_shot,
         classes=("AutoModelForZeroShotObjectDetection",),
         processors=("tokenizer", "image_processor"),
         default_model="google/owlvit-base-patch32",
         examples=({"image": EXAMPLE_MEDIA / "desk.png", "candidate_labels": ["a cat", "a mug", "a lamp"]},),
         explain=explain_asked_boxes,
     ),
-    DOCUMENT_QUESTION_ANSWERING,
     Task(
         name="image-text-to-text",
         title="Image-text-to-text",
-        group="Several kinds together",
+        group="Multimodal",
         summary=(
             "Writes about a picture: answers, descriptions, captions. Chat models get a message with the picture in "
             'it. `pipeline("image-text-to-text", model=...)(text=[{"role": "user", "content": [...]}])`'
@@ -186,8 +169,8 @@ TASKS = (
         ),
         parameters=(*GENERATION, RAW_PROMPT),
         output="text",
-        call=_call_with_picture,
-        by_hand=tell_about_image,
+        auto_class_form=tell_about_image,
+        pipeline_call=_call_with_picture,
         classes=("AutoModelForImageTextToText",),
         processors=("processor",),
         default_model="HuggingFaceTB/SmolVLM-256M-Instruct",
@@ -202,7 +185,7 @@ TASKS = (
     Task(
         name="any-to-any",
         title="Any-to-any",
-        group="Several kinds together",
+        group="Multimodal",
         summary=(
             "Takes text with pictures, sound or video, as far as the model can, and answers in text, some models in "
             'pictures or sound. `pipeline("any-to-any", model=...)(text=[{"role": "user", "content": [...]}])`'
@@ -215,8 +198,8 @@ TASKS = (
         ),
         parameters=(*GENERATION, MODE, RAW_PROMPT),
         output="text",
-        call=_call_with_anything,
-        by_hand=generate_anything,
+        auto_class_form=generate_anything,
+        pipeline_call=_call_with_anything,
         classes=("AutoModelForMultimodalLM",),
         processors=("processor",),
         default_model="HuggingFaceTB/SmolVLM-256M-Instruct",

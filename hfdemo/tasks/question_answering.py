@@ -15,25 +15,21 @@ from hfdemo.tasks.auto_classes.question_answering import (
     answer_from_table,
     answer_question,
 )
-from hfdemo.tasks.common_fields import IMAGE, QUESTION, count
+from hfdemo.tasks.common_fields import IMAGE, QUESTION, parameter, whole_number
 from hfdemo.tasks.explanations import MOST_ROWS, explain_first_token, explain_ranking
 from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
-from hfdemo.tasks.pipeline_args import chosen
 from hfdemo.tasks.requirements import TESSERACT
-from hfdemo.tasks.task import Call, Explanation, Task
+from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
 
 # --- Question answering ---------------------------------------------------------------------------------------------
 
 
-def _call_question(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+def _check_windows(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
     length, stride = parameters["max_seq_len"], parameters["doc_stride"]
     if length is not None and stride is not None and stride >= length:
         raise DemoError(
             f"Windows of {length} tokens can't overlap by {stride}. Make doc_stride smaller than max_seq_len."
         )
-    return Call(
-        (inputs["question"], inputs["context"]), {**chosen(parameters), "align_to_words": parameters["align_to_words"]}
-    )
 
 
 def _explain_answer(
@@ -81,33 +77,32 @@ def _explain_answer(
 QUESTION_ANSWERING = Task(
     name="question-answering",
     title="Question answering",
-    group="Through Auto classes",
+    group="Other text and image tasks",
     summary=(
         "Marks the span of a text that answers a question; a long text is read in windows that overlap. "
         "`AutoModelForQuestionAnswering.from_pretrained(...)(**tokenizer(question, context))`, then the best span"
     ),
     inputs=(QUESTION, Field("context", "text", "Context", "the text that holds the answer")),
     parameters=(
-        count("top_k", "answers to return; left out: the best one", maximum=100),
-        count("max_answer_len", "tokens of the longest answer; left out: 15", maximum=512),
-        count("max_seq_len", "tokens of a window; left out: 384"),
-        count(
+        whole_number("top_k", "answers to return; left out: the best one", maximum=100),
+        whole_number("max_answer_len", "tokens of the longest answer; left out: 15", maximum=512),
+        whole_number("max_seq_len", "tokens of a window; left out: 384"),
+        whole_number(
             "doc_stride",
             "tokens by which two windows overlap, at most half of the room for the context; left out: 128",
             minimum=0,
         ),
-        Field(
+        parameter(
             "handle_impossible_answer",
             "flag",
-            "handle_impossible_answer",
             "count no answer as an answer: an empty text, with the score of the first token",
-            default=False,
+            False,
         ),
-        Field("align_to_words", "flag", "align_to_words", "widen an answer to whole words", default=True),
+        parameter("align_to_words", "flag", "widen an answer to whole words", True),
     ),
     output="answers",
-    call=_call_question,
-    by_hand=answer_question,
+    validate=_check_windows,
+    auto_class_form=answer_question,
     classes=("AutoModelForQuestionAnswering",),
     processors=("tokenizer",),
     default_model="distilbert/distilbert-base-uncased-distilled-squad",
@@ -124,15 +119,11 @@ QUESTION_ANSWERING = Task(
         },
     ),
     explain=_explain_answer,
-    retired=True,
+    has_pipeline=False,
 )
 
 
 # --- About a picture --------------------------------------------------------------------------------------------------
-
-
-def _call_question_about_image(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    return Call((inputs["image"], inputs["question"]), chosen(parameters))
 
 
 def _explain_answer_about_image(
@@ -155,16 +146,15 @@ def _narrow_answers(loaded: Any) -> Mapping[str, Field | str]:
 VISUAL_QUESTION_ANSWERING = Task(
     name="visual-question-answering",
     title="Visual question answering",
-    group="Through Auto classes",
+    group="Other text and image tasks",
     summary=(
         "Answers a question about an image with one of the answers it was trained on (ViLT). "
         "`AutoModelForVisualQuestionAnswering.from_pretrained(...)(**tokenizer(question), **image_processor(image))`"
     ),
     inputs=(Field("image", "image", "Image", "the picture to ask about"), QUESTION),
-    parameters=(count("top_k", "answers to return; left out: 5", maximum=1000),),
+    parameters=(whole_number("top_k", "answers to return; left out: 5", maximum=1000),),
     output="answers",
-    call=_call_question_about_image,
-    by_hand=answer_about_image,
+    auto_class_form=answer_about_image,
     classes=("AutoModelForVisualQuestionAnswering",),
     processors=("tokenizer", "image_processor"),
     default_model="dandelin/vilt-b32-finetuned-vqa",
@@ -174,14 +164,14 @@ VISUAL_QUESTION_ANSWERING = Task(
     ),
     explain=_explain_answer_about_image,
     narrow=_narrow_answers,
-    retired=True,
+    has_pipeline=False,
 )
 
 
 def _call_table(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
     # A table that is too long loses its last rows without this pipeline being told.
     questions = [line.strip() for line in inputs["question"].splitlines() if line.strip()]
-    return Call((inputs["table"], questions if len(questions) > 1 else questions[0]), chosen(parameters))
+    return Call((inputs["table"], questions if len(questions) > 1 else questions[0]), set_parameters(parameters))
 
 
 def _explain_table(
@@ -210,69 +200,62 @@ def _explain_table(
     )
 
 
-TASKS = (
-    Task(
-        name="table-question-answering",
-        title="Table question answering",
-        group="Text",
-        summary=(
-            "Answers a question by picking cells of a table, and says whether to sum, average or count them. "
-            '`pipeline("table-question-answering", model=...)(table, question)`'
+TABLE_QUESTION_ANSWERING = Task(
+    name="table-question-answering",
+    title="Table question answering",
+    group="Text",
+    summary=(
+        "Answers a question by picking cells of a table, and says whether to sum, average or count them. "
+        '`pipeline("table-question-answering", model=...)(table, question)`'
+    ),
+    inputs=(
+        Field("table", "table", "Table", "columns with a name each; every cell is read as text"),
+        Field("question", "text", "Question", "one question, or several, each on its own line"),
+    ),
+    parameters=(
+        parameter(
+            "sequential",
+            "flag",
+            "ask one question after the other, each knowing the answer before; for models trained on conversations",
+            False,
         ),
-        inputs=(
-            Field("table", "table", "Table", "columns with a name each; every cell is read as text"),
-            Field("question", "text", "Question", "one question, or several, each on its own line"),
-        ),
-        parameters=(
-            Field(
-                "sequential",
-                "flag",
-                "sequential",
-                "ask one question after the other, each knowing the answer before; for models trained on conversations",
-                False,
-            ),
-        ),
-        output="cells",
-        call=_call_table,
-        by_hand=answer_from_table,
-        explain=_explain_table,
-        classes=("AutoModelForTableQuestionAnswering",),
-        processors=("tokenizer",),
-        default_model="google/tapas-small-finetuned-wtq",
-        examples=(
-            {
-                "table": {
-                    "River": ["Rhine", "Danube", "Elbe", "Loire"],
-                    "Length in km": ["1233", "2850", "1094", "1006"],
-                    "Flows into": ["North Sea", "Black Sea", "North Sea", "Atlantic Ocean"],
-                },
-                "question": "Which river is the longest?",
+    ),
+    output="cells",
+    auto_class_form=answer_from_table,
+    pipeline_call=_call_table,
+    explain=_explain_table,
+    classes=("AutoModelForTableQuestionAnswering",),
+    processors=("tokenizer",),
+    default_model="google/tapas-small-finetuned-wtq",
+    examples=(
+        {
+            "table": {
+                "River": ["Rhine", "Danube", "Elbe", "Loire"],
+                "Length in km": ["1233", "2850", "1094", "1006"],
+                "Flows into": ["North Sea", "Black Sea", "North Sea", "Atlantic Ocean"],
             },
-            {
-                "table": {
-                    "City": ["Oslo", "Rome", "Lisbon"],
-                    "Inhabitants": ["709037", "2748109", "567131"],
-                },
-                "question": "How many inhabitants does Rome have?\nHow many cities are there?",
+            "question": "Which river is the longest?",
+        },
+        {
+            "table": {
+                "City": ["Oslo", "Rome", "Lisbon"],
+                "Inhabitants": ["709037", "2748109", "567131"],
             },
-        ),
+            "question": "How many inhabitants does Rome have?\nHow many cities are there?",
+        },
     ),
 )
 
 
 _DOCUMENT_PARAMETERS = (
-    count("top_k", "answers to return; left out: 1", maximum=100),
-    count("max_answer_len", "tokens in an answer at most; left out: 15"),
-    count("max_seq_len", "tokens in a window of the document; left out: as many as the model can read", minimum=16),
-    count("doc_stride", "tokens that two windows share; left out: half a window, 256 at most"),
-    Field("lang", "text", "lang", "the document's language for Tesseract, such as eng or deu", default=None),
-    Field(
-        "handle_impossible_answer",
-        "flag",
-        "handle_impossible_answer",
-        "an empty answer counts too, where the model finds none",
-        False,
+    whole_number("top_k", "answers to return; left out: 1", maximum=100),
+    whole_number("max_answer_len", "tokens in an answer at most; left out: 15"),
+    whole_number(
+        "max_seq_len", "tokens in a window of the document; left out: as many as the model can read", minimum=16
     ),
+    whole_number("doc_stride", "tokens that two windows share; left out: half a window, 256 at most"),
+    parameter("lang", "text", "the document's language for Tesseract, such as eng or deu"),
+    parameter("handle_impossible_answer", "flag", "an empty answer counts too, where the model finds none", False),
 )
 
 _RECEIPT = {
@@ -281,11 +264,6 @@ _RECEIPT = {
         (EXAMPLE_MEDIA / "receipt.json").read_text(encoding="utf-8")
     ),  # so that it needs no Tesseract
 }
-
-
-def _call_with_document(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    words = {} if inputs["word_boxes"] is None else {"word_boxes": inputs["word_boxes"]}
-    return Call((), {"image": inputs["image"], "question": inputs["question"], **words, **chosen(parameters)})
 
 
 def _adapt_document(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -328,7 +306,7 @@ def _narrow_document(loaded: Any) -> Mapping[str, Field | str]:
 DOCUMENT_QUESTION_ANSWERING = Task(
     name="document-question-answering",
     title="Document question answering",
-    group="Several kinds together",
+    group="Multimodal",
     summary=(
         "Answers a question from a scanned page: LayoutLM reads the words and where they stand (from Tesseract, or "
         'your word boxes), Donut the pixels. `pipeline("document-question-answering", model=...)(image, question)`'
@@ -346,8 +324,7 @@ DOCUMENT_QUESTION_ANSWERING = Task(
     ),
     parameters=_DOCUMENT_PARAMETERS,
     output="answers",
-    call=_call_with_document,
-    by_hand=answer_from_document,
+    auto_class_form=answer_from_document,
     classes=("AutoModelForDocumentQuestionAnswering", "AutoModelForImageTextToText"),  # the second knows Donut
     processors=("tokenizer", "image_processor?"),
     default_model="impira/layoutlm-document-qa",
@@ -360,3 +337,5 @@ DOCUMENT_QUESTION_ANSWERING = Task(
     adapt=_adapt_document,
     requires=(TESSERACT,),
 )
+
+TASKS = (QUESTION_ANSWERING, TABLE_QUESTION_ANSWERING, DOCUMENT_QUESTION_ANSWERING, VISUAL_QUESTION_ANSWERING)

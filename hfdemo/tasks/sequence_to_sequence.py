@@ -8,46 +8,38 @@ from dataclasses import replace
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks.auto_classes.generation import rewrite, summarize, translate
-from hfdemo.tasks.common_fields import count, share
+from hfdemo.tasks.auto_classes.sequence_to_sequence import rewrite, summarize, translate
+from hfdemo.tasks.common_fields import fraction, parameter, real_number, whole_number
 from hfdemo.tasks.explanations import explain_first_token
 from hfdemo.tasks.field import Field
-from hfdemo.tasks.pipeline_args import chosen
-from hfdemo.tasks.task import Call, Task
+from hfdemo.tasks.task import Task
 
 TEXT = Field("text", "text", "Text", "what the model reads; what is beyond its limit is cut off")
-MAX_NEW_TOKENS = count("max_new_tokens", "where the text ends at the latest; left out: 256")
-MAX_LENGTH = count("max_length", "the same, with the decoder's start token counted")
-MIN_LENGTH = count("min_length", "tokens before which the text can't end", minimum=0)
-NUM_BEAMS = count("num_beams", "texts that are followed side by side; left out: as the checkpoint says", maximum=16)
-LENGTH_PENALTY = Field(
-    "length_penalty",
-    "number",
-    "length_penalty",
-    "with beams: above 0 prefers long texts, below 0 short ones",
-    default=None,
-    minimum=-10,
-    maximum=10,
-    whole=False,
+MAX_NEW_TOKENS = whole_number("max_new_tokens", "where the text ends at the latest; left out: 256")
+MAX_LENGTH = whole_number("max_length", "the same, with the decoder's start token counted")
+MIN_LENGTH = whole_number("min_length", "tokens before which the text can't end", minimum=0)
+NUM_BEAMS = whole_number(
+    "num_beams", "texts that are followed side by side; left out: as the checkpoint says", maximum=16
 )
-DO_SAMPLE = Field("do_sample", "flag", "do_sample", "draw tokens by their odds, instead of the likeliest", False)
+LENGTH_PENALTY = real_number(
+    "length_penalty", "with beams: above 0 prefers long texts, below 0 short ones", minimum=-10, maximum=10
+)
+DO_SAMPLE = parameter("do_sample", "flag", "draw tokens by their odds, instead of the likeliest", False)
 
 
-def _call_to_generate(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    """What generate() is asked for; do_sample always, as a checkpoint may have another default."""
-    given = {**chosen(parameters), "do_sample": parameters["do_sample"]}
-    shortest, longest = given.get("min_length"), given.get("max_length")
+def _check_lengths(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Refuse lengths that contradict each other; not every row has all three."""
+    shortest, longest = parameters.get("min_length"), parameters.get("max_length")
     if shortest is not None and longest is not None and shortest > longest:
         raise DemoError(f"min_length is {shortest}, but max_length only {longest}. Lower the one or raise the other.")
-    if "max_length" in given and "max_new_tokens" in given:
+    if longest is not None and parameters["max_new_tokens"] is not None:
         raise DemoError("max_length and max_new_tokens both say where the text ends. Set one of them.")
-    return Call((inputs["text"],), given)
 
 
 SUMMARIZATION = Task(
     name="summarization",
     title="Summarization",
-    group="Through Auto classes",
+    group="Other text and image tasks",
     summary=(
         "Writes a short version of a text. Encoder and decoder: the one reads all of it, the other writes token by "
         "token. `AutoModelForSeq2SeqLM.from_pretrained(...).generate(**tokenizer(text))`"
@@ -55,8 +47,8 @@ SUMMARIZATION = Task(
     inputs=(TEXT,),
     parameters=(MAX_NEW_TOKENS, MAX_LENGTH, MIN_LENGTH, NUM_BEAMS, LENGTH_PENALTY, DO_SAMPLE),
     output="text",
-    call=_call_to_generate,
-    by_hand=summarize,
+    validate=_check_lengths,
+    auto_class_form=summarize,
     classes=("AutoModelForSeq2SeqLM",),
     processors=("tokenizer",),
     default_model="sshleifer/distilbart-cnn-6-6",
@@ -70,7 +62,7 @@ SUMMARIZATION = Task(
     ),
     explain=explain_first_token,
     stream=lambda inputs, parameters, text: [{"summary_text": text}],
-    retired=True,
+    has_pipeline=False,
 )
 
 
@@ -102,21 +94,13 @@ def _narrow_translation(loaded: Any) -> Mapping[str, Field | str]:
     return {"src_lang": narrowed(SRC_LANG, sources), "tgt_lang": narrowed(TGT_LANG, targets)}
 
 
-SRC_LANG = Field(
-    "src_lang", "text", "src_lang", "for a model of many languages, that of the text, by its code", default=None
-)
-TGT_LANG = Field(
-    "tgt_lang",
-    "text",
-    "tgt_lang",
-    "for a model of many languages, the one to translate into, by its code",
-    default=None,
-)
+SRC_LANG = parameter("src_lang", "text", "for a model of many languages, that of the text, by its code")
+TGT_LANG = parameter("tgt_lang", "text", "for a model of many languages, the one to translate into, by its code")
 
 TRANSLATION = Task(
     name="translation",
     title="Translation",
-    group="Through Auto classes",
+    group="Other text and image tasks",
     summary=(
         "Writes a text in another language. A model of many languages is told which by its first token "
         "(`forced_bos_token_id`). `AutoModelForSeq2SeqLM.from_pretrained(...).generate(**tokenizer(text))`"
@@ -124,8 +108,8 @@ TRANSLATION = Task(
     inputs=(TEXT,),
     parameters=(SRC_LANG, TGT_LANG, MAX_NEW_TOKENS, MAX_LENGTH, NUM_BEAMS, LENGTH_PENALTY, DO_SAMPLE),
     output="text",
-    call=_call_to_generate,
-    by_hand=translate,
+    validate=_check_lengths,
+    auto_class_form=translate,
     classes=("AutoModelForSeq2SeqLM",),
     processors=("tokenizer",),
     default_model="Helsinki-NLP/opus-mt-en-de",
@@ -133,14 +117,14 @@ TRANSLATION = Task(
     explain=explain_first_token,
     stream=lambda inputs, parameters, text: [{"translation_text": text}],
     narrow=_narrow_translation,
-    retired=True,
+    has_pipeline=False,
 )
 
 
 TEXT_TO_TEXT = Task(
     name="text2text-generation",
     title="Text to text",
-    group="Through Auto classes",
+    group="Other text and image tasks",
     summary=(
         "Answers an instruction with an encoder and a decoder, as T5 does for any task that can be put into words. "
         "`AutoModelForSeq2SeqLM.from_pretrained(...).generate(**tokenizer(text))`"
@@ -152,33 +136,20 @@ TEXT_TO_TEXT = Task(
         MIN_LENGTH,
         NUM_BEAMS,
         LENGTH_PENALTY,
-        Field(
-            "repetition_penalty",
-            "number",
-            "repetition_penalty",
-            "above 1 makes what was said before less likely",
-            default=None,
-            minimum=0.1,
-            maximum=10,
-            whole=False,
-        ),
+        real_number("repetition_penalty", "above 1 makes what was said before less likely", minimum=0.1, maximum=10),
         DO_SAMPLE,
-        Field(
-            "temperature",
-            "number",
+        real_number(
             "temperature",
             "with do_sample: below 1 favours the likely tokens, above 1 the others",
-            default=None,
             minimum=0.01,
             maximum=10,
-            whole=False,
         ),
-        count("top_k", "with do_sample: tokens to draw from"),
-        replace(share("top_p", "with do_sample: draw from the likeliest tokens that add up to this"), minimum=0.01),
+        whole_number("top_k", "with do_sample: tokens to draw from"),
+        replace(fraction("top_p", "with do_sample: draw from the likeliest tokens that add up to this"), minimum=0.01),
     ),
     output="text",
-    call=_call_to_generate,
-    by_hand=rewrite,
+    validate=_check_lengths,
+    auto_class_form=rewrite,
     classes=("AutoModelForSeq2SeqLM",),
     processors=("tokenizer",),
     default_model="google/flan-t5-small",
@@ -188,5 +159,7 @@ TEXT_TO_TEXT = Task(
     ),
     explain=explain_first_token,
     stream=lambda inputs, parameters, text: [{"generated_text": text}],
-    retired=True,
+    has_pipeline=False,
 )
+
+TASKS = (SUMMARIZATION, TRANSLATION, TEXT_TO_TEXT)

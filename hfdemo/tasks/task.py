@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks.field import Field
@@ -26,7 +26,9 @@ OutputKind = Literal[
     "vectors",
     "json",
 ]
-Group = Literal["Text", "Image and video", "Audio", "Several kinds together", "Through Auto classes"]
+Group = Literal["Text", "Image and video", "Audio", "Multimodal", "Other text and image tasks"]
+GROUPS: tuple[Group, ...] = get_args(Group)  # in the order of the page
+Values = Mapping[str, Any]
 MOST_CHARACTERS = 10_000
 PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
 
@@ -37,6 +39,12 @@ class Call:
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+
+
+def set_parameters(parameters: Values, *names: str) -> dict[str, Any]:
+    """Return the parameters that were set, of `names` or of all; what is None or False the pipeline decides."""
+    asked = names or tuple(parameters)
+    return {name: parameters[name] for name in asked if parameters[name] is not None and parameters[name] is not False}
 
 
 @dataclass(frozen=True)
@@ -70,13 +78,16 @@ class Requirement:
 class Task:
     """One thing that can be run.
 
-    `call(inputs, parameters)` turns checked and decoded values into the arguments of the transformers pipeline of the
-    same name. `by_hand(model, <processors>, **inputs, **parameters)` does the same with the Auto classes alone and
-    returns the same; its source is the second form of the copyable code. A `retired` task has no pipeline any more:
-    by_hand is what runs.
+    A parameter is declared once, in `parameters`. The call of the transformers pipeline of the same name follows from
+    them: see `call`. `auto_class_form(model, <processors>, **inputs, **parameters)` does the same with the Auto classes
+    alone and returns the same; its source is the second form of the copyable code. Where transformers has no pipeline
+    (`has_pipeline`), it is what runs.
 
     `classes` are the Auto classes that can load its models, in order of preference; `processors` those that the
     pipeline uses beside the model ("?" at the end: where the checkpoint has it).
+
+    `pipeline_kwargs` are passed whatever was chosen. `validate(inputs, parameters)` refuses values that do not go
+    together. A row whose pipeline is called in a way of its own has `pipeline_call(inputs, parameters)`.
 
     `explain(loaded, inputs, outputs, parameters)` opens the last stage up, with the tensors that went into and came
     out of the first forward pass. `stream(inputs, parameters, text)` is the output while `text` is all that has been
@@ -92,19 +103,21 @@ class Task:
     inputs: tuple[Field, ...]
     parameters: tuple[Field, ...]
     output: OutputKind
-    call: Callable[[Mapping[str, Any], Mapping[str, Any]], Call]
-    by_hand: Callable[..., Any]
+    auto_class_form: Callable[..., Any]
     classes: tuple[str, ...]
     processors: tuple[str, ...]
     default_model: str
     examples: tuple[Mapping[str, Any], ...]
-    explain: Callable[[Any, Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], Explanation | None] | None = None
-    stream: Callable[[Mapping[str, Any], Mapping[str, Any], str], Any] | None = None
+    pipeline_kwargs: Values | None = None
+    pipeline_call: Callable[[Values, Values], Call] | None = None
+    validate: Callable[[Values, Values], None] | None = None
+    explain: Callable[[Any, Values, Values, Values], Explanation | None] | None = None
+    stream: Callable[[Values, Values, str], Any] | None = None
     narrow: Callable[[Any], Mapping[str, Field | str]] | None = None
-    adapt: Callable[[Any, Mapping[str, Any]], dict[str, Any]] | None = None
+    adapt: Callable[[Any, Values], dict[str, Any]] | None = None
     requires: tuple[Requirement, ...] = ()
     batches: bool = False
-    retired: bool = False
+    has_pipeline: bool = True
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -118,10 +131,29 @@ class Task:
     @property
     def source(self) -> str:
         """What gives the answer, in words."""
-        return f"the Auto-class code of {self.by_hand.__name__}()" if self.retired else "the transformers pipeline"
+        own = f"the Auto-class code of {self.auto_class_form.__name__}()"
+        return "the transformers pipeline" if self.has_pipeline else own
+
+    def call(self, inputs: Values, parameters: Values) -> Call:
+        """Return the pipeline call for checked and decoded values: the first input, then by name what else was given.
+
+        A parameter at the row's default is left out, for the pipeline to decide.
+
+        Raises:
+            DemoError: values don't go together.
+        """
+        if self.validate is not None:
+            self.validate(inputs, parameters)
+        if self.pipeline_call is not None:
+            return self.pipeline_call(inputs, parameters)
+        first, *others = (each.name for each in self.inputs)
+        given = {name: inputs[name] for name in others if inputs[name] is not None}
+        defaults = {each.name: each.default for each in self.parameters}
+        chosen = {name: value for name, value in parameters.items() if value != defaults[name]}
+        return Call((inputs[first],), {**(self.pipeline_kwargs or {}), **given, **chosen})
 
     def check(self, values: Mapping[str, Any], max_characters: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """(inputs, parameters) out of `values`, every field checked and filled in.
+        """Split `values` into (inputs, parameters), every field checked and filled in.
 
         Raises:
             DemoError: a field is unknown, missing or wrong.
@@ -139,13 +171,13 @@ class Task:
         return checked(self.inputs), checked(self.parameters)
 
     def parameters_for(self, loaded: Any) -> tuple[Field, ...]:
-        """The parameters that the loaded model can take, in their range for it."""
+        """Return the parameters that the loaded model can take, in their range for it."""
         narrowed = self.narrow(loaded) if self.narrow else {}
         fields = (narrowed.get(field.name, field) for field in self.parameters)
         return tuple(field for field in fields if isinstance(field, Field))
 
     def fit(self, loaded: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """`parameters` for this very model: what was left at the row's default takes the model's own.
+        """Return `parameters` for this very model: what was left at the row's default takes the model's own.
 
         Raises:
             DemoError: a parameter was set to something that the model can't do; the message says why.

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks.auto_classes.text import classify_text, classify_zero_shot, extract_features, fill_mask
-from hfdemo.tasks.common_fields import ALL_LABELS, FUNCTION_TO_APPLY, TEXT, count, hypothesis_template
-from hfdemo.tasks.explanations import MOST_ROWS, explain_classification, explain_next_token, explain_vectors
+from hfdemo.tasks.auto_classes.text import (
+    classify_text,
+    classify_tokens,
+    classify_zero_shot,
+    extract_features,
+    fill_mask,
+)
+from hfdemo.tasks.common_fields import (
+    ALL_LABELS,
+    FUNCTION_TO_APPLY,
+    LARGEST,
+    TEXT,
+    check_template,
+    hypothesis_template,
+    parameter,
+    whole_number,
+)
+from hfdemo.tasks.explanations import MOST_ROWS, NO_LIMIT, explain_classification, explain_next_token, explain_vectors
 from hfdemo.tasks.field import Field
-from hfdemo.tasks.generation import TASKS as GENERATING
-from hfdemo.tasks.pipeline_args import LARGEST, check_template, chosen
-from hfdemo.tasks.question_answering import TASKS as TABLES
-from hfdemo.tasks.task import Call, Explanation, Task
-from hfdemo.tasks.token_classification import TASKS as TAGGING
+from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
 
 # --- text-classification ----------------------------------------------------------------------------------------------
 
@@ -25,7 +37,7 @@ def _call_classification(inputs: Mapping[str, Any], parameters: Mapping[str, Any
     if inputs["text_pair"] is not None:
         text = {"text": inputs["text"], "text_pair": inputs["text_pair"]}
     # top_k is passed even when it is None: left out, the pipeline would answer with one label only.
-    function = chosen(parameters, "function_to_apply")
+    function = set_parameters(parameters, "function_to_apply")
     return Call((text,), {"top_k": parameters["top_k"], "truncation": True, **function})
 
 
@@ -47,14 +59,69 @@ def _call_features(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
     return Call((inputs["text"],), {"tokenize_kwargs": {"truncation": True, **given}})
 
 
+# --- token-classification ---------------------------------------------------------------------------------------------
+
+_STRATEGIES = ("none", "simple", "first", "average", "max")
+_AGGREGATION = parameter(
+    "aggregation_strategy",
+    "choice",
+    "how tokens become entities: none keeps every token, simple joins neighbours of one label, the others first make "
+    "the tokens of a word agree",
+    choices=_STRATEGIES,
+)
+_STRIDE = whole_number(
+    "stride",
+    "reads a long text in pieces that share this many tokens; left out: what is too long is cut off",
+    minimum=0,
+)
+
+
+def _check_stride(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    # This pipeline always truncates, and has no argument that says so.
+    if parameters["stride"] is not None and parameters["aggregation_strategy"] == "none":
+        raise DemoError(
+            "stride was set, but the tokens of pieces that overlap can only be joined as entities. "
+            "Choose another aggregation_strategy than none."
+        )
+
+
+def _explain_tokens(
+    loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Explanation:
+    logits, ids = outputs["logits"][0].float(), inputs["input_ids"][0].tolist()
+    best = logits.max(-1)
+    probabilities = logits.softmax(-1).max(-1).values
+    labels = [str(loaded.model.config.id2label[index]) for index in best.indices.tolist()]
+    shown = [index for index, token_id in enumerate(ids) if token_id not in loaded.tokenizer.all_special_ids]
+    said = f"The model returned {logits.shape[-1]} logits for each of the {len(ids)} tokens; the largest is the label."
+    if len(shown) > MOST_ROWS:
+        shown = [index for index in shown if labels[index] != "O"][:MOST_ROWS] or shown[:MOST_ROWS]
+        said += f" Up to {MOST_ROWS} tokens are shown, those labelled `O` last."
+    names = loaded.tokenizer.convert_ids_to_tokens(ids)
+    return Explanation(
+        f"{said} `softmax(logits)` is its probability.",
+        ("token", "label", "logit", "probability"),
+        tuple((names[index], labels[index], float(best.values[index]), float(probabilities[index])) for index in shown),
+    )
+
+
+def _narrow_tokens(loaded: Any) -> Mapping[str, Field | str]:
+    tokenizer = loaded.tokenizer
+    if not tokenizer.is_fast:
+        return {
+            "aggregation_strategy": replace(_AGGREGATION, choices=_STRATEGIES[:2]),
+            "stride": "its tokenizer is written in Python and does not know where in the text a token stood.",
+        }
+    if tokenizer.model_max_length > NO_LIMIT:
+        return {"stride": "its tokenizer states no longest text, so that no text is ever cut into pieces."}
+    most = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add() - 1
+    return {"stride": replace(_STRIDE, maximum=most)}
+
+
 # --- fill-mask --------------------------------------------------------------------------------------------------------
 
 _MASKS = ("[MASK]", "<mask>")
-_TOP_TOKENS = count("top_k", "tokens to return for each mask; left out: 5")
-
-
-def _call_mask(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    return Call((inputs["text"],), {**chosen(parameters), "tokenizer_kwargs": {"truncation": True}})
+_TOP_TOKENS = whole_number("top_k", "tokens to return for each mask; left out: 5")
 
 
 def _adapt_mask(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,12 +149,6 @@ def _narrow_mask(loaded: Any) -> Mapping[str, Field | str]:
 
 
 # --- zero-shot-classification -----------------------------------------------------------------------------------------
-
-
-def _call_zero_shot(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    check_template(parameters["hypothesis_template"], "This text is about {}.")
-    # This pipeline cuts the text, never the hypothesis, without being told.
-    return Call((inputs["text"],), {"candidate_labels": inputs["candidate_labels"], **chosen(parameters)})
 
 
 def _explain_zero_shot(
@@ -137,8 +198,8 @@ TASKS = (
         ),
         parameters=(ALL_LABELS, FUNCTION_TO_APPLY),
         output="labels",
-        call=_call_classification,
-        by_hand=classify_text,
+        auto_class_form=classify_text,
+        pipeline_call=_call_classification,
         explain=explain_classification,
         classes=("AutoModelForSequenceClassification",),
         processors=("tokenizer",),
@@ -161,17 +222,15 @@ TASKS = (
         ),
         inputs=(replace(TEXT, kind="texts", help="one text, or several to compare"),),
         parameters=(
-            Field(
+            parameter(
                 "tokenize_kwargs",
                 "json",
-                "tokenize_kwargs",
                 'what to tell the tokenizer, for example {"max_length": 32} or {"add_special_tokens": false}',
-                default=None,
             ),
         ),
         output="vectors",
-        call=_call_features,
-        by_hand=extract_features,
+        auto_class_form=extract_features,
+        pipeline_call=_call_features,
         explain=explain_vectors,
         classes=("AutoModel",),
         processors=("tokenizer",),
@@ -181,7 +240,40 @@ TASKS = (
             {"text": "A tokenizer, a model and some arithmetic."},
         ),
     ),
-    *TAGGING,
+    Task(
+        name="token-classification",
+        title="Token classification",
+        group="Text",
+        summary=(
+            "Gives every token a label: names of people and places, parts of speech. Neighbours can be joined to "
+            'entities. `pipeline("token-classification", model=...)(text, aggregation_strategy="simple")`'
+        ),
+        inputs=(TEXT,),
+        parameters=(
+            _AGGREGATION,
+            parameter(
+                "ignore_labels",
+                "labels",
+                "labels to leave out, as they stand in the output; left out: O, which means no entity",
+            ),
+            _STRIDE,
+        ),
+        output="spans",
+        auto_class_form=classify_tokens,
+        validate=_check_stride,
+        explain=_explain_tokens,
+        narrow=_narrow_tokens,
+        classes=("AutoModelForTokenClassification",),
+        processors=("tokenizer",),
+        default_model="dslim/distilbert-NER",
+        examples=(
+            {
+                "text": "Ada Lovelace met Charles Babbage in London in 1833.",
+                "aggregation_strategy": "simple",
+            },
+            {"text": "The Rhine flows from Switzerland through Basel and Rotterdam to the North Sea."},
+        ),
+    ),
     Task(
         name="fill-mask",
         title="Fill in the mask",
@@ -195,17 +287,13 @@ TASKS = (
         ),
         parameters=(
             _TOP_TOKENS,
-            Field(
-                "targets",
-                "labels",
-                "targets",
-                "choose among these words only; a word of several tokens stands for its first",
-                default=None,
+            parameter(
+                "targets", "labels", "choose among these words only; a word of several tokens stands for its first"
             ),
         ),
         output="candidates",
-        call=_call_mask,
-        by_hand=fill_mask,
+        auto_class_form=fill_mask,
+        pipeline_kwargs={"tokenizer_kwargs": {"truncation": True}},
         explain=_explain_mask,
         narrow=_narrow_mask,
         adapt=_adapt_mask,
@@ -227,14 +315,14 @@ TASKS = (
         ),
         inputs=(TEXT, Field("candidate_labels", "labels", "Labels", "two or more")),
         parameters=(
-            hypothesis_template("the sentence that each label is put into, at {}; left out: This example is {}."),
-            Field(
-                "multi_label", "flag", "multi_label", "several labels may be true: each gets a score of its own", False
-            ),
+            hypothesis_template("This example is {}."),
+            parameter("multi_label", "flag", "several labels may be true: each gets a score of its own", False),
         ),
         output="labels",
-        call=_call_zero_shot,
-        by_hand=classify_zero_shot,
+        auto_class_form=classify_zero_shot,
+        validate=partial(
+            check_template, "This text is about {}."
+        ),  # the pipeline itself cuts the text, never the hypothesis
         explain=_explain_zero_shot,
         classes=("AutoModelForSequenceClassification",),
         processors=("tokenizer",),
@@ -251,6 +339,4 @@ TASKS = (
             },
         ),
     ),
-    *GENERATING,
-    *TABLES,
 )

@@ -11,32 +11,39 @@ from hfdemo.tasks.auto_classes.vision import (
     classify_image,
     classify_video,
     detect_objects,
+    enlarge_image,
     estimate_depth,
     extract_image_features,
     generate_masks,
     match_keypoints,
     segment_image,
 )
-from hfdemo.tasks.common_fields import FIVE_LABELS, FUNCTION_TO_APPLY, IMAGE, count, share
+from hfdemo.tasks.common_fields import (
+    FIVE_LABELS,
+    FUNCTION_TO_APPLY,
+    IMAGE,
+    check_numbers,
+    fraction,
+    parameter,
+    whole_number,
+)
 from hfdemo.tasks.explanations import (
     explain_boxes,
     explain_classification,
     explain_depth,
     explain_matches,
+    explain_reconstruction,
     explain_segments,
     explain_vectors,
 )
 from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
-from hfdemo.tasks.pipeline_args import check_numbers, chosen
 from hfdemo.tasks.requirements import AV, TORCHVISION
-from hfdemo.tasks.task import Call, Task
+from hfdemo.tasks.task import Call, Task, set_parameters
 
-SUBTASK = Field(
+SUBTASK = parameter(
     "subtask",
     "choice",
-    "subtask",
     "label every pixel, every thing, or both; left out: the richest that the model can do",
-    default=None,
     choices=("semantic", "instance", "panoptic"),
 )
 
@@ -45,17 +52,12 @@ LARGEST_SIDE = 1024  # pixels: the time and memory of attention grow with its fo
 DESK = {"image": EXAMPLE_MEDIA / "desk.png"}
 
 
-def _call_with_image(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    check_numbers("image_processor_kwargs", parameters.get("image_processor_kwargs") or {}, LARGEST_SIDE)
-    return Call((inputs["image"],), chosen(parameters))
-
-
-def _call_with_video(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    return Call((inputs["video"],), chosen(parameters))
+def _check_processor_kwargs(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    check_numbers("image_processor_kwargs", parameters["image_processor_kwargs"] or {}, LARGEST_SIDE)
 
 
 def _call_with_pair(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    return Call(((inputs["image"], inputs["image_2"]),), chosen(parameters))
+    return Call(((inputs["image"], inputs["image_2"]),), set_parameters(parameters))
 
 
 def _narrow_frames(loaded: Any) -> Mapping[str, Field | str]:
@@ -87,8 +89,7 @@ TASKS = (
         inputs=(IMAGE,),
         parameters=(FIVE_LABELS, FUNCTION_TO_APPLY),
         output="labels",
-        call=_call_with_image,
-        by_hand=classify_image,
+        auto_class_form=classify_image,
         classes=("AutoModelForImageClassification",),
         processors=("image_processor",),
         default_model="google/vit-base-patch16-224",
@@ -105,10 +106,9 @@ TASKS = (
             '`pipeline("object-detection", model=...)(image, threshold=0.5)`'
         ),
         inputs=(IMAGE,),
-        parameters=(share("threshold", "the lowest score of a box that is returned; left out: 0.5"),),
+        parameters=(fraction("threshold", "the lowest score of a box that is returned; left out: 0.5"),),
         output="boxes",
-        call=_call_with_image,
-        by_hand=detect_objects,
+        auto_class_form=detect_objects,
         classes=("AutoModelForObjectDetection",),
         processors=("image_processor",),
         default_model="hustvl/yolos-tiny",
@@ -126,13 +126,12 @@ TASKS = (
         inputs=(IMAGE,),
         parameters=(
             SUBTASK,
-            share("threshold", "the lowest probability of a mask that is returned; left out: 0.9"),
-            share("mask_threshold", "from what probability on a pixel belongs to a mask; left out: 0.5"),
-            share("overlap_mask_area_threshold", "drops what is left of masks that others cover; left out: 0.5"),
+            fraction("threshold", "the lowest probability of a mask that is returned; left out: 0.9"),
+            fraction("mask_threshold", "from what probability on a pixel belongs to a mask; left out: 0.5"),
+            fraction("overlap_mask_area_threshold", "drops what is left of masks that others cover; left out: 0.5"),
         ),
         output="masks",
-        call=_call_with_image,
-        by_hand=segment_image,
+        auto_class_form=segment_image,
         classes=(
             "AutoModelForImageSegmentation",
             "AutoModelForSemanticSegmentation",
@@ -154,25 +153,26 @@ TASKS = (
         ),
         inputs=(IMAGE,),
         parameters=(
-            count("points_per_crop", "points along each side of the grid; left out: 32", maximum=64),
-            count("points_per_batch", "points in one forward pass; left out: 64", maximum=128),
-            share("pred_iou_thresh", "how sure the model must be of a mask; left out: 0.88"),
-            share("stability_score_thresh", "how little a mask may change with its threshold; left out: 0.95"),
-            replace(share("stability_score_offset", "by how much the threshold is shifted; left out: 1"), maximum=100),
+            whole_number("points_per_crop", "points along each side of the grid; left out: 32", maximum=64),
+            whole_number("points_per_batch", "points in one forward pass; left out: 64", maximum=128),
+            fraction("pred_iou_thresh", "how sure the model must be of a mask; left out: 0.88"),
+            fraction("stability_score_thresh", "how little a mask may change with its threshold; left out: 0.95"),
             replace(
-                share("mask_threshold", "from what logit on a pixel belongs to a mask; left out: 0"),
+                fraction("stability_score_offset", "by how much the threshold is shifted; left out: 1"), maximum=100
+            ),
+            replace(
+                fraction("mask_threshold", "from what logit on a pixel belongs to a mask; left out: 0"),
                 minimum=-100,
                 maximum=100,
             ),
-            count("crops_n_layers", "layers of crops that are looked at again; left out: 0", 0, 3),
-            share("crop_overlap_ratio", "how far crops overlap; left out: 0.34"),
-            share("crops_nms_thresh", "from what overlap on two masks are the same; left out: 0.7"),
-            Field("output_bboxes_mask", "flag", "output_bboxes_mask", "return the boxes of the masks too", False),
-            Field("output_rle_mask", "flag", "output_rle_mask", "return run lengths of the masks too", False),
+            whole_number("crops_n_layers", "layers of crops that are looked at again; left out: 0", 0, 3),
+            fraction("crop_overlap_ratio", "how far crops overlap; left out: 0.34"),
+            fraction("crops_nms_thresh", "from what overlap on two masks are the same; left out: 0.7"),
+            parameter("output_bboxes_mask", "flag", "return the boxes of the masks too", False),
+            parameter("output_rle_mask", "flag", "return run lengths of the masks too", False),
         ),
         output="masks",
-        call=_call_with_image,
-        by_hand=generate_masks,
+        auto_class_form=generate_masks,
         classes=("AutoModelForMaskGeneration",),
         processors=("image_processor",),
         default_model="facebook/sam-vit-base",
@@ -190,8 +190,7 @@ TASKS = (
         inputs=(replace(IMAGE, maximum=2_000_000),),
         parameters=(),
         output="image",
-        call=_call_with_image,
-        by_hand=estimate_depth,
+        auto_class_form=estimate_depth,
         classes=("AutoModelForDepthEstimation",),
         processors=("image_processor",),
         default_model="depth-anything/Depth-Anything-V2-Small-hf",
@@ -208,18 +207,16 @@ TASKS = (
         ),
         inputs=(IMAGE,),
         parameters=(
-            Field("pool", "flag", "pool", "one vector for the picture; only for models with a pooler", False),
-            Field(
+            parameter("pool", "flag", "one vector for the picture; only for models with a pooler", False),
+            parameter(
                 "image_processor_kwargs",
                 "json",
-                "image_processor_kwargs",
                 'options of the image processor, like {"size": {"height": 224, "width": 224}}',
-                default=None,
             ),
         ),
         output="vectors",
-        call=_call_with_image,
-        by_hand=extract_image_features,
+        auto_class_form=extract_image_features,
+        validate=_check_processor_kwargs,
         classes=("AutoModel",),
         processors=("image_processor",),
         default_model="google/vit-base-patch16-224",
@@ -239,10 +236,10 @@ TASKS = (
             replace(IMAGE, help="a square one is best: of others the pipeline takes width for height"),
             Field("image_2", "image", "Second picture", "the same scene, moved or seen from elsewhere"),
         ),
-        parameters=(share("threshold", "the lowest score of a match that is returned; left out: 0"),),
+        parameters=(fraction("threshold", "the lowest score of a match that is returned; left out: 0"),),
         output="keypoints",
-        call=_call_with_pair,
-        by_hand=match_keypoints,
+        auto_class_form=match_keypoints,
+        pipeline_call=_call_with_pair,
         classes=("AutoModelForKeypointMatching",),
         processors=("image_processor",),
         default_model="ETH-CVG/lightglue_superpoint",
@@ -260,13 +257,12 @@ TASKS = (
         inputs=(Field("video", "video", "Video", "an MP4, WebM or MOV file with frames enough for the model"),),
         parameters=(
             FIVE_LABELS,
-            count("frame_sampling_rate", "look at every how manieth frame; left out: 1", maximum=64),
-            count("num_frames", "frames that the model sees; left out: as many as its config says", maximum=128),
+            whole_number("frame_sampling_rate", "look at every how manieth frame; left out: 1", maximum=64),
+            whole_number("num_frames", "frames that the model sees; left out: as many as its config says", maximum=128),
             FUNCTION_TO_APPLY,
         ),
         output="labels",
-        call=_call_with_video,
-        by_hand=classify_video,
+        auto_class_form=classify_video,
         classes=("AutoModelForVideoClassification",),
         processors=("image_processor",),
         default_model="MCG-NJU/videomae-base-finetuned-kinetics",
@@ -274,5 +270,26 @@ TASKS = (
         explain=partial(explain_classification, lone_label="softmax"),
         narrow=_narrow_frames,
         requires=(AV,),
+    ),
+    Task(
+        name="image-to-image",
+        title="Image to image",
+        group="Other text and image tasks",
+        summary=(
+            "Makes an image larger and fills in the detail (Swin2SR). On a CPU begin with a small one: time grows with "
+            "the pixels. `AutoModelForImageToImage.from_pretrained(...)(**image_processor(image)).reconstruction`"
+        ),
+        inputs=(
+            Field("image", "image", "Image", "the picture to enlarge, best below 300 × 300 pixels", maximum=500_000),
+        ),
+        parameters=(),
+        output="image",
+        auto_class_form=enlarge_image,
+        classes=("AutoModelForImageToImage",),
+        processors=("image_processor",),
+        default_model="caidas/swin2SR-classical-sr-x2-64",
+        examples=({"image": EXAMPLE_MEDIA / "desk.png"},),
+        explain=explain_reconstruction,
+        has_pipeline=False,
     ),
 )

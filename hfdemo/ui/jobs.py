@@ -130,7 +130,7 @@ def answering(
             if done.odds
             else html.empty("No odds to show: nothing was generated, or by several beams at once."),
             "raw": json.dumps(prediction_view.shortened(done.output), indent=2, ensure_ascii=False),
-            "codes": (codes.pipeline, codes.by_hand, codes.client, codes.curl),
+            "codes": (codes.pipeline, codes.auto_classes, codes.client, codes.curl),
             "entry": _entry(task, done, wanted, address),
             "done": done,
         }

@@ -44,7 +44,7 @@ RUNS_HERE = [key for key in MAKERS if not key.startswith("mask-generation")]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["pipeline", "by_hand"])
+@pytest.mark.parametrize("form", ["pipeline", "auto_classes"])
 @pytest.mark.parametrize("key", RUNS_HERE)
 def test_the_code_gives_what_is_shown(
     key: str, form: str, models: ModelCache, zoo: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -74,7 +74,7 @@ def test_the_code_runs_where_this_project_can_not_be_imported(
     models: ModelCache, tmp_path: Path, task: str, model: str, values: dict[str, Any]
 ) -> None:
     prediction, snippets = shown(models, task, model, values)
-    script = snippets.by_hand + "import json\nprint(json.dumps(output))\n"
+    script = snippets.auto_classes + "import json\nprint(json.dumps(output))\n"
     said = json.loads(run_alone(script, tmp_path).splitlines()[-1])
     if prediction.card["trustworthy"]:
         assert_same(prediction.output, said)

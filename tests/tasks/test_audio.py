@@ -40,12 +40,12 @@ def filled(task: Task, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def both(task: Task, pipe: Any, parameters: Mapping[str, Any], seconds: float = 1.5) -> tuple[Any, Any]:
-    """What by_hand and the pipeline return for the same call, each after the same seed."""
+    """What auto_class_form and the pipeline return for the same call, each after the same seed."""
     inputs, full = inputs_for(task, pipe, seconds), filled(task, parameters)
     call = task.call(inputs, full)
     processors = {name: getattr(pipe, name) for name in (each.removesuffix("?") for each in task.processors)}
     torch.manual_seed(0)
-    ours = task.by_hand(pipe.model, **processors, **inputs, **full)
+    ours = task.auto_class_form(pipe.model, **processors, **inputs, **full)
     torch.manual_seed(0)
     return ours, pipe(*call.args, **call.kwargs)
 
@@ -97,14 +97,14 @@ CALLS: list[tuple[str, Task, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "task", "parameters"), CALLS, ids=[f"{name}-{given}" for name, _, given in CALLS])
-def test_by_hand_returns_what_the_pipeline_returns(
+def test_auto_class_form_returns_what_the_pipeline_returns(
     load: Pipes, name: str, task: Task, parameters: dict[str, Any]
 ) -> None:
     assert_same(*both(task, load(name), parameters))
 
 
 @pytest.mark.parametrize("parameters", [{}, {"num_beams": 1, "max_new_tokens": 5}], ids=str)
-def test_by_hand_drives_encoder_decoders_other_than_whisper(parameters: dict[str, Any]) -> None:
+def test_auto_class_form_drives_encoder_decoders_other_than_whisper(parameters: dict[str, Any]) -> None:
     from transformers import MoonshineConfig, MoonshineForConditionalGeneration, Wav2Vec2FeatureExtractor
 
     tokenizer = chat_tokenizer()
@@ -132,7 +132,7 @@ def test_by_hand_drives_encoder_decoders_other_than_whisper(parameters: dict[str
     assert ours["text"]
 
 
-def test_by_hand_keeps_what_a_transducer_says_twice() -> None:
+def test_auto_class_form_keeps_what_a_transducer_says_twice() -> None:
     from transformers import ParakeetFeatureExtractor, ParakeetForTDT, ParakeetTDTConfig
 
     tokenizer = chat_tokenizer()

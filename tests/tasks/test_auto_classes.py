@@ -22,13 +22,13 @@ def looked_up(code: CodeType) -> set[str]:
 @each_task
 def test_the_source_alone_makes_the_function_and_asks_for_nothing_around_it(task: Task) -> None:
     copied: dict[str, Any] = {"Any": Any}
-    exec(inspect.getsource(task.by_hand), copied)
-    found = copied[task.by_hand.__name__]
-    assert list(inspect.signature(found).parameters) == list(inspect.signature(task.by_hand).parameters)
-    assert looked_up(task.by_hand.__code__) <= set(dir(builtins))
+    exec(inspect.getsource(task.auto_class_form), copied)
+    found = copied[task.auto_class_form.__name__]
+    assert list(inspect.signature(found).parameters) == list(inspect.signature(task.auto_class_form).parameters)
+    assert looked_up(task.auto_class_form.__code__) <= set(dir(builtins))
 
 
 def test_functions_live_in_one_package_under_names_of_their_own() -> None:
-    functions = {task.by_hand for task in TASKS.values()}
+    functions = {task.auto_class_form for task in TASKS.values()}
     assert {each.__module__.rpartition(".")[0] for each in functions} == {"hfdemo.tasks.auto_classes"}
     assert len({each.__name__ for each in functions}) == len(functions) == len(TASKS)

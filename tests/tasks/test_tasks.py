@@ -44,13 +44,13 @@ OWN_VALUES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def test_every_task_of_the_library_has_a_row_and_the_rest_are_called_retired() -> None:
+def test_every_task_of_the_library_has_a_row_and_the_rest_have_no_pipeline() -> None:
     from transformers.pipelines import SUPPORTED_TASKS
 
     assert set(SUPPORTED_TASKS) <= set(TASKS)
-    assert {task.name for task in TASKS.values() if task.retired} == set(TASKS) - set(SUPPORTED_TASKS)
-    retired = {"question-answering", "summarization", "translation", "text2text-generation"}
-    assert retired | {"visual-question-answering", "image-to-image"} <= set(TASKS)
+    assert {task.name for task in TASKS.values() if not task.has_pipeline} == set(TASKS) - set(SUPPORTED_TASKS)
+    removed = {"question-answering", "summarization", "translation", "text2text-generation"}
+    assert removed | {"visual-question-answering", "image-to-image"} <= set(TASKS)
 
 
 def test_the_zoo_has_a_model_for_every_task() -> None:
@@ -65,7 +65,7 @@ def test_classes_and_processors_are_those_that_transformers_gives_the_pipeline(t
     from transformers.pipelines import SUPPORTED_TASKS
 
     assert all(hasattr(transformers, name) for name in task.classes)
-    if task.retired:
+    if not task.has_pipeline:
         return
     own = [each.__name__ for each in SUPPORTED_TASKS[task.name]["pt"]]
     assert task.classes[0] in own
@@ -95,9 +95,9 @@ def test_the_output_is_the_pipelines_own(key: str, models: ModelCache, zoo: Call
     ours = predict(models, task, folder, values)
     again = load(ModelRef.parse(folder), ours_need(task), models.settings)
     torch.manual_seed(ours.seed or 0)
-    if task.retired:
+    if not task.has_pipeline:
         processors = {name: again.processors[name] for name in PROCESSORS if name in again.processors}
-        theirs = task.by_hand(again.model, **processors, **ours.inputs, **ours.parameters)
+        theirs = task.auto_class_form(again.model, **processors, **ours.inputs, **ours.parameters)
     else:
         call = task.call(ours.inputs, ours.parameters)
         theirs = pipeline_for(task, again)(*call.args, **call.kwargs)
@@ -150,8 +150,8 @@ def test_every_parameter_changes_what_the_pipeline_is_called_with(task: Task) ->
 
 
 @each_task
-def test_the_code_by_hand_takes_the_rows_own_names_and_nothing_from_outside(task: Task) -> None:
-    signature = inspect.signature(task.by_hand)
+def test_the_auto_class_form_takes_the_rows_own_names_and_nothing_from_outside(task: Task) -> None:
+    signature = inspect.signature(task.auto_class_form)
     processors = [name.rstrip("?") for name in task.processors]
     assert [name for name in signature.parameters if name in PROCESSORS] == processors
     fields = {field.name for field in task.fields}
@@ -159,8 +159,8 @@ def test_the_code_by_hand_takes_the_rows_own_names_and_nothing_from_outside(task
     for field in task.fields:
         if not field.required:
             assert signature.parameters[field.name].default == field.default, field.name
-    assert not task.by_hand.__code__.co_freevars
-    looked_up = {each.argval for each in dis.get_instructions(task.by_hand) if each.opname == "LOAD_GLOBAL"}
+    assert not task.auto_class_form.__code__.co_freevars
+    looked_up = {each.argval for each in dis.get_instructions(task.auto_class_form) if each.opname == "LOAD_GLOBAL"}
     assert looked_up <= set(dir(builtins)), "its source alone must run"
 
 

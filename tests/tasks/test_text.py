@@ -1,4 +1,4 @@
-"""Every text row does by hand what its pipeline does, and explains the numbers that the pipeline returns."""
+"""Every text row does with Auto classes what its pipeline does, and explains the numbers that the pipeline returns."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import transformers
 from transformers.decision import DecisionConfig
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks import text
+from hfdemo.tasks import TASKS
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.task import PROCESSORS, Task
 from tests import zoo
 from tests.zoo.parts import SPREAD, labels
 from tests.zoo.tokenizers import chat_tokenizer
 
-ROWS: Mapping[str, Task] = {task.name: task for task in text.TASKS}
+ROWS: Mapping[str, Task] = {task.name: task for task in TASKS.values() if task.group == "Text" and task.has_pipeline}
 Pipes = Callable[[str], Any]
 
 SENTENCE = "Ada Lovelace met Charles Babbage in London, and Grace Hopper worked in Philadelphia at Remington Rand."
@@ -163,11 +163,11 @@ def run(task: Task, pipe: Any, values: Mapping[str, Any]) -> Any:
     return pipe(*call.args, **call.kwargs)
 
 
-def run_by_hand(task: Task, pipe: Any, values: Mapping[str, Any]) -> Any:
+def run_auto_class_form(task: Task, pipe: Any, values: Mapping[str, Any]) -> Any:
     inputs, parameters = checked(task, values)
     processors = {name: getattr(pipe, name) for name in PROCESSORS if name in task.processors}
     torch.manual_seed(7)
-    return task.by_hand(pipe.model, **processors, **inputs, **parameters)
+    return task.auto_class_form(pipe.model, **processors, **inputs, **parameters)
 
 
 def assert_same(found: Any, wanted: Any) -> None:
@@ -214,17 +214,15 @@ def loaded(pipe: Any) -> SimpleNamespace:
     return SimpleNamespace(model=pipe.model, tokenizer=pipe.tokenizer, processors={"tokenizer": pipe.tokenizer})
 
 
-# --- The same by hand -------------------------------------------------------------------------------------------------
+# --- The same with Auto classes ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "values"), CASES, ids=[name for name, _ in CASES])
-def test_the_auto_classes_by_hand_return_what_the_pipeline_returns(
-    pipes: Pipes, name: str, values: dict[str, Any]
-) -> None:
+def test_the_auto_classes_return_what_the_pipeline_returns(pipes: Pipes, name: str, values: dict[str, Any]) -> None:
     task, pipe = ROWS[name], pipes(name)
     wanted = run(task, pipe, values)
     assert wanted
-    assert_same(run_by_hand(task, pipe, values), wanted)
+    assert_same(run_auto_class_form(task, pipe, values), wanted)
 
 
 @pytest.mark.parametrize(
@@ -238,24 +236,24 @@ def test_every_example_runs_both_ways(pipes: Pipes, name: str, values: dict[str,
         values = adapt(loaded(pipes(name)), values)
     if name == "text-generation":
         values = {"max_new_tokens": 12, **values}
-    assert_same(run_by_hand(ROWS[name], pipes(name), values), run(ROWS[name], pipes(name), values))
+    assert_same(run_auto_class_form(ROWS[name], pipes(name), values), run(ROWS[name], pipes(name), values))
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_what_is_shown_as_the_code_by_hand_runs_alone(pipes: Pipes, name: str) -> None:
+def test_what_is_shown_as_the_auto_class_form_runs_alone(pipes: Pipes, name: str) -> None:
     task, pipe = ROWS[name], pipes(name)
     names: dict[str, Any] = {"Any": Any}
-    exec(inspect.getsource(task.by_hand), names)
+    exec(inspect.getsource(task.auto_class_form), names)
     inputs, _ = checked(task, FIRST[name])
     parameters = {field.name: FIRST[name][field.name] for field in task.parameters if field.name in FIRST[name]}
     torch.manual_seed(7)
-    found = names[task.by_hand.__name__](model=pipe.model, tokenizer=pipe.tokenizer, **inputs, **parameters)
+    found = names[task.auto_class_form.__name__](model=pipe.model, tokenizer=pipe.tokenizer, **inputs, **parameters)
     assert_same(found, run(task, pipe, FIRST[name]))
 
 
 @pytest.mark.parametrize(("name", "field"), [(task.name, field) for task in ROWS.values() for field in task.parameters])
-def test_by_hand_takes_every_parameter_with_the_default_of_its_field(name: str, field: Field) -> None:
-    assert inspect.signature(ROWS[name].by_hand).parameters[field.name].default == field.default
+def test_auto_class_form_takes_every_parameter_with_the_default_of_its_field(name: str, field: Field) -> None:
+    assert inspect.signature(ROWS[name].auto_class_form).parameters[field.name].default == field.default
 
 
 @pytest.mark.parametrize("problem", ["regression", "single_label_classification", "multi_label_classification", None])
@@ -265,7 +263,7 @@ def test_the_config_decides_what_turns_logits_into_scores(
     task, pipe = ROWS["text-classification"], pipes("text-classification")
     monkeypatch.setattr(pipe.model.config, "problem_type", problem)
     explanation, output = explain(task, pipe, {"text": SENTENCE})
-    assert_same(run_by_hand(task, pipe, {"text": SENTENCE}), output)
+    assert_same(run_auto_class_form(task, pipe, {"text": SENTENCE}), output)
     assert [row[2] for row in explanation.rows] == pytest.approx([answer["score"] for answer in output])
 
 
@@ -289,7 +287,7 @@ def test_tokens_of_a_tokenizer_without_word_pieces_are_joined_alike(strategy: st
     task, values = ROWS["token-classification"], {"text": SENTENCE, "aggregation_strategy": strategy}
     wanted = run(task, pipe, values)
     assert len(wanted) > 3
-    assert_same(run_by_hand(task, pipe, values), wanted)
+    assert_same(run_auto_class_form(task, pipe, values), wanted)
 
 
 @pytest.mark.parametrize("settings", [{"do_sample": False}, {"do_sample": True, "top_k": 3}, {"max_length": 30}])
@@ -299,7 +297,7 @@ def test_generation_keeps_to_what_the_checkpoint_decides(pipes: Pipes, settings:
     before = pipe.model.generation_config
     pipe.model.generation_config = transformers.GenerationConfig(**{**before.to_diff_dict(), **settings})
     try:
-        assert_same(run_by_hand(task, pipe, values), run(task, pipe, values))
+        assert_same(run_auto_class_form(task, pipe, values), run(task, pipe, values))
     finally:
         pipe.model.generation_config = before
 
@@ -327,7 +325,7 @@ def test_a_decision_template_of_the_checkpoint_is_followed(tmp_path: Path) -> No
     with first_pass(pipe.model) as seen:
         wanted = run(ROWS["decision"], pipe, values)
     assert seen.outputs["logits"].shape[1] == len(QUESTIONS)
-    assert_same(run_by_hand(ROWS["decision"], pipe, values), wanted)
+    assert_same(run_auto_class_form(ROWS["decision"], pipe, values), wanted)
 
 
 # --- What is called ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ def classify_audio(
     top_k: int | None = None,
     function_to_apply: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Sound to features, features to one logit per label, logits to scores."""
+    """Classify a sound: features, one logit per label, scores."""
     import torch
 
     inputs = feature_extractor(audio, sampling_rate=feature_extractor.sampling_rate, return_tensors="pt")
@@ -36,7 +36,7 @@ def classify_audio_zero_shot(
     candidate_labels: list[str],
     hypothesis_template: str | None = None,
 ) -> list[dict[str, Any]]:
-    """One vector for the sound, one for a sentence about each label, and how near they are."""
+    """Classify a sound with any labels: one vector for it, one for a sentence about each label, how near they are."""
     import torch
 
     sentences = [(hypothesis_template or "This is a sound of {}.").format(label) for label in candidate_labels]
@@ -63,7 +63,7 @@ def transcribe(
     max_new_tokens: int | None = None,
     num_beams: int | None = None,
 ) -> dict[str, Any]:
-    """Sound to features, features to tokens, tokens to text; long sound in pieces that overlap."""
+    """Transcribe speech: sound to features, features to tokens, tokens to text; long sound in pieces that overlap."""
     import torch
 
     rate = feature_extractor.sampling_rate
@@ -156,7 +156,7 @@ def speak(
     generate_kwargs: dict[str, Any] | None = None,
     forward_params: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Text to tokens, tokens to a waveform: in one pass (VITS), or generated step by step (MusicGen, Bark)."""
+    """Generate sound: text to tokens, tokens to a waveform, in one pass (VITS) or step by step (MusicGen, Bark)."""
     import torch
 
     inputs = (processor or tokenizer)(text=[text], return_tensors="pt").to(model.device)

@@ -13,7 +13,7 @@ def classify_image_zero_shot(
     candidate_labels: list[str],
     hypothesis_template: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Classify with any labels by hand: a sentence for each label, and how near it lies to the picture."""
+    """Classify with any labels: a sentence for each label, and how near it lies to the picture."""
     import torch
 
     siglip = "siglip" in model.config.model_type  # trained with a sigmoid, and on texts of 64 tokens
@@ -41,7 +41,7 @@ def tell_about_image(
     num_beams: int | None = None,
     raw_prompt: bool = False,
 ) -> list[dict[str, Any]]:
-    """Ask about a picture by hand: chat template, generate, decode, cut the question off."""
+    """Answer about a picture: chat template, generate, decode, cut the question off."""
     import torch
 
     content = [{"type": "image", "image": image}, {"type": "text", "text": text}]
@@ -83,7 +83,7 @@ def generate_anything(
     generation_mode: str | None = None,
     raw_prompt: bool = False,
 ) -> list[dict[str, Any]]:
-    """Ask about anything by hand: chat template, generate, decode, cut the question off."""
+    """Answer about anything: chat template, generate, decode, cut the question off."""
     import torch
 
     given = {"image": image, "video": video, "audio": audio, "text": text}

@@ -71,7 +71,7 @@ def answer_question(
 def answer_about_image(
     model: Any, tokenizer: Any, image_processor: Any, image: Any, question: str, top_k: int | None = None
 ) -> list[dict[str, Any]]:
-    """Words and patches of the image into one encoder; one score for each answer that it was trained on."""
+    """Score each answer that the model was trained on: words and patches of the image go into one encoder."""
     import torch
 
     inputs = tokenizer(question, truncation=True, return_tensors="pt").to(model.device)
@@ -147,7 +147,7 @@ def answer_from_document(
     lang: str | None = None,
     handle_impossible_answer: bool = False,
 ) -> list[dict[str, Any]]:
-    """Ask a document by hand: Donut writes the answer, LayoutLM points at its first and last word."""
+    """Answer from a document: Donut writes the answer, LayoutLM points at its first and last word."""
     import re
 
     import torch

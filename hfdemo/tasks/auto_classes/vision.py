@@ -8,7 +8,7 @@ from typing import Any
 def classify_image(
     model: Any, image_processor: Any, image: Any, top_k: int | None = None, function_to_apply: str | None = None
 ) -> list[dict[str, Any]]:
-    """Classify a picture by hand: pixels, one logit per label, scores."""
+    """Classify a picture: pixels, one logit per label, scores."""
     import torch
 
     inputs = image_processor(images=image, return_tensors="pt").to(model.device, model.dtype)
@@ -38,7 +38,7 @@ def classify_video(
     frame_sampling_rate: int | None = None,
     function_to_apply: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Classify a video by hand: some of its first frames, one logit per label, scores."""
+    """Classify a video: some of its first frames, one logit per label, scores."""
     from itertools import islice
 
     import av
@@ -67,7 +67,7 @@ def classify_video(
 def extract_image_features(
     model: Any, image_processor: Any, image: Any, pool: bool = False, image_processor_kwargs: Any = None
 ) -> list[Any]:
-    """The hidden states of a picture by hand: one vector per patch, or one for all of it."""
+    """Return the hidden states of a picture: one vector per patch, or one for all of it."""
     import torch
 
     options = image_processor_kwargs or {}
@@ -79,7 +79,7 @@ def extract_image_features(
 
 
 def estimate_depth(model: Any, image_processor: Any, image: Any) -> dict[str, Any]:
-    """Estimate depth by hand: one number per pixel, and a grey picture of it."""
+    """Estimate depth: one number per pixel, and a grey picture of it."""
     import torch
     from PIL import Image
 
@@ -96,7 +96,7 @@ def estimate_depth(model: Any, image_processor: Any, image: Any) -> dict[str, An
 def match_keypoints(
     model: Any, image_processor: Any, image: Any, image_2: Any, threshold: float | None = None
 ) -> list[dict[str, Any]]:
-    """Match two pictures by hand: keypoints in both, and which belong together."""
+    """Match two pictures: keypoints in both, and which belong together."""
     import torch
 
     inputs = image_processor(images=[image, image_2], return_tensors="pt").to(model.device, model.dtype)
@@ -113,7 +113,7 @@ def match_keypoints(
 
 
 def enlarge_image(model: Any, image_processor: Any, image: Any) -> Any:
-    """Pixels to more pixels: the model's answer from 0 to 1, back to an image."""
+    """Enlarge a picture: pixels to more pixels, the model's answer from 0 to 1, back to an image."""
     import torch
     from PIL import Image
 
@@ -128,7 +128,7 @@ def enlarge_image(model: Any, image_processor: Any, image: Any) -> Any:
 def detect_objects(
     model: Any, image_processor: Any, image: Any, threshold: float | None = None
 ) -> list[dict[str, Any]]:
-    """Find objects by hand: boxes and logits, turned into pixels of the picture and scores."""
+    """Find objects: boxes and logits, turned into pixels of the picture and scores."""
     import torch
 
     inputs = image_processor(images=[image], return_tensors="pt").to(model.device, model.dtype)
@@ -154,7 +154,7 @@ def detect_objects_zero_shot(
     threshold: float | None = None,
     top_k: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Find what is asked for by hand: one pass for each label, boxes with a score."""
+    """Find what is asked for: one pass for each label, boxes with a score."""
     import torch
 
     pixels = image_processor(image, return_tensors="pt").to(model.device, model.dtype)
@@ -181,7 +181,7 @@ def segment_image(
     mask_threshold: float | None = None,
     overlap_mask_area_threshold: float | None = None,
 ) -> list[dict[str, Any]]:
-    """Segment a picture by hand: a label for every pixel, one mask per label or per thing."""
+    """Segment a picture: a label for every pixel, one mask per label or per thing."""
     import torch
     from PIL import Image
 
@@ -232,7 +232,7 @@ def generate_masks(
     output_bboxes_mask: bool = False,
     output_rle_mask: bool = False,
 ) -> dict[str, Any]:
-    """Find everything by hand: ask the model at a grid of points, keep the sure and steady masks, drop doubles."""
+    """Find everything: ask the model at a grid of points, keep the sure and steady masks, drop doubles."""
     import torch
 
     def or_else(value: Any, default: Any) -> Any:
