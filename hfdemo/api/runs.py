@@ -17,7 +17,7 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import knobs
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect, read_data
-from hfdemo.finetuning.dataset.token_counts import count_tokens
+from hfdemo.finetuning.preprocessing.token_counts import count_tokens
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.search import SearchStore

@@ -16,10 +16,10 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Failed, Stopped
 from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.runs import Run, RunStore
-from hfdemo.finetuning.runs.checkpoints import go_back_to, newest_good, step_of
 from hfdemo.finetuning.runs.child_process import Life, Log, device_lock, last_word_on_sigterm
 from hfdemo.finetuning.runs.ranks import Ranks, find_ranks
 from hfdemo.finetuning.runs.resuming import reopen
+from hfdemo.finetuning.training.checkpoints import go_back_to, newest_good, step_of
 from hfdemo.settings import Settings
 
 USAGE = """usage: python -m hfdemo.finetuning config.json | RUN_DIR

@@ -23,10 +23,11 @@ from hfdemo.finetuning.arguments import (
     whole,
     with_defaults,
 )
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import TRAINABLE
 
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+PROBLEM_TYPES = tuple(kind.problem_type for kind in KINDS.values() if kind.problem_type)
 LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
 
 

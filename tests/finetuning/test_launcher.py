@@ -11,7 +11,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.launcher import check_accelerate, command
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
-from tests.finetuning.kinds import CPU
+from tests.finetuning.tiny_runs import CPU
 
 GPU = Device("cuda", "a GPU")
 WRITTEN: dict[str, Any] = {

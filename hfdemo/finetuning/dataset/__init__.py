@@ -1,7 +1,6 @@
 """The rows: data_sources -> columns -> rows -> fixes -> labels -> splitting -> prepare.
 
 columns     which column is what, and which kind of answers its labels are
-cells       one label cell of each kind
 rows        tables -> rows of text, text_pair and label, and what is wrong with each
 labels      their order, and the positive one
 fixes       repairs by name
@@ -9,14 +8,13 @@ splitting   given splits, or made ones
 problems    what can be wrong with a data set, and the change of the config that mends it
 inspection  all of that as one Inspection
 preparing   all of that as checked splits
-token_counts  how many tokens the rows have
 """
 
 from __future__ import annotations
 
-from hfdemo.finetuning.dataset.columns import Kind, Mapped, suggest
+from hfdemo.finetuning.dataset.columns import Mapped, suggest
 from hfdemo.finetuning.dataset.inspection import Inspection, inspect
 from hfdemo.finetuning.dataset.preparing import Prepared, prepare, read_data
 from hfdemo.finetuning.dataset.problems import Problem
 
-__all__ = ["Inspection", "Kind", "Mapped", "Prepared", "Problem", "inspect", "prepare", "read_data", "suggest"]
+__all__ = ["Inspection", "Mapped", "Prepared", "Problem", "inspect", "prepare", "read_data", "suggest"]

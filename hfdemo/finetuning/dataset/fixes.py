@@ -10,10 +10,10 @@ from types import MappingProxyType
 import pandas as pd
 
 from hfdemo.errors import DataError
-from hfdemo.finetuning.dataset.cells import to_json
-from hfdemo.finetuning.dataset.columns import Kind
 from hfdemo.finetuning.dataset.labels import count_labels
 from hfdemo.finetuning.dataset.rows import Splits, texts_key
+from hfdemo.finetuning.kinds import Kind
+from hfdemo.finetuning.kinds.cells import write_list
 from hfdemo.tables import Refused
 
 
@@ -61,7 +61,7 @@ def _keep_all(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
 
 def _keep_blank_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
     """Where a row has any number of labels, a blank cell is how a table says none."""
-    if kind != "multi_label":
+    if not kind.rows.is_label_set:
         return dict(splits)
     mended = {}
     for split, part in splits.items():
@@ -81,9 +81,9 @@ def _merge_spellings(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
         return dict(splits)
 
     def merged(cell: str) -> str:
-        if kind == "single_label":
+        if kind.rows.is_single_label:
             return usual.get(cell, cell)
-        return to_json(sorted({usual.get(name, name) for name in json.loads(cell)}))
+        return write_list(sorted({usual.get(name, name) for name in json.loads(cell)}))
 
     fine = {split: (part["blank"] == "") & (part["unreadable"] == "") for split, part in splits.items()}
     return {
@@ -114,7 +114,7 @@ def _drop_rare_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
 
 def spellings(splits: Splits, kind: Kind) -> list[list[str]]:
     """Labels that differ in capitals and white space alone, the most frequent spelling first; classes only."""
-    if kind not in ("single_label", "multi_label"):
+    if not (kind.rows.is_single_label or kind.rows.is_label_set):
         return []
     fine = [part[(part["blank"] == "") & (part["unreadable"] == "")] for part in splits.values()]
     counts = count_labels(pd.concat(fine), kind)
@@ -151,7 +151,7 @@ def leaked(splits: Splits) -> pd.Series:
 
 def rare(splits: Splits, kind: Kind) -> dict[str, pd.Series]:
     """Which rows have a label that no other row has, in any split; classes only."""
-    if kind != "single_label":
+    if not kind.rows.is_single_label:
         return {split: pd.Series(False, index=part.index) for split, part in splits.items()}
     counts = pd.concat([part["label"] for part in splits.values()]).value_counts()
     return {split: part["label"].map(counts).eq(1) & (part["blank"] == "") for split, part in splits.items()}

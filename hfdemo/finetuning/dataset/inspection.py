@@ -12,9 +12,9 @@ import pandas as pd
 from hfdemo.data_sources.splits import usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import KINDS, Kind, Mapped, choose, kind_of, kinds_of, suggest
+from hfdemo.finetuning.dataset.columns import Mapped, choose, kind_of, suggest
 from hfdemo.finetuning.dataset.fixes import apply_fixes
-from hfdemo.finetuning.dataset.labels import count_labels, in_order, positive_of
+from hfdemo.finetuning.dataset.labels import count_labels, positive_of
 from hfdemo.finetuning.dataset.problems import (
     Problem,
     of_imbalance,
@@ -26,6 +26,8 @@ from hfdemo.finetuning.dataset.problems import (
 )
 from hfdemo.finetuning.dataset.rows import read_rows
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE, given_splits, rows_of_no_split
+from hfdemo.finetuning.kinds import Kind, kinds_of_task
+from hfdemo.finetuning.kinds.label_names import sort_labels
 from hfdemo.tables import Refused
 
 _MOST_CUT = 0.01  # of the rows, what truncation may cut without being called a problem
@@ -56,7 +58,7 @@ class Inspection:
     labels: Mapping[str, int]
     problems: tuple[Problem, ...]
     preview: tuple[Mapping[str, str], ...]
-    kind: Kind | None = None
+    kind: str | None = None
     task: str | None = None
     problem_type: str | None = None
     label_order: tuple[str, ...] = ()
@@ -111,9 +113,9 @@ def inspect(
         labels=told.pop("labels", {}),
         problems=tuple(problems),
         preview=tuple(whole.head(8).to_dict("records")),
-        kind=kind,
-        task=KINDS[kind][0] if kind else None,
-        problem_type=KINDS[kind][1] if kind else None,
+        kind=kind.name if kind else None,
+        task=kind.task if kind else None,
+        problem_type=kind.problem_type if kind else None,
         refused=tuple(refused),
         truncation=truncation,
         **told,
@@ -146,9 +148,9 @@ def _choose(
 def _of_task(whole: pd.DataFrame, mapped: Mapped | None, config: RunConfig) -> list[Problem]:
     """That the data looks as if it were for another task than the config's."""
     looks = kind_of(whole, mapped) if mapped else None
-    if looks is None or looks in kinds_of(config.task):
+    if looks is None or looks in kinds_of_task(config.task):
         return []
-    task = KINDS[looks][0]
+    task = looks.task
     said = f"The data looks as if it were for {task}, and not for {config.task}."
     return [Problem(0, "", said, f"Change the task to {task}.", "task", 0, {"task": task, "problem_type": None})]
 
@@ -182,9 +184,9 @@ def _look(
     if mapped.label_column is not None:
         readable = {split: part[part["label"] != ""] for split, part in readable.items()}
     labels = count_labels(pd.concat(readable.values()), kind)
-    if kind == "single_label" and config.class_weights is None:
+    if kind.rows.is_single_label and config.class_weights is None:
         problems += of_imbalance(count_labels(readable["train"], kind), mapped)
-    order = () if kind == "regression" else tuple(config.labels or in_order(labels))
+    order = tuple(config.labels or sort_labels(labels)) if kind.rows.has_classes else ()
     try:
         positive = positive_of(config, order, kind)
     except DataError as error:

@@ -11,11 +11,12 @@ import pandas as pd
 from hfdemo.data_sources import Corpus, read_corpus
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import KINDS, Kind, Mapped, choose
+from hfdemo.finetuning.dataset.columns import Mapped, choose
 from hfdemo.finetuning.dataset.fixes import apply_fixes
 from hfdemo.finetuning.dataset.labels import find_labels, in_model_order, positive_of
 from hfdemo.finetuning.dataset.rows import data_of, read_rows
 from hfdemo.finetuning.dataset.splitting import given_splits, make_splits, rows_of_no_split
+from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.hub import Progress
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused
@@ -25,23 +26,25 @@ from hfdemo.tables import Refused
 class Prepared:
     """Splits with the columns text, text_pair (pairs) and label, and the labels in the model's order.
 
-    `kind` says how label cells are written, see `columns.KINDS`, which has its `problem_type`; `notes` say what the
-    fixes removed and which splits were made.
+    `kind` says how label cells are written; `notes` say what the fixes removed and which splits were made.
     """
 
     splits: Mapping[str, pd.DataFrame]
     labels: tuple[str, ...]
     positive_label: str | None
     mapped: Mapped
-    kind: Kind = "single_label"
-    problem_type: str | None = "single_label_classification"
+    kind: Kind
     notes: tuple[str, ...] = ()
+
+    @property
+    def problem_type(self) -> str | None:
+        return self.kind.problem_type
 
 
 def read_data(
     config: RunConfig, settings: Settings, file: Path | None = None, progress: Progress | None = None
 ) -> Corpus:
-    """The tables that `config` is about; `file` (an upload) wins over its dataset.
+    """Read the tables that `config` is about; `file` (an upload) wins over its dataset.
 
     Raises:
         DataError: see `read_corpus`.
@@ -51,7 +54,7 @@ def read_data(
 
 
 def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequence[Refused] = ()) -> Prepared:
-    """The splits that `config` asks for, after its fixes, checked, as a run's data/*.csv has them.
+    """Return the splits that `config` asks for, after its fixes, checked, as a run's data/*.csv has them.
 
     Columns: text, text_pair (pairs only) and label (not for texts alone). Label cells are a name, a JSON list of names
     in the model's order, a number, or a JSON list of tags beside a JSON list of words. Without a validation split, a
@@ -70,10 +73,10 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequ
     labels = find_labels(config, parts, kind)
     positive = positive_of(config, labels, kind)
     parts, made = make_splits(config, parts, kind)
-    if kind == "multi_label":
+    if kind.rows.is_label_set:
         parts = {split: in_model_order(part, labels) for split, part in parts.items()}
     splits = {split: data_of(part) for split, part in parts.items()}
-    return Prepared(splits, labels, positive, mapped, kind, KINDS[kind][1], (*notes, *left_out, *made))
+    return Prepared(splits, labels, positive, mapped, kind, (*notes, *left_out, *made))
 
 
 def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: Sequence[Refused]) -> None:
@@ -99,7 +102,7 @@ def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: S
 
 
 def _filled(parts: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The splits that have rows left, and a note of the others."""
+    """Return the splits that have rows left, and a note of the others."""
     if parts["train"].empty:
         raise DataError("No training rows are left after the fixes. Take fixes out, or mend the data.")
     empty = [split for split, part in parts.items() if part.empty]

@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.finetuning.dataset.columns import Kind, Mapped
+from hfdemo.finetuning.dataset.columns import Mapped
 from hfdemo.finetuning.dataset.fixes import contradictory, duplicated, leaked, rare, spellings
-from hfdemo.finetuning.dataset.labels import in_order, labels_of
+from hfdemo.finetuning.dataset.labels import labels_of
+from hfdemo.finetuning.kinds import Kind
+from hfdemo.finetuning.kinds.label_names import sort_labels
 from hfdemo.tables import Refused, listed
 
 MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rarest
@@ -53,7 +55,7 @@ def of_rows(parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind) -> It
         rows = _where({split: part["blank"] == column for split, part in parts.items()})
         if rows:
             verb = "cell is" if rows.count == 1 else "cells are"
-            none = kind == "multi_label" and column == mapped.label_column
+            none = kind.rows.is_label_set and column == mapped.label_column
             yield Problem(
                 rows.first, column, f"{rows.count:,} {verb} blank: {rows.told}.",
                 "Take it for a row with none of the labels." if none else "Fill it in or remove the row.",
@@ -118,7 +120,7 @@ def of_labels(
     parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind, asked: Sequence[str] | None
 ) -> Iterator[Problem]:
     """Labels that too few rows have, or that the model would not have; `asked` are the labels of the config."""
-    if kind in ("language", "regression") or mapped.label_column is None:
+    if not kind.rows.has_classes or mapped.label_column is None:
         return
     column = mapped.label_column
     alone = rare(parts, kind)
@@ -133,7 +135,7 @@ def of_labels(
     fine = {split: part[(part["unreadable"] == "") & (part["label"] != "")] for split, part in parts.items()}
     labels_by_row = {split: labels_of(part, kind) for split, part in fine.items()}
     known = {label for row in labels_by_row["train"] for label in row} if asked is None else set(asked)
-    every = in_order(known.union(*(row for rows in labels_by_row.values() for row in rows)))
+    every = sort_labels(known.union(*(row for rows in labels_by_row.values() for row in rows)))
     for split, part in fine.items():
         held = [not known.issuperset(row) for row in labels_by_row[split]]
         if any(held):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
-from hfdemo.finetuning.dataset import cells
-from hfdemo.finetuning.dataset.columns import Kind, Mapped, mostly
+from hfdemo.finetuning.dataset.columns import Mapped
+from hfdemo.finetuning.kinds import Kind
+from hfdemo.finetuning.kinds.kind import ReadCell
 from hfdemo.tables import flaw
 
 Splits = Mapping[str, pd.DataFrame]
@@ -16,7 +17,7 @@ DATA_COLUMNS = ("text", "text_pair", "label")
 
 
 def read_rows(tables: Splits, mapped: Mapped, kind: Kind) -> dict[str, pd.DataFrame]:
-    """Per split text, text_pair (pairs only) and label (labelled kinds only), every cell as a run's data has it.
+    """Read per split text, text_pair (pairs only) and label (labelled kinds only), every cell as a run's data has it.
 
     Two more columns say what is wrong: `blank`, the column of the data in which a row has nothing, and `unreadable`,
     the reason why a cell of it can't be read; "" where nothing is. Lists of labels are sorted by name. The index stays.
@@ -24,33 +25,22 @@ def read_rows(tables: Splits, mapped: Mapped, kind: Kind) -> dict[str, pd.DataFr
     named = {"text": mapped.text_column, "text_pair": mapped.text_pair_column, "label": mapped.label_column}
     columns = {name: column for name, column in named.items() if column}
     every = pd.concat([table[list(columns.values())] for table in tables.values()])
-    readers: dict[str, Callable[[str], str]] = {"text": str if kind == "language" else str.strip}
-    readers |= {"text_pair": str.strip, "label": str.strip}
-    if kind == "tokens":
-        readers |= {"text": _words("word"), "label": _words("tag")}
-    elif kind == "language" and mostly(list(every[columns["text"]]), cells.messages):
-        readers["text"] = lambda cell: cells.to_json(cells.messages(cell))
-    elif kind == "multi_label":
-        between = cells.separator(list(every[columns["label"]]))
-        readers["label"] = lambda cell: cells.to_json(sorted(cells.names(cell, between)))
-    elif kind == "regression":
-        readers["label"] = _number
+    cells: dict[str, list[str]] = {name: list(every[columns[name]]) for name in ("text", "label") if name in columns}
+    readers = {"text_pair": str.strip, **kind.rows.readers(cells)}
     return {split: _read(table, columns, readers, kind) for split, table in tables.items()}
 
 
 def data_of(part: pd.DataFrame) -> pd.DataFrame:
-    """The columns of a run's data, the rows numbered anew."""
+    """Return the columns of a run's data, the rows numbered anew."""
     return part[[name for name in DATA_COLUMNS if name in part]].reset_index(drop=True)
 
 
 def texts_key(part: pd.DataFrame) -> pd.Series:
-    """What two rows with the same text, or the same pair of texts, have in common."""
+    """Return what two rows with the same text, or the same pair of texts, have in common."""
     return part["text"] if "text_pair" not in part else part["text"] + "\x1f" + part["text_pair"]
 
 
-def _read(
-    table: pd.DataFrame, columns: Mapping[str, str], readers: Mapping[str, Callable[[str], str]], kind: Kind
-) -> pd.DataFrame:
+def _read(table: pd.DataFrame, columns: Mapping[str, str], readers: Mapping[str, ReadCell], kind: Kind) -> pd.DataFrame:
     rows = pd.DataFrame(index=table.index)
     blank = pd.Series("", index=table.index, dtype=str)
     unreadable = pd.Series("", index=table.index, dtype=str)
@@ -68,29 +58,9 @@ def _read(
         rows[name] = table[column].where(~is_blank, "").map(read).astype(str)
         reason = table[column].map(reasons).fillna("").astype(str)
         unreadable = unreadable.mask((unreadable == "") & (reason != ""), reason)
-    if kind == "tokens":
+    if kind.rows.find_mismatch is not None:
         fine = (blank == "") & (unreadable == "")
-        counts = [
-            (len(cells.words(words)), len(cells.words(tags)))
-            for words, tags in zip(rows["text"][fine], rows["label"][fine], strict=True)
-        ]
-        differ = [f"{words} words have {tags} tags" if words != tags else "" for words, tags in counts]
+        pairs = zip(rows["text"][fine], rows["label"][fine], strict=True)
+        differ = [kind.rows.find_mismatch(text, label) for text, label in pairs]
         unreadable = unreadable.mask(fine, pd.Series(differ, index=table.index[fine], dtype=str))
     return rows.assign(blank=blank, unreadable=unreadable)
-
-
-def _words(what: str) -> Callable[[str], str]:
-    def read(cell: str) -> str:
-        found = cells.words(cell)
-        if not found:
-            raise ValueError(f"the list has no {what}")
-        if what == "tag" and "" in found:
-            raise ValueError("a tag has no name")
-        return cells.to_json(found)
-
-    return read
-
-
-def _number(cell: str) -> str:
-    cells.number(cell)
-    return cell.strip()

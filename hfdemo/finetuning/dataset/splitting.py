@@ -12,18 +12,18 @@ import pandas as pd
 from hfdemo.data_sources.splits import SPLITS, named_split, usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Kind, Mapped
+from hfdemo.finetuning.dataset.columns import Mapped
 from hfdemo.finetuning.dataset.labels import FEWEST_ROWS, labels_of
 from hfdemo.finetuning.dataset.rows import texts_key
+from hfdemo.finetuning.kinds import Kind
 from hfdemo.tables import Refused
 
 VALIDATION_SHARE = 0.2
-_BINS = 10
 _DRAWS = 20  # the few rows of a tiny set that are drawn may all be the only ones with their label
 
 
 def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
-    """The tables of train and of those of validation and test that the data has: by its files or its split column.
+    """Return the tables of train, and of validation and test where the data has them, by its files or split column.
 
     `rows_of_no_split` says which rows of a split column are in none of them.
 
@@ -56,7 +56,7 @@ def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: 
 
 
 def rows_of_no_split(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> tuple[Refused, ...]:
-    """The rows whose cell in the split column names no split."""
+    """Return the rows whose cell in the split column names no split."""
     if mapped.split_column is None or "" not in tables:
         return ()
     column = tables[""][mapped.split_column]
@@ -73,7 +73,7 @@ def rows_of_no_split(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapp
 
 
 def _marked(config: RunConfig, column: pd.Series) -> pd.Series:
-    """The split of each row by its cell in the split column; NaN where that names none."""
+    """Return the split of each row by its cell in the split column; NaN where that names none."""
     named = {name: split for split, name in config.splits.items() if isinstance(name, str)}
     return column.map(named or {name: usual for name in set(column) if (usual := usual_split(name))})
 
@@ -98,9 +98,10 @@ def _of_tables(named: Mapping[str, str], tables: Mapping[str, pd.DataFrame], map
 def make_splits(
     config: RunConfig, parts: Mapping[str, pd.DataFrame], kind: Kind
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """(the splits, notes): what `parts` lacks is held out of train, validation always, test where a fraction is given.
+    """Return (the splits, notes): what `parts` lacks is held out of train.
 
-    Stratified by label (several labels: by their set; numbers: by their tenth), shuffled by the training's seed.
+    A validation split always is made, a test split where a fraction is given. Stratified as the kind says, shuffled by
+    the training's seed.
     Fractions count all rows that train had. Rows with equal texts stay together, so that nothing is known beforehand,
     and every label stays in train: one that stands in a single row is in train alone.
 
@@ -122,14 +123,9 @@ def make_splits(
         if not isinstance(share, float) or not 0 < share < 1:
             raise DataError(f"splits.{split} is {share!r}: what the data doesn't give is a fraction, such as 0.2.")
         found["train"], found[split] = _hold_out(found["train"], share * whole, kind, split, seed)
-        how = {
-            "single_label": " by label",
-            "multi_label": " by set of labels",
-            "regression": " by tenth of the numbers",
-        }
+        how = f", stratified by {kind.page.stratified}," if kind.page.stratified else ""
         notes.append(
-            f"{len(found[split]):,} of the {whole:,} training rows were held out for {split}"
-            f"{f', stratified{how[kind]},' if kind in how else ''} with seed {seed}."
+            f"{len(found[split]):,} of the {whole:,} training rows were held out for {split}{how} with seed {seed}."
         )
     return {split: found[split] for split in SPLITS if split in found}, notes
 
@@ -137,16 +133,18 @@ def make_splits(
 def _hold_out(
     train: pd.DataFrame, wanted: float, kind: Kind, split: str, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(rest, held out), where about `wanted` rows are held out."""
+    """Return (rest, held out), where about `wanted` rows are held out."""
     # A unit is all rows with one text; what is drawn are units.
     unit_of_row, texts = pd.factorize(texts_key(train))
     firsts = train[~pd.Series(unit_of_row, index=train.index).duplicated()]
     held_out_units = round(wanted * len(texts) / len(train))
     labels = labels_of(train, kind)
-    strata = pd.factorize(_strata(firsts, kind))[0]
+    strata: Any = np.zeros(len(firsts), dtype=int)
+    if kind.rows.stratify is not None:
+        strata = pd.factorize(kind.rows.stratify(firsts["label"]))[0]
     counts = np.bincount(strata)
     most = len(texts) - len(counts)
-    of = f" with {len(counts)} labels" if kind == "single_label" else ""
+    of = f" with {len(counts)} labels" if kind.rows.is_single_label else ""
     different = f", of which {len(texts)} are different," if len(texts) < len(train) else ""
     every = ", every label among them" if any(labels) else ""
     too_few = DataError(
@@ -168,20 +166,8 @@ def _hold_out(
     raise too_few
 
 
-def _strata(firsts: pd.DataFrame, kind: Kind) -> pd.Series:
-    if kind == "single_label":
-        return firsts["label"]
-    if kind == "multi_label":
-        # Sets that stand there once would all stay in train: together they are one stratum.
-        return firsts["label"].where(firsts["label"].map(firsts["label"].value_counts()) > 1, "")
-    if kind == "regression":
-        ranks = firsts["label"].astype(float).rank(method="first")
-        return pd.qcut(ranks, min(_BINS, max(1, len(firsts) // _BINS)), labels=False).astype(str)
-    return pd.Series("", index=firsts.index)
-
-
 def _allot(counts: Any, wanted: int, random: Any) -> Any:
-    """How many of each stratum are held out: in proportion, one of each always left."""
+    """Return how many of each stratum are held out: in proportion, one of each always left."""
     exact = wanted * counts / counts.sum()
     alloted = np.minimum(np.floor(exact).astype(int), counts - 1)
     while (missing := wanted - int(alloted.sum())) > 0:

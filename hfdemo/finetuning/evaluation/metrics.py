@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.errors import DemoError, ModelError
+from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
 
-MODULES = Path(__file__).parents[1] / "evaluate_modules"
-
-# Logits, references and labels -> (predictions, references) as evaluate modules take them.
-Handed = tuple[Any, Any]
-HandOver = Callable[[Any, Any, Sequence[str]], Handed]
+MODULE = Path(__file__).with_name("scores_module.py")
 
 _METRIC_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 
@@ -53,7 +50,7 @@ def check_extra(names: Sequence[str], public: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Computing:
+class ComputeMetrics:
     """compute_metrics for a Trainer; `extra` are the names of what is computed beside the scores of our own."""
 
     compute: Callable[[Any], dict[str, float]]
@@ -63,48 +60,46 @@ class Computing:
         return self.compute(prediction)
 
 
-def computing(
-    kind: str,
-    labels: Sequence[str],
-    positive_label: str | None,
-    extra: Sequence[str],
-    ours: HandOver,
-    theirs: HandOver | None,
-    trial: Handed | None,
-) -> Computing:
-    """compute_metrics for a Trainer: the scores of our own module `kind`, and those of the `extra` ones beside them.
+def make_compute_metrics(
+    kind: Kind, labels: Sequence[str], positive_label: str | None, extra: Sequence[str] = ()
+) -> ComputeMetrics:
+    """Make compute_metrics for a Trainer: the scores of `kind`, and those of the `extra` evaluate modules beside them.
 
-    `ours` makes what our own module reads, `theirs` what the others do. `trial` is a handful of perfect answers on
-    which the extra modules are tried at once, so that one that does not fit is known before training; both are None
-    where no other module fits at all.
+    The extra modules are tried at once on a handful of perfect answers, so that one that does not fit is known before
+    training.
 
     Raises:
-        DemoError: an extra module can't be loaded, or can't judge this kind of answer.
+        DemoError: an extra module can't be loaded, or can't score this kind of answer.
     """
     import evaluate
 
-    own = evaluate.load(str(MODULES / kind), keep_in_memory=True, labels=list(labels), positive=positive_label)
-    if extra and trial is None:
+    evaluator = kind.evaluator
+    own = evaluate.load(str(MODULE), kind.name, keep_in_memory=True, labels=list(labels), positive=positive_label)
+    if extra and (evaluator.to_module_inputs is None or evaluator.perfect_inputs is None):
         raise DemoError(
             f"{extra[0]!r} can't be computed here: a language model is judged by its loss, and no text is generated "
             "in training. Leave `metrics` empty."
         )
     check_extra(extra, public=False)
     combined = evaluate.combine([_load(name) for name in extra]) if extra else None
-    tried = {} if combined is None or trial is None else _compute(combined, extra, *trial)
+    tried: Mapping[str, Any] = {}
+    if combined is not None and evaluator.perfect_inputs is not None:
+        perfect = evaluator.perfect_inputs(labels)
+        tried = _compute(combined, extra, perfect, perfect)
 
     def compute(prediction: Any) -> dict[str, float]:
-        predictions, references = ours(prediction.predictions, prediction.label_ids, labels)
+        logits, label_ids = prediction.predictions, prediction.label_ids
+        predictions, references = evaluator.to_inputs(logits, label_ids, labels)
         found: dict[str, float] = own.compute(predictions=predictions, references=references)
-        if combined is None or theirs is None:
+        if combined is None or evaluator.to_module_inputs is None:
             return found
-        return beside(found, _compute(combined, extra, *theirs(prediction.predictions, prediction.label_ids, labels)))
+        return add_scores(found, _compute(combined, extra, *evaluator.to_module_inputs(logits, label_ids, labels)))
 
-    return Computing(compute, tuple(beside({}, tried)))
+    return ComputeMetrics(compute, tuple(add_scores({}, tried)))
 
 
-def beside(own: Mapping[str, float], extra: Mapping[str, Any]) -> dict[str, float]:
-    """`own` scores and the numbers among the `extra` ones; one whose name is taken gets `extra_` before it.
+def add_scores(own: Mapping[str, float], extra: Mapping[str, Any]) -> dict[str, float]:
+    """Return the `own` scores and the numbers among the `extra` ones; one whose name is taken gets `extra_` before it.
 
     train.py carries the source.
     """
@@ -116,7 +111,7 @@ def beside(own: Mapping[str, float], extra: Mapping[str, Any]) -> dict[str, floa
 
 
 def module_path(name: str) -> str:
-    """What evaluate.load takes for the further metric `name`."""
+    """Return what evaluate.load takes for the further metric `name`."""
     return str(_script(name)) if _is_path(name) else name
 
 
@@ -136,7 +131,7 @@ def _script(name: str) -> Path:
 
 
 def _hub_answers() -> bool:
-    """Whether the Hub says anything within two seconds. Metrics are Spaces; that there is no such model will do."""
+    """Return whether the Hub says anything within two seconds; that there is no such model will do."""
     try:
         return hub_info(ModelRef("hub", "evaluate-metric/accuracy"), public=False) is not None
     except ModelError:

@@ -1,4 +1,4 @@
-"""data/*.csv as model inputs, with a word on what of them is not learned or judged."""
+"""data/*.csv as model inputs, with a word on what of them is not learned or evaluated."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.preprocessing.data_notes import left_out, nothing_left
-from hfdemo.finetuning.recipes import Recipe
+from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.loading import LoadedModel
+from hfdemo.tables import listed
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
 
-def encode(
-    config: RunConfig, recipe: Recipe, loaded: LoadedModel, max_length: int | None, folder: Path
+def encode_splits(
+    config: RunConfig, kind: Kind, loaded: LoadedModel, max_length: int | None, folder: Path
 ) -> tuple[DatasetDict, list[str]]:
-    """data/*.csv as Arrow data sets of model inputs, unpadded, and notes on what is left out of them.
+    """Encode data/*.csv as Arrow data sets of model inputs, unpadded, and notes on what is left out of them.
 
     Training rows in which nothing is learned are left out. Held-out rows are all there, in the order of their file.
 
     Raises:
-        DemoError: a split has no row in which anything is learned or judged, or the tokenizer can't do this task.
+        DemoError: a split has no row in which anything is learned or evaluated, or the tokenizer can't do this task.
     """
     import pandas as pd
     from datasets import Features, Value, disable_progress_bars, load_dataset
 
-    if recipe.needs_words and not loaded.tokenizer.is_fast:
+    if kind.needs_word_ids and not loaded.tokenizer.is_fast:
         raise DemoError(
             f"{config.model} has a tokenizer written in Python, which can't tell which token is which word."
         )
@@ -43,29 +43,51 @@ def encode(
         "csv", data_files=files, features=features, cache_dir=str(folder / "arrow"), keep_default_na=False
     )
     encoded = rows.map(
-        functools.partial(recipe.encode, tokenizer=loaded.tokenizer, max_length=max_length, labels=config.labels or ()),
+        functools.partial(kind.encode, tokenizer=loaded.tokenizer, max_length=max_length, labels=config.labels or ()),
         batched=True,
         remove_columns=rows["train"].column_names,
     )
-    if not recipe.sequence_labels:
+    if not kind.sequence_labels:
         return encoded, []
     notes: list[str] = []
     for split in encoded:
         labels = encoded[split]["labels"]
-        if recipe.remarks:
-            notes += recipe.remarks(split, rows[split], labels, loaded.tokenizer, max_length)
-        kept = rows_with_targets(labels, recipe.count)
+        if kind.find_notes:
+            notes += kind.find_notes(split, rows[split], labels, loaded.tokenizer, max_length)
+        kept = find_rows_with_targets(labels, kind.count)
         if not kept:
-            raise DemoError(nothing_left(split, len(labels), max_length))
+            raise DemoError(describe_nothing_left(split, len(labels), max_length))
         if len(kept) < len(labels):
-            notes.append(left_out(split, sorted(set(range(len(labels))) - set(kept)), max_length))
+            notes.append(describe_left_out(split, sorted(set(range(len(labels))) - set(kept)), max_length))
         if split == "train":
             encoded[split] = encoded[split].select(kept)
     return encoded, notes
 
 
-def rows_with_targets(labels: Sequence[Sequence[int]], count: Any) -> list[int]:
-    """The rows in which anything is learned or judged: where `count` finds something in their labels."""
+def find_rows_with_targets(labels: Sequence[Sequence[int]], count: Any) -> list[int]:
+    """Return the rows in which anything is learned or evaluated: where `count` finds something in their labels."""
     import torch
 
     return [row for row, own in enumerate(labels) if int(count(torch.tensor([own])))]
+
+
+def describe_left_out(split: str, rows: Sequence[int], cut: int | None) -> str:
+    """Say that nothing is learned or evaluated in `rows` of a split."""
+    many, train = len(rows) > 1, split == "train"
+    return (
+        f"{split}: {len(rows):,} row{'s have' if many else ' has'} nothing to {'learn' if train else 'evaluate'}"
+        f"{_within_limit(cut)}, so {'they are' if many else 'it is'} "
+        f"{'not trained on' if train else 'without a score'} "
+        f"({listed([row + 1 for row in rows])})."
+    )
+
+
+def describe_nothing_left(split: str, rows: int, cut: int | None) -> str:
+    """Say that nothing is learned or evaluated in a whole split, and what to do."""
+    what = "learn" if split == "train" else "evaluate"
+    advice = "Give longer texts." if cut is None else "Raise max_length, or pick a model that reads longer texts."
+    return f"Of the {rows:,} rows of {split} none has anything to {what}{_within_limit(cut)}. {advice}"
+
+
+def _within_limit(cut: int | None) -> str:
+    return "" if cut is None else f" in the {cut} tokens that max_length or the model leaves it"

@@ -2,7 +2,6 @@
 
 store       RunStore: make, start, stop, resume, duplicate, delete
 run         Run: what a folder tells
-checkpoints written whole or not at all
 processes   which they are, and how they are made to end
 stopping    a stop that is obeyed
 resuming    going on where a run ended

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hfdemo.finetuning.events import Evaluated, Event, StepLogged, valid
-from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run
 
 
@@ -80,10 +80,10 @@ def _described(run: Run, events: list[Event]) -> dict[str, Any]:
 def _metric(runs: Sequence[Run]) -> tuple[str | None, bool]:
     """What the recipes of all `runs` pick the best by, if it is the same."""
     configs = [run.config for run in runs]
-    judges = [find_recipe(config.task, config.problem_type).judge for config in configs]
-    if len({judge.kind for judge in judges}) != 1:
+    kinds = [find_kind(config.task, config.problem_type) for config in configs]
+    if len({kind.name for kind in kinds}) != 1:
         return None, True
-    return judges[0].selection, judges[0].greater_is_better
+    return kinds[0].evaluator.selection, kinds[0].evaluator.greater_is_better
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from filelock import FileLock
 from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.runs.checkpoints import newest_good
 from hfdemo.finetuning.runs.run import RESUMABLE, Run
+from hfdemo.finetuning.training.checkpoints import newest_good
 
 # How the rows of a data set become the splits of a run; a run's own data went through it.
 _FROM_DATA: Mapping[str, Any] = {"dataset_config": None, "splits": {}, "split_column": "", "fixes": []}

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation import epochs
+from hfdemo.finetuning.evaluation.report import epoch_numbers
 from hfdemo.finetuning.events import (
     FINAL,
     Evaluated,
@@ -32,9 +32,9 @@ from hfdemo.finetuning.events import (
     parse_all,
     valid,
 )
-from hfdemo.finetuning.runs.checkpoints import newest_good
 from hfdemo.finetuning.runs.processes import family, identity, is_alive
 from hfdemo.finetuning.runs.queue import runs_ahead
+from hfdemo.finetuning.training.checkpoints import newest_good
 
 _ALWAYS = ("model", "adapter", "report.json", "epochs", "config.json", "train.py")
 _WITH_DATA = ("errors.csv", "notes.txt", "data")
@@ -321,7 +321,7 @@ class Run:
 
     def epochs(self) -> list[int]:
         """The epochs whose evaluation `epoch` tells of, in order; 0 is before training."""
-        return epochs.numbers(self.folder)
+        return epoch_numbers(self.folder)
 
     def epoch(self, number: int) -> dict[str, Any]:
         """What the validation split looked like after an epoch: per_class, confusion_matrix and so on, as in a report.

@@ -23,7 +23,7 @@ from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.arguments import LEARNING_RATE
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, valid
-from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import environment, identity, is_alive
 from hfdemo.finetuning.runs.resuming import duplicate
@@ -203,8 +203,8 @@ class SearchStore:
             raise RunError(f"A search has 1 to {MOST_TRIALS} trials, not {trials!r}.")
         tried = Space.from_json(space, config)
         first = self.runs.create(config, file)
-        recipe = find_recipe(config.task, first.config.problem_type)
-        metric, greater = aim(config, recipe.judge)
+        recipe = find_kind(config.task, first.config.problem_type)
+        metric, greater = aim(config, recipe.evaluator)
         folder = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}-{first.id[16:] or 'search'}"
         folder.mkdir(parents=True)
         described = {

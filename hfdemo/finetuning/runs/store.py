@@ -24,16 +24,16 @@ from hfdemo.finetuning import public_limits
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared, prepare, read_data
 from hfdemo.finetuning.evaluation.metrics import check_extra
+from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.launcher import check_accelerate
-from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.runs import processes, resuming
-from hfdemo.finetuning.runs.checkpoints import check_space
 from hfdemo.finetuning.runs.disk_space import bytes_of_run
 from hfdemo.finetuning.runs.queue import waiting_runs
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.runs.stopping import see_through
 from hfdemo.finetuning.training.base_model import check_base
 from hfdemo.finetuning.training.callbacks import check_aim
+from hfdemo.finetuning.training.checkpoints import check_space
 from hfdemo.finetuning.training.class_weights import check_weights
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.models.folders import check
@@ -57,7 +57,7 @@ class RunStore:
         Raises:
             DemoError: anything in the config or the data that would make the run fail; no folder is made.
         """
-        find_recipe(config.task, config.problem_type)
+        find_kind(config.task, config.problem_type)
         config.check_training()
         check_accelerate(config, find_device(), public=self.settings.public)
         check_extra(config.metrics, self.settings.public)
@@ -65,10 +65,10 @@ class RunStore:
         corpus = read_data(config, self.settings, file)
         prepared = prepare(config, corpus.tables, corpus.refused)
         filled = _fill_in(config, prepared)
-        recipe = find_recipe(filled.task, filled.problem_type)
+        recipe = find_kind(filled.task, filled.problem_type)
         check_base(filled, recipe, self.settings)
         if not filled.metrics:  # what else they compute is known once they are loaded
-            check_aim(filled, recipe.judge)
+            check_aim(filled, recipe.evaluator)
         if self.settings.public:
             rows = {split: len(table) for split, table in prepared.splits.items()}
             public_limits.check_shared(filled, rows["train"], sum(rows.values()) - rows["train"])
@@ -226,7 +226,7 @@ def _fill_in(config: RunConfig, prepared: Prepared) -> RunConfig:
     Raises:
         DemoError: weights or smoothing that what is trained has no use for.
     """
-    recipe = find_recipe(config.task, prepared.problem_type)
+    recipe = find_kind(config.task, prepared.problem_type)
     check_weights(config, recipe, prepared.labels)
     columns: dict[str, Any] = {name: column or "" for name, column in dataclasses.asdict(prepared.mapped).items()}
     filled = dataclasses.replace(

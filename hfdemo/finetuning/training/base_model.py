@@ -7,7 +7,7 @@ from typing import Any
 from hfdemo.devices import Device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.recipes import Recipe
+from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.folders import local_folder
 from hfdemo.models.loading import LoadedModel, load
 from hfdemo.models.model_facts import load_config, readable_length
@@ -15,7 +15,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 
 
-def load_base(config: RunConfig, recipe: Recipe, settings: Settings, device: Device) -> LoadedModel:
+def load_base(config: RunConfig, recipe: Kind, settings: Settings, device: Device) -> LoadedModel:
     """The model of `config` with the run's labels, and its tokenizer with a token to pad with.
 
     Raises:
@@ -38,7 +38,7 @@ def load_base(config: RunConfig, recipe: Recipe, settings: Settings, device: Dev
         if tokenizer.eos_token is None:
             raise DemoError(f"The tokenizer of {config.model} has neither a pad token nor an end token to pad with.")
         tokenizer.pad_token = tokenizer.eos_token
-    if recipe.looks_back and not _looks_back_only(loaded.model):
+    if recipe.is_causal and not _looks_back_only(loaded.model):
         raise _reads_ahead(config.model)
     if getattr(loaded.model.config, "pad_token_id", None) is None:
         # A classifier on a decoder reads its answer at the last token that is no padding.
@@ -46,14 +46,14 @@ def load_base(config: RunConfig, recipe: Recipe, settings: Settings, device: Dev
     return loaded
 
 
-def check_base(config: RunConfig, recipe: Recipe, settings: Settings) -> None:
+def check_base(config: RunConfig, recipe: Kind, settings: Settings) -> None:
     """Refuse by its configuration alone what `load_base` would; a model on the Hub is looked at when it is loaded.
 
     Raises:
         DemoError: it reads what it is to predict, or there is no such model.
     """
     ref = ModelRef.parse(config.model).origin
-    if not recipe.looks_back or ref.source == "hub":
+    if not recipe.is_causal or ref.source == "hub":
         return
     found = load_config(local_folder(ref, settings, weights=False), settings)
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES

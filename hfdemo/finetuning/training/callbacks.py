@@ -13,12 +13,12 @@ from typing import Any
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.finetuning.arguments import SELECTION, evaluates
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation import Judge
-from hfdemo.finetuning.evaluation.epochs import forget_after, write_epoch
+from hfdemo.finetuning.evaluation.report import delete_epochs_after, write_epoch
 from hfdemo.finetuning.events import Evaluated, Event, Saved, Started, StepLogged, Stopping
+from hfdemo.finetuning.kinds import Evaluator, Kind
+from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
 
 Emit = Callable[[Event], None]
-LOWER_IS_BETTER = ("loss", "mae", "mse", "rmse", "perplexity")
 
 
 @dataclass(frozen=True)
@@ -40,32 +40,32 @@ class StopRequest:
             return True
 
 
-def aim(config: RunConfig, judge: Judge) -> tuple[str, bool]:
+def aim(config: RunConfig, evaluator: Evaluator) -> tuple[str, bool]:
     """The metric that is to be best, the one asked for or else the task's own, and whether higher is better."""
     named, greater = (config.training.get(name) for name in ("metric_for_best_model", "greater_is_better"))
     if named is None:
-        return judge.selection, judge.greater_is_better
+        return evaluator.selection, evaluator.greater_is_better
     name = str(named).removeprefix("eval_")
     return name, name not in LOWER_IS_BETTER if greater is None else bool(greater)
 
 
-def check_aim(config: RunConfig, judge: Judge, extra: Sequence[str] = ()) -> None:
+def check_aim(config: RunConfig, evaluator: Evaluator, extra: Sequence[str] = ()) -> None:
     """Refuse a metric to be best in that nothing computes; `extra` are the scores of the config's further metrics.
 
     Raises:
         DemoError: there is no metric of that name.
     """
-    name, _ = aim(config, judge)
-    known = ("loss", *judge.names, *(f"extra_{each}" if each in judge.names else each for each in extra))
+    name, _ = aim(config, evaluator)
+    known = ("loss", *evaluator.names, *(f"extra_{each}" if each in evaluator.names else each for each in extra))
     if evaluates(config.training) and name not in known:
         raise DemoError(f"metric_for_best_model is {name!r}, but the metrics are {', '.join(known)}. Pick one.")
 
 
-def selection(config: RunConfig, judge: Judge, metrics: Mapping[str, float]) -> float:
+def selection(config: RunConfig, evaluator: Evaluator, metrics: Mapping[str, float]) -> float:
     """What the best checkpoint has the highest of: the metric asked for, else the task's own, and of several with the
     same the lowest loss: on small splits a metric is often the same for epochs that are far apart in what was learned.
     """
-    name, greater = aim(config, judge)
+    name, greater = aim(config, evaluator)
     value = metrics[name] if greater else -metrics[name]
     return value - 1e-9 * metrics["loss"] if math.isfinite(value) else -math.inf
 
@@ -100,7 +100,7 @@ class Pace:
 
 def make_reporter(
     config: RunConfig,
-    judge: Judge,
+    kind: Kind,
     stop: StopRequest,
     rows: Mapping[str, int],
     notes: list[str],
@@ -124,7 +124,7 @@ def make_reporter(
         def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
             self.pace = Pace()
             if self.resumed:
-                forget_after(stop.folder, float(state.epoch or 0.0))
+                delete_epochs_after(stop.folder, float(state.epoch or 0.0))
                 return
             sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
             emit(
@@ -206,8 +206,8 @@ def make_reporter(
             emit(Evaluated(state.global_step, time.time(), epoch, "validation", named))
             if args.should_save:
                 labels, positive = config.labels or (), config.positive_label
-                write_epoch(stop.folder, judge, labels, positive, epoch, state.global_step, *self.trainer.answered)
-            metrics[f"eval_{SELECTION}"] = selection(config, judge, named)
+                write_epoch(stop.folder, kind, labels, positive, epoch, state.global_step, *self.trainer.answered)
+            metrics[f"eval_{SELECTION}"] = selection(config, kind.evaluator, named)
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             emit(Saved(state.global_step, time.time(), f"checkpoints/checkpoint-{state.global_step}"))

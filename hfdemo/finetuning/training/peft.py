@@ -7,11 +7,11 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.recipes import Recipe
+from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.loading import LoadedModel
 
 
-def with_method(config: RunConfig, recipe: Recipe, loaded: LoadedModel) -> Any:
+def with_method(config: RunConfig, recipe: Kind, loaded: LoadedModel) -> Any:
     """The model with what the method trains set free and the rest frozen.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation.report import model_card
+from hfdemo.finetuning.evaluation.model_card import write_model_card
 from hfdemo.finetuning.launcher import no_fsdp
 from hfdemo.models.loading import LoadedModel
 
@@ -62,11 +62,11 @@ def save_model(config: RunConfig, folder: Path, loaded: LoadedModel, model: Any,
         base = model.get_base_model()
         base.config.architectures = [type(base).__name__]  # what save_pretrained of a whole model would write
         base.config.save_pretrained(adapter)
-        (adapter / "README.md").write_text(model_card(config, report, adapter=True), encoding="utf-8")
+        (adapter / "README.md").write_text(write_model_card(config, report, adapter=True), encoding="utf-8")
         model = model.merge_and_unload()
     model.config.use_cache = True  # the Trainer turned it off; who generates wants it
     model.save_pretrained(target)
     loaded.tokenizer.save_pretrained(target)
-    (target / "README.md").write_text(model_card(config, report), encoding="utf-8")
+    (target / "README.md").write_text(write_model_card(config, report), encoding="utf-8")
     if not (target / "model.safetensors").is_file() and not list(target.glob("*.safetensors.index.json")):
         raise RunError(f"The model was not written to {target}. Is the disk full?")

@@ -11,13 +11,12 @@ from typing import Any
 
 from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation import Judge
-from hfdemo.finetuning.evaluation.metrics import beside, module_path
+from hfdemo.finetuning.evaluation.metrics import add_scores, module_path
+from hfdemo.finetuning.kinds import Evaluator, Kind, find_kind
+from hfdemo.finetuning.kinds.losses import compute_loss_of_all, keep_logits
 from hfdemo.finetuning.launcher import command
-from hfdemo.finetuning.preprocessing.encoding import rows_with_targets
-from hfdemo.finetuning.recipes import Recipe, find_recipe
+from hfdemo.finetuning.preprocessing.encoding import find_rows_with_targets
 from hfdemo.finetuning.training.callbacks import aim
-from hfdemo.finetuning.training.losses import loss_of_all, only_logits
 from hfdemo.finetuning.training.peft import freeze_backbone, lora_options, trained_whole
 from hfdemo.models.folders import local_folder
 from hfdemo.models.reference import ModelRef
@@ -32,13 +31,16 @@ def training_script(config: RunConfig, settings: Settings) -> str:
     What a run has of its own (how rows become inputs, the loss, the order of the rows, the scores) stands in it as the
     very source that the run goes by.
     """
-    recipe = find_recipe(config.task, config.problem_type)
+    recipe = find_kind(config.task, config.problem_type)
     peft = "from peft import LoraConfig, get_peft_model\n" if config.method == "lora" else ""
     early = ", EarlyStoppingCallback" if config.early_stopping_patience else ""
-    weights, judge = _weights_lines(config, recipe), recipe.judge
-    further: list[Callable[..., Any]] = [judge.hand_over, beside] if config.metrics and judge.hand_over else []
-    exact = [loss_of_all] if recipe.reduce is only_logits else []
-    learned = [rows_with_targets] if recipe.sequence_labels else []
+    weights, evaluator = _weights_lines(config, recipe), recipe.evaluator
+    further: list[Callable[..., Any]] = (
+        [evaluator.to_module_inputs, add_scores] if config.metrics and evaluator.to_module_inputs else []
+    )
+    scores = [*evaluator.carried, evaluator.scores]
+    exact = [compute_loss_of_all] if recipe.reduce is keep_logits else []
+    learned = [find_rows_with_targets] if recipe.sequence_labels else []
     return f'''"""Fine-tunes a model ({config.method}) on data/ beside this file, as its run did.{_start(config)}"""
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ TRAINING = {pformat(of_run(config.training), width=100, sort_dicts=False)}
 # ---- the order of the rows, and the scores ----
 
 
-{"" if config.names_sampler else _sources(row_order) + chr(10) * 2}{_sources(*judge.carried, judge.scores, *further)}
+{"" if config.names_sampler else _sources(row_order) + chr(10) * 2}{_sources(*scores, *further)}
 
 # ---- the run ----
 
@@ -119,8 +121,8 @@ def compute_loss(outputs, labels, num_items_in_batch=None):
 
 def compute_metrics(prediction):
     logits, references = prediction.predictions, prediction.label_ids
-    found = {judge.scores.__name__}(logits, references, LABELS, {config.positive_label!r})
-{_further_lines(config, judge)}    return found
+    found = {evaluator.scores.__name__}(logits, references, LABELS, {config.positive_label!r})
+{_further_lines(config, evaluator)}    return found
 
 
 {_selection_lines(config, recipe)}class RecipeTrainer(Trainer):
@@ -171,7 +173,7 @@ def _sources(*functions: Callable[..., Any]) -> str:
     return "\n\n".join(inspect.getsource(function) for function in functions).strip()
 
 
-def _model_lines(config: RunConfig, recipe: Recipe, settings: Settings) -> str:
+def _model_lines(config: RunConfig, recipe: Kind, settings: Settings) -> str:
     """`model` and `tokenizer`; unless everything is trained, in `new` the parameters that the checkpoint hadn't."""
     ref, arguments = ModelRef.parse(config.model), _model_arguments(config, recipe)
     if config.method == "full":
@@ -186,15 +188,15 @@ def _model_lines(config: RunConfig, recipe: Recipe, settings: Settings) -> str:
     )
 
 
-def _learned_lines(recipe: Recipe) -> str:
+def _learned_lines(recipe: Kind) -> str:
     """The training rows without those in which nothing is learned."""
     if not recipe.sequence_labels:
         return ""
-    rows = f'rows_with_targets(splits["train"]["labels"], {recipe.count.__name__})'
+    rows = f'find_rows_with_targets(splits["train"]["labels"], {recipe.count.__name__})'
     return f'splits["train"] = splits["train"].select({rows})\n'
 
 
-def _model_arguments(config: RunConfig, recipe: Recipe) -> str:
+def _model_arguments(config: RunConfig, recipe: Kind) -> str:
     if recipe.one_number:
         name = config.label_column or "score"
         arguments = f"num_labels=1, id2label={{0: {name!r}}}, label2id={{{name!r}: 0}}"
@@ -207,25 +209,25 @@ def _model_arguments(config: RunConfig, recipe: Recipe) -> str:
     return arguments + (f", problem_type={recipe.problem_type!r}" if recipe.problem_type else "")
 
 
-def _exact_lines(recipe: Recipe) -> str:
-    if recipe.reduce is not only_logits:
+def _exact_lines(recipe: Kind) -> str:
+    if recipe.reduce is not keep_logits:
         return ""
-    exact = "loss_of_all(compute_loss, found.predictions, found.label_ids)"
+    exact = "compute_loss_of_all(compute_loss, found.predictions, found.label_ids)"
     return f'        found.metrics[f"{{metric_key_prefix}}_loss"] = {exact}\n'
 
 
-def _further_lines(config: RunConfig, judge: Judge) -> str:
+def _further_lines(config: RunConfig, evaluator: Evaluator) -> str:
     """The scores of further evaluate modules."""
-    if not config.metrics or judge.hand_over is None:
+    if not config.metrics or evaluator.to_module_inputs is None:
         return ""
     names = [module_path(name) for name in config.metrics]
     return f"""    further = evaluate.combine([evaluate.load(name, keep_in_memory=True) for name in {names!r}])
-    predictions, references = {judge.hand_over.__name__}(logits, references, LABELS)
-    found = beside(found, further.compute(predictions=predictions, references=references))
+    predictions, references = {evaluator.to_module_inputs.__name__}(logits, references, LABELS)
+    found = add_scores(found, further.compute(predictions=predictions, references=references))
 """
 
 
-def _method_lines(config: RunConfig, recipe: Recipe) -> str:
+def _method_lines(config: RunConfig, recipe: Kind) -> str:
     if config.method == "lora":
         task = recipe.peft_task
         made = f'LoraConfig(task_type="{task}", **lora_options(model, {dict(config.lora)!r}, new))'
@@ -235,7 +237,7 @@ def _method_lines(config: RunConfig, recipe: Recipe) -> str:
     return ""
 
 
-def _weights_lines(config: RunConfig, recipe: Recipe) -> str:
+def _weights_lines(config: RunConfig, recipe: Kind) -> str:
     if config.class_weights is None or recipe.balance is None:
         return ""
     if isinstance(config.class_weights, str):
@@ -254,7 +256,7 @@ def _width(config: RunConfig) -> str:
     return longest if multiple == 1 else f"-(-{longest} // {multiple}) * {multiple}"
 
 
-def _labels(recipe: Recipe) -> str:
+def _labels(recipe: Kind) -> str:
     if not recipe.sequence_labels:
         return '[row["labels"] for row in rows]'
     return (
@@ -264,11 +266,11 @@ def _labels(recipe: Recipe) -> str:
     )
 
 
-def _selection_lines(config: RunConfig, recipe: Recipe) -> str:
+def _selection_lines(config: RunConfig, recipe: Kind) -> str:
     """How the best checkpoint is told; nothing where none is looked for."""
     if not evaluates(config.training):
         return ""
-    best, greater = aim(config, recipe.judge)
+    best, greater = aim(config, recipe.evaluator)
     name, sign = f"eval_{best}", "" if greater else "-"
     return f'''class Select(TrainerCallback):
     """The best checkpoint has the best metric, and of several with the same the lowest loss."""

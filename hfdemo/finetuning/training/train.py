@@ -16,9 +16,10 @@ from hfdemo.errors import DemoError, Stopped
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.arguments import of_run, threads
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.evaluation.metrics import make_compute_metrics
 from hfdemo.finetuning.evaluation.report import Predicted, rows_of, write_report
-from hfdemo.finetuning.preprocessing.encoding import encode
-from hfdemo.finetuning.recipes import Recipe, find_recipe
+from hfdemo.finetuning.kinds import Kind, find_kind
+from hfdemo.finetuning.preprocessing.encoding import encode_splits
 from hfdemo.finetuning.training.base_model import load_base, most_tokens
 from hfdemo.finetuning.training.callbacks import Emit, StopRequest, check_aim, make_reporter, plain_metrics
 from hfdemo.finetuning.training.class_weights import class_weights
@@ -40,7 +41,7 @@ class _Training:
     """What all of a training knows: `longest` is the most tokens a row may have, `emit` tells whoever watches."""
 
     config: RunConfig
-    recipe: Recipe
+    recipe: Kind
     folder: Path
     settings: Settings
     loaded: LoadedModel
@@ -81,7 +82,7 @@ def train(
 
     started = time.time()
     torch.set_num_threads(threads(config.processes))
-    recipe = find_recipe(config.task, config.problem_type)
+    recipe = find_kind(config.task, config.problem_type)
     arguments = _arguments(config, folder, device, resume)
     said: Emit = emit if arguments.should_save else (lambda event: None)
     # Seeds count before the model is loaded: a new classification head is drawn at random.
@@ -89,7 +90,7 @@ def train(
     loaded = load_base(config, recipe, settings, device)
     longest = most_tokens(config, loaded)
     with arguments.main_process_first():
-        splits, left_out = encode(config, recipe, loaded, longest, folder)
+        splits, left_out = encode_splits(config, recipe, loaded, longest, folder)
     training = _Training(config, recipe, folder, settings, loaded, longest, splits, said, started)
     trainer, planned = _trainer(training, arguments, [*_notes_of_data(folder), *left_out])
     prepare_sharing(trainer)
@@ -151,12 +152,12 @@ def _trainer(training: _Training, arguments: Any, notes: Sequence[str]) -> tuple
         notes.append(str(loaded.report).replace("Train it before you trust the output.", "Training starts there."))
     rows = {name: len(split) for name, split in splits.items()}
     stop, device = StopRequest(training.folder), str(loaded.device)
-    reporter = make_reporter(config, recipe.judge, stop, rows, notes, device, training.emit)
+    reporter = make_reporter(config, recipe, stop, rows, notes, device, training.emit)
     callbacks = [reporter]
     if config.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))  # after what names the best
-    scores = recipe.judge.metrics(config.labels or (), config.positive_label, config.metrics)
-    check_aim(config, recipe.judge, scores.extra)
+    scores = make_compute_metrics(recipe, config.labels or (), config.positive_label, config.metrics)
+    check_aim(config, recipe.evaluator, scores.extra)
     trainer = make_trainer(
         recipe,
         class_weights(config, recipe, splits["train"]["labels"]),
@@ -233,13 +234,15 @@ def _finish(training: _Training, trainer: Any) -> None:
 
 def _predicted(training: _Training, trainer: Any, split: str) -> Predicted:
     found, recipe = trainer.predict(training.splits[split], metric_key_prefix=split), training.recipe
-    judged = None
-    if recipe.judged:
-        judged = recipe.judged(rows_of(training.folder, split), training.loaded.tokenizer, training.longest)
-    return Predicted(found.predictions, found.label_ids, plain_metrics(found.metrics, f"{split}_"), judged)
+    labelled = None
+    if recipe.find_labelled_words:
+        labelled = recipe.find_labelled_words(
+            rows_of(training.folder, split), training.loaded.tokenizer, training.longest
+        )
+    return Predicted(found.predictions, found.label_ids, plain_metrics(found.metrics, f"{split}_"), labelled)
 
 
-def _references(recipe: Recipe, labels: Sequence[Any]) -> Any:
+def _references(recipe: Kind, labels: Sequence[Any]) -> Any:
     """The labels of all rows as an array; those of tokens padded with -100."""
     import numpy as np
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.errors import RunError
-from hfdemo.finetuning.recipes import Recipe
-from hfdemo.finetuning.runs import checkpoints
+from hfdemo.finetuning.kinds import Kind
+from hfdemo.finetuning.kinds.losses import compute_loss_of_all, keep_logits
+from hfdemo.finetuning.training import checkpoints
 from hfdemo.finetuning.training.collator import Planned, planned_rows
-from hfdemo.finetuning.training.losses import loss_of_all, only_logits
 
 
 def make_trainer(
-    recipe: Recipe,
+    recipe: Kind,
     weights: Sequence[float] | None,
     planned: Planned | None,
     **arguments: Any,
@@ -52,8 +52,10 @@ def make_trainer(
             # A loader draws a random number: how often is evaluated would change what is learned.
             with torch.random.fork_rng():
                 found = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-            if recipe.reduce is only_logits:
-                found.metrics[f"{metric_key_prefix}_loss"] = loss_of_all(loss, found.predictions, found.label_ids)
+            if recipe.reduce is keep_logits:
+                found.metrics[f"{metric_key_prefix}_loss"] = compute_loss_of_all(
+                    loss, found.predictions, found.label_ids
+                )
             self.answered = (found.predictions, found.label_ids)
             return found
 

@@ -9,7 +9,8 @@ import pytest
 
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import KINDS, Mapped, choose, kind_of, kinds_of, suggest
+from hfdemo.finetuning.dataset.columns import Mapped, choose, kind_of, suggest
+from hfdemo.finetuning.kinds import KINDS, kinds_of_task
 
 
 def table(**columns: Iterable[Any]) -> pd.DataFrame:
@@ -52,13 +53,17 @@ TEXTS = [f"text number {i}" for i in range(12)]
 )  # fmt: skip
 def test_columns_and_kind_are_seen_from_the_cells(data: pd.DataFrame, mapped: Mapped, kind: str) -> None:
     assert suggest(data) == mapped
-    assert kind_of(data, mapped) == kind
+    assert kind_of(data, mapped).name == kind
 
 
 def test_many_whole_numbers_are_classes_when_they_count_without_a_gap_and_quantities_otherwise() -> None:
     texts = [f"text {i}" for i in range(154)]
-    assert kind_of(table(text=texts, label=[i % 77 for i in range(154)]), Mapped("text", "label")) == "single_label"
-    assert kind_of(table(text=texts, label=[i % 77 * 3 for i in range(154)]), Mapped("text", "label")) == "regression"
+    assert (
+        kind_of(table(text=texts, label=[i % 77 for i in range(154)]), Mapped("text", "label")).name == "single_label"
+    )
+    assert (
+        kind_of(table(text=texts, label=[i % 77 * 3 for i in range(154)]), Mapped("text", "label")).name == "regression"
+    )
 
 
 def test_a_few_cells_that_are_otherwise_do_not_change_the_kind() -> None:
@@ -68,22 +73,23 @@ def test_a_few_cells_that_are_otherwise_do_not_change_the_kind() -> None:
 
 def test_nothing_is_suggested_where_nothing_stands_out() -> None:
     assert suggest(table(text=TEXTS, note=TEXTS)) is None
-    assert suggest(table(tokens=WORDS, other=TEXTS), kinds_of("token-classification")) is None
+    assert suggest(table(tokens=WORDS, other=TEXTS), kinds_of_task("token-classification")) is None
 
 
 def test_every_kind_belongs_to_a_task() -> None:
-    assert kinds_of("text-classification") == ("single_label", "multi_label", "regression")
-    assert {kind for task, _ in KINDS.values() for kind in kinds_of(task)} == set(KINDS)
+    names = [kind.name for kind in kinds_of_task("text-classification")]
+    assert names == ["single_label", "multi_label", "regression"]
+    assert {kind.name for each in KINDS.values() for kind in kinds_of_task(each.task)} == set(KINDS)
 
 
 def test_the_task_and_the_problem_type_of_a_config_decide() -> None:
     data = table(text=TEXTS, label=[1, 2, 3] * 4)
-    assert choose(RunConfig("x"), data) == (Mapped("text", "label"), "single_label")
-    assert choose(RunConfig("x", problem_type="regression"), data)[1] == "regression"
-    assert choose(RunConfig("x", task="text-generation"), data) == (Mapped("text", None), "language")
+    assert choose(RunConfig("x"), data) == (Mapped("text", "label"), KINDS["single_label"])
+    assert choose(RunConfig("x", problem_type="regression"), data)[1].name == "regression"
+    assert choose(RunConfig("x", task="text-generation"), data) == (Mapped("text", None), KINDS["language"])
     longest = table(a=TEXTS, b=[f"{text} and more" for text in TEXTS])
     assert choose(RunConfig("x", task="text-generation"), longest)[0].text_column == "b"
-    assert choose(RunConfig("x", task="token-classification"), table(tokens=WORDS, tags=TAGS))[1] == "tokens"
+    assert choose(RunConfig("x", task="token-classification"), table(tokens=WORDS, tags=TAGS))[1].name == "tokens"
 
 
 @pytest.mark.parametrize(

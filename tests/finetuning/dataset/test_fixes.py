@@ -8,16 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
-from hfdemo.finetuning.dataset.columns import Kind, Mapped
+from hfdemo.finetuning.dataset.columns import Mapped
 from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes
 from hfdemo.finetuning.dataset.rows import read_rows
+from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.tables import Refused
 
 ROWS = (("a", "x"), ("", "x"), ("a", "x"), ("b", "x"), ("b", "y"), ("c", "x"), ("d", "z"), ("e", ""), ("f", "y"))
 VALIDATION = (("c", "y"), ("g", "x"))
 
 
-def read(kind: Kind = "single_label", **splits: Any) -> dict[str, pd.DataFrame]:
+def read(kind: Kind = KINDS["single_label"], **splits: Any) -> dict[str, pd.DataFrame]:
     tables = {name: pd.DataFrame(rows, columns=["text", "label"], dtype=str) for name, rows in splits.items()}
     return read_rows(tables, Mapped("text", "label"), kind)
 
@@ -38,7 +39,7 @@ def read(kind: Kind = "single_label", **splits: Any) -> dict[str, pd.DataFrame]:
 )
 def test_a_fix_removes_the_rows_it_names(name: str, removed: set[int]) -> None:
     splits = read(train=ROWS, validation=VALIDATION)
-    fixed, notes = apply_fixes([name], splits, "single_label", [Refused("train", 99, "it is broken")])
+    fixed, notes = apply_fixes([name], splits, KINDS["single_label"], [Refused("train", 99, "it is broken")])
     assert set(splits["train"].index + 1) - set(fixed["train"].index + 1) == removed
     assert fixed["validation"].equals(splits["validation"])
     count = len(removed) + (name == "drop_refused_rows")
@@ -55,10 +56,14 @@ def test_every_fix_is_tried_here_and_says_what_it_does() -> None:
 @pytest.mark.parametrize(
     ("kind", "rows", "reasons"),
     [
-        ("regression", [("a", "1"), ("b", "good"), ("c", "nan")], {2: "'good' is not a number", 3: "'nan' is not"}),
-        ("multi_label", [("a", '["x"]'), ("b", "[1")], {2: "'[1' is no list that can be read"}),
         (
-            "tokens",
+            KINDS["regression"],
+            [("a", "1"), ("b", "good"), ("c", "nan")],
+            {2: "'good' is not a number", 3: "'nan' is not"},
+        ),
+        (KINDS["multi_label"], [("a", '["x"]'), ("b", "[1")], {2: "'[1' is no list that can be read"}),
+        (
+            KINDS["tokens"],
             [('["a"]', '["O"]'), ('["a"]', '["O", "O"]'), ("a", '["O"]'), ("[]", "[]"), ('["a"]', '[""]')],
             {2: "1 words have 2 tags", 3: "in 'text', 'a' is no list", 4: "no word", 5: "a tag has no name"},
         ),
@@ -76,8 +81,8 @@ def test_what_cannot_be_read_is_known_by_its_reason_and_can_be_removed(
 
 
 def test_a_blank_cell_among_cells_of_several_labels_can_say_none() -> None:
-    splits = read("multi_label", train=[("a", "x|y"), ("b", ""), ("", ""), ("c", "x"), ("d", "y|x"), ("e", "y")])
-    fixed, notes = apply_fixes(["keep_blank_labels"], splits, "multi_label")
+    splits = read(KINDS["multi_label"], train=[("a", "x|y"), ("b", ""), ("", ""), ("c", "x"), ("d", "y|x"), ("e", "y")])
+    fixed, notes = apply_fixes(["keep_blank_labels"], splits, KINDS["multi_label"])
     assert fixed["train"]["label"].tolist()[:3] == ['["x", "y"]', "[]", ""]
     assert fixed["train"]["blank"].tolist()[:3] == ["", "", "text"]
     assert notes == ["keep_blank_labels mended 1 row"]
@@ -88,11 +93,11 @@ def test_a_blank_cell_among_cells_of_several_labels_can_say_none() -> None:
     ("kind", "labels", "merged"),
     [
         (
-            "single_label",
+            KINDS["single_label"],
             ["Yes", "yes", "Yes", " no", "No  way", "no way", "", "no"],
             "Yes|Yes|Yes|no|No  way|No  way||no",
         ),
-        ("multi_label", ["A|b", "a", "b|A", "B", "", "A|a"], '["A", "b"]|["A"]|["A", "b"]|["b"]||["A"]'),
+        (KINDS["multi_label"], ["A|b", "a", "b|A", "B", "", "A|a"], '["A", "b"]|["A"]|["A", "b"]|["b"]||["A"]'),
     ],
 )
 def test_labels_that_differ_in_capitals_and_white_space_become_the_most_frequent_of_them(
@@ -111,10 +116,10 @@ def test_a_nul_that_parquet_can_hold_is_unreadable() -> None:
 def test_a_chat_among_chats_that_is_none_is_unreadable_and_plain_texts_stay_as_they_are() -> None:
     chat = '[{"role": "user", "content": "hi"}]'
     table = pd.DataFrame({"text": [chat] * 12 + ["hi"]}, dtype=str)
-    part = read_rows({"train": table}, Mapped("text", None), "language")["train"]
+    part = read_rows({"train": table}, Mapped("text", None), KINDS["language"])["train"]
     assert part["unreadable"].iloc[-1] == "in 'text', 'hi' is no list"
     plain = pd.DataFrame({"text": ["  two\n", "three"]}, dtype=str)
-    assert read_rows({"train": plain}, Mapped("text", None), "language")["train"]["text"].tolist() == [
+    assert read_rows({"train": plain}, Mapped("text", None), KINDS["language"])["train"]["text"].tolist() == [
         "  two\n",
         "three",
     ]
@@ -124,7 +129,7 @@ def test_an_unknown_fix_is_refused_with_those_there_are() -> None:
     with pytest.raises(
         DataError, match=r"no fix 'drop_all'. There are: drop_refused_rows, keep_blank_labels, drop_blank"
     ):
-        apply_fixes(["drop_all"], read(train=ROWS), "single_label")
+        apply_fixes(["drop_all"], read(train=ROWS), KINDS["single_label"])
 
 
 CELLS = st.tuples(st.sampled_from(["", " ", "a", "b", "c", "d"]), st.sampled_from(["", "x", "y", "z"]))
@@ -139,10 +144,10 @@ def test_whatever_the_fixes_remove_is_in_their_notes_and_twice_removes_no_more(
     train: list[tuple[str, str]], validation: list[tuple[str, str]], names: list[str]
 ) -> None:
     splits = read(train=train, validation=validation)
-    fixed, notes = apply_fixes(names, splits, "single_label")
+    fixed, notes = apply_fixes(names, splits, KINDS["single_label"])
     assert [note.split()[0] for note in notes] == [name for name in FIXES if name in names]
     removed = sum(int(note.split()[2]) for note in notes)
     assert sum(map(len, fixed.values())) + removed == len(train) + len(validation)
     for name in set(names) - {"drop_rare_labels"}:
-        again, _ = apply_fixes([name], fixed, "single_label")
+        again, _ = apply_fixes([name], fixed, KINDS["single_label"])
         assert all(again[split].equals(fixed[split]) for split in fixed)

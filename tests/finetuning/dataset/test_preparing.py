@@ -193,25 +193,25 @@ def test_each_kind_of_answers_has_its_cells(tmp_path: Path, settings: Settings) 
         return prepare(given, corpus.tables, corpus.refused)
 
     several = of({"labels": ("b", "a", "c")}, [{"text": f"t{i}", "label": ["a", "b"][: i % 3]} for i in range(20)])
-    assert (several.kind, several.problem_type, several.labels) == (
+    assert (several.kind.name, several.problem_type, several.labels) == (
         "multi_label", "multi_label_classification", ("b", "a", "c")
     )  # fmt: skip
     assert set(several.splits["train"]["label"]) == {"[]", '["a"]', '["b", "a"]'}
     numbers = of({}, [{"sentence1": f"a{i}", "sentence2": f"b{i}", "score": i / 8} for i in range(20)])
-    assert (numbers.kind, numbers.problem_type, numbers.labels) == ("regression", "regression", ())
+    assert (numbers.kind.name, numbers.problem_type, numbers.labels) == ("regression", "regression", ())
     assert list(numbers.splits["train"].columns) == ["text", "text_pair", "label"]
     assert set(numbers.splits["train"]["label"]) < {str(i / 8) for i in range(20)}
     words = of(
         {"task": "token-classification"},
         [{"tokens": ["In", f"P{i}"], "ner_tags": ["O", "B-X" if i % 2 else "B-A"]} for i in range(20)],
     )
-    assert (words.kind, words.problem_type, words.labels) == ("tokens", None, ("O", "B-A", "B-X"))
+    assert (words.kind.name, words.problem_type, words.labels) == ("tokens", None, ("O", "B-A", "B-X"))
     assert words.splits["train"].iloc[0].to_dict() == {"text": '["In", "P0"]', "label": '["O", "B-A"]'}
     chats = of(
         {"task": "text-generation"},
         [{"id": i, "messages": [{"role": "user", "content": f"hä {i}?", "n": i}]} for i in range(20)],
     )
-    assert (chats.kind, chats.labels, list(chats.splits["train"].columns)) == ("language", (), ["text"])
+    assert (chats.kind.name, chats.labels, list(chats.splits["train"].columns)) == ("language", (), ["text"])
     assert chats.splits["train"]["text"][0] == '[{"role": "user", "content": "hä 0?"}]'
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect, prepare
-from hfdemo.finetuning.dataset.columns import Kind, Mapped, suggest
+from hfdemo.finetuning.dataset.columns import Mapped, suggest
 from hfdemo.finetuning.dataset.labels import labels_of
 from hfdemo.finetuning.dataset.splitting import given_splits, make_splits, rows_of_no_split
+from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.tables import Refused
 
 
@@ -23,7 +24,7 @@ def rows(labels: Sequence[str], texts: Sequence[str] | None = None) -> pd.DataFr
     return pd.DataFrame({"text": list(named), "label": list(labels)}, dtype=str)
 
 
-def split(part: pd.DataFrame, kind: Kind = "single_label", **config: Any) -> dict[str, pd.DataFrame]:
+def split(part: pd.DataFrame, kind: Kind = KINDS["single_label"], **config: Any) -> dict[str, pd.DataFrame]:
     return make_splits(RunConfig("x", **config), {"train": part}, kind)[0]
 
 
@@ -32,10 +33,10 @@ SETS = st.lists(st.sampled_from("abcdef"), max_size=3, unique=True).map(sorted).
 
 @given(
     data=st.one_of(
-        st.tuples(st.just("single_label"), st.lists(st.sampled_from("aaaabbc"), min_size=30, max_size=60)),
-        st.tuples(st.just("multi_label"), st.lists(SETS, min_size=30, max_size=60)),
-        st.tuples(st.just("tokens"), st.lists(SETS, min_size=30, max_size=60)),
-        st.tuples(st.just("regression"), st.lists(st.floats(0, 9).map(str), min_size=30, max_size=60)),
+        st.tuples(st.just(KINDS["single_label"]), st.lists(st.sampled_from("aaaabbc"), min_size=30, max_size=60)),
+        st.tuples(st.just(KINDS["multi_label"]), st.lists(SETS, min_size=30, max_size=60)),
+        st.tuples(st.just(KINDS["tokens"]), st.lists(SETS, min_size=30, max_size=60)),
+        st.tuples(st.just(KINDS["regression"]), st.lists(st.floats(0, 9).map(str), min_size=30, max_size=60)),
     ),
     repeated=st.lists(st.integers(0, 20), min_size=60, max_size=60),
     seed=st.integers(0, 5),
@@ -67,7 +68,7 @@ def test_fractions_count_all_rows_and_classes_keep_their_shares() -> None:
 
 
 def test_numbers_are_held_out_from_all_over_their_range() -> None:
-    made = split(rows([str(number) for number in range(100)]), "regression")
+    made = split(rows([str(number) for number in range(100)]), KINDS["regression"])
     tenths = made["validation"]["label"].astype(int) // 10
     assert tenths.value_counts().to_dict() == dict.fromkeys(range(10), 2)
 
@@ -88,7 +89,7 @@ def test_the_seed_decides_who_is_held_out() -> None:
 def test_what_was_held_out_is_said_and_so_is_a_fraction_that_is_not_needed() -> None:
     part = rows(["a", "b"] * 10)
     config = RunConfig("x", splits={"validation": 0.5, "test": 0.1})
-    made, notes = make_splits(config, {"train": part, "validation": part}, "single_label")
+    made, notes = make_splits(config, {"train": part, "validation": part}, KINDS["single_label"])
     assert made["validation"].equals(part)
     assert notes == [
         "The data has its own validation, so the fraction 0.5 is not used.",
@@ -169,10 +170,10 @@ def test_rows_whose_cell_names_no_split_are_refused_by_number() -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_a_split_that_is_made_is_never_empty(seed: int) -> None:
     """With seed 7 the one row that is drawn first has a tag of its own, and stays in train."""
-    made = split(rows([*['["O"]'] * 5, '["O", "B-X"]']), "tokens", training={"seed": seed})
+    made = split(rows([*['["O"]'] * 5, '["O", "B-X"]']), KINDS["tokens"], training={"seed": seed})
     assert [len(part) for part in made.values()] == [5, 1]
     with pytest.raises(DataError, match=r"6 rows are too few to hold out 1 of them .* every label among them"):
-        split(rows([f'["tag {i}"]' for i in range(6)]), "tokens", training={"seed": seed})
+        split(rows([f'["tag {i}"]' for i in range(6)]), KINDS["tokens"], training={"seed": seed})
 
 
 def test_a_split_column_counts_however_its_names_are_capitalised() -> None:

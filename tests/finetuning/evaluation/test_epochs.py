@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from hfdemo.errors import RunError
-from hfdemo.finetuning.evaluation import JUDGES
-from hfdemo.finetuning.evaluation.epochs import forget_after, numbers, write_epoch
+from hfdemo.finetuning.evaluation.report import delete_epochs_after, epoch_numbers, write_epoch
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
-from tests.finetuning.kinds import KINDS, Zoo, model_of, run_folder, trained
+from tests.finetuning.tiny_runs import Zoo, model_of, run_folder, trained
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -37,13 +37,13 @@ def test_every_epoch_is_told_of_and_that_of_the_kept_model_is_the_reports(
 
 def judged(folder: Path, epoch: float, step: int) -> None:
     logits, references = np.asarray([[1.0, 0.0], [0.0, 1.0]]), np.asarray([0, 1])
-    write_epoch(folder, JUDGES["single_label"], ["a", "b"], None, epoch, step, logits, references)
+    write_epoch(folder, KINDS["single_label"], ["a", "b"], None, epoch, step, logits, references)
 
 
 def test_an_evaluation_in_the_middle_stands_for_its_epoch_until_that_has_ended(tmp_path: Path) -> None:
     for epoch, step in ((0.0, 0), (0.5, 2), (1.0, 4), (1.5, 6)):
         judged(tmp_path, epoch, step)
-    assert numbers(tmp_path) == [0, 1, 2]
+    assert epoch_numbers(tmp_path) == [0, 1, 2]
     run = Run(tmp_path)
     assert [(run.epoch(number)["epoch"], run.epoch(number)["step"]) for number in (0, 1, 2)] == [
         (0.0, 0),
@@ -55,8 +55,8 @@ def test_an_evaluation_in_the_middle_stands_for_its_epoch_until_that_has_ended(t
 def test_where_a_run_goes_on_from_a_checkpoint_later_epochs_never_were(tmp_path: Path) -> None:
     for epoch in range(4):
         judged(tmp_path, float(epoch), epoch)
-    forget_after(tmp_path, 2.0)
-    assert numbers(tmp_path) == [0, 1, 2]
+    delete_epochs_after(tmp_path, 2.0)
+    assert epoch_numbers(tmp_path) == [0, 1, 2]
 
 
 def test_an_epoch_without_an_evaluation_is_refused_with_those_that_have_one(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation import JUDGES
-from hfdemo.finetuning.evaluation.metrics import check_extra
+from hfdemo.finetuning.evaluation.metrics import check_extra, make_compute_metrics
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.callbacks import check_aim
 from tests.conftest import ROOT
 
@@ -65,10 +65,10 @@ CASES: dict[str, tuple[list[str], Any, Any]] = {
 def test_what_evaluate_computes_is_what_the_plain_function_computes_each_time(kind: str) -> None:
     labels, logits, references = CASES[kind]
     positive = "yes" if kind == "single_label" else None
-    compute = JUDGES[kind].metrics(labels, positive, ())
-    expected = JUDGES[kind].scores(logits, references, labels, positive)
-    assert JUDGES[kind].selection in expected
-    assert set(JUDGES[kind].names) == expected.keys()
+    compute = make_compute_metrics(KINDS[kind], labels, positive, ())
+    expected = KINDS[kind].evaluator.scores(logits, references, labels, positive)
+    assert KINDS[kind].evaluator.selection in expected
+    assert set(KINDS[kind].evaluator.names) == expected.keys()
     for _ in range(2):
         assert compute(predicted(logits, references)) == expected
 
@@ -76,45 +76,47 @@ def test_what_evaluate_computes_is_what_the_plain_function_computes_each_time(ki
 def test_further_metrics_stand_beside_our_own_and_never_in_their_place(tmp_path: Path) -> None:
     mine = write(tmp_path, "wrong", '{"wrong": sum(p != r for p, r in zip(predictions, references)), "text": "no"}')
     same = write(tmp_path, "accuracy", '{"accuracy": -1.0}')
-    found = JUDGES["single_label"].metrics(["no", "yes"], None, (mine, same))(predicted(LOGITS, np.array([0, 1, 1, 0])))
+    found = make_compute_metrics(KINDS["single_label"], ["no", "yes"], None, (mine, same))(
+        predicted(LOGITS, np.array([0, 1, 1, 0]))
+    )
     assert found == {"accuracy": 0.5, "f1": 0.5, "f1_weighted": 0.5, "wrong": 2.0, "extra_accuracy": -1.0}
 
 
 def test_further_metrics_of_tokens_read_tags(tmp_path: Path) -> None:
     feature = 'datasets.List(datasets.Value("string"))'
     people = write(tmp_path, "people", '{"people": sum(row.count("B-PER") for row in references)}', feature)
-    found = JUDGES["tokens"].metrics(TAGS, None, (people,))(predicted(*CASES["tokens"][1:]))
+    found = make_compute_metrics(KINDS["tokens"], TAGS, None, (people,))(predicted(*CASES["tokens"][1:]))
     assert found["people"] == 2.0
 
 
 def test_a_metric_to_be_best_in_that_nothing_computes_is_refused_at_once(tmp_path: Path) -> None:
     mine = write(tmp_path, "wrong", '{"wrong": 1.0, "f1": 0.0, "text": "no"}')
-    judge = JUDGES["single_label"]
-    scores = judge.metrics(["no", "yes"], None, (mine,))
+    kind = KINDS["single_label"]
+    scores = make_compute_metrics(kind, ["no", "yes"], None, (mine,))
     for name in ("loss", "eval_f1", "wrong", "extra_f1"):
-        check_aim(RunConfig("x", training={"metric_for_best_model": name}), judge, scores.extra)
+        check_aim(RunConfig("x", training={"metric_for_best_model": name}), kind.evaluator, scores.extra)
     for name in ("acuracy", "text"):
         asked = RunConfig("x", training={"metric_for_best_model": name})
         with pytest.raises(DemoError, match=f"is {name!r}, but the metrics are loss, accuracy, f1, f1_weighted, wrong"):
-            check_aim(asked, judge, scores.extra)
+            check_aim(asked, kind.evaluator, scores.extra)
 
 
 def test_a_metric_that_does_not_fit_is_known_before_training(tmp_path: Path) -> None:
     broken = write(tmp_path, "broken", '{"broken": 1 / 0}')
     with pytest.raises(DemoError, match="can't be computed on these predictions: division by zero"):
-        JUDGES["single_label"].metrics(["no", "yes"], None, (broken,))
+        make_compute_metrics(KINDS["single_label"], ["no", "yes"], None, (broken,))
     texts = write(tmp_path, "texts", '{"texts": 1.0}', 'datasets.Value("string")')
     with pytest.raises(DemoError, match="can't be computed"):
-        JUDGES["regression"].metrics([], None, (texts,))
+        make_compute_metrics(KINDS["regression"], [], None, (texts,))
     with pytest.raises(DemoError, match="judged by its loss"):
-        JUDGES["language"].metrics([], None, (broken,))
+        make_compute_metrics(KINDS["language"], [], None, (broken,))
 
 
 def test_a_metric_whose_code_fails_or_is_missing_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "needy.py"
     path.write_text("import no_such_library\n", encoding="utf-8")
     with pytest.raises(DemoError, match=r"needy.py' can't be loaded: .*no_such_library"):
-        JUDGES["single_label"].metrics(["no", "yes"], None, (str(path),))
+        make_compute_metrics(KINDS["single_label"], ["no", "yes"], None, (str(path),))
     with pytest.raises(DemoError, match="There is no metric at"):
         check_extra(["./nowhere"], public=False)
     with pytest.raises(DemoError, match="is no metric"):
@@ -172,11 +174,12 @@ import json, sys
 import numpy as np
 from types import SimpleNamespace
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.evaluation import JUDGES
+from hfdemo.finetuning.evaluation.metrics import make_compute_metrics
+from hfdemo.finetuning.kinds import KINDS
 
 for name in sys.argv[1:]:
     try:
-        compute = JUDGES["single_label"].metrics(["no", "yes"], None, (name,))
+        compute = make_compute_metrics(KINDS["single_label"], ["no", "yes"], None, (name,))
         answer = compute(SimpleNamespace(predictions=np.eye(2), label_ids=np.array([0, 1])))
     except DemoError as error:
         answer = str(error)

@@ -11,8 +11,9 @@ import pytest
 from huggingface_hub import ModelCard
 
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation.report import Predicted, data_hash, model_card, write_report
-from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.evaluation.model_card import write_model_card
+from hfdemo.finetuning.evaluation.report import Predicted, data_hash, write_report
+from hfdemo.finetuning.kinds import find_kind
 
 TEXTS = ["good", 'with "quotes"\nand a line', "NA", "bad"]
 TAGS = ("O", "B-PER", "I-PER")
@@ -60,9 +61,9 @@ def reported(kind: str, folder: Path, **more: Any) -> tuple[RunConfig, dict[str,
         with (folder / "data" / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([list(columns), *zip(*columns.values(), strict=True)])
     run = config(kind, **more)
-    judge = find_recipe(run.task, run.problem_type).judge
+    evaluator = find_kind(run.task, run.problem_type).evaluator
     logits, references = np.array(LOGITS[kind], np.float32), np.array(REFERENCES[kind])
-    found = judge.scores(logits, references, list(run.labels or ()), run.positive_label)
+    found = evaluator.scores(logits, references, list(run.labels or ()), run.positive_label)
     predicted = Predicted(logits, references, {"loss": 0.5, **found})
     facts = {
         "run": "tuned-1",
@@ -135,7 +136,7 @@ def test_without_a_mistake_errors_csv_has_only_its_heading(tmp_path: Path) -> No
     report = write_report(run, tmp_path, facts, {"validation": right}, np.array([0, 1]))
     assert (tmp_path / "errors.csv").read_text(encoding="utf-8").split() == ["row,label,predicted,text"]
     assert report["before"] == {}
-    assert "before training" not in model_card(run, report)
+    assert "before training" not in write_model_card(run, report)
 
 
 def test_predictions_that_are_not_one_per_row_are_refused(tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_the_data_hash_changes_with_any_byte_or_name_of_the_data(tmp_path: Path)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_hub_reads_the_results_at_the_top_of_the_card(kind: str, tmp_path: Path) -> None:
     run, report = reported(kind, tmp_path)
-    data = ModelCard(model_card(run, report)).data
+    data = ModelCard(write_model_card(run, report)).data
     assert data.pipeline_tag == run.task
     assert data.model_name == "tuned-1"
     found = {(each.dataset_split, each.metric_name): each.metric_value for each in data.eval_results}
@@ -167,13 +168,13 @@ def test_the_hub_reads_the_results_at_the_top_of_the_card(kind: str, tmp_path: P
     on_the_hub = kind == "language"
     assert data.base_model == ("owner/tiny" if on_the_hub else None)
     assert data.datasets == (["owner/data"] if on_the_hub else None)
-    assert ModelCard(model_card(run, report, adapter=True)).data.library_name == "peft"
+    assert ModelCard(write_model_card(run, report, adapter=True)).data.library_name == "peft"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_card_says_how_good_it_is_what_it_had_to_beat_and_how_to_use_it(kind: str, tmp_path: Path) -> None:
     run, report = reported(kind, tmp_path)
-    card = model_card(run, report)
+    card = write_model_card(run, report)
     lines = [line for line in card.splitlines() if line.startswith(("| validation | 4 |", "| test | 4 |"))]
     assert [line.split("|")[3].strip().split(":")[0] for line in lines] == (
         ["this model", "baseline", "this model", "baseline"]
@@ -191,14 +192,14 @@ def test_the_card_says_how_good_it_is_what_it_had_to_beat_and_how_to_use_it(kind
 
 def test_the_confusion_matrix_is_a_table_that_no_label_can_break(tmp_path: Path) -> None:
     run, report = reported("single_label", tmp_path, labels=("a|b", "yes"))
-    table = model_card(run, report).split("true ↓, predicted →")[1]
+    table = write_model_card(run, report).split("true ↓, predicted →")[1]
     assert table.startswith(" | a\\|b | yes |\n| --- | --- | --- |\n| a\\|b | 2 | 1 |\n| yes | 0 | 1 |\n")
     many = {**report, "labels": [str(index) for index in range(77)]}
-    assert "true ↓" not in model_card(run, many)
+    assert "true ↓" not in write_model_card(run, many)
 
 
 def test_a_pair_model_is_shown_with_a_pair(tmp_path: Path) -> None:
     run, report = reported("regression", tmp_path, text_pair_column="second")
-    assert 'pipe({"text": "some text", "text_pair": "another text"}, function_to_apply="none")' in model_card(
+    assert 'pipe({"text": "some text", "text_pair": "another text"}, function_to_apply="none")' in write_model_card(
         run, report
     )

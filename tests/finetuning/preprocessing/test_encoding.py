@@ -14,7 +14,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import plan
-from tests.finetuning.kinds import Zoo, run_folder, table, trained
+from tests.finetuning.tiny_runs import Zoo, run_folder, table, trained
 
 
 def chat(answer: str, asked: str = "hi") -> str:
@@ -43,7 +43,7 @@ def test_words_that_are_cut_off_are_counted_for_every_split(settings: Settings, 
     for split, start, rows in (("train", 0, 37), ("validation", 40, 11), ("test", 60, 9)):
         words = [len(json.loads(cell)) for cell in table("tokens", rows, start)["label"]]
         within = sum(min(each, 6) for each in words)  # 8 tokens less [CLS] and [SEP]; each word here is one token
-        done = "learned" if split == "train" else "judged"
+        done = "learned" if split == "train" else "evaluated"
         beginning = f"{split}: {within} of {sum(words)} words are {done}. The others stand beyond the 8 tokens"
         assert [note for note in said if note.startswith(beginning)], said
     matrix = json.loads((folder / "report.json").read_text())["confusion_matrix"]["validation"]
@@ -71,8 +71,8 @@ def test_rows_cut_before_their_answer_are_not_trained_on_and_their_numbers_are_s
     assert isinstance(events[-1], Finished)
     said = " ".join(notes(events))
     assert "train: 2 rows have nothing to learn in the 32 tokens" in said
-    assert "not trained on (rows 2, 7)" in said
-    assert "validation: 1 row has nothing to judge" in said
+    assert "not trained on (rows 2 and 7)" in said
+    assert "validation: 1 row has nothing to evaluate" in said
     assert "without a score (row 1)" in said
     losses = [event.loss for event in events if isinstance(event, StepLogged)]
     assert len(losses) == len(SHORT), "one step for each row that is left"
@@ -94,13 +94,13 @@ def test_held_out_rows_without_an_answer_keep_their_place(settings: Settings, ch
 def test_the_padding_plan_is_of_the_rows_that_are_trained(settings: Settings, chats: Path, zoo: Zoo) -> None:
     from transformers import AutoTokenizer
 
-    from hfdemo.finetuning.preprocessing.inputs import language_inputs
+    from hfdemo.finetuning.kinds.next_token import encode_next_tokens
 
     tokenizer = AutoTokenizer.from_pretrained(zoo("text-generation"))
     values = json.loads((chats / "config.json").read_text())
     values["training"] |= {"per_device_train_batch_size": 4}
     (chats / "config.json").write_text(json.dumps(values))
-    lengths = [len(ids) for ids in language_inputs({"text": SHORT}, tokenizer, 32, ())["input_ids"]]
+    lengths = [len(ids) for ids in encode_next_tokens({"text": SHORT}, tokenizer, 32, ())["input_ids"]]
     cost = plan(lengths, 4, "longest_in_batch", 32, values["training"]["seed"], 0).cost()
     assert any(f"of the {cost.slots:,} slots of the first epoch" in note for note in notes(trained(chats, settings)))
 

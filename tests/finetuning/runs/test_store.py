@@ -21,10 +21,10 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
 from hfdemo.finetuning.public_limits import check_shared, evaluations
 from hfdemo.finetuning.runs import Run, RunStore
-from hfdemo.finetuning.runs.checkpoints import partial, seal
 from hfdemo.finetuning.runs.resuming import duplicate, reopen
+from hfdemo.finetuning.training.checkpoints import partial, seal
 from hfdemo.settings import Settings
-from tests.finetuning.kinds import Zoo
+from tests.finetuning.tiny_runs import Zoo
 
 STARTED = Started(0, 100.0, total_steps=10)
 FIRST = StepLogged(1, 108.0, epoch=0.2, loss=0.9)

@@ -7,9 +7,10 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.recipes import RECIPES
-from hfdemo.finetuning.training.class_weights import by_flags, by_rows, check_weights, class_weights
-from hfdemo.finetuning.training.losses import classes_loss
+from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.kinds.losses import balance_by_rows, class_cross_entropy
+from hfdemo.finetuning.kinds.multi_label import balance_by_flags
+from hfdemo.finetuning.training.class_weights import check_weights, class_weights
 
 
 def test_balanced_weights_are_scikit_learns_and_have_the_mean_one_over_all_rows() -> None:
@@ -17,20 +18,20 @@ def test_balanced_weights_are_scikit_learns_and_have_the_mean_one_over_all_rows(
     from sklearn.utils.class_weight import compute_class_weight
 
     rows = [0] * 6 + [1] * 3 + [2]
-    weights = by_rows(rows, 3)
+    weights = balance_by_rows(rows, 3)
     assert weights == pytest.approx(list(compute_class_weight("balanced", classes=np.arange(3), y=rows)))
     assert sum(weights[row] for row in rows) / len(rows) == pytest.approx(1.0)
 
 
 def test_tags_that_are_not_counted_have_no_weight_and_a_label_without_rows_no_infinite_one() -> None:
-    assert by_rows([[-100, 0, 0, -100], [0, 1]], 3) == pytest.approx([2 / 3, 2.0, 1.0])
-    assert by_flags([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]], 2) == [0.5, 3.0]
+    assert balance_by_rows([[-100, 0, 0, -100], [0, 1]], 3) == pytest.approx([2 / 3, 2.0, 1.0])
+    assert balance_by_flags([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]], 2) == [0.5, 3.0]
 
 
 def test_weights_by_name_stand_in_the_models_order() -> None:
     config = RunConfig("x", labels=("b", "a"), class_weights={"a": 1, "b": 2.5})
-    assert class_weights(config, RECIPES["single_label"], [0, 1]) == [2.5, 1.0]
-    assert class_weights(RunConfig("x", labels=("b", "a")), RECIPES["single_label"], [0, 1]) is None
+    assert class_weights(config, KINDS["single_label"], [0, 1]) == [2.5, 1.0]
+    assert class_weights(RunConfig("x", labels=("b", "a")), KINDS["single_label"], [0, 1]) is None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_weights_by_name_stand_in_the_models_order() -> None:
 )
 def test_what_has_no_meaning_is_refused(kind: str, config: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
-        check_weights(RunConfig("x", **config), RECIPES[kind], ("a", "b"))
+        check_weights(RunConfig("x", **config), KINDS[kind], ("a", "b"))
 
 
 def test_smoothing_pushes_no_row_towards_the_heavy_classes() -> None:
@@ -53,6 +54,6 @@ def test_smoothing_pushes_no_row_towards_the_heavy_classes() -> None:
     import torch
 
     logits = torch.tensor([[2.0, 0.0], [0.5, 1.0]])
-    found = classes_loss(SimpleNamespace(logits=logits), torch.tensor([0, 1]), 1, [0.5, 10.0], 0.1)
+    found = class_cross_entropy(SimpleNamespace(logits=logits), torch.tensor([0, 1]), 1, [0.5, 10.0], 0.1)
     rows = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1]), reduction="none", label_smoothing=0.1)
     assert float(found) == pytest.approx(float(0.5 * rows[0] + 10 * rows[1]))

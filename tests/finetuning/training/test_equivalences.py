@@ -9,14 +9,13 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation import JUDGES
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged, Stopped
-from hfdemo.finetuning.preprocessing.inputs import language_inputs
-from hfdemo.finetuning.recipes import RECIPES
+from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.kinds.next_token import encode_next_tokens
 from hfdemo.finetuning.training import train as training
 from hfdemo.finetuning.training.train import train
 from hfdemo.settings import Settings
-from tests.finetuning.kinds import CPU, KINDS, Zoo, calm, model_of, run_folder, trained, weights
+from tests.finetuning.tiny_runs import CPU, Zoo, calm, model_of, run_folder, trained, weights
 
 
 def of(kind: type[Event], events: Sequence[Event]) -> list[Any]:
@@ -30,25 +29,25 @@ def test_every_kind_learns_and_leaves_a_model_and_a_report(settings: Settings, t
     events = trained(folder, settings)
     assert isinstance(events[-1], Finished)
     evaluated = [event for event in of(Evaluated, events) if event.split == "validation"]
-    judge = JUDGES[kind]
+    evaluator = KINDS[kind].evaluator
     before, after = evaluated[0], evaluated[-1]
     assert before.step == 0, "evaluated before anything is learned"
     assert after.metrics["loss"] < before.metrics["loss"]
     report = json.loads((folder / "report.json").read_text())
-    assert report["metrics"]["validation"][judge.selection] == after.metrics[judge.selection]
+    assert report["metrics"]["validation"][evaluator.selection] == after.metrics[evaluator.selection]
     assert set(report["metrics"]) == {"validation", "test"} == set(report["baseline"])
     # Nothing guesses the next token without the text: there the model before training is what to be better than.
     baseline = report["baseline"]["test"]["metrics"] or before.metrics
-    better = report["metrics"]["test"][judge.selection] - baseline[judge.selection]
-    assert better > 0 if judge.greater_is_better else better < 0
+    better = report["metrics"]["test"][evaluator.selection] - baseline[evaluator.selection]
+    assert better > 0 if evaluator.greater_is_better else better < 0
     assert (folder / "model" / "model.safetensors").is_file()
     assert not (folder / "checkpoints").exists()
 
 
 ACCUMULATED: list[tuple[str, dict[str, Any]]] = [
     *((kind, {}) for kind in KINDS),
-    *((kind, {"class_weights": "balanced"}) for kind in KINDS if RECIPES[kind].balance),
-    *((kind, {"training": {"label_smoothing_factor": 0.1}}) for kind in KINDS if RECIPES[kind].smooths_labels),
+    *((kind, {"class_weights": "balanced"}) for kind in KINDS if KINDS[kind].balance),
+    *((kind, {"training": {"label_smoothing_factor": 0.1}}) for kind in KINDS if KINDS[kind].smooths_labels),
 ]
 
 
@@ -156,7 +155,7 @@ def test_the_answers_of_a_conversation_are_learned_and_nothing_else(zoo: Zoo) ->
         {"role": "user", "content": "where"},
         {"role": "assistant", "content": "by the sea"},
     ]
-    made = language_inputs({"text": [json.dumps(messages), "plain text"]}, tokenizer, None, ())
+    made = encode_next_tokens({"text": [json.dumps(messages), "plain text"]}, tokenizer, None, ())
     learned = [token for token in made["labels"][0] if token != -100]
     said = tokenizer.decode(learned)
     assert "a harbour" in said

@@ -15,7 +15,7 @@ from hfdemo.finetuning.runs import Run
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import form_values
 from tests.conftest import ROOT, free_port
-from tests.finetuning.kinds import Zoo, calm, model_of, run_folder, trained, weights
+from tests.finetuning.tiny_runs import Zoo, calm, model_of, run_folder, trained, weights
 
 
 def launched(settings: Settings, *arguments: str) -> str:

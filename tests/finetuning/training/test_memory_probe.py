@@ -11,7 +11,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Probed
 from hfdemo.finetuning.training import memory_probe
 from hfdemo.settings import Settings
-from tests.finetuning.kinds import run_folder, trained
+from tests.finetuning.tiny_runs import run_folder, trained
 
 
 def config(**training: Any) -> RunConfig:

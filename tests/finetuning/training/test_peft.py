@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import LORA
 from hfdemo.finetuning.events import Started
-from hfdemo.finetuning.recipes import RECIPES
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.peft import freeze_backbone, lora_options, trained_whole
 from hfdemo.models.loading import load
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from tests.finetuning.kinds import CPU, KINDS, Zoo, model_of, run_folder, table, trained
+from tests.finetuning.tiny_runs import CPU, Zoo, model_of, run_folder, table, trained
 
 SHORT = {"max_steps": 3, "eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False}
 
@@ -43,7 +43,7 @@ def headless(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 def logits(path: Path, kind: str, settings: Settings) -> Any:
     import torch
 
-    loaded = load(ModelRef.parse(str(path)), RECIPES[kind].model_class, settings, device=CPU)
+    loaded = load(ModelRef.parse(str(path)), KINDS[kind].model_class, settings, device=CPU)
     assert loaded.report.trustworthy
     ids = loaded.tokenizer(list(table("single_label", 6)["text"]), truncation=True, max_length=16)["input_ids"]
     with torch.no_grad():
@@ -169,7 +169,7 @@ def test_the_defaults_of_lora_fit_every_family_and_store_its_whole_head(family: 
     import transformers
     from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 
-    recipe = RECIPES[kind]
+    recipe = KINDS[kind]
     model = getattr(transformers, recipe.model_class).from_config(tiny_models()[family])
     inside = f"{model.base_model_prefix}."
     head = {name for name, _ in model.named_parameters() if not name.startswith(inside)}

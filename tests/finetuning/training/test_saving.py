@@ -9,7 +9,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.training import train as training
 from hfdemo.finetuning.training.saving import whole_model
 from hfdemo.settings import Settings
-from tests.finetuning.kinds import run_folder, trained, weights
+from tests.finetuning.tiny_runs import run_folder, trained, weights
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import TRAINABLE
-from tests.finetuning.kinds import KINDS, LABELS, Zoo, model_of, run_folder, trained
+from tests.finetuning.tiny_runs import LABELS, Zoo, model_of, run_folder, trained
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("single_label", {"method": "lora", "padding": "multiple_of_8", "class_weights": "balanced"}),

@@ -14,8 +14,8 @@ from hfdemo.api.endpoints import HEAVY, Endpoints, at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Problem
-from hfdemo.finetuning.dataset.columns import KINDS
-from hfdemo.finetuning.dataset.token_counts import count_tokens
+from hfdemo.finetuning.kinds import find_kind
+from hfdemo.finetuning.preprocessing.token_counts import count_tokens
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
 from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK
@@ -24,7 +24,7 @@ from hfdemo.ui.tabs.finetune import data_step, inspection_view
 from hfdemo.ui.tabs.finetune.data_step import DataStep
 from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, counted_of
 from hfdemo.ui.tabs.finetune.form_fields import Desk, Named, of_kind, of_label, opened, resplit, with_file
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, KIND_WORDS, NO_COLUMN, Values
+from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, Values
 from hfdemo.ui.tabs.finetune.ready_line import known_of
 
 # A change that was taken: the field of the form, its value, the one before it, and what that does, in words.
@@ -83,7 +83,7 @@ def _fields(problem: Problem) -> dict[str, Any]:
     task = change.pop("task", None)
     change.pop("problem_type", None)
     if task is not None:
-        change["kind"] = next(kind for kind in KIND_WORDS if KINDS[kind][0] == task)
+        change["kind"] = find_kind(task).name
     if isinstance(change.get("class_weights"), Mapping):
         change["class_weights"] = json.dumps(change["class_weights"])
     return change

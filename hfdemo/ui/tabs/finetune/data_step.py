@@ -12,9 +12,10 @@ from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.data_sources.formats import FORMATS
 from hfdemo.finetuning.dataset.columns import Mapped
 from hfdemo.finetuning.dataset.inspection import Inspection
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.ui.tabs.finetune import form_values, inspection_view
 from hfdemo.ui.tabs.finetune.dataset_preview import Examined
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, KIND_WORDS, NO_COLUMN, NO_SPLIT
+from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT
 
 PREVIEWED = 8
 COUNTING = "<div class='hf-about hf-small'>How many rows max_length would cut, read by the model of step 3.</div>"
@@ -99,7 +100,7 @@ def build(examined: Examined, values: dict[str, Any], public: bool) -> DataStep:
 def _learned(fields: dict[str, Any], examined: Examined, values: dict[str, Any]) -> None:
     columns = list(examined.inspection.columns)
     fields["kind"] = gr.Dropdown(
-        [(words, kind) for kind, words in KIND_WORDS.items()],
+        [(kind.page.choice, kind.name) for kind in KINDS.values()],
         value=values["kind"],
         label="What is learned",
         info="suggested from the data; change it where the guess is wrong",
@@ -193,7 +194,8 @@ def updates(found: Inspection, values: dict[str, Any]) -> dict[str, Any]:
     columns = list(found.columns)
     optional = [NO_COLUMN, *columns]
     splits = [NO_SPLIT, *values["found"]]
-    binary = found.kind == "single_label" and len(found.label_order) == 2
+    kind = KINDS.get(found.kind or "")
+    binary = kind is not None and kind.rows.is_single_label and len(found.label_order) == 2
     return {
         "text": gr.update(choices=columns, value=values["text"]),
         **{name: gr.update(choices=optional, value=values[name]) for name in ("pair", "label", "split")},

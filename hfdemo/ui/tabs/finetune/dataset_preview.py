@@ -13,7 +13,7 @@ from hfdemo.data_sources import Corpus
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Inspection, inspect, prepare, read_data
-from hfdemo.finetuning.dataset.token_counts import Lengths
+from hfdemo.finetuning.preprocessing.token_counts import Lengths
 from hfdemo.models.hub import Progress
 from hfdemo.settings import Settings
 

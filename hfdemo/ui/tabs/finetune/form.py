@@ -14,7 +14,7 @@ from hfdemo.api.endpoints import Endpoints, at_the_edge, uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.models.folders import offline_choices
 from hfdemo.ui import html
 from hfdemo.ui.event_options import LATEST, QUICK
@@ -112,7 +112,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
         if path is None:
             return {step.pending: gr.skip()}
         config = RunConfig.read(path)
-        find_recipe(config.task, config.problem_type)
+        find_kind(config.task, config.problem_type)
         return fill(config, *values)
 
     look(brought.upload(at_the_edge(bring, html.plain), [brought, *inputs], filled, **QUICK).success)
@@ -192,7 +192,7 @@ def _wire_training(
         **LATEST,
     )
     desk.fields["kind"].change(
-        lambda kind: gr.update(choices=[form_values.OWN_METRIC, *hyperparameters.METRICS.get(kind, ())]),
+        lambda kind: gr.update(choices=[form_values.OWN_METRIC, *KINDS[kind].evaluator.offered]),
         desk.fields["kind"],
         fields["best_metric"],
         **QUICK,

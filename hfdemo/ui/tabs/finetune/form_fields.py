@@ -11,6 +11,7 @@ from typing import Any
 from hfdemo.api.endpoints import uploaded_path
 from hfdemo.data_sources import Corpus
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.models.hub import Progress
 from hfdemo.ui.tabs.finetune import data_step, form_values
 from hfdemo.ui.tabs.finetune.dataset_preview import (
@@ -99,7 +100,7 @@ def of_kind(desk: Desk, named: Named) -> Named:
     none: dict[str, Any] = dict.fromkeys(("text_column", "text_pair_column", "label_column", "split_column"))
     inspection = suggested(corpus, dataclasses.replace(config, **none))
     columns = data_step.columns_of(inspection.suggested) if inspection.suggested else {}
-    if named["kind"] == "language" and not columns:
+    if not KINDS[named["kind"]].rows.has_labels and not columns:
         columns = {"pair": form_values.NO_COLUMN, "label": form_values.NO_COLUMN}
     return {**named, "labels": None, "positive": None, **columns}
 

@@ -15,10 +15,9 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.argument_checks import check_range, is_seed
 from hfdemo.finetuning.arguments import COMMON, METHODS, Method
 from hfdemo.finetuning.config import LORA, RunConfig
-from hfdemo.finetuning.dataset.columns import KINDS, Kind
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
+from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, kinds_of_task
 from hfdemo.finetuning.launcher import command
-from hfdemo.finetuning.recipes import RECIPES
 from hfdemo.tokenization.padding import TRAINABLE
 
 Values = Mapping[str, Any]
@@ -27,16 +26,6 @@ NO_SPLIT = "(none)"
 EQUAL, BALANCED = "all labels count the same", "balanced"
 OWN_METRIC = "(the task's own)"
 SHORTEST = 3  # tokens: below, max_length leaves no room for words
-
-KIND_WORDS: Mapping[Kind, str] = MappingProxyType(
-    {
-        "single_label": "one label per row",
-        "multi_label": "several labels per row",
-        "regression": "a number per row",
-        "tokens": "a tag per word",
-        "language": "the next token (text or chat)",
-    }
-)
 
 # Fields of the form that are TrainingArguments, and those of which the form always says the value.
 TRAINING: Mapping[str, str] = MappingProxyType(
@@ -79,7 +68,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "file": None,
         "dataset": EXAMPLE_NAMES[0],
         "dataset_config": "",
-        "kind": "single_label",
+        "kind": DEFAULT_KIND.name,
         "text": None,
         "pair": NO_COLUMN,
         "label": NO_COLUMN,
@@ -121,15 +110,14 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 
 def data_of(values: Values) -> RunConfig:
     """What the form says about the data, and nothing of the model: it can be looked at while the rest is unfinished."""
-    kind: Kind = values["kind"] or "single_label"
-    task, problem_type = KINDS[kind]
+    kind = KINDS[values["kind"] or DEFAULT_KIND.name]
     seed = values["seed"]
     return RunConfig.from_json(
         {
             "dataset": values["dataset"],
             "dataset_config": (values["dataset_config"] or "").strip() or None,
-            "task": task,
-            "problem_type": problem_type,
+            "task": kind.task,
+            "problem_type": kind.problem_type,
             "text_column": values["text"],
             "text_pair_column": column(values["pair"]),
             "label_column": column(values["label"]),
@@ -185,12 +173,13 @@ def values_of(config: RunConfig) -> dict[str, Any]:
     modules, other = lora["target_modules"], {name: value for name, value in lora.items() if name not in LORA}
     columns = {"pair": config.text_pair_column, "label": config.label_column, "split": config.split_column}
     shares = {split: share for split, share in config.splits.items() if not isinstance(share, str)}
-    kinds = [kind for kind, (task, _) in KINDS.items() if task == config.task]
+    kinds = kinds_of_task(config.task)
+    kind = next((each for each in kinds if each.problem_type == config.problem_type), kinds[0] if kinds else None)
     return {
         **DEFAULTS,
         "dataset": config.dataset,
         "dataset_config": config.dataset_config or "",
-        "kind": next((kind for kind in kinds if KINDS[kind][1] == config.problem_type), kinds[0] if kinds else None),
+        "kind": kind.name if kind else None,
         "text": config.text_column,
         **{name: NO_COLUMN if given == "" else given for name, given in columns.items()},
         **{f"{split}_split": name for split, name in config.splits.items() if isinstance(name, str)},
@@ -217,12 +206,12 @@ def values_of(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def defaults(method: str, kind: Kind, train_rows: int, batch: Any = None, accumulation: Any = None) -> dict[str, Any]:
+def defaults(method: str, kind: str, train_rows: int, batch: Any = None, accumulation: Any = None) -> dict[str, Any]:
     """The epochs and the learning rate that fit a method, a kind of answers and a number of rows."""
     sizes = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
     given = {name: int(value) for name, value in sizes.items() if value and value >= 1}
     filled = RunConfig("data", method=method, training=given).with_training_defaults(  # type: ignore[arg-type]
-        train_rows, RECIPES[kind].learning_rate
+        train_rows, KINDS[kind].learning_rate
     )
     return {"epochs": filled.training["num_train_epochs"], "rate": filled.training["learning_rate"]}
 

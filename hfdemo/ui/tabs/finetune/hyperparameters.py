@@ -11,17 +11,11 @@ import gradio as gr
 
 from hfdemo.devices import find_device
 from hfdemo.finetuning.arguments import Knob, knobs
+from hfdemo.finetuning.kinds import DEFAULT_KIND
 from hfdemo.tokenization.padding import TRAINABLE
 from hfdemo.ui import html
 from hfdemo.ui.tabs.finetune.form_values import BALANCED, DEFAULTS, EQUAL, LABELS, OWN_METRIC, TRAINING
 
-METRICS = {
-    "single_label": ("f1", "accuracy", "f1_weighted", "loss"),
-    "multi_label": ("f1", "f1_micro", "accuracy", "loss"),
-    "regression": ("spearmanr", "pearson", "mae", "mse", "loss"),
-    "tokens": ("f1", "precision", "recall", "accuracy", "loss"),
-    "language": ("loss", "perplexity"),
-}
 _NEED_MORE = "Several processes train on parts of each batch: one per GPU, or per few cores of a CPU."
 
 
@@ -140,7 +134,7 @@ def _steps(fields: dict[str, Any]) -> None:
         fields["smoothing"] = gr.Number(DEFAULTS["smoothing"], label=LABELS["smoothing"], step=0.05, min_width=140)
     with gr.Row(elem_classes="hf-level"):
         fields["best_metric"] = gr.Dropdown(
-            [OWN_METRIC, *METRICS["single_label"]],
+            [OWN_METRIC, *DEFAULT_KIND.evaluator.offered],
             value=OWN_METRIC,
             label="Best checkpoint by",
             allow_custom_value=True,

@@ -11,7 +11,8 @@ from typing import Any
 from hfdemo.finetuning.dataset import Problem
 from hfdemo.finetuning.dataset.fixes import FIXES
 from hfdemo.finetuning.dataset.inspection import Truncation
-from hfdemo.finetuning.dataset.labels import in_order
+from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
+from hfdemo.finetuning.kinds.label_names import sort_labels
 from hfdemo.tables import Refused
 from hfdemo.ui.html import code, escape, facts, notes, table, titled
 from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, example_row
@@ -78,9 +79,8 @@ def labels(examined: Examined) -> str:
         )
     if len(names) > MOST_LABELS:
         rows.append(f"<div class='hf-about hf-small'>and {len(names) - MOST_LABELS:,} more</div>")
-    what = {"tokens": "Tags, words of each", "regression": "Numbers, rows in each range"}
-    title = what.get(found.kind or "", "Labels, rows of each")
-    usual = _button("usual", "Usual order") if movable and tuple(order) != in_order(order) else ""
+    title = KINDS.get(found.kind or "", DEFAULT_KIND).page.counted
+    usual = _button("usual", "Usual order") if movable and tuple(order) != sort_labels(order) else ""
     head = titled(title + (" (number = place in the model)" if order else ""), "")
     return f"<div class='hf-counts-head'>{head}{usual}</div><div class='hf-counts'>{''.join(rows)}</div>"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.launcher import check_accelerate
-from hfdemo.finetuning.recipes import find_recipe
 from hfdemo.finetuning.training.base_model import check_base
 from hfdemo.finetuning.training.class_weights import check_weights
 from hfdemo.settings import Settings
@@ -47,7 +47,7 @@ def render_ready_line(values: Values, known: Known | None, settings: Settings) -
         config = config_of(values)
         config.check_training()
         check_accelerate(config, find_device(), public=settings.public)
-        recipe = find_recipe(config.task, config.problem_type)
+        recipe = find_kind(config.task, config.problem_type)
         check_base(config, recipe, settings)
         check_weights(config, recipe, known.labels)
     except DemoError as error:
@@ -62,7 +62,7 @@ def render_ready_line(values: Values, known: Known | None, settings: Settings) -
 def ready(config: RunConfig, known: Known) -> str:
     """What a run would do, in a line."""
     rows = known.train_rows
-    filled = config.with_training_defaults(rows, find_recipe(config.task, config.problem_type).learning_rate)
+    filled = config.with_training_defaults(rows, find_kind(config.task, config.problem_type).learning_rate)
     steps = filled.steps(rows)
     held = {name: count for name, count in known.split_rows if name != "train"}
     told = "".join(f", {count:,} {'for' if name == 'validation' else 'to'} {name}" for name, count in held.items())

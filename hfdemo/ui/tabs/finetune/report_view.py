@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from hfdemo.finetuning.evaluation import JUDGES
+from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, Kind
+from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
 from hfdemo.ui.html import code, escape, facts, notes, table, titled
 from hfdemo.ui.tabs.finetune import report_diagrams
 from hfdemo.ui.tabs.finetune.run_charts import SHARES, duration
 
 # Of more labels the most likely ones are shown.
 SHOWN = 12
-_SHAPES = {
-    "single_label": "one row of logits per text, one logit per label; one label id per text",
-    "multi_label": "one row of logits per text, one logit per label; one 0 or 1 per text and label",
-    "regression": "one number per text, on both sides",
-    "tokens": "per text, a row of logits for each token; label ids of -100 (special tokens, padding, the inside of "
-    "words) are not counted",
-    "language": "per text the sum of its negative log likelihoods and how many tokens that counts: the logits "
-    "themselves, one per token of the vocabulary, would not fit into the memory",
-}
 
 
 def first_row(found: Mapping[str, Any], split: str) -> str:
@@ -28,14 +21,14 @@ def first_row(found: Mapping[str, Any], split: str) -> str:
     shapes, example = ((found.get(name) or {}).get(split) for name in ("shapes", "example"))
     if not shapes:
         return ""
-    kind = found.get("kind", "single_label")
+    page = _kind(found).page
     said = f"`predictions = trainer.predict({split})` returned arrays: "
     said += f"`predictions.predictions.shape` is `{_shape(shapes['logits'])}`"
     if shapes.get("labels"):
         said += f", `predictions.label_ids.shape` is `{_shape(shapes['labels'])}`"
-    drawn = f"<p>{code(said)}: {escape(_SHAPES[kind])}.</p>"
+    drawn = f"<p>{code(said)}: {escape(page.arrays)}.</p>"
     if example:
-        drawn += _DRAWN[kind](example, found.get("labels") or [])
+        drawn += EXAMPLES[page.example](example, found.get("labels") or [])
     return titled("What the model returned, as it is", f"<div class='hf-first-row'>{drawn}</div>")
 
 
@@ -125,16 +118,12 @@ def _raw_language(example: Mapping[str, Any], labels: Sequence[str]) -> str:
     )
 
 
-_DRAWN = {
-    "single_label": _single,
-    "multi_label": _multi,
-    "regression": _regression,
-    "tokens": _single,
-    "language": _raw_language,
-}
+# What the kinds of answers name as the renderer of their example.
+EXAMPLES: Mapping[str, Callable[[Mapping[str, Any], Sequence[str]], str]] = MappingProxyType(
+    {"softmax": _single, "sigmoid": _multi, "number": _regression, "likelihood": _raw_language}
+)
 
 
-LOWER = ("loss", "mae", "mse", "rmse", "perplexity")
 # A larger confusion matrix is a wall of numbers: then its largest confusions are listed.
 MATRIX_LABELS = 24
 LISTED = 20
@@ -153,7 +142,7 @@ def report(found: Report) -> str:
     about = [("kept: the model after step", f"{kept:,}")] if kept else []
     if found.get("seconds"):
         about.append(("took", duration(found["seconds"])))
-    parts.append(facts(about) + f"<p class='hf-quiet hf-small'>{escape(_judge(found).meaning)}</p>")
+    parts.append(facts(about) + f"<p class='hf-quiet hf-small'>{escape(_kind(found).evaluator.meaning)}</p>")
     *others, last = splits
     parts.append(titled(f"In detail: {last}", details(found, last)))
     parts += [
@@ -163,20 +152,15 @@ def report(found: Report) -> str:
     return "<div class='hf-results'>" + "".join(parts) + "</div>"
 
 
-def _judge(found: Report) -> Any:
-    return JUDGES[found.get("kind", "single_label")]
+def _kind(found: Report) -> Kind:
+    """Return the kind of answers that a report is of; reports of an earlier version don't name it."""
+    return KINDS[found.get("kind", DEFAULT_KIND.name)]
 
 
 def metric_title(name: str, found: Report) -> str:
     """A metric's name with what it is the mean of, where the name alone does not say it."""
-    kind, positive = found.get("kind", "single_label"), found.get("positive_label")
-    if name == "f1" and kind == "single_label":
-        return f"f1 of “{positive}”" if positive else "f1 (macro)"
-    if name == "f1" and kind == "multi_label":
-        return "f1 (macro)"
-    if name == "accuracy" and kind == "multi_label":
-        return "accuracy (all right)"
-    return name
+    positive = found.get("positive_label")
+    return f"f1 of “{positive}”" if positive and name == "f1" else _kind(found).evaluator.titles.get(name, name)
 
 
 def beside(found: Report, split: str) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
@@ -214,7 +198,7 @@ def _box(title: str, name: str, value: float, baseline: float | None, before: fl
     if name in SHARES:
         mark = "" if baseline is None else f"<em style='left:{100 * baseline:.1f}%'></em>"
         track = f"<div class='hf-track'><i style='width:{100 * min(max(value, 0), 1):.1f}%'></i>{mark}</div>"
-    lower = "<small>lower is better</small>" if name in LOWER else ""
+    lower = "<small>lower is better</small>" if name in LOWER_IS_BETTER else ""
     return (
         f"<div class='hf-score hf-compared'><span>{escape(title)}</span><b>{number(value)}</b>{lower}{track}"
         f"{lines}</div>"
@@ -230,67 +214,77 @@ def number(value: float) -> str:
 
 def _warning(found: Report, metrics: Mapping[str, Any], answer: str, baseline: Mapping[str, Any]) -> str:
     """A sentence where the model is no better than an answer that does not look at the text."""
-    judge = _judge(found)
-    ours, theirs = metrics.get(judge.selection), baseline.get(judge.selection)
-    if ours is None or theirs is None or (ours > theirs if judge.greater_is_better else ours < theirs):
+    evaluator = _kind(found).evaluator
+    ours, theirs = metrics.get(evaluator.selection), baseline.get(evaluator.selection)
+    if ours is None or theirs is None or (ours > theirs if evaluator.greater_is_better else ours < theirs):
         return ""
+    by = evaluator.selection
     return notes(
         [
-            f"By {judge.selection} this is no better than the baseline ({answer}), which does not look at the text. "
+            f"By {by} this is no better than the baseline ({answer}), which does not look at the text. "
             "Train longer, raise the learning rate, or look at the data."
         ]
     )
 
 
 def details(found: Report, split: str) -> str:
-    """What a split shows besides its scores; what a kind of answer does not have is left out."""
-
-    def of(name: str) -> Any:
-        return (found.get(name) or {}).get(split)
-
-    blocks = []
-    if of("per_class"):
-        blocks.append(per_class(of("per_class"), _per_class_title(found)))
-    if of("labels_per_row"):
-        given = of("labels_per_row")
-        pairs = (("labels per row: true", f"{given['label']:.2f}"), ("predicted", f"{given['predicted']:.2f}"))
-        blocks.append(f"<div>{facts(pairs)}</div>")
-    if of("confusion_matrix"):
-        blocks.append(confusion(found.get("labels", []), of("confusion_matrix")))
-    diagrams = _diagrams(found, of)
-    if of("perplexity") is not None:
-        blocks.append(_language(of))
-    drawn = f"<div class='hf-blocks'>{''.join(blocks)}</div>" if blocks else ""
+    """What a split shows besides its scores, as its kind says; what the report does not have is left out."""
+    known = {name: value[split] for name, value in found.items() if isinstance(value, Mapping) and split in value}
+    names = _kind(found).page.sections
+    blocks = "".join(BLOCKS[name](found, known) for name in names if name in BLOCKS)
+    diagrams = "".join(DIAGRAMS[name](found, known) for name in names if name in DIAGRAMS)
+    drawn = f"<div class='hf-blocks'>{blocks}</div>" if blocks else ""
     drawn += f"<div class='hf-diagrams'>{diagrams}</div>" if diagrams else ""
     return drawn + first_row(found, split)
 
 
-def _diagrams(found: Report, of: Any) -> str:
-    parts = []
+def _classes_block(found: Report, known: Report) -> str:
+    title = _kind(found).page.class_title(found.get("labels") or [])
+    return per_class(known["per_class"], title) if known.get("per_class") else ""
+
+
+def _labels_per_row_block(found: Report, known: Report) -> str:
+    given = known.get("labels_per_row")
+    if not given:
+        return ""
+    pairs = (("labels per row: true", f"{given['label']:.2f}"), ("predicted", f"{given['predicted']:.2f}"))
+    return f"<div>{facts(pairs)}</div>"
+
+
+def _confusion_block(found: Report, known: Report) -> str:
+    return confusion(found.get("labels", []), known["confusion_matrix"]) if known.get("confusion_matrix") else ""
+
+
+def _perplexity_block(found: Report, known: Report) -> str:
+    return _language(known.get) if known.get("perplexity") is not None else ""
+
+
+def _two_label_diagrams(found: Report, known: Report) -> str:
+    """The curves of the positive one of two labels."""
     labels = found.get("labels") or []
-    if found.get("kind", "single_label") == "single_label" and len(labels) == 2:
-        positive = found.get("positive_label") or labels[1]
-        support = {name: each["support"] for name, each in (of("per_class") or {}).items()}
-        share = support.get(positive, 0) / (sum(support.values()) or 1)
-        if of("roc"):
-            parts.append(report_diagrams.roc(of("roc"), positive))
-        if of("precision_recall"):
-            parts.append(report_diagrams.precision_recall(of("precision_recall"), positive, share))
-        if not of("roc"):
-            parts.append(notes(["There is no ROC curve: only one of the two labels occurs in this split."]))
-    if of("calibration"):
-        parts.append(report_diagrams.calibration(of("calibration")))
-    if of("points"):
-        parts.append(report_diagrams.scatter(of("points"), (of("fit") or {}).get("r2")))
-    if of("residuals"):
-        parts.append(report_diagrams.residuals(of("residuals")))
-    return "".join(parts)
+    if len(labels) != 2:
+        return ""
+    positive = found.get("positive_label") or labels[1]
+    support = {name: each["support"] for name, each in (known.get("per_class") or {}).items()}
+    share = support.get(positive, 0) / (sum(support.values()) or 1)
+    drawn = report_diagrams.roc(known["roc"], positive) if known.get("roc") else ""
+    if known.get("precision_recall"):
+        drawn += report_diagrams.precision_recall(known["precision_recall"], positive, share)
+    if not known.get("roc"):
+        drawn += notes(["There is no ROC curve: only one of the two labels occurs in this split."])
+    return drawn
 
 
-def _per_class_title(found: Report) -> str:
-    if found.get("kind") != "tokens":
-        return "Per label"
-    return "Per entity type" if any(tag[1:2] == "-" for tag in found.get("labels", [])) else "Per tag"
+def _calibration_diagram(found: Report, known: Report) -> str:
+    return report_diagrams.calibration(known["calibration"]) if known.get("calibration") else ""
+
+
+def _points_diagram(found: Report, known: Report) -> str:
+    return report_diagrams.scatter(known["points"], (known.get("fit") or {}).get("r2")) if known.get("points") else ""
+
+
+def _residuals_diagram(found: Report, known: Report) -> str:
+    return report_diagrams.residuals(known["residuals"]) if known.get("residuals") else ""
 
 
 def per_class(found: Mapping[str, Mapping[str, Any]], title: str) -> str:
@@ -373,3 +367,23 @@ def wrong(rows: Sequence[Mapping[str, str]], more: bool) -> str:
 
 def _cell(text: str, name: str) -> str:
     return f"{float(text):.4g}" if name in _DECIMALS and text else text
+
+
+Section = Callable[[Report, Report], str]
+# What the kinds of answers name as the sections of their details: of a whole report and what it knows of a split.
+BLOCKS: Mapping[str, Section] = MappingProxyType(
+    {
+        "per_class": _classes_block,
+        "labels_per_row": _labels_per_row_block,
+        "confusion_matrix": _confusion_block,
+        "perplexity": _perplexity_block,
+    }
+)
+DIAGRAMS: Mapping[str, Section] = MappingProxyType(
+    {
+        "two_label_curves": _two_label_diagrams,
+        "calibration": _calibration_diagram,
+        "points": _points_diagram,
+        "residuals": _residuals_diagram,
+    }
+)

@@ -12,8 +12,7 @@ import gradio as gr
 
 from hfdemo.api.endpoints import Endpoints, at_the_edge
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.evaluation import JUDGES
-from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
@@ -58,16 +57,17 @@ def lines(runs: Iterable[Run]) -> list[Line]:
 
 def _line(run: Run) -> Line:
     config, status = run.config, run.status()
-    judge = find_recipe(config.task, config.problem_type).judge
+    kind = find_kind(config.task, config.problem_type)
+    selection = kind.evaluator.selection
     line = Line(
         run.id,
         status.state,
         config.dataset,
         config.model,
         config.method,
-        judge.kind,
-        judge.selection,
-        value=status.metrics.get(judge.selection),
+        kind.name,
+        selection,
+        value=status.metrics.get(selection),
         notes=run.notes,
     )
     if not (run.folder / "report.json").is_file():
@@ -76,8 +76,8 @@ def _line(run: Run) -> Line:
     baseline = (report.get("baseline") or {}).get("validation") or {}
     return replace(
         line,
-        value=report["metrics"]["validation"].get(judge.selection),
-        baseline=(baseline.get("metrics") or baseline).get(judge.selection),
+        value=report["metrics"]["validation"].get(selection),
+        baseline=(baseline.get("metrics") or baseline).get(selection),
         data=report.get("data_sha256", ""),
     )
 
@@ -91,7 +91,7 @@ def _with_best(found: Sequence[Line]) -> list[Line]:
     best = set()
     for (_, kind), group in groups.items():
         if len(group) > 1:
-            sign = 1 if JUDGES[kind].greater_is_better else -1
+            sign = 1 if KINDS[kind].evaluator.greater_is_better else -1
             best.add(max(group, key=lambda line: sign * (line.value or 0.0)).run)
     return [replace(line, best=line.run in best) for line in found]
 

@@ -17,7 +17,7 @@ from hfdemo.api.endpoints import Endpoints, at_the_edge
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.events import Event
-from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.ui import html
 from hfdemo.ui.event_options import LATEST, QUICK
@@ -32,14 +32,6 @@ FORM = "the-form"
 NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
 WATCH_SECONDS = 1.0
 WRONG_ROWS = 100
-# What the chart of metrics opens with, by the kind of answer.
-METRICS: Mapping[str, tuple[str, ...]] = {
-    "single_label": ("accuracy", "f1"),
-    "multi_label": ("f1", "f1_micro"),
-    "regression": ("spearmanr", "pearson"),
-    "tokens": ("f1", "accuracy"),
-    "language": ("perplexity",),
-}
 # What is logged with each step besides the loss: the title of its chart, and the unit that it is drawn in.
 LOGGED: Mapping[str, tuple[str, float]] = {
     "learning_rate": ("Learning rate", 1.0),
@@ -208,7 +200,7 @@ def parts_of(endpoints: Endpoints, run: Run, picked: Mapping[str, Any], shown: M
     status = run.status(events)
     names = run_charts.metric_names(events)
     mine = picked if picked.get("run") == run.id else {}
-    wanted = mine.get("metrics", METRICS[find_recipe(run.config.task, run.config.problem_type).kind])
+    wanted = mine.get("metrics", find_kind(run.config.task, run.config.problem_type).evaluator.charted)
     chosen = [name for name in wanted if name in names]
     loss, curve = run_charts.loss_table(events), run_charts.metrics_table(events, chosen)
     has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation.epochs import write_epoch
-from hfdemo.finetuning.evaluation.report import Predicted, write_report
+from hfdemo.finetuning.evaluation.report import Predicted, write_epoch, write_report
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged
-from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 from tests.ui.samples import EVIL
@@ -70,18 +69,18 @@ def a_run(
     folder = settings.runs / name
     (folder / "data").mkdir(parents=True)
     config = RunConfig(**{"dataset": "made", **CONFIGS[kind], **more})
-    recipe = find_recipe(config.task, config.problem_type)
+    kind_row = find_kind(config.task, config.problem_type)
     labels = config.labels or ()
     logits, truth = answers(kind, len(labels), noise)
-    found = {"loss": 0.5, **recipe.judge.scores(logits, truth, list(labels), config.positive_label)}
+    found = {"loss": 0.5, **kind_row.evaluator.scores(logits, truth, list(labels), config.positive_label)}
     for split in ("train", *SPLITS):
         columns = cells(kind, labels, truth)
         with (folder / "data" / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([list(columns), *zip(*columns.values(), strict=True)])
     for epoch in range(3):
         worse, _ = answers(kind, len(labels), noise + 2 - epoch)
-        judge, positive = recipe.judge, config.positive_label
-        write_epoch(folder, judge, labels, positive, float(epoch), 20 * epoch, worse, truth)
+        positive = config.positive_label
+        write_epoch(folder, kind_row, labels, positive, float(epoch), 20 * epoch, worse, truth)
     before = {**dict.fromkeys(found, 0.125), "loss": 0.9}
     facts = {
         "run": name,

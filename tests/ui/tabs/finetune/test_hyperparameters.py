@@ -6,7 +6,7 @@ import sys
 import gradio as gr
 
 from hfdemo.finetuning.arguments import RESERVED, Knob, knobs
-from hfdemo.finetuning.recipes import RECIPES
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.ui.tabs.finetune import form_values
 from hfdemo.ui.tabs.finetune import hyperparameters as step
 from tests.conftest import ROOT
@@ -40,8 +40,9 @@ def test_fields_of_the_form_carry_the_librarys_own_help() -> None:
 
 
 def test_the_best_checkpoint_can_be_picked_by_a_metric_that_the_kind_has() -> None:
-    for kind, recipe in RECIPES.items():
-        assert recipe.judge.selection in step.METRICS[kind]
+    for kind in KINDS.values():
+        assert kind.evaluator.offered[0] == kind.evaluator.selection
+        assert {*kind.evaluator.names, "loss"} == set(kind.evaluator.offered)
 
 
 def test_the_step_has_a_field_for_every_value_of_the_form() -> None:

@@ -10,7 +10,7 @@ from hfdemo.data_sources import Corpus
 from hfdemo.errors import Stopped
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import prepare
-from hfdemo.finetuning.recipes import find_recipe
+from hfdemo.finetuning.kinds import find_kind
 from hfdemo.models.folders import local_folder
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_tokenizer
@@ -48,7 +48,7 @@ def count_tokens(
         Stopped: `stop` was set.
     """
     ready = prepare(config, corpus.tables, corpus.refused)
-    recipe = find_recipe(config.task, ready.problem_type)
+    kind = find_kind(config.task, ready.problem_type)
     ref = ModelRef.parse(model)
     # A copy of its own: nobody who types has to wait until a whole data set is counted.
     tokenizer = load_tokenizer(ref, settings)
@@ -61,6 +61,6 @@ def count_tokens(
             raise Stopped
         chunk = looked[start : start + _CHUNK]
         batch = {name: [str(row[name]) for row in chunk] for name in chunk[0]}
-        lengths += map(len, recipe.encode(batch, tokenizer, _UNCUT, ready.labels)["input_ids"])
+        lengths += map(len, kind.encode(batch, tokenizer, _UNCUT, ready.labels)["input_ids"])
         tell(len(lengths), len(looked))
     return Lengths(tuple(lengths), limit, len(rows))

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfdemo.finetuning.dataset import cells
+from hfdemo.finetuning.kinds import cells
+from hfdemo.finetuning.kinds.multi_label import find_separator, parse_names
+from hfdemo.finetuning.kinds.next_token import parse_messages
 
 
 @given(st.floats(-1e38, 1e38))
 def test_every_finite_number_is_read_as_it_is(number: float) -> None:
-    assert cells.number(f" {number!r} ") == number
+    assert cells.parse_number(f" {number!r} ") == number
 
 
 @pytest.mark.parametrize(
@@ -29,31 +31,31 @@ def test_every_finite_number_is_read_as_it_is(number: float) -> None:
 )
 def test_what_is_no_number_is_told_why(cell: str, reason: str) -> None:
     with pytest.raises(ValueError, match="number") as said:
-        cells.number(cell)
+        cells.parse_number(cell)
     assert str(said.value) == reason
 
 
 def test_a_decimal_is_a_number_that_is_not_written_as_a_whole_one() -> None:
-    assert cells.decimal("1.0") == 1
+    assert cells.parse_decimal("1.0") == 1
     with pytest.raises(ValueError, match="whole"):
-        cells.decimal("-3")
+        cells.parse_decimal("-3")
 
 
 @given(st.lists(st.text()))
 def test_a_list_of_texts_is_read_from_json_and_from_what_python_writes(words: list[str]) -> None:
-    assert cells.words(json.dumps(words)) == words
-    assert cells.words(repr(words)) == words
+    assert cells.parse_words(json.dumps(words)) == words
+    assert cells.parse_words(repr(words)) == words
 
 
 def test_numbers_in_lists_become_texts() -> None:
-    assert cells.words("[1, 2.5]") == ["1", "2.5"]
+    assert cells.parse_words("[1, 2.5]") == ["1", "2.5"]
 
 
 @pytest.mark.parametrize("cell", ["word", "[", "[1", "[null]", "[true]", '[["a"]]', '{"a": 1}', "[x]", "[" * 100_000])
 def test_what_is_no_list_of_texts_is_told_why(cell: str) -> None:
     with pytest.raises(ValueError, match="list"):
-        cells.words(cell)
-    assert cells.list_or_none(cell) is None
+        cells.parse_words(cell)
+    assert cells.parse_words_or_none(cell) is None
 
 
 @pytest.mark.parametrize(
@@ -69,13 +71,13 @@ def test_what_is_no_list_of_texts_is_told_why(cell: str) -> None:
 def test_the_labels_of_a_row_are_a_list_or_stand_between_separators(
     cell: str, between: str | None, expected: list[str]
 ) -> None:
-    assert cells.names(cell, between) == expected
+    assert parse_names(cell, between) == expected
 
 
 def test_a_label_needs_a_name() -> None:
     for cell in ("a||b", '["a", ""]'):
         with pytest.raises(ValueError, match="without a name"):
-            cells.names(cell, "|")
+            parse_names(cell, "|")
 
 
 @pytest.mark.parametrize(
@@ -93,12 +95,12 @@ def test_a_label_needs_a_name() -> None:
     ],
 )
 def test_a_separator_is_one_whose_parts_come_back(column: list[str], expected: str | None) -> None:
-    assert cells.separator(column) == expected
+    assert find_separator(column) == expected
 
 
 def test_messages_have_a_role_and_a_content() -> None:
     chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]
-    assert cells.messages(json.dumps([{**each, "id": 1} for each in chat])) == chat
+    assert parse_messages(json.dumps([{**each, "id": 1} for each in chat])) == chat
 
 
 @pytest.mark.parametrize(
@@ -113,20 +115,20 @@ def test_messages_have_a_role_and_a_content() -> None:
 )
 def test_what_are_no_messages_is_told_why(cell: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        cells.messages(cell)
+        parse_messages(cell)
 
 
 def test_the_largest_number_is_one_that_a_model_can_count_with() -> None:
-    assert math.isfinite(cells.number("3e38"))
+    assert math.isfinite(cells.parse_number("3e38"))
     with pytest.raises(ValueError, match="too large"):
-        cells.number("-3.5e38")
+        cells.parse_number("-3.5e38")
 
 
 def test_a_list_as_numpy_prints_it_is_refused_and_not_glued_together() -> None:
     with pytest.raises(ValueError, match="no commas between its texts"):
-        cells.words("['EU' 'rejects'\n 'German']")
-    assert cells.words("['EU', ' ', 'it\\'s']") == ["EU", " ", "it's"]
+        cells.parse_words("['EU' 'rejects'\n 'German']")
+    assert cells.parse_words("['EU', ' ', 'it\\'s']") == ["EU", " ", "it's"]
 
 
 def test_blank_cells_do_not_hide_what_stands_between_labels() -> None:
-    assert cells.separator(["a|b", "", " ", "b|c", "a"]) == "|"
+    assert find_separator(["a|b", "", " ", "b|c", "a"]) == "|"

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from hfdemo.finetuning.training.class_weights import by_rows
-from hfdemo.finetuning.training.losses import classes_loss, every_next_token, every_tag, language_loss
+from hfdemo.finetuning.kinds.losses import balance_by_rows, class_cross_entropy
+from hfdemo.finetuning.kinds.next_token import count_next_tokens, next_token_cross_entropy
+from hfdemo.finetuning.kinds.token_tags import count_tags
 
 
 @pytest.mark.parametrize("rows", [[0] * 100 + [1] * 5, [0] * 50 + [1] * 50])
@@ -17,16 +18,18 @@ def test_balanced_and_smoothed_each_row_is_still_answered_with_its_own_class(row
     wanted = torch.tensor(rows)
     logits = torch.zeros(2, 3, requires_grad=True)
     optimizer = torch.optim.Adam([logits], lr=0.1)
-    weights = by_rows(rows, 3)
+    weights = balance_by_rows(rows, 3)
     for _ in range(300):
         optimizer.zero_grad()
-        classes_loss(SimpleNamespace(logits=logits[wanted]), wanted, len(rows), weights, 0.1).backward()
+        class_cross_entropy(SimpleNamespace(logits=logits[wanted]), wanted, len(rows), weights, 0.1).backward()
         optimizer.step()
     chances = logits.softmax(-1).tolist()
     assert [chances[0][0], chances[1][1]] == pytest.approx([1 - 0.1 * 2 / 3] * 2, abs=0.01)
 
 
-@pytest.mark.parametrize(("loss", "count"), [(classes_loss, every_tag), (language_loss, every_next_token)])
+@pytest.mark.parametrize(
+    ("loss", "count"), [(class_cross_entropy, count_tags), (next_token_cross_entropy, count_next_tokens)]
+)
 def test_what_has_nothing_to_predict_has_the_loss_zero(loss: Any, count: Any) -> None:
     import torch
 

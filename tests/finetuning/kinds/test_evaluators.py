@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from hfdemo.finetuning.evaluation import JUDGES
-from hfdemo.finetuning.evaluation.evaluator import finite
+from hfdemo.finetuning.evaluation.report import replace_non_finite
+from hfdemo.finetuning.kinds import KINDS
 
-SINGLE, MULTI, REGRESSION = JUDGES["single_label"], JUDGES["multi_label"], JUDGES["regression"]
-TOKENS, LANGUAGE = JUDGES["tokens"], JUDGES["language"]
+SINGLE, MULTI, REGRESSION, TOKENS, LANGUAGE = (kind.evaluator for kind in KINDS.values())
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 LOGITS = np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 9.0], [0.0, 3.0, 0.0]], np.float32)
 REFERENCES = np.array([0, 1, 0, 1])
@@ -23,7 +22,7 @@ ABC = ["a", "b", "c"]
 
 def strict(value: Any) -> Any:
     """`value` as it comes back from JSON that knows no NaN; raises for numpy's own types."""
-    return json.loads(json.dumps(finite(value), allow_nan=False))
+    return json.loads(json.dumps(replace_non_finite(value), allow_nan=False))
 
 
 def cells(texts: Sequence[str]) -> list[dict[str, str]]:
@@ -33,7 +32,7 @@ def cells(texts: Sequence[str]) -> list[dict[str, str]]:
 @st.composite
 def any_case(draw: st.DrawFn) -> tuple[str, np.ndarray, Any, list[str], Any]:
     """(kind, logits, references, labels, train references): constant, lopsided, tiny and broken ones among them."""
-    kind, rows, size = draw(st.sampled_from(list(JUDGES))), draw(st.integers(1, 12)), draw(st.sampled_from([2, 3, 77]))
+    kind, rows, size = draw(st.sampled_from(list(KINDS))), draw(st.integers(1, 12)), draw(st.sampled_from([2, 3, 77]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     scale, constant = draw(st.sampled_from([0.0, 1.0, 1e4, np.nan])), draw(st.booleans())
     labels = [f"label {index}" for index in range(size)]
@@ -60,16 +59,16 @@ def any_case(draw: st.DrawFn) -> tuple[str, np.ndarray, Any, list[str], Any]:
 @settings(max_examples=150, deadline=None)
 def test_whatever_was_predicted_there_is_a_report_in_plain_json(case: Any) -> None:
     kind, logits, references, labels, train = case
-    judge, before = JUDGES[kind], logits.copy()
-    found = strict(judge.describe(logits, references, labels, None))
+    evaluator, before = KINDS[kind].evaluator, logits.copy()
+    found = strict(evaluator.describe(logits, references, labels, None))
     assert {"shapes", "example"} <= set(found)
     assert found["shapes"]["logits"] == list(logits.shape)
-    baseline = strict(judge.baseline(train, references, labels, None))
+    baseline = strict(evaluator.baseline(train, references, labels, None))
     assert isinstance(baseline["answer"], str)
-    assert set(baseline["metrics"]) in (set(), set(judge.scores(logits, references, labels, None)))
+    assert set(baseline["metrics"]) in (set(), set(evaluator.scores(logits, references, labels, None)))
     width = logits.shape[1]
     rows = cells([json.dumps(["word"] * width) if kind == "tokens" else "text"] * len(logits))
-    wrong = strict(judge.errors(rows, logits, references, labels))
+    wrong = strict(evaluator.find_errors(rows, logits, references, labels))
     assert len({each["row"] for each in wrong}) == len(wrong) <= len(rows)
     assert all(set(each) == set(wrong[0]) >= {"row", "text"} for each in wrong)
     assert np.array_equal(logits, before, equal_nan=True)
@@ -141,7 +140,7 @@ def test_two_labels_have_curves_of_the_positive_one(positive: str) -> None:
 
 def test_errors_keep_their_row_and_come_most_confident_first() -> None:
     logits = np.array([[0.1, 0.0], [5.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    found = SINGLE.errors(cells("wxyz"), logits, np.array([1, 1, 1, 0]), ["no", "yes"])
+    found = SINGLE.find_errors(cells("wxyz"), logits, np.array([1, 1, 1, 0]), ["no", "yes"])
     assert [(each["row"], each["text"], each["predicted"]) for each in found] == [
         (2, "x", "no"),
         (4, "z", "yes"),
@@ -153,7 +152,7 @@ def test_errors_keep_their_row_and_come_most_confident_first() -> None:
 def test_rows_with_most_wrong_labels_come_first_then_the_surest() -> None:
     truth = np.array([[1, 0, 0], [0, 0, 1], [1, 1, 0], [0, 0, 0]])
     logits = np.array([[1.0, -1, -1], [4, -1, -1], [-1, 1, -1], [-1, -1, 5]])
-    found = MULTI.errors(cells("wxyz"), logits, truth, ABC)
+    found = MULTI.find_errors(cells("wxyz"), logits, truth, ABC)
     assert [(each["row"], each["label"], each["predicted"], each["wrong_labels"]) for each in found] == [
         (2, "c", "a", 2),
         (4, "", "c", 1),
@@ -192,7 +191,7 @@ def test_regression_shows_its_fit_a_sample_of_points_and_the_largest_residuals()
     assert REGRESSION.describe(answers[:, None], truth, [], None)["points"] == found["points"]
     assert sum(found["residuals"]["counts"]) == 3000
     assert len(found["residuals"]["edges"]) == len(found["residuals"]["counts"]) + 1
-    wrong = REGRESSION.errors(cells(["x"] * 3000), answers, truth, [])
+    wrong = REGRESSION.find_errors(cells(["x"] * 3000), answers, truth, [])
     sizes = [abs(each["residual"]) for each in wrong]
     assert sizes == sorted(sizes, reverse=True)
     assert wrong[0]["row"] == np.abs(answers - truth).argmax() + 1
@@ -202,7 +201,7 @@ def test_what_is_not_defined_is_none_and_not_a_number() -> None:
     fit = REGRESSION.describe(np.ones((2, 1)), np.array([1.0, 2.0]), [], None)["fit"]
     assert (fit["pearson"], fit["spearmanr"]) == (None, None)
     assert REGRESSION.describe(np.array([1.0, 2.0]), np.ones(2), [], None)["fit"]["r2"] is None
-    assert finite({"a": [float("nan"), (float("inf"), 1.0)]}) == {"a": [None, [None, 1.0]]}
+    assert replace_non_finite({"a": [float("nan"), (float("inf"), 1.0)]}) == {"a": [None, [None, 1.0]]}
     residuals = REGRESSION.describe(np.array([1e16, 1e16 + 2]), np.array([0.0, 0.0]), [], None)["residuals"]
     assert sum(residuals["counts"]) == 2
 
@@ -226,7 +225,7 @@ def test_tokens_show_entities_by_type_and_tags_by_confusion() -> None:
 def test_a_word_without_a_token_shifts_no_other_word() -> None:
     (row,) = cells(['["Ann", "\u200b", "Lee", "left", "town"]'])
     truth, answers = np.array([[1, 2, 0, -100]]), np.array([[1, 0, 0, 0]])
-    (found,) = TOKENS.errors([{**row, "judged": "[0, 2, 3]"}], np.eye(5)[answers], truth, TAGS)
+    (found,) = TOKENS.find_errors([{**row, "labelled": "[0, 2, 3]"}], np.eye(5)[answers], truth, TAGS)
     assert found["mistakes"] == "Lee: I-PER predicted as O"
     assert json.loads(found["label"]) == ["B-PER", None, "I-PER", "O", None]
     assert json.loads(found["predicted"]) == ["B-PER", None, "O", "O", None]
@@ -245,7 +244,7 @@ def test_sentences_with_most_wrong_tags_come_first_in_words() -> None:
     rows = cells(['["Ann", "Lee", "left"]', '["Rome", "is", "far", "away"]', '["fine"]'])
     truth = np.array([[-100, 1, 2, 0, -100], [-100, 3, 0, 0, -100], [-100, 0, -100, -100, -100]])
     answers = np.array([[0, 1, 0, 0, 0], [0, 0, 0, 4, 0], [0, 0, 0, 0, 0]])
-    found = TOKENS.errors(rows, np.eye(5)[answers], truth, TAGS)
+    found = TOKENS.find_errors(rows, np.eye(5)[answers], truth, TAGS)
     assert found == [
         {
             "row": 2,
@@ -275,7 +274,7 @@ def test_language_shows_bits_and_the_rows_of_highest_loss_per_token() -> None:
     assert [each["row"] for each in found["worst"]] == [3, 1, 4]
     assert [each["row"] for each in found["longest"]] == [4, 3, 1]
     assert found["example"] == {"row": 1, "logits": [2.0, 2.0], "loss": 1.0, "perplexity": pytest.approx(np.e)}
-    assert [(each["row"], each["loss"]) for each in LANGUAGE.errors(cells("abcd"), sums, None, [])] == [
+    assert [(each["row"], each["loss"]) for each in LANGUAGE.find_errors(cells("abcd"), sums, None, [])] == [
         (3, 3.0),
         (1, 1.0),
         (4, 0.5),

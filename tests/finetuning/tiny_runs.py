@@ -12,14 +12,13 @@ import pandas as pd
 from hfdemo.devices import Device
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Event
-from hfdemo.finetuning.recipes import RECIPES
-from hfdemo.finetuning.runs.checkpoints import newest_good
+from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.training.checkpoints import newest_good
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.finetuning.training.train import Resume, train
 from hfdemo.settings import Settings
 
 CPU = Device("cpu", "CPU")
-KINDS = tuple(RECIPES)
 LABELS = {
     "single_label": ("cold", "warm"),
     "multi_label": ("cold", "loud", "warm"),
@@ -72,19 +71,19 @@ def run_folder(settings: Settings, kind: str, model: Path, name: str = "run", **
     (folder / "data").mkdir(parents=True)
     for split, rows, start in (("train", 37, 0), ("validation", 11, 40), ("test", 9, 60)):
         table(kind, rows, start).to_csv(folder / "data" / f"{split}.csv", index=False)
-    recipe = RECIPES[kind]
+    row = KINDS[kind]
     training = {**FAST, **config.pop("training", {})}
     filled = RunConfig(
         dataset="made",
         model=str(model),
-        task=recipe.task,
-        problem_type=recipe.problem_type,
+        task=row.task,
+        problem_type=row.problem_type,
         text_column="text",
         label_column="label",
         labels=LABELS[kind],
         training=training,
         **config,
-    ).with_training_defaults(37, recipe.learning_rate)
+    ).with_training_defaults(37, row.learning_rate)
     (folder / "config.json").write_text(json.dumps(filled.to_json()))
     (folder / "train.py").write_text(training_script(filled, settings))
     return folder

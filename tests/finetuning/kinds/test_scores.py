@@ -11,15 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics as sk
 
-from hfdemo.finetuning.evaluation import JUDGES, scores
-from hfdemo.finetuning.evaluation.scores import (
-    entity_tags,
-    language_scores,
-    multi_label_scores,
-    regression_scores,
-    single_label_scores,
-    token_scores,
-)
+from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.kinds.label_names import entity_tags
+from hfdemo.finetuning.kinds.multi_label import score_multi_label
+from hfdemo.finetuning.kinds.next_token import score_next_tokens
+from hfdemo.finetuning.kinds.regression import score_numbers
+from hfdemo.finetuning.kinds.single_label import score_single_label
+from hfdemo.finetuning.kinds.token_tags import score_tags
 
 stats = pytest.importorskip("scipy.stats")
 seqeval = pytest.importorskip("seqeval.metrics")
@@ -39,12 +37,12 @@ def classified(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 def test_single_label_scores_are_those_of_scikit_learn(case: tuple[np.ndarray, np.ndarray]) -> None:
     logits, truth = case
     labels, answers = [str(index) for index in range(logits.shape[1])], logits.argmax(-1)
-    found = single_label_scores(logits, truth, labels)
-    assert found == single_label_scores(answers, truth, labels)
+    found = score_single_label(logits, truth, labels)
+    assert found == score_single_label(answers, truth, labels)
     assert found["accuracy"] == sk.accuracy_score(truth, answers)
     assert found["f1"] == sk.f1_score(truth, answers, average="macro", zero_division=0)
     assert found["f1_weighted"] == sk.f1_score(truth, answers, average="weighted", zero_division=0)
-    of = single_label_scores(logits, truth, labels, "1")["f1"]
+    of = score_single_label(logits, truth, labels, "1")["f1"]
     assert of == sk.f1_score(truth == 1, answers == 1, average="binary", zero_division=0)
 
 
@@ -54,8 +52,8 @@ def test_multi_label_scores_are_those_of_scikit_learn(rows: int, labels: int, ra
     rng = np.random.default_rng(random.randrange(2**32))
     logits, truth = rng.normal(size=(rows, labels)), rng.integers(0, 2, (rows, labels)).astype(np.float32)
     answers = (1 / (1 + np.exp(-logits)) > 0.5).astype(int)
-    found = multi_label_scores(logits, truth, [])
-    assert found == multi_label_scores(answers, truth, [])
+    found = score_multi_label(logits, truth, [])
+    assert found == score_multi_label(answers, truth, [])
     each = [sk.f1_score(truth[:, i], answers[:, i], zero_division=0) for i in range(labels)]
     assert found["f1"] == pytest.approx(np.mean(each))
     assert found["f1_micro"] == pytest.approx(sk.f1_score(truth.ravel(), answers.ravel(), zero_division=0))
@@ -66,7 +64,7 @@ def test_multi_label_scores_are_those_of_scikit_learn(rows: int, labels: int, ra
 @settings(max_examples=100, deadline=None)
 def test_regression_scores_are_those_of_scipy_and_zero_where_it_has_none(case: tuple[np.ndarray, np.ndarray]) -> None:
     answers, truth = (np.asarray(side, np.float64) for side in case)
-    found = regression_scores(case[0][:, None], case[1], [])
+    found = score_numbers(case[0][:, None], case[1], [])
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(truth, answers))
     assert found["mse"] == pytest.approx(sk.mean_squared_error(truth, answers))
     assert -1 <= found["pearson"] <= 1
@@ -93,8 +91,8 @@ def test_entity_scores_are_those_of_seqeval_whatever_is_padded(rows: int, width:
         ]
         for side in (truth, answers)
     ]
-    found = token_scores(logits, truth, TAGS)
-    assert found == token_scores(answers, truth, TAGS)
+    found = score_tags(logits, truth, TAGS)
+    assert found == score_tags(answers, truth, TAGS)
     assert found["f1"] == pytest.approx(seqeval.f1_score(*named, zero_division=0))
     assert found["precision"] == pytest.approx(seqeval.precision_score(*named, zero_division=0))
     assert found["recall"] == pytest.approx(seqeval.recall_score(*named, zero_division=0))
@@ -104,7 +102,7 @@ def test_entity_scores_are_those_of_seqeval_whatever_is_padded(rows: int, width:
 def test_an_entity_counts_only_as_a_whole() -> None:
     truth = np.array([[1, 2, 0, 3], [0, 0, 0, 0]])
     answers = np.array([[1, 0, 0, 3], [0, 0, 0, 0]])
-    found = token_scores(answers, truth, TAGS)
+    found = score_tags(answers, truth, TAGS)
     assert found == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "accuracy": 7 / 8}
 
 
@@ -122,7 +120,7 @@ def test_an_entity_counts_only_as_a_whole() -> None:
 def test_tags_that_mark_no_entities_are_scored_one_by_one(tags: list[str], entities: bool) -> None:
     assert bool(entity_tags(tags)) is entities
     truth, answers = np.array([[0, 0, 0, -100]]), np.array([[0, 0, len(tags) - 1, 0]])
-    found = token_scores(answers, truth, tags)["f1"]
+    found = score_tags(answers, truth, tags)["f1"]
     token_wise = sk.f1_score([0, 0, 0], [0, 0, len(tags) - 1], average="macro", zero_division=0)
     assert (found == pytest.approx(token_wise)) is not entities
 
@@ -131,23 +129,22 @@ def test_bilou_is_scored_as_iobes() -> None:
     iobes, bilou = ["O", "B-X", "I-X", "E-X", "S-X", "S-Y"], ["O", "B-X", "I-X", "L-X", "U-X", "U-Y"]
     truth = np.array([[1, 2, 3, 0, 4, 5, 0, 1, 3, -100]])
     answers = np.array([[1, 2, 3, 0, 5, 5, 0, 1, 3, 0]])
-    found = token_scores(answers, truth, bilou)
-    assert found == token_scores(answers, truth, iobes)
+    found = score_tags(answers, truth, bilou)
+    assert found == score_tags(answers, truth, iobes)
     assert (found["precision"], found["recall"]) == (0.75, 0.75)  # of four entities one has the wrong type
 
 
 def test_the_loss_of_language_is_the_mean_over_tokens_not_over_rows() -> None:
-    found = language_scores([[1.0, 1.0], [9.0, 9.0], [20.0, 10.0], [0.0, 0.0]], None, [])
+    found = score_next_tokens([[1.0, 1.0], [9.0, 9.0], [20.0, 10.0], [0.0, 0.0]], None, [])
     assert found == {"loss": 1.5, "perplexity": pytest.approx(np.exp(1.5))}
-    assert np.isfinite(language_scores([[1e9, 1.0]], None, [])["perplexity"])
+    assert np.isfinite(score_next_tokens([[1e9, 1.0]], None, [])["perplexity"])
 
 
-@pytest.mark.parametrize("kind", JUDGES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_function_works_from_its_source_alone(kind: str) -> None:
-    function: Callable[..., dict[str, float]] = JUDGES[kind].scores
-    assert inspect.getmodule(function) is scores
+    function: Callable[..., dict[str, float]] = KINDS[kind].evaluator.scores
     alone: dict[str, Any] = {}
-    sources = [inspect.getsource(each) for each in (*JUDGES[kind].carried, function)]
+    sources = [inspect.getsource(each) for each in (*KINDS[kind].evaluator.carried, function)]
     exec("\n".join(["from __future__ import annotations", *sources]), alone)
     cases: dict[str, tuple[Any, Any, list[str]]] = {
         "single_label": (np.eye(3), [0, 1, 1], ["a", "b", "c"]),

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from hfdemo.finetuning.evaluation.curves import CURVE_POINTS, calibration, precision_recall, roc, thin
+from hfdemo.finetuning.kinds.descriptions import (
+    CURVE_POINTS,
+    compute_calibration,
+    compute_precision_recall,
+    compute_roc,
+    thin_curve,
+)
 
 
 @pytest.mark.parametrize("rows", [2, 50, 20_000])
@@ -16,7 +22,7 @@ def test_curves_are_those_of_scikit_learn_in_at_most_200_points(rows: int) -> No
     rng = np.random.default_rng(rows)
     truth = np.arange(rows) % 2 == 0
     probabilities = np.clip(rng.normal(0.5 + 0.1 * truth, 0.2), 0, 1)
-    curve, ranking = roc(truth, probabilities), precision_recall(truth, probabilities)
+    curve, ranking = compute_roc(truth, probabilities), compute_precision_recall(truth, probabilities)
     assert curve is not None
     assert ranking is not None
     assert curve["auc"] == pytest.approx(sk.roc_auc_score(truth, probabilities))
@@ -33,9 +39,9 @@ def test_curves_are_those_of_scikit_learn_in_at_most_200_points(rows: int) -> No
 
 
 def test_where_only_one_class_occurs_there_is_no_curve() -> None:
-    assert roc(np.array([True, True]), np.array([0.1, 0.9])) is None
-    assert roc(np.array([False, False]), np.array([0.1, 0.9])) is None
-    assert precision_recall(np.array([False, False]), np.array([0.1, 0.9])) is None
+    assert compute_roc(np.array([True, True]), np.array([0.1, 0.9])) is None
+    assert compute_roc(np.array([False, False]), np.array([0.1, 0.9])) is None
+    assert compute_precision_recall(np.array([False, False]), np.array([0.1, 0.9])) is None
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=500), st.integers(2, 50))
@@ -43,7 +49,7 @@ def test_where_only_one_class_occurs_there_is_no_curve() -> None:
 def test_thinning_keeps_both_ends_and_leaves_no_gap(values: list[float], most: int) -> None:
     y = np.array(values)
     x = np.linspace(0, 1, len(y))
-    kept = thin(x, y, most)
+    kept = thin_curve(x, y, most)
     assert len(kept) <= max(most, 2)
     assert kept[0] == 0
     assert kept[-1] == len(y) - 1
@@ -55,7 +61,7 @@ def test_thinning_keeps_both_ends_and_leaves_no_gap(values: list[float], most: i
 
 
 def test_calibration_weighs_each_bins_distance_by_its_rows() -> None:
-    found = calibration(np.array([0.9, 0.9, 0.9, 0.55]), np.array([True, True, False, False]))
+    found = compute_calibration(np.array([0.9, 0.9, 0.9, 0.55]), np.array([True, True, False, False]))
     filled = {bin["to"]: (bin["rows"], bin["confidence"], bin["accuracy"]) for bin in found["bins"] if bin["rows"]}
     assert filled == {0.9: (3, pytest.approx(0.9), pytest.approx(2 / 3)), 0.6: (1, 0.55, 0.0)}
     assert found["expected_calibration_error"] == pytest.approx(3 / 4 * (0.9 - 2 / 3) + 1 / 4 * 0.55)
@@ -67,7 +73,7 @@ def test_calibration_weighs_each_bins_distance_by_its_rows() -> None:
 @settings(max_examples=60, deadline=None)
 def test_every_confidence_falls_into_one_bin(rows: list[tuple[float, bool]]) -> None:
     confidences, right = (np.array(side) for side in zip(*rows, strict=True))
-    found = calibration(confidences, right)
+    found = compute_calibration(confidences, right)
     assert sum(bin["rows"] for bin in found["bins"]) == len(rows)
     assert 0 <= found["expected_calibration_error"] <= 1
     for bin in found["bins"]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from hfdemo.errors import RunError
-from hfdemo.finetuning.runs import checkpoints
-from hfdemo.finetuning.runs.checkpoints import check_space, go_back_to, newest_good, partial, problem, prune, seal
+from hfdemo.finetuning.training import checkpoints
+from hfdemo.finetuning.training.checkpoints import check_space, go_back_to, newest_good, partial, problem, prune, seal
 
 
 def made(folder: Path, step: int, text: str = "weights") -> Path:
@@ -133,7 +133,7 @@ def test_a_full_disk_is_said_before_anything_is_written_with_both_numbers(tmp_pa
 WRITER = """
 import sys
 from pathlib import Path
-from hfdemo.finetuning.runs.checkpoints import partial, prune, seal
+from hfdemo.finetuning.training.checkpoints import partial, prune, seal
 folder = Path(sys.argv[1])
 for step in range(1, 1_000_000):
     half = partial(folder) / f"checkpoint-{step}"

@@ -1,0 +1,62 @@
+"""The kinds of answers that can be trained: one row each, and nothing else names them.
+
+kind                 Kind, and the parts that it is made of
+single_label         one label per row
+multi_label          several labels per row, or none
+regression           a number per row
+token_tags           a tag per word
+next_token           the next token of texts and chats
+text_classification  what the first three share: texts or pairs of them, and a label column
+cells                reading the cells of a table
+label_names          tags of entities, and the order of labels
+losses               losses, counts and class weights that several kinds share
+descriptions         probabilities, curves and confusion, as a report shows them
+
+A further kind is a file like theirs and its line in KINDS. The first kind of a task is the one that a config without a
+problem_type means; the cells of a table are compared with the last kinds first, which ask for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from hfdemo.errors import DataError
+from hfdemo.finetuning.kinds.kind import Evaluator, Kind
+from hfdemo.finetuning.kinds.multi_label import MULTI_LABEL
+from hfdemo.finetuning.kinds.next_token import NEXT_TOKEN
+from hfdemo.finetuning.kinds.regression import REGRESSION
+from hfdemo.finetuning.kinds.single_label import SINGLE_LABEL
+from hfdemo.finetuning.kinds.token_tags import TOKEN_TAGS
+
+__all__ = ["DEFAULT_KIND", "KINDS", "Evaluator", "Kind", "find_kind", "kinds_of_task"]
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {kind.name: kind for kind in (SINGLE_LABEL, MULTI_LABEL, REGRESSION, TOKEN_TAGS, NEXT_TOKEN)}
+)
+DEFAULT_KIND = next(iter(KINDS.values()))
+
+
+def kinds_of_task(task: str) -> tuple[Kind, ...]:
+    """Return the kinds of answers that `task` is trained for: none where it can't be trained here."""
+    return tuple(kind for kind in KINDS.values() if kind.task == task)
+
+
+def find_kind(task: str, problem_type: str | None = None) -> Kind:
+    """Return the kind of `task` with `problem_type`; without one, the first kind of the task.
+
+    Raises:
+        DataError: it can't be trained here; the message lists what can.
+    """
+    fitting = kinds_of_task(task)
+    if not fitting:
+        tasks = dict.fromkeys(kind.task for kind in KINDS.values())
+        raise DataError(f"{task!r} can't be fine-tuned here. What can: {', '.join(tasks)}.")
+    if problem_type is None:
+        return fitting[0]
+    found = next((kind for kind in fitting if kind.problem_type == problem_type), None)
+    if found is None:
+        known = [kind.problem_type for kind in fitting if kind.problem_type]
+        said = f"It has: {', '.join(known)}." if known else "Leave it out."
+        raise DataError(f"{task} has no problem_type {problem_type!r}. {said}")
+    return found

@@ -1,0 +1,118 @@
+"""Cells of label and text columns: what each says, or a ValueError with the reason why it can't be read."""
+
+from __future__ import annotations
+
+import ast
+import io
+import itertools
+import json
+import re
+import tokenize
+from collections.abc import Callable, Sequence
+from typing import Any
+
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_LARGEST = 3e38  # models count in float32
+NEARLY_ALL = 0.9
+
+
+def parse_number(cell: str) -> float:
+    """Read a finite number, written with a point.
+
+    Raises:
+        ValueError: it is none; the message is the reason.
+    """
+    text = cell.strip()
+    if not NUMBER.fullmatch(text):
+        hint = f": write {text.replace(',', '.')}" if NUMBER.fullmatch(text.replace(",", ".")) else ""
+        raise ValueError(f"{shorten(cell)} is not a number{hint}")
+    if abs(float(text)) > _LARGEST:
+        raise ValueError(f"{shorten(cell)} is too large a number")
+    return float(text)
+
+
+def parse_decimal(cell: str) -> float:
+    """Read a number that is not written as a whole one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if cell.strip().lstrip("+-").isdigit():
+        raise ValueError(f"{shorten(cell)} is a whole number")
+    return parse_number(cell)
+
+
+def parse_words(cell: str) -> list[str]:
+    """Read a list of texts, as JSON or as Python writes it; numbers in it become texts.
+
+    Raises:
+        ValueError: it is none; the message is the reason.
+    """
+    found = parse_list(cell)
+    for each in found:
+        if not isinstance(each, str | int | float) or isinstance(each, bool):
+            raise ValueError(f"the list holds {shorten(json.dumps(each, default=str))}, which is no text")
+    return [each if isinstance(each, str) else str(each) for each in found]
+
+
+def parse_words_or_none(cell: str) -> list[str] | None:
+    """Return what `parse_words` does, but None for a cell that can't be read."""
+    try:
+        return parse_words(cell)
+    except ValueError:
+        return None
+
+
+def write_list(value: Any) -> str:
+    """Return a list as it stands in a cell of a run's data."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def are_nearly_all(cells: Sequence[str], parse: Callable[[str], Any]) -> bool:
+    """Return whether there are cells, and nearly all of them can be read by `parse`."""
+    allowed = len(cells) - NEARLY_ALL * len(cells)
+    for cell in cells:
+        try:
+            parse(cell)
+        except ValueError:
+            allowed -= 1
+            if allowed < 0:
+                return False
+    return bool(cells)
+
+
+def parse_list(cell: str) -> list[Any]:
+    """Read a list of anything, as JSON or as Python writes it.
+
+    Raises:
+        ValueError: it is none; the message is the reason.
+    """
+    text = cell.strip()
+    if not text.startswith("["):
+        raise ValueError(f"{shorten(cell)} is no list")
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            found = ast.literal_eval(text)  # pandas writes ['O', 'B-PER'] into CSV files
+            glued = _joins_texts(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+            raise ValueError(f"{shorten(cell)} is no list that can be read") from error
+        if glued:
+            raise ValueError(f"{shorten(cell)} has no commas between its texts, as numpy prints it") from None
+    if not isinstance(found, list):
+        raise ValueError(f"{shorten(cell)} is no list")
+    return found
+
+
+def _joins_texts(text: str) -> bool:
+    """Return whether Python takes two texts of its source for one, as only white space is between them."""
+    types = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline)]
+    types = [each for each in types if each != tokenize.NL]
+    return any(pair == (tokenize.STRING, tokenize.STRING) for pair in itertools.pairwise(types))
+
+
+def shorten(cell: str) -> str:
+    """Quote a cell, cut to 40 characters."""
+    text = cell.strip()
+    return repr(text if len(text) <= 40 else text[:39] + "…")
