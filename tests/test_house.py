@@ -1,12 +1,14 @@
 """The walls of the house: who may import whom, what importing costs, and that the documents tell the truth."""
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import hfdemo
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.tasks import TASKS
 from tests.conftest import ROOT
 
@@ -39,7 +41,7 @@ def imports(path: Path) -> list[str]:
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
-            found += [node.module or ""] + [f"{node.module}.{alias.name}" for alias in node.names]
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
     return found
 
 
@@ -67,6 +69,98 @@ def test_a_room_imports_only_from_rooms_below_it() -> None:
         if floor(module) is not None and room(module) != room(own) and (own == "hfdemo" or floor(module) <= floor(own))  # type: ignore[operator]
     ]
     assert upwards == []
+
+
+MODULES = set(IMPORTS)
+
+
+def imported_module(name: str) -> str:
+    """Return the module of this house in which the import of `name` ends, "" where it is none of this house."""
+    while name and name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def child_of(package: str, module: str) -> str:
+    """Return the module or package directly below `package` that `module` is in; "__init__" for the package itself."""
+    return module.removeprefix(package).lstrip(".").split(".")[0] or "__init__"
+
+
+def neighbours_of(package: str) -> dict[str, set[str]]:
+    """Return which modules and packages directly below `package` import which of each other."""
+    found: dict[str, set[str]] = {}
+    for own, names in IMPORTS.items():
+        inside = {module for module in map(imported_module, names) if f"{module}.".startswith(f"{package}.")}
+        if f"{own}.".startswith(f"{package}."):
+            child = child_of(package, own)
+            found.setdefault(child, set()).update({child_of(package, module) for module in inside} - {child})
+    return found
+
+
+def circle_in(package: str) -> set[str]:
+    """Return what lies on a circle of imports below `package`: all that is left when leaves are taken away in turn."""
+    left = neighbours_of(package)
+    while leaves := {child for child in left if not left[child] & set(left)}:
+        left = {child: imported for child, imported in left.items() if child not in leaves}
+    while roots := {child for child in left if not any(child in imported for imported in left.values())}:
+        left = {child: imported for child, imported in left.items() if child not in roots}
+    return set(left)
+
+
+# Circles that are still to be taken apart, by package.
+CIRCLES: dict[str, set[str]] = {"hfdemo.tokenization": {"argument_checks", "encoding", "warnings"}}
+
+
+def test_imports_between_neighbours_form_no_circle_at_any_level() -> None:
+    packages = {module.rpartition(".")[0] for module in MODULES} - {""}
+    assert {package: found for package in packages if (found := circle_in(package))} == CIRCLES
+
+
+# A folder of finetuning/ imports those before it only.
+STACK = ("kinds", "dataset", "preprocessing", "evaluation", "training", "runs")
+
+
+def test_the_folders_of_finetuning_are_a_stack() -> None:
+    neighbours = neighbours_of("hfdemo.finetuning")
+    upwards = [(own, each) for i, own in enumerate(STACK) for each in neighbours[own] & set(STACK[i:])]
+    assert upwards == []
+    folders = {path.name for path in (ROOT / "hfdemo" / "finetuning").iterdir() if (path / "__init__.py").is_file()}
+    assert folders == set(STACK)
+
+
+KIND_WORDS = {word for kind in KINDS.values() for word in (kind.name, kind.problem_type) if word}
+# Everyday words, too: columns and tabs are called so. They count where they are compared with, or looked up by, a kind.
+AMBIGUOUS = {"tokens", "language"}
+
+
+def kinds_named(tree: ast.Module) -> list[tuple[int, str]]:
+    """Return (line, word) wherever code names a kind of answer: by a text of its own, or by importing its module."""
+    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found = []
+    for node in ast.walk(tree):
+        inside = {each.value: each for each in ast.walk(node) if isinstance(each, ast.Constant)}
+        said = {word for word in inside if isinstance(word, str)} & KIND_WORDS
+        if isinstance(node, ast.Constant) and id(node) not in documents:
+            found += [(node.lineno, word) for word in said - AMBIGUOUS]
+        elif isinstance(node, ast.Compare | ast.Subscript | ast.match_case) and "kind" in ast.unparse(node).lower():
+            found += [(getattr(node, "lineno", 0), word) for word in said & AMBIGUOUS]
+        elif isinstance(node, ast.Dict | ast.Tuple | ast.List | ast.Set) and len(said) > 1:
+            found += [(node.lineno, word) for word in said]
+        elif isinstance(node, ast.ImportFrom) and node.module == "hfdemo.finetuning.kinds":
+            found += [(node.lineno, alias.name) for alias in node.names if alias.name.lower() in KIND_MODULES]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").rpartition(".")[2] in KIND_MODULES:
+            found += [(node.lineno, str(node.module))]
+    return found
+
+
+KIND_MODULES = {inspect.getmodule(kind.encode).__name__.rpartition(".")[2] for kind in KINDS.values()}  # type: ignore[union-attr]
+
+
+def test_only_the_rows_name_a_kind_of_answer() -> None:
+    rooms = [ROOT / "hfdemo" / folder for folder in ("finetuning", "ui/tabs/finetune", "api")]
+    asking = [path for room in rooms for path in sorted(room.rglob("*.py")) if path.parent.name != "kinds"]
+    naming = {name_of(path): found for path in asking if (found := kinds_named(ast.parse(path.read_text("utf-8"))))}
+    assert naming == {}
 
 
 def test_gradio_is_known_to_the_page_and_the_api_only() -> None:

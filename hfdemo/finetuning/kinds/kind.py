@@ -12,6 +12,7 @@ import pandas as pd
 from hfdemo.finetuning.arguments import LEARNING_RATE, Method
 from hfdemo.finetuning.kinds.losses import keep_logits
 
+MOST_LABELS = 200  # more different ones look like texts, not like classes
 LOWER_IS_BETTER = ("loss", "mae", "mse", "rmse", "perplexity")
 
 # How sure a guess of columns is: what the cells hold can be nothing else; one looks like labels; any text will do.

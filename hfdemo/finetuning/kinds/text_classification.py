@@ -9,13 +9,12 @@ import pandas as pd
 
 from hfdemo.data_sources import likely_pair, likely_text, longest_texts
 from hfdemo.finetuning.kinds.cells import NUMBER, are_nearly_all, parse_decimal, parse_number, parse_words
-from hfdemo.finetuning.kinds.kind import LIKELY, ColumnGuess, Samples
+from hfdemo.finetuning.kinds.kind import LIKELY, MOST_LABELS, ColumnGuess, Samples
 
 TASK = "text-classification"
 MODEL_CLASS = "AutoModelForSequenceClassification"
 PEFT_TASK = "SEQ_CLS"
 
-MOST_LABELS = 200
 MOST_NUMBERS = 20  # more different numbers than these, with gaps between them, are quantities and no classes
 _LABEL_NAMES = (
     *("label", "labels", "intent", "class", "category", "target", "sentiment", "topic"),
