@@ -20,6 +20,13 @@ MOST_FRAME_PIXELS = 4096 * 2304
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
 
 
+def to_array(value: Any) -> "numpy.ndarray[Any, Any]":
+    """Return a numpy array of a list, a PIL image, or a tensor of any type on any device."""
+    import numpy as np
+
+    return value.detach().float().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+
+
 def read_image(path: Path, most_pixels: float = MOST_PIXELS) -> "Image.Image":
     """The picture as a person sees it: RGB, turned as the camera was held, on white where it is transparent.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape as _escape
 from typing import Any
 
@@ -10,23 +11,24 @@ SPACES = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥"})
 
 
 def escape(value: Any) -> str:
-    """`value` as text that can stand in an element or in a quoted attribute."""
+    """Return `value` as text that can stand in an element or in a quoted attribute."""
     return _escape(str(value), quote=True)
 
 
 def code(text: str) -> str:
-    """Escaped text in which `...` becomes code."""
+    """Return escaped text in which `...` becomes code."""
     return "".join(
         f"<code>{escape(part)}</code>" if index % 2 else escape(part) for index, part in enumerate(text.split("`"))
     )
 
 
 def plain(text: str) -> str:
-    """A sentence for gradio's own toasts, which draw HTML: `run:<id>` must not become a tag."""
+    """Return a sentence for gradio's own toasts, which draw HTML: `run:<id>` must not become a tag."""
     return _escape(text, quote=False).replace("`", "")
 
 
 def header(device: str) -> str:
+    """Return the head of the page, with the device that models run on."""
     return (
         "<div class='hf-head'><h1>hfdemo</h1><p>Run a model, see its tokens, fine-tune it.</p>"
         f"<span class='hf-chip' title='The device that models run and train on'>{escape(device)}</span></div>"
@@ -34,61 +36,130 @@ def header(device: str) -> str:
 
 
 def about(text: str) -> str:
-    """A panel's explanation; `...` becomes code."""
+    """Return a panel's explanation; `...` becomes code."""
     return f"<div class='hf-about'>{code(text)}</div>"
 
 
 def empty(text: str) -> str:
-    """What stands where a result will be."""
+    """Return what stands where a result will be."""
     return f"<div class='hf-empty'>{code(text)}</div>"
 
 
 def notes(texts: Iterable[str]) -> str:
+    """Return a box for each sentence that a person has to read."""
     return "".join(f"<div class='hf-note'>{escape(text)}</div>" for text in texts)
 
 
 def titled(title: Any, body: str) -> str:
-    """HTML under a title that is text."""
+    """Return HTML under a title that is text."""
     return f"<div class='hf-row-title'>{escape(title)}</div>{body}"
 
 
+def percent(score: Any) -> str:
+    """Return a score of 0 to 1 as a percentage; a missing one as a dash."""
+    return "–" if score is None else f"{float(score):.1%}"
+
+
 def visible(token: str) -> str:
-    """A token with its white space made visible; an empty one is named."""
+    """Return a token with its white space made visible; an empty one is named."""
     return token.translate(SPACES) or "(empty)"
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> str:
-    """Small print: name and value, side by side."""
+    """Return small print: name and value, side by side."""
     return (
         "<div class='hf-facts'>" + "".join(f"<span>{escape(n)} <b>{escape(v)}</b></span>" for n, v in pairs) + "</div>"
     )
 
 
+class Html(str):
+    """Markup that is escaped already."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """A cell with more than its content: `kind` are classes, `columns` how many it spans."""
+
+    content: Any
+    kind: str = ""
+    title: str = ""
+    style: str = ""
+    columns: int = 1
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row with attributes of its own, such as {"class": "hf-open"} or {"data-n": "n1"}."""
+
+    cells: Sequence[Any]
+    attributes: Mapping[str, str]
+
+
 def table(
-    head: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[int] = (), *, wrap: bool = False
+    head: Sequence[Any],
+    rows: Iterable[Sequence[Any] | TableRow],
+    numbers: Container[int] = (),
+    *,
+    kind: str = "",
+    scroll: str = "",
+    wrap: bool = False,
+    row_heads: bool = False,
+    focusable: bool = False,
 ) -> str:
-    """Rows of texts under a head; `numbers` are the columns that are set to the right."""
+    """Return a table that scrolls sideways where it is too wide; no row of heads where `head` is empty.
 
-    def row(cells: Sequence[Any], tag: str) -> str:
-        kinds = (" class='hf-number'" if index in numbers else "" for index in range(len(cells)))
-        drawn = (f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
-        return f"<tr>{''.join(drawn)}</tr>"
+    A cell is a text, Html or a TableCell. `numbers` are the columns that are set to the right, `row_heads` says that
+    the first cell of each row names it, `kind` and `scroll` are classes of the table and of what it scrolls in,
+    which the Tab key reaches where it is `focusable`.
+    """
 
-    body = "".join(row(cells, "td") for cells in rows)
-    kind = "hf-table hf-wrap" if wrap else "hf-table"
-    return f"<div class='hf-scroll'><table class='{kind}'>{row(head, 'th')}{body}</table></div>"
+    def row(found: Sequence[Any] | TableRow, heads: bool) -> str:
+        cells, attributes = (found.cells, found.attributes) if isinstance(found, TableRow) else (found, {})
+        scope = "col" if heads else "row"
+        drawn = (
+            _table_cell(cell, scope if heads or (row_heads and index == 0) else "", index in numbers)
+            for index, cell in enumerate(cells)
+        )
+        return f"<tr{_attributes(attributes)}>{''.join(drawn)}</tr>"
+
+    body = "".join(row(cells, heads=False) for cells in rows)
+    kinds = " ".join(filter(None, ("hf-table", "hf-wrap" if wrap else "", kind)))
+    around = _attributes({"class": f"hf-scroll {scroll}".strip(), "tabindex": "0" if focusable else ""})
+    return f"<div{around}><table class='{kinds}'>{row(head, heads=True) if head else ''}{body}</table></div>"
 
 
-def bar(share: float) -> str:
-    """Progress from 0 to 1."""
+def _table_cell(cell: Any, scope: str, is_number: bool) -> str:
+    """Return a cell; with a `scope` it is the head of a column or a row."""
+    found = cell if isinstance(cell, TableCell) else TableCell(cell)
+    content = found.content if isinstance(found.content, Html) else escape(found.content)
+    attributes = {
+        "scope": scope,
+        "class": " ".join(filter(None, ("hf-number" if is_number else "", found.kind))),
+        "colspan": str(found.columns) if found.columns > 1 else "",
+        "title": found.title,
+        "style": found.style,
+    }
+    tag = "th" if scope else "td"
+    return f"<{tag}{_attributes(attributes)}>{content}</{tag}>"
+
+
+def _attributes(named: Mapping[str, str]) -> str:
+    """Return attributes as they stand in a tag; empty ones are left out."""
+    return "".join(f" {name}='{escape(value)}'" for name, value in named.items() if value)
+
+
+def bar(fraction: float) -> str:
+    """Return a bar of progress from 0 to 1."""
     return (
-        f"<div class='hf-progress' role='progressbar' aria-valuenow='{100 * share:.0f}' aria-valuemin='0' "
-        f"aria-valuemax='100'><i style='width:{100 * share:.1f}%'></i></div>"
+        f"<div class='hf-progress' role='progressbar' aria-valuenow='{100 * fraction:.0f}' aria-valuemin='0' "
+        f"aria-valuemax='100'><i style='width:{100 * fraction:.1f}%'></i></div>"
     )
 
 
 def label_bars(labels: Sequence[Mapping[str, Any]]) -> str:
-    """[{"label", "score"}, ...] as bars in the order given; raw logits grow left and right of a zero in the middle."""
+    """Draw [{"label", "score"}, ...] as bars in this order; raw logits grow left and right of a zero in the middle."""
     widest = max((abs(item["score"]) for item in labels), default=1.0) or 1.0
     shares = all(0 <= item["score"] <= 1 for item in labels)
 

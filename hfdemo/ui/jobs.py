@@ -114,7 +114,7 @@ def answering(
             elif isinstance(item, Partial):
                 yield {
                     "answer": _so_far(task, item, wanted, time.perf_counter() - began),
-                    "odds": generated_text.odds([vars(step) for step in item.odds]),
+                    "odds": generated_text.render_token_probabilities([vars(step) for step in item.odds]),
                 }
             else:
                 yield {}
@@ -122,11 +122,11 @@ def answering(
         codes = prediction_snippets(task, done, wanted, endpoints.settings, root)
         address = link(task, reference or task.default_model, wanted)
         found = {
-            "answer": registry.drawn(task.output, done)
+            "answer": registry.render_prediction(task.output, done)
             + prediction_view.prediction_facts(done)
             + prediction_view.link_to(address),
             "inside": prediction_view.stages(done.stages, done.seconds),
-            "odds": generated_text.odds([vars(step) for step in done.odds])
+            "odds": generated_text.render_token_probabilities([vars(step) for step in done.odds])
             if done.odds
             else html.empty("No odds to show: nothing was generated, or by several beams at once."),
             "raw": json.dumps(prediction_view.shortened(done.output), indent=2, ensure_ascii=False),
@@ -165,7 +165,7 @@ def _as_chat(
 
 
 def _so_far(task: Task, item: Partial, values: Mapping[str, Any], seconds: float) -> str:
-    drawn = registry.DRAWINGS[task.output](item.result, {**values, "sampling_rate": SPEECH_RATE})
+    drawn = registry.RENDERERS[task.output](item.result, {**values, "sampling_rate": SPEECH_RATE})
     return drawn + html.facts([("", f"{seconds:.1f} s so far")])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hfdemo.inference import FilePrediction, Loading, Prediction, Stages
 from hfdemo.tokenization.encoding import Cell
 from hfdemo.ui.html import bar, code, empty, escape, facts, notes, table, titled
-from hfdemo.ui.renderers.token_strips import SHOWN_SLOTS, strip, token_cell, value_cell
+from hfdemo.ui.renderers.token_strips import SHOWN_SLOTS, render_strip, token_cell
 
 
 def prediction_facts(prediction: Prediction) -> str:
@@ -177,8 +177,8 @@ def stages(inside: Stages, seconds: Mapping[str, float]) -> str:
         arguments = "text, text_pair" if 1 in inside.sequences else "text"
         more = f" The first {SHOWN_SLOTS} are shown." if len(inside.tokens) > SHOWN_SLOTS else ""
         said = f"`tokenizer({arguments})` cuts the text into {len(inside.tokens)} tokens and looks up their ids.{more}"
-        tokens = strip(
-            [("token", [token_cell(cell) for cell in cells]), ("input_ids", [value_cell(cell.id) for cell in cells])]
+        tokens = render_strip(
+            [("token", [token_cell(cell) for cell in cells]), ("input_ids", [cell.id for cell in cells])]
         )
         first = _stage("1 · Tokenizer", seconds["preprocess"], said, tokens)
     else:

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from hfdemo import media
+from hfdemo.media import to_array
 from hfdemo.ui.html import empty, escape, facts
-from hfdemo.ui.renderers.image import array
 
 WAVE_STEPS = 300
 PLAYED_SECONDS = 600
 
 
-def transcript(output: Any, inputs: Mapping[str, Any]) -> str:
-    """{"text", "chunks"?: [{"text", "timestamp": (start, end | None)}, ...]}, seconds, of inputs["audio"]."""
+def render_transcript(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw {"text", "chunks"?: [{"text", "timestamp": (start, end | None)}, ...]}, seconds, of inputs["audio"]."""
     if isinstance(output, list | tuple):
         output = output[0]
     player, chunks = _player(inputs), output.get("chunks") or []
@@ -30,7 +30,7 @@ def transcript(output: Any, inputs: Mapping[str, Any]) -> str:
 
 
 def _pieces(chunks: Sequence[Mapping[str, Any]], playable: bool) -> str:
-    """The transcript; where its sound can be heard, each timed piece is a button that plays from there."""
+    """Draw the transcript; where its sound can be heard, each timed piece is a button that plays from there."""
     starts = [chunk["timestamp"][0] for chunk in chunks]
     pieces: list[str] = []
     for chunk, later in zip(chunks, [*starts[1:], None], strict=True):
@@ -44,7 +44,7 @@ def _pieces(chunks: Sequence[Mapping[str, Any]], playable: bool) -> str:
         pieces.append(
             f'{space}<button type="button" data-start="{float(start):.2f}" '
             f'data-end="{"Infinity" if until is None else f"{float(until):.2f}"}" '
-            f'title="{_clock(start)} – {_clock(end)}">{escape(words)}</button>'
+            f'title="{_format_clock(start)} – {_format_clock(end)}">{escape(words)}</button>'
         )
     hint = '<p class="hf-about">Press a piece to hear it.</p>' if playable else ""
     return f'{hint}<div class="hf-pieces">{"".join(pieces)}</div>'
@@ -65,7 +65,7 @@ def _subtitle_links(chunks: Sequence[Mapping[str, Any]]) -> str:
 def _player(inputs: Mapping[str, Any]) -> str:
     if inputs.get("audio") is None:
         return ""
-    samples, rate = array(inputs["audio"]), int(inputs.get("sampling_rate") or 16_000)
+    samples, rate = to_array(inputs["audio"]), int(inputs.get("sampling_rate") or 16_000)
     if samples.size > PLAYED_SECONDS * rate:
         minutes = PLAYED_SECONDS // 60
         return f'<p class="hf-about">The sound is longer than {minutes} minutes, so it cannot be played here.</p>'
@@ -73,19 +73,19 @@ def _player(inputs: Mapping[str, Any]) -> str:
     return f'<audio controls src="{url}"></audio>'
 
 
-def _clock(seconds: Any) -> str:
-    """Seconds as minutes and seconds; an open end as a question mark."""
+def _format_clock(seconds: Any) -> str:
+    """Return seconds as minutes and seconds; an open end as a question mark."""
     if seconds is None:
         return "?"
     minutes, rest = divmod(float(seconds), 60)
     return f"{minutes:.0f}:{rest:04.1f}"
 
 
-def audio(output: Any, inputs: Mapping[str, Any]) -> str:
-    """{"audio": [samples] or [channels, samples], "sampling_rate"}: to hear, to see and to download."""
+def render_audio(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw {"audio": [samples] or [channels, samples], "sampling_rate"}: to hear, to see and to download."""
     if isinstance(output, list | tuple):
-        return "".join(audio(each, inputs) for each in output) or empty("The model returned no sound.")
-    samples, rate = np.atleast_1d(np.squeeze(array(output["audio"]))).astype("float32"), int(output["sampling_rate"])
+        return "".join(render_audio(each, inputs) for each in output) or empty("The model returned no sound.")
+    samples, rate = np.atleast_1d(np.squeeze(to_array(output["audio"]))).astype("float32"), int(output["sampling_rate"])
     if not samples.size:
         return empty("The model returned a sound without a single sample.")
     if samples.ndim == 2 and samples.shape[0] > samples.shape[1]:
@@ -94,7 +94,7 @@ def audio(output: Any, inputs: Mapping[str, Any]) -> str:
     loudest = float(np.abs(samples).max())
     silence = '<p class="hf-about">Every sample is zero: the sound is silent.</p>' if loudest == 0 else ""
     url = media.data_url(media.wav_bytes(samples, rate), "audio/wav")
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _wave(np.atleast_2d(samples).mean(0), loudest or 1.0))
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _wave_points(np.atleast_2d(samples).mean(0), loudest or 1.0))
     return (
         f'<div class="hf-sound"><svg viewBox="0 0 {2 * WAVE_STEPS} 100" preserveAspectRatio="none" role="img" '
         f'aria-label="Waveform"><polyline points="{points}"/></svg><audio controls src="{url}"></audio></div>{silence}'
@@ -110,8 +110,8 @@ def audio(output: Any, inputs: Mapping[str, Any]) -> str:
     )
 
 
-def _wave(samples: Any, loudest: float) -> list[tuple[float, float]]:
-    """The sound as at most two points a step, its lowest and its highest; x up to 2 * WAVE_STEPS, y from 0 to 100."""
+def _wave_points(samples: Any, loudest: float) -> list[tuple[float, float]]:
+    """Return the sound as at most two points a step, its lowest and highest; x to 2 * WAVE_STEPS, y from 0 to 100."""
     parts = np.array_split(samples, min(WAVE_STEPS, samples.size))
     step = 2 * WAVE_STEPS / len(parts)
     extremes = ((index, level) for index, part in enumerate(parts) for level in (part.min(), part.max()))

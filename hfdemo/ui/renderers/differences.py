@@ -7,21 +7,21 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hfdemo.ui.html import empty, escape
-from hfdemo.ui.renderers.labels import SHOWN_LABELS, labelled
+from hfdemo.ui.html import Html, TableCell, empty, escape, table
+from hfdemo.ui.renderers.labels import SHOWN_LABELS, label_scores
 
 MOST_WORDS = 4_000
 
 
-def comparison(left: Any, right: Any) -> str:
-    """Two classifiers' outputs label by label, with right minus left; "" when they have no label in common."""
-    one, other = labelled(left), labelled(right)
+def render_score_differences(left: Any, right: Any) -> str:
+    """Compare two classifiers' outputs label by label, with right minus left; "" when they have no label in common."""
+    one, other = label_scores(left), label_scores(right)
     if not one or not other or not {name for name, _ in one} & {name for name, _ in other}:
         return ""
     first, second = dict(one), dict(other)
     scores = [*first.values(), *second.values()]
-    shares = all(0 <= score <= 1 for score in scores)
-    shown, signed, whole = (".1%", "+.1%", 1.0) if shares else (".3f", "+.3f", 2 * max(map(abs, scores)))
+    are_probabilities = all(0 <= score <= 1 for score in scores)
+    shown, signed, whole = (".1%", "+.1%", 1.0) if are_probabilities else (".3f", "+.3f", 2 * max(map(abs, scores)))
     rows = []
     for name in list(dict.fromkeys([*first, *second]))[:SHOWN_LABELS]:
         before, after = first.get(name), second.get(name)
@@ -33,30 +33,25 @@ def comparison(left: Any, right: Any) -> str:
             number = f"{change:{signed}}"
             bar = f"<i class='{'hf-less' if change < 0 else ''}' style='left:{start:.2f}%;width:{width:.2f}%'></i>"
         numbers = ["–" if each is None else f"{each:{shown}}" for each in (before, after)]
-        cells = "".join(f"<td class='hf-number'>{each}</td>" for each in (*numbers, number))
-        rows.append(f"<tr><td>{escape(name)}</td>{cells}<td class='hf-change'>{bar}</td></tr>")
-    heads = "".join(f"<th class='hf-number'>{each}</th>" for each in ("A", "B", "B − A"))
-    return (
-        "<div class='hf-scroll'><table class='hf-table hf-changes'>"
-        f"<tr><th>label</th>{heads}<th></th></tr>{''.join(rows)}</table></div>"
-    )
+        rows.append([name, *numbers, number, TableCell(Html(bar), "hf-change")])
+    return table(("label", "A", "B", "B − A", ""), rows, (1, 2, 3), kind="hf-changes")
 
 
-def difference(left_text: str, right_text: str) -> str:
-    """Two texts as one: what only the left has is struck out, what only the right has is underlined."""
+def render_text_difference(left_text: str, right_text: str) -> str:
+    """Show two texts as one: what only the left has is struck out, what only the right has is underlined."""
     if left_text == right_text:
         return empty("Both texts are the same, letter for letter.")
-    left, right = _words(left_text), _words(right_text)
+    left, right = _split_words(left_text), _split_words(right_text)
     if max(len(left), len(right)) > MOST_WORDS:  # the comparison takes the square of the length: go by lines
         left, right = left_text.splitlines(keepends=True), right_text.splitlines(keepends=True)
-    return f"<p class='hf-text hf-difference'>{''.join(_changes(left, right))}</p>"
+    return f"<p class='hf-text hf-difference'>{''.join(_mark_changes(left, right))}</p>"
 
 
-def _words(written: str) -> list[str]:
+def _split_words(written: str) -> list[str]:
     return re.findall(r"\s*\w+|\s*[^\w\s]|\s+", written)
 
 
-def _changes(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
+def _mark_changes(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
     matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
     for kind, from_left, to_left, from_right, to_right in matcher.get_opcodes():
         gone, come = escape("".join(left[from_left:to_left])), escape("".join(right[from_right:to_right]))

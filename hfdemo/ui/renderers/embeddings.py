@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json as _json
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from hfdemo.ui.html import empty, escape
-from hfdemo.ui.renderers.image import array
+from hfdemo.media import to_array
+from hfdemo.ui.html import TableCell, empty, escape, table
 
 SHOWN_NUMBERS = 48
 SHOWN_TEXTS = 12
@@ -17,32 +17,32 @@ SHOWN_ITEMS = 12
 SHOWN_CHARACTERS = 2_000
 
 
-def vectors(output: Any, inputs: Mapping[str, Any]) -> str:
-    """[1, tokens, hidden] of one text or image, or a list of them: the shape, first numbers, and who is like whom."""
-    found = [array(each) for each in output]
+def render_vectors(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw [1, tokens, hidden] of one text or image, or a list of them: shape, first numbers, similarities."""
+    found = [to_array(each) for each in output]
     if not found:
         return empty("The model returned no vector.")
     found = [np.squeeze(each, 0) if each.ndim == 3 else each for each in found]
     if len(found) == 1 and found[0].ndim == 2 and inputs.get("image") is None:
-        return _of_one_text(found[0].tolist())
+        return _describe_token_vectors(found[0].tolist())
     if len(found) == 1:
         rows = np.atleast_2d(found[0])
         numbers = " ".join(f"{number:+.3f}" for number in rows[0][:SHOWN_NUMBERS])
         more = rows.shape[1] - SHOWN_NUMBERS
         return (
-            f"<p><b>{list(array(output).shape)}</b> for one image. The first vector:</p>"
+            f"<p><b>{list(to_array(output).shape)}</b> for one image. The first vector:</p>"
             f"<pre class='hf-pre'>{numbers}{f' … {more} more' if more > 0 else ''}</pre>"
         )
     shapes = dict.fromkeys(f"[1, {rows}, {width}]" for rows, width in (np.atleast_2d(each).shape for each in found))
     said = ", ".join(list(shapes)[:6]) + (" …" if len(shapes) > 6 else "")
     return (
         f"<p><b>{len(found)} texts</b> × tokens × hidden size: {said}. "
-        f"The cosine similarity of their mean vectors:</p>{_likeness(found, inputs)}"
+        f"The cosine similarity of their mean vectors:</p>{_cosine_table(found, inputs)}"
     )
 
 
-def _of_one_text(rows: Sequence[Sequence[float]]) -> str:
-    """[tokens, hidden] as the shape that the model gave it and the first numbers of the first token."""
+def _describe_token_vectors(rows: Sequence[Sequence[float]]) -> str:
+    """Draw [tokens, hidden] as the shape that the model gave it and the first numbers of the first token."""
     first = " ".join(f"{number:+.3f}" for number in rows[0][:SHOWN_NUMBERS])
     more = f" … {len(rows[0]) - SHOWN_NUMBERS} more" if len(rows[0]) > SHOWN_NUMBERS else ""
     return (
@@ -51,8 +51,8 @@ def _of_one_text(rows: Sequence[Sequence[float]]) -> str:
     )
 
 
-def _likeness(found: Sequence[Any], inputs: Mapping[str, Any]) -> str:
-    """The cosine similarity of mean-pooled vectors as a shaded table."""
+def _cosine_table(found: Sequence[Any], inputs: Mapping[str, Any]) -> str:
+    """Draw the cosine similarity of mean-pooled vectors as a shaded table."""
     given = inputs.get("text")
     texts = given.splitlines() if isinstance(given, str) else list(given or [])
     if len(texts) != len(found):
@@ -61,57 +61,63 @@ def _likeness(found: Sequence[Any], inputs: Mapping[str, Any]) -> str:
     means = np.stack([np.atleast_2d(found[index]).mean(0) for index in shown]).astype("float64")
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
     means = means / np.where(lengths > 0, lengths, 1)
-    head = "".join(f"<th class='hf-number' title='{escape(texts[index])}'>{index + 1}</th>" for index in shown)
-    rows = "".join(
-        f"<tr><th title='{escape(texts[index])}'>{index + 1} · {escape(_cut(texts[index], 28))}</th>"
-        + "".join(
-            f"<td style='--hf-share:{max(0.0, cosine):.0%}'>{cosine:.2f}</td>" for cosine in means[index] @ means.T
-        )
-        + "</tr>"
+    head = ["", *(TableCell(index + 1, "hf-number", title=texts[index]) for index in shown)]
+    rows = [
+        [
+            TableCell(f"{index + 1} · {_shorten_text(texts[index], 28)}", title=texts[index]),
+            *(
+                TableCell(f"{cosine:.2f}", style=f"--hf-strength:{max(0.0, cosine):.0%}")
+                for cosine in means[index] @ means.T
+            ),
+        ]
         for index in shown
-    )
+    ]
     more = (
         f"<p class='hf-about'>The first {SHOWN_TEXTS} of {len(found):,} texts.</p>" if len(found) > SHOWN_TEXTS else ""
     )
-    return f"<div class='hf-scroll'><table class='hf-table hf-heat'><tr><th></th>{head}</tr>{rows}</table></div>{more}"
+    return table(head, rows, kind="hf-heat", row_heads=True) + more
 
 
-def _cut(written: str, most: int) -> str:
+def _shorten_text(written: str, most: int) -> str:
     return written if len(written) <= most else written[: most - 1].rstrip() + "…"
 
 
-def json(output: Any, inputs: Mapping[str, Any]) -> str:
-    """Anything as indented JSON; long lists and texts are cut, pictures and large arrays are named."""
+def render_json(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw anything as indented JSON; long lists and texts are cut, pictures and large arrays are named."""
     if output is None or (isinstance(output, list | dict | str) and not output):
         return empty("Nothing was found: the model returned an empty answer.")
-    return f"<pre class='hf-pre'>{escape(dumped(short(output)))}</pre>"
+    return f"<pre class='hf-pre'>{escape(dump_json(shorten_value(output)))}</pre>"
 
 
-def dumped(value: Any, indent: str = "") -> str:
-    """JSON with one line per entry; a list of numbers or texts keeps to one line."""
+def dump_json(value: Any, indent: str = "") -> str:
+    """Return JSON with one line per entry; a list of numbers or texts keeps to one line."""
     deeper = f"{indent}  "
     if isinstance(value, dict) and value:
-        lines = [f"{deeper}{_json.dumps(key, ensure_ascii=False)}: {dumped(value[key], deeper)}" for key in value]
+        lines = [f"{deeper}{json.dumps(key, ensure_ascii=False)}: {dump_json(value[key], deeper)}" for key in value]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
     if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        return "[\n" + ",\n".join(f"{deeper}{dumped(item, deeper)}" for item in value) + f"\n{indent}]"
-    return _json.dumps(value, ensure_ascii=False)
+        return "[\n" + ",\n".join(f"{deeper}{dump_json(item, deeper)}" for item in value) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
-def short(value: Any) -> Any:
-    """A value that JSON can hold: long lists and texts cut, pictures and large arrays named."""
+def shorten_value(value: Any) -> Any:
+    """Return a value that JSON can hold: long lists and texts cut, pictures and large arrays named."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
         return value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}… {len(value):,} characters"
     if isinstance(value, Mapping):
-        return {str(key): short(item) for key, item in value.items()}
+        return {str(key): shorten_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         more = [f"… {len(value) - SHOWN_ITEMS:,} more"] if len(value) > SHOWN_ITEMS else []
-        return [*(short(item) for item in value[:SHOWN_ITEMS]), *more]
+        return [*(shorten_value(item) for item in value[:SHOWN_ITEMS]), *more]
     if hasattr(value, "width") and hasattr(value, "mode"):
         return f"picture, {value.width} × {value.height} pixels, {value.mode}"
     if hasattr(value, "tolist"):
-        numbers = array(value)
-        return short(numbers.tolist()) if numbers.ndim < 2 else f"{value.dtype} array of shape {list(numbers.shape)}"
+        numbers = to_array(value)
+        return (
+            shorten_value(numbers.tolist())
+            if numbers.ndim < 2
+            else f"{value.dtype} array of shape {list(numbers.shape)}"
+        )
     return str(value)

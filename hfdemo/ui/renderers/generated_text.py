@@ -1,4 +1,4 @@
-"""The HTML of what a model wrote: texts, conversations, and the odds of each token."""
+"""The HTML of what a model wrote: texts, conversations, and the probability of each token."""
 
 from __future__ import annotations
 
@@ -6,73 +6,73 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hfdemo.ui.html import empty, escape, facts, titled, visible
-from hfdemo.ui.renderers.embeddings import dumped, json, short
-from hfdemo.ui.renderers.image import image, share
+from hfdemo.ui.html import empty, escape, facts, percent, titled, visible
+from hfdemo.ui.renderers.embeddings import dump_json, render_json, shorten_value
+from hfdemo.ui.renderers.image import render_image
 
 TEXT_KEYS = ("generated_text", "summary_text", "translation_text", "answer")
 
 
-def text(output: Any, inputs: Mapping[str, Any]) -> str:
-    """[{"generated_text" | "summary_text" | "translation_text"}, ...] as paragraphs with their white space kept.
+def render_text(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw [{"generated_text" | "summary_text" | "translation_text"}, ...] as paragraphs with their white space kept.
 
     A model that writes anything may have made a picture, {"generated_image"}, instead, or something else.
     """
     found = [output] if isinstance(output, Mapping) else list(output or [])
     if any(not set(TEXT_KEYS) & set(each) for each in found):
         return "".join(
-            image(each["generated_image"], inputs) if "generated_image" in each else json(each, inputs)
+            render_image(each["generated_image"], inputs) if "generated_image" in each else render_json(each, inputs)
             for each in found
         )
     written = [next(each[key] for key in TEXT_KEYS if key in each) for each in found]
     if any(isinstance(each, list) for each in written):
-        return chat(output, inputs)
+        return render_chat(output, inputs)
     if not any(str(each).strip() for each in written):
         return empty("The model wrote nothing: its first token was the one that ends a text.")
     paragraphs = [f"<p class='hf-text hf-written'>{escape(each)}</p>" for each in written]
-    return _numbered(paragraphs)
+    return _number_texts(paragraphs)
 
 
-def _numbered(drawn: Sequence[str]) -> str:
+def _number_texts(drawn: Sequence[str]) -> str:
     if len(drawn) == 1:
         return drawn[0]
     return "".join(titled(f"{number} of {len(drawn)}", each) for number, each in enumerate(drawn, start=1))
 
 
-def chat(output: Any, inputs: Mapping[str, Any]) -> str:
-    """[{"generated_text": str | [{"role", "content"}, ...]}, ...]: a text going on, or a conversation in bubbles."""
+def render_chat(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw [{"generated_text": str | [{"role", "content"}, ...]}, ...]: a continued text, or a conversation."""
     found = [output] if isinstance(output, Mapping) else list(output or [])
     found = found[0] if found and isinstance(found[0], list) else found
     if not found:
         return empty("The model wrote nothing.")
-    return _numbered([_said(each["generated_text"], inputs) for each in found])
+    return _number_texts([_draw_generated(each["generated_text"], inputs) for each in found])
 
 
-def _said(written: Any, inputs: Mapping[str, Any]) -> str:
+def _draw_generated(written: Any, inputs: Mapping[str, Any]) -> str:
     if isinstance(written, str) and inputs.get("messages"):
         written = [*inputs["messages"], {"role": "assistant", "content": written}]
     if not isinstance(written, str):
-        return f"<div class='hf-chat'>{''.join(map(_bubble, written))}</div>"
+        return f"<div class='hf-chat'>{''.join(map(_draw_message, written))}</div>"
     prompt = str(inputs.get("text") or "")
     known = prompt if prompt and written.startswith(prompt) else ""
     new = written[len(known) :]
     quiet = f"<span class='hf-quiet'>{escape(known)}</span>" if known else ""
     if not new.strip():
         return f"<p class='hf-text'>{quiet}</p>" + empty("The model added nothing to the text.")
-    return f"<div class='hf-text hf-written'>{quiet}{_reasoned(new, 'b')}</div>"
+    return f"<div class='hf-text hf-written'>{quiet}{_fold_reasoning(new, 'b')}</div>"
 
 
-def _bubble(message: Mapping[str, Any]) -> str:
+def _draw_message(message: Mapping[str, Any]) -> str:
     role, content = str(message.get("role", "")), message.get("content")
     parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
     drawn = "".join(
-        _reasoned(str(part.get("text", "")), "span")
+        _fold_reasoning(str(part.get("text", "")), "span")
         if part.get("type") == "text"
         else f"<span class='hf-chip'>{escape(part.get('type', 'part'))}</span> "
         for part in parts
     )
     wanted = message.get("tool_calls")
-    calls = f"<pre class='hf-pre'>{escape(dumped(short(wanted)))}</pre>" if wanted else ""
+    calls = f"<pre class='hf-pre'>{escape(dump_json(shorten_value(wanted)))}</pre>" if wanted else ""
     known = role if role in ("user", "assistant", "system", "tool") else "other"
     return (
         f"<div class='hf-bubble hf-{known}'><small>{escape(role)}</small>"
@@ -80,8 +80,8 @@ def _bubble(message: Mapping[str, Any]) -> str:
     )
 
 
-def _reasoned(written: str, tag: str) -> str:
-    """Text with what stands between <think> and </think> folded away; the end or the beginning may be missing."""
+def _fold_reasoning(written: str, tag: str) -> str:
+    """Draw text with what stands between <think> and </think> folded away; the end or the beginning may be missing."""
     if "</think>" in written and "<think>" not in written.split("</think>")[0]:
         written = f"<think>{written}"  # some chat templates write the opening tag themselves
     drawn = []
@@ -98,17 +98,17 @@ def _reasoned(written: str, tag: str) -> str:
     return "".join(drawn)
 
 
-def odds(steps: Sequence[Mapping[str, Any]]) -> str:
-    """[{"token", "probability", "entropy" in bits, "top": [(token, probability), ...]}, ...]: how sure of what.
+def render_token_probabilities(steps: Sequence[Mapping[str, Any]]) -> str:
+    """Draw [{"token", "probability", "entropy" in bits, "top": [(token, probability), ...]}, ...]: how sure of what.
 
     An entry of "top" may be {"token", "probability"}, too. Each token is shaded by its probability; pointing at one, or
     tabbing to it, shows what else it might have been.
     """
     if not steps:
         return empty("No token was written, so there are no odds to show.")
-    chips = "".join(map(_odd, steps))
+    chips = "".join(map(_draw_step, steps))
     mean = sum(float(step["entropy"]) for step in steps) / len(steps)
-    surest = sum(step["token"] == _rivals(step)[0][0] for step in steps if step["top"])
+    surest = sum(step["token"] == _alternatives(step)[0][0] for step in steps if step["top"])
     said = facts(
         [
             ("tokens", len(steps)),
@@ -120,24 +120,24 @@ def odds(steps: Sequence[Mapping[str, Any]]) -> str:
     return f"<div class='hf-text hf-odds'>{chips}</div>{hint}{said}"
 
 
-def _rivals(step: Mapping[str, Any]) -> list[tuple[str, float]]:
+def _alternatives(step: Mapping[str, Any]) -> list[tuple[str, float]]:
     pairs = ((top["token"], top["probability"]) if isinstance(top, Mapping) else top for top in step["top"])
     return [(str(token), float(probability)) for token, probability in pairs]
 
 
-def _odd(step: Mapping[str, Any]) -> str:
+def _draw_step(step: Mapping[str, Any]) -> str:
     token, probability = str(step["token"]), float(step["probability"])
     bars = []
-    for rival, chance in _rivals(step):
+    for rival, chance in _alternatives(step):
         taken = " hf-taken" if rival == token else ""
         bars.append(
             f"<span class='hf-rival{taken}'><b>{escape(visible(rival))}</b>"
-            f"<i style='width:{100 * chance:.1f}%'></i><em>{share(chance)}</em></span>"
+            f"<i style='width:{100 * chance:.1f}%'></i><em>{percent(chance)}</em></span>"
         )
     # A line break is both named and made: the text keeps its shape.
     shown = escape(token).replace("\n", "⏎\n") or "∅"
     return (
-        f"<span class='hf-odd' tabindex='0' style='--hf-share:{probability:.0%}'>{shown}<span class='hf-rivals'>"
-        f"<span>{escape(visible(token))} · {share(probability)} · entropy {float(step['entropy']):.2f} bits</span>"
+        f"<span class='hf-odd' tabindex='0' style='--hf-strength:{probability:.0%}'>{shown}<span class='hf-rivals'>"
+        f"<span>{escape(visible(token))} · {percent(probability)} · entropy {float(step['entropy']):.2f} bits</span>"
         f"{''.join(bars)}</span></span>"
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import colorsys
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hfdemo import media
-from hfdemo.ui.html import empty, escape, facts
+from hfdemo.media import to_array
+from hfdemo.ui.colours import VIRIDIS, hues
+from hfdemo.ui.html import Html, TableRow, empty, escape, facts, percent, table
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,36 +25,9 @@ SHOWN_MASKS = 60
 SHOWN_MATCHES = 200
 LINKED_BYTES = 16_000_000
 
-# White letters have a contrast of at least 4.5 on each of them, so that one colour does for a line and its name.
-HUES = ("#2563eb", "#c2410c", "#047857", "#9333ea", "#dc2626", "#0e7490", "#a16207", "#be185d")
-VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 
-
-def hue(index: int) -> str:
-    """A colour for the index-th kind of thing; beyond the named ones they walk round the circle by the golden angle."""
-    if index < len(HUES):
-        return HUES[index]
-    red, green, blue = colorsys.hls_to_rgb(index * 0.381966 % 1, 0.27, 0.65)
-    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
-
-
-def hues(names: Iterable[str]) -> dict[str, str]:
-    """One colour per distinct name, in the order in which they come."""
-    return {name: hue(index) for index, name in enumerate(dict.fromkeys(names))}
-
-
-def share(score: Any) -> str:
-    """A score as a percentage; a missing one as a dash."""
-    return "–" if score is None else f"{float(score):.1%}"
-
-
-def array(value: Any) -> Any:
-    """A numpy array of a list, a PIL image, or a tensor of any type on any device."""
-    return value.detach().float().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
-
-
-def boxes(output: Any, inputs: Mapping[str, Any]) -> str:
-    """[{"score", "label", "box": {"xmin", "ymin", "xmax", "ymax"}}, ...], in pixels, on inputs["image"]."""
+def render_boxes(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw [{"score", "label", "box": {"xmin", "ymin", "xmax", "ymax"}}, ...], in pixels, on inputs["image"]."""
     found = list(output[0] if output and isinstance(output[0], list) else output)
     if not found:
         return empty("Nothing was found above the threshold. Lower it to see what the model is less sure of.")
@@ -61,29 +35,30 @@ def boxes(output: Any, inputs: Mapping[str, Any]) -> str:
     colours = hues(str(item["label"]) for item in shown)
     corners = [[float(item["box"][side]) for side in ("xmin", "ymin", "xmax", "ymax")] for item in shown]
     names = [
-        f"{number}" if len(shown) > NAMED_BOXES else f"{item['label']} {share(item['score'])}"
+        f"{number}" if len(shown) > NAMED_BOXES else f"{item['label']} {percent(item['score'])}"
         for number, item in enumerate(shown, start=1)
     ]
-    rows = "".join(
-        f'<tr data-n="n{number}" tabindex="0"><td class="hf-number">{number}</td>'
-        f"<td>{_swatch(colours[str(item['label'])])}{escape(item['label'])}"
-        f"<small>{box[0]:.0f}, {box[1]:.0f} – {box[2]:.0f}, {box[3]:.0f}</small></td>"
-        f'<td class="hf-number">{share(item["score"])}</td></tr>'
-        for number, (item, box) in enumerate(zip(shown, corners, strict=True), start=1)
-    )
+    rows = []
+    for number, (item, box) in enumerate(zip(shown, corners, strict=True), start=1):
+        place = f"<small>{box[0]:.0f}, {box[1]:.0f} – {box[2]:.0f}, {box[3]:.0f}</small>"
+        name = Html(f"{_swatch(colours[str(item['label'])])}{escape(item['label'])}{place}")
+        rows.append(_linked_row(f"n{number}", [number, name, percent(item["score"])]))
     image = inputs.get("image")
     figure = ""
     if image is not None:
         ground = [colours[str(item["label"])] for item in shown]
-        figure = framed(image, outlines(image.size, corners, names, ground), "The image with the boxes that were found")
-    more = _more("boxes", len(shown), len(found))
-    return _look(figure, ("#", "label<small>x, y – x, y</small>", "score"), rows, more, numbers=(0, 2))
+        figure = frame_image(
+            image, outline_boxes(image.size, corners, names, ground), "The image with the boxes that were found"
+        )
+    more = _count_note("boxes", len(shown), len(found))
+    head = ("#", Html("label<small>x, y – x, y</small>"), "score")
+    return _beside_list(figure, table(head, rows, (0, 2)), more)
 
 
-def outlines(
+def outline_boxes(
     size: tuple[int, int], corners: Sequence[Sequence[float]], names: Sequence[str], colours: Sequence[str]
 ) -> str:
-    """Boxes (xmin, ymin, xmax, ymax in pixels of an image of that size) with their names, to lie over the image.
+    """Draw boxes (xmin, ymin, xmax, ymax in pixels of an image of that size) with their names, to lie over the image.
 
     The lines are an SVG in image pixels; the names are laid over it in percent, so that their letters
     keep their size however far the image is shrunk.
@@ -111,8 +86,8 @@ def outlines(
     return f'<svg viewBox="0 0 {width} {height}" aria-hidden="true">{"".join(lines)}</svg>{"".join(labels)}'
 
 
-def masks(output: Any, inputs: Mapping[str, Any]) -> str:
-    """[{"score", "label", "mask": PIL "L"}, ...], or {"masks": [[height, width], ...], "scores"}, on the image."""
+def render_masks(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw [{"score", "label", "mask": PIL "L"}, ...], or {"masks": [[height, width], ...], "scores"}, on the image."""
     if isinstance(output, Mapping):
         scored = enumerate(zip(output["masks"], output["scores"], strict=True), start=1)
         found = [
@@ -123,18 +98,22 @@ def masks(output: Any, inputs: Mapping[str, Any]) -> str:
         found = list(output)
     if not found:
         return empty("No mask was found above the threshold. Lower it to see what the model is less sure of.")
-    names = _numbered([str(item["label"]) for item in found])
-    areas = [array(item["mask"]) > 0 for item in found]
-    shares = [np.count_nonzero(area) / area.size for area in areas]
-    order = sorted(range(len(found)), key=lambda index: -shares[index])[:SHOWN_MASKS]
+    names = _number_labels([str(item["label"]) for item in found])
+    areas = [to_array(item["mask"]) > 0 for item in found]
+    areas_covered = [np.count_nonzero(area) / area.size for area in areas]
+    order = sorted(range(len(found)), key=lambda index: -areas_covered[index])[:SHOWN_MASKS]
     colours = hues(names[index] for index in sorted(order))
-    rows = "".join(
-        f'<tr data-n="n{index}" tabindex="0"><td><label><input type="checkbox" value="n{index}" checked>'
-        f"{_swatch(colours[names[index]])}{escape(names[index])}</label></td>"
-        f'<td class="hf-number">{share(found[index]["score"])}</td>'
-        f'<td class="hf-number">{shares[index]:.1%}</td></tr>'
+    rows = [
+        _linked_row(
+            f"n{index}",
+            [
+                _checkbox(f"n{index}", f"{_swatch(colours[names[index]])}{escape(names[index])}"),
+                percent(found[index]["score"]),
+                percent(areas_covered[index]),
+            ],
+        )
         for index in sorted(order)
-    )
+    ]
     image = inputs.get("image")
     # The largest lie lowest: a small mask stays in sight on a large one.
     layers = "".join(
@@ -146,16 +125,15 @@ def masks(output: Any, inputs: Mapping[str, Any]) -> str:
         layers += "".join(
             _mask_name(index, areas[index], str(found[index].get("name", names[index])), colours[names[index]])
             for index in order
-            if shares[index]
+            if areas_covered[index]
         )
-    figure = framed(image, layers, "The image under the masks that were found") if image is not None else ""
-    every = '<label><input type="checkbox" value="all" checked>all</label>'
-    more = _more("masks (the largest)", len(order), len(found))
-    return _look(figure, (every, "score", "share"), rows, more, numbers=(1, 2))
+    figure = frame_image(image, layers, "The image under the masks that were found") if image is not None else ""
+    more = _count_note("masks (the largest)", len(order), len(found))
+    return _beside_list(figure, table((_checkbox("all", "all"), "score", "share"), rows, (1, 2)), more)
 
 
-def _numbered(labels: Sequence[str]) -> list[str]:
-    """Labels that tell things apart: one that stands there twice gets a number behind it."""
+def _number_labels(labels: Sequence[str]) -> list[str]:
+    """Return labels that tell things apart: one that stands there twice gets a number behind it."""
     often, seen, names = Counter(labels), Counter[str](), []
     for label in labels:
         seen[label] += 1
@@ -164,7 +142,7 @@ def _numbered(labels: Sequence[str]) -> list[str]:
 
 
 def _mask_name(index: int, area: Any, name: str, colour: str) -> str:
-    """The mask's name at the middle of what it covers."""
+    """Draw the mask's name at the middle of what it covers."""
     down, across = (100 * np.mean(places) / length for places, length in zip(area.nonzero(), area.shape, strict=True))
     return (
         f'<span class="hf-shape hf-name hf-middle" data-n="n{index}" style="--hf-hue:{colour};'
@@ -173,7 +151,7 @@ def _mask_name(index: int, area: Any, name: str, colour: str) -> str:
 
 
 def _layer_url(area: Any, colour: str) -> str:
-    """A [height, width] of booleans as a PNG: translucent inside, solid along its edge, nothing elsewhere."""
+    """Return a [height, width] of booleans as a PNG: translucent inside, solid along its edge, nothing elsewhere."""
     from PIL import Image
 
     scale = min(1.0, MASK_PIXELS / max(area.shape))
@@ -187,20 +165,20 @@ def _layer_url(area: Any, colour: str) -> str:
     return media.data_url(media.png_bytes(Image.fromarray(painted)), "image/png")
 
 
-def image(output: Any, inputs: Mapping[str, Any]) -> str:
-    """A picture made of inputs["image"], or {"predicted_depth", "depth"}, or a list of either: before and after."""
+def render_image(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw what was made of inputs["image"], or {"predicted_depth", "depth"}, or a list of either, before and after."""
     if isinstance(output, list | tuple):
-        return "".join(image(each, inputs) for each in output) or empty("The model returned no picture.")
+        return "".join(render_image(each, inputs) for each in output) or empty("The model returned no picture.")
     before = inputs.get("image")
     if isinstance(output, Mapping):
-        picture, legend = _depth(output)
-        return compared(before, picture, "image", "depth") + legend
+        picture, legend = _colour_depth(output)
+        return compare_images(before, picture, "image", "depth") + legend
     sizes = [("before", f"{before.width:,} × {before.height:,} pixels")] if before is not None else []
     sizes.append(("after", f"{output.width:,} × {output.height:,} pixels"))
-    return compared(before, output, "before", "after") + facts(sizes) + _picture_link(media.png_bytes(output))
+    return compare_images(before, output, "before", "after") + facts(sizes) + _download_link(media.png_bytes(output))
 
 
-def _picture_link(png: bytes) -> str:
+def _download_link(png: bytes) -> str:
     if len(png) > LINKED_BYTES:
         said = f"The whole picture is {len(png) / 1e6:.0f} MB, too much for a page. The endpoint returns it as a file."
         return f'<p class="hf-about">{said}</p>'
@@ -208,31 +186,31 @@ def _picture_link(png: bytes) -> str:
     return f'<p class="hf-links"><a href="{url}" download="image.png">Download the PNG</a></p>'
 
 
-def compared(before: Image | None, after: Image, before_name: str, after_name: str) -> str:
-    """Two pictures on top of each other; a slider, reachable by keyboard, moves the line between them."""
+def compare_images(before: Image | None, after: Image, before_name: str, after_name: str) -> str:
+    """Draw two pictures on top of each other; a slider, reachable by keyboard, moves the line between them."""
     if before is None:
-        return framed(after, "", after_name)
+        return frame_image(after, "", after_name)
     slider = (
-        f'<img class="hf-over" src="{_url(after)}" alt="{escape(after_name)}">'
+        f'<img class="hf-over" src="{_image_url(after)}" alt="{escape(after_name)}">'
         f'<input type="range" min="0" max="100" value="50" '
         f'aria-label="How much of the picture is {escape(before_name)}, and how much {escape(after_name)}">'
         f'<i class="hf-line"></i><span class="hf-side">{escape(before_name)}</span>'
         f'<span class="hf-side hf-right">{escape(after_name)}</span>'
     )
-    return framed(before, slider, before_name, "hf-compare", max(before, after, key=lambda each: each.width))
+    return frame_image(before, slider, before_name, "hf-compare", max(before, after, key=lambda each: each.width))
 
 
-def _depth(output: Mapping[str, Any]) -> tuple[Image, str]:
-    """The depth map in colour, and its legend with the model's own numbers."""
+def _colour_depth(output: Mapping[str, Any]) -> tuple[Image, str]:
+    """Return the depth map in colour, and its legend with the model's own numbers."""
     from PIL import Image
 
-    values = np.squeeze(array(output["predicted_depth"] if "predicted_depth" in output else output["depth"]))
+    values = np.squeeze(to_array(output["predicted_depth"] if "predicted_depth" in output else output["depth"]))
     values = np.atleast_2d(values).astype("float64")
     known = np.isfinite(values)
     low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 0.0)
     spread = high - low
     level = np.where(known, (values - low) / spread, 0.0) if spread > 0 else np.zeros(values.shape)
-    picture = Image.fromarray(_ramp(level))
+    picture = Image.fromarray(_apply_viridis(level))
     if not spread > 0:
         said = f"The map is constant: every pixel has the depth {low:.4g}, so there is nothing to tell apart."
         return picture, f'<p class="hf-about">{said}</p>'
@@ -245,15 +223,15 @@ def _depth(output: Mapping[str, Any]) -> tuple[Image, str]:
     return picture, legend
 
 
-def _ramp(level: Any) -> Any:
-    """Numbers from 0 to 1 as colours, [..., 3] of uint8."""
+def _apply_viridis(level: Any) -> Any:
+    """Return numbers from 0 to 1 as colours, [..., 3] of uint8."""
     stops = np.array([list(bytes.fromhex(colour[1:])) for colour in VIRIDIS], "float64")
     at = np.linspace(0, 1, len(stops))
     return np.stack([np.interp(level, at, stops[:, channel]) for channel in range(3)], -1).round().astype("uint8")
 
 
-def keypoints(output: Any, inputs: Mapping[str, Any]) -> str:
-    """[{"keypoint_image_0": {"x", "y"}, "keypoint_image_1", "score"}, ...] between inputs["image"] and ["image_2"]."""
+def render_keypoints(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw [{"keypoint_image_0": {"x", "y"}, "keypoint_image_1", "score"}, ...] from inputs["image"] to ["image_2"]."""
     found = sorted(output, key=lambda match: -float(match["score"]))
     if not found:
         return empty("No point of one image was found in the other. Lower the threshold, or try images of one thing.")
@@ -263,17 +241,17 @@ def keypoints(output: Any, inputs: Mapping[str, Any]) -> str:
     gap = 0.02 * first.width
     start = first.width + gap
     width = start + second.width * scale
-    ramp = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in _ramp(np.linspace(0.25, 1, 16))]
+    ramp = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in _apply_viridis(np.linspace(0.25, 1, 16))]
     lines = []
     for match in reversed(found[:SHOWN_MATCHES]):  # the surest are drawn last, on top
         score = min(1.0, max(0.0, float(match["score"])))
         left, right = match["keypoint_image_0"], match["keypoint_image_1"]
-        (x_0, y_0), (x_1, y_1) = _point(left, first), _point(right, second)
+        (x_0, y_0), (x_1, y_1) = _keypoint_pixels(left, first), _keypoint_pixels(right, second)
         ends = (x_0, y_0, start + x_1 * scale, y_1 * scale)
         dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{width / 320:.2f}"/>' for x, y in (ends[:2], ends[2:]))
         lines.append(
             f'<g style="--hf-hue:{ramp[round(15 * score)]};opacity:{0.35 + 0.65 * score:.2f}">'
-            f'<title>{share(score)}</title><line x1="{ends[0]:.1f}" y1="{ends[1]:.1f}" x2="{ends[2]:.1f}" '
+            f'<title>{percent(score)}</title><line x1="{ends[0]:.1f}" y1="{ends[1]:.1f}" x2="{ends[2]:.1f}" '
             f'y2="{ends[3]:.1f}"/>{dots}</g>'
         )
     said = f"{len(found):,} matched points" if len(found) > 1 else "1 matched point"
@@ -281,17 +259,17 @@ def keypoints(output: Any, inputs: Mapping[str, Any]) -> str:
     scores = [float(match["score"]) for match in found]
     return (
         f'<svg class="hf-matches" viewBox="0 0 {width:.1f} {height}" role="img" aria-label="{said} between two images">'
-        f'<image href="{_url(first)}" width="{first.width}" height="{height}"/>'
-        f'<image href="{_url(second)}" x="{start:.1f}" width="{second.width * scale:.1f}" height="{height}" '
+        f'<image href="{_image_url(first)}" width="{first.width}" height="{height}"/>'
+        f'<image href="{_image_url(second)}" x="{start:.1f}" width="{second.width * scale:.1f}" height="{height}" '
         f'preserveAspectRatio="none"/>{"".join(lines)}</svg>'
         f'<div class="hf-ramp"><span>score 0%</span><i style="background:linear-gradient('
         f'to right,{",".join(ramp)})"></i><span>100%</span></div>'
-        f"<p><b>{said}</b>{drawn}. Scores from {share(min(scores))} to {share(max(scores))}.</p>"
+        f"<p><b>{said}</b>{drawn}. Scores from {percent(min(scores))} to {percent(max(scores))}.</p>"
     )
 
 
-def _point(found: Mapping[str, Any], picture: Image) -> tuple[float, float]:
-    """Where a keypoint lies, in pixels.
+def _keypoint_pixels(found: Mapping[str, Any], picture: Image) -> tuple[float, float]:
+    """Return where a keypoint lies, in pixels.
 
     The pipeline scales x by the picture's height and y by its width (transformers 5.23 hands width and height over in
     the wrong order): on a picture that isn't square its points have to be moved back.
@@ -299,8 +277,8 @@ def _point(found: Mapping[str, Any], picture: Image) -> tuple[float, float]:
     return float(found["x"]) * picture.width / picture.height, float(found["y"]) * picture.height / picture.width
 
 
-def framed(picture: Image, over: str, alt: str, kind: str = "", shape: Image | None = None) -> str:
-    """A picture with something laid over it; never wider than the page nor much higher than the window.
+def frame_image(picture: Image, over: str, alt: str, kind: str = "", shape: Image | None = None) -> str:
+    """Draw a picture with something laid over it; never wider than the page nor much higher than the window.
 
     `shape`: a picture whose proportions the frame takes instead.
     """
@@ -308,12 +286,12 @@ def framed(picture: Image, over: str, alt: str, kind: str = "", shape: Image | N
     return (
         f'<figure class="hf-figure {kind}" style="aspect-ratio:{width}/{height};'
         f'max-width:min(100%,{max(width, 360)}px,{70 * width / height:.0f}vh)">'
-        f'<img src="{_url(picture)}" alt="{escape(alt)}">{over}</figure>'
+        f'<img src="{_image_url(picture)}" alt="{escape(alt)}">{over}</figure>'
     )
 
 
-def _url(picture: Image) -> str:
-    """A picture as a data URL: small enough for a page, PNG only where something shines through."""
+def _image_url(picture: Image) -> str:
+    """Return a picture as a data URL: small enough for a page, PNG only where something shines through."""
     shown = picture
     if max(picture.size) > SHOWN_PIXELS:
         shown = picture.copy()
@@ -329,15 +307,19 @@ def _swatch(colour: str) -> str:
     return f'<i class="hf-swatch" style="--hf-hue:{colour}"></i>'
 
 
-def _more(things: str, shown: int, found: int) -> str:
+def _count_note(things: str, shown: int, found: int) -> str:
     return f'<p class="hf-about">{shown} {things} of {found:,} are shown.</p>' if found > shown else ""
 
 
-def _look(figure: str, head: Sequence[str], rows: str, more: str, numbers: Sequence[int]) -> str:
-    """A figure beside the table of what is on it, both HTML already; pointing at a row lights its shape."""
-    kinds = (' class="hf-number"' if index in numbers else "" for index in range(len(head)))
-    names = "".join(f"<th{kind}>{cell}</th>" for cell, kind in zip(head, kinds, strict=True))
-    return (
-        f'<div class="hf-look">{figure}<div class="hf-scroll hf-found"><table class="hf-table"><tr>{names}</tr>{rows}'
-        f"</table>{more}</div></div>"
-    )
+def _linked_row(number: str, cells: Sequence[Any]) -> TableRow:
+    """Return a row that lights the shape with the same data-n where it is pointed at."""
+    return TableRow(cells, {"data-n": number, "tabindex": "0"})
+
+
+def _checkbox(value: str, words: str) -> Html:
+    return Html(f'<label><input type="checkbox" value="{value}" checked>{words}</label>')
+
+
+def _beside_list(figure: str, listed: str, more: str) -> str:
+    """Draw a figure beside the table of what is on it."""
+    return f'<div class="hf-look">{figure}<div class="hf-found">{listed}{more}</div></div>'

@@ -7,26 +7,29 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hfdemo.ui.html import empty, escape, facts, label_bars, table, titled, visible
-from hfdemo.ui.renderers.image import framed, hues, outlines, share
+from hfdemo.ui.colours import hues
+from hfdemo.ui.html import Html, empty, escape, facts, label_bars, percent, table, titled, visible
+from hfdemo.ui.renderers.image import frame_image, outline_boxes
 
 SHOWN_LABELS = 50
 MASK_TOKENS = re.compile(r"\[MASK\]|<mask>|<extra_id_\d+>")
 
 
-def labels(output: Any, inputs: Mapping[str, Any]) -> str:
-    """Labels with their scores as bars.
+def render_labels(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw labels with their scores as bars.
 
     [{"label", "score"}, ...], one such list per text, {"sequence", "labels", "scores"}, or a decision's answers by the
     names of its questions, each {"type", ...}.
     """
     if isinstance(output, Mapping) and output and all(_is_decided(each) for each in output.values()):
-        return "".join(titled(name, _decided(each)) for name, each in output.items())
+        return "".join(titled(name, _draw_decision(each)) for name, each in output.items())
     if isinstance(output, list) and output and _is_zero_shot(output[0]):
-        return "".join(titled(each["sequence"], labels(each, inputs)) for each in output)
+        return "".join(titled(each["sequence"], render_labels(each, inputs)) for each in output)
     if isinstance(output, list) and len(output) > 1 and isinstance(output[0], list):
-        return "".join(titled(f"text {number}", labels(each, inputs)) for number, each in enumerate(output, start=1))
-    found = labelled(output)
+        return "".join(
+            titled(f"text {number}", render_labels(each, inputs)) for number, each in enumerate(output, start=1)
+        )
+    found = label_scores(output)
     if not found:
         return empty("Nothing was found above the threshold: no label has a score to show.")
     bars = label_bars([{"label": name, "score": score} for name, score in found[:SHOWN_LABELS]])
@@ -39,8 +42,8 @@ def _is_decided(answer: Any) -> bool:
     return isinstance(answer, Mapping) and ("noul" in answer or "probabilities" in answer)
 
 
-def _decided(answer: Mapping[str, Any]) -> str:
-    """One answer of a decision: yes and no, or the options with their probabilities, and what follows from them."""
+def _draw_decision(answer: Mapping[str, Any]) -> str:
+    """Draw one answer of a decision: yes and no, or the options with their probabilities and score."""
     if "noul" in answer:
         yes = float(answer["noul"])
         return label_bars([{"label": "yes", "score": yes}, {"label": "no", "score": 1 - yes}])
@@ -50,15 +53,15 @@ def _decided(answer: Mapping[str, Any]) -> str:
     }
     bars = label_bars([{"label": names[key], "score": float(p)} for key, p in answer["probabilities"].items()])
     said = [("score", f"{answer['score']:.2f}")] if "score" in answer else []
-    return bars + facts([*said, ("confidence", share(answer["confidence"]))])
+    return bars + facts([*said, ("confidence", percent(answer["confidence"]))])
 
 
 def _is_zero_shot(output: Any) -> bool:
     return isinstance(output, Mapping) and "labels" in output and "scores" in output and "masks" not in output
 
 
-def labelled(output: Any) -> list[tuple[str, float]] | None:
-    """Labels and scores of any classifier's output for one input; None when it is something else."""
+def label_scores(output: Any) -> list[tuple[str, float]] | None:
+    """Return labels and scores of any classifier's output for one input; None when it is something else."""
     if _is_zero_shot(output):
         return [(str(name), float(score)) for name, score in zip(output["labels"], output["scores"], strict=True)]
     if isinstance(output, list) and len(output) == 1 and isinstance(output[0], list):
@@ -71,8 +74,8 @@ def labelled(output: Any) -> list[tuple[str, float]] | None:
     return [(str(row["label"]), float(row["score"])) for row in rows]
 
 
-def spans(output: Any, inputs: Mapping[str, Any]) -> str:
-    """[{"entity" | "entity_group", "score", "word", "start", "end"}, ...] marked in inputs["text"], and as a table."""
+def render_spans(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Mark [{"entity" | "entity_group", "score", "word", "start", "end"}, ...] in inputs["text"], and list them."""
     found = output[0] if output and isinstance(output[0], list) else output
     if not found:
         return empty("Nothing was found above the threshold: the model took every word for an ordinary one.")
@@ -81,18 +84,18 @@ def spans(output: Any, inputs: Mapping[str, Any]) -> str:
     for item, kind in zip(found, kinds, strict=True):
         start, end = item.get("start"), item.get("end")
         placed = start is not None and end is not None
-        rows.append((kind, item["word"], share(item["score"]), f"{start}–{end}" if placed else "–"))
+        rows.append((kind, item["word"], percent(item["score"]), f"{start}–{end}" if placed else "–"))
         if placed and 0 <= start < end <= len(text):
-            marks.append((int(start), int(end), kind, share(item["score"])))
-    marked = f"<p class='hf-text hf-spans'>{_marked(text, marks)}</p>" if marks else ""
+            marks.append((int(start), int(end), kind, percent(item["score"])))
+    marked = f"<p class='hf-text hf-spans'>{_mark_spans(text, marks)}</p>" if marks else ""
     slow = "" if marks else "<p class='hf-about'>This tokenizer does not say where in the text its words stand.</p>"
     listed = table(("type", "text", "score", "characters"), rows, numbers=(2, 3))
     return f"{marked}{slow}<div class='hf-wrapping'>{listed}</div>"
 
 
-def _marked(text: str, marks: Sequence[tuple[int, int, str, str]]) -> str:
-    """`text` with (start, end, name, title) marked; marks may touch, nest or cross: they are cut at each border."""
-    colours = hues(_kind(name) for _, _, name, _ in marks)
+def _mark_spans(text: str, marks: Sequence[tuple[int, int, str, str]]) -> str:
+    """Return `text` with (start, end, name, title) marked; marks may touch, nest or cross: each border cuts them."""
+    colours = hues(_entity_type(name) for _, _, name, _ in marks)
     borders = sorted({0, len(text), *(place for start, end, _, _ in marks for place in (start, end))})
     drawn = []
     for start, end in itertools.pairwise(borders):
@@ -102,7 +105,7 @@ def _marked(text: str, marks: Sequence[tuple[int, int, str, str]]) -> str:
         for number, (first, last, name, title) in sorted(covering, key=lambda each: each[1][1] - each[1][0]):
             label = f"<sup>{escape(name)}</sup>" if last == end and name else ""
             edges = f"{' hf-opens' if first == start else ''}{' hf-closes' if last == end else ''}"
-            colour = f" style='--hf-hue:{colours[_kind(name)]}'" if name else ""
+            colour = f" style='--hf-hue:{colours[_entity_type(name)]}'" if name else ""
             piece = (
                 f"<mark class='hf-span{edges}' data-n='{number}'{colour} title='{escape(title)}'>{piece}{label}</mark>"
             )
@@ -110,13 +113,13 @@ def _marked(text: str, marks: Sequence[tuple[int, int, str, str]]) -> str:
     return "".join(drawn)
 
 
-def _kind(entity: str) -> str:
-    """An entity's type without the letter for its place in the entity: B-PER and I-PER are both PER."""
+def _entity_type(entity: str) -> str:
+    """Return an entity's type without the letter for its place in the entity: B-PER and I-PER are both PER."""
     return re.sub(r"^[BIESLU]-", "", entity)
 
 
-def answers(output: Any, inputs: Mapping[str, Any]) -> str:
-    """{"answer", "score"?, "start"?, "end"?} or a list: in inputs["context"], on inputs["image"], or by themselves."""
+def render_answers(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw {"answer", "score"?, "start"?, "end"?} or a list, in inputs["context"], on inputs["image"], or alone."""
     found = [each for each in (output if isinstance(output, list) else [output]) if each]
     found = found[0] if found and isinstance(found[0], list) else found
     if not found:
@@ -124,29 +127,28 @@ def answers(output: Any, inputs: Mapping[str, Any]) -> str:
     best = found[0]
     said = str(best.get("answer") or "").strip()
     head = (
-        f"<p class='hf-answer'><b>{escape(said)}</b>{_score(best)}</p>"
+        f"<p class='hf-answer'><b>{escape(said)}</b>{_score_chip(best)}</p>"
         if said
         else "<p class='hf-note'>The model's best answer is the empty one: "
-        f"it holds that the question has no answer here.{_score(best)}</p>"
+        f"it holds that the question has no answer here.{_score_chip(best)}</p>"
     )
-    others = [(each.get("answer") or "(no answer)", share(each.get("score"))) for each in found[1:]]
+    others = [(each.get("answer") or "(no answer)", percent(each.get("score"))) for each in found[1:]]
     rest = titled("Other answers", table(("answer", "score"), others, numbers=(1,))) if others else ""
-    return head + _answer_place(best, said, inputs) + rest
+    return head + _show_answer_place(best, said, inputs) + rest
 
 
-def _score(item: Mapping[str, Any]) -> str:
-    return f" <span class='hf-chip'>{share(item['score'])}</span>" if item.get("score") is not None else ""
+def _score_chip(item: Mapping[str, Any]) -> str:
+    return f" <span class='hf-chip'>{percent(item['score'])}</span>" if item.get("score") is not None else ""
 
 
-def _answer_place(best: Mapping[str, Any], said: str, inputs: Mapping[str, Any]) -> str:
-    """Where the best answer stands: marked in the context, or outlined among the words of the image."""
+def _show_answer_place(best: Mapping[str, Any], said: str, inputs: Mapping[str, Any]) -> str:
+    """Show where the best answer stands: marked in the context, or outlined among the words of the image."""
     start, end, context = best.get("start"), best.get("end"), inputs.get("context")
     if start is None or end is None or not said:
         return f"<p class='hf-text hf-quiet'>{escape(context)}</p>" if context else ""
     if context:
-        return (
-            f"<p class='hf-text hf-quiet hf-spans'>{_marked(str(context), [(int(start), int(end), '', 'answer')])}</p>"
-        )
+        marked = _mark_spans(str(context), [(int(start), int(end), "", "answer")])
+        return f"<p class='hf-text hf-quiet hf-spans'>{marked}</p>"
     picture, words = inputs.get("image"), inputs.get("word_boxes")
     if picture is None or not words:
         return ""
@@ -156,12 +158,12 @@ def _answer_place(best: Mapping[str, Any], said: str, inputs: Mapping[str, Any])
         (box[0] * across, box[1] * down, box[2] * across, box[3] * down) for _, box in words[int(start) : int(end) + 1]
     ]
     names = [""] * len(places)
-    over = outlines(picture.size, places, names, [hues(["answer"])["answer"]] * len(places))
-    return framed(picture, over, "The document with the words of the answer outlined")
+    over = outline_boxes(picture.size, places, names, [hues(["answer"])["answer"]] * len(places))
+    return frame_image(picture, over, "The document with the words of the answer outlined")
 
 
-def candidates(output: Any, inputs: Mapping[str, Any]) -> str:
-    """[{"score", "token", "token_str", "sequence"}, ...], or one such list per mask in inputs["text"]."""
+def render_candidates(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Draw [{"score", "token", "token_str", "sequence"}, ...], or one such list per mask in inputs["text"]."""
     per_mask = output if output and isinstance(output[0], list) else [output]
     if not per_mask or not all(per_mask):
         return empty("Nothing was found for the mask. Ask for one candidate or more.")
@@ -179,10 +181,12 @@ def candidates(output: Any, inputs: Mapping[str, Any]) -> str:
     return f"<p class='hf-text'>{sentence}</p>{''.join(bars)}"
 
 
-def cells(output: Any, inputs: Mapping[str, Any]) -> str:
-    """{"answer", "coordinates"?: [(row, column), ...], "cells"?, "aggregator"?}, or a list, on inputs["table"]."""
+def render_table_answers(output: Any, inputs: Mapping[str, Any]) -> str:
+    """Mark {"answer", "coordinates"?: [(row, column), ...], "cells"?, "aggregator"?}, or a list, in inputs["table"]."""
     if isinstance(output, list):
-        return "".join(cells(each, inputs) for each in output) or empty("The model found no answer in the table.")
+        return "".join(render_table_answers(each, inputs) for each in output) or empty(
+            "The model found no answer in the table."
+        )
     chosen = {(int(row), int(column)) for row, column in output.get("coordinates") or ()}
     aggregator = str(output.get("aggregator") or "")
     # Tapas writes the aggregator before the answer, too.
@@ -191,25 +195,18 @@ def cells(output: Any, inputs: Mapping[str, Any]) -> str:
         head = "<p class='hf-note'>The model selected no cell: it found no answer in this table.</p>"
     else:
         chip = f" <span class='hf-chip'>{escape(aggregator)}</span>" if aggregator not in ("", "NONE") else ""
-        head = (
-            f"<p class='hf-answer'><b>{escape(answer)}</b>{chip}</p>{_reckoned(aggregator, output.get('cells') or [])}"
-        )
+        total = _aggregate_cells(aggregator, output.get("cells") or [])
+        head = f"<p class='hf-answer'><b>{escape(answer)}</b>{chip}</p>{total}"
     columns = inputs.get("table") or {}
-    names = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    rows = "".join(
-        "<tr>"
-        + "".join(
-            f"<td><mark>{escape(cell)}</mark></td>" if (row, column) in chosen else f"<td>{escape(cell)}</td>"
-            for column, cell in enumerate(line)
-        )
-        + "</tr>"
+    rows = [
+        [Html(f"<mark>{escape(cell)}</mark>") if (row, column) in chosen else cell for column, cell in enumerate(line)]
         for row, line in enumerate(zip(*columns.values(), strict=True))
-    )
-    return f"{head}<div class='hf-scroll'><table class='hf-table hf-cells'><tr>{names}</tr>{rows}</table></div>"
+    ]
+    return head + table(list(columns), rows, kind="hf-cells")
 
 
-def _reckoned(aggregator: str, chosen: Sequence[Any]) -> str:
-    """What the aggregator gives for the chosen cells: the model names the operation and leaves the sum to others."""
+def _aggregate_cells(aggregator: str, chosen: Sequence[Any]) -> str:
+    """Return what the aggregator gives for the chosen cells: the model names the operation alone."""
     try:
         numbers = [float(str(cell).replace(",", "")) for cell in chosen]
     except ValueError:

@@ -12,7 +12,7 @@ from tests.ui.samples import picture, text_of
 
 
 def test_texts_of_one_direction_are_alike_and_of_opposite_ones_are_not() -> None:
-    made = embeddings.vectors(
+    made = embeddings.render_vectors(
         [[[[1.0, 0.0], [1.0, 0.0]]], torch.tensor([[[2.0, 0.0]]]), np.array([[[-1.0, 0.0]]]), [[[0.0, 0.0]]]],
         {"text": "a\nb\nc\nd"},
     )
@@ -25,12 +25,14 @@ def test_texts_of_one_direction_are_alike_and_of_opposite_ones_are_not() -> None
     [(torch.zeros(1, 5, 64), "[1, 5, 64]"), (np.zeros((1, 64)), "[1, 64]"), ([[[0.5] * 64] * 3], "[1, 3, 64]")],
 )
 def test_vectors_of_an_image_say_their_shape(output: Any, shape: str) -> None:
-    assert shape in embeddings.vectors(output, {"image": picture()})
+    assert shape in embeddings.render_vectors(output, {"image": picture()})
 
 
 def test_json_is_shortened_and_names_what_has_no_json_form() -> None:
     made = text_of(
-        embeddings.json({"n": list(range(100)), "i": picture(), "a": np.zeros((3, 4)), "t": "x" * 5000, "s": {1}}, {})
+        embeddings.render_json(
+            {"n": list(range(100)), "i": picture(), "a": np.zeros((3, 4)), "t": "x" * 5000, "s": {1}}, {}
+        )
     )
     assert "… 88 more" in made
     assert "200 × 100 pixels" in made

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from hfdemo.ui.appearance import STYLE_SHEETS, script_tags
 from hfdemo.ui.renderers import audio, differences, generated_text, image
-from hfdemo.ui.renderers.registry import DRAWINGS
+from hfdemo.ui.renderers.registry import RENDERERS
 from tests.browser.find import launch_options
 from tests.ui.samples import BOX, EVIL, MATCH, SOUND, Tags, entity, picture, square, text_of
 
@@ -61,19 +61,21 @@ def supplied(evil: str) -> dict[str, tuple[Any, Mapping[str, Any]]]:
 
 STEP = {"token": EVIL, "probability": 0.5, "entropy": 1.0, "top": [{"token": EVIL, "probability": 0.5}]}
 EXTRA = {
-    "odds": generated_text.odds([STEP]),
-    "comparison": differences.comparison([{"label": EVIL, "score": 0.5}], [{"label": EVIL, "score": 0.25}]),
-    "difference": differences.difference(EVIL, f"{EVIL} {EVIL}"),
+    "odds": generated_text.render_token_probabilities([STEP]),
+    "comparison": differences.render_score_differences(
+        [{"label": EVIL, "score": 0.5}], [{"label": EVIL, "score": 0.25}]
+    ),
+    "difference": differences.render_text_difference(EVIL, f"{EVIL} {EVIL}"),
 }
 
 
 def drawn(kind: str, evil: str = EVIL) -> str:
     output, inputs = supplied(evil)[kind]
-    return DRAWINGS["labels" if kind == "zero-shot" else kind](output, inputs)
+    return RENDERERS["labels" if kind == "zero-shot" else kind](output, inputs)
 
 
 def test_every_kind_of_output_has_its_drawing() -> None:
-    assert tuple(DRAWINGS) == KINDS
+    assert tuple(RENDERERS) == KINDS
 
 
 @pytest.mark.parametrize("kind", [*supplied(""), *EXTRA])
@@ -95,7 +97,7 @@ def test_an_empty_output_is_said_in_words(kind: str) -> None:
         "cells": {"answer": "", "coordinates": []},
         "answers": {"answer": "", "score": 0.5, "start": 0, "end": 0},
     }
-    made = DRAWINGS[kind](empties.get(kind, []), {"image": picture(), "context": "A text.", "text": "A text."})
+    made = RENDERERS[kind](empties.get(kind, []), {"image": picture(), "context": "A text.", "text": "A text."})
     assert re.search(r"no |nothing|without|empty", text_of(made), re.IGNORECASE)
     assert text_of(made).strip().endswith(".")
 
@@ -130,10 +132,10 @@ def test_slider_checkbox_row_and_piece_do_what_they_say(browser: Browser) -> Non
     page = page_of(
         browser,
         1000,
-        image.image(picture(colour="red"), {"image": picture()}),
-        image.masks([{"score": 1.0, "label": "sky", "mask": square(0, 0, 9, 9)}], {"image": picture()}),
-        image.boxes([{"score": 1.0, "label": "cat", "box": BOX}] * 2, {"image": picture()}),
-        audio.transcript({"text": "one two", "chunks": chunks}, SOUND),
+        image.render_image(picture(colour="red"), {"image": picture()}),
+        image.render_masks([{"score": 1.0, "label": "sky", "mask": square(0, 0, 9, 9)}], {"image": picture()}),
+        image.render_boxes([{"score": 1.0, "label": "cat", "box": BOX}] * 2, {"image": picture()}),
+        audio.render_transcript({"text": "one two", "chunks": chunks}, SOUND),
     )
     page.locator("input[type=range]").focus()
     page.keyboard.press("ArrowRight")
@@ -156,7 +158,7 @@ def test_the_list_of_boxes_breaks_no_number_and_no_short_label_and_goes_below_wh
 ) -> None:
     found = [{"score": 0.957, "label": "dining table", "box": BOX}] * 12
     for width in (390, 700, 1000):
-        page = page_of(browser, width, image.boxes(found, {"image": picture(800, 500)}))
+        page = page_of(browser, width, image.render_boxes(found, {"image": picture(800, 500)}))
         heights = page.locator(".hf-found td.hf-number").evaluate_all(
             "all => all.map(e => { const r = document.createRange(); r.selectNodeContents(e);"
             " return r.getClientRects().length })"

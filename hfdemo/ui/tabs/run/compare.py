@@ -18,7 +18,7 @@ from hfdemo.ui import html, prediction_view
 from hfdemo.ui.event_options import PRIVATE, QUIET
 from hfdemo.ui.jobs import Running, in_place
 from hfdemo.ui.renderers import differences, registry
-from hfdemo.ui.renderers.labels import labelled
+from hfdemo.ui.renderers.labels import label_scores
 
 Meant = Callable[[tuple[Any, ...]], dict[str, Any]]
 
@@ -126,9 +126,9 @@ def kept(task: Task, found: Prediction) -> Kept:
     return Kept(
         model=found.model,
         differs={**inputs, **found.parameters},
-        drawn=registry.drawn(task.output, found) + took,
+        drawn=registry.render_prediction(task.output, found) + took,
         gist=prediction_view.gist(found.output, most=20_000),
-        labels=found.output if task.output == "labels" and labelled(found.output) else None,
+        labels=found.output if task.output == "labels" and label_scores(found.output) else None,
         in_words=task.output in ("text", "chat", "transcript"),
     )
 
@@ -142,9 +142,9 @@ def side_by_side(left: Kept, right: Kept) -> str:
     ]
     differs = ""
     if left.labels is not None and right.labels is not None:
-        differs = differences.comparison(left.labels, right.labels) or html.notes(
+        differs = differences.render_score_differences(left.labels, right.labels) or html.notes(
             ["They have no label in common, so there is nothing to subtract: one of them was not trained on these."]
         )
     elif left.in_words:
-        differs = differences.difference(left.gist, right.gist)
+        differs = differences.render_text_difference(left.gist, right.gist)
     return prediction_view.two_sides(sides[0], sides[1], differs)

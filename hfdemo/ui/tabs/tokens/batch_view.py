@@ -180,7 +180,7 @@ def _tensors(endpoints: Endpoints, form: Form) -> tuple[str, str]:
     texts, pairs = form.rows()
     options, settings = form.options(), endpoints.settings
     with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
-        drawn = token_strips.token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
+        drawn = token_strips.render_token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
         used = asdict(replace(options, pad_token=_borrowed(tokenizer, form)))
     given = {name: value for name, value in used.items() if value != asdict(Options())[name]}
     return drawn, tokenization_script(form.tokenizer, texts, pairs, given, settings)

@@ -21,7 +21,7 @@ from hfdemo.tokenization.truncating import Truncated, Window, truncations, windo
 from hfdemo.tokenization.warnings import unknown_slots
 from hfdemo.ui import html
 from hfdemo.ui.html import about, code, escape, facts, notes, table, titled
-from hfdemo.ui.renderers.differences import difference
+from hfdemo.ui.renderers.differences import render_text_difference
 from hfdemo.ui.tabs.tokens.invisible import marked, named
 
 SHOWN_PIECES = 400
@@ -201,7 +201,11 @@ def _split(found: Split, differing: frozenset[int], text: str) -> str:
 
 def decoded(found: Decoded, text: str) -> str:
     """The text, what came back, and what was lost on the way."""
-    changes = "" if found.exact else titled("Struck through is lost, underlined is new", difference(text, found.plain))
+    changes = (
+        ""
+        if found.exact
+        else titled("Struck through is lost, underlined is new", render_text_difference(text, found.plain))
+    )
     return (
         facts([("round trip", "exact" if found.exact else "not exact")])
         + titled("tokenizer.decode(ids)", f"<pre class='hf-pre'>{escape(found.whole)}</pre>")
