@@ -38,7 +38,7 @@ def render_token_rows(encoding: Encoding) -> str:
 
 def _draw_row(number: int, row: Sequence[Cell]) -> str:
     shown = row[:SHOWN_SLOTS]
-    lines = [
+    lines: list[tuple[str, Sequence[Any]]] = [
         ("token", [token_cell(cell, before) for cell, before in zip(shown, [None, *shown], strict=False)]),
         ("input_ids", [cell.id for cell in shown]),
     ]
