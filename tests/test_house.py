@@ -10,6 +10,7 @@ from pathlib import Path
 import hfdemo
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.tasks import TASKS
+from hfdemo.tokenization.padding import STRATEGIES
 from tests.conftest import ROOT
 
 # A room may import from rooms further down only; rooms on one line don't know each other.
@@ -172,6 +173,19 @@ def test_no_room_but_tasks_asks_which_task_it_has() -> None:
     asking = re.compile(r"task(\.name)?\s*[!=]=\s*['\"]")
     elsewhere = [path for path in SOURCES if "tasks" not in path.parts]
     assert [name_of(path) for path in elsewhere if asking.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_no_module_but_padding_names_a_padding_strategy() -> None:
+    # "none" and "max_length" may stand for something else, so of them only comparisons are looked at.
+    names = {each.name for each in STRATEGIES if "_" in each.name or each.groups_by_length} - {"max_length"}
+    for path in SOURCES:
+        if path.name == "padding.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Constant) and node.value in names), f"{path}:{node.lineno}"
+            if isinstance(node, ast.Compare):
+                compared = ast.unparse(node)
+                assert not re.search(r"(plan|config|timing|cost)\.(strategy|padding|name)\b.*'", compared), compared
 
 
 def test_importing_the_app_imports_neither_torch_nor_transformers() -> None:

@@ -25,7 +25,7 @@ from hfdemo.finetuning.arguments import (
 )
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.padding import TRAINABLE
+from hfdemo.tokenization.padding import LONGEST_IN_BATCH, find_strategy, trainable_names
 
 PROBLEM_TYPES = tuple(kind.problem_type for kind in KINDS.values() if kind.problem_type)
 LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
@@ -60,7 +60,7 @@ class RunConfig:
     positive_label: str | None = None
     fixes: tuple[str, ...] = ()
     max_length: int | None = None
-    padding: str = "longest_in_batch"
+    padding: str = LONGEST_IN_BATCH.name
     method: Method = "full"
     lora: Mapping[str, Any] = field(default_factory=dict)
     class_weights: str | Mapping[str, float] | None = None
@@ -76,9 +76,8 @@ class RunConfig:
             _check_type(spec.name, getattr(self, spec.name))
         ModelRef.parse(self.model).check_is_model()
         _check_choice("method", self.method, METHODS)
-        _check_choice("padding", self.padding, TRAINABLE)
-        if self.padding == "max_length" and self.max_length is None:
-            raise DemoError('padding "max_length" needs a max_length. Set one, or pick "longest_in_batch".')
+        _check_choice("padding", self.padding, trainable_names())
+        find_strategy(self.padding).check_max_length(self.max_length)
         if self.max_length is not None and self.max_length < 3:
             raise DemoError(f"max_length is {self.max_length}, which leaves no room for words. Use 3 or more.")
         for name in ("labels", "fixes", "metrics"):

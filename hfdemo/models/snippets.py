@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from pprint import pformat
 from typing import Any
@@ -102,63 +102,6 @@ def model_lines(
         f"model = {model_class}.from_pretrained("
         f"checkpoint{revision}, config=config, ignore_mismatched_sizes=True{with_weights})\n"
     )
-
-
-def tokenization_script(
-    tokenizer: str, texts: list[str], pairs: list[str] | None, options: Mapping[str, Any], settings: Settings
-) -> str:
-    """The tokenizer call whose columns the panel shows; `pad_token` among the `options` is set before it."""
-    arguments = [literal(texts), *([literal(pairs)] if pairs else [])]
-    arguments += [f"{name}={literal(value)}" for name, value in options.items() if name != "pad_token"]
-    joined = ",\n    ".join(arguments)
-    lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
-    auto = "from transformers import AutoTokenizer\n" if "AutoTokenizer" in lines else ""
-    return (
-        f"{auto}{lines}{_pad_token_line(options.get('pad_token'))}"
-        f"batch = tokenizer(\n    {joined},\n)\n"
-        "for ids in batch['input_ids']:\n"
-        "    print(tokenizer.convert_ids_to_tokens(ids))\n"
-    )
-
-
-def padding_script(
-    tokenizer: str,
-    texts: list[str],
-    pairs: list[str] | None,
-    batch_size: int,
-    max_length: int | None,
-    pad_token: str | None,
-    settings: Settings,
-) -> str:
-    """Every padding strategy on the same rows: it prints the shapes that each of them gives."""
-    given = literal(texts) + (f",\n    {literal(pairs)}" if pairs else "")
-    cut = f", truncation=True, max_length={max_length}" if max_length else ""
-    fixed = f'    "max_length": dict(padding="max_length", max_length={max_length}),\n' if max_length else ""
-    lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
-    auto = "AutoTokenizer, " if "AutoTokenizer" in lines else ""
-    return (
-        f"from transformers import {auto}DataCollatorWithPadding\n{lines}{_pad_token_line(pad_token)}"
-        f"batch = tokenizer(\n    {given}{cut}\n)\n"
-        "rows = [{name: column[row] for name, column in batch.items()} for row in range(len(batch['input_ids']))]\n"
-        "longest = max(len(row['input_ids']) for row in rows)\n"
-        "strategies = {\n"
-        '    "longest_in_batch": dict(padding=True),\n'
-        '    "longest_in_dataset": dict(padding="max_length", max_length=longest),\n'
-        f"{fixed}"
-        '    "multiple_of_8": dict(pad_to_multiple_of=8),\n'
-        '    "multiple_of_64": dict(pad_to_multiple_of=64),\n'
-        '    "grouped": dict(padding=True),\n'
-        "}\n"
-        "for name, rule in strategies.items():\n"
-        "    collate = DataCollatorWithPadding(tokenizer, **rule)\n"
-        "    ordered = sorted(rows, key=lambda row: -len(row['input_ids'])) if name == 'grouped' else rows\n"
-        f"    batches = [collate(ordered[at : at + {batch_size}]) for at in range(0, len(rows), {batch_size})]\n"
-        "    print(name, [tuple(each['input_ids'].shape) for each in batches])\n"
-    )
-
-
-def _pad_token_line(pad_token: str | None) -> str:
-    return f"tokenizer.pad_token = {pad_token!r}  # it has none of its own\n" if pad_token else ""
 
 
 def literal(value: Any) -> str:

@@ -71,7 +71,7 @@ def time_plans(
 ) -> tuple[Timing, ...]:
     """Run the token ids in `rows` through the model as each plan batches and pads them, strategies taking turns.
 
-    Only the forward passes are timed, not the padding. "none" runs row by row: what is not padded can't be stacked.
+    Only the forward passes are timed, not the padding. Rows that are not padded run one by one: they can't be stacked.
     An encoder-decoder reads the text and begins its answer with one token. `tell` hears (strategy, passes done, passes
     in all). Rows are padded with `pad_id`, else with the tokenizer's own. It takes no turn: the caller holds
     `models.turns.alone()`.
@@ -154,14 +154,11 @@ class _Pass:
 
 
 def _passes(plan: Plan) -> list[_Pass]:
-    found = []
-    for batch in plan.batches:
-        lengths = tuple((row, plan.lengths[row]) for row in batch.rows)
-        if plan.strategy == "none":
-            found += [_Pass((each,), each[1]) for each in lengths]
-        else:
-            found.append(_Pass(lengths, batch.width))
-    return [each for each in found if each.width]
+    return [
+        _Pass(tuple((row, plan.lengths[row]) for row in tensor.rows), tensor.width)
+        for tensor in plan.tensors()
+        if tensor.width
+    ]
 
 
 def _pad_id(loaded: LoadedModel, chosen: int | None) -> int | None:

@@ -14,7 +14,7 @@ from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.model_facts import ModelFacts, longest_row
 from hfdemo.tasks import check_text
 from hfdemo.tokenization.argument_checks import check_room, check_whole
-from hfdemo.tokenization.padding import STRATEGIES, Cost, plan
+from hfdemo.tokenization.padding import GROUPED, LONGEST_IN_BATCH, Cost, plan, plannable_names, strategy_names
 
 PERCENTILES = (50, 75, 90, 95, 99, 100)
 # Rows and characters between two looks at `stop`: large enough for the tokenizer's threads, well under a second.
@@ -77,7 +77,7 @@ class Report:
             "percentiles": {str(percent): length for percent, length in self.percentiles.items()},
             "truncated": [{**asdict(cut), "share": cut.rows / self.rows} for cut in self.cuts],
             "strategies": [asdict(cost) for cost in self.strategies],
-            "left_out": {name: lacks for name in STRATEGIES if name not in counted},
+            "left_out": {name: lacks for name in strategy_names() if name not in counted},
             "recommended": asdict(self.recommended),
             "batch_size": self.batch_size,
             "max_length": self.max_length,
@@ -215,13 +215,12 @@ def padding_report(
         raise DemoError("There are no rows to report on. Give a data set with texts.")
     counted = sorted(Counter(lengths).items())
     cut_to = max_length if max_length is not None else limit
-    names = [name for name in STRATEGIES if name != "max_length" or cut_to is not None]
     return Report(
         rows=len(lengths),
         lengths=tuple(counted),
         percentiles={percent: _percentile(counted, percent) for percent in PERCENTILES},
         cuts=tuple(_cut(counted, at) for at in _marks(counted[-1][0], max_length, limit)),
-        strategies=tuple(plan(lengths, batch_size, name, cut_to, seed).cost(size) for name in names),
+        strategies=tuple(plan(lengths, batch_size, name, cut_to, seed).cost(size) for name in plannable_names(cut_to)),
         recommended=_recommend(lengths, counted, batch_size, max_length, limit, seed),
         batch_size=batch_size,
         max_length=max_length,
@@ -289,19 +288,19 @@ def _recommend(
     if max_length < advised:
         more = _cut(counted, advised).rows
         kept += f" {advised} would keep {_percent(1 - more / len(lengths)) if more else 'all of them'}."
-    dynamic = plan(lengths, batch_size, "longest_in_batch", max_length, seed).cost()
-    grouped = plan(lengths, batch_size, "grouped", max_length, seed).cost()
+    dynamic = plan(lengths, batch_size, LONGEST_IN_BATCH.name, max_length, seed).cost()
+    grouped = plan(lengths, batch_size, GROUPED.name, max_length, seed).cost()
     saved = 1 - grouped.slots / dynamic.slots if dynamic.slots else 0.0
     slots = f"{grouped.slots:,} slots instead of {dynamic.slots:,}, {saved:.0%} less"
     if saved >= _WORTH_GROUPING and len(lengths) >= _WHILE:
         said = f"Grouping rows of like length takes {slots}; the order of training is less random for it."
-        return Recommendation("grouped", max_length, f"{kept} {said}")
+        return Recommendation(GROUPED.name, max_length, f"{kept} {said}")
     if saved >= _WORTH_GROUPING:
         said = f"Grouping would take {slots}, but {len(lengths):,} rows are too few for that to be worth it."
     else:
         wasted = f"Padding to the longest row of each batch wastes {dynamic.waste:.0%} of the slots"
         said = f"{wasted}; grouping would take {saved:.0%} less only."
-    return Recommendation("longest_in_batch", max_length, f"{kept} {said}")
+    return Recommendation(LONGEST_IN_BATCH.name, max_length, f"{kept} {said}")
 
 
 def _rounded(length: int) -> int:

@@ -2,36 +2,182 @@
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from hfdemo.errors import DemoError
 
-# "none" is not among them: rows that are not padded make no tensor, so there is nothing to train on.
-TRAINABLE = ("longest_in_batch", "longest_in_dataset", "max_length", "multiple_of_8", "multiple_of_64", "grouped")
-STRATEGIES = ("none", *TRAINABLE)
+
+class BatchWidth(Protocol):
+    """(longest row of the batch, longest row of the data set, max_length), all in tokens -> width of the batch."""
+
+    __name__: str
+
+    def __call__(self, longest: int, dataset_longest: int, max_length: int | None) -> int: ...
 
 
 @dataclass(frozen=True)
-class PadTo:
-    """The width rule of a strategy: every batch as wide as its longest row, but no less than `width`, and rounded up to
-    a `multiple_of` slots."""
+class PaddingStrategy:
+    """One way to pad: everything that the planner, the page, the benchmark, RunConfig and train.py need to know.
 
-    width: int = 0
-    multiple_of: int = 1
+    `batch_width` decides how wide a batch is; None leaves every row as long as it is. train.py prints its source, so
+    it is a function of its own that uses nothing but its arguments. `arguments` is the library's own way to ask for
+    it, as Python source with `{width}` for the width. `groups_by_length` says that rows of like length meet in a batch.
+    """
 
-    def of(self, lengths: Iterable[int]) -> int:
-        """The width of a batch whose rows have these lengths."""
-        width = max(self.width, *lengths, 0)
-        return -(-width // self.multiple_of) * self.multiple_of
+    name: str
+    summary: str
+    arguments: str
+    batch_width: BatchWidth | None
+    groups_by_length: bool = False
+    needs_max_length: bool = False
+    is_trainable: bool = True
+
+    @property
+    def pads(self) -> bool:
+        return self.batch_width is not None
+
+    @property
+    def width_function(self) -> BatchWidth:
+        """The function that makes a batch's width.
+
+        Raises:
+            DemoError: the strategy pads nothing.
+        """
+        if self.batch_width is None:
+            raise DemoError(f"padding must be one of {', '.join(trainable_names())}, but is {self.name!r}.")
+        return self.batch_width
+
+    def check_max_length(self, max_length: int | None) -> None:
+        """Refuse a missing max_length where the strategy can't do without.
+
+        Raises:
+            DemoError: there is none.
+        """
+        if self.needs_max_length and max_length is None:
+            raise DemoError(f'padding "{self.name}" needs a max_length. Set one, or pick "{LONGEST_IN_BATCH.name}".')
+
+
+def pad_to_longest_in_batch(longest: int, dataset_longest: int, max_length: int | None) -> int:
+    """Return the width of a batch that is as wide as its longest row."""
+    return longest
+
+
+def pad_to_longest_in_dataset(longest: int, dataset_longest: int, max_length: int | None) -> int:
+    """Return the width of a batch that is as wide as the longest training row; a held-out row may be longer."""
+    return max(longest, dataset_longest)
+
+
+def pad_to_max_length(longest: int, dataset_longest: int, max_length: int | None) -> int:
+    """Return the width of a batch that is max_length wide."""
+    return max(longest, max_length or 0)
+
+
+def pad_to_multiple_of_8(longest: int, dataset_longest: int, max_length: int | None) -> int:
+    """Return the longest row of the batch, rounded up to a multiple of 8."""
+    return -(-longest // 8) * 8
+
+
+def pad_to_multiple_of_64(longest: int, dataset_longest: int, max_length: int | None) -> int:
+    """Return the longest row of the batch, rounded up to a multiple of 64."""
+    return -(-longest // 64) * 64
+
+
+NONE = PaddingStrategy(
+    name="none",
+    summary="Pads nothing.",
+    arguments="padding=False",
+    batch_width=None,
+    is_trainable=False,  # rows that are not padded make no tensor, so there is nothing to train on
+)
+LONGEST_IN_BATCH = PaddingStrategy(
+    name="longest_in_batch",
+    summary="Pads to the longest row of each batch.",
+    arguments="padding=True",
+    batch_width=pad_to_longest_in_batch,
+)
+LONGEST_IN_DATASET = PaddingStrategy(
+    name="longest_in_dataset",
+    summary="Pads to the longest row of all.",
+    arguments='padding="max_length", max_length={width}',
+    batch_width=pad_to_longest_in_dataset,
+)
+MAX_LENGTH = PaddingStrategy(
+    name="max_length",
+    summary="Pads every row to max_length.",
+    arguments='padding="max_length", max_length={width}',
+    batch_width=pad_to_max_length,
+    needs_max_length=True,
+)
+MULTIPLE_OF_8 = PaddingStrategy(
+    name="multiple_of_8",
+    summary="Pads to the longest row of each batch, rounded up to a multiple of 8.",
+    arguments="padding=True, pad_to_multiple_of=8",
+    batch_width=pad_to_multiple_of_8,
+)
+MULTIPLE_OF_64 = PaddingStrategy(
+    name="multiple_of_64",
+    summary="Pads to the longest row of each batch, rounded up to a multiple of 64.",
+    arguments="padding=True, pad_to_multiple_of=64",
+    batch_width=pad_to_multiple_of_64,
+)
+GROUPED = PaddingStrategy(
+    name="grouped",
+    summary="Puts rows of like length together, then pads to the longest row of each batch.",
+    arguments="padding=True",
+    batch_width=pad_to_longest_in_batch,
+    groups_by_length=True,
+)
+STRATEGIES = (NONE, LONGEST_IN_BATCH, LONGEST_IN_DATASET, MAX_LENGTH, MULTIPLE_OF_8, MULTIPLE_OF_64, GROUPED)
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Return the names of all strategies."""
+    return tuple(strategy.name for strategy in STRATEGIES)
+
+
+def trainable_names() -> tuple[str, ...]:
+    """Return the names of the strategies that a run can take."""
+    return tuple(strategy.name for strategy in STRATEGIES if strategy.is_trainable)
+
+
+def plannable_names(max_length: int | None) -> tuple[str, ...]:
+    """Return the names of the strategies that batches can be planned with, given this max_length or none."""
+    return tuple(each.name for each in STRATEGIES if max_length is not None or not each.needs_max_length)
+
+
+def find_strategy(name: str) -> PaddingStrategy:
+    """Return the strategy of this name.
+
+    Raises:
+        DemoError: no such strategy.
+    """
+    found = next((strategy for strategy in STRATEGIES if strategy.name == name), None)
+    if found is None:
+        raise DemoError(f"padding must be one of {', '.join(strategy_names())}, but is {name!r}.")
+    return found
+
+
+def width_rule(name: str, dataset_longest: int, max_length: int | None = None) -> Callable[[int], int]:
+    """Return the function from a batch's longest row to its width, for a data set whose longest row is given.
+
+    Raises:
+        DemoError: no such strategy, one that does not pad, or a missing max_length.
+    """
+    strategy = find_strategy(name)
+    batch_width = strategy.width_function
+    strategy.check_max_length(max_length)
+    return functools.partial(batch_width, dataset_longest=dataset_longest, max_length=max_length)
 
 
 @dataclass(frozen=True)
 class Batch:
     """Which rows (counted from 0) are computed together, and how many slots wide each of them is made.
 
-    Under "none" the `width` is 0: every row stays as it is, and rows of different lengths make no tensor.
+    `width` is 0 where nothing is padded: every row stays as it is, and rows of different lengths make no tensor.
     """
 
     rows: tuple[int, ...]
@@ -60,19 +206,26 @@ class Plan:
     batches: tuple[Batch, ...]
 
     def widths(self, batch: Batch) -> tuple[int, ...]:
-        """The slots of each row of `batch`; more than one width makes the batch ragged, which is no tensor."""
-        if self.strategy == "none":
-            return tuple(self.lengths[row] for row in batch.rows)
-        return (batch.width,) * len(batch.rows)
+        """Return the slots of each row of `batch`; more than one width makes the batch ragged, which is no tensor."""
+        if find_strategy(self.strategy).pads:
+            return (batch.width,) * len(batch.rows)
+        return tuple(self.lengths[row] for row in batch.rows)
+
+    def tensors(self) -> list[Batch]:
+        """Return every tensor that is computed: one for each batch, or one for each row where nothing is padded."""
+        if find_strategy(self.strategy).pads:
+            return list(self.batches)
+        return [Batch((row,), self.lengths[row]) for batch in self.batches for row in batch.rows]
 
     def shapes(self) -> list[tuple[int, int]]:
-        """(rows, slots) of every tensor that is computed: one for each batch, under "none" one for each row."""
-        if self.strategy == "none":
-            return [(1, width) for batch in self.batches for width in self.widths(batch)]
-        return [(len(batch.rows), batch.width) for batch in self.batches]
+        """Return (rows, slots) of every tensor that is computed."""
+        return [(len(tensor.rows), tensor.width) for tensor in self.tensors()]
 
     def cost(self, size: tuple[int, int] | None = None) -> Cost:
-        """`size` is (layers, hidden width d): 24*L*d^2 + 4*L^2*d per layer and row of L slots."""
+        """Return what the plan costs.
+
+        `size` is (layers, hidden width d): 24*L*d^2 + 4*L^2*d per layer and row of L slots.
+        """
         shapes = self.shapes()
         slots, tokens = sum(rows * width for rows, width in shapes), sum(self.lengths)
         flops = None
@@ -82,29 +235,8 @@ class Plan:
         return Cost(self.strategy, slots, tokens, (slots - tokens) / slots if slots else 0.0, len(set(shapes)), flops)
 
 
-def pad_to(strategy: str, longest: int, max_length: int | None = None) -> PadTo:
-    """The width rule of a trainable `strategy` for a data set whose longest row has `longest` tokens.
-
-    Raises:
-        DemoError: no such strategy, or "max_length" without one.
-    """
-    if strategy == "max_length" and max_length is None:
-        raise DemoError('padding "max_length" needs a max_length. Set one, or pick "longest_in_batch".')
-    rules = {
-        "longest_in_batch": PadTo(),
-        "longest_in_dataset": PadTo(width=longest),
-        "max_length": PadTo(width=max_length or 0),
-        "multiple_of_8": PadTo(multiple_of=8),
-        "multiple_of_64": PadTo(multiple_of=64),
-        "grouped": PadTo(),
-    }
-    if strategy not in rules:
-        raise DemoError(f"padding must be one of {', '.join(TRAINABLE)}, but is {strategy!r}.")
-    return rules[strategy]
-
-
 def row_order(lengths: Sequence[int], batch_size: int, grouped: bool, seed: int | None, epoch: int) -> list[int]:
-    """The rows, counted from 0, in the order of training: `seed` and `epoch` shuffle them, no seed leaves them.
+    """Return the rows, counted from 0, in the order of training: `seed` and `epoch` shuffle them, no seed leaves them.
 
     Grouped, each block of 50 batches (less for small data, as in transformers' LengthGroupedSampler) is sorted from
     long to short after the shuffle, the longest row of all in the first batch: what does not fit into memory fails at
@@ -133,24 +265,22 @@ def plan(
     seed: int | None = None,
     epoch: int = 0,
 ) -> Plan:
-    """The batches of rows with these lengths: in the order given, or shuffled by `seed` and `epoch` as in training.
+    """Plan the batches of rows with these lengths: in the order given, or shuffled by `seed` and `epoch` as a run is.
 
-    Rows longer than `max_length` are counted as cut to it. "none" pads nothing (a batch of more than one length is no
-    tensor); "grouped" sorts within large shuffled blocks, with no seed everything, so that rows of like length meet,
-    and pads to the longest. Which side is padded changes nothing here.
+    Rows longer than `max_length` are counted as cut to it. A strategy that groups by length sorts within large shuffled
+    blocks, with no seed everything. Which side is padded changes nothing here.
 
     Raises:
-        DemoError: no such strategy, "max_length" without one, or a batch size below 1.
+        DemoError: no such strategy, one that needs a max_length without one, or a batch size below 1.
     """
-    if strategy not in STRATEGIES:
-        raise DemoError(f"padding must be one of {', '.join(STRATEGIES)}, but is {strategy!r}.")
+    padding = find_strategy(strategy)
     if batch_size < 1:
         raise DemoError(f"The batch size is {batch_size}, but a batch has at least 1 row.")
     left = tuple(lengths) if max_length is None else tuple(min(length, max_length) for length in lengths)
-    rule = None if strategy == "none" else pad_to(strategy, max(left, default=0), max_length)
-    order = row_order(left, batch_size, strategy == "grouped", seed, epoch)
+    rule = width_rule(strategy, max(left, default=0), max_length) if padding.pads else None
+    order = row_order(left, batch_size, padding.groups_by_length, seed, epoch)
     batches = []
     for start in range(0, len(order), batch_size):
         rows = tuple(order[start : start + batch_size])
-        batches.append(Batch(rows, rule.of([left[row] for row in rows]) if rule else 0))
+        batches.append(Batch(rows, rule(max(left[row] for row in rows)) if rule else 0))
     return Plan(strategy, left, tuple(batches))

@@ -16,7 +16,7 @@ from hfdemo.api.endpoints import Endpoints
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS
-from hfdemo.tokenization.padding import STRATEGIES
+from hfdemo.tokenization.padding import strategy_names
 from tests.conftest import ROOT, Server, wait_until
 
 SECRET = str(ROOT / "requirements.txt")
@@ -109,9 +109,9 @@ def test_tokenize_tells_what_the_tokenizer_keeps_to_itself(client: Client) -> No
 def test_a_data_set_is_counted_under_every_strategy(client: Client, colours: Path) -> None:
     found = client.predict(file=handle_file(str(colours)), batch_size=4, api_name="/padding_report")
     assert found["rows"] == 46 == sum(rows for _, rows in found["lengths"])
-    assert [each["name"] for each in found["strategies"]] == list(STRATEGIES)
+    assert [each["name"] for each in found["strategies"]] == list(strategy_names())
     assert set(found["strategies"][0]) == {"name", "slots", "tokens", "waste", "shapes", "flops"}
-    assert found["recommended"]["padding"] in STRATEGIES
+    assert found["recommended"]["padding"] in strategy_names()
     pairs = client.predict(dataset="paraphrases", api_name="/padding_report")
     single = client.predict(dataset="paraphrases", text_pair_column="", api_name="/padding_report")
     assert pairs["strategies"][0]["tokens"] > single["strategies"][0]["tokens"]

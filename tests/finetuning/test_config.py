@@ -8,7 +8,7 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.tokenization.padding import TRAINABLE
+from hfdemo.tokenization.padding import trainable_names
 
 
 def test_only_a_data_set_is_required_and_json_brings_it_back_unchanged() -> None:
@@ -67,7 +67,7 @@ def test_a_training_value_that_transformers_would_refuse_is_refused_before_anyth
         RunConfig("tickets", training=training).check_training()
 
 
-@pytest.mark.parametrize("padding", TRAINABLE)
+@pytest.mark.parametrize("padding", trainable_names())
 def test_every_strategy_that_pads_can_be_trained_with(padding: str) -> None:
     assert RunConfig("tickets", padding=padding, max_length=64).padding == padding
 

@@ -18,8 +18,8 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.serialization import to_json
 from hfdemo.tasks import TASKS
 from tests.conftest import Server
-from tests.models.test_snippets import run_alone
 from tests.tasks.test_tasks import assert_same, values_for
+from tests.tokenization.test_snippets import run_alone
 from tests.zoo import MAKERS
 
 URL = "http://127.0.0.1:7860"

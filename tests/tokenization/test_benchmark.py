@@ -281,7 +281,7 @@ def test_a_text_that_would_fill_the_memory_with_attention_is_refused(monkeypatch
 
 def test_a_comparison_that_would_hold_everybody_up_is_refused_before_the_first_pass(minilm: LoadedModel) -> None:
     # 256 lines, one a batch, under seven strategies.
-    lone = [Plan(f"strategy {n}", (5,) * 256, tuple(Batch((row,), 5) for row in range(256))) for n in range(7)]
+    lone = [Plan("longest_in_batch", (5,) * 256, tuple(Batch((row,), 5) for row in range(256))) for _ in range(7)]
 
     def work() -> None:
         with pytest.raises(DemoError, match=r"takes 10,752 forward passes with 2,752,512 slots"):

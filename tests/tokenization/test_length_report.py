@@ -24,7 +24,7 @@ from hfdemo.tokenization.length_report import (
     report_on,
     token_lengths,
 )
-from hfdemo.tokenization.padding import STRATEGIES, TRAINABLE, plan
+from hfdemo.tokenization.padding import plan, strategy_names, trainable_names
 
 TEXTS = ["Hello, world!", "", "  two  spaces ", "emoji 👩‍🚀 and שלום", "unaffable " * 700, "\x00\u200b", "x"]
 PAIRS = ["and again", "not empty", "", "日本語", "b", "c " * 600, ""]
@@ -122,7 +122,7 @@ def test_the_report_is_counted_by_hand_once() -> None:
         {"max_length": 32, "rows": 0, "share": 0.0, "tokens": 0},
     ]
     strategies = {each["name"]: each for each in found["strategies"]}
-    assert list(strategies) == list(STRATEGIES)
+    assert list(strategies) == list(strategy_names())
     flops = 2 * 3 * (24 * 8 * 16 + 4 * 64 * 4)
     assert strategies["longest_in_batch"] == {
         **{"name": "longest_in_batch", "slots": 24, "tokens": 16, "waste": pytest.approx(1 / 3)},
@@ -161,7 +161,7 @@ def test_every_report_agrees_with_its_own_rows(lengths: list[int], batch_size: i
     for cost in found.strategies:
         assert cost.tokens == sum(min(each, limit or each) for each in lengths)
     advice = found.recommended
-    assert advice.padding in TRAINABLE
+    assert advice.padding in trainable_names()
     assert advice.max_length is not None
     assert 1 <= advice.max_length <= (limit or 10_000)
     kept = sum(each <= advice.max_length for each in lengths) / len(lengths)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.padding import STRATEGIES, TRAINABLE, Batch, Plan, pad_to, plan
+from hfdemo.tokenization.padding import Batch, Plan, plan, strategy_names, trainable_names, width_rule
 
 LENGTHS = st.lists(st.integers(1, 300), max_size=80)
 ORDER = {
     "batch_size": st.integers(1, 16),
-    "strategy": st.sampled_from(STRATEGIES),
+    "strategy": st.sampled_from(strategy_names()),
     "max_length": st.sampled_from([40, 300]),
     "seed": st.none() | st.integers(0, 2**40),
     "epoch": st.integers(0, 3),
@@ -73,7 +73,7 @@ def test_rows_beyond_max_length_count_as_cut_to_it() -> None:
 
 
 def test_no_rows_make_no_batches() -> None:
-    for strategy in STRATEGIES:
+    for strategy in strategy_names():
         made = plan([], 4, strategy, max_length=8, seed=1)
         assert made.batches == ()
         assert (made.cost((6, 384)).waste, made.cost((6, 384)).flops) == (0.0, 0)
@@ -150,7 +150,7 @@ def test_grouping_begins_with_the_longest_row_and_still_joins_other_rows_in_each
     assert len({frozenset(batch.rows) for made in (first, next_epoch) for batch in made.batches}) > 140
 
 
-@pytest.mark.parametrize("strategy", TRAINABLE)
+@pytest.mark.parametrize("strategy", trainable_names())
 def test_every_epoch_and_every_seed_has_an_order_of_its_own(strategy: str) -> None:
     lengths = [1 + row % 50 for row in range(200)]
     orders = Counter(
@@ -169,7 +169,7 @@ def test_the_order_is_the_same_in_another_process_and_for_good() -> None:
     assert done.stdout.strip() == "(1, 0, 3)|(5, 4, 6)|(7, 2)"
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", strategy_names())
 def test_67000_rows_are_planned_and_counted_in_well_under_half_a_second(strategy: str) -> None:
     random = Random(0)
     lengths = [random.randint(3, 70) for _ in range(67_000)]
@@ -182,7 +182,7 @@ def test_67000_rows_are_planned_and_counted_in_well_under_half_a_second(strategy
     assert min(seconds() for _ in range(3)) < 0.5, "the best of three: the machine may be busy with something else"
 
 
-@pytest.mark.parametrize("strategy", TRAINABLE)
+@pytest.mark.parametrize("strategy", trainable_names())
 def test_the_tokenizer_pads_a_batch_to_exactly_the_planned_width(models: ModelCache, strategy: str) -> None:
     """The library's own way of asking for each strategy and the plan have one width."""
     asked: dict[str, dict[str, Any]] = {
@@ -207,4 +207,4 @@ def test_what_cannot_be_planned_gets_a_sentence() -> None:
     with pytest.raises(DemoError, match="batch size is 0"):
         plan([3], 0, "none")
     with pytest.raises(DemoError, match=r"one of longest_in_batch, .*'none'"):
-        pad_to("none", 20)
+        width_rule("none", 20)

@@ -9,16 +9,21 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.model_facts import readable_length
-from hfdemo.tokenization.padding import PadTo, Plan
+from hfdemo.tokenization.padding import Plan, width_rule
 
 Planned = Callable[[int, int], Plan]
 
 
-def check_width(config: RunConfig, rule: PadTo, loaded: LoadedModel, lengths: list[int]) -> None:
-    """Rows are cut to what the model reads, but rounding a width up can still go beyond it."""
-    readable, widest = readable_length(loaded.model.config, loaded.tokenizer), rule.of(lengths)
+def check_width(config: RunConfig, width_of: Callable[[int], int], loaded: LoadedModel, lengths: list[int]) -> None:
+    """Refuse a width beyond what the model reads: rows are cut to that, but a width can be rounded up.
+
+    Raises:
+        DemoError: some batch would be too wide.
+    """
+    readable, widest = readable_length(loaded.model.config, loaded.tokenizer), width_of(max(lengths))
     if readable is not None and widest > readable:
-        fits = readable // rule.multiple_of * rule.multiple_of
+        lengths_down = range(readable, 0, -1)
+        fits = next((each for each in lengths_down if width_rule(config.padding, each, each)(each) <= readable), 0)
         advice = f"Set max_length to {fits}, or pick another padding." if fits else "Pick another padding."
         raise DemoError(
             f'padding "{config.padding}" makes rows of {widest} slots, but {config.model} reads {readable} tokens. '
@@ -26,15 +31,15 @@ def check_width(config: RunConfig, rule: PadTo, loaded: LoadedModel, lengths: li
         )
 
 
-def collate(tokenizer: Any, rule: PadTo, sequence_labels: bool, rows: list[dict[str, Any]]) -> Any:
-    """The tensors of a batch, as wide as its plan says; a held-out row may be longer than any of training.
+def collate(tokenizer: Any, width_of: Callable[[int], int], sequence_labels: bool, rows: list[dict[str, Any]]) -> Any:
+    """Return the tensors of a batch, as wide as its plan says; `width_of` makes that of its longest row.
 
     Labels that are as long as the ids (`sequence_labels`) are padded with -100, which no loss counts.
     """
     import torch
     from transformers import DataCollatorWithPadding
 
-    width = rule.of(len(row["input_ids"]) for row in rows)
+    width = width_of(max(len(row["input_ids"]) for row in rows))
     inputs = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
     batch = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=width)(inputs)
     labels = [row["labels"] for row in rows]

@@ -22,7 +22,7 @@ from hfdemo.models.folders import local_folder
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.snippets import model_lines
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import pad_to, row_order
+from hfdemo.tokenization.padding import PaddingStrategy, find_strategy, row_order
 
 
 def training_script(config: RunConfig, settings: Settings) -> str:
@@ -34,6 +34,7 @@ def training_script(config: RunConfig, settings: Settings) -> str:
     recipe = find_kind(config.task, config.problem_type)
     peft = "from peft import LoraConfig, get_peft_model\n" if config.method == "lora" else ""
     early = ", EarlyStoppingCallback" if config.early_stopping_patience else ""
+    padding = find_strategy(config.padding)
     weights, evaluator = _weights_lines(config, recipe), recipe.evaluator
     further: list[Callable[..., Any]] = (
         [evaluator.to_module_inputs, add_scores] if config.metrics and evaluator.to_module_inputs else []
@@ -105,8 +106,11 @@ splits = splits.map(
 {_learned_lines(recipe)}lengths = [len(ids) for ids in splits["train"]["input_ids"]]
 {_method_lines(config, recipe)}{weights}
 
+{_sources(padding.width_function)}
+
+
 def collator(rows):
-    width = {_width(config)}
+    width = {_width(padding)}
     inputs = [{{name: value for name, value in row.items() if name != "labels"}} for row in rows]
     batch = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=width)(inputs)
     batch["labels"] = torch.tensor({_labels(recipe)})
@@ -246,14 +250,9 @@ def _weights_lines(config: RunConfig, recipe: Kind) -> str:
     return f"\nWEIGHTS = {[float(config.class_weights[label]) for label in config.labels or ()]!r}\n"
 
 
-def _width(config: RunConfig) -> str:
-    longest = 'max(len(row["input_ids"]) for row in rows)'
-    if config.padding == "longest_in_dataset":
-        return f"max(max(lengths), {longest})  # a held-out row may be longer than any of training"
-    if config.padding == "max_length":
-        return "max_length"
-    multiple = pad_to(config.padding, 0).multiple_of
-    return longest if multiple == 1 else f"-(-{longest} // {multiple}) * {multiple}"
+def _width(padding: PaddingStrategy) -> str:
+    """Return the call that gives the width of a batch."""
+    return f'{padding.width_function.__name__}(max(len(row["input_ids"]) for row in rows), max(lengths), max_length)'
 
 
 def _labels(recipe: Kind) -> str:
@@ -292,6 +291,7 @@ def _sampler_lines(config: RunConfig) -> str:
     """The order of the rows as the run had it, unless `training` says how."""
     if config.names_sampler:
         return ""
+    grouped = find_strategy(config.padding).groups_by_length
     seed = "data_seed" if config.training.get("data_seed") is not None else "seed"
     return f'''
     def _get_train_sampler(self, train_dataset=None):
@@ -309,5 +309,5 @@ class PlannedRows(torch.utils.data.Sampler):
         return len(lengths)
 
     def __iter__(self):
-        return iter(row_order(lengths, self.batch_size, {config.padding == "grouped"}, TRAINING["{seed}"], self.epoch))
+        return iter(row_order(lengths, self.batch_size, {grouped}, TRAINING["{seed}"], self.epoch))
 '''

@@ -30,7 +30,7 @@ from hfdemo.finetuning.training.saving import prepare_sharing, save_model, whole
 from hfdemo.finetuning.training.trainer import make_trainer
 from hfdemo.models.loading import LoadedModel
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import Plan, pad_to, plan
+from hfdemo.tokenization.padding import Plan, plan, width_rule
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -139,8 +139,8 @@ def _trainer(training: _Training, arguments: Any, notes: Sequence[str]) -> tuple
 
     config, recipe, loaded, splits = training.config, training.recipe, training.loaded, training.splits
     lengths = training.lengths("train")
-    rule = pad_to(config.padding, max(lengths), training.longest)
-    check_width(config, rule, loaded, [length for split in splits for length in training.lengths(split)])
+    width_of = width_rule(config.padding, max(lengths), training.longest)
+    check_width(config, width_of, loaded, [length for split in splits for length in training.lengths(split)])
 
     def planned(batch_size: int, epoch: int) -> Plan:
         return plan(lengths, batch_size, config.padding, training.longest, config.data_seed, epoch)
@@ -167,7 +167,7 @@ def _trainer(training: _Training, arguments: Any, notes: Sequence[str]) -> tuple
         train_dataset=splits["train"],
         eval_dataset=splits["validation"],
         processing_class=loaded.tokenizer,
-        data_collator=functools.partial(collate, loaded.tokenizer, rule, recipe.sequence_labels),
+        data_collator=functools.partial(collate, loaded.tokenizer, width_of, recipe.sequence_labels),
         compute_metrics=scores,
         callbacks=callbacks,
     )

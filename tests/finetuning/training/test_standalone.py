@@ -18,7 +18,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import TRAINABLE
+from hfdemo.tokenization.padding import trainable_names
 from tests.finetuning.tiny_runs import LABELS, Zoo, model_of, run_folder, trained
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -144,7 +144,7 @@ MODELS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("model", "method"), MODELS)
-@pytest.mark.parametrize("padding", TRAINABLE)
+@pytest.mark.parametrize("padding", trainable_names())
 def test_every_script_is_python(settings: Settings, model: str, padding: str, method: Any, kind: str) -> None:
     folder = run_folder(settings, kind, Path("embedded:minilm"), padding=padding, max_length=64)
     values = json.loads((folder / "config.json").read_text()) | {"model": model, "method": method}

@@ -19,7 +19,7 @@ from hfdemo.finetuning.training.train import train
 from hfdemo.models.loading import load
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import TRAINABLE, Plan, plan
+from hfdemo.tokenization.padding import Plan, plan, trainable_names
 
 CPU = Device("cpu", "CPU")
 TRIALS = 3
@@ -169,7 +169,7 @@ def actual(run: Run, tiny: Path, seen: list[Any], split: str = "train") -> tuple
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
-@pytest.mark.parametrize("padding", TRAINABLE)
+@pytest.mark.parametrize("padding", trainable_names())
 def test_the_model_is_trained_on_exactly_the_batches_that_the_plan_predicts(
     settings: Settings, mixed: Path, tiny: Path, seen: list[Any], padding: str, accumulation: int
 ) -> None:
@@ -214,7 +214,7 @@ def test_the_order_that_training_names_wins_and_the_event_log_says_so(
     assert "train_sampling_strategy, sequential, and that wins" in events[0].notes[0]
 
 
-@pytest.mark.parametrize("padding", TRAINABLE)
+@pytest.mark.parametrize("padding", trainable_names())
 def test_held_out_rows_are_computed_in_their_own_order_even_if_longer_than_any_of_training(
     settings: Settings, tmp_path: Path, tiny: Path, seen: list[Any], padding: str
 ) -> None:

@@ -18,7 +18,7 @@ from hfdemo.finetuning.config import LORA, RunConfig
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, kinds_of_task
 from hfdemo.finetuning.launcher import command
-from hfdemo.tokenization.padding import TRAINABLE
+from hfdemo.tokenization.padding import LONGEST_IN_BATCH
 
 Values = Mapping[str, Any]
 NO_COLUMN = "(none)"
@@ -90,7 +90,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "epochs": 3,
         "batch": COMMON["per_device_train_batch_size"],
         "rate": None,
-        "padding": TRAINABLE[0],
+        "padding": LONGEST_IN_BATCH.name,
         "max_length": 0,
         "accumulation": 1,
         "warmup": COMMON["warmup_steps"],

@@ -12,7 +12,7 @@ import gradio as gr
 from hfdemo.devices import find_device
 from hfdemo.finetuning.arguments import Knob, knobs
 from hfdemo.finetuning.kinds import DEFAULT_KIND
-from hfdemo.tokenization.padding import TRAINABLE
+from hfdemo.tokenization.padding import trainable_names
 from hfdemo.ui import html
 from hfdemo.ui.tabs.finetune.form_values import BALANCED, DEFAULTS, EQUAL, LABELS, OWN_METRIC, TRAINING
 
@@ -60,7 +60,7 @@ def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
         fields["batch"] = gr.Number(DEFAULTS["batch"], label=LABELS["batch"], precision=0, min_width=90)
         fields["rate"] = gr.Number(given["rate"], label=LABELS["rate"], min_width=90)
     with gr.Accordion("Length and padding", open=False) as length_fold, gr.Row():
-        fields["padding"] = gr.Dropdown(list(TRAINABLE), value=DEFAULTS["padding"], label="Padding", min_width=160)
+        fields["padding"] = gr.Dropdown(trainable_names(), value=DEFAULTS["padding"], label="Padding", min_width=160)
         fields["max_length"] = gr.Number(
             DEFAULTS["max_length"],
             label="max_length",

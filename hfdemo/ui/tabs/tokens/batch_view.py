@@ -17,11 +17,11 @@ from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.model_facts import ModelFacts, infer_task, longest_row, model_facts
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.snippets import padding_script, tokenization_script
 from hfdemo.tokenization.benchmark import MOST_FLOPS, MOST_FLOPS_PUBLIC, MaskProof, Timing, prove_mask, time_plans
 from hfdemo.tokenization.collating import collations, tensor_error
 from hfdemo.tokenization.encoding import Encoding, Options, borrowed_pad_token, encode
-from hfdemo.tokenization.padding import STRATEGIES, Plan, plan
+from hfdemo.tokenization.padding import Plan, plan, plannable_names
+from hfdemo.tokenization.snippets import padding_script, tokenization_script
 from hfdemo.ui import html
 from hfdemo.ui.event_options import PRIVATE, QUIET
 from hfdemo.ui.jobs import Running, followed, in_place
@@ -138,8 +138,7 @@ def lab_of(endpoints: Endpoints, form: Form) -> Lab:
         borrowed = _borrowed(tokenizer, form)
         with borrowed_pad_token(tokenizer, borrowed):
             pad_id = tokenizer.pad_token_id
-    known = [each for each in STRATEGIES if limit is not None or each != "max_length"]
-    plans = tuple(plan(rows.lengths, form.batch_size, each, limit) for each in known)
+    plans = tuple(plan(rows.lengths, form.batch_size, name, limit) for name in plannable_names(limit))
     return Lab(rows, plans, reader, side, limit, borrowed, pad_id)
 
 

@@ -21,7 +21,7 @@ from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.dataset_map import try_map
 from hfdemo.tokenization.length_report import Report, report_on
-from hfdemo.tokenization.padding import TRAINABLE
+from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
 from hfdemo.ui import html
 from hfdemo.ui.event_options import PRIVATE, QUIET
 from hfdemo.ui.jobs import Running, followed, in_place
@@ -97,7 +97,9 @@ def build(
             said = gr.HTML()
             view = gr.HTML(html.empty("Histogram, percentiles and the cost of every strategy will stand here."))
             with gr.Row(visible=False) as sending:
-                padding = gr.Dropdown(list(TRAINABLE), value=TRAINABLE[0], label="Padding to train with", min_width=160)
+                padding = gr.Dropdown(
+                    list(trainable_names()), value=LONGEST_IN_BATCH.name, label="Padding to train with", min_width=160
+                )
                 cut = gr.Number(
                     0, label="max_length to train with", info="0: the model's limit", precision=0, min_width=140
                 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from hfdemo.tokenization.benchmark import MaskProof, Timing
 from hfdemo.tokenization.collating import Collated, Tensor
 from hfdemo.tokenization.encoding import Cell
-from hfdemo.tokenization.padding import Batch, Cost, Plan
+from hfdemo.tokenization.padding import Batch, Cost, Plan, find_strategy
 from hfdemo.ui.html import about, code, escape, notes, titled
 
 SHOWN_BATCHES = 12
@@ -25,15 +25,6 @@ LEGEND = (
     "<span><i class='hf-fill hf-special'></i>special token</span>"
     "<span><i class='hf-fill hf-pad'></i>padding</span></div>"
 )
-CALLS: Mapping[str, str] = {
-    "none": "padding=False",
-    "longest_in_batch": "padding=True",
-    "longest_in_dataset": 'padding="max_length", max_length={width}',
-    "max_length": 'padding="max_length", max_length={width}',
-    "multiple_of_8": "padding=True, pad_to_multiple_of=8",
-    "multiple_of_64": "padding=True, pad_to_multiple_of=64",
-    "grouped": "padding=True, rows of like length together",
-}
 
 
 def strategies(plans: Sequence[Plan], rows: Sequence[Sequence[Cell]], side: str, ragged_error: str) -> str:
@@ -49,16 +40,16 @@ def _kind(cell: Cell) -> str:
 
 
 def _block(plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: int, ragged_error: str) -> str:
-    cost = plan.cost()
-    call = CALLS[plan.strategy].format(width=plan.batches[0].width if plan.batches else 0)
+    cost, strategy = plan.cost(), find_strategy(plan.strategy)
+    call = strategy.arguments.format(width=plan.batches[0].width if plan.batches else 0)
     head = (
-        f"<h4>{escape(plan.strategy)}</h4><p>{code(f'`{call}`')} <b>{cost.slots:,}</b> slots, "
-        f"<b>{cost.waste:.0%}</b> padding</p>"
+        f"<h4>{escape(strategy.name)}</h4><p>{escape(strategy.summary)} {code(f'`{call}`')} <b>{cost.slots:,}</b> "
+        f"slots, <b>{cost.waste:.0%}</b> padding</p>"
     )
     drawn = "".join(_batch(batch, plan, kinds, side, scale) for batch in plan.batches[:SHOWN_BATCHES])
     more = len(plan.batches) - SHOWN_BATCHES
     rest = about(f"… and {more:,} more batches, counted above.") if more > 0 else ""
-    error = notes([ragged_error]) if plan.strategy == "none" and ragged_error else ""
+    error = notes([ragged_error]) if ragged_error and not strategy.pads else ""
     return f"<section class='hf-plan' data-strategy='{escape(plan.strategy)}'>{head}{drawn}{rest}{error}</section>"
 
 

@@ -16,7 +16,7 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.padding import STRATEGIES
+from hfdemo.tokenization.padding import strategy_names
 from hfdemo.ui.jobs import Running
 from hfdemo.ui.tabs.tokens.batch_view import (
     LOOKS,
@@ -61,7 +61,7 @@ def test_lines_are_rows_and_pairs_go_by_their_line() -> None:
 
 def test_every_strategy_is_planned_over_the_rows_that_were_typed(endpoints: Endpoints) -> None:
     found = lab_of(endpoints, form())
-    assert [plan.strategy for plan in found.plans] == list(STRATEGIES)
+    assert [plan.strategy for plan in found.plans] == list(strategy_names())
     assert found.size == (6, 384)
     assert all(plan.lengths == tuple(found.rows.lengths) for plan in found.plans)
     cut = lab_of(endpoints, form(max_length=8))
@@ -185,7 +185,7 @@ def test_what_was_measured_with_a_borrowed_pad_token_can_be_copied(endpoints: En
     *_, (_, table, timings) = timed(endpoints, Running())(request, *values(filled))
     assert "measured" in text_of(table)
     rows = records(endpoints)(timings, *values(filled))
-    assert [row["strategy"] for row in rows] == list(STRATEGIES)
+    assert [row["strategy"] for row in rows] == list(strategy_names())
     assert all(row["seconds"] > 0 for row in rows)
     *_, proof = proved(endpoints, Running())(request, *values(filled))
     assert "looks back only" in text_of(proof)

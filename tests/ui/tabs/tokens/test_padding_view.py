@@ -10,7 +10,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.benchmark import MaskProof, Timing, prove_mask
 from hfdemo.tokenization.collating import Collated, Tensor
 from hfdemo.tokenization.encoding import Cell
-from hfdemo.tokenization.padding import STRATEGIES, plan
+from hfdemo.tokenization.padding import plan, strategy_names
 from hfdemo.ui.appearance import STATIC
 from hfdemo.ui.tabs.tokens import padding_view
 from tests.ui.samples import text_of
@@ -28,7 +28,7 @@ def slots(drawn: str, kind: str = "[a-z]+") -> int:
     return sum(int(count) for count in re.findall(rf"hf-fill hf-{kind}(?: hf-ruled)?' style='[^']*--n:(\d+)'", drawn))
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", strategy_names())
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_drawing_has_as_many_slots_of_each_kind_as_its_plan(strategy: str, side: str) -> None:
     made = plan(LENGTHS, 2, strategy, max_length=20)
@@ -44,11 +44,11 @@ def test_a_drawing_has_as_many_slots_of_each_kind_as_its_plan(strategy: str, sid
 
 
 def test_all_strategies_are_drawn_to_one_scale() -> None:
-    plans = [plan(LENGTHS, 2, name, max_length=20) for name in STRATEGIES]
+    plans = [plan(LENGTHS, 2, name, max_length=20) for name in strategy_names()]
     drawn = padding_view.strategies(plans, [row(length) for length in LENGTHS], "right", "")
     widths = {round(float(width) / int(count), 2) for width, count in re.findall(r"width:([\d.]+)%;--n:(\d+)'", drawn)}
     assert len(widths) == 1, "a slot is equally wide wherever it is drawn"
-    assert drawn.count("<section") == len(STRATEGIES)
+    assert drawn.count("<section") == len(strategy_names())
 
 
 def test_the_error_of_ragged_rows_stands_where_nothing_is_padded() -> None:

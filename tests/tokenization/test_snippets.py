@@ -10,8 +10,9 @@ import pytest
 
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.snippets import tokenization_script
 from hfdemo.tokenization.encoding import Options, encode
+from hfdemo.tokenization.padding import find_strategy, plan, plannable_names
+from hfdemo.tokenization.snippets import padding_script, tokenization_script
 
 
 def run_alone(script: str, folder: Path) -> str:
@@ -50,3 +51,18 @@ def test_a_tokenizer_that_needs_no_files_is_named_without_any(models: ModelCache
 def test_a_hub_model_is_named_with_its_revision(models: ModelCache) -> None:
     script = tokenization_script("owner/name@v1", ["a"], None, {}, models.settings)
     assert "from_pretrained('owner/name', revision='v1')" in script
+
+
+@pytest.mark.parametrize("max_length", [None, 12])
+def test_the_padding_script_prints_the_shapes_of_every_strategy_that_pads(
+    models: ModelCache, capsys: pytest.CaptureFixture[str], max_length: int | None
+) -> None:
+    texts = ["Why?", "The ferry leaves at seven, and the train an hour later.", "Yes.", "A short note."]
+    script = padding_script("embedded:minilm", texts, None, 2, max_length, None, models.settings)
+    exec(compile(script, "snippet.py", "exec"), {})
+    printed = dict(line.split(" ", 1) for line in capsys.readouterr().out.strip().splitlines())
+    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+        lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
+    plans = [plan(lengths, 2, name, max_length) for name in plannable_names(max_length)]
+    padded = {each.strategy: str(each.shapes()) for each in plans if find_strategy(each.strategy).pads}
+    assert printed == padded
