@@ -110,6 +110,12 @@ def add_scores(own: Mapping[str, float], extra: Mapping[str, Any]) -> dict[str, 
     return {**own, **{f"extra_{name}" if name in own else name: float(value) for name, value in numbers.items()}}
 
 
+def score_metric_source() -> str:
+    """Return the source of ScoreMetric, without importing evaluate, which takes seconds."""
+    source = Path(__file__).with_name("score_metric.py").read_text(encoding="utf-8")
+    return source[source.index("class ScoreMetric") :].rstrip()
+
+
 def module_path(name: str) -> str:
     """Return what evaluate.load takes for the further metric `name`."""
     return str(_script(name)) if _is_path(name) else name

@@ -2,31 +2,21 @@
 
 from typing import Any
 
-import datasets
-import evaluate
-
+from hfdemo.finetuning.evaluation import score_metric
 from hfdemo.finetuning.kinds import KINDS
 
 
-class Scores(evaluate.Metric):
-    """The scores of the kind that is the configuration; `labels` and `positive` are given to `evaluate.load`."""
+class Scores(score_metric.ScoreMetric):
+    """The scores of the kind that the configuration names; `labels` and `positive` are given to `evaluate.load`."""
 
-    def __init__(self, *, labels: list[str], positive: str | None = None, **options: Any) -> None:
-        self.labels, self.positive = labels, positive
-        super().__init__(**options)
-
-    def _info(self) -> evaluate.MetricInfo:
-        evaluator = KINDS[self.config_name].evaluator
-        return evaluate.MetricInfo(
-            description=evaluator.scores.__doc__,
-            citation="",
-            inputs_description=evaluator.inputs_help,
-            features=datasets.Features({name: _feature(of) for name, of in evaluator.features.items()}),
+    def __init__(self, config_name: str, labels: list[str], positive: str | None = None, **options: Any) -> None:
+        evaluator = KINDS[config_name].evaluator
+        super().__init__(
+            evaluator.scores,
+            evaluator.features,
+            labels,
+            positive,
+            evaluator.inputs_help,
+            config_name=config_name,
+            **options,
         )
-
-    def _compute(self, predictions: Any, references: Any = None) -> dict[str, float]:
-        return KINDS[self.config_name].evaluator.scores(predictions, references, self.labels, self.positive)
-
-
-def _feature(of: str | list[str]) -> Any:
-    return datasets.Value(of) if isinstance(of, str) else datasets.List(datasets.Value(of[0]))

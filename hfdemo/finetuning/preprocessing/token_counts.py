@@ -39,7 +39,7 @@ def count_tokens(
     stop: Event | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Lengths:
-    """The tokens of the rows as a training of `model` by `config` would read them, but uncut.
+    """Count the tokens of the rows as a training of `model` by `config` would read them, but uncut.
 
     `tell` hears how many rows are done, of how many.
 
