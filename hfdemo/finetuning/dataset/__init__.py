@@ -12,9 +12,9 @@ preparing   all of that as checked splits
 
 from __future__ import annotations
 
-from hfdemo.finetuning.dataset.columns import Mapped, suggest
+from hfdemo.finetuning.dataset.columns import Columns, suggest_columns
 from hfdemo.finetuning.dataset.inspection import Inspection, inspect
 from hfdemo.finetuning.dataset.preparing import Prepared, prepare, read_data
 from hfdemo.finetuning.dataset.problems import Problem
 
-__all__ = ["Inspection", "Mapped", "Prepared", "Problem", "inspect", "prepare", "read_data", "suggest"]
+__all__ = ["Columns", "Inspection", "Prepared", "Problem", "inspect", "prepare", "read_data", "suggest_columns"]

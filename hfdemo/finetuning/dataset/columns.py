@@ -19,7 +19,7 @@ _EVERY = tuple(KINDS.values())
 
 
 @dataclass(frozen=True)
-class Mapped:
+class Columns:
     """Which column is what; None where the data has no such column."""
 
     text_column: str
@@ -28,7 +28,7 @@ class Mapped:
     split_column: str | None = None
 
 
-def suggest(table: pd.DataFrame, kinds: Sequence[Kind] = _EVERY) -> Mapped | None:
+def suggest_columns(table: pd.DataFrame, kinds: Sequence[Kind] = _EVERY) -> Columns | None:
     """Suggest which columns are split, text, pair and label, for one of `kinds`; None where none stands out.
 
     Each kind guesses by usual names first, else by what the cells hold; the surest guess wins, of equal ones the first.
@@ -44,17 +44,17 @@ def suggest(table: pd.DataFrame, kinds: Sequence[Kind] = _EVERY) -> Mapped | Non
     if not guesses:
         return None
     surest = max(guesses, key=lambda guess: guess.certainty)
-    return Mapped(surest.text, surest.label, surest.text_pair, split)
+    return Columns(surest.text, surest.label, surest.text_pair, split)
 
 
-def kind_of(table: pd.DataFrame, mapped: Mapped, kinds: Sequence[Kind] = _EVERY) -> Kind:
+def recognise_kind(table: pd.DataFrame, mapped: Columns, kinds: Sequence[Kind] = _EVERY) -> Kind:
     """Return which of `kinds` the columns in `mapped` hold; the last ones, which ask for more, are asked first."""
     labels = None if mapped.label_column is None else sample_cells(table[mapped.label_column])
     texts = sample_cells(table[mapped.text_column])
     return next((kind for kind in reversed(kinds) if kind.rows.matches(labels, texts)), kinds[0])
 
 
-def choose(config: RunConfig, table: pd.DataFrame) -> tuple[Mapped, Kind]:
+def choose_columns(config: RunConfig, table: pd.DataFrame) -> tuple[Columns, Kind]:
     """Choose the columns and the kind of answers that `config` asks for, the rest of them as suggested.
 
     Raises:
@@ -62,7 +62,7 @@ def choose(config: RunConfig, table: pd.DataFrame) -> tuple[Mapped, Kind]:
     """
     first = find_kind(config.task)
     kinds = kinds_of_task(config.task)
-    given = {spec.name: getattr(config, spec.name) for spec in dataclasses.fields(Mapped)}
+    given = {spec.name: getattr(config, spec.name) for spec in dataclasses.fields(Columns)}
     for name, column in given.items():
         if column and column not in table.columns:
             raise DataError(
@@ -70,7 +70,7 @@ def choose(config: RunConfig, table: pd.DataFrame) -> tuple[Mapped, Kind]:
                 f"It has: {', '.join(table.columns)}. Pick one."
             )
     labelled = first.rows.has_labels
-    suggested = suggest(table, kinds)
+    suggested = suggest_columns(table, kinds)
     if suggested is None and not (given["text_column"] and (given["label_column"] or not labelled)):
         raise DataError(
             f"No column looks like {first.rows.needed}. The data has: {', '.join(table.columns)}. Pick the text column"
@@ -82,11 +82,11 @@ def choose(config: RunConfig, table: pd.DataFrame) -> tuple[Mapped, Kind]:
     chosen = {name: given[name] if given[name] is not None else guess.get(name) for name in given}
     columns: dict[str, Any] = {name: column or None for name, column in chosen.items()}
     _check_columns(columns, config.task, first, table)
-    mapped = Mapped(**columns)
+    mapped = Columns(**columns)
     if len(kinds) == 1:
         return mapped, first
     asked = next((kind for kind in kinds if kind.problem_type == config.problem_type), None)
-    return mapped, asked or kind_of(table, mapped, kinds)
+    return mapped, asked or recognise_kind(table, mapped, kinds)
 
 
 def sample_cells(column: pd.Series) -> Sequence[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hfdemo.errors import DataError
 from hfdemo.finetuning.dataset.labels import count_labels
-from hfdemo.finetuning.dataset.rows import Splits, texts_key
+from hfdemo.finetuning.dataset.rows import Splits, join_texts
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.kinds.cells import write_list
 from hfdemo.tables import Refused
@@ -126,7 +126,7 @@ def spellings(splits: Splits, kind: Kind) -> list[list[str]]:
 
 def duplicated(part: pd.DataFrame) -> pd.Series:
     """Which rows repeat an earlier one: its texts and its label."""
-    whole = texts_key(part) + ("\x1f" + part["label"] if "label" in part else "")
+    whole = join_texts(part) + ("\x1f" + part["label"] if "label" in part else "")
     return whole.duplicated() & (part["blank"] == "")
 
 
@@ -135,7 +135,7 @@ def contradictory(part: pd.DataFrame) -> pd.Series:
     if "label" not in part:
         return pd.Series(False, index=part.index)
     usable = (part["blank"] == "") & (part["unreadable"] == "")
-    key = texts_key(part)
+    key = join_texts(part)
     repeated = key.duplicated(keep=False) & usable
     different = part["label"][repeated].groupby(key[repeated]).nunique()
     return repeated & key.isin(different.index[different > 1])
@@ -144,9 +144,9 @@ def contradictory(part: pd.DataFrame) -> pd.Series:
 def leaked(splits: Splits) -> pd.Series:
     """Which rows of train have texts that stand in validation or test, too."""
     train = splits["train"]
-    others = [texts_key(part) for split, part in splits.items() if split != "train"]
+    others = [join_texts(part) for split, part in splits.items() if split != "train"]
     known = pd.concat(others).unique() if others else []
-    return texts_key(train).isin(known) & (train["blank"] == "")
+    return join_texts(train).isin(known) & (train["blank"] == "")
 
 
 def rare(splits: Splits, kind: Kind) -> dict[str, pd.Series]:

@@ -12,9 +12,9 @@ import pandas as pd
 from hfdemo.data_sources.splits import usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Mapped, choose, kind_of, suggest
+from hfdemo.finetuning.dataset.columns import Columns, choose_columns, recognise_kind, suggest_columns
 from hfdemo.finetuning.dataset.fixes import apply_fixes
-from hfdemo.finetuning.dataset.labels import count_labels, positive_of
+from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels
 from hfdemo.finetuning.dataset.problems import (
     Problem,
     of_imbalance,
@@ -25,7 +25,7 @@ from hfdemo.finetuning.dataset.problems import (
     of_spellings,
 )
 from hfdemo.finetuning.dataset.rows import read_rows
-from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE, given_splits, rows_of_no_split
+from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE, find_given_splits, find_rows_of_no_split
 from hfdemo.finetuning.kinds import Kind, kinds_of_task
 from hfdemo.finetuning.kinds.label_names import sort_labels
 from hfdemo.tables import Refused
@@ -54,7 +54,7 @@ class Inspection:
     columns: tuple[str, ...]
     rows: int
     splits: Mapping[str, int]
-    suggested: Mapped | None
+    suggested: Columns | None
     labels: Mapping[str, int]
     problems: tuple[Problem, ...]
     preview: tuple[Mapping[str, str], ...]
@@ -79,7 +79,7 @@ class Inspection:
 
 def inspect(
     tables: Mapping[str, pd.DataFrame],
-    mapped: Mapped | None = None,
+    mapped: Columns | None = None,
     config: RunConfig | None = None,
     refused: Sequence[Refused] = (),
     lengths: Sequence[int] | None = None,
@@ -123,31 +123,31 @@ def inspect(
 
 
 def _choose(
-    whole: pd.DataFrame, mapped: Mapped | None, config: RunConfig | None
-) -> tuple[Mapped | None, Kind | None, list[Problem]]:
+    whole: pd.DataFrame, mapped: Columns | None, config: RunConfig | None
+) -> tuple[Columns | None, Kind | None, list[Problem]]:
     """The columns and the kind of answers, and what is wrong with the choice of them."""
     columns = (mapped.text_column, mapped.label_column) if mapped else ()
     usable = mapped if mapped and all(column is None or column in whole for column in columns) else None
     if config is None:
-        suggested = usable or suggest(whole)
+        suggested = usable or suggest_columns(whole)
         if suggested is None:
             problem = Problem(0, "", "No column looks like a label.", "Pick the label column by hand.", "columns")
             return None, None, [problem]
-        return suggested, kind_of(whole, suggested), []
+        return suggested, recognise_kind(whole, suggested), []
     if usable:
         picked: dict[str, Any] = {name: column or "" for name, column in dataclasses.asdict(usable).items()}
         config = dataclasses.replace(config, **picked)
     try:
-        chosen, kind = choose(config, whole)
+        chosen, kind = choose_columns(config, whole)
     except DataError as error:
-        other = suggest(whole)
+        other = suggest_columns(whole)
         return None, None, [*_of_task(whole, other, config), Problem(0, "", str(error), "Pick the columns.", "columns")]
     return chosen, kind, _of_task(whole, chosen, config)
 
 
-def _of_task(whole: pd.DataFrame, mapped: Mapped | None, config: RunConfig) -> list[Problem]:
+def _of_task(whole: pd.DataFrame, mapped: Columns | None, config: RunConfig) -> list[Problem]:
     """That the data looks as if it were for another task than the config's."""
-    looks = kind_of(whole, mapped) if mapped else None
+    looks = recognise_kind(whole, mapped) if mapped else None
     if looks is None or looks in kinds_of_task(config.task):
         return []
     task = looks.task
@@ -156,13 +156,13 @@ def _of_task(whole: pd.DataFrame, mapped: Mapped | None, config: RunConfig) -> l
 
 
 def _look(
-    config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind, refused: Sequence[Refused]
+    config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind, refused: Sequence[Refused]
 ) -> tuple[list[Problem], dict[str, Any]]:
     """The problems of the rows, and what else an Inspection tells of them."""
     problems = []
     try:
-        given = given_splits(config, tables, mapped)
-        refused = (*refused, *rows_of_no_split(config, tables, mapped))
+        given = find_given_splits(config, tables, mapped)
+        refused = (*refused, *find_rows_of_no_split(config, tables, mapped))
     except DataError as error:
         problems.append(Problem(0, mapped.split_column or "", str(error), "Say which split is what.", "splits"))
         given = {"train": pd.concat(tables.values(), ignore_index=True).fillna("")}
@@ -188,7 +188,7 @@ def _look(
         problems += of_imbalance(count_labels(readable["train"], kind), mapped)
     order = tuple(config.labels or sort_labels(labels)) if kind.rows.has_classes else ()
     try:
-        positive = positive_of(config, order, kind)
+        positive = choose_positive_label(config, order, kind)
     except DataError as error:
         problems.append(Problem(0, "", str(error), "Choose another positive label.", "positive_label"))
         positive = None

@@ -20,7 +20,7 @@ FEWEST_ROWS = 4
 _FEWEST_OF_MANY = 3  # times that each of more than MOST_LABELS labels has to stand there on average
 
 
-def labels_of(part: pd.DataFrame, kind: Kind) -> list[list[str]]:
+def list_labels(part: pd.DataFrame, kind: Kind) -> list[list[str]]:
     """Return the labels of each row, a tag as often as it stands there; none for numbers and for texts alone."""
     parse = kind.rows.parse_labels
     if parse is None:
@@ -33,7 +33,7 @@ def count_labels(part: pd.DataFrame, kind: Kind) -> dict[str, int]:
     """Count the rows (of tags: words) that each label has, the most frequent first; numbers are counted in ranges."""
     if kind.rows.count_values is not None:
         return kind.rows.count_values(part["label"])
-    return dict(Counter(label for row in labels_of(part, kind) for label in row).most_common())
+    return dict(Counter(label for row in list_labels(part, kind) for label in row).most_common())
 
 
 def find_labels(config: RunConfig, parts: Mapping[str, pd.DataFrame], kind: Kind) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def find_labels(config: RunConfig, parts: Mapping[str, pd.DataFrame], kind: Kind
     if not kind.rows.has_classes:
         _check_rows(train)
         return ()
-    found = sort_labels(label for row in labels_of(train, kind) for label in row)
+    found = sort_labels(label for row in list_labels(train, kind) for label in row)
     if len(found) < (1 if kind.rows.is_label_set else 2):
         have = f"the label {found[0]!r}" if found else "no label"
         raise DataError(
@@ -56,7 +56,7 @@ def find_labels(config: RunConfig, parts: Mapping[str, pd.DataFrame], kind: Kind
             "Pick another label column, or add rows with a second label."
         )
     _check_rows(train)
-    seldom = len(found) * _FEWEST_OF_MANY > sum(map(len, labels_of(train, kind)))
+    seldom = len(found) * _FEWEST_OF_MANY > sum(map(len, list_labels(train, kind)))
     if (len(found) > MOST_LABELS and seldom) or (kind.rows.is_single_label and len(found) == len(train)):
         raise DataError(
             f"The label column has {len(found):,} different values in {len(train):,} rows: that looks like text, "
@@ -67,20 +67,20 @@ def find_labels(config: RunConfig, parts: Mapping[str, pd.DataFrame], kind: Kind
     if twice is not None:
         raise DataError(f"The labels have {twice!r} more than once. Name each label once.")
     for split, part in parts.items():
-        strange = sorted({label for row in labels_of(part, kind) for label in row} - set(labels))
+        strange = sorted({label for row in list_labels(part, kind) for label in row} - set(labels))
         if strange:
             raise DataError(f"The {split} split has the label {strange[0]!r}, which is not among: {', '.join(labels)}.")
     return labels
 
 
-def in_model_order(part: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+def order_labels(part: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """Return the same rows with the labels of each (a JSON list) in the order of `labels`."""
     place = {label: index for index, label in enumerate(labels)}
     cells = {cell: write_list(sorted(json.loads(cell), key=place.__getitem__)) for cell in part["label"].unique()}
     return part.assign(label=part["label"].map(cells).astype(str))
 
 
-def positive_of(config: RunConfig, labels: Sequence[str], kind: Kind) -> str | None:
+def choose_positive_label(config: RunConfig, labels: Sequence[str], kind: Kind) -> str | None:
     """Return the class that binary F1 is about: the config's, else one with a telling name, else the last of two.
 
     Raises:

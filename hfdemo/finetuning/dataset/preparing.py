@@ -11,11 +11,11 @@ import pandas as pd
 from hfdemo.data_sources import Corpus, read_corpus
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Mapped, choose
+from hfdemo.finetuning.dataset.columns import Columns, choose_columns
 from hfdemo.finetuning.dataset.fixes import apply_fixes
-from hfdemo.finetuning.dataset.labels import find_labels, in_model_order, positive_of
-from hfdemo.finetuning.dataset.rows import data_of, read_rows
-from hfdemo.finetuning.dataset.splitting import given_splits, make_splits, rows_of_no_split
+from hfdemo.finetuning.dataset.labels import choose_positive_label, find_labels, order_labels
+from hfdemo.finetuning.dataset.rows import read_rows, select_data_columns
+from hfdemo.finetuning.dataset.splitting import find_given_splits, find_rows_of_no_split, make_splits
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.hub import Progress
 from hfdemo.settings import Settings
@@ -32,7 +32,7 @@ class Prepared:
     splits: Mapping[str, pd.DataFrame]
     labels: tuple[str, ...]
     positive_label: str | None
-    mapped: Mapped
+    mapped: Columns
     kind: Kind
     notes: tuple[str, ...] = ()
 
@@ -64,18 +64,18 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequ
         DataError: a column, split or fix is missing, a row is refused, blank or can't be read and no fix is asked for,
             or there is too little to learn from.
     """
-    mapped, kind = choose(config, pd.concat(tables.values(), ignore_index=True).fillna(""))
-    parts = read_rows(given_splits(config, tables, mapped), mapped, kind)
-    refused = (*refused, *rows_of_no_split(config, tables, mapped))
+    mapped, kind = choose_columns(config, pd.concat(tables.values(), ignore_index=True).fillna(""))
+    parts = read_rows(find_given_splits(config, tables, mapped), mapped, kind)
+    refused = (*refused, *find_rows_of_no_split(config, tables, mapped))
     parts, notes = apply_fixes(config.fixes, parts, kind, refused)
     _check_rows(config, parts, refused)
-    parts, left_out = _filled(parts)
+    parts, left_out = _drop_empty_splits(parts)
     labels = find_labels(config, parts, kind)
-    positive = positive_of(config, labels, kind)
+    positive = choose_positive_label(config, labels, kind)
     parts, made = make_splits(config, parts, kind)
     if kind.rows.is_label_set:
-        parts = {split: in_model_order(part, labels) for split, part in parts.items()}
-    splits = {split: data_of(part) for split, part in parts.items()}
+        parts = {split: order_labels(part, labels) for split, part in parts.items()}
+    splits = {split: select_data_columns(part) for split, part in parts.items()}
     return Prepared(splits, labels, positive, mapped, kind, (*notes, *left_out, *made))
 
 
@@ -85,7 +85,7 @@ def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: S
         first = refused[0]
         raise DataError(
             f"{'Row' if not first.split else first.split.capitalize() + ' row'} {first.row} can't be read: "
-            f"{first.reason}{_more(len(refused))}. Mend the file, or add the fix drop_refused_rows."
+            f"{first.reason}{_count_more(len(refused))}. Mend the file, or add the fix drop_refused_rows."
         )
     for split, part in parts.items():
         where = f" of {split}" if len(parts) > 1 else ""
@@ -96,12 +96,12 @@ def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: S
             wrong = part[part[column] != ""]
             if len(wrong):
                 raise DataError(
-                    f"Row {wrong.index[0] + 1}{where} {said.format(wrong[column].iloc[0])}{_more(len(wrong))}. "
+                    f"Row {wrong.index[0] + 1}{where} {said.format(wrong[column].iloc[0])}{_count_more(len(wrong))}. "
                     f"Mend the data, or add the fix {fix}."
                 )
 
 
-def _filled(parts: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+def _drop_empty_splits(parts: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Return the splits that have rows left, and a note of the others."""
     if parts["train"].empty:
         raise DataError("No training rows are left after the fixes. Take fixes out, or mend the data.")
@@ -110,5 +110,5 @@ def _filled(parts: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame],
     return {split: part for split, part in parts.items() if split not in empty}, notes
 
 
-def _more(rows: int) -> str:
+def _count_more(rows: int) -> str:
     return f" (and {rows - 1:,} more)" if rows > 1 else ""

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.finetuning.dataset.columns import Mapped
+from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.dataset.fixes import contradictory, duplicated, leaked, rare, spellings
-from hfdemo.finetuning.dataset.labels import labels_of
+from hfdemo.finetuning.dataset.labels import list_labels
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.kinds.label_names import sort_labels
 from hfdemo.tables import Refused, listed
@@ -49,7 +49,7 @@ def of_refused(refused: Sequence[Refused]) -> Iterator[Problem]:
         )  # fmt: skip
 
 
-def of_rows(parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind) -> Iterator[Problem]:
+def of_rows(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Problem]:
     """Rows that can't be trained on as they are."""
     for column in filter(None, (mapped.text_column, mapped.text_pair_column, mapped.label_column)):
         rows = _where({split: part["blank"] == column for split, part in parts.items()})
@@ -73,7 +73,7 @@ def of_rows(parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind) -> It
         )  # fmt: skip
 
 
-def of_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Mapped) -> Iterator[Problem]:
+def of_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Columns) -> Iterator[Problem]:
     """Texts that stand there more than once."""
     column = mapped.text_column
     rows = _where({split: duplicated(part) for split, part in parts.items()})
@@ -103,7 +103,7 @@ def of_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Mapped) -> Iter
         )  # fmt: skip
 
 
-def of_spellings(parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind) -> Iterator[Problem]:
+def of_spellings(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Problem]:
     """Labels that are most likely one."""
     found = spellings(parts, kind)
     if found:
@@ -117,7 +117,7 @@ def of_spellings(parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind) 
 
 
 def of_labels(
-    parts: Mapping[str, pd.DataFrame], mapped: Mapped, kind: Kind, asked: Sequence[str] | None
+    parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind, asked: Sequence[str] | None
 ) -> Iterator[Problem]:
     """Labels that too few rows have, or that the model would not have; `asked` are the labels of the config."""
     if not kind.rows.has_classes or mapped.label_column is None:
@@ -133,7 +133,7 @@ def of_labels(
             "rare_labels", rows.count, _fixed_by("drop_rare_labels"),
         )  # fmt: skip
     fine = {split: part[(part["unreadable"] == "") & (part["label"] != "")] for split, part in parts.items()}
-    labels_by_row = {split: labels_of(part, kind) for split, part in fine.items()}
+    labels_by_row = {split: list_labels(part, kind) for split, part in fine.items()}
     known = {label for row in labels_by_row["train"] for label in row} if asked is None else set(asked)
     every = sort_labels(known.union(*(row for rows in labels_by_row.values() for row in rows)))
     for split, part in fine.items():
@@ -149,7 +149,7 @@ def of_labels(
             )  # fmt: skip
 
 
-def of_imbalance(labels: Mapping[str, int], mapped: Mapped) -> Iterator[Problem]:
+def of_imbalance(labels: Mapping[str, int], mapped: Columns) -> Iterator[Problem]:
     if len(labels) < 2:
         return
     (most, many), (fewest, few) = next(iter(labels.items())), list(labels.items())[-1]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from hfdemo.finetuning.dataset.columns import Mapped
+from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.kinds.kind import ReadCell
 from hfdemo.tables import flaw
@@ -16,7 +16,7 @@ Splits = Mapping[str, pd.DataFrame]
 DATA_COLUMNS = ("text", "text_pair", "label")
 
 
-def read_rows(tables: Splits, mapped: Mapped, kind: Kind) -> dict[str, pd.DataFrame]:
+def read_rows(tables: Splits, mapped: Columns, kind: Kind) -> dict[str, pd.DataFrame]:
     """Read per split text, text_pair (pairs only) and label (labelled kinds only), every cell as a run's data has it.
 
     Two more columns say what is wrong: `blank`, the column of the data in which a row has nothing, and `unreadable`,
@@ -30,12 +30,12 @@ def read_rows(tables: Splits, mapped: Mapped, kind: Kind) -> dict[str, pd.DataFr
     return {split: _read(table, columns, readers, kind) for split, table in tables.items()}
 
 
-def data_of(part: pd.DataFrame) -> pd.DataFrame:
+def select_data_columns(part: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of a run's data, the rows numbered anew."""
     return part[[name for name in DATA_COLUMNS if name in part]].reset_index(drop=True)
 
 
-def texts_key(part: pd.DataFrame) -> pd.Series:
+def join_texts(part: pd.DataFrame) -> pd.Series:
     """Return what two rows with the same text, or the same pair of texts, have in common."""
     return part["text"] if "text_pair" not in part else part["text"] + "\x1f" + part["text_pair"]
 

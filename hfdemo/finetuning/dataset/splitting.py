@@ -12,9 +12,9 @@ import pandas as pd
 from hfdemo.data_sources.splits import SPLITS, named_split, usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Mapped
-from hfdemo.finetuning.dataset.labels import FEWEST_ROWS, labels_of
-from hfdemo.finetuning.dataset.rows import texts_key
+from hfdemo.finetuning.dataset.columns import Columns
+from hfdemo.finetuning.dataset.labels import FEWEST_ROWS, list_labels
+from hfdemo.finetuning.dataset.rows import join_texts
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.tables import Refused
 
@@ -22,10 +22,12 @@ VALIDATION_SHARE = 0.2
 _DRAWS = 20  # the few rows of a tiny set that are drawn may all be the only ones with their label
 
 
-def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
+def find_given_splits(
+    config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Columns
+) -> dict[str, pd.DataFrame]:
     """Return the tables of train, and of validation and test where the data has them, by its files or split column.
 
-    `rows_of_no_split` says which rows of a split column are in none of them.
+    `find_rows_of_no_split` says which rows of a split column are in none of them.
 
     Raises:
         DataError: there is no train, a name that is no split's, or a table without a column that is needed.
@@ -35,7 +37,7 @@ def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: 
         raise DataError(f"splits has {strange[0]!r}, but the splits are train, validation and test. Leave it out.")
     named = {split: name for split, name in config.splits.items() if isinstance(name, str)}
     if "" not in tables:
-        return _of_tables(named, tables, mapped)
+        return _pick_tables(named, tables, mapped)
     table = tables[""]
     if mapped.split_column is None:
         if named:
@@ -44,7 +46,7 @@ def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: 
                 f"splits.{split} is {name!r}, but the data is not split. Pick a split column, or give a fraction."
             )
         return {"train": table}
-    marked = _marked(config, table[mapped.split_column])
+    marked = _map_split_column(config, table[mapped.split_column])
     parts = {split: table[marked.eq(split)] for split in SPLITS}
     if parts["train"].empty:
         holds = ", ".join(map(repr, sorted(set(table[mapped.split_column]))[:5]))
@@ -55,7 +57,9 @@ def given_splits(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: 
     return {split: part for split, part in parts.items() if not part.empty}
 
 
-def rows_of_no_split(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> tuple[Refused, ...]:
+def find_rows_of_no_split(
+    config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Columns
+) -> tuple[Refused, ...]:
     """Return the rows whose cell in the split column names no split."""
     if mapped.split_column is None or "" not in tables:
         return ()
@@ -68,17 +72,19 @@ def rows_of_no_split(config: RunConfig, tables: Mapping[str, pd.DataFrame], mapp
             if cell.strip()
             else f"{mapped.split_column!r} is blank, and names no split",
         )
-        for index, cell in column[_marked(config, column).isna()].items()
+        for index, cell in column[_map_split_column(config, column).isna()].items()
     )
 
 
-def _marked(config: RunConfig, column: pd.Series) -> pd.Series:
+def _map_split_column(config: RunConfig, column: pd.Series) -> pd.Series:
     """Return the split of each row by its cell in the split column; NaN where that names none."""
     named = {name: split for split, name in config.splits.items() if isinstance(name, str)}
     return column.map(named or {name: usual for name in set(column) if (usual := usual_split(name))})
 
 
-def _of_tables(named: Mapping[str, str], tables: Mapping[str, pd.DataFrame], mapped: Mapped) -> dict[str, pd.DataFrame]:
+def _pick_tables(
+    named: Mapping[str, str], tables: Mapping[str, pd.DataFrame], mapped: Columns
+) -> dict[str, pd.DataFrame]:
     usual = {split: name for name in tables if (split := usual_split(name))}
     chosen = {split: named_split(name, list(tables)) for split, name in named.items()} or usual
     if "train" not in chosen:
@@ -135,10 +141,10 @@ def _hold_out(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (rest, held out), where about `wanted` rows are held out."""
     # A unit is all rows with one text; what is drawn are units.
-    unit_of_row, texts = pd.factorize(texts_key(train))
+    unit_of_row, texts = pd.factorize(join_texts(train))
     firsts = train[~pd.Series(unit_of_row, index=train.index).duplicated()]
     held_out_units = round(wanted * len(texts) / len(train))
-    labels = labels_of(train, kind)
+    labels = list_labels(train, kind)
     strata: Any = np.zeros(len(firsts), dtype=int)
     if kind.rows.stratify is not None:
         strata = pd.factorize(kind.rows.stratify(firsts["label"]))[0]
@@ -160,7 +166,7 @@ def _hold_out(
             members = np.flatnonzero(strata == stratum)
             taken[random.permutation(members)[:count]] = True
         held_out = taken[unit_of_row]
-        _give_back(held_out, unit_of_row, labels)
+        _return_unseen_labels(held_out, unit_of_row, labels)
         if held_out.any():
             return train[~held_out], train[held_out]
     raise too_few
@@ -178,7 +184,7 @@ def _allot(counts: Any, wanted: int, random: Any) -> Any:
     return alloted
 
 
-def _give_back(held_out: Any, unit_of_row: Any, labels: list[list[str]]) -> None:
+def _return_unseen_labels(held_out: Any, unit_of_row: Any, labels: list[list[str]]) -> None:
     """Return to train the first unit of each label that would be held out with every row it has."""
     trained = {label for row, out in zip(labels, held_out, strict=True) if not out for label in row}
     for row in np.flatnonzero(held_out):

@@ -9,7 +9,7 @@ import pytest
 
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Mapped, choose, kind_of, suggest
+from hfdemo.finetuning.dataset.columns import Columns, choose_columns, recognise_kind, suggest_columns
 from hfdemo.finetuning.kinds import KINDS, kinds_of_task
 
 
@@ -26,54 +26,50 @@ TEXTS = [f"text number {i}" for i in range(12)]
 @pytest.mark.parametrize(
     ("data", "mapped", "kind"),
     [
-        (table(tokens=WORDS, tags=TAGS), Mapped("tokens", "tags"), "tokens"),
+        (table(tokens=WORDS, tags=TAGS), Columns("tokens", "tags"), "tokens"),
         (
             table(id=range(12), tokens=WORDS, pos_tags=TAGS, ner_tags=TAGS, chunk_tags=TAGS),
-            Mapped("tokens", "ner_tags"),
+            Columns("tokens", "ner_tags"),
             "tokens",
         ),
-        (table(id=range(12), messages=CHAT), Mapped("messages", None), "language"),
-        (table(text=TEXTS), Mapped("text", None), "language"),
-        (table(text=TEXTS, labels=TAGS), Mapped("text", "labels"), "multi_label"),
-        (table(text=TEXTS, genres=TAGS), Mapped("text", "genres"), "multi_label"),
-        (table(text=TEXTS, label=["a|b", "a", "b"] * 4), Mapped("text", "label"), "multi_label"),
+        (table(id=range(12), messages=CHAT), Columns("messages", None), "language"),
+        (table(text=TEXTS), Columns("text", None), "language"),
+        (table(text=TEXTS, labels=TAGS), Columns("text", "labels"), "multi_label"),
+        (table(text=TEXTS, genres=TAGS), Columns("text", "genres"), "multi_label"),
+        (table(text=TEXTS, label=["a|b", "a", "b"] * 4), Columns("text", "label"), "multi_label"),
         (
             table(sentence1=TEXTS, sentence2=TEXTS, score=[i / 7 for i in range(12)]),
-            Mapped("sentence1", "score", "sentence2"),
+            Columns("sentence1", "score", "sentence2"),
             "regression",
         ),
-        (table(id=range(12), text=TEXTS, grade=[i + 0.5 for i in range(12)]), Mapped("text", "grade"), "regression"),
-        (table(text=TEXTS, label=["1.0", "0.0"] * 6), Mapped("text", "label"), "single_label"),
+        (table(id=range(12), text=TEXTS, grade=[i + 0.5 for i in range(12)]), Columns("text", "grade"), "regression"),
+        (table(text=TEXTS, label=["1.0", "0.0"] * 6), Columns("text", "label"), "single_label"),
         (
             table(text=TEXTS, stars=[1, 2, 5] * 4, split=["train", "dev", "test"] * 4),
-            Mapped("text", "stars", None, "split"),
+            Columns("text", "stars", None, "split"),
             "single_label",
         ),
     ],
 )  # fmt: skip
-def test_columns_and_kind_are_seen_from_the_cells(data: pd.DataFrame, mapped: Mapped, kind: str) -> None:
-    assert suggest(data) == mapped
-    assert kind_of(data, mapped).name == kind
+def test_columns_and_kind_are_seen_from_the_cells(data: pd.DataFrame, mapped: Columns, kind: str) -> None:
+    assert suggest_columns(data) == mapped
+    assert recognise_kind(data, mapped).name == kind
 
 
 def test_many_whole_numbers_are_classes_when_they_count_without_a_gap_and_quantities_otherwise() -> None:
-    texts = [f"text {i}" for i in range(154)]
-    assert (
-        kind_of(table(text=texts, label=[i % 77 for i in range(154)]), Mapped("text", "label")).name == "single_label"
-    )
-    assert (
-        kind_of(table(text=texts, label=[i % 77 * 3 for i in range(154)]), Mapped("text", "label")).name == "regression"
-    )
+    texts, columns = [f"text {i}" for i in range(154)], Columns("text", "label")
+    assert recognise_kind(table(text=texts, label=[i % 77 for i in range(154)]), columns).name == "single_label"
+    assert recognise_kind(table(text=texts, label=[i % 77 * 3 for i in range(154)]), columns).name == "regression"
 
 
 def test_a_few_cells_that_are_otherwise_do_not_change_the_kind() -> None:
     data = table(tokens=[*WORDS * 2, "broken"], tags=[*TAGS * 2, '["O", "O", "O"]'])
-    assert suggest(data) == Mapped("tokens", "tags")
+    assert suggest_columns(data) == Columns("tokens", "tags")
 
 
 def test_nothing_is_suggested_where_nothing_stands_out() -> None:
-    assert suggest(table(text=TEXTS, note=TEXTS)) is None
-    assert suggest(table(tokens=WORDS, other=TEXTS), kinds_of_task("token-classification")) is None
+    assert suggest_columns(table(text=TEXTS, note=TEXTS)) is None
+    assert suggest_columns(table(tokens=WORDS, other=TEXTS), kinds_of_task("token-classification")) is None
 
 
 def test_every_kind_belongs_to_a_task() -> None:
@@ -84,12 +80,17 @@ def test_every_kind_belongs_to_a_task() -> None:
 
 def test_the_task_and_the_problem_type_of_a_config_decide() -> None:
     data = table(text=TEXTS, label=[1, 2, 3] * 4)
-    assert choose(RunConfig("x"), data) == (Mapped("text", "label"), KINDS["single_label"])
-    assert choose(RunConfig("x", problem_type="regression"), data)[1].name == "regression"
-    assert choose(RunConfig("x", task="text-generation"), data) == (Mapped("text", None), KINDS["language"])
+    assert choose_columns(RunConfig("x"), data) == (Columns("text", "label"), KINDS["single_label"])
+    assert choose_columns(RunConfig("x", problem_type="regression"), data)[1].name == "regression"
+    assert choose_columns(RunConfig("x", task="text-generation"), data) == (
+        Columns("text", None),
+        KINDS["language"],
+    )
     longest = table(a=TEXTS, b=[f"{text} and more" for text in TEXTS])
-    assert choose(RunConfig("x", task="text-generation"), longest)[0].text_column == "b"
-    assert choose(RunConfig("x", task="token-classification"), table(tokens=WORDS, tags=TAGS))[1].name == "tokens"
+    assert choose_columns(RunConfig("x", task="text-generation"), longest)[0].text_column == "b"
+    assert (
+        choose_columns(RunConfig("x", task="token-classification"), table(tokens=WORDS, tags=TAGS))[1].name == "tokens"
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,4 +106,4 @@ def test_the_task_and_the_problem_type_of_a_config_decide() -> None:
 )
 def test_a_choice_that_cannot_be_gets_a_sentence(config: dict[str, Any], said: str) -> None:
     with pytest.raises(DataError, match=said):
-        choose(RunConfig("x", **config), table(text=TEXTS, other=TEXTS, label=["a", "b"] * 6))
+        choose_columns(RunConfig("x", **config), table(text=TEXTS, other=TEXTS, label=["a", "b"] * 6))

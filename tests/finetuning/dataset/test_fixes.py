@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
-from hfdemo.finetuning.dataset.columns import Mapped
+from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes
 from hfdemo.finetuning.dataset.rows import read_rows
 from hfdemo.finetuning.kinds import KINDS, Kind
@@ -20,7 +20,7 @@ VALIDATION = (("c", "y"), ("g", "x"))
 
 def read(kind: Kind = KINDS["single_label"], **splits: Any) -> dict[str, pd.DataFrame]:
     tables = {name: pd.DataFrame(rows, columns=["text", "label"], dtype=str) for name, rows in splits.items()}
-    return read_rows(tables, Mapped("text", "label"), kind)
+    return read_rows(tables, Columns("text", "label"), kind)
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_a_nul_that_parquet_can_hold_is_unreadable() -> None:
 def test_a_chat_among_chats_that_is_none_is_unreadable_and_plain_texts_stay_as_they_are() -> None:
     chat = '[{"role": "user", "content": "hi"}]'
     table = pd.DataFrame({"text": [chat] * 12 + ["hi"]}, dtype=str)
-    part = read_rows({"train": table}, Mapped("text", None), KINDS["language"])["train"]
+    part = read_rows({"train": table}, Columns("text", None), KINDS["language"])["train"]
     assert part["unreadable"].iloc[-1] == "in 'text', 'hi' is no list"
     plain = pd.DataFrame({"text": ["  two\n", "three"]}, dtype=str)
-    assert read_rows({"train": plain}, Mapped("text", None), KINDS["language"])["train"]["text"].tolist() == [
+    assert read_rows({"train": plain}, Columns("text", None), KINDS["language"])["train"]["text"].tolist() == [
         "  two\n",
         "three",
     ]

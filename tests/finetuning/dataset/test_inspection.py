@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Inspection, Mapped, Problem, inspect, prepare
+from hfdemo.finetuning.dataset import Columns, Inspection, Problem, inspect, prepare
 from hfdemo.tables import Refused
 
 
@@ -183,9 +183,9 @@ def test_the_share_that_truncation_cuts_is_counted_and_a_length_that_is_enough_i
 
 def test_columns_that_were_picked_by_hand_count_and_what_cannot_be_is_a_problem() -> None:
     data = {"": table(*[(a, b, b) for a, b in GOOD], columns=("text", "label", "other"))}
-    assert inspect(data, Mapped("text", "other")).suggested == Mapped("text", "other")
-    assert inspect(data, Mapped("text", "gone")).suggested == Mapped("text", "label")
-    assert inspect(data, Mapped("text", "other"), RunConfig("x", label_column="label")).suggested == Mapped(
+    assert inspect(data, Columns("text", "other")).suggested == Columns("text", "other")
+    assert inspect(data, Columns("text", "gone")).suggested == Columns("text", "label")
+    assert inspect(data, Columns("text", "other"), RunConfig("x", label_column="label")).suggested == Columns(
         "text", "other"
     )
     for config, code in (

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.labels import count_labels, find_labels, in_model_order
+from hfdemo.finetuning.dataset.labels import count_labels, find_labels, order_labels
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.kinds.label_names import sort_labels
 
@@ -49,7 +49,7 @@ def test_labels_are_counted_by_row_tags_by_word_and_numbers_by_range() -> None:
 
 def test_the_labels_of_a_row_stand_in_the_models_order() -> None:
     part = pd.DataFrame({"text": ["x", "y"], "label": ['["a", "b"]', "[]"]})
-    assert in_model_order(part, ("b", "c", "a"))["label"].tolist() == ['["b", "a"]', "[]"]
+    assert order_labels(part, ("b", "c", "a"))["label"].tolist() == ['["b", "a"]', "[]"]
 
 
 def test_a_label_is_named_once() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hfdemo.data_sources import EXAMPLES, read_tables
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Mapped, inspect, prepare, read_data, suggest
+from hfdemo.finetuning.dataset import Columns, inspect, prepare, read_data, suggest_columns
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused, read_table
 
@@ -36,23 +36,23 @@ def test_a_split_file_without_the_label_column_is_named(tmp_path: Path, settings
 @pytest.mark.parametrize(
     ("header", "rows", "expected"),
     [
-        ("text,label", [("long words here", "a"), ("more", "b"), ("x", "a")], Mapped("text", "label")),
+        ("text,label", [("long words here", "a"), ("more", "b"), ("x", "a")], Columns("text", "label")),
         (
             "id,review,stars",
             [("1", "good food", "5"), ("2", "bad food", "1"), ("3", "ok", "5")],
-            Mapped("review", "stars"),
+            Columns("review", "stars"),
         ),
         (
             "sentence1,sentence2,label,split",
             [("a b", "c d", "0", "train"), ("e f", "g h", "1", "dev"), ("i", "j", "1", "train")],
-            Mapped("sentence1", "label", "sentence2", "split"),
+            Columns("sentence1", "label", "sentence2", "split"),
         ),
     ],
 )  # fmt: skip
 def test_columns_are_suggested_by_name_then_by_content(
-    header: str, rows: list[tuple[str, ...]], expected: Mapped
+    header: str, rows: list[tuple[str, ...]], expected: Columns
 ) -> None:
-    assert suggest(pd.DataFrame(rows, columns=header.split(","))) == expected
+    assert suggest_columns(pd.DataFrame(rows, columns=header.split(","))) == expected
 
 
 def test_problems_are_found_with_their_row(tmp_path: Path) -> None:

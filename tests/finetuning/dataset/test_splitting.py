@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect, prepare
-from hfdemo.finetuning.dataset.columns import Mapped, suggest
-from hfdemo.finetuning.dataset.labels import labels_of
-from hfdemo.finetuning.dataset.splitting import given_splits, make_splits, rows_of_no_split
+from hfdemo.finetuning.dataset.columns import Columns, suggest_columns
+from hfdemo.finetuning.dataset.labels import list_labels
+from hfdemo.finetuning.dataset.splitting import find_given_splits, find_rows_of_no_split, make_splits
 from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.tables import Refused
 
@@ -52,8 +52,8 @@ def test_splits_keep_every_row_share_no_text_and_leave_every_label_in_train(
     assert sorted(index for each in made.values() for index in each.index) == list(part.index)
     texts = [set(each["text"]) for each in made.values()]
     assert sum(map(len, texts)) == len(set(part["text"]))
-    trained = {label for row in labels_of(made["train"], kind) for label in row}
-    assert trained == {label for row in labels_of(part, kind) for label in row}
+    trained = {label for row in list_labels(made["train"], kind) for label in row}
+    assert trained == {label for row in list_labels(part, kind) for label in row}
     assert all(each.index.is_monotonic_increasing for each in made.values())
 
 
@@ -119,28 +119,28 @@ def test_rows_that_are_all_the_same_are_too_few_however_many_they_are() -> None:
 
 def test_tables_become_splits_by_their_names_or_by_those_in_the_config() -> None:
     tables = {name: rows([name] * 2) for name in ("training", "spring", "autumn", "dev")}
-    mapped = Mapped("text", "label")
-    usual = given_splits(RunConfig("x"), tables, mapped)
+    mapped = Columns("text", "label")
+    usual = find_given_splits(RunConfig("x"), tables, mapped)
     assert {name: part["label"][0] for name, part in usual.items()} == {"train": "training", "validation": "dev"}
-    chosen = given_splits(RunConfig("x", splits={"train": "spring", "test": "autumn"}), tables, mapped)
+    chosen = find_given_splits(RunConfig("x", splits={"train": "spring", "test": "autumn"}), tables, mapped)
     assert {name: part["label"][0] for name, part in chosen.items()} == {"train": "spring", "test": "autumn"}
     with pytest.raises(DataError, match=r"No split is train. The data has: spring. .*\"train\": \"spring\""):
-        given_splits(RunConfig("x"), {"spring": tables["spring"]}, mapped)
+        find_given_splits(RunConfig("x"), {"spring": tables["spring"]}, mapped)
     with pytest.raises(DataError, match="no split 'winter'"):
-        given_splits(RunConfig("x", splits={"train": "winter"}), tables, mapped)
+        find_given_splits(RunConfig("x", splits={"train": "winter"}), tables, mapped)
     with pytest.raises(DataError, match="splits has 'eval'"):
-        given_splits(RunConfig("x", splits={"eval": 0.1}), tables, mapped)
+        find_given_splits(RunConfig("x", splits={"eval": 0.1}), tables, mapped)
     with pytest.raises(DataError, match=r"splits\.train is 'a', but the data is not split"):
-        given_splits(RunConfig("x", splits={"train": "a"}), {"": tables["spring"]}, mapped)
+        find_given_splits(RunConfig("x", splits={"train": "a"}), {"": tables["spring"]}, mapped)
 
 
 def test_a_split_column_is_read_by_usual_names_or_by_those_in_the_config() -> None:
     table = rows(["a", "b", "c", "d"]).assign(part=["train", "train", "val", "test"])
-    mapped = Mapped("text", "label", None, "part")
-    usual = given_splits(RunConfig("x"), {"": table}, mapped)
+    mapped = Columns("text", "label", None, "part")
+    usual = find_given_splits(RunConfig("x"), {"": table}, mapped)
     assert {name: list(part.index) for name, part in usual.items()} == {"train": [0, 1], "validation": [2], "test": [3]}
     named = RunConfig("x", splits={"train": "test", "validation": "val", "test": "train"})
-    chosen = given_splits(named, {"": table}, mapped)
+    chosen = find_given_splits(named, {"": table}, mapped)
     assert {name: list(part.index) for name, part in chosen.items()} == {
         "train": [3], "validation": [2], "test": [0, 1]
     }  # fmt: skip
@@ -149,10 +149,10 @@ def test_a_split_column_is_read_by_usual_names_or_by_those_in_the_config() -> No
 def test_rows_whose_cell_names_no_split_are_refused_by_number() -> None:
     table = pd.DataFrame({"text": [f"text {i}" for i in range(12)], "label": ["a", "b"] * 6})
     table["split"] = ["train"] * 8 + [" ", "later", "test", "validation"]
-    mapped = suggest(table)
+    mapped = suggest_columns(table)
     assert mapped is not None
     assert mapped.split_column == "split"
-    assert rows_of_no_split(RunConfig("d"), {"": table}, mapped) == (
+    assert find_rows_of_no_split(RunConfig("d"), {"": table}, mapped) == (
         Refused("", 9, "'split' is blank, and names no split"),
         Refused("", 10, "'split' is 'later', which is no split"),
     )
@@ -164,7 +164,7 @@ def test_rows_whose_cell_names_no_split_are_refused_by_number() -> None:
     (problem,) = [each for each in inspect({"": table}).problems if each.code == "refused_rows"]
     assert (problem.row, problem.change) == (9, {"fixes": ["drop_refused_rows"]})
     with pytest.raises(DataError, match="marks no row as train: it holds 'x'"):
-        given_splits(RunConfig("d"), {"": table.assign(split="x")}, mapped)
+        find_given_splits(RunConfig("d"), {"": table.assign(split="x")}, mapped)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -180,8 +180,8 @@ def test_a_split_column_counts_however_its_names_are_capitalised() -> None:
     """Rows of the test split would else be trained on."""
     table = pd.DataFrame({"text": [f"text {i}" for i in range(12)], "label": ["a", "b"] * 6})
     table["Split"] = ["Train", "TRAIN ", "Dev", "Test"] * 3
-    mapped = suggest(table)
+    mapped = suggest_columns(table)
     assert mapped is not None
     assert mapped.split_column == "Split"
-    parts = given_splits(RunConfig("d"), {"": table}, mapped)
+    parts = find_given_splits(RunConfig("d"), {"": table}, mapped)
     assert {name: len(part) for name, part in parts.items()} == {"train": 6, "validation": 3, "test": 3}

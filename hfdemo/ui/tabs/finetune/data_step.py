@@ -10,7 +10,7 @@ import pandas as pd
 
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.data_sources.formats import FORMATS
-from hfdemo.finetuning.dataset.columns import Mapped
+from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.dataset.inspection import Inspection
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.ui.tabs.finetune import form_values, inspection_view
@@ -168,7 +168,7 @@ def opened(found: Inspection, wanted: dict[str, Any] | None = None) -> dict[str,
     return {"kind": found.kind or (wanted or DEFAULTS)["kind"], **columns, **fresh}
 
 
-def columns_of(mapped: Mapped | None) -> dict[str, Any]:
+def columns_of(mapped: Columns | None) -> dict[str, Any]:
     """The fields that name columns."""
     if mapped is None:
         return {"text": None, **dict.fromkeys(("pair", "label", "split"), NO_COLUMN)}
