@@ -25,19 +25,19 @@ class _Waiting:
 
 
 @dataclass
-class Turns:
+class Scheduler:
     """Lets one job through at a time, first come, first served; jobs with an equal key share a turn.
 
     Nobody waits for company: the first of several equal jobs takes whoever has come by the time its turn begins, so a
     lone job is never slower for the others that might have come.
     """
 
-    most: int = 16
-    _line: list[_Waiting] = field(default_factory=list)
+    max_jobs: int = 16
+    _queue: list[_Waiting] = field(default_factory=list)
     _busy: bool = False
     _changed: Condition = field(default_factory=Condition)
 
-    def take(
+    def run(
         self,
         job: Job,
         work: Callable[[Sequence[Job]], Sequence[Result]],
@@ -52,58 +52,58 @@ class Turns:
             Stopped: `stop` was set before the turn came.
             BaseException: whatever `work` raised for this very job; a failure among several is tried again one by one.
         """
-        mine = _Waiting(job, key)
-        company = self._wait(mine, stop)
-        if company:
+        own = _Waiting(job, key)
+        group = self._wait(own, stop)
+        if group:
             try:
-                _do(company, work)
+                _run_jobs(group, work)
             finally:
-                self._end()
-        if mine.error is not None:
-            raise mine.error
-        return mine.result
+                self._end_turn()
+        if own.error is not None:
+            raise own.error
+        return own.result
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """A turn for the block."""
+    def exclusive(self) -> Iterator[None]:
+        """Hold a turn until the block ends."""
         self._wait(_Waiting(None, None), None)
         try:
             yield
         finally:
-            self._end()
+            self._end_turn()
 
-    def _wait(self, mine: _Waiting, stop: Event | None) -> list[_Waiting]:
-        """Stand in line; returns who shares the turn that has begun, or nobody if another one did this job."""
+    def _wait(self, own: _Waiting, stop: Event | None) -> list[_Waiting]:
+        """Wait in line; return the jobs that share the turn that has begun, none if another turn did this one."""
         with self._changed:
-            self._line.append(mine)
-            while not mine.done and (self._busy or not self._line or self._line[0] is not mine):
+            self._queue.append(own)
+            while not own.done and (self._busy or not self._queue or self._queue[0] is not own):
                 if stop is not None and stop.is_set():
-                    if mine in self._line:
-                        self._line.remove(mine)
+                    if own in self._queue:
+                        self._queue.remove(own)
                         self._changed.notify_all()
                     raise Stopped
                 self._changed.wait(None if stop is None else POLL_SECONDS)
-            if mine.done:
+            if own.done:
                 return []
-            equal = [each for each in self._line if each is mine or (each.key == mine.key and mine.key is not None)]
-            company = equal[: self.most]
-            self._line = [each for each in self._line if each not in company]
+            equal = [each for each in self._queue if each is own or (each.key == own.key and own.key is not None)]
+            group = equal[: self.max_jobs]
+            self._queue = [each for each in self._queue if each not in group]
             self._busy = True
-            return company
+            return group
 
-    def _end(self) -> None:
+    def _end_turn(self) -> None:
         with self._changed:
             self._busy = False
             self._changed.notify_all()
 
 
-def _do(jobs: Sequence[_Waiting], work: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+def _run_jobs(jobs: Sequence[_Waiting], work: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
     try:
         results = work([each.job for each in jobs])
     except BaseException as error:
         if len(jobs) > 1:  # one bad job must not spoil the others
             for each in jobs:
-                _do([each], work)
+                _run_jobs([each], work)
             return
         jobs[0].error, jobs[0].done = error, True
         return

@@ -63,18 +63,18 @@ class Endpoints(RunEndpoints):
         names = [each.name for each in parameters]
         media = {field.name for field in task.inputs if field.media}
 
-        def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+        def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[ModelRef, dict[str, Any]]:
             values = {**dict(zip(names, args, strict=False)), **kwargs}
             values |= {name: uploaded_path(values[name]) for name in media & set(values)}
-            return values.pop("model", None), values
+            return ModelRef.parse(values.pop("model", None) or task.default_model), values
 
         def endpoint(*args: Any, **kwargs: Any) -> dict:
-            reference, values = given(args, kwargs)
-            return predict(self.models, task, reference, values, odds=False).to_json(self.results())
+            ref, values = given(args, kwargs)
+            return predict(self.models, task, ref, values, keep_probabilities=False).to_json(self.results())
 
         def streaming(*args: Any, **kwargs: Any) -> Iterator[dict]:
-            reference, values = given(args, kwargs)
-            for item in stream(self.models, task, reference, values, threading.Event(), odds=False):
+            ref, values = given(args, kwargs)
+            for item in stream(self.models, task, ref, values, threading.Event(), keep_probabilities=False):
                 if isinstance(item, Partial | Prediction):
                     yield item.to_json(self.results())
 
@@ -162,10 +162,11 @@ class Endpoints(RunEndpoints):
         path = uploaded_path(file)
         if path is None:
             raise DemoError("There is no file. Send a CSV with `gradio_client.handle_file`.")
+        row = find_task(task)
         found = predict_file(
             self.models,
-            find_task(task),
-            model,
+            row,
+            ModelRef.parse(model or row.default_model),
             path,
             self.results() / secrets.token_hex(8),
             text_column=text_column,

@@ -3,16 +3,16 @@
 from hfdemo.inference.batch_files import FilePrediction, predict_file, takes_files
 from hfdemo.inference.predict import SPEECH_RATE, need_of, pipeline_for, predict, stream
 from hfdemo.inference.prediction import Loading, Partial, Prediction, Stages
-from hfdemo.inference.tracing import Odds
+from hfdemo.inference.tracing import TokenProbability
 
 __all__ = [
     "SPEECH_RATE",
     "FilePrediction",
     "Loading",
-    "Odds",
     "Partial",
     "Prediction",
     "Stages",
+    "TokenProbability",
     "need_of",
     "pipeline_for",
     "predict",

@@ -13,8 +13,8 @@ from typing import Any
 
 from hfdemo.data_sources import text_columns
 from hfdemo.errors import DataError, DemoError, ModelError, Stopped
-from hfdemo.inference.predict import Job, answers, check_requirements, need_of, prepare
-from hfdemo.inference.tracing import Watch
+from hfdemo.inference.predict import Job, check_requirements, need_of, prepare, run_pipeline
+from hfdemo.inference.tracing import Tracer
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel
@@ -43,7 +43,7 @@ class FilePrediction:
 
 
 def takes_files(task: Task) -> bool:
-    """Whether rows of text are enough for `task`: a text goes in, and what comes out fits a cell."""
+    """Say whether rows of text are enough for `task`: a text goes in, and what comes out fits a cell."""
     return (
         any(field.name == "text" for field in task.inputs)
         and not any(field.media for field in task.inputs)
@@ -55,7 +55,7 @@ def takes_files(task: Task) -> bool:
 def predict_file(
     models: ModelCache,
     task: Task,
-    model: str | None,
+    ref: ModelRef,
     path: Path,
     folder: Path,
     *,
@@ -63,13 +63,13 @@ def predict_file(
     text_pair_column: str | None = None,
     values: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
-    told: Callable[[int, int], None] | None = None,
+    on_rows: Callable[[int, int], None] | None = None,
     stop: Event | None = None,
 ) -> FilePrediction:
     """Run `task` on every row of the CSV at `path` and write a copy with the answers to `folder`.
 
-    `values` are the task's other fields, the same for every row. `told(done, rows)` hears of progress. Rows are
-    computed in the order of their length, so that those of a batch are of a kind, and written in their own order. A
+    `values` are the task's other fields, the same for every row. `on_rows(done, rows)` is called after each batch. Rows
+    are computed in the order of their length, so that those of a batch are of a kind, and written in their own order. A
     row that can't be read keeps its place, with the reason in the column `error`. Setting `stop` ends the work with
     what there is.
 
@@ -80,31 +80,20 @@ def predict_file(
     if not takes_files(task):
         raise DemoError(f"{task.name} can't be run on a CSV. Pick a task that takes a text and answers in words.")
     started = time.perf_counter()
-    table = read_table(path, lone_column=True)
-    most = MOST_PUBLIC_ROWS if models.settings.public else MOST_ROWS
-    if len(table) > most:
-        raise DataError(f"{path.name} has {len(table):,} rows; one file takes at most {most:,}. Send it in parts.")
+    table = _read_rows(path, public=models.settings.public)
     text_column, text_pair_column = text_columns(list(table.columns), text_column, text_pair_column or "")
-    ref = ModelRef.parse(model or task.default_model)
     columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
+    same = values or {}
     # What is the same for every row is checked once, before anything is loaded.
-    check_requirements(models, task, ref, task.check({**(values or {}), **columns}, models.settings.max_characters)[0])
+    check_requirements(models, task, ref, task.check({**same, **columns}, models.settings.max_characters)[0])
     loaded = models.get(ref, need_of(task), progress)
-    jobs: dict[int, Job] = {}
-    refused: dict[int, str] = {}
-    for row, texts in enumerate(table[list(columns.values())].itertuples(index=False)):
-        given = {**(values or {}), **dict(zip(columns, texts, strict=True))}
-        try:
-            jobs[row] = prepare(task, loaded, *task.check(given, models.settings.max_characters))
-        except DemoError as error:
-            refused[row] = str(error)
-    results, failed = _in_batches(models, task, loaded, jobs, told, stop)
+    texts = table[list(columns.values())].itertuples(index=False)
+    rows = [{**same, **dict(zip(columns, each, strict=True))} for each in texts]
+    jobs, refused = _prepare_rows(models, task, loaded, rows)
+    results, failed = _predict_batches(models, task, loaded, jobs, on_rows, stop)
     refused = dict(sorted({**refused, **failed}.items()))
     unread = dict.fromkeys(set(jobs) - set(results) - set(failed), "stopped before this row")
-    added = [_cells(results.get(row), {**unread, **refused}.get(row, "")) for row in range(len(table))]
-    names = list(dict.fromkeys(name for cells in added for name in cells))
-    for name in names:
-        table[_free(name, table.columns)] = [cells.get(name, "") for cells in added]
+    _add_answers(table, results, {**unread, **refused})
     folder.mkdir(parents=True, exist_ok=True)
     out = folder / f"{path.stem}.predictions.csv"
     table.to_csv(out, index=False, quoting=csv.QUOTE_MINIMAL)
@@ -120,70 +109,100 @@ def predict_file(
     )
 
 
-def _in_batches(
+def _read_rows(path: Path, *, public: bool) -> Any:
+    """Read the table in the file at `path`, of no more rows than one call takes."""
+    table = read_table(path, lone_column=True)
+    most = MOST_PUBLIC_ROWS if public else MOST_ROWS
+    if len(table) > most:
+        raise DataError(f"{path.name} has {len(table):,} rows; one file takes at most {most:,}. Send it in parts.")
+    return table
+
+
+def _prepare_rows(
+    models: ModelCache, task: Task, loaded: LoadedModel, rows: Sequence[Mapping[str, Any]]
+) -> tuple[dict[int, Job], dict[int, str]]:
+    """Prepare the call of each row; returns them by row, and by row why there is none."""
+    jobs: dict[int, Job] = {}
+    refused: dict[int, str] = {}
+    for row, values in enumerate(rows):
+        try:
+            jobs[row] = prepare(task, loaded, *task.check(values, models.settings.max_characters))
+        except DemoError as error:
+            refused[row] = str(error)
+    return jobs, refused
+
+
+def _predict_batches(
     models: ModelCache,
     task: Task,
     loaded: LoadedModel,
     jobs: Mapping[int, Job],
-    told: Callable[[int, int], None] | None,
+    on_rows: Callable[[int, int], None] | None,
     stop: Event | None,
 ) -> tuple[dict[int, Any], dict[int, str]]:
-    """The answers by row, and by row why there is none; others get their turn between two batches."""
+    """Return the answers by row, and by row why there is none; others get their turn between two batches."""
     order = sorted(jobs, key=lambda row: len(jobs[row].inputs["text"]))
     size = BATCH if task.batches else 1
     results: dict[int, Any] = {}
     failed: dict[int, str] = {}
 
-    def work(batches: Sequence[Sequence[Job]]) -> list[list[Any]]:
-        with Watch(loaded.model, loaded.tokenizer, stop, odds=False):
-            return [answers(task, loaded, batch) for batch in batches]
+    def run_batches(batches: Sequence[Sequence[Job]]) -> list[list[Any]]:
+        with Tracer(loaded.model, loaded.tokenizer, stop, keep_probabilities=False):
+            return [run_pipeline(task, loaded, batch) for batch in batches]
 
-    def take(rows: Sequence[int]) -> None:
+    def predict_rows(rows: Sequence[int]) -> None:
         try:
-            found = models.turns.take([jobs[row] for row in rows], work, stop=stop)
+            found = models.scheduler.run([jobs[row] for row in rows], run_batches, stop=stop)
         except ModelError as error:
             if len(rows) == 1:
                 failed[rows[0]] = str(error)
             else:  # one of them spoils the batch: each on its own
                 for row in rows:
-                    take([row])
+                    predict_rows([row])
             return
         results.update(zip(rows, found, strict=True))
 
     for begin in range(0, len(order), size):
         try:
-            take(order[begin : begin + size])
+            predict_rows(order[begin : begin + size])
         except Stopped:
             break
-        if told is not None:
-            told(len(results) + len(failed), len(order))
+        if on_rows is not None:
+            on_rows(len(results) + len(failed), len(order))
         if stop is not None and stop.is_set():
             break
     return results, failed
 
 
-def _free(name: str, columns: Sequence[str]) -> str:
-    """A name for a new column that no column has."""
+def _add_answers(table: Any, results: Mapping[int, Any], errors: Mapping[int, str]) -> None:
+    """Add the answers to `table` as columns, under names that no column has."""
+    added = [_answer_cells(results.get(row), errors.get(row, "")) for row in range(len(table))]
+    for name in dict.fromkeys(name for cells in added for name in cells):
+        table[_unused_name(name, table.columns)] = [cells.get(name, "") for cells in added]
+
+
+def _unused_name(name: str, columns: Sequence[str]) -> str:
+    """Return a name for a new column that no column has."""
     candidates = [name, f"{name}_predicted", *(f"{name}_predicted_{number}" for number in range(2, len(columns) + 3))]
     return next(each for each in candidates if each not in columns)
 
 
-def _cells(result: Any, error: str) -> dict[str, str]:
-    """One row's answer as cells: the best label and its score, the text, or JSON where neither fits."""
+def _answer_cells(result: Any, error: str) -> dict[str, str]:
+    """Write one row's answer as cells: the best label and its score, the text, or JSON where neither fits."""
     if error:
         return {"error": error}
     answer = to_json(result)
     first = answer[0] if isinstance(answer, list) and answer else answer
     if isinstance(first, dict) and {"label", "score"} <= set(first):
-        return {"label": _inert(str(first["label"])), "score": f"{first['score']:.6f}"}
+        return {"label": _escape_formula(str(first["label"])), "score": f"{first['score']:.6f}"}
     if isinstance(first, dict) and "labels" in first:
-        return {"label": _inert(str(first["labels"][0])), "score": f"{first['scores'][0]:.6f}"}
+        return {"label": _escape_formula(str(first["labels"][0])), "score": f"{first['scores'][0]:.6f}"}
     texts = [value for key, value in first.items() if key.endswith("_text")] if isinstance(first, dict) else []
     if len(texts) == 1 and isinstance(texts[0], str):
-        return {"text_out": _inert(texts[0])}
+        return {"text_out": _escape_formula(texts[0])}
     return {"output": json.dumps(answer, ensure_ascii=False)}
 
 
-def _inert(text: str) -> str:
-    """A model's words as a cell that no spreadsheet takes for a formula."""
+def _escape_formula(text: str) -> str:
+    """Escape a model's words, so that no spreadsheet takes them for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

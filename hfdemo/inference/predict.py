@@ -14,19 +14,19 @@ from typing import Any
 from hfdemo.background import in_background
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.inference.prediction import Loading, Partial, Prediction, Setup, Shapes, Stages
-from hfdemo.inference.tracing import Odds, Watch
+from hfdemo.inference.tracing import TokenProbability, Tracer
 from hfdemo.media import MOST_PIXELS, check_video, read_audio, read_image
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import local_folder
 from hfdemo.models.hub import Progress
-from hfdemo.models.library_errors import foreign
+from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.loading import LoadedModel, Need
 from hfdemo.models.model_facts import load_config
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import PROCESSORS, Call, Explanation, Task
 
 SPEECH_RATE = 16_000
-LATEST_ODDS = 24
+LATEST_TOKENS = 24
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Job:
 
 
 def need_of(task: Task, dtype: str = "auto", attention: str | None = None, labels: Sequence[str] = ()) -> Need:
-    """What `task` asks of a checkpoint; `labels` are for a head that it may not have."""
+    """Return what `task` asks of a checkpoint; `labels` are for a head that it may not have."""
     return Need(task.classes, task.processors, dtype, attention, tuple(labels))
 
 
 def check_requirements(models: ModelCache, task: Task, ref: ModelRef, inputs: Mapping[str, Any]) -> None:
-    """Say what is missing on this machine before anything heavy is loaded.
+    """Check that nothing is missing on this machine before anything heavy is loaded.
 
     Raises:
         DemoError: something that this call needs is not installed; the message has the line that installs it.
@@ -59,76 +59,77 @@ def check_requirements(models: ModelCache, task: Task, ref: ModelRef, inputs: Ma
 def predict(
     models: ModelCache,
     task: Task,
-    model: str | None,
+    ref: ModelRef,
     values: Mapping[str, Any],
     *,
     progress: Progress | None = None,
     stop: Event | None = None,
-    told: Callable[[Partial], None] | None = None,
+    on_partial: Callable[[Partial], None] | None = None,
     dtype: str = "auto",
     attention: str | None = None,
-    odds: bool = True,
+    keep_probabilities: bool = True,
     labels: Sequence[str] = (),
 ) -> Prediction:
-    """Run `task` on `values` (inputs and parameters by field name) with `model`, or the task's default model.
+    """Run `task` on `values` (inputs and parameters by field name) with the model behind `ref`.
 
-    A media field's value is the path of a file. `told` hears what there is after each generated token; setting `stop`
-    ends the computation, within one token where the model generates. Without `odds` those of the tokens are not kept.
-    `labels` make the model answer with these, for a comparison with one that was trained on them.
+    A media field's value is the path of a file. `on_partial` gets what there is after each generated token; setting
+    `stop` ends the computation, within one token where the model generates. Without `keep_probabilities` those of the
+    tokens are not kept. `labels` make the model answer with these, for a comparison with one that was trained on them.
 
     Raises:
         DemoError: a field is wrong, or the model can't be found or loaded for this task.
         Stopped: `stop` was set before there was anything to show.
     """
     inputs, parameters = task.check(values, models.settings.max_characters)
-    ref = ModelRef.parse(model or task.default_model)
     check_requirements(models, task, ref, inputs)
     need = need_of(task, dtype, attention, labels)
     started = time.perf_counter()
-    loaded = models.get(ref, need, _stoppable(progress, stop))
+    loaded = models.get(ref, need, _stop_with_progress(progress, stop))
     load_seconds = time.perf_counter() - started
     job = prepare(task, loaded, inputs, parameters)
 
     def work(jobs: Sequence[Job]) -> list[Prediction]:
         # Others' calls in the same turn are not this caller's to stop.
         own_stop = stop if len(jobs) == 1 else None
-        return _run(
-            task, loaded, jobs, Watch(loaded.model, loaded.tokenizer, own_stop, _hear(task, job, told), odds=odds)
-        )
+        on_token = _token_callback(task, job, on_partial)
+        tracer = Tracer(loaded.model, loaded.tokenizer, own_stop, on_token, keep_probabilities=keep_probabilities)
+        return _trace(task, loaded, jobs, tracer)
 
     key = (str(ref), need, task.name, repr(job.call.kwargs)) if task.batches else None
-    found = models.turns.take(job, work, key, stop)
+    found = models.scheduler.run(job, work, key, stop)
     seconds = {"load": load_seconds if load_seconds > 0.001 else 0.0, **found.seconds}
     return replace(found, seconds=seconds, allowed=task.parameters_for(loaded))
 
 
 def prepare(task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Job:
-    """The call of `task` for checked `inputs` and `parameters`, as this very model wants it.
+    """Build the call of `task` for checked `inputs` and `parameters`, as this very model wants it.
 
     Raises:
         DemoError: a file can't be decoded, or the model can't take a parameter.
     """
     fitted = task.fit(loaded, parameters)
-    decoded = _decoded(task, inputs, loaded)
+    decoded = _decode_inputs(task, inputs, loaded)
     if task.adapt is not None:
         decoded = task.adapt(loaded, decoded)
     return Job(task.call(decoded, fitted), decoded, fitted)
 
 
-def _hear(task: Task, job: Job, told: Callable[[Partial], None] | None) -> Callable[[str, Sequence[Odds]], None] | None:
-    """What a Watch tells, in the task's own form; None where nobody listens, so that nothing is decoded for nobody."""
-    as_so_far = task.stream
-    if told is None or as_so_far is None:
+def _token_callback(
+    task: Task, job: Job, on_partial: Callable[[Partial], None] | None
+) -> Callable[[str, Sequence[TokenProbability]], None] | None:
+    """Return what a Tracer calls after each token; None where nobody listens, so that nothing is decoded for nobody."""
+    stream_output = task.stream
+    if on_partial is None or stream_output is None:
         return None
 
-    def hear(text: str, seen: Sequence[Odds]) -> None:
-        told(Partial(as_so_far(job.inputs, job.parameters, text), text, tuple(seen[-LATEST_ODDS:])))
+    def on_token(text: str, seen: Sequence[TokenProbability]) -> None:
+        on_partial(Partial(stream_output(job.inputs, job.parameters, text), text, tuple(seen[-LATEST_TOKENS:])))
 
-    return hear
+    return on_token
 
 
-def _stoppable(progress: Progress | None, stop: Event | None) -> Progress:
-    """`progress` that ends a download or a loading when `stop` is set: it is called again and again meanwhile."""
+def _stop_with_progress(progress: Progress | None, stop: Event | None) -> Progress:
+    """Return `progress` that ends a download or a loading when `stop` is set: it is called all the while."""
 
     def report(what: str, done: int, total: int) -> None:
         if stop is not None and stop.is_set():
@@ -140,9 +141,9 @@ def _stoppable(progress: Progress | None, stop: Event | None) -> Progress:
 
 
 def stream(
-    models: ModelCache, task: Task, model: str | None, values: Mapping[str, Any], stop: Event, **options: Any
+    models: ModelCache, task: Task, ref: ModelRef, values: Mapping[str, Any], stop: Event, **options: Any
 ) -> Iterator[Loading | Partial | Prediction | None]:
-    """What `predict` returns as the last item; before it Loading while files come in, then Partial for new text.
+    """Yield what `predict` returns as the last item; before it Loading while files come in, then Partial for new text.
 
     Closing this generator stops the computation: see `in_background`, which also sends a None now and then.
     """
@@ -151,13 +152,13 @@ def stream(
         def report(what: str, done: int, total: int) -> None:
             tell(Loading(what, done, total))
 
-        return predict(models, task, model, values, progress=report, told=tell, stop=stop, **options)
+        return predict(models, task, ref, values, progress=report, on_partial=tell, stop=stop, **options)
 
     return in_background(work, stop)
 
 
-def _decoded(task: Task, inputs: Mapping[str, Any], loaded: LoadedModel) -> dict[str, Any]:
-    """`inputs` with every file in the form that the pipeline reads: PIL image, mono waveform, path of a video."""
+def _decode_inputs(task: Task, inputs: Mapping[str, Any], loaded: LoadedModel) -> dict[str, Any]:
+    """Decode every file among `inputs` to what the pipeline reads: PIL image, mono waveform, path of a video."""
     rate = loaded.sampling_rate or SPEECH_RATE
     decoded = dict(inputs)
     for field in task.inputs:
@@ -175,7 +176,7 @@ def _decoded(task: Task, inputs: Mapping[str, Any], loaded: LoadedModel) -> dict
 
 
 def pipeline_for(task: Task, loaded: LoadedModel) -> Any:
-    """The transformers pipeline of `task` around a model that is loaded already."""
+    """Build the transformers pipeline of `task` around a model that is loaded already."""
     from transformers.pipelines import PIPELINE_REGISTRY
 
     # transformers.pipeline() would look for processors that a checkpoint doesn't have, on the Hub if need be.
@@ -184,47 +185,47 @@ def pipeline_for(task: Task, loaded: LoadedModel) -> Any:
     return pipeline_class(model=loaded.model, task=task.name, device=loaded.device.kind, **loaded.processors)
 
 
-def _run(task: Task, loaded: LoadedModel, jobs: Sequence[Job], watch: Watch) -> list[Prediction]:
-    """The pipeline's own answers to `jobs`, which differ in nothing but their inputs."""
+def _trace(task: Task, loaded: LoadedModel, jobs: Sequence[Job], tracer: Tracer) -> list[Prediction]:
+    """Return the predictions for `jobs`, which differ in nothing but their inputs."""
     import torch
 
     seed = secrets.randbelow(2**31)
     torch.manual_seed(seed)
-    with watch:
-        results = answers(task, loaded, jobs)
+    with tracer:
+        results = run_pipeline(task, loaded, jobs)
     return [
         Prediction(
             task=task.name,
-            model=str(loaded.ref),
+            ref=loaded.ref,
             device=str(loaded.device),
             result=result,
-            seconds=watch.timings,
-            stages=(stages := _stages(task, loaded, job, watch, row, len(jobs))),
+            seconds=tracer.timings,
+            stages=(stages := _build_stages(task, loaded, job, tracer, row, len(jobs))),
             inputs=job.inputs,
             parameters=job.parameters,
             call=job.call,
             card=loaded.card(),
-            setup=_setup(loaded),
-            warnings=_warnings(loaded, job, stages),
-            tokens=watch.tokens,
-            odds=tuple(watch.odds),
-            seed=seed if watch.drawn else None,
-            stopped=watch.cut,
+            setup=_setup_of(loaded),
+            warnings=_collect_warnings(loaded, job, stages),
+            tokens=tracer.tokens,
+            token_probabilities=tuple(tracer.token_probabilities),
+            seed=seed if tracer.drew_random else None,
+            stopped=tracer.was_stopped,
             together=len(jobs),
         )
         for row, (job, result) in enumerate(zip(jobs, results, strict=True))
     ]
 
 
-def answers(task: Task, loaded: LoadedModel, jobs: Sequence[Job]) -> list[Any]:
-    """The pipeline's own return value for each of `jobs`, in one batch where there are several.
+def run_pipeline(task: Task, loaded: LoadedModel, jobs: Sequence[Job]) -> list[Any]:
+    """Return the pipeline's own answer to each of `jobs`, in one batch where there are several.
 
     Only inside the caller's turn: a pipeline changes its tokenizer's state, and the model is one for all.
 
     Raises:
         ModelError: the pipeline or the model can't do it; its own words are in the message.
     """
-    with foreign(f"{task.name} can't be done this way", "Change the input, a parameter or the model."):
+    with wrap_library_errors(f"{task.name} can't be done this way", "Change the input, a parameter or the model."):
         if not task.has_pipeline:
             processors = {name: loaded.processors[name] for name in PROCESSORS if name in loaded.processors}
             return [task.auto_class_form(loaded.model, **processors, **job.inputs, **job.parameters) for job in jobs]
@@ -234,7 +235,7 @@ def answers(task: Task, loaded: LoadedModel, jobs: Sequence[Job]) -> list[Any]:
         return list(pipe([job.call.args[0] for job in jobs], batch_size=len(jobs), **kwargs))
 
 
-def _setup(loaded: LoadedModel) -> Setup:
+def _setup_of(loaded: LoadedModel) -> Setup:
     return Setup(
         auto_class=loaded.auto_class,
         processors=tuple(loaded.processors),
@@ -245,8 +246,8 @@ def _setup(loaded: LoadedModel) -> Setup:
     )
 
 
-def _stages(task: Task, loaded: LoadedModel, job: Job, watch: Watch, row: int, rows: int) -> Stages:
-    inputs, outputs = _row(watch.inputs, row, rows), _row(watch.outputs, row, rows)
+def _build_stages(task: Task, loaded: LoadedModel, job: Job, tracer: Tracer, row: int, rows: int) -> Stages:
+    inputs, outputs = _take_row(tracer.inputs, row, rows), _take_row(tracer.outputs, row, rows)
     ids: tuple[int, ...] = ()
     found = inputs.get("input_ids")
     if loaded.tokenizer is not None and found is not None and found.ndim == 2:
@@ -259,17 +260,17 @@ def _stages(task: Task, loaded: LoadedModel, job: Job, watch: Watch, row: int, r
         tokens=tuple(loaded.tokenizer.convert_ids_to_tokens(list(ids))) if ids else (),
         token_ids=ids,
         special=special,
-        sequences=_sequences(special, two=bool(second)),
-        inputs=_shapes(inputs),
-        outputs=_shapes(outputs),
-        explanation=_explanation(task, loaded, inputs, outputs, job),
+        sequences=_number_sequences(special, two=bool(second)),
+        inputs=_shapes_of(inputs),
+        outputs=_shapes_of(outputs),
+        explanation=_explain(task, loaded, inputs, outputs, job),
     )
 
 
-def _explanation(
+def _explain(
     task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], outputs: Mapping[str, Any], job: Job
 ) -> Explanation | None:
-    """How the answer came about; a model that the explanation does not fit has an answer all the same."""
+    """Explain how the answer came about; a model that the explanation does not fit has an answer all the same."""
     if task.explain is None or not outputs:
         return None
     try:
@@ -279,15 +280,15 @@ def _explanation(
         return None
 
 
-def _row(tensors: Mapping[str, Any], row: int, rows: int) -> dict[str, Any]:
-    """One row of every tensor that has a row for each of the jobs."""
+def _take_row(tensors: Mapping[str, Any], row: int, rows: int) -> dict[str, Any]:
+    """Take one row of every tensor that has a row for each of the jobs."""
     if rows == 1:
         return dict(tensors)
     return {name: tensor[row : row + 1] for name, tensor in tensors.items() if tensor.ndim and len(tensor) == rows}
 
 
-def _sequences(special: Sequence[bool], *, two: bool) -> tuple[int | None, ...]:
-    """Which text each token is of: a special token after a plain one ends the first of two."""
+def _number_sequences(special: Sequence[bool], *, two: bool) -> tuple[int | None, ...]:
+    """Number the text that each token is of: a special token after a plain one ends the first of two."""
     found: list[int | None] = []
     sequence, seen = 0, False
     for each in special:
@@ -298,11 +299,11 @@ def _sequences(special: Sequence[bool], *, two: bool) -> tuple[int | None, ...]:
     return tuple(found)
 
 
-def _shapes(tensors: Mapping[str, Any]) -> Shapes:
+def _shapes_of(tensors: Mapping[str, Any]) -> Shapes:
     return tuple((name, tuple(tensor.shape)) for name, tensor in tensors.items())
 
 
-def _warnings(loaded: LoadedModel, job: Job, stages: Stages) -> tuple[str, ...]:
+def _collect_warnings(loaded: LoadedModel, job: Job, stages: Stages) -> tuple[str, ...]:
     said = [*([] if loaded.report.trustworthy else [str(loaded.report)]), *loaded.warnings]
     text, read = job.inputs.get("text"), len(stages.token_ids)
     if isinstance(text, str) and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfdemo.inference.tracing import Odds
+from hfdemo.inference.tracing import TokenProbability
+from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
 from hfdemo.tasks import Call, Explanation, Field
 
@@ -50,14 +51,14 @@ class Prediction:
 
     `result` is the pipeline's own return value and `output` the same as plain JSON values. `inputs` are the decoded
     inputs, `call` the arguments of the pipeline. `seconds` has load (0.0 when the model was already here), preprocess,
-    forward, postprocess and run, their sum; `tokens` is how many were generated and `odds` what the model thought of
-    each. `seed` is what the random generator was set to, None where nothing was drawn from it. `warnings` are
-    sentences about what the output does not show: text cut off, weights that are random. `together` is how many calls
-    shared the forward pass, `allowed` the parameters that this model can take.
+    forward, postprocess and run, their sum; `tokens` is how many were generated and `token_probabilities` the
+    distribution that each was taken from. `seed` is what the random generator was set to, None where nothing was drawn
+    from it. `warnings` are sentences about what the output does not show: text cut off, weights that are random.
+    `together` is how many calls shared the forward pass, `allowed` the parameters that this model can take.
     """
 
     task: str
-    model: str
+    ref: ModelRef
     device: str
     result: Any
     seconds: Mapping[str, float]
@@ -69,11 +70,16 @@ class Prediction:
     setup: Setup
     warnings: tuple[str, ...]
     tokens: int = 0
-    odds: tuple[Odds, ...] = ()
+    token_probabilities: tuple[TokenProbability, ...] = ()
     seed: int | None = None
     stopped: bool = False
     together: int = 1
     allowed: tuple[Field, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """The model's reference as text."""
+        return str(self.ref)
 
     @property
     def output(self) -> Any:
@@ -81,7 +87,7 @@ class Prediction:
         return to_json(self.result)
 
     def to_json(self, folder: Path | None = None) -> dict[str, Any]:
-        """What the task's endpoint returns; images, audio and large arrays become files in `folder`."""
+        """Return what the task's endpoint answers; images, audio and large arrays become files in `folder`."""
         return {
             "task": self.task,
             "model": self.model,
@@ -103,12 +109,12 @@ class Loading:
 
 @dataclass(frozen=True)
 class Partial:
-    """What there is while a model generates: `result` in the pipeline's own form, the new text, the latest odds."""
+    """What there is while a model generates: the pipeline's `result` so far, new text, latest tokens' probabilities."""
 
     result: Any
     text: str
-    odds: tuple[Odds, ...] = ()
+    token_probabilities: tuple[TokenProbability, ...] = ()
 
     def to_json(self, folder: Path | None = None) -> dict[str, Any]:
-        """What a streaming endpoint sends before the last item."""
+        """Return what a streaming endpoint sends before the last item."""
         return {"output": to_json(self.result, folder), "text": self.text}

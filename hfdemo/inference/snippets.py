@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.inference.predict import SPEECH_RATE
-from hfdemo.inference.prediction import Prediction
+from hfdemo.inference.prediction import Prediction, Setup
 from hfdemo.media import decode_audio
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.snippets import literal, model_lines
@@ -30,6 +30,32 @@ class _Name:
         return self._name
 
 
+@dataclass(frozen=True, eq=False)
+class RecordedCall:
+    """A prediction as code can repeat it: `inputs` have a variable's name for each file, `values` the file's path.
+
+    It holds no tensor and no picture, so that a page can keep it until somebody asks for the code.
+    """
+
+    task: Task
+    ref: ModelRef
+    setup: Setup
+    inputs: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    values: Mapping[str, Any]
+    seed: int | None
+
+    @classmethod
+    def of(cls, task: Task, prediction: Prediction, values: Mapping[str, Any]) -> RecordedCall:
+        """Record `prediction`, made from the checked `values`."""
+        media = {field.name for field in task.inputs if field.media}
+        named = {
+            name: _Name(name) if name in media and value is not None else value
+            for name, value in prediction.inputs.items()
+        }
+        return cls(task, prediction.ref, prediction.setup, named, prediction.parameters, values, prediction.seed)
+
+
 @dataclass(frozen=True)
 class Snippets:
     """The same prediction in four forms, each ready to be copied and run."""
@@ -40,30 +66,28 @@ class Snippets:
     curl: str
 
 
-def prediction_snippets(
-    task: Task, prediction: Prediction, values: Mapping[str, Any], settings: Settings, url: str
-) -> Snippets:
-    """The code that gives what `prediction` shows; `values` are its checked inputs and parameters, files as paths.
+def prediction_snippets(recorded: RecordedCall, settings: Settings, url: str) -> Snippets:
+    """Write the code that gives the answer of `recorded` again, here or through the app at `url`.
 
     The first form of a task without a pipeline is the Auto-class form, too.
     """
-    auto_classes = _auto_class_script(task, prediction, values, settings)
+    auto_classes = _auto_class_script(recorded, settings)
     return Snippets(
-        pipeline=_pipeline_script(task, prediction, values, settings) if task.has_pipeline else auto_classes,
+        pipeline=_pipeline_script(recorded, settings) if recorded.task.has_pipeline else auto_classes,
         auto_classes=auto_classes,
-        client=client_script(task, prediction.model, values, url),
-        curl=curl_script(task, prediction.model, values, url),
+        client=client_script(recorded.task, str(recorded.ref), recorded.values, url),
+        curl=curl_script(recorded.task, str(recorded.ref), recorded.values, url),
     )
 
 
-def _opening(task: Task, prediction: Prediction, values: Mapping[str, Any], settings: Settings) -> str:
-    """Everything before the call: the model, its processors, the files, the seed."""
-    setup = prediction.setup
+def _setup_lines(recorded: RecordedCall, settings: Settings) -> str:
+    """Write everything before the call: the model, its processors, the files, the seed."""
+    setup, seed = recorded.setup, recorded.seed
     options = [f"dtype=torch.{setup.dtype}"] if setup.dtype != "float32" else []
     options += [f"attn_implementation={setup.attention!r}"] if setup.attention else []
     lines = [
         model_lines(
-            ModelRef.parse(prediction.model),
+            recorded.ref,
             setup.auto_class,
             settings,
             processors=setup.processors,
@@ -73,9 +97,9 @@ def _opening(task: Task, prediction: Prediction, values: Mapping[str, Any], sett
     lines.append("model.eval()\n")
     if "tokenizer" in setup.processors and setup.context:
         lines.append(f"tokenizer.model_max_length = {setup.context}\n")
-    imports = ["import torch\n"] if options or prediction.seed is not None else []
-    for field in task.inputs:
-        value = values.get(field.name)
+    imports = ["import torch\n"] if options or seed is not None else []
+    for field in recorded.task.inputs:
+        value = recorded.values.get(field.name)
         if value is None or not field.media:
             continue
         name = Path(value).name
@@ -88,49 +112,41 @@ def _opening(task: Task, prediction: Prediction, values: Mapping[str, Any], sett
             lines.append(f"{field.name} = decode_audio({name!r}, {rate})\n")
         else:
             lines.append(f"{field.name} = {name!r}\n")
-    if prediction.seed is not None:
-        lines.append(f"torch.manual_seed({prediction.seed})\n")
+    if seed is not None:
+        lines.append(f"torch.manual_seed({seed})\n")
     return "".join(dict.fromkeys(imports)) + "".join(lines)
 
 
-def _named(task: Task, prediction: Prediction) -> dict[str, Any]:
-    """The decoded inputs, with a variable's name where a file was read."""
-    media = {field.name for field in task.inputs if field.media}
-    inputs = prediction.inputs
-    return {name: _Name(name) if name in media and inputs[name] is not None else inputs[name] for name in inputs}
-
-
-def _pipeline_script(task: Task, prediction: Prediction, values: Mapping[str, Any], settings: Settings) -> str:
-    call = task.call(_named(task, prediction), prediction.parameters)
+def _pipeline_script(recorded: RecordedCall, settings: Settings) -> str:
+    call = recorded.task.call(recorded.inputs, recorded.parameters)
     arguments = [literal(argument) for argument in call.args]
     arguments += [f"{name}={literal(value)}" for name, value in call.kwargs.items()]
-    given = "".join(f", {name}={name}" for name in prediction.setup.processors)
+    given = "".join(f", {name}={name}" for name in recorded.setup.processors)
     return (
-        f"from transformers import pipeline\n{_opening(task, prediction, values, settings)}\n"
-        f'pipe = pipeline("{task.name}", model=model{given})\n'
+        f"from transformers import pipeline\n{_setup_lines(recorded, settings)}\n"
+        f'pipe = pipeline("{recorded.task.name}", model=model{given})\n'
         f"output = pipe({', '.join(arguments)})\nprint(output)\n"
     )
 
 
-def _auto_class_script(task: Task, prediction: Prediction, values: Mapping[str, Any], settings: Settings) -> str:
-    given = {**_named(task, prediction), **prediction.parameters}
-    defaults = {name: each.default for name, each in inspect.signature(task.auto_class_form).parameters.items()}
+def _auto_class_script(recorded: RecordedCall, settings: Settings) -> str:
+    form = recorded.task.auto_class_form
+    given = {**recorded.inputs, **recorded.parameters}
+    defaults = {name: each.default for name, each in inspect.signature(form).parameters.items()}
     arguments = ["model"]
     for name in PROCESSORS:  # of those that a checkpoint may lack, the form takes None
         if name in defaults:
-            arguments.append(f"{name}={name if name in prediction.setup.processors else None}")
+            arguments.append(f"{name}={name if name in recorded.setup.processors else None}")
     arguments += [f"{name}={literal(value)}" for name, value in given.items() if value != defaults[name]]
-    source = inspect.getsource(task.auto_class_form)
-    function = task.auto_class_form.__name__
-    joined = ", ".join(arguments)
+    source = inspect.getsource(form)
     return (
-        f"{_typing_imports(source)}{_opening(task, prediction, values, settings)}\n\n{source}\n\n"
-        f"output = {function}({joined})\nprint(output)\n"
+        f"{_typing_imports(source)}{_setup_lines(recorded, settings)}\n\n{source}\n\n"
+        f"output = {form.__name__}({', '.join(arguments)})\nprint(output)\n"
     )
 
 
 def _typing_imports(source: str) -> str:
-    """The names of types that a function's signature uses, imported."""
+    """Import the names of types that a function's signature uses."""
     typing = [name for name in ("Any",) if re.search(rf"\b{name}\b", source)]
     collections = [name for name in ("Mapping", "Sequence") if re.search(rf"\b{name}\b", source)]
     lines = [f"from collections.abc import {', '.join(collections)}\n"] if collections else []
@@ -138,7 +154,7 @@ def _typing_imports(source: str) -> str:
 
 
 def client_script(task: Task, model: str, values: Mapping[str, Any], url: str) -> str:
-    """The call of this app's endpoint through gradio_client."""
+    """Write the call of this app's endpoint through gradio_client."""
     arguments = []
     for field in task.fields:
         value = values.get(field.name)
@@ -156,7 +172,7 @@ def client_script(task: Task, model: str, values: Mapping[str, Any], url: str) -
 
 
 def curl_script(task: Task, model: str, values: Mapping[str, Any], url: str) -> str:
-    """The same over plain HTTP: files are uploaded, the call is announced, its events are read."""
+    """Write the same over plain HTTP: files are uploaded, the call is announced, its events are read."""
     lines, sent, uploads = [f"URL={url}/gradio_api"], {}, {}
     for field in task.fields:
         value = values.get(field.name)

@@ -18,7 +18,7 @@ from hfdemo.models.loading import LoadedModel, Need, load
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import NotEnoughMemory
-from hfdemo.scheduler import Turns
+from hfdemo.scheduler import Scheduler
 from hfdemo.settings import Settings
 
 
@@ -56,7 +56,7 @@ class ModelCache:
         self._lock = Lock()
         self._loading: dict[tuple[str, Need], Lock] = {}
         # One forward pass at a time: two on the same cores are slower together than one after the other.
-        self.turns = Turns()
+        self.scheduler = Scheduler()
 
     def get(self, ref: ModelRef, need: Need | str, progress: Progress | None = None) -> LoadedModel:
         """The model behind `ref`, loaded if it is not here yet.
@@ -93,7 +93,7 @@ class ModelCache:
 
     def _load(self, ref: ModelRef, need: Need, progress: Progress | None) -> LoadedModel:
         try:
-            return load(ref, need, self.settings, progress=progress, turn=self.turns.alone())
+            return load(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
         except NotEnoughMemory as error:
             with self._lock:
                 # Only where it helps: an id with ten times the machine's memory must not cost everybody's models.
@@ -101,7 +101,7 @@ class ModelCache:
                     raise
                 self._models.clear()
         _give_memory_back()
-        return load(ref, need, self.settings, progress=progress, turn=self.turns.alone())
+        return load(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
 
     @property
     def bytes(self) -> int:

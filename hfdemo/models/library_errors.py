@@ -10,7 +10,7 @@ from hfdemo.errors import DemoError, ModelError
 
 
 @contextmanager
-def foreign(problem: str, advice: str) -> Iterator[None]:
+def wrap_library_errors(problem: str, advice: str) -> Iterator[None]:
     """Turn whatever a library raises in this block into "`problem`: what it said. `advice`".
 
     A checkpoint can hold anything, so that a library can fail on it in any way; the Rust cores of safetensors and
@@ -29,12 +29,12 @@ def foreign(problem: str, advice: str) -> Iterator[None]:
 
 
 def readable_panics() -> AbstractContextManager[None]:
-    """`foreign` for a tokenizer at work: hopeless input makes its Rust core panic."""
-    return foreign("The tokenizer can't do this", "Change the text, the length or the stride.")
+    """Wrap the errors of a tokenizer at work: hopeless input makes its Rust core panic."""
+    return wrap_library_errors("The tokenizer can't do this", "Change the text, the length or the stride.")
 
 
 def first_sentence(error: BaseException) -> str:
-    """The beginning of what an exception says, without its line breaks and with a full stop."""
+    """Return the beginning of what an exception says, without its line breaks and with a full stop."""
     text = " ".join(str(error).split()) or type(error).__name__
     head = text.split(". ")[0].rstrip(".")
     return f"{head[:300]}."

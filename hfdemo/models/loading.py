@@ -15,7 +15,7 @@ from hfdemo.errors import ModelError
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_base, local_folder
 from hfdemo.models.hub import Progress
-from hfdemo.models.library_errors import foreign
+from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
@@ -157,7 +157,7 @@ def load(
         _check_attention(config, auto_class, need)
         processors = load_processors(folder, need.processors, settings)
         plan = Plan(config, auto_class, _dtype(config, need, device), need.attention, device, settings, progress)
-        with foreign(
+        with wrap_library_errors(
             f"It can't be loaded as {auto_class.__name__}", "Pick a model made for this task, or another task."
         ):
             if (folder / "adapter_config.json").is_file():

@@ -12,7 +12,7 @@ from hfdemo.errors import ModelError
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_base, local_folder, unreachable
 from hfdemo.models.hub import cached_folder, hub_info
-from hfdemo.models.library_errors import foreign
+from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS, Task, task_of
@@ -56,7 +56,7 @@ def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
             f"transformers {transformers.__version__} has no architecture {written['model_type']!r}.{own_code} "
             "Pick a model of another architecture."
         )
-    with foreign(f"{path.name} can't be read", "Save the model again with `save_pretrained`."):
+    with wrap_library_errors(f"{path.name} can't be read", "Save the model again with `save_pretrained`."):
         return AutoConfig.from_pretrained(folder, trust_remote_code=False, **overrides)
 
 

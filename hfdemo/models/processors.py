@@ -11,7 +11,7 @@ from typing import Any
 from hfdemo.errors import ModelError
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_base, folder_with_tokenizer, local_folder
-from hfdemo.models.library_errors import foreign
+from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 
@@ -122,7 +122,7 @@ def _load(folder: Path, name: str, settings: Settings, optional: bool) -> Any:
             f"Add the file, or save the {spoken} into the folder with `save_pretrained`."
         )
     advice = "Pick a model made for this task, or save its files again."
-    with foreign(f"The {spoken} can't be loaded", advice):
+    with wrap_library_errors(f"The {spoken} can't be loaded", advice):
         try:
             part = getattr(transformers, _AUTO[name]).from_pretrained(folder, trust_remote_code=False)
         except ValueError as error:

@@ -15,7 +15,7 @@ from typing import Any
 
 from hfdemo.errors import DataError, DemoError, ModelError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.library_errors import foreign
+from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, TRAINED_TOKENIZER, ModelRef
 from hfdemo.settings import Settings
 
@@ -200,7 +200,7 @@ def _train(algorithm: str, lines: Sequence[str], vocabulary: int, most_distinct:
             "a page or more is better."
         )
     import_libraries()
-    with foreign("No tokenizer can be trained from this text", "Try another text or another vocabulary size."):
+    with wrap_library_errors("No tokenizer can be trained from this text", "Try another text or vocabulary size."):
         if algorithm == "bpe":
             return _bpe(lines, vocabulary, most_distinct)
         if algorithm == "wordpiece":

@@ -11,7 +11,7 @@ from threading import Event
 from typing import Any
 
 from hfdemo.errors import DemoError, Stopped
-from hfdemo.models.library_errors import foreign
+from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.model_facts import POSITIONS_AFTER_PADDING, text_config
 from hfdemo.models.weights import free_bytes, in_words
@@ -74,7 +74,7 @@ def time_plans(
     Only the forward passes are timed, not the padding. Rows that are not padded run one by one: they can't be stacked.
     An encoder-decoder reads the text and begins its answer with one token. `tell` hears (strategy, passes done, passes
     in all). Rows are padded with `pad_id`, else with the tokenizer's own. It takes no turn: the caller holds
-    `models.turns.alone()`.
+    `models.scheduler.exclusive()`.
 
     Raises:
         Stopped: `stop` was set; it is looked at between two forward passes.
@@ -114,7 +114,7 @@ def prove_mask(
 
     Without one a model takes every slot for a real token. Padding goes to `side` and is made of `pad_id`, else to the
     tokenizer's side and of its own. On the left a model that takes position_ids is also given those that `generate`
-    would count from the mask. The caller holds `models.turns.alone()`.
+    would count from the mask. The caller holds `models.scheduler.exclusive()`.
 
     Raises:
         DemoError: nothing to pad, no pad token, a width that the model can't read, or it needs more than text.
@@ -303,7 +303,7 @@ def _forward(loaded: LoadedModel, inputs: Mapping[str, Any], **options: Any) -> 
     import torch
 
     with (
-        foreign(
+        wrap_library_errors(
             f"{loaded.ref} can't run this batch", "Pick a model that reads text and nothing else, or smaller batches."
         ),
         torch.inference_mode(),

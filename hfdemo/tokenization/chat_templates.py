@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.models.library_errors import foreign
+from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.tokenization.encoding import Encoding, Options, encode
 from hfdemo.tokenization.template_process import MOST_CHARACTERS, Job, rendered, rendered_apart
 
@@ -85,7 +85,7 @@ def _template(tokenizer: Any, chosen: str | None) -> str:
     """The template to render: the chosen one, else the tokenizer's own, else the borrowed one."""
     if chosen is None and not tokenizer.chat_template:
         return CHATML
-    with foreign("The chat template can't be chosen", "Name one of the tokenizer's templates."):
+    with wrap_library_errors("The chat template can't be chosen", "Name one of the tokenizer's templates."):
         used = str(tokenizer.get_chat_template(chosen))
     if len(used) > MOST_TEMPLATE:
         raise DemoError(f"The chat template has {len(used):,} characters; at most {MOST_TEMPLATE:,} are read.")

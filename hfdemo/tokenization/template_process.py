@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.models.library_errors import first_sentence, foreign
+from hfdemo.models.library_errors import first_sentence, wrap_library_errors
 
 MOST_CHARACTERS = 100_000
 MOST_SECONDS = 2
@@ -51,7 +51,7 @@ def rendered(job: Job) -> list[str]:
 
     found = []
     for prompted in job.prompts:
-        with foreign(
+        with wrap_library_errors(
             "The chat template refuses these messages",
             "Change the messages, for example the order of their roles, or the template.",
         ):

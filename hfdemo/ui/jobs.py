@@ -15,7 +15,7 @@ from hfdemo.api.endpoints import Endpoints, sentence
 from hfdemo.background import in_background
 from hfdemo.errors import Stopped
 from hfdemo.inference import SPEECH_RATE, Loading, Partial, Prediction, stream
-from hfdemo.inference.snippets import prediction_snippets
+from hfdemo.inference.snippets import RecordedCall
 from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
@@ -90,50 +90,35 @@ def answering(
     values: Mapping[str, Any],
     running: Running,
     session: str | None,
-    root: str,
     *,
     dtype: str = "auto",
     attention: str | None = None,
     raw_prompt: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """What the panel of `task` shows while a model answers, by the names of its parts; the last has "done".
+    """Yield what the panel of `task` shows while a model answers, by the names of its parts; the last has "done".
 
-    "answer", "inside" and "odds" are HTML, "raw" is JSON, "codes" four scripts, "entry" what the history keeps, "done"
-    the Prediction. Whatever fails is said in "answer". Once the page has begun something newer, nothing more comes.
+    "answer", "inside" and "odds" are HTML, "raw" is JSON, "recorded" what code is written from, "entry" what the
+    history keeps, "done" the Prediction. Whatever fails is said in "answer". Once the page has begun something newer,
+    nothing more comes.
     """
     stop = running.begin(session)
-    done: Prediction | None = None
     began = time.perf_counter()
+    found: dict[str, Any] = {}
     try:
-        wanted = _as_chat(endpoints, task, reference, dict(values), raw_prompt=raw_prompt)
-        for item in stream(endpoints.models, task, reference, wanted, stop, dtype=dtype, attention=attention):
+        ref = ModelRef.parse(reference or task.default_model)
+        wanted = _as_chat(endpoints, task, ref, dict(values), raw_prompt=raw_prompt)
+        for item in stream(endpoints.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
             if isinstance(item, Prediction):
-                done = item
+                found = _answered(task, item, wanted, link(task, reference or task.default_model, wanted))
             elif isinstance(item, Loading):
                 yield {"answer": prediction_view.loading(reference, item)}
             elif isinstance(item, Partial):
                 yield {
                     "answer": _so_far(task, item, wanted, time.perf_counter() - began),
-                    "odds": generated_text.render_token_probabilities([vars(step) for step in item.odds]),
+                    "odds": generated_text.render_token_probabilities([vars(step) for step in item.token_probabilities]),
                 }
             else:
                 yield {}
-        assert done is not None
-        codes = prediction_snippets(task, done, wanted, endpoints.settings, root)
-        address = link(task, reference or task.default_model, wanted)
-        found = {
-            "answer": registry.render_prediction(task.output, done)
-            + prediction_view.prediction_facts(done)
-            + prediction_view.link_to(address),
-            "inside": prediction_view.stages(done.stages, done.seconds),
-            "odds": generated_text.render_token_probabilities([vars(step) for step in done.odds])
-            if done.odds
-            else html.empty("No odds to show: nothing was generated, or by several beams at once."),
-            "raw": json.dumps(prediction_view.shortened(done.output), indent=2, ensure_ascii=False),
-            "codes": (codes.pipeline, codes.auto_classes, codes.client, codes.curl),
-            "entry": _entry(task, done, wanted, address),
-            "done": done,
-        }
     except GeneratorExit:
         raise
     except BaseException as error:  # said where the answer would be: an old one beside it would look like its result
@@ -141,14 +126,32 @@ def answering(
             "answer": html.notes([sentence(error, task.name)]),
             "inside": html.empty("No run, no stages."),
             "raw": "",
-            "codes": ("",) * 4,
+            "recorded": None,
         }
     if running.current(session, stop):
         yield found
 
 
+def _answered(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
+    """Return what the panel shows of a complete answer."""
+    probabilities = html.empty("No odds to show: nothing was generated, or by several beams at once.")
+    if done.token_probabilities:
+        probabilities = generated_text.render_token_probabilities([vars(step) for step in done.token_probabilities])
+    return {
+        "answer": registry.render_prediction(task.output, done)
+        + prediction_view.prediction_facts(done)
+        + prediction_view.link_to(address),
+        "inside": prediction_view.stages(done.stages, done.seconds),
+        "odds": probabilities,
+        "raw": json.dumps(prediction_view.shortened(done.output), indent=2, ensure_ascii=False),
+        "recorded": RecordedCall.of(task, done, values),
+        "entry": _entry(task, done, values, address),
+        "done": done,
+    }
+
+
 def _as_chat(
-    endpoints: Endpoints, task: Task, reference: str, values: dict[str, Any], *, raw_prompt: bool
+    endpoints: Endpoints, task: Task, ref: ModelRef, values: dict[str, Any], *, raw_prompt: bool
 ) -> dict[str, Any]:
     """The text as the next turn of the conversation, where the task takes one and the model has a chat template."""
     names = [field.name for field in task.inputs if field.kind == "messages"]
@@ -157,7 +160,7 @@ def _as_chat(
     past = values.pop(names[0], [])
     if raw_prompt or not values.get("text"):
         return values
-    with endpoints.models.tokenizer(ModelRef.parse(reference or task.default_model)) as tokenizer:
+    with endpoints.models.tokenizer(ref) as tokenizer:
         if not tokenizer.chat_template:
             return values
     said = {"role": "user", "content": values.pop("text")}

@@ -13,6 +13,7 @@ from gradio_client import Client, handle_file
 from hfdemo.api.endpoints import at_the_edge
 from hfdemo.inference import predict
 from hfdemo.models.cache import ModelCache
+from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
 from hfdemo.tasks import TASKS
 from tests.api.test_endpoints import post
@@ -60,7 +61,7 @@ def test_the_answer_over_the_api_is_the_pipelines(
     key: str, client: Client, models: ModelCache, zoo: Callable[[str], Path], tmp_path: Path
 ) -> None:
     task = TASKS[key.split("/")[0]]
-    ours = predict(models, task, str(zoo(key)), values_for(key))
+    ours = predict(models, task, ModelRef.parse(str(zoo(key))), values_for(key))
     answer = client.predict(**sent(key), model=str(zoo(key)), api_name=f"/{task.endpoint}")
     assert set(answer) == {"task", "model", "device", "output", "seconds", "warnings"}
     assert answer["task"] == task.name

@@ -11,8 +11,10 @@ import pytest
 from hfdemo.errors import DataError, DemoError
 from hfdemo.inference import predict, predict_file, takes_files
 from hfdemo.models.cache import ModelCache
+from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS
 
+parse = ModelRef.parse
 CLASSIFY = TASKS["text-classification"]
 Zoo = Callable[[str], Path]
 
@@ -37,14 +39,19 @@ def test_each_row_gets_the_answer_of_a_call_of_its_own(models: ModelCache, tiny:
     path = write(tmp_path, [{"id": str(number), "text": text} for number, text in enumerate(texts)])
     heard: list[tuple[int, int]] = []
     found = predict_file(
-        models, CLASSIFY, str(tiny), path, tmp_path / "out", told=lambda done, rows: heard.append((done, rows))
+        models,
+        CLASSIFY,
+        parse(str(tiny)),
+        path,
+        tmp_path / "out",
+        on_rows=lambda done, rows: heard.append((done, rows)),
     )
     rows = read(found.path)
     assert [row["text"] for row in rows] == texts
     assert [row["id"] for row in rows] == [str(number) for number in range(45)]
     assert (found.rows, found.predicted, found.refused, found.stopped) == (45, 45, (), False)
     for row in rows[::9]:
-        best = predict(models, CLASSIFY, str(tiny), {"text": row["text"]}).output[0]
+        best = predict(models, CLASSIFY, parse(str(tiny)), {"text": row["text"]}).output[0]
         assert row["label"] == best["label"]
         assert float(row["score"]) == pytest.approx(best["score"], abs=1e-4)
     assert heard[-1] == (45, 45)
@@ -54,7 +61,7 @@ def test_each_row_gets_the_answer_of_a_call_of_its_own(models: ModelCache, tiny:
 def test_a_bad_row_stays_where_it_is_with_its_reason(models: ModelCache, tiny: Path, tmp_path: Path) -> None:
     texts = ["fine", "   ", "x" * 60_000, "fine, too", ""]
     path = write(tmp_path, [{"text": text, "n": "1"} for text in texts])
-    found = predict_file(models, CLASSIFY, str(tiny), path, tmp_path / "out")
+    found = predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out")
     rows = read(found.path)
     assert [row["text"] for row in rows] == texts
     assert [bool(row["label"]) for row in rows] == [True, False, False, True, False]
@@ -69,7 +76,7 @@ def test_pairs_and_parameters_hold_for_every_row(models: ModelCache, tiny: Path,
     found = predict_file(
         models,
         CLASSIFY,
-        str(tiny),
+        parse(str(tiny)),
         path,
         tmp_path / "out",
         text_column="a",
@@ -78,13 +85,13 @@ def test_pairs_and_parameters_hold_for_every_row(models: ModelCache, tiny: Path,
     )
     for row in read(found.path):
         values = {"text": row["a"], "text_pair": row["b"], "function_to_apply": "none"}
-        best = predict(models, CLASSIFY, str(tiny), values).output[0]
+        best = predict(models, CLASSIFY, parse(str(tiny)), values).output[0]
         assert float(row["score"]) == pytest.approx(best["score"], abs=1e-4)
 
 
 def test_a_column_that_is_there_already_is_not_written_over(models: ModelCache, tiny: Path, tmp_path: Path) -> None:
     path = write(tmp_path, [{"text": "one", "label": "mine", "score": "9"}])
-    row = read(predict_file(models, CLASSIFY, str(tiny), path, tmp_path / "out").path)[0]
+    row = read(predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out").path)[0]
     assert (row["label"], row["score"]) == ("mine", "9")
     assert row["label_predicted"] in ("red", "green", "blue")
 
@@ -95,7 +102,13 @@ def test_a_stop_keeps_what_there_is_and_says_which_rows_are_missing(
     stop = threading.Event()
     path = write(tmp_path, [{"text": f"text {number}", "n": "1"} for number in range(100)])
     found = predict_file(
-        models, CLASSIFY, str(tiny), path, tmp_path / "out", told=lambda done, rows: stop.set(), stop=stop
+        models,
+        CLASSIFY,
+        parse(str(tiny)),
+        path,
+        tmp_path / "out",
+        on_rows=lambda done, rows: stop.set(),
+        stop=stop,
     )
     rows = read(found.path)
     assert found.stopped
@@ -115,7 +128,7 @@ def test_other_tasks_that_take_a_text_take_a_file_too(
     models: ModelCache, zoo: Zoo, tmp_path: Path, task: str, values: dict[str, Any], columns: set[str]
 ) -> None:
     path = write(tmp_path, [{"text": "Ada Lovelace met Charles Babbage.", "n": "1"}])
-    found = predict_file(models, TASKS[task], str(zoo(task)), path, tmp_path / "out", values=values)
+    found = predict_file(models, TASKS[task], parse(str(zoo(task))), path, tmp_path / "out", values=values)
     assert set(read(found.path)[0]) == {"text", "n"} | columns
     assert read(found.path)[0][next(iter(columns))]
 
@@ -123,11 +136,11 @@ def test_other_tasks_that_take_a_text_take_a_file_too(
 def test_what_can_not_be_done_is_said(models: ModelCache, tiny: Path, tmp_path: Path) -> None:
     path = write(tmp_path, [{"a": "one", "b": "two"}])
     with pytest.raises(DataError, match="Which column holds the texts"):
-        predict_file(models, CLASSIFY, str(tiny), path, tmp_path / "out")
+        predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out")
     with pytest.raises(DataError, match="no column 'c'"):
-        predict_file(models, CLASSIFY, str(tiny), path, tmp_path / "out", text_column="a", text_pair_column="c")
+        predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out", text_column="a", text_pair_column="c")
     with pytest.raises(DemoError, match="can't be run on a CSV"):
-        predict_file(models, TASKS["question-answering"], str(tiny), path, tmp_path / "out")
+        predict_file(models, TASKS["question-answering"], parse(str(tiny)), path, tmp_path / "out")
     assert not takes_files(TASKS["image-text-to-text"])
 
 
@@ -136,7 +149,9 @@ def test_a_row_on_which_the_model_fails_is_refused_and_the_others_are_answered(
 ) -> None:
     """A row that passes every check and is refused inside the pipeline: a text without a mask."""
     rows = [{"text": "A [MASK] stands here.", "n": "1"}, {"text": "None here.", "n": "2"}, {"text": "<mask>", "n": "3"}]
-    found = predict_file(models, TASKS["fill-mask"], str(zoo("fill-mask")), write(tmp_path, rows), tmp_path / "out")
+    found = predict_file(
+        models, TASKS["fill-mask"], parse(str(zoo("fill-mask"))), write(tmp_path, rows), tmp_path / "out"
+    )
     errors = [row["error"] for row in read(found.path)]
     assert (errors[0], errors[2]) == ("", "")
     assert "mask" in errors[1]
@@ -158,22 +173,29 @@ def test_a_batch_that_fails_is_tried_row_by_row(models: ModelCache, tmp_path: Pa
     tokenizer.pad_token = None
     tokenizer.save_pretrained(folder)
     path = write(tmp_path, [{"text": text, "n": "1"} for text in ("one", "one two three", "one two")])
-    found = predict_file(models, CLASSIFY, str(folder), path, tmp_path / "out")
+    found = predict_file(models, CLASSIFY, parse(str(folder)), path, tmp_path / "out")
     assert (found.predicted, found.refused) == (3, ())
 
 
 def test_settings_that_no_row_could_use_are_refused_at_once(models: ModelCache, tiny: Path, tmp_path: Path) -> None:
     path = write(tmp_path, [{"text": "one", "b": "two"}])
     with pytest.raises(DemoError, match="top_k"):
-        predict_file(models, CLASSIFY, str(tiny), path, tmp_path / "out", values={"top_k": "many"})
+        predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out", values={"top_k": "many"})
     with pytest.raises(DemoError, match="has no text_pair"):
-        predict_file(models, TASKS["fill-mask"], str(tiny), path, tmp_path / "out", text_pair_column="b")
+        predict_file(models, TASKS["fill-mask"], parse(str(tiny)), path, tmp_path / "out", text_pair_column="b")
     with pytest.raises(DemoError, match="can't be run on a CSV"):
-        predict_file(models, TASKS["any-to-any"], str(tiny), path, tmp_path / "out", values={"audio": "/etc/passwd"})
+        predict_file(
+            models,
+            TASKS["any-to-any"],
+            parse(str(tiny)),
+            path,
+            tmp_path / "out",
+            values={"audio": "/etc/passwd"},
+        )
 
 
 def test_columns_of_an_earlier_prediction_are_kept(models: ModelCache, tiny: Path, tmp_path: Path) -> None:
     path = write(tmp_path, [{"text": "one", "label": "a", "label_predicted": "b"}])
-    row = read(predict_file(models, CLASSIFY, str(tiny), path, tmp_path / "out").path)[0]
+    row = read(predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out").path)[0]
     assert (row["label"], row["label_predicted"]) == ("a", "b")
     assert row["label_predicted_2"] in ("red", "green", "blue")

@@ -15,11 +15,12 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS
 
+parse = ModelRef.parse
 CLASSIFY = TASKS["text-classification"]
 
 
 def test_the_stages_lead_from_the_text_to_the_answer(models: ModelCache, tiny: Path) -> None:
-    prediction = predict(models, CLASSIFY, str(tiny), {"text": "hello there"})
+    prediction = predict(models, CLASSIFY, parse(str(tiny)), {"text": "hello there"})
     stages, found = prediction.stages, prediction.stages.explanation
     assert stages.tokens == ("[CLS]", "hello", "there", "[SEP]")
     assert stages.token_ids == (101, 7592, 2045, 102)
@@ -36,19 +37,19 @@ def test_the_stages_lead_from_the_text_to_the_answer(models: ModelCache, tiny: P
 
 
 def test_top_k_cuts_the_list_and_left_out_gives_all_labels(models: ModelCache, tiny: Path) -> None:
-    assert len(predict(models, CLASSIFY, str(tiny), {"text": "hello"}).output) == 3
-    assert len(predict(models, CLASSIFY, str(tiny), {"text": "hello", "top_k": 1}).output) == 1
+    assert len(predict(models, CLASSIFY, parse(str(tiny)), {"text": "hello"}).output) == 3
+    assert len(predict(models, CLASSIFY, parse(str(tiny)), {"text": "hello", "top_k": 1}).output) == 1
 
 
 def test_a_pair_reaches_the_model_as_two_sequences(models: ModelCache, tiny: Path) -> None:
-    stages = predict(models, CLASSIFY, str(tiny), {"text": "one", "text_pair": "two"}).stages
+    stages = predict(models, CLASSIFY, parse(str(tiny)), {"text": "one", "text_pair": "two"}).stages
     assert stages.tokens == ("[CLS]", "one", "[SEP]", "two", "[SEP]")
     assert stages.sequences == (None, 0, None, 1, None)
 
 
 def test_the_first_call_loads_and_the_second_does_not(settings: object, tiny: Path) -> None:
     cache = ModelCache(settings)  # type: ignore[arg-type]
-    first, second = (predict(cache, CLASSIFY, str(tiny), {"text": "hello"}) for _ in range(2))
+    first, second = (predict(cache, CLASSIFY, parse(str(tiny)), {"text": "hello"}) for _ in range(2))
     assert first.seconds["load"] > 0
     assert second.seconds["load"] == 0
     steps = [second.seconds[name] for name in ("preprocess", "forward", "postprocess")]
@@ -56,19 +57,24 @@ def test_the_first_call_loads_and_the_second_does_not(settings: object, tiny: Pa
 
 
 def test_text_that_was_cut_off_is_reported_with_both_lengths(models: ModelCache) -> None:
-    prediction = predict(models, TASKS["feature-extraction"], None, {"text": "word " * 700})
+    prediction = predict(
+        models,
+        TASKS["feature-extraction"],
+        parse("embedded:minilm"),
+        {"text": "word " * 700},
+    )
     assert prediction.warnings == ("The text has 702 tokens; the model reads 512. The rest was cut off.",)
     assert len(prediction.output[0]) == 512
 
 
 def test_random_weights_are_said_on_every_result(models: ModelCache, tiny: Path) -> None:
-    prediction = predict(models, CLASSIFY, f"untrained:{tiny}", {"text": "hello"})
+    prediction = predict(models, CLASSIFY, parse(f"untrained:{tiny}"), {"text": "hello"})
     assert "noise" in prediction.to_json()["warnings"][0]
 
 
 def test_the_default_model_tells_praise_from_blame(models: ModelCache) -> None:
     for text, label in (("A joy from beginning to end.", "positive"), ("Dull, loud and far too long.", "negative")):
-        prediction = predict(models, CLASSIFY, None, {"text": text})
+        prediction = predict(models, CLASSIFY, parse(CLASSIFY.default_model), {"text": text})
         assert prediction.model == "embedded:sentiment"
         assert prediction.output[0]["label"] == label
         assert prediction.output[0]["score"] > 0.8
@@ -77,7 +83,7 @@ def test_the_default_model_tells_praise_from_blame(models: ModelCache) -> None:
 def test_wrong_input_is_refused_before_a_model_is_touched(settings: object) -> None:
     cache = ModelCache(settings)  # type: ignore[arg-type]
     with pytest.raises(DemoError):
-        predict(cache, CLASSIFY, None, {"text": "   "})
+        predict(cache, CLASSIFY, parse(CLASSIFY.default_model), {"text": "   "})
     assert cache.cards() == []
 
 
@@ -85,7 +91,7 @@ def test_calls_that_meet_on_one_model_do_not_disturb_each_other(models: ModelCac
     """Too long a text is measured without truncation: on a shared tokenizer that must never meet another call."""
 
     def work(number: int) -> int:
-        return len(predict(models, CLASSIFY, str(tiny), {"text": "word " * 400}).stages.tokens)
+        return len(predict(models, CLASSIFY, parse(str(tiny)), {"text": "word " * 400}).stages.tokens)
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(work, range(200))) == {128}
@@ -101,14 +107,14 @@ def test_a_text_is_cut_to_what_the_model_can_read_whatever_its_tokenizer_says(
     folder = tmp_path / "boundless"
     shutil.copytree(tiny, folder)
     AutoTokenizer.from_pretrained(tiny, model_max_length=int(1e30)).save_pretrained(folder)
-    prediction = predict(models, CLASSIFY, str(folder), {"text": "word " * 400})
+    prediction = predict(models, CLASSIFY, parse(str(folder)), {"text": "word " * 400})
     assert prediction.warnings == ("The text has 402 tokens; the model reads 128. The rest was cut off.",)
 
 
 def test_an_adapter_gives_its_own_hidden_states_and_not_its_bases(models: ModelCache) -> None:
     features = TASKS["feature-extraction"]
     adapted, base = (
-        predict(models, features, f"embedded:{name}", {"text": "dull"}) for name in ("sentiment", "minilm")
+        predict(models, features, parse(f"embedded:{name}"), {"text": "dull"}) for name in ("sentiment", "minilm")
     )
     assert adapted.warnings == ()
     assert abs(adapted.output[0][0][0] - base.output[0][0][0]) > 1e-3
@@ -118,13 +124,13 @@ def test_calls_that_wait_together_share_a_forward_pass_and_each_gets_its_own_row
     models: ModelCache, tiny: Path
 ) -> None:
     texts = ["word " * (1 + number) for number in range(8)]
-    alone = [predict(models, CLASSIFY, str(tiny), {"text": text}) for text in texts]
+    alone = [predict(models, CLASSIFY, parse(str(tiny)), {"text": text}) for text in texts]
     free = threading.Event()
     with ThreadPoolExecutor(9) as pool:
-        pool.submit(models.turns.take, None, lambda jobs: [free.wait(30)])
+        pool.submit(models.scheduler.run, None, lambda jobs: [free.wait(30)])
         time.sleep(0.2)
-        futures = [pool.submit(predict, models, CLASSIFY, str(tiny), {"text": text}) for text in texts]
-        other = pool.submit(predict, models, CLASSIFY, str(tiny), {"text": texts[0], "top_k": 1})
+        futures = [pool.submit(predict, models, CLASSIFY, parse(str(tiny)), {"text": text}) for text in texts]
+        other = pool.submit(predict, models, CLASSIFY, parse(str(tiny)), {"text": texts[0], "top_k": 1})
         time.sleep(1)
         free.set()
         together = [future.result(30) for future in futures]
@@ -138,11 +144,14 @@ def test_calls_that_wait_together_share_a_forward_pass_and_each_gets_its_own_row
 
 
 def test_two_models_at_once_do_not_disturb_each_other(models: ModelCache, tiny: Path) -> None:
-    alone = {ref: predict(models, CLASSIFY, ref, {"text": "hello"}).output for ref in (str(tiny), "embedded:sentiment")}
+    alone = {
+        ref: predict(models, CLASSIFY, parse(ref), {"text": "hello"}).output
+        for ref in (str(tiny), "embedded:sentiment")
+    }
     with ThreadPoolExecutor(8) as pool:
         refs = list(alone) * 20
         for ref, found in zip(
-            refs, pool.map(lambda r: predict(models, CLASSIFY, r, {"text": "hello"}), refs), strict=True
+            refs, pool.map(lambda r: predict(models, CLASSIFY, parse(r), {"text": "hello"}), refs), strict=True
         ):
             assert [item["label"] for item in found.output] == [item["label"] for item in alone[ref]]
             assert [item["score"] for item in found.output] == pytest.approx(
@@ -157,7 +166,7 @@ def test_generated_text_streams_and_the_last_item_is_the_whole_prediction(
     models: ModelCache, zoo: Callable[[str], Path]
 ) -> None:
     values = {"text": "A lamp", "max_new_tokens": 600, "do_sample": False}
-    items = list(stream(models, GENERATE, str(zoo("text-generation")), values, threading.Event()))
+    items = list(stream(models, GENERATE, parse(str(zoo("text-generation"))), values, threading.Event()))
     done = items[-1]
     assert isinstance(done, Prediction)
     parts = [item for item in items if isinstance(item, Partial)]
@@ -173,9 +182,9 @@ def test_the_odds_name_each_token_with_its_probability_among_the_likeliest(
     models: ModelCache, zoo: Callable[[str], Path]
 ) -> None:
     values = {"text": "A lamp", "max_new_tokens": 12, "do_sample": False}
-    done = predict(models, GENERATE, str(zoo("text-generation")), values)
-    assert len(done.odds) == 12
-    for step in done.odds:
+    done = predict(models, GENERATE, parse(str(zoo("text-generation"))), values)
+    assert len(done.token_probabilities) == 12
+    for step in done.token_probabilities:
         _, chances = zip(*step.top, strict=True)
         assert list(chances) == sorted(chances, reverse=True)
         assert 0 <= step.probability <= max(chances) + 1e-6
@@ -194,7 +203,7 @@ def test_a_stop_ends_the_computation_within_one_token_and_keeps_what_there_is(
             stop.set()
 
     values = {"text": "A lamp", "max_new_tokens": 1000}
-    done = predict(models, GENERATE, str(zoo("text-generation")), values, stop=stop, told=hear)
+    done = predict(models, GENERATE, parse(str(zoo("text-generation"))), values, stop=stop, on_partial=hear)
     assert (done.tokens, done.stopped) == (5, True)
 
 
@@ -203,11 +212,11 @@ def test_whoever_goes_away_ends_the_computation_within_one_token(
 ) -> None:
     """The worker itself is watched: its model makes no forward pass after the listener has left."""
     folder = str(zoo("text-generation"))
-    model = models.get(ModelRef.parse(folder), need_of(GENERATE)).model
+    model = models.get(parse(folder), need_of(GENERATE)).model
     passes: list[float] = []
     hook = model.register_forward_hook(lambda *_: passes.append(time.perf_counter()))
     try:
-        listening = stream(models, GENERATE, folder, {"text": "A", "max_new_tokens": 1000}, threading.Event())
+        listening = stream(models, GENERATE, parse(folder), {"text": "A", "max_new_tokens": 1000}, threading.Event())
         while not isinstance(next(listening), Partial):
             pass
         before = len(passes)
@@ -225,7 +234,7 @@ def test_who_is_stopped_before_the_first_pass_gets_a_sentence(models: ModelCache
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        predict(models, TASKS["feature-extraction"], str(tiny), {"text": "hello"}, stop=stop)
+        predict(models, TASKS["feature-extraction"], parse(str(tiny)), {"text": "hello"}, stop=stop)
 
 
 def test_a_seed_is_named_where_chance_had_a_part_and_gives_the_same_text_again(
@@ -234,11 +243,11 @@ def test_a_seed_is_named_where_chance_had_a_part_and_gives_the_same_text_again(
     import torch
 
     folder, values = str(zoo("text-generation")), {"text": "A lamp", "max_new_tokens": 20}
-    assert predict(models, GENERATE, folder, {**values, "do_sample": False}).seed is None
-    drawn = predict(models, GENERATE, folder, {**values, "do_sample": True})
+    assert predict(models, GENERATE, parse(folder), {**values, "do_sample": False}).seed is None
+    drawn = predict(models, GENERATE, parse(folder), {**values, "do_sample": True})
     assert drawn.seed is not None
     torch.manual_seed(drawn.seed)
-    loaded = models.get(ModelRef.parse(folder), need_of(GENERATE))
+    loaded = models.get(parse(folder), need_of(GENERATE))
     from hfdemo.inference import pipeline_for
 
     assert pipeline_for(GENERATE, loaded)(*drawn.call.args, **drawn.call.kwargs) == drawn.result
@@ -246,8 +255,8 @@ def test_a_seed_is_named_where_chance_had_a_part_and_gives_the_same_text_again(
 
 def test_the_models_own_generate_is_back_after_a_run(models: ModelCache, zoo: Callable[[str], Path]) -> None:
     folder = str(zoo("text-generation"))
-    predict(models, GENERATE, folder, {"text": "A", "max_new_tokens": 2})
-    model = models.get(ModelRef.parse(folder), need_of(GENERATE)).model
+    predict(models, GENERATE, parse(folder), {"text": "A", "max_new_tokens": 2})
+    model = models.get(parse(folder), need_of(GENERATE)).model
     assert "generate" not in vars(model)
     assert not model._forward_hooks
     assert not model._forward_pre_hooks
@@ -258,21 +267,21 @@ def test_loading_one_model_does_not_change_what_another_one_computes(
 ) -> None:
     """The library switches torch's default dtype for the whole process while it builds a model."""
     folder, values = str(zoo("text-generation")), {"text": "A lamp", "max_new_tokens": 8, "do_sample": "false"}
-    alone = predict(models, GENERATE, folder, values).output
+    alone = predict(models, GENERATE, parse(folder), values).output
     done = threading.Event()
 
     def load_again_and_again() -> None:
         cache = ModelCache(models.settings)
-        cache.turns = models.turns
+        cache.scheduler = models.scheduler
         while not done.is_set():
-            cache.get(ModelRef.parse("untrained:embedded:minilm"), need_of(CLASSIFY, "bfloat16"))
-            cache.unload(ModelRef.parse("untrained:embedded:minilm"))
+            cache.get(parse("untrained:embedded:minilm"), need_of(CLASSIFY, "bfloat16"))
+            cache.unload(parse("untrained:embedded:minilm"))
 
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(load_again_and_again)
         try:
             for _ in range(25):
-                assert predict(models, GENERATE, folder, values).output == alone
+                assert predict(models, GENERATE, parse(folder), values).output == alone
         finally:
             done.set()
         loading.result(30)
@@ -282,5 +291,5 @@ def test_a_stop_ends_a_loading_too(settings: object, tiny: Path) -> None:
     cache, stop = ModelCache(settings), threading.Event()  # type: ignore[arg-type]
     stop.set()
     with pytest.raises(Stopped):
-        predict(cache, CLASSIFY, str(tiny), {"text": "hello"}, stop=stop)
+        predict(cache, CLASSIFY, parse(str(tiny)), {"text": "hello"}, stop=stop)
     assert cache.cards() == []

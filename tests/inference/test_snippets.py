@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from hfdemo.inference import Prediction, predict
-from hfdemo.inference.snippets import Snippets, prediction_snippets
+from hfdemo.inference.snippets import RecordedCall, Snippets, prediction_snippets
 from hfdemo.models.cache import ModelCache
+from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
 from hfdemo.tasks import TASKS
 from tests.conftest import Server
@@ -26,11 +27,11 @@ URL = "http://127.0.0.1:7860"
 
 
 def shown(
-    models: ModelCache, key: str, model: str | None, values: dict[str, Any], url: str = URL
+    models: ModelCache, key: str, model: str, values: dict[str, Any], url: str = URL
 ) -> tuple[Prediction, Snippets]:
     task = TASKS[key.split("/")[0]]
-    prediction = predict(models, task, model, values)
-    return prediction, prediction_snippets(task, prediction, values, models.settings, url)
+    prediction = predict(models, task, ModelRef.parse(model), values)
+    return prediction, prediction_snippets(RecordedCall.of(task, prediction, values), models.settings, url)
 
 
 def files_in(folder: Path, values: dict[str, Any]) -> None:
@@ -88,17 +89,18 @@ def test_writing_code_does_not_hash_the_weights(models: ModelCache, monkeypatch:
 
     task = TASKS["text-classification"]
     for model in ("embedded:minilm", "embedded:sentiment", "untrained:embedded:minilm"):
-        prediction = predict(models, task, model, {"text": "a"})
+        prediction = predict(models, task, ModelRef.parse(model), {"text": "a"})
         with monkeypatch.context() as patch:
             patch.setattr(folders, "MINILM_SHA256", "0" * 64)  # any look at the weights would now be refused
-            assert "pipeline(" in prediction_snippets(task, prediction, {"text": "a"}, models.settings, URL).pipeline
+            recorded = RecordedCall.of(task, prediction, {"text": "a"})
+            assert "pipeline(" in prediction_snippets(recorded, models.settings, URL).pipeline
 
 
 def test_precision_attention_and_seed_are_part_of_the_code(models: ModelCache, zoo: Callable[[str], Path]) -> None:
     task, values = TASKS["text-generation"], {"text": "A lamp", "max_new_tokens": 3, "do_sample": "true"}
     folder = str(zoo("text-generation"))
-    prediction = predict(models, task, folder, values, dtype="bfloat16", attention="eager")
-    code = prediction_snippets(task, prediction, values, models.settings, URL).pipeline
+    prediction = predict(models, task, ModelRef.parse(folder), values, dtype="bfloat16", attention="eager")
+    code = prediction_snippets(RecordedCall.of(task, prediction, values), models.settings, URL).pipeline
     assert "dtype=torch.bfloat16" in code
     assert "attn_implementation='eager'" in code
     assert f"torch.manual_seed({prediction.seed})" in code

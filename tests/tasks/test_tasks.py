@@ -88,11 +88,11 @@ def test_the_output_is_the_pipelines_own(key: str, models: ModelCache, zoo: Call
     needed = [each for each in missing if not values.get("word_boxes")]
     if needed:
         with pytest.raises(DemoError, match=needed[0].name) as caught:
-            predict(models, task, folder, values)
+            predict(models, task, ModelRef.parse(folder), values)
         assert needed[0].install in str(caught.value)
         assert not models.loaded(ModelRef.parse(folder)), "said before anything was loaded"
         return
-    ours = predict(models, task, folder, values)
+    ours = predict(models, task, ModelRef.parse(folder), values)
     again = load(ModelRef.parse(folder), ours_need(task), models.settings)
     torch.manual_seed(ours.seed or 0)
     if not task.has_pipeline:
@@ -220,13 +220,13 @@ def test_a_parameter_that_this_very_model_can_not_take_is_refused_with_the_reaso
         assert right in allowed.choices
         assert wrong not in allowed.choices
         with pytest.raises(DemoError, match="return_timestamps"):
-            predict(models, speech, folder, {**values_for(speech.name), "return_timestamps": wrong})
+            predict(models, speech, ModelRef.parse(folder), {**values_for(speech.name), "return_timestamps": wrong})
 
 
 def test_a_picture_for_a_model_that_only_hears_is_refused(models: ModelCache, zoo: Callable[[str], Path]) -> None:
     given = {"text": "What is this?", "image": EXAMPLE_MEDIA / "desk.png"}
     with pytest.raises(DemoError, match=r"takes no image.*It takes: audio, text"):
-        predict(models, TASKS["any-to-any"], str(zoo("any-to-any")), given)
+        predict(models, TASKS["any-to-any"], ModelRef.parse(str(zoo("any-to-any"))), given)
 
 
 def test_an_unknown_task_gets_the_list_of_tasks() -> None:

@@ -11,6 +11,7 @@ from hfdemo.api.endpoints import Endpoints
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.inference import Prediction
+from hfdemo.inference.snippets import prediction_snippets
 from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS
 from hfdemo.ui.jobs import Running, answering, in_place
@@ -24,7 +25,7 @@ def endpoints(models: ModelCache) -> Endpoints:
 
 
 def steps(endpoints: Endpoints, task: Any, model: str, running: Running | None = None, **values: Any) -> Iterator[Any]:
-    return answering(endpoints, task, model, values, running or Running(), "page", "http://here")
+    return answering(endpoints, task, model, values, running or Running(), "page")
 
 
 def test_the_last_step_has_everything_that_the_panel_shows(endpoints: Endpoints, tiny: Path) -> None:
@@ -33,8 +34,9 @@ def test_the_last_step_has_everything_that_the_panel_shows(endpoints: Endpoints,
     assert last["answer"].count("hf-label") == 2
     assert "?task=text-classification" in last["answer"]
     assert "logits" in last["inside"]
-    assert len(last["codes"]) == 4
-    assert "http://here" in last["codes"][2]
+    code = prediction_snippets(last["recorded"], endpoints.settings, "http://here")
+    assert "top_k=2" in code.pipeline
+    assert "http://here" in code.client
     assert last["entry"]["set"] == "top_k=2"
     assert last["entry"]["asked"] == "hello"
 
@@ -65,9 +67,9 @@ def test_a_conversation_uses_the_chat_template_unless_the_raw_prompt_is_asked_fo
 ) -> None:
     folder = str(zoo("text-generation"))
     values = {"text": "And you?", "messages": [{"role": "user", "content": "Hi"}], "max_new_tokens": 2}
-    done = list(answering(endpoints, GENERATE, folder, values, Running(), "page", "http://here"))[-1]["done"]
+    done = list(answering(endpoints, GENERATE, folder, values, Running(), "page"))[-1]["done"]
     assert [each["content"] for each in done.inputs["messages"]] == ["Hi", "And you?"]
-    raw = list(answering(endpoints, GENERATE, folder, values, Running(), "page", "http://here", raw_prompt=True))
+    raw = list(answering(endpoints, GENERATE, folder, values, Running(), "page", raw_prompt=True))
     assert raw[-1]["done"].inputs["text"] == "And you?"
 
 

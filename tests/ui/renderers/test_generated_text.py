@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from hfdemo.inference.tracing import Odds
+from hfdemo.inference.tracing import TokenProbability
 from hfdemo.ui.renderers import generated_text
 from tests.ui.samples import elements, picture, text_of
 
@@ -44,7 +44,7 @@ def test_an_answer_to_messages_ends_their_conversation() -> None:
 
 
 def test_odds_say_how_likely_each_token_was_and_what_else_it_might_have_been() -> None:
-    step = Odds(" ferry", 0.25, 1.5, ((" boat", 0.6), (" ferry", 0.25)))
+    step = TokenProbability(" ferry", 0.25, 1.5, ((" boat", 0.6), (" ferry", 0.25)))
     made = generated_text.render_token_probabilities([vars(step)])
     chip = next(each for each in elements(made, "span") if each.get("class") == "hf-odd")
     assert chip["tabindex"] == "0"

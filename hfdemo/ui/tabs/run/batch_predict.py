@@ -15,6 +15,7 @@ from hfdemo.background import in_background
 from hfdemo.data_sources import text_columns
 from hfdemo.errors import DataError
 from hfdemo.inference import FilePrediction, predict_file
+from hfdemo.models.reference import ModelRef
 from hfdemo.tables import read_table
 from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
@@ -92,13 +93,13 @@ def filing(
             return predict_file(
                 endpoints.models,
                 task,
-                reference,
+                ModelRef.parse(reference or task.default_model),
                 Path(path),
                 endpoints.results() / secrets.token_hex(8),
                 text_column=text,
                 text_pair_column=None if second == NONE else second,
                 values=values,
-                told=lambda done, rows: tell((done, rows)),
+                on_rows=lambda done, rows: tell((done, rows)),
                 stop=ending,
             )
 

@@ -61,18 +61,20 @@ def comparison(
         options: Any = {"stop": running.begin(request.session_hash), "dtype": dtype, "attention": attention or None}
         yield html.empty(f"Running `{first}` and `{other}` on the same input …"), gr.skip()
         values = meant(given)
-        found = [predict(endpoints.models, task, reference, values, **options) for reference in (first, other)]
+        refs = (ModelRef.parse(reference) for reference in (first, other))
+        found = [predict(endpoints.models, task, ref, values, **options) for ref in refs]
         yield side_by_side(*(kept(task, each) for each in found)), gr.skip()
 
     def against_base(
         request: gr.Request, first: str, _: str | None, dtype: str, attention: str, *given: Any
     ) -> Iterator[tuple[Any, Any]]:
         """Beside what it was trained from, with a head for the same labels, as the training began with it."""
-        base = str(base_of(ModelRef.parse(first), endpoints.settings))
+        ref = ModelRef.parse(first)
+        base = base_of(ref, endpoints.settings)
         options: Any = {"stop": running.begin(request.session_hash), "dtype": dtype, "attention": attention or None}
-        yield html.empty(f"Running `{first}` and its base `{base}` on the same input …"), base
+        yield html.empty(f"Running `{first}` and its base `{base}` on the same input …"), str(base)
         values = meant(given)
-        trained = predict(endpoints.models, task, first, values, **options)
+        trained = predict(endpoints.models, task, ref, values, **options)
         labels = trained.card["labels"] if task.output == "labels" else ()
         before = predict(endpoints.models, task, base, values, labels=labels, **options)
         yield side_by_side(kept(task, before), kept(task, trained)), gr.skip()

@@ -11,6 +11,7 @@ import gradio as gr
 from hfdemo.api.endpoints import HEAVY, Endpoints
 from hfdemo.errors import DemoError
 from hfdemo.inference import Prediction, takes_files
+from hfdemo.inference.snippets import RecordedCall, prediction_snippets
 from hfdemo.models.folders import is_here, unreachable
 from hfdemo.models.hub import hub_bytes
 from hfdemo.models.reference import ModelRef
@@ -81,14 +82,8 @@ def panel(
                 odds = gr.HTML(html.empty("For each generated token: what else the model thought of."))
             with gr.Accordion("JSON", open=False):
                 raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
-            with gr.Accordion("Code", open=False), gr.Tabs():
-                codes = []
-                for title in ("pipeline()", "Auto classes", "gradio_client", "curl"):
-                    with gr.Tab(title):
-                        language: Any = "shell" if title == "curl" else "python"
-                        codes.append(
-                            gr.Code(language=language, label="The same without this page", lines=1, max_lines=24)
-                        )
+            recorded = gr.State(None)
+            _code_fold(endpoints, recorded)
             latest = gr.State(None)
             comparison(endpoints, task, model, loading, [*inputs, *parameters], meant, latest, running)
     if takes_files(task):
@@ -115,13 +110,12 @@ def panel(
             wanted,
             running,
             request.session_hash,
-            str(request.request.base_url).rstrip("/"),
             dtype=dtype,
             attention=attention or None,
             raw_prompt=raw_prompt,
         ):
             shows = {part: step[name] for name, part in (("answer", answer), ("odds", odds)) if name in step}
-            if "codes" in step:
+            if "recorded" in step:
                 shows[finished] = step
             yield shows or {typed: gr.skip()}
 
@@ -129,8 +123,7 @@ def panel(
         """What stands around a complete answer."""
         if step is None:  # something newer has begun
             return {finished: None}
-        shows: dict[Any, Any] = {finished: None, inside: step["inside"], raw: step["raw"]}
-        shows |= dict(zip(codes, step["codes"], strict=True))
+        shows: dict[Any, Any] = {finished: None, inside: step["inside"], raw: step["raw"], recorded: step["recorded"]}
         if done := step.get("done"):
             shows |= dict(zip(parameters, allowed(task.parameters, done.allowed), strict=True))
             shows |= _next_turn(task, done, inputs)
@@ -154,7 +147,7 @@ def panel(
         ).then(
             finish,
             [finished, history],
-            [finished, inside, raw, *codes, *inputs, *parameters, latest, history],
+            [finished, inside, raw, recorded, *inputs, *parameters, latest, history],
             **QUIET,
         )
 
@@ -208,6 +201,30 @@ def _open(endpoints: Endpoints, model: gr.Dropdown, answer: gr.HTML, answer_on: 
 
     opening.tick(ready, model, [opening, answer, here], **QUIET)
     answer_on(here.change)
+
+
+def _code_fold(endpoints: Endpoints, recorded: gr.State) -> None:
+    """Lay out the fold Code: the code of the newest answer, written when the fold is opened and while it is open."""
+    codes = []
+    with gr.Accordion("Code", open=False) as fold, gr.Tabs():
+        for title in ("pipeline()", "Auto classes", "gradio_client", "curl"):
+            with gr.Tab(title):
+                language: Any = "shell" if title == "curl" else "python"
+                codes.append(gr.Code(language=language, label="The same without this page", lines=1, max_lines=24))
+    is_open = gr.State(False)
+
+    def write_code(request: gr.Request, recorded: RecordedCall | None, is_open: bool) -> tuple[Any, ...]:
+        if not is_open:
+            return (gr.skip(),) * len(codes)
+        if recorded is None:
+            return ("",) * len(codes)
+        url = str(request.request.base_url).rstrip("/")
+        snippets = prediction_snippets(recorded, endpoints.settings, url)
+        return snippets.pipeline, snippets.auto_classes, snippets.client, snippets.curl
+
+    fold.expand(lambda: True, outputs=is_open, **QUIET)
+    fold.collapse(lambda: False, outputs=is_open, **QUIET)
+    gr.on([is_open.change, recorded.change], write_code, [recorded, is_open], codes, **QUIET)
 
 
 def _chat_controls(task: Task) -> tuple[Any, gr.Button | None]:

@@ -311,7 +311,7 @@ def timed(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[tupl
         def work(tell: Progress, stop: Event) -> tuple[LoadedModel, Sequence[Timing]]:
             loaded = loaded_for(endpoints, ref, tell)
             rows = found.rows.columns["input_ids"]
-            with endpoints.models.turns.alone():
+            with endpoints.models.scheduler.exclusive():
                 return loaded, time_plans(loaded, rows, found.plans, stop, tell, pad_id=found.pad_id, most_flops=most)
 
         for said, result in followed(running, request.session_hash, work):
@@ -337,7 +337,7 @@ def proved(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[Any
 
         def work(tell: Progress, stop: Event) -> MaskProof:
             loaded = loaded_for(endpoints, ref, tell)
-            with endpoints.models.turns.alone():
+            with endpoints.models.scheduler.exclusive():
                 return prove_mask(loaded, min(rows, key=len), width, found.side, found.pad_id)
 
         for said, result in followed(running, request.session_hash, work):
