@@ -115,7 +115,9 @@ def answering(
             elif isinstance(item, Partial):
                 yield {
                     "answer": _so_far(task, item, wanted, time.perf_counter() - began),
-                    "odds": generated_text.render_token_probabilities([vars(step) for step in item.token_probabilities]),
+                    "odds": generated_text.render_token_probabilities(
+                        [vars(step) for step in item.token_probabilities]
+                    ),
                 }
             else:
                 yield {}
