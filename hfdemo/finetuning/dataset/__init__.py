@@ -5,7 +5,7 @@ rows        tables -> rows of text, text_pair and label, and what is wrong with 
 labels      their order, and the positive one
 fixes       repairs by name
 splitting   given splits, or made ones
-problems    what can be wrong with a data set, and the change of the config that mends it
+problems    the findings on rows: what is wrong, and the change of the config that mends it
 inspection  all of that as one Inspection
 preparing   all of that as checked splits
 """
@@ -15,6 +15,5 @@ from __future__ import annotations
 from hfdemo.finetuning.dataset.columns import Columns, suggest_columns
 from hfdemo.finetuning.dataset.inspection import Inspection, inspect
 from hfdemo.finetuning.dataset.preparing import Prepared, prepare, read_data
-from hfdemo.finetuning.dataset.problems import Problem
 
-__all__ = ["Columns", "Inspection", "Prepared", "Problem", "inspect", "prepare", "read_data", "suggest_columns"]
+__all__ = ["Columns", "Inspection", "Prepared", "inspect", "prepare", "read_data", "suggest_columns"]

@@ -13,7 +13,7 @@ from hfdemo.errors import DataError
 from hfdemo.finetuning.dataset.labels import count_labels
 from hfdemo.finetuning.dataset.rows import Splits, join_texts
 from hfdemo.finetuning.kinds import Kind
-from hfdemo.finetuning.kinds.cells import write_list
+from hfdemo.finetuning.kinds.cells import NUMBER, write_list
 from hfdemo.tables import Refused
 
 
@@ -50,8 +50,10 @@ def apply_fixes(
 
 
 def _touched(before: Splits, after: Splits) -> int:
-    """How many rows are gone or have another label."""
-    return sum(len(part) - int(part["label"].eq(after[split]["label"]).sum()) for split, part in before.items())
+    """Count the rows that are gone or have another label."""
+    gone = sum(len(part) - len(after[split]) for split, part in before.items())
+    kept = {split: part.loc[after[split].index] for split, part in before.items() if "label" in part}
+    return gone + sum(int(part["label"].ne(after[split]["label"]).sum()) for split, part in kept.items())
 
 
 def _keep_all(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
@@ -92,6 +94,18 @@ def _merge_spellings(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
     }
 
 
+def _read_decimal_commas(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    mended = {}
+    for split, part in splits.items():
+        commas = decimal_commas(part, kind)
+        numbers = part["label"].str.replace(",", ".") if "label" in part else ""
+        mended[split] = part.assign(
+            **({"label": part["label"].mask(commas, numbers)} if commas.any() else {}),
+            unreadable=part["unreadable"].mask(commas, ""),
+        )
+    return mended
+
+
 def _drop_unreadable_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
     return {split: part[part["unreadable"] == ""] for split, part in splits.items()}
 
@@ -122,6 +136,19 @@ def spellings(splits: Splits, kind: Kind) -> list[list[str]]:
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
         alike.setdefault(" ".join(label.split()).casefold(), []).append(label)
     return [written for written in alike.values() if len(written) > 1]
+
+
+def has_decimal_comma(cell: str) -> bool:
+    """Return whether `cell` is a number but for its comma, as in 1,5."""
+    return "," in cell and "." not in cell and NUMBER.fullmatch(cell.strip().replace(",", ".")) is not None
+
+
+def decimal_commas(part: pd.DataFrame, kind: Kind) -> pd.Series:
+    """Return which rows can't be read as numbers only because of a decimal comma."""
+    if not kind.one_number:
+        return pd.Series(False, index=part.index)
+    # A row's reason is that of its text where both can't be read.
+    return part["label"].map(has_decimal_comma).astype(bool) & part["unreadable"].str.contains("is not a number: write")
 
 
 def duplicated(part: pd.DataFrame) -> pd.Series:
@@ -168,6 +195,7 @@ FIXES: Mapping[str, Fix] = MappingProxyType(
             "Write labels that differ in capitals and white space alone as the most frequent of them.",
             _merge_spellings,
         ),
+        "read_decimal_commas": Fix("Read numbers such as 1,5 as 1.5.", _read_decimal_commas),
         "drop_unreadable_labels": Fix(
             "Remove rows whose label, or list of words, can't be read.", _drop_unreadable_labels
         ),

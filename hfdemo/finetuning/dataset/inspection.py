@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -13,24 +14,28 @@ from hfdemo.data_sources.splits import usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import Columns, choose_columns, recognise_kind, suggest_columns
-from hfdemo.finetuning.dataset.fixes import apply_fixes
+from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes, has_decimal_comma
 from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels
+from hfdemo.finetuning.dataset.preparing import Prepared, SelectedRows, select_rows, split_rows
 from hfdemo.finetuning.dataset.problems import (
-    Problem,
-    of_imbalance,
-    of_labels,
-    of_refused,
-    of_repeated_texts,
-    of_rows,
-    of_spellings,
+    decimal_comma_finding,
+    find_bad_cells,
+    find_imbalance,
+    find_rare_and_unknown_labels,
+    find_refused_rows,
+    find_repeated_texts,
+    find_spellings,
 )
 from hfdemo.finetuning.dataset.rows import read_rows
-from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE, find_given_splits, find_rows_of_no_split
+from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
+from hfdemo.finetuning.findings import Finding, refuse
 from hfdemo.finetuning.kinds import Kind, kinds_of_task
 from hfdemo.finetuning.kinds.label_names import sort_labels
 from hfdemo.tables import Refused
 
 _MOST_CUT = 0.01  # of the rows, what truncation may cut without being called a problem
+_NEARLY_ALL = 0.9
+_ROUNDS = 4  # what must be mended may only be seen after something else is
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class Inspection:
     """What a data set looks like before anything is trained on it, after the fixes that the config asks for.
 
     `labels` counts rows per label (of tags: words; of numbers: rows per range), the most frequent first, `label_order`
-    is the model's. `notes` say what the fixes removed.
+    is the model's. `notes` say what the fixes removed. `problems` hold a finding that refuses exactly where a run on
+    this data is refused: then `refusal` is the sentence of that refusal, else `prepared` has the rows of the run.
     """
 
     columns: tuple[str, ...]
@@ -56,7 +62,7 @@ class Inspection:
     splits: Mapping[str, int]
     suggested: Columns | None
     labels: Mapping[str, int]
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
     preview: tuple[Mapping[str, str], ...]
     kind: str | None = None
     task: str | None = None
@@ -66,6 +72,8 @@ class Inspection:
     refused: tuple[Refused, ...] = ()
     truncation: Truncation | None = None
     notes: tuple[str, ...] = ()
+    refusal: str = ""
+    prepared: Prepared | None = field(default=None, repr=False, compare=False)
 
     @property
     def train_rows(self) -> int:
@@ -74,7 +82,10 @@ class Inspection:
         return named.get("train", round(self.rows * (1 - VALIDATION_SHARE)))
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """Return everything but the rows of the run as plain values."""
+        values = dataclasses.asdict(dataclasses.replace(self, prepared=None))
+        del values["prepared"]
+        return values
 
 
 def inspect(
@@ -85,32 +96,35 @@ def inspect(
     lengths: Sequence[int] | None = None,
     limit: int | None = None,
 ) -> Inspection:
-    """Columns, splits, labels and problems of a data set, by the columns in `mapped` or those that look right.
+    """Inspect the columns, splits, labels and rows of a data set, by the columns in `mapped` or those that look right.
 
     With a `config` its task, columns, splits, labels and fixes count; what it leaves open is suggested. `lengths` are
     the tokens of every row, of all tables below each other, and `limit` is the most that the model can read: with them
     and the config's max_length (else `limit`) truncation is counted.
     """
     whole = pd.concat(tables.values(), ignore_index=True).fillna("")
-    suggested, kind, problems = _choose(whole, mapped, config)
+    suggested, kind, problems = _choose_columns(whole, mapped, config)
+    problems = _with_task_fixes(problems, tables, config, refused)
     config = config or RunConfig("")
     splits = {name: len(table) for name, table in tables.items() if name}
     if not splits and suggested and suggested.split_column:
         marked = whole[suggested.split_column]
         splits = {str(name): int(n) for name, n in marked[marked.str.strip() != ""].value_counts().items()}
-    told: dict[str, Any] = {}
+    refusal = next((each.problem for each in problems if each.refuses), "")
+    known: dict[str, Any] = {"refusal": refusal}
     if suggested is not None and kind is not None:
-        found, told = _look(config, tables, suggested, kind, refused)
-        problems += found
-    truncation = _truncation(lengths, config.max_length, limit) if lengths else None
+        looked = _RowInspection(config, tables, suggested, kind, refused)
+        problems += looked.findings()
+        known = looked.facts()
+    truncation = _count_truncation(lengths, config.max_length, limit) if lengths else None
     if truncation is not None and lengths:
-        problems += _cut(truncation, lengths, limit)
+        problems += _find_truncation(truncation, lengths, limit)
     return Inspection(
         columns=tuple(whole.columns),
         rows=len(whole),
         splits=splits,
         suggested=suggested,
-        labels=told.pop("labels", {}),
+        labels=known.pop("labels", {}),
         problems=tuple(problems),
         preview=tuple(whole.head(8).to_dict("records")),
         kind=kind.name if kind else None,
@@ -118,22 +132,22 @@ def inspect(
         problem_type=kind.problem_type if kind else None,
         refused=tuple(refused),
         truncation=truncation,
-        **told,
+        **known,
     )
 
 
-def _choose(
+def _choose_columns(
     whole: pd.DataFrame, mapped: Columns | None, config: RunConfig | None
-) -> tuple[Columns | None, Kind | None, list[Problem]]:
-    """The columns and the kind of answers, and what is wrong with the choice of them."""
+) -> tuple[Columns | None, Kind | None, list[Finding]]:
+    """Return the columns and the kind of answers, and what is wrong with the choice of them."""
     columns = (mapped.text_column, mapped.label_column) if mapped else ()
     usable = mapped if mapped and all(column is None or column in whole for column in columns) else None
     if config is None:
         suggested = usable or suggest_columns(whole)
         if suggested is None:
-            problem = Problem(0, "", "No column looks like a label.", "Pick the label column by hand.", "columns")
-            return None, None, [problem]
-        return suggested, recognise_kind(whole, suggested), []
+            return None, None, [refuse("columns", "No column looks like a label.", "Pick the label column by hand.")]
+        kind = recognise_kind(whole, suggested)
+        return suggested, kind, _find_numbers_as_classes(whole, suggested, kind)
     if usable:
         picked: dict[str, Any] = {name: column or "" for name, column in dataclasses.asdict(usable).items()}
         config = dataclasses.replace(config, **picked)
@@ -141,61 +155,193 @@ def _choose(
         chosen, kind = choose_columns(config, whole)
     except DataError as error:
         other = suggest_columns(whole)
-        return None, None, [*_of_task(whole, other, config), Problem(0, "", str(error), "Pick the columns.", "columns")]
-    return chosen, kind, _of_task(whole, chosen, config)
+        return None, None, [*_find_task(whole, other, config), refuse("columns", str(error), "Pick the columns.")]
+    return chosen, kind, [*_find_task(whole, chosen, config), *_find_numbers_as_classes(whole, chosen, kind)]
 
 
-def _of_task(whole: pd.DataFrame, mapped: Columns | None, config: RunConfig) -> list[Problem]:
-    """That the data looks as if it were for another task than the config's."""
+def _find_task(whole: pd.DataFrame, mapped: Columns | None, config: RunConfig) -> list[Finding]:
+    """Find that the data looks as if it were for another task than the config's."""
     looks = recognise_kind(whole, mapped) if mapped else None
     if looks is None or looks in kinds_of_task(config.task):
         return []
     task = looks.task
     said = f"The data looks as if it were for {task}, and not for {config.task}."
-    return [Problem(0, "", said, f"Change the task to {task}.", "task", 0, {"task": task, "problem_type": None})]
+    return [Finding(0, "", said, f"Change the task to {task}.", "task", 0, {"task": task, "problem_type": None})]
 
 
-def _look(
-    config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind, refused: Sequence[Refused]
-) -> tuple[list[Problem], dict[str, Any]]:
-    """The problems of the rows, and what else an Inspection tells of them."""
-    problems = []
-    try:
-        given = find_given_splits(config, tables, mapped)
-        refused = (*refused, *find_rows_of_no_split(config, tables, mapped))
-    except DataError as error:
-        problems.append(Problem(0, mapped.split_column or "", str(error), "Say which split is what.", "splits"))
-        given = {"train": pd.concat(tables.values(), ignore_index=True).fillna("")}
-    parts = read_rows(given, mapped, kind)
-    notes: list[str] = []
-    try:
-        parts, notes = apply_fixes(config.fixes, parts, kind, refused)
-    except DataError as error:
-        problems.append(Problem(0, "", str(error), "Take it out of the fixes.", "fixes"))
-    left = [] if "drop_refused_rows" in config.fixes else refused
-    problems += [
-        *of_refused(left),
-        *of_rows(parts, mapped, kind),
-        *of_spellings(parts, mapped, kind),
-        *of_repeated_texts(parts, mapped),
-        *of_labels(parts, mapped, kind, config.labels),
+def _find_numbers_as_classes(whole: pd.DataFrame, mapped: Columns, kind: Kind) -> list[Finding]:
+    """Find labels that are numbers with a decimal comma, and would be learned as names."""
+    if mapped.label_column is None or not (kind.rows.is_single_label or kind.rows.is_label_set):
+        return []
+    counts = whole[mapped.label_column].value_counts().to_dict()
+    filled = sum(count for cell, count in counts.items() if cell.strip())
+    commas = sum(count for cell, count in counts.items() if has_decimal_comma(cell))
+    others = sum(count for cell, count in counts.items() if cell.strip().lstrip("+-").isdecimal())
+    if not commas or commas + others < _NEARLY_ALL * filled:
+        return []
+    return [dataclasses.replace(decimal_comma_finding(mapped, commas), severity="warn")]
+
+
+def _with_task_fixes(
+    problems: list[Finding], tables: Mapping[str, pd.DataFrame], config: RunConfig | None, refused: Sequence[Refused]
+) -> list[Finding]:
+    """Return `problems`, with a change of the task or the kind only where the data can be mended after it."""
+
+    def leads_on(change: Mapping[str, Any]) -> bool:
+        return _can_be_mended(tables, with_change(config or RunConfig(""), change), refused)
+
+    return [
+        dataclasses.replace(each, change={}) if each.change and not leads_on(each.change) else each for each in problems
     ]
-    readable = {split: part[part["unreadable"] == ""] for split, part in parts.items()}
-    if mapped.label_column is not None:
-        readable = {split: part[part["label"] != ""] for split, part in readable.items()}
-    labels = count_labels(pd.concat(readable.values()), kind)
-    if kind.rows.is_single_label and config.class_weights is None:
-        problems += of_imbalance(count_labels(readable["train"], kind), mapped)
-    order = tuple(config.labels or sort_labels(labels)) if kind.rows.has_classes else ()
+
+
+def _can_be_mended(tables: Mapping[str, pd.DataFrame], config: RunConfig, refused: Sequence[Refused]) -> bool:
+    """Return whether nothing refuses a run of `config`, or only what a click mends."""
     try:
-        positive = choose_positive_label(config, order, kind)
-    except DataError as error:
-        problems.append(Problem(0, "", str(error), "Choose another positive label.", "positive_label"))
-        positive = None
-    return problems, {"labels": labels, "label_order": order, "positive_label": positive, "notes": tuple(notes)}
+        mapped, kind = choose_columns(config, pd.concat(tables.values(), ignore_index=True).fillna(""))
+    except DataError:
+        return False
+    found = _RowInspection(config, tables, mapped, kind, refused).findings()
+    return not any(each.refuses and not each.change for each in found)
 
 
-def _truncation(lengths: Sequence[int], max_length: int | None, limit: int | None) -> Truncation | None:
+def with_change(config: RunConfig, change: Mapping[str, Any]) -> RunConfig:
+    """Return `config` after the change that a finding offers."""
+    fixes = (*config.fixes, *(name for name in change.get("fixes", ()) if name not in config.fixes))
+    values: dict[str, Any] = {**change, "fixes": fixes}
+    if values.get("labels") is not None:
+        values["labels"] = tuple(values["labels"])
+    return dataclasses.replace(config, **values)
+
+
+class _RowInspection:
+    """The rows of a data set by their columns and kind: what is wrong with them, and what mends it."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        tables: Mapping[str, pd.DataFrame],
+        mapped: Columns,
+        kind: Kind,
+        refused: Sequence[Refused],
+    ) -> None:
+        self._config = config
+        self._found: list[Finding] = []
+        self._splits_known = True
+        try:
+            self._rows = select_rows(config, tables, mapped, kind, refused)
+        except DataError as error:
+            self._found.append(refuse("splits", str(error), "Say which split is what.", mapped.split_column or ""))
+            self._splits_known = False
+            whole = pd.concat(tables.values(), ignore_index=True).fillna("")
+            self._rows = SelectedRows(read_rows({"train": whole}, mapped, kind), mapped, kind, tuple(refused))
+        fixes = tuple(name for name in config.fixes if name in FIXES)
+        try:
+            apply_fixes([name for name in config.fixes if name not in fixes], {}, kind)
+        except DataError as error:
+            self._found.append(refuse("fixes", str(error), "Take it out of the fixes."))
+        self._parts, self._notes = apply_fixes(fixes, self._rows.parts, kind, self._rows.refused)
+        readable = {split: part[part["unreadable"] == ""] for split, part in self._parts.items()}
+        if mapped.label_column is not None:
+            readable = {split: part[part["label"] != ""] for split, part in readable.items()}
+        self._readable = readable
+        self._labels = count_labels(pd.concat(readable.values()), kind)
+        self._order = tuple(config.labels or sort_labels(self._labels)) if kind.rows.has_classes else ()
+        self._positive: str | None = None
+        known_positive = config.positive_label
+        try:
+            self._positive = choose_positive_label(config, self._order, kind)
+        except DataError as error:
+            self._found.append(refuse("positive_label", str(error), "Choose another positive label."))
+            known_positive = None
+        # Without what names nothing: a person has to say what was meant.
+        self._plain = dataclasses.replace(config, fixes=fixes, positive_label=known_positive)
+        self._prepared, self._error = self._try_to_prepare(config)
+
+    def findings(self) -> list[Finding]:
+        """Return what is wrong: a finding refuses exactly where the preparation of a run on these rows does."""
+        config, rows, parts = self._config, self._rows, self._parts
+        mapped, kind = rows.mapped, rows.kind
+        found = [
+            *self._found,
+            *find_refused_rows([] if "drop_refused_rows" in config.fixes else rows.refused),
+            *find_bad_cells(parts, mapped, kind),
+            *find_spellings(parts, mapped, kind),
+            *find_repeated_texts(parts, mapped),
+            *find_rare_and_unknown_labels(parts, mapped, kind, config.labels),
+        ]
+        if kind.rows.is_single_label and config.class_weights is None:
+            found += find_imbalance(count_labels(self._readable["train"], kind), mapped)
+        return self._with_offers(found)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what else an Inspection says of the rows."""
+        return {
+            "labels": self._labels,
+            "label_order": self._order,
+            "positive_label": self._positive,
+            "notes": tuple(self._notes),
+            "refusal": "" if self._error is None else str(self._error),
+            "prepared": self._prepared,
+        }
+
+    def _try_to_prepare(self, config: RunConfig) -> tuple[Prepared | None, DataError | None]:
+        if not self._splits_known:
+            return None, DataError(self._found[0].problem)
+        try:
+            return split_rows(config, self._rows), None
+        except DataError as error:
+            return None, error
+
+    def _with_offers(self, found: list[Finding]) -> list[Finding]:
+        """Return `found` with what refuses beyond it, and with those changes only that lead to rows to train on."""
+        if self._error is None:
+            # Nothing refuses a run on these rows, whatever it looked like.
+            found = [dataclasses.replace(each, severity="warn") for each in found]
+        elif self._splits_known and not any(
+            each.code == "unreadable_cells" and each.refuses and not each.change for each in found
+        ):
+            error = self._error_when_mended(self._plain)
+            if error is not None:
+                found = [*found, refuse("untrainable", str(error))]
+        refused_after: dict[str, bool] = {}
+
+        def leads_on(change: Mapping[str, Any]) -> bool:
+            # A class weight or the like changes no row, and is no way out either.
+            of_rows = {name: value for name, value in change.items() if name in ("fixes", "labels")}
+            key = json.dumps(of_rows)
+            if key not in refused_after:
+                after = with_change(self._plain, of_rows)
+                refused_after[key] = self._error_when_mended(after) is not None
+            return not refused_after[key]
+
+        return [
+            dataclasses.replace(each, change={}) if each.change and not leads_on(each.change) else each
+            for each in found
+        ]
+
+    def _error_when_mended(self, config: RunConfig) -> DataError | None:
+        """Return why a run on these rows is refused even after what must be mended is; None where it is not."""
+        for _ in range(_ROUNDS):
+            _, error = self._try_to_prepare(config)
+            if error is None:
+                return None
+            rows = self._rows
+            parts, _ = apply_fixes(config.fixes, rows.parts, rows.kind, rows.refused)
+            must = [
+                *find_refused_rows([] if "drop_refused_rows" in config.fixes else rows.refused),
+                *find_bad_cells(parts, rows.mapped, rows.kind),
+                *find_rare_and_unknown_labels(parts, rows.mapped, rows.kind, config.labels),
+            ]
+            changes = [each.change for each in must if each.refuses and each.change]
+            if not changes:
+                return error
+            for change in changes:
+                config = with_change(config, {name: change[name] for name in ("fixes", "labels") if name in change})
+        return error
+
+
+def _count_truncation(lengths: Sequence[int], max_length: int | None, limit: int | None) -> Truncation | None:
     longest = min([each for each in (max_length, limit) if each], default=None)
     if longest is None:
         return None
@@ -203,13 +349,13 @@ def _truncation(lengths: Sequence[int], max_length: int | None, limit: int | Non
     return Truncation(longest, cut, cut / len(lengths), int(max(lengths)))
 
 
-def _cut(found: Truncation, lengths: Sequence[int], limit: int | None) -> Iterator[Problem]:
+def _find_truncation(found: Truncation, lengths: Sequence[int], limit: int | None) -> Iterator[Finding]:
     if found.share <= _MOST_CUT:
         return
     enough = sorted(lengths)[int((1 - _MOST_CUT) * (len(lengths) - 1))]
     enough = min([-(-enough // 8) * 8, *([limit] if limit else [])])
     helps = enough > found.max_length
-    yield Problem(
+    yield Finding(
         0, "", f"{found.share:.1%} of the rows are longer than {found.max_length:,} tokens, and lose their end.",
         f"Raise max_length to {enough:,}." if helps else "This is all the model can read: shorten the texts.",
         "truncation", found.rows, {"max_length": enough} if helps else {},

@@ -53,6 +53,16 @@ def read_data(
     return read_corpus(config.dataset, settings, file, config.dataset_config, progress=progress, wanted_splits=named)
 
 
+@dataclass(frozen=True)
+class SelectedRows:
+    """The rows that a config asks for, per split and before any fix: see `rows.read_rows`; `refused` fit no table."""
+
+    parts: Mapping[str, pd.DataFrame]
+    mapped: Columns
+    kind: Kind
+    refused: tuple[Refused, ...]
+
+
 def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequence[Refused] = ()) -> Prepared:
     """Return the splits that `config` asks for, after its fixes, checked, as a run's data/*.csv has them.
 
@@ -65,10 +75,30 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequ
             or there is too little to learn from.
     """
     mapped, kind = choose_columns(config, pd.concat(tables.values(), ignore_index=True).fillna(""))
+    return split_rows(config, select_rows(config, tables, mapped, kind, refused))
+
+
+def select_rows(
+    config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind, refused: Sequence[Refused] = ()
+) -> SelectedRows:
+    """Read the rows of the splits that the data has, by the columns in `mapped`.
+
+    Raises:
+        DataError: a split or a column of one is missing.
+    """
     parts = read_rows(find_given_splits(config, tables, mapped), mapped, kind)
-    refused = (*refused, *find_rows_of_no_split(config, tables, mapped))
-    parts, notes = apply_fixes(config.fixes, parts, kind, refused)
-    _check_rows(config, parts, refused)
+    return SelectedRows(parts, mapped, kind, (*refused, *find_rows_of_no_split(config, tables, mapped)))
+
+
+def split_rows(config: RunConfig, rows: SelectedRows) -> Prepared:
+    """Apply the config's fixes to `rows`, check what is left, and make the splits that the data lacks.
+
+    Raises:
+        DataError: see `prepare`.
+    """
+    kind = rows.kind
+    parts, notes = apply_fixes(config.fixes, rows.parts, kind, rows.refused)
+    _check_rows(config, parts, rows.refused)
     parts, left_out = _drop_empty_splits(parts)
     labels = find_labels(config, parts, kind)
     positive = choose_positive_label(config, labels, kind)
@@ -76,7 +106,7 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequ
     if kind.rows.is_label_set:
         parts = {split: order_labels(part, labels) for split, part in parts.items()}
     splits = {split: select_data_columns(part) for split, part in parts.items()}
-    return Prepared(splits, labels, positive, mapped, kind, (*notes, *left_out, *made))
+    return Prepared(splits, labels, positive, rows.mapped, kind, (*notes, *left_out, *made))
 
 
 def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: Sequence[Refused]) -> None:

@@ -1,17 +1,18 @@
-"""What can be wrong with the rows of a data set, in sentences, each with the change of the config that mends it."""
+"""The findings on the rows of a data set: what is wrong, where, and the change of the config that mends it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from hfdemo.finetuning.dataset.columns import Columns
-from hfdemo.finetuning.dataset.fixes import contradictory, duplicated, leaked, rare, spellings
+from hfdemo.finetuning.dataset.fixes import contradictory, decimal_commas, duplicated, leaked, rare, spellings
 from hfdemo.finetuning.dataset.labels import list_labels
-from hfdemo.finetuning.kinds import Kind
+from hfdemo.finetuning.findings import Finding
+from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.finetuning.kinds.label_names import sort_labels
 from hfdemo.tables import Refused, listed
 
@@ -19,74 +20,74 @@ MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rares
 _MOST_TOLD = 3
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something in the data that a person should know.
-
-    `row`, the first of `rows` that it is about, counts from 1 under the header; 0 means the whole. `code` names the
-    kind of problem, and `change` has the keys of a RunConfig that mend it: {} where only a person can. Its `fixes` are
-    to be added to those that the config has; other keys are new values.
-    """
-
-    row: int
-    column: str
-    problem: str
-    fix: str
-    code: str = ""
-    rows: int = 0
-    change: Mapping[str, Any] = field(default_factory=dict)
-
-
-def of_refused(refused: Sequence[Refused]) -> Iterator[Problem]:
+def find_refused_rows(refused: Sequence[Refused]) -> Iterator[Finding]:
+    """Find the rows that fit no table."""
     if refused:
         told = "; ".join(
             f"row {each.row}{f' of {each.split}' if each.split else ''}: {each.reason}" for each in refused[:_MOST_TOLD]
         )
         more = f"; and {len(refused) - _MOST_TOLD:,} more" if len(refused) > _MOST_TOLD else ""
-        yield Problem(
+        yield Finding(
             refused[0].row, "", f"{_count(len(refused), 'row')} can't be read. {told[0].upper()}{told[1:]}{more}.",
-            "Mend the file, or go on without them.", "refused_rows", len(refused), _fixed_by("drop_refused_rows"),
+            "Mend the file, or go on without them.", "refused_rows", len(refused),
+            _fixed_by("drop_refused_rows"), "refuse",
         )  # fmt: skip
 
 
-def of_rows(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Problem]:
-    """Rows that can't be trained on as they are."""
+def find_bad_cells(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Finding]:
+    """Find the cells that can't be trained on as they are."""
     for column in filter(None, (mapped.text_column, mapped.text_pair_column, mapped.label_column)):
         rows = _where({split: part["blank"] == column for split, part in parts.items()})
         if rows:
             verb = "cell is" if rows.count == 1 else "cells are"
             none = kind.rows.is_label_set and column == mapped.label_column
-            yield Problem(
+            yield Finding(
                 rows.first, column, f"{rows.count:,} {verb} blank: {rows.told}.",
                 "Take it for a row with none of the labels." if none else "Fill it in or remove the row.",
-                "blank_cells", rows.count, _fixed_by("keep_blank_labels" if none else "drop_blank_rows"),
+                "blank_cells", rows.count, _fixed_by("keep_blank_labels" if none else "drop_blank_rows"), "refuse",
             )  # fmt: skip
-    rows = _where({split: part["unreadable"] != "" for split, part in parts.items()})
+    commas = {split: decimal_commas(part, kind) for split, part in parts.items()}
+    rows = _where(commas)
     if rows:
-        reason = next(each for part in parts.values() for each in part["unreadable"] if each)
+        yield decimal_comma_finding(mapped, rows.count, f": {rows.told}", rows.first)
+    broken = {split: (part["unreadable"] != "") & ~commas[split] for split, part in parts.items()}
+    rows = _where(broken)
+    if rows:
+        reason = next(each for split, part in parts.items() for each in part["unreadable"][broken[split]])
         most = rows.count > sum(map(len, parts.values())) / 2
-        yield Problem(
+        yield Finding(
             rows.first, mapped.label_column or mapped.text_column,
             f"{_count(rows.count, 'row')} can't be read: {rows.told}. The first: {reason}.",
             "Pick other columns or another problem type." if most else "Mend the cells or remove the rows.",
-            "unreadable_cells", rows.count, {} if most else _fixed_by("drop_unreadable_labels"),
+            "unreadable_cells", rows.count, {} if most else _fixed_by("drop_unreadable_labels"), "refuse",
         )  # fmt: skip
 
 
-def of_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Columns) -> Iterator[Problem]:
-    """Texts that stand there more than once."""
+def decimal_comma_finding(mapped: Columns, count: int, where: str = "", first: int = 0) -> Finding:
+    """Return the finding that numbers are written as 1,5; the fix reads them as numbers."""
+    numbers = next(kind for kind in KINDS.values() if kind.one_number)
+    return Finding(
+        first, mapped.label_column or "",
+        f"{_count(count, 'number')} {'is' if count == 1 else 'are'} written with a decimal comma{where}.",
+        "Read the comma as a point, and learn the labels as numbers.", "decimal_commas", count,
+        {"task": numbers.task, "problem_type": numbers.problem_type, **_fixed_by("read_decimal_commas")}, "refuse",
+    )  # fmt: skip
+
+
+def find_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Columns) -> Iterator[Finding]:
+    """Find texts that stand there more than once."""
     column = mapped.text_column
     rows = _where({split: duplicated(part) for split, part in parts.items()})
     if rows:
         repeat = "repeats" if rows.count == 1 else "repeat"
         same = "text and label" if mapped.label_column else "text"
-        yield Problem(
+        yield Finding(
             rows.first, column, f"{_count(rows.count, 'row')} {repeat} an earlier row, {same}: {rows.told}.",
             "Remove the copies.", "duplicates", rows.count, _fixed_by("drop_duplicates"),
         )  # fmt: skip
     rows = _where({split: contradictory(part) for split, part in parts.items()})
     if rows:
-        yield Problem(
+        yield Finding(
             rows.first, column,
             f"{_count(rows.count, 'row')} have the text of another row, but another label: {rows.told}.",
             "Decide which label is right, or remove them all.", "contradictions", rows.count,
@@ -96,30 +97,30 @@ def of_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Columns) -> Ite
     if rows:
         others = " or ".join(split for split in parts if split != "train")
         stand = "training row stands" if rows.count == 1 else "training rows stand"
-        yield Problem(
+        yield Finding(
             rows.first, column,
             f"{rows.count:,} {stand} in {others}, too, so the scores there would flatter: {rows.told}.",
             "Remove them from train.", "leaks", rows.count, _fixed_by("drop_leaks"),
         )  # fmt: skip
 
 
-def of_spellings(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Problem]:
-    """Labels that are most likely one."""
+def find_spellings(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Finding]:
+    """Find labels that are most likely one."""
     found = spellings(parts, kind)
     if found:
         told = "; ".join(" and ".join(map(repr, written)) for written in found[:_MOST_TOLD])
         more = f"; and {len(found) - _MOST_TOLD:,} more" if len(found) > _MOST_TOLD else ""
         count = "A label is" if len(found) == 1 else f"{len(found):,} labels are"
-        yield Problem(
+        yield Finding(
             0, mapped.label_column or "", f"{count} written in several ways, and each is learned apart: {told}{more}.",
             "Write them alike, as the most frequent one.", "spellings", len(found), _fixed_by("merge_spellings"),
         )  # fmt: skip
 
 
-def of_labels(
+def find_rare_and_unknown_labels(
     parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind, asked: Sequence[str] | None
-) -> Iterator[Problem]:
-    """Labels that too few rows have, or that the model would not have; `asked` are the labels of the config."""
+) -> Iterator[Finding]:
+    """Find labels that a single row has, or that the model would not have; `asked` are the labels of the config."""
     if not kind.rows.has_classes or mapped.label_column is None:
         return
     column = mapped.label_column
@@ -128,7 +129,7 @@ def of_labels(
     rows = _where(alone)
     if rows:
         has = f"Label {labels[0]!r} has" if len(labels) == 1 else f"{len(labels):,} labels ({_some(labels)}) have"
-        yield Problem(
+        yield Finding(
             rows.first, column, f"{has} one row only: {rows.told}.", "Add rows, merge it, or remove it.",
             "rare_labels", rows.count, _fixed_by("drop_rare_labels"),
         )  # fmt: skip
@@ -140,21 +141,22 @@ def of_labels(
         held = [not known.issuperset(row) for row in labels_by_row[split]]
         if any(held):
             strange = [label for label in every if label not in known]
-            yield Problem(
+            yield Finding(
                 int(part.index[held][0]) + 1, column,
                 f"{_count(sum(held), 'row')} of {split} {'has' if sum(held) == 1 else 'have'} the label "
                 f"{_some(strange)}, which {'train never shows' if asked is None else 'is none of the labels'}.",
                 "Add it to the labels: those rows count as errors unless it is learned.",
-                "unknown_labels", sum(held), {"labels": list(every)},
+                "unknown_labels", sum(held), {"labels": list(every)}, "refuse",
             )  # fmt: skip
 
 
-def of_imbalance(labels: Mapping[str, int], mapped: Columns) -> Iterator[Problem]:
+def find_imbalance(labels: Mapping[str, int], mapped: Columns) -> Iterator[Finding]:
+    """Find that one label has many times the rows of another."""
     if len(labels) < 2:
         return
     (most, many), (fewest, few) = next(iter(labels.items())), list(labels.items())[-1]
     if many > MOST_UNEVEN * few:
-        yield Problem(
+        yield Finding(
             0, mapped.label_column or "",
             f"The labels are uneven: {most!r} has {_count(many, 'row')}, {fewest!r} has {few:,}.",
             "Weigh the classes by how rare they are, and go by F1 more than by accuracy.",

@@ -30,6 +30,7 @@ def read(kind: Kind = KINDS["single_label"], **splits: Any) -> dict[str, pd.Data
         ("keep_blank_labels", set()),
         ("drop_blank_rows", {2, 8}),
         ("merge_spellings", set()),
+        ("read_decimal_commas", set()),
         ("drop_unreadable_labels", set()),
         ("drop_duplicates", {3}),
         ("drop_contradictions", {4, 5}),
@@ -47,8 +48,16 @@ def test_a_fix_removes_the_rows_it_names(name: str, removed: set[int]) -> None:
     assert notes == [f"{name} {did} {count} {'row' if count == 1 else 'rows'}"]
 
 
+def test_rows_of_texts_alone_are_mended_like_others() -> None:
+    texts = pd.DataFrame({"text": ["a", "b", "a", ""]}, dtype=str)
+    parts = read_rows({"train": texts}, Columns("text", None), KINDS["language"])
+    fixed, notes = apply_fixes(["drop_duplicates", "drop_blank_rows"], parts, KINDS["language"])
+    assert list(fixed["train"]["text"]) == ["a", "b"]
+    assert notes == ["drop_blank_rows removed 1 row", "drop_duplicates removed 1 row"]
+
+
 def test_every_fix_is_tried_here_and_says_what_it_does() -> None:
-    tried = {mark.args[1][i][0] for mark in test_a_fix_removes_the_rows_it_names.pytestmark for i in range(9)}  # type: ignore[attr-defined]
+    tried = {mark.args[1][i][0] for mark in test_a_fix_removes_the_rows_it_names.pytestmark for i in range(10)}  # type: ignore[attr-defined]
     assert tried == set(FIXES)
     assert all(fix.does.endswith(".") for fix in FIXES.values())
 

@@ -13,7 +13,7 @@ import gradio as gr
 from hfdemo.api.endpoints import HEAVY, Endpoints, at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Problem
+from hfdemo.finetuning.findings import Finding
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.preprocessing.token_counts import count_tokens
 from hfdemo.models.hub import Progress
@@ -66,7 +66,7 @@ def of_fixes(names: Sequence[str]) -> list[Taken]:
     return [{"name": "fixes", "value": name, "before": None, "said": ""} for name in names]
 
 
-def _mend(problem: Problem, values: Values, taken: list[Taken]) -> tuple[dict[str, Any], list[Taken]]:
+def _mend(problem: Finding, values: Values, taken: list[Taken]) -> tuple[dict[str, Any], list[Taken]]:
     fixes = list(values["fixes"] or ())
     new = [name for name in problem.change.get("fixes", ()) if name not in fixes]
     changed: dict[str, Any] = {"fixes": fixes + new} if new else {}
@@ -77,13 +77,13 @@ def _mend(problem: Problem, values: Values, taken: list[Taken]) -> tuple[dict[st
     return changed, taken
 
 
-def _fields(problem: Problem) -> dict[str, Any]:
+def _fields(problem: Finding) -> dict[str, Any]:
     """The changes of a problem besides its fixes, by the names of the form."""
     change = {name: value for name, value in problem.change.items() if name != "fixes"}
     task = change.pop("task", None)
-    change.pop("problem_type", None)
+    problem_type = change.pop("problem_type", None)
     if task is not None:
-        change["kind"] = find_kind(task).name
+        change["kind"] = find_kind(task, problem_type).name
     if isinstance(change.get("class_weights"), Mapping):
         change["class_weights"] = json.dumps(change["class_weights"])
     return change

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.data_sources import Corpus
-from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Inspection, inspect, prepare, read_data
+from hfdemo.finetuning.dataset import Inspection, inspect, read_data
 from hfdemo.finetuning.preprocessing.token_counts import Lengths
 from hfdemo.models.hub import Progress
 from hfdemo.settings import Settings
@@ -84,10 +83,9 @@ def examine(corpus: Corpus, config: RunConfig, counted: Counted | None = None) -
     """The data as `config` asks for it."""
     lengths, limit = (counted.counts.lengths, counted.counts.limit) if counted else (None, None)
     inspection = inspect(corpus.tables, None, config, corpus.refused, lengths, limit)
-    try:
-        ready = prepare(config, corpus.tables, corpus.refused)
-    except DataError as error:
-        return Examined(corpus, inspection, inspection.splits, inspection.label_order, refusal=str(error))
+    ready = inspection.prepared
+    if ready is None:
+        return Examined(corpus, inspection, inspection.splits, inspection.label_order, refusal=inspection.refusal)
     made = tuple(note for note in ready.notes if note not in inspection.notes)
     return Examined(corpus, inspection, {name: len(part) for name, part in ready.splits.items()}, ready.labels, made)
 

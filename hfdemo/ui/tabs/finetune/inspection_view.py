@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hfdemo.finetuning.dataset import Problem
 from hfdemo.finetuning.dataset.fixes import FIXES
 from hfdemo.finetuning.dataset.inspection import Truncation
+from hfdemo.finetuning.findings import Finding
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
 from hfdemo.finetuning.kinds.label_names import sort_labels
 from hfdemo.tables import Refused
@@ -20,8 +20,6 @@ from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, example_r
 PAGE = 50  # refused rows that are shown at once
 MOST_LABELS = 60
 _MOST_CHARACTERS = 240
-# What a run is refused for; the rest is worth a look, and may be meant so.
-_MUST = ("refused_rows", "blank_cells", "unreadable_cells", "columns", "splits", "fixes", "positive_label")
 
 
 def reading(examined: Examined) -> str:
@@ -90,7 +88,7 @@ def problems(examined: Examined) -> str:
     found = examined.inspection.problems
     if not found:
         return "<div class='hf-well'>✓ The doctor found nothing wrong with the rows.</div>"
-    ordered = sorted(found, key=lambda each: each.code not in _MUST)
+    ordered = sorted(found, key=lambda each: not each.refuses)
     return "".join(_card(examined, each) for each in ordered)
 
 
@@ -98,13 +96,13 @@ def mended(examined: Examined, taken: Sequence[Mapping[str, Any]]) -> str:
     """The fixes and changes that were taken, each with its undo."""
     if not taken:
         return ""
-    removed = dict(note.split(" removed ") for note in examined.inspection.notes if " removed " in note)
+    did = dict(note.split(" ", 1) for note in examined.inspection.notes)
     lines = []
     for number, each in enumerate(taken):
         said, count = each["said"], ""
         if each["name"] == "fixes":
             said = FIXES[each["value"]].does
-            count = f" <b>removed {escape(removed.get(each['value'], 'nothing'))}</b>"
+            count = f" <b>{escape(did.get(each['value'], 'changed nothing'))}</b>"
         lines.append(f"<li><span>✓ {escape(said)}{count}</span>{_button(f'undo:{number}', 'Undo')}</li>")
     head = titled("Mended for this run; the data set itself is left as it is", "")
     return f"{head}<ul class='hf-mended'>{''.join(lines)}</ul>"
@@ -138,8 +136,8 @@ def _truncated(found: Truncation | None, counted: Counted) -> str:
     return facts([*pairs, ("truncation", told)])
 
 
-def _card(examined: Examined, problem: Problem) -> str:
-    must = problem.code in _MUST
+def _card(examined: Examined, problem: Finding) -> str:
+    must = problem.refuses
     fixes = problem.change.get("fixes", ())
     advice = " ".join(FIXES[name].does for name in fixes) if fixes else problem.fix
     button = _button(f"fix:{problem.code}", "Fix it", advice) if problem.change else ""
