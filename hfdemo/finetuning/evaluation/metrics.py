@@ -76,10 +76,7 @@ def make_compute_metrics(
     evaluator = kind.evaluator
     own = evaluate.load(str(MODULE), kind.name, keep_in_memory=True, labels=list(labels), positive=positive_label)
     if extra and (evaluator.to_module_inputs is None or evaluator.perfect_inputs is None):
-        raise DemoError(
-            f"{extra[0]!r} can't be computed here: a language model is judged by its loss, and no text is generated "
-            "in training. Leave `metrics` empty."
-        )
+        raise DemoError(f"{extra[0]!r} can't be computed here: {evaluator.why_no_modules}. Leave `metrics` empty.")
     check_extra(extra, public=False)
     combined = evaluate.combine([_load(name) for name in extra]) if extra else None
     tried: Mapping[str, Any] = {}

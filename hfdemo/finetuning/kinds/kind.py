@@ -99,6 +99,7 @@ class Evaluator:
     find_errors       (rows, logits, references, labels) -> what went wrong, the worst first; `row` counts from 1. A
                       row of words may say in `labelled` which of them have a reference (a JSON list of numbers from 0)
     meaning           what the headline numbers are, in a sentence for a stranger
+    why_no_modules    why no other evaluate module fits, as the end of a sentence
     titles            what a metric is called on the page where its name alone does not say it
     carried           the functions whose source `scores` needs besides its own
     """
@@ -116,6 +117,7 @@ class Evaluator:
     meaning: str
     to_module_inputs: Callable[[Any, Any, Sequence[str]], tuple[Any, Any]] | None = None
     perfect_inputs: Callable[[Sequence[str]], Any] | None = None
+    why_no_modules: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
     carried: tuple[Callable[..., Any], ...] = ()
 

@@ -300,6 +300,7 @@ NEXT_TOKEN = Kind(
         baseline=_compute_baseline,
         describe=_describe,
         find_errors=_find_errors,
+        why_no_modules="a language model is judged by its loss, and no text is generated in training",
         meaning="loss is the mean over all learned tokens, in nats; perplexity is e to the power of it.",
     ),
     page=PageWords(
