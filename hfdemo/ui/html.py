@@ -111,17 +111,20 @@ def table(
     """Return a table that scrolls sideways where it is too wide; no row of heads where `head` is empty.
 
     A cell is a text, Html or a TableCell. `numbers` are the columns that are set to the right, `row_heads` says that
-    the first cell of each row names it, `kind` and `scroll` are classes of the table and of what it scrolls in,
-    which the Tab key reaches where it is `focusable`.
+    the first cell of each row names it unless it spans several, `kind` and `scroll` are classes of the table and of
+    what it scrolls in, which the Tab key reaches where it is `focusable`.
     """
 
     def row(found: Sequence[Any] | TableRow, heads: bool) -> str:
         cells, attributes = (found.cells, found.attributes) if isinstance(found, TableRow) else (found, {})
-        scope = "col" if heads else "row"
-        drawn = (
-            _table_cell(cell, scope if heads or (row_heads and index == 0) else "", index in numbers)
-            for index, cell in enumerate(cells)
-        )
+
+        def scope(index: int, cell: Any) -> str:
+            if heads:
+                return "col"
+            spans = isinstance(cell, TableCell) and cell.columns > 1
+            return "row" if row_heads and index == 0 and not spans else ""
+
+        drawn = (_table_cell(cell, scope(index, cell), index in numbers) for index, cell in enumerate(cells))
         return f"<tr{_attributes(attributes)}>{''.join(drawn)}</tr>"
 
     body = "".join(row(cells, heads=False) for cells in rows)
@@ -158,16 +161,22 @@ def bar(fraction: float) -> str:
     )
 
 
+def track(score: float, mark: float | None = None) -> str:
+    """Draw a thin bar for a score from 0 to 1, with a line at `mark`, which it is compared with."""
+    line = "" if mark is None else f"<em style='left:{100 * mark:.1f}%'></em>"
+    return f"<div class='hf-track'><i style='width:{100 * min(max(score, 0), 1):.1f}%'></i>{line}</div>"
+
+
 def label_bars(labels: Sequence[Mapping[str, Any]]) -> str:
     """Draw [{"label", "score"}, ...] as bars in this order; raw logits grow left and right of a zero in the middle."""
     widest = max((abs(item["score"]) for item in labels), default=1.0) or 1.0
-    shares = all(0 <= item["score"] <= 1 for item in labels)
+    are_probabilities = all(0 <= item["score"] <= 1 for item in labels)
 
     def line(item: Mapping[str, Any]) -> str:
         score = item["score"]
-        width = 100 * score if shares else 50 * abs(score) / widest
-        start = 0.0 if shares else 50 - width * (score < 0)
-        shown = f"{score:.1%}" if shares else f"{score:.3f}"
+        width = 100 * score if are_probabilities else 50 * abs(score) / widest
+        start = 0.0 if are_probabilities else 50 - width * (score < 0)
+        shown = f"{score:.1%}" if are_probabilities else f"{score:.3f}"
         return (
             f"<div class='hf-label'><b>{escape(item['label'])}</b>"
             f"<div><i style='width:{width:.2f}%;margin-left:{start:.2f}%'></i></div><span>{shown}</span></div>"

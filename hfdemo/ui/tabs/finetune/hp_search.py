@@ -13,8 +13,9 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.runs.search import MOST_TRIALS
 from hfdemo.ui import html
 from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK
-from hfdemo.ui.html import escape
+from hfdemo.ui.html import Html, escape
 from hfdemo.ui.tabs.finetune.form import Form
+from hfdemo.ui.tabs.finetune.report_diagrams import svg
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 60, 60, 30, 24
@@ -25,20 +26,22 @@ NAMES = {
 }
 
 
-def drawn(search: Mapping[str, Any]) -> str:
-    """What there is to see of a search (`Search.to_json`): its lines once two trials have ended, and its table."""
+def render_search(search: Mapping[str, Any]) -> str:
+    """Draw what there is to see of a search (`Search.to_json`): its lines once two trials have ended, and its table."""
     done = [trial for trial in search["trials"] if trial["value"] is not None]
-    lines = _coordinates(done, search) if len(done) > 1 else ""
-    return lines + _table(search)
+    lines = _parallel_coordinates(done, search) if len(done) > 1 else ""
+    return lines + _trial_table(search)
 
 
-def _coordinates(trials: Sequence[Mapping[str, Any]], search: Mapping[str, Any]) -> str:
-    """One line per trial, from axis to axis; the better its value the stronger, the best drawn above the others."""
+def _parallel_coordinates(trials: Sequence[Mapping[str, Any]], search: Mapping[str, Any]) -> str:
+    """Draw one line per trial, from axis to axis; the better its value the stronger, the best above the others."""
     axes = [name for name in NAMES if all(name in trial["parameters"] for trial in trials)]
     columns = [[float(trial["parameters"][name]) for trial in trials] for name in axes]
     columns.append([float(trial["value"]) for trial in trials])
     places = [LEFT + index * (WIDTH - LEFT - RIGHT) / max(1, len(columns) - 1) for index in range(len(columns))]
-    heights = [_heights(column, log=name == "learning_rate") for column, name in zip(columns, [*axes, ""], strict=True)]
+    heights = [
+        _axis_heights(column, log=name == "learning_rate") for column, name in zip(columns, [*axes, ""], strict=True)
+    ]
     sign = 1 if search["greater_is_better"] else -1
     order = sorted(range(len(trials)), key=lambda index: sign * trials[index]["value"])
     best = search["best"] and search["best"]["number"]
@@ -48,52 +51,44 @@ def _coordinates(trials: Sequence[Mapping[str, Any]], search: Mapping[str, Any])
         points = " ".join(f"{x:.1f},{height[index]:.1f}" for x, height in zip(places, heights, strict=True))
         kind = "hf-trial hf-best-trial" if trial["number"] == best else "hf-trial"
         strength = 0.2 + 0.6 * rank / max(1, len(order) - 1)
-        told = escape(f"trial {trial['number']}: {_number(trial['value'])}, {trial['state']}")
+        title = escape(f"trial {trial['number']}: {_format_number(trial['value'])}, {trial['state']}")
         parts.append(
             f"<polyline class='{kind}' style='opacity:{1 if trial['number'] == best else strength:.2f}' "
-            f"points='{points}'><title>{told}</title></polyline>"
+            f"points='{points}'><title>{title}</title></polyline>"
         )
     for x, column, name in zip(places, columns, [*(NAMES[axis] for axis in axes), search["metric"]], strict=True):
         parts.append(f"<line x1='{x:.1f}' x2='{x:.1f}' y1='{TOP}' y2='{HEIGHT - BOTTOM}'/>")
         parts.append(f"<text x='{x:.1f}' y='14'>{escape(name)}</text>")
-        parts.append(f"<text x='{x:.1f}' y='{TOP - 4}'>{escape(_number(max(column)))}</text>")
-        parts.append(f"<text x='{x:.1f}' y='{HEIGHT - 8}'>{escape(_number(min(column)))}</text>")
+        parts.append(f"<text x='{x:.1f}' y='{TOP - 4}'>{escape(_format_number(max(column)))}</text>")
+        parts.append(f"<text x='{x:.1f}' y='{HEIGHT - 8}'>{escape(_format_number(min(column)))}</text>")
     title = f"Parallel coordinates of {len(trials)} trials"
-    return (
-        "<figure class='hf-diagram hf-parallel'>"
-        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{escape(title)}'>{''.join(parts)}</svg></figure>"
-    )
+    return f"<figure class='hf-diagram hf-parallel'>{svg(title, ''.join(parts), (WIDTH, HEIGHT))}</figure>"
 
 
-def _heights(values: Sequence[float], log: bool) -> list[float]:
-    """Where the values of an axis stand in the picture, the largest on top; in the middle where all are the same."""
+def _axis_heights(values: Sequence[float], log: bool) -> list[float]:
+    """Return where the values of an axis stand, the largest on top; in the middle where all are the same."""
     scaled = [math.log(value) for value in values] if log else list(values)
     low, high = min(scaled), max(scaled)
     span = HEIGHT - TOP - BOTTOM
     return [HEIGHT - BOTTOM - span * ((value - low) / (high - low) if high > low else 0.5) for value in scaled]
 
 
-def _table(search: Mapping[str, Any]) -> str:
+def _trial_table(search: Mapping[str, Any]) -> str:
     if not search["trials"]:
         return ""
     best = search["best"] and search["best"]["number"]
     rows = []
     for trial in search["trials"]:
-        values = "".join(f"<td class='hf-number'>{_number(trial['parameters'].get(name))}</td>" for name in NAMES)
         mark = " <span class='hf-chip hf-best'>best</span>" if trial["number"] == best else ""
         own = " (the form's values)" if trial["number"] == 0 else ""
-        rows.append(
-            f"<tr><td>{trial['number']}{own}{mark}<small>{escape(trial['run'])}</small></td>{values}"
-            f"<td class='hf-number'>{_number(trial['value'])}</td><td>{escape(trial['state'])}</td></tr>"
-        )
-    head = "".join(f"<th class='hf-number'>{name}</th>" for name in [*NAMES.values(), escape(search["metric"])])
-    return (
-        "<div class='hf-scroll'><table class='hf-table hf-trials'>"
-        f"<tr><th>trial</th>{head}<th>state</th></tr>{''.join(rows)}</table></div>"
-    )
+        named = Html(f"{trial['number']}{own}{mark}<small>{escape(trial['run'])}</small>")
+        values = [_format_number(trial["parameters"].get(name)) for name in NAMES]
+        rows.append([named, *values, _format_number(trial["value"]), trial["state"]])
+    head = ["trial", *NAMES.values(), search["metric"], "state"]
+    return html.table(head, rows, range(1, len(head) - 1), kind="hf-trials")
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}" if abs(value) < 0.01 else f"{value:.4g}"
 
 
@@ -111,7 +106,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
                 with gr.Row():
-                    lowest, highest = around(asked.rate.value) or (None, None)
+                    lowest, highest = range_around(asked.rate.value) or (None, None)
                     low = gr.Number(lowest, label="Lowest learning rate", min_width=120)
                     high = gr.Number(highest, label="Highest learning rate", min_width=120)
                 sizes = gr.Textbox("8, 16, 32", label="Batch sizes", info="any of these", max_lines=1)
@@ -127,7 +122,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
                     stop = gr.Button("Stop the search", interactive=False, size="md", min_width=140)
                     best = gr.Button("Show the best run", interactive=False, size="md", min_width=140)
     typed = gr.State(False)
-    asked.rate.change(follow, [asked.rate, typed], [low, high], **LATEST)
+    asked.rate.change(follow_rate, [asked.rate, typed], [low, high], **LATEST)
     gr.on([low.input, high.input], lambda: True, outputs=typed, **LATEST)
     shown = gr.State("")
     timer = gr.Timer(WATCH_SECONDS)
@@ -137,7 +132,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
 
     def start(low: float, high: float, sizes: str, fewest: int, most: int, trials: int, *values: Any) -> Any:
         config, path = asked.read(values)
-        space = {"learning_rate": [low, high], "batch_sizes": _numbers(sizes), "epochs": [fewest, most]}
+        space = {"learning_rate": [low, high], "batch_sizes": _parse_batch_sizes(sizes), "epochs": [fewest, most]}
         search = endpoints.searches.start(config, space, int(trials), path)
         return gr.update(choices=names(), value=search.id)
 
@@ -164,7 +159,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
         failed = html.notes([told["error"]]) if told["error"] else ""
         return (
             gr.skip(),
-            html.facts(state) + failed + drawn(told),
+            html.facts(state) + failed + render_search(told),
             gr.update(interactive=told["state"] == "running"),
             gr.update(interactive=told["best"] is not None),
             stamp,
@@ -190,20 +185,20 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
     best.click(at_the_edge(show, html.plain), chosen, run, **QUICK)
 
 
-def around(rate: float | None) -> tuple[float, float] | None:
-    """The learning rates to try where the form has `rate`: a fifth of it to five times as much."""
+def range_around(rate: float | None) -> tuple[float, float] | None:
+    """Return the learning rates to try where the form has `rate`: a fifth of it to five times as much."""
     if not rate or rate < 0:
         return None
     low, high = (float(f"{each:.3g}") for each in (rate / 5, rate * 5))
     return low, high
 
 
-def follow(rate: float | None, typed: bool) -> tuple[Any, Any]:
-    """The range for another learning rate in the form, unless somebody has typed a range."""
-    return (None if typed else around(rate)) or (gr.skip(), gr.skip())
+def follow_rate(rate: float | None, typed: bool) -> tuple[Any, Any]:
+    """Return the range for another learning rate in the form, unless somebody has typed a range."""
+    return (None if typed else range_around(rate)) or (gr.skip(), gr.skip())
 
 
-def _numbers(text: str) -> list[int]:
+def _parse_batch_sizes(text: str) -> list[int]:
     try:
         return [int(part) for part in text.replace(";", ",").split(",") if part.strip()]
     except ValueError as error:

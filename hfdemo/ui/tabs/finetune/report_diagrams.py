@@ -33,7 +33,7 @@ class Frame:
         return f"<polyline class='{kind}' points='{points}'/>"
 
     def box(self, left: float, right: float, height: float, kind: str, words: str) -> str:
-        """A bar from the lower edge, with what a pointer is told of it."""
+        """Draw a bar from the lower edge, with what a pointer is told of it."""
         top, base = float(self.y(height)), float(self.y(self.low_y))
         x, width = float(self.x(left)), float(self.x(right)) - float(self.x(left))
         return (
@@ -45,33 +45,33 @@ class Frame:
 UNIT = Frame()
 
 
-def roc(found: Mapping[str, Any], positive: str) -> str:
-    """The ROC curve; a point marks the threshold of 0.5, which is what argmax decides by."""
+def draw_roc(found: Mapping[str, Any], positive: str) -> str:
+    """Draw the ROC curve; a point marks the threshold of 0.5, which is what argmax decides by."""
     false, true = found["false_positive_rate"], found["true_positive_rate"]
     drawn = UNIT.line([0, 1], [0, 1], "hf-chance") + UNIT.line(false, true, "hf-curve")
-    drawn += _half(found["threshold"], false, true)
-    return _figure(
+    drawn += _mark_half(found["threshold"], false, true)
+    return draw_figure(
         f"ROC · AUC {found['auc']:.3f}",
-        _axes(UNIT, "false positive rate", "true positive rate") + drawn,
+        _draw_axes(UNIT, "false positive rate", "true positive rate") + drawn,
         f"The score of “{positive}”, cut at every threshold; the point is 0.5. Dashed: guessing, AUC 0.5.",
     )
 
 
-def precision_recall(found: Mapping[str, Any], positive: str, share: float | None) -> str:
-    """The precision-recall curve; `share` of the rows are positive, which is the precision of guessing."""
+def draw_precision_recall(found: Mapping[str, Any], positive: str, prevalence: float | None) -> str:
+    """Draw the precision-recall curve; `prevalence` of the rows are positive, which is the precision of guessing."""
     recall, precision = found["recall"], found["precision"]
-    chance = "" if share is None else UNIT.line([0, 1], [share, share], "hf-chance")
-    drawn = chance + UNIT.line(recall, precision, "hf-curve") + _half(found["threshold"], recall, precision)
-    dashed = "" if share is None else f" Dashed: guessing, {share:.3f}."
-    return _figure(
+    chance = "" if prevalence is None else UNIT.line([0, 1], [prevalence, prevalence], "hf-chance")
+    drawn = chance + UNIT.line(recall, precision, "hf-curve") + _mark_half(found["threshold"], recall, precision)
+    dashed = "" if prevalence is None else f" Dashed: guessing, {prevalence:.3f}."
+    return draw_figure(
         f"Precision and recall · AP {found['average_precision']:.3f}",
-        _axes(UNIT, "recall", "precision") + drawn,
+        _draw_axes(UNIT, "recall", "precision") + drawn,
         f"Of what is called “{positive}”, how much is; of what is, how much is found. The point is 0.5.{dashed}",
     )
 
 
-def calibration(found: Mapping[str, Any]) -> str:
-    """How often answers of a confidence are right, beside how often they should be."""
+def draw_calibration(found: Mapping[str, Any]) -> str:
+    """Draw how often answers of a confidence are right, beside how often they should be."""
     bins = [each for each in found["bins"] if each["rows"]]
     most = max((each["rows"] for each in bins), default=1)
     bars = "".join(
@@ -90,33 +90,33 @@ def calibration(found: Mapping[str, Any]) -> str:
         f"r='{2 + 4 * math.sqrt(each['rows'] / most):.1f}'/>"
         for each in bins
     )
-    return _figure(
+    return draw_figure(
         f"Calibration · ECE {found['expected_calibration_error']:.3f}",
-        _axes(UNIT, "confidence", "share that is right") + bars + UNIT.line([0, 1], [0, 1], "hf-chance") + dots,
+        _draw_axes(UNIT, "confidence", "share that is right") + bars + UNIT.line([0, 1], [0, 1], "hf-chance") + dots,
         "Of answers given with 80% confidence, 80% should be right: the dashed line. Larger points: more rows. "
         "ECE is the mean distance.",
     )
 
 
-def scatter(points: Mapping[str, Any], r2: float | None) -> str:
-    """Predicted numbers above the true ones."""
+def draw_scatter(points: Mapping[str, Any], r2: float | None) -> str:
+    """Draw predicted numbers above the true ones."""
     label, predicted = points["label"], points["predicted"]
     kept = [(a, b) for a, b in zip(label, predicted, strict=True) if a is not None and b is not None]
     if not kept:
         return ""
-    low, high = _range([value for pair in kept for value in pair])
+    low, high = _axis_range([value for pair in kept for value in pair])
     frame = Frame(low, high, low, high)
     dots = "".join(f"<circle class='hf-point' cx='{frame.x(a)}' cy='{frame.y(b)}' r='2.6'/>" for a, b in kept)
     shown = f"{len(kept):,} of {points['rows']:,} rows. " if len(kept) < points["rows"] else ""
-    return _figure(
+    return draw_figure(
         "Predicted and true" + ("" if r2 is None else f" · R² {r2:.3f}"),
-        _axes(frame, "label", "predicted") + frame.line([low, high], [low, high], "hf-chance") + dots,
+        _draw_axes(frame, "label", "predicted") + frame.line([low, high], [low, high], "hf-chance") + dots,
         f"{shown}On the dashed line a prediction is exact.",
     )
 
 
-def residuals(found: Mapping[str, Any]) -> str:
-    """How far predictions are off, and how often."""
+def draw_residuals(found: Mapping[str, Any]) -> str:
+    """Draw how far predictions are off, and how often."""
     edges, counts = found["edges"], found["counts"]
     if len(edges) < 2 or edges[0] == edges[-1]:
         return ""
@@ -126,15 +126,15 @@ def residuals(found: Mapping[str, Any]) -> str:
         for left, right, count in zip(edges, edges[1:], counts, strict=False)
     )
     zero = frame.line([0, 0], [0, frame.high_y], "hf-chance") if frame.low_x <= 0 <= frame.high_x else ""
-    return _figure(
+    return draw_figure(
         "Residuals",
-        _axes(frame, "predicted - label", "rows") + bars + zero,
+        _draw_axes(frame, "predicted - label", "rows") + bars + zero,
         "Right of the dashed line the model says too much, left of it too little.",
     )
 
 
-def _half(thresholds: Sequence[float | None], xs: Sequence[float], ys: Sequence[float]) -> str:
-    """The point of the curve at which a score of 0.5 decides: the lowest threshold that is not below it."""
+def _mark_half(thresholds: Sequence[float | None], xs: Sequence[float], ys: Sequence[float]) -> str:
+    """Mark the point of the curve at which a score of 0.5 decides: the lowest threshold that is not below it."""
     above = [(value, index) for index, value in enumerate(thresholds) if value is not None and value >= 0.5]
     if not above:
         return ""
@@ -142,18 +142,20 @@ def _half(thresholds: Sequence[float | None], xs: Sequence[float], ys: Sequence[
     return f"<circle class='hf-dot' cx='{UNIT.x(xs[at])}' cy='{UNIT.y(ys[at])}' r='4.5'><title>0.5</title></circle>"
 
 
-def _axes(frame: Frame, across: str, up: str) -> str:
-    """Both axes with their names, and a few values along them."""
+def _draw_axes(frame: Frame, across: str, up: str) -> str:
+    """Draw both axes with their names, and a few values along them."""
     drawn = []
-    for value in ticks(frame.low_x, frame.high_x):
+    for value in axis_ticks(frame.low_x, frame.high_x):
         drawn.append(f"<line x1='{frame.x(value)}' x2='{frame.x(value)}' y1='{TOP}' y2='{HEIGHT - BOTTOM}'/>")
         drawn.append(
-            f"<text class='hf-across' x='{frame.x(value)}' y='{HEIGHT - BOTTOM + 14}'>{escape(_short(value))}</text>"
+            f"<text class='hf-across' x='{frame.x(value)}' y='{HEIGHT - BOTTOM + 14}'>"
+            f"{escape(_format_tick(value))}</text>"
         )
-    for value in ticks(frame.low_y, frame.high_y):
+    for value in axis_ticks(frame.low_y, frame.high_y):
         drawn.append(f"<line x1='{LEFT}' x2='{WIDTH - RIGHT}' y1='{frame.y(value)}' y2='{frame.y(value)}'/>")
         drawn.append(
-            f"<text class='hf-up' x='{LEFT - 5}' y='{float(frame.y(value)) + 3.5:.1f}'>{escape(_short(value))}</text>"
+            f"<text class='hf-up' x='{LEFT - 5}' y='{float(frame.y(value)) + 3.5:.1f}'>"
+            f"{escape(_format_tick(value))}</text>"
         )
     middle = (TOP + HEIGHT - BOTTOM) / 2
     drawn.append(f"<text class='hf-across' x='{(LEFT + WIDTH - RIGHT) / 2}' y='{HEIGHT - 5}'>{escape(across)}</text>")
@@ -163,8 +165,8 @@ def _axes(frame: Frame, across: str, up: str) -> str:
     return f"<g class='hf-axes'>{''.join(drawn)}</g>"
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers from `low` to `high`, at most `most` + 1 of them."""
+def axis_ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Return round numbers from `low` to `high`, at most `most` + 1 of them."""
     rough = (high - low) / most
     size = 10 ** math.floor(math.log10(rough))
     step = next(size * times for times in (1, 2, 5, 10) if size * times >= rough * (1 - 1e-9))
@@ -172,19 +174,25 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def _short(value: float) -> str:
+def _format_tick(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
+def _axis_range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     margin = 0.04 * (high - low) or 0.5
     return low - margin, high + margin
 
 
-def _figure(title: str, body: str, caption: str) -> str:
+def draw_figure(title: str, body: str, caption: str) -> str:
+    """Draw a titled diagram with a caption below it."""
+    drawn = svg(title, body, (WIDTH, HEIGHT))
     return (
-        f"<figure class='hf-diagram'><figcaption>{escape(title)}</figcaption>"
-        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{escape(title)}'>{body}</svg>"
-        f"<p>{escape(caption)}</p></figure>"
+        f"<figure class='hf-diagram'><figcaption>{escape(title)}</figcaption>{drawn}<p>{escape(caption)}</p></figure>"
     )
+
+
+def svg(title: str, body: str, size: tuple[int, int]) -> str:
+    """Return a diagram of that size, which is read out as its title."""
+    width, height = size
+    return f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='{escape(title)}'>{body}</svg>"

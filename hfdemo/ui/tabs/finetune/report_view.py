@@ -6,165 +6,48 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, Kind
 from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
-from hfdemo.ui.html import code, escape, facts, notes, table, titled
+from hfdemo.ui.html import Html, TableCell, escape, facts, notes, table, titled, track
 from hfdemo.ui.tabs.finetune import report_diagrams
-from hfdemo.ui.tabs.finetune.run_charts import SHARES, duration
-
-# Of more labels the most likely ones are shown.
-SHOWN = 12
-
-
-def first_row(found: Mapping[str, Any], split: str) -> str:
-    """The shapes of predictions and label_ids of a split, and its first row; nothing for a report without them."""
-    shapes, example = ((found.get(name) or {}).get(split) for name in ("shapes", "example"))
-    if not shapes:
-        return ""
-    page = _kind(found).page
-    said = f"`predictions = trainer.predict({split})` returned arrays: "
-    said += f"`predictions.predictions.shape` is `{_shape(shapes['logits'])}`"
-    if shapes.get("labels"):
-        said += f", `predictions.label_ids.shape` is `{_shape(shapes['labels'])}`"
-    drawn = f"<p>{code(said)}: {escape(page.arrays)}.</p>"
-    if example:
-        drawn += EXAMPLES[page.example](example, found.get("labels") or [])
-    return titled("What the model returned, as it is", f"<div class='hf-first-row'>{drawn}</div>")
-
-
-def _shape(sizes: Sequence[int]) -> str:
-    return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
-
-
-def _single(example: Mapping[str, Any], labels: Sequence[str]) -> str:
-    where = f"Row {example['row']}"
-    if "position" in example:
-        where = f"The first token that counts (row {example['row']}, position {example['position']})"
-    answer = f"<b>{example['argmax']}</b>, which is <b>{escape(example['name'])}</b>"
-    right = "right" if example["name"] == example["label"] else "wrong"
-    return (
-        f"<p>{where}. Logits are the raw, unnormalised scores of the model's last layer. Softmax turns them into "
-        "probabilities, which sum to 1.</p>"
-        + _scores(example, labels, "softmax", {example["argmax"]}, "argmax", [example["label"]])
-        + f"<p>{code('`np.argmax(logits, axis=-1)`')} takes the index of the highest logit: {answer}. "
-        f"The label is <b>{escape(example['label'])}</b>: {right}.</p>"
-    )
-
-
-def _multi(example: Mapping[str, Any], labels: Sequence[str]) -> str:
-    given = {index for index, logit in enumerate(example["logits"]) if logit > 0}
-    names = ", ".join(example["name"]) or "no label"
-    truth = ", ".join(example["label"]) or "no label"
-    return (
-        f"<p>Row {example['row']}. Each label is a question of its own: sigmoid turns its logit into a probability, "
-        "and the label is given where that is above 0.5, which is a logit above 0.</p>"
-        + _scores(example, labels, "sigmoid", given, "given", example["label"])
-        + f"<p>The answer is <b>{escape(names)}</b>, the label <b>{escape(truth)}</b>.</p>"
-    )
-
-
-def _scores(
-    example: Mapping[str, Any],
-    labels: Sequence[str],
-    function: str,
-    chosen: set[int],
-    mark: str,
-    truth: Sequence[str],
-) -> str:
-    """Index, label, logit and probability of each label; the answer and the true label are marked in words."""
-    logits, probabilities = example["logits"], example[function]
-    order: list[int] = list(range(len(logits)))
-    if len(order) > SHOWN:
-        best = sorted(order, key=lambda index: -(logits[index] or 0.0))[:SHOWN]
-        order = sorted(best)
-    rows = []
-    for index in order:
-        label = labels[index] if index < len(labels) else str(index)
-        marks = [mark] * (index in chosen) + ["true"] * (label in truth)
-        chips = "".join(f" <span class='hf-chip'>{each}</span>" for each in marks)
-        share = probabilities[index] or 0.0
-        shown = f"<div class='hf-track'><i style='width:{100 * share:.1f}%'></i></div>"
-        rows.append(
-            f"<tr><td class='hf-number'>{index}</td><td>{escape(label)}{chips}</td>"
-            f"<td class='hf-number'>{_number(logits[index])}</td><td class='hf-number'>{share:.4f}</td>"
-            f"<td>{shown}</td></tr>"
-        )
-    head = f"<tr><th></th><th>label</th><th class='hf-number'>logit</th><th class='hf-number'>{function}</th><th></th>"
-    left = len(logits) - len(order)
-    more = f"<p class='hf-quiet hf-small'>The {left} other labels have lower logits.</p>" if left else ""
-    return f"<div class='hf-scroll'><table class='hf-table hf-logits'>{head}</tr>{''.join(rows)}</table></div>{more}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def _regression(example: Mapping[str, Any], labels: Sequence[str]) -> str:
-    predicted, label = _number(example["predicted"]), _number(example["label"])
-    return (
-        f"<p>Row {example['row']}. The model has a single output, and its logit is the answer as it stands: no "
-        f"softmax, no argmax. Predicted <b>{predicted}</b>, label <b>{label}</b>.</p>"
-    )
-
-
-def _raw_language(example: Mapping[str, Any], labels: Sequence[str]) -> str:
-    total, count = example["logits"]
-    return (
-        f"<p>Row {example['row']}. At every token the logits of the whole vocabulary go through a softmax; the loss is "
-        "the negative logarithm of the probability that the token which really follows got. "
-        f"Summed up <b>{_number(total)}</b> over <b>{count:,.0f}</b> tokens, so {_number(total)} / {count:,.0f} = "
-        f"<b>{_number(example['loss'])}</b> per token, and e to the power of that is a perplexity of "
-        f"<b>{example['perplexity']:,.2f}</b>: as unsure as a choice between that many equally likely tokens.</p>"
-    )
-
-
-# What the kinds of answers name as the renderer of their example.
-EXAMPLES: Mapping[str, Callable[[Mapping[str, Any], Sequence[str]], str]] = MappingProxyType(
-    {"softmax": _single, "sigmoid": _multi, "number": _regression, "likelihood": _raw_language}
-)
-
+from hfdemo.ui.tabs.finetune.raw_predictions import kind_of, render_first_row
+from hfdemo.ui.tabs.finetune.run_charts import UNIT_METRICS, format_duration
 
 # A larger confusion matrix is a wall of numbers: then its largest confusions are listed.
 MATRIX_LABELS = 24
 LISTED = 20
-_RIGHT, _HIT = " class='hf-number'", " class='hf-hit'"
 # Columns of errors.csv that hold numbers, and those that need no six decimals to be read.
 _DECIMALS = ("confidence", "loss", "residual")
 _NUMBERS = ("row", "tokens", "tags", "wrong_tags", "wrong_labels", *_DECIMALS)
 Report = Mapping[str, Any]
 
 
-def report(found: Report) -> str:
-    """Everything: the scores of all splits, the details of the last one, and those of the others in a fold."""
+def render_report(found: Report) -> str:
+    """Draw everything: the scores of all splits, the details of the last one, and those of the others in a fold."""
     splits = list(found["metrics"])
-    parts = [scores(found, split) for split in splits]
+    parts = [render_scores(found, split) for split in splits]
     kept = found.get("best_step") or found.get("steps")
     about = [("kept: the model after step", f"{kept:,}")] if kept else []
     if found.get("seconds"):
-        about.append(("took", duration(found["seconds"])))
-    parts.append(facts(about) + f"<p class='hf-quiet hf-small'>{escape(_kind(found).evaluator.meaning)}</p>")
+        about.append(("took", format_duration(found["seconds"])))
+    parts.append(facts(about) + f"<p class='hf-quiet hf-small'>{escape(kind_of(found).evaluator.meaning)}</p>")
     *others, last = splits
-    parts.append(titled(f"In detail: {last}", details(found, last)))
+    parts.append(titled(f"In detail: {last}", render_details(found, last)))
     parts += [
-        f"<details class='hf-fold'><summary>In detail: {escape(split)}</summary>{details(found, split)}</details>"
+        f"<details class='hf-fold'><summary>In detail: {escape(split)}</summary>"
+        f"{render_details(found, split)}</details>"
         for split in reversed(others)
     ]
     return "<div class='hf-results'>" + "".join(parts) + "</div>"
 
 
-def _kind(found: Report) -> Kind:
-    """Return the kind of answers that a report is of; reports of an earlier version don't name it."""
-    return KINDS[found.get("kind", DEFAULT_KIND.name)]
-
-
 def metric_title(name: str, found: Report) -> str:
-    """A metric's name with what it is the mean of, where the name alone does not say it."""
+    """Return a metric's name with what it is the mean of, where the name alone does not say it."""
     positive = found.get("positive_label")
-    return f"f1 of “{positive}”" if positive and name == "f1" else _kind(found).evaluator.titles.get(name, name)
+    return f"f1 of “{positive}”" if positive and name == "f1" else kind_of(found).evaluator.titles.get(name, name)
 
 
-def beside(found: Report, split: str) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
-    """What the scores of a split have to beat: the baseline's answer and metrics, and the metrics before training."""
+def values_to_beat(found: Report, split: str) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
+    """Return what a split's scores have to beat: the baseline's answer and metrics, and the metrics before training."""
     baseline = found.get("baseline", {}).get(split, {})
     answer = baseline.get("answer") or f"always '{baseline.get('label', '')}'"
     known = baseline.get("metrics") or {name: baseline[name] for name in ("accuracy",) if name in baseline}
@@ -173,48 +56,46 @@ def beside(found: Report, split: str) -> tuple[str, Mapping[str, Any], Mapping[s
     return answer, {} if known == before else known, before
 
 
-def scores(found: Report, split: str) -> str:
-    """A box per metric: its value, and below it the baseline's and the untrained model's."""
-    answer, baseline, before = beside(found, split)
+def render_scores(found: Report, split: str) -> str:
+    """Draw a box per metric: its value, and below it the baseline's and the untrained model's."""
+    answer, baseline, before = values_to_beat(found, split)
     metrics = found["metrics"][split]
     names = sorted((name for name in metrics if metrics[name] is not None), key=lambda name: name == "loss")
     boxes = "".join(
-        _box(metric_title(name, found), name, metrics[name], baseline.get(name), before.get(name)) for name in names
+        _score_box(metric_title(name, found), name, metrics[name], baseline.get(name), before.get(name))
+        for name in names
     )
     rows = found.get("rows", {}).get(split)
     title = f"{split} · {rows:,} rows" if rows is not None else split
     legend = [("baseline:", answer)] if baseline else []
     drawn = titled(title, f"<div class='hf-scores'>{boxes}</div>{facts(legend) if legend else ''}")
-    return drawn + _warning(found, metrics, answer, baseline)
+    return drawn + _baseline_warning(found, metrics, answer, baseline)
 
 
-def _box(title: str, name: str, value: float, baseline: float | None, before: float | None) -> str:
+def _score_box(title: str, name: str, value: float, baseline: float | None, before: float | None) -> str:
     lines = "".join(
-        f"<div><span>{words}</span><span>{number(other)}</span></div>"
+        f"<div><span>{words}</span><span>{format_score(other)}</span></div>"
         for words, other in (("baseline", baseline), ("before", before))
         if other is not None
     )
-    track = ""
-    if name in SHARES:
-        mark = "" if baseline is None else f"<em style='left:{100 * baseline:.1f}%'></em>"
-        track = f"<div class='hf-track'><i style='width:{100 * min(max(value, 0), 1):.1f}%'></i>{mark}</div>"
+    bar = track(value, baseline) if name in UNIT_METRICS else ""
     lower = "<small>lower is better</small>" if name in LOWER_IS_BETTER else ""
     return (
-        f"<div class='hf-score hf-compared'><span>{escape(title)}</span><b>{number(value)}</b>{lower}{track}"
+        f"<div class='hf-score hf-compared'><span>{escape(title)}</span><b>{format_score(value)}</b>{lower}{bar}"
         f"{lines}</div>"
     )
 
 
-def number(value: float) -> str:
-    """A score with three decimals, a large one with fewer."""
+def format_score(value: float) -> str:
+    """Return a score with three decimals, a large one with fewer."""
     if abs(value) < 100:
         return f"{value:.3f}"
     return f"{value:,.1f}" if abs(value) < 100_000 else f"{value:.2g}"
 
 
-def _warning(found: Report, metrics: Mapping[str, Any], answer: str, baseline: Mapping[str, Any]) -> str:
-    """A sentence where the model is no better than an answer that does not look at the text."""
-    evaluator = _kind(found).evaluator
+def _baseline_warning(found: Report, metrics: Mapping[str, Any], answer: str, baseline: Mapping[str, Any]) -> str:
+    """Say where the model is no better than an answer that does not look at the text."""
+    evaluator = kind_of(found).evaluator
     ours, theirs = metrics.get(evaluator.selection), baseline.get(evaluator.selection)
     if ours is None or theirs is None or (ours > theirs if evaluator.greater_is_better else ours < theirs):
         return ""
@@ -227,20 +108,20 @@ def _warning(found: Report, metrics: Mapping[str, Any], answer: str, baseline: M
     )
 
 
-def details(found: Report, split: str) -> str:
-    """What a split shows besides its scores, as its kind says; what the report does not have is left out."""
+def render_details(found: Report, split: str) -> str:
+    """Draw what a split shows besides its scores, as its kind says; what the report does not have is left out."""
     known = {name: value[split] for name, value in found.items() if isinstance(value, Mapping) and split in value}
-    names = _kind(found).page.sections
+    names = kind_of(found).page.sections
     blocks = "".join(BLOCKS[name](found, known) for name in names if name in BLOCKS)
     diagrams = "".join(DIAGRAMS[name](found, known) for name in names if name in DIAGRAMS)
     drawn = f"<div class='hf-blocks'>{blocks}</div>" if blocks else ""
     drawn += f"<div class='hf-diagrams'>{diagrams}</div>" if diagrams else ""
-    return drawn + first_row(found, split)
+    return drawn + render_first_row(found, split)
 
 
 def _classes_block(found: Report, known: Report) -> str:
-    title = _kind(found).page.class_title(found.get("labels") or [])
-    return per_class(known["per_class"], title) if known.get("per_class") else ""
+    title = kind_of(found).page.class_title(found.get("labels") or [])
+    return class_table(known["per_class"], title) if known.get("per_class") else ""
 
 
 def _labels_per_row_block(found: Report, known: Report) -> str:
@@ -252,80 +133,83 @@ def _labels_per_row_block(found: Report, known: Report) -> str:
 
 
 def _confusion_block(found: Report, known: Report) -> str:
-    return confusion(found.get("labels", []), known["confusion_matrix"]) if known.get("confusion_matrix") else ""
+    return confusion_table(found.get("labels", []), known["confusion_matrix"]) if known.get("confusion_matrix") else ""
 
 
 def _perplexity_block(found: Report, known: Report) -> str:
-    return _language(known.get) if known.get("perplexity") is not None else ""
+    return _perplexity_details(known.get) if known.get("perplexity") is not None else ""
 
 
 def _two_label_diagrams(found: Report, known: Report) -> str:
-    """The curves of the positive one of two labels."""
+    """Draw the curves of the positive one of two labels."""
     labels = found.get("labels") or []
     if len(labels) != 2:
         return ""
     positive = found.get("positive_label") or labels[1]
     support = {name: each["support"] for name, each in (known.get("per_class") or {}).items()}
-    share = support.get(positive, 0) / (sum(support.values()) or 1)
-    drawn = report_diagrams.roc(known["roc"], positive) if known.get("roc") else ""
+    prevalence = support.get(positive, 0) / (sum(support.values()) or 1)
+    drawn = report_diagrams.draw_roc(known["roc"], positive) if known.get("roc") else ""
     if known.get("precision_recall"):
-        drawn += report_diagrams.precision_recall(known["precision_recall"], positive, share)
+        drawn += report_diagrams.draw_precision_recall(known["precision_recall"], positive, prevalence)
     if not known.get("roc"):
         drawn += notes(["There is no ROC curve: only one of the two labels occurs in this split."])
     return drawn
 
 
 def _calibration_diagram(found: Report, known: Report) -> str:
-    return report_diagrams.calibration(known["calibration"]) if known.get("calibration") else ""
+    return report_diagrams.draw_calibration(known["calibration"]) if known.get("calibration") else ""
 
 
 def _points_diagram(found: Report, known: Report) -> str:
-    return report_diagrams.scatter(known["points"], (known.get("fit") or {}).get("r2")) if known.get("points") else ""
-
-
-def _residuals_diagram(found: Report, known: Report) -> str:
-    return report_diagrams.residuals(known["residuals"]) if known.get("residuals") else ""
-
-
-def per_class(found: Mapping[str, Mapping[str, Any]], title: str) -> str:
-    """Precision, recall, f1 and support, and the average precision where it is known; f1 as a bar, too."""
-    ranked = any("average_precision" in each for each in found.values())
-    head = ["", "precision", "recall", "f1", *(["AP"] if ranked else []), "support"]
-    heads = "".join(f"<th{_RIGHT if index else ''}>{escape(name)}</th>" for index, name in enumerate(head))
-    rows = []
-    for label, each in found.items():
-        numbers = [each["precision"], each["recall"], each["f1"], *([each["average_precision"]] if ranked else [])]
-        cells = "".join(f"<td{_RIGHT}>{'' if number is None else f'{number:.3f}'}</td>" for number in numbers)
-        # A label that nobody gave and that nobody should have given has no score worth a bar.
-        bar = f"<div class='hf-track'><i style='width:{100 * each['f1']:.1f}%'></i></div>"
-        rows.append(f"<tr><th>{escape(label)}{bar}</th>{cells}<td{_RIGHT}>{each['support']:,}</td></tr>")
-    drawn = f"<table class='hf-table hf-classes'><tr>{heads}</tr>{''.join(rows)}</table>"
-    return f"<div>{titled(title, '')}<div class='hf-scroll hf-tall'>{drawn}</div></div>"
-
-
-def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
-    """Rows are the true labels, columns the predicted ones, each row's share as its shade; of many labels, the largest
-    confusions."""
-    if len(labels) > MATRIX_LABELS:
-        return _confused(labels, matrix)
-    head = "".join(f"<th class='hf-number'><span>{escape(label)}</span></th>" for label in labels)
-    rows = []
-    for truth, (label, counts) in enumerate(zip(labels, matrix, strict=True)):
-        total = sum(counts) or 1
-        cells = "".join(
-            f"<td style='background:color-mix(in srgb, var(--hf-bar) {90 * count / total:.0f}%, transparent)"
-            f"{';color:#18181b' if count > 0.7 * total else ''}'{_HIT if truth == given else ''} "
-            f"title='{count / total:.0%} of the true “{escape(label)}”'>{count}</td>"
-            for given, count in enumerate(counts)
-        )
-        rows.append(f"<tr><th><span>{escape(label)}</span></th>{cells}</tr>")
     return (
-        f"<div>{titled('Confusion matrix', '')}<div class='hf-scroll hf-tall'><table class='hf-table hf-confusion'>"
-        f"<tr><th>true ↓ · predicted →</th>{head}</tr>{''.join(rows)}</table></div></div>"
+        report_diagrams.draw_scatter(known["points"], (known.get("fit") or {}).get("r2")) if known.get("points") else ""
     )
 
 
-def _confused(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
+def _residuals_diagram(found: Report, known: Report) -> str:
+    return report_diagrams.draw_residuals(known["residuals"]) if known.get("residuals") else ""
+
+
+def class_table(found: Mapping[str, Mapping[str, Any]], title: str) -> str:
+    """List precision, recall, f1 and support, and the average precision where it is known; f1 as a bar, too."""
+    ranked = any("average_precision" in each for each in found.values())
+    head = ["", "precision", "recall", "f1", *(["AP"] if ranked else []), "support"]
+    rows = []
+    for label, each in found.items():
+        numbers = [each["precision"], each["recall"], each["f1"], *([each["average_precision"]] if ranked else [])]
+        scores = ["" if number is None else f"{number:.3f}" for number in numbers]
+        rows.append([Html(f"{escape(label)}{track(each['f1'])}"), *scores, f"{each['support']:,}"])
+    drawn = table(head, rows, range(1, len(head)), kind="hf-classes", scroll="hf-tall", row_heads=True)
+    return f"<div>{titled(title, drawn)}</div>"
+
+
+def confusion_table(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
+    """Draw true labels as rows and predicted ones as columns, shaded by their part of the row; of many labels, list the
+    largest confusions."""
+    if len(labels) > MATRIX_LABELS:
+        return _largest_confusions(labels, matrix)
+    names = [Html(f"<span>{escape(label)}</span>") for label in labels]
+    head = ["true ↓ · predicted →", *(TableCell(name, "hf-number") for name in names)]
+    rows = [
+        [
+            names[truth],
+            *(_confusion_cell(count, sum(counts), label, truth == given) for given, count in enumerate(counts)),
+        ]
+        for truth, (label, counts) in enumerate(zip(labels, matrix, strict=True))
+    ]
+    drawn = table(head, rows, kind="hf-confusion", scroll="hf-tall", row_heads=True)
+    return f"<div>{titled('Confusion matrix', drawn)}</div>"
+
+
+def _confusion_cell(count: int, total: int, label: str, is_right: bool) -> TableCell:
+    """Return a count of predictions, the stronger the larger its part of the rows of the true label."""
+    part = count / (total or 1)
+    shade = f"background:color-mix(in srgb, var(--hf-bar) {90 * part:.0f}%, transparent)"
+    ink = ";color:#18181b" if part > 0.7 else ""
+    return TableCell(count, "hf-hit" if is_right else "", title=f"{part:.0%} of the true “{label}”", style=shade + ink)
+
+
+def _largest_confusions(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
     pairs = [
         (count, labels[truth], labels[given], sum(counts))
         for truth, counts in enumerate(matrix)
@@ -339,8 +223,8 @@ def _confused(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
     return f"<div>{titled(title, drawn if rows else facts([('', 'none')]))}</div>"
 
 
-def _language(of: Any) -> str:
-    """Perplexity and the rows that are hardest to predict."""
+def _perplexity_details(of: Any) -> str:
+    """Draw perplexity and the rows that are hardest to predict."""
     pairs = [
         ("perplexity", f"{of('perplexity'):,.2f}"),
         ("bits per token", f"{of('bits_per_token'):.3f}"),
@@ -354,18 +238,18 @@ def _language(of: Any) -> str:
     return drawn
 
 
-def wrong(rows: Sequence[Mapping[str, str]], more: bool) -> str:
-    """Lines of errors.csv, whose text cells may break; `more` says that the file has further ones."""
+def render_wrong_rows(rows: Sequence[Mapping[str, str]], more: bool) -> str:
+    """List lines of errors.csv, whose text cells may break; `more` says that the file has further ones."""
     if not rows:
         return facts([("", "nothing: every validation row is right")])
     names = list(rows[0])
     numbers = [index for index, name in enumerate(names) if name in _NUMBERS]
-    drawn = table(names, [[_cell(row[name], name) for name in names] for row in rows], numbers, wrap=True)
+    drawn = table(names, [[_format_error_cell(row[name], name) for name in names] for row in rows], numbers, wrap=True)
     left = "<p class='hf-quiet hf-small'>The first ones; errors.csv has them all.</p>" if more else ""
     return f"<div class='hf-tall hf-wrong'>{drawn}</div>{left}"
 
 
-def _cell(text: str, name: str) -> str:
+def _format_error_cell(text: str, name: str) -> str:
     return f"{float(text):.4g}" if name in _DECIMALS and text else text
 
 

@@ -13,49 +13,47 @@ from hfdemo.ui.html import bar, escape, facts, notes
 
 # More points than pixels cost time and show nothing.
 MOST_POINTS = 400
-# Told apart by those who are colour-blind, too, and readable by day and by night.
-COLOURS = ("#f59e0b", "#0ea5e9", "#8b5cf6", "#10b981", "#f43f5e", "#a1a1aa")
 # Metrics that lie between 0 and 1; the correlations do in all runs that are worth a look.
-SHARES = ("accuracy", "f1", "f1_weighted", "f1_micro", "precision", "recall")
+UNIT_METRICS = ("accuracy", "f1", "f1_weighted", "f1_micro", "precision", "recall")
 
 
 def loss_table(events: Sequence[Event]) -> pd.DataFrame:
-    """Columns step, loss and split ("train" or "validation")."""
+    """Return columns step, loss and split ("train" or "validation")."""
     rows = [(event.step, event.loss, "train") for event in _steps(events)]
     rows += [
         (event.step, event.metrics["loss"], "validation")
         for event in _validations(events)
         if event.metrics.get("loss") is not None
     ]
-    return _table(rows, {"step": float, "loss": float, "split": str})
+    return _typed_table(rows, {"step": float, "loss": float, "split": str})
 
 
 def metrics_table(events: Sequence[Event], names: Sequence[str]) -> pd.DataFrame:
-    """Columns epoch, value and metric, one row per name and evaluation of the validation split."""
+    """Return columns epoch, value and metric, one row per name and evaluation of the validation split."""
     rows = [
         (round(event.epoch, 3), event.metrics[name], name)
         for event in _validations(events)
         for name in names
         if event.metrics.get(name) is not None
     ]
-    return _table(rows, {"epoch": float, "value": float, "metric": str})
+    return _typed_table(rows, {"epoch": float, "value": float, "metric": str})
 
 
 def logged_table(events: Sequence[Event], name: str, unit: float = 1.0) -> pd.DataFrame:
-    """Columns step and `name`, a number that StepLogged has, in units of `unit`; steps without it are left out."""
+    """Return columns step and `name`, a number that StepLogged has, in units of `unit`, without steps that lack it."""
     found = [(event.step, getattr(event, name)) for event in _steps(events)]
     rows = [(step, value / unit) for step, value in found if value is not None]
-    return _table(rows, {"step": float, name: float})
+    return _typed_table(rows, {"step": float, name: float})
 
 
 def metric_names(events: Sequence[Event]) -> list[str]:
-    """What the validation split was judged by, in the order of the events; the loss has a chart of its own."""
+    """Return what the validation split was judged by, in the order of the events; the loss has a chart of its own."""
     names = dict.fromkeys(name for event in _validations(events) for name in event.metrics)
     return [name for name in names if name != "loss"]
 
 
-def overlay(runs: Mapping[str, Sequence[Event]], name: str) -> pd.DataFrame:
-    """Columns epoch, value and run: one metric (or the loss) of several runs on the validation split, by their names.
+def overlay_table(runs: Mapping[str, Sequence[Event]], name: str) -> pd.DataFrame:
+    """Return columns epoch, value and run: one metric (or the loss) of several runs on the validation split.
 
     Epochs, because runs with other batch sizes differ in how many steps see the same rows.
     """
@@ -65,33 +63,28 @@ def overlay(runs: Mapping[str, Sequence[Event]], name: str) -> pd.DataFrame:
         for event in _validations(events)
         if event.metrics.get(name) is not None
     ]
-    return _table(rows, {"epoch": float, "value": float, "run": str})
+    return _typed_table(rows, {"epoch": float, "value": float, "run": str})
 
 
-def palette(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each name."""
-    return {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
+def axis_limits(names: Sequence[str]) -> list[float] | None:
+    """Return the ends of the axis for these metrics; None where the values decide."""
+    return [0.0, 1.0] if names and all(name in UNIT_METRICS for name in names) else None
 
 
-def limits(names: Sequence[str]) -> list[float] | None:
-    """The ends of the axis for these metrics; None where the values decide."""
-    return [0.0, 1.0] if names and all(name in SHARES for name in names) else None
-
-
-def _table(rows: list[tuple[Any, ...]], columns: dict[str, type]) -> pd.DataFrame:
-    """An empty table needs its types as well: a chart that once saw a column without numbers draws it as names."""
+def _typed_table(rows: list[tuple[Any, ...]], columns: dict[str, type]) -> pd.DataFrame:
+    """Return a table with its types, also of no rows: a chart that once saw no numbers draws them as names."""
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
 def _steps(events: Sequence[Event]) -> list[StepLogged]:
-    """At most MOST_POINTS, evenly chosen, the last one among them."""
+    """Return at most MOST_POINTS, evenly chosen, the last one among them."""
     found = [event for event in valid(events) if isinstance(event, StepLogged)]
     every = -(-len(found) // MOST_POINTS) or 1
     return found[::-1][::every][::-1]
 
 
 def _validations(events: Sequence[Event]) -> list[Evaluated]:
-    """One evaluation per step: the last one repeats the best epoch for the report and is not part of the curve."""
+    """Return one evaluation per step: the last one repeats the best epoch for the report, off the curve."""
     seen: dict[int, Evaluated] = {}
     for event in valid(events):
         if isinstance(event, Evaluated) and event.split == "validation":
@@ -112,8 +105,8 @@ _STATE_WORDS = {
 }
 
 
-def progress(run_id: str, status: Status, events: Sequence[Event], device: str) -> str:
-    """One run's state, bar, steps, time left, speed and memory, and what it had to say when it began.
+def render_progress(run_id: str, status: Status, events: Sequence[Event], device: str) -> str:
+    """Draw one run's state, bar, steps, time left, speed and memory, and what it had to say when it began.
 
     `device` is the one that it is going to have, until its events name it.
     """
@@ -121,21 +114,21 @@ def progress(run_id: str, status: Status, events: Sequence[Event], device: str) 
     started = next((event for event in events if isinstance(event, Started)), None)
     step = next((event for event in reversed(events) if isinstance(event, StepLogged)), None)
     probed = next((event for event in events if isinstance(event, Probed)), None)
-    share = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
+    done = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
     error = notes([status.error]) if status.error else ""
-    resumed = [_resumed(event) for event in events if isinstance(event, Resumed)]
+    resumed = [_describe_resume(event) for event in events if isinstance(event, Resumed)]
     return (
         f"<div class='hf-run'><b>{escape(run_id)}</b>"
         f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"
-        f"{bar(share)}"
-        f"{facts([('', ' · '.join(_how_far(status)))])}"
-        f"{facts([*_size(started, device), *_speed(step), *_probe(probed)])}"
-        f"{notes(resumed)}{error}{_remarks(started.notes if started else ())}"
+        f"{bar(done)}"
+        f"{facts([('', ' · '.join(_progress_words(status)))])}"
+        f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed)])}"
+        f"{notes(resumed)}{error}{_list_remarks(started.notes if started else ())}"
     )
 
 
-def duration(seconds: float) -> str:
-    """Hours and minutes, minutes and seconds, or seconds."""
+def format_duration(seconds: float) -> str:
+    """Return hours and minutes, minutes and seconds, or seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -143,65 +136,65 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def _how_far(status: Status) -> list[str]:
+def _progress_words(status: Status) -> list[str]:
     words = []
     if status.total_steps:
         words.append(f"step {status.step:,} of {status.total_steps:,} · epoch {status.epoch:.1f}")
     # One that is to end after this step has no use for the time that all its steps would take.
     if status.eta_seconds is not None and status.state != "stopping":
-        words.append(f"about {duration(status.eta_seconds)} left")
-    words.append(_queued(status.ahead) if status.state == "queued" else _STATE_WORDS[status.state])
+        words.append(f"about {format_duration(status.eta_seconds)} left")
+    words.append(_queue_words(status.ahead) if status.state == "queued" else _STATE_WORDS[status.state])
     return [word for word in words if word]
 
 
-def _queued(ahead: int) -> str:
-    """What a run waits for: the one that has the device, and `ahead` others that wait and came before it."""
+def _queue_words(ahead: int) -> str:
+    """Say what a run waits for: the one that has the device, and `ahead` others that wait and came before it."""
     before = f"{ahead} {'waits' if ahead == 1 else 'wait'} before it" if ahead else "it is next"
     return f"waiting for the device: 1 run is at work and {before}"
 
 
-def _size(started: Started | None, device: str) -> list[tuple[str, str]]:
+def _size_facts(started: Started | None, device: str) -> list[tuple[str, str]]:
     if started is None:
         return [("device", device)]
     trained, whole = started.trainable_parameters, started.parameters
     pairs = [("device", started.device)]
     if whole:
-        share = "all" if trained == whole else f"{trained:,} of"
-        pairs.append(("trained:", f"{share} {whole:,} parameters"))
+        part = "all" if trained == whole else f"{trained:,} of"
+        pairs.append(("trained:", f"{part} {whole:,} parameters"))
     return pairs
 
 
-def _speed(step: StepLogged | None) -> list[tuple[str, str]]:
-    """What the last steps reached; a rate that is not known is left out."""
+def _speed_facts(step: StepLogged | None) -> list[tuple[str, str]]:
+    """Return what the last steps reached; a rate that is not known is left out."""
     if step is None:
         return []
     pairs = [
-        ("rows a second", None if step.samples_per_second is None else _rate(step.samples_per_second)),
-        ("tokens a second", None if step.tokens_per_second is None else _rate(step.tokens_per_second)),
+        ("rows a second", None if step.samples_per_second is None else _format_rate(step.samples_per_second)),
+        ("tokens a second", None if step.tokens_per_second is None else _format_rate(step.tokens_per_second)),
         ("padding", None if step.waste is None else f"{step.waste:.0%} of the slots"),
         ("memory", None if step.memory_bytes is None else f"{step.memory_bytes / GB:.1f} GB"),
     ]
     return [(name, value) for name, value in pairs if value is not None]
 
 
-def _rate(value: float) -> str:
+def _format_rate(value: float) -> str:
     return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
 
 
-def _probe(probed: Probed | None) -> list[tuple[str, str]]:
-    """What the trial steps foretold."""
+def _probe_facts(probed: Probed | None) -> list[tuple[str, str]]:
+    """Return what the trial steps foretold."""
     if probed is None:
         return []
-    words = f"about {duration(probed.estimated_seconds)}"
+    words = f"about {format_duration(probed.estimated_seconds)}"
     if probed.peak_bytes is not None:
         words += f", peak {probed.peak_bytes / GB:.1f} GB"
         words += f" of {probed.available_bytes / GB:.1f} GB" if probed.available_bytes is not None else ""
     return [("tried before the start:", words)]
 
 
-def _resumed(event: Resumed) -> str:
+def _describe_resume(event: Resumed) -> str:
     return " ".join([f"Resumed from the checkpoint of step {event.step:,}.", *event.notes])
 
 
-def _remarks(texts: Sequence[str]) -> str:
+def _list_remarks(texts: Sequence[str]) -> str:
     return f"<ul class='hf-remarks'>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""

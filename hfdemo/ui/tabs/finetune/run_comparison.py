@@ -16,11 +16,11 @@ from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
+from hfdemo.ui.colours import chart_colours
 from hfdemo.ui.event_options import QUICK
-from hfdemo.ui.html import escape
+from hfdemo.ui.html import Html, TableCell, TableRow, escape
 from hfdemo.ui.tabs.finetune import run_charts
-from hfdemo.ui.tabs.finetune.report_view import number
-from hfdemo.ui.tabs.finetune.run_charts import palette
+from hfdemo.ui.tabs.finetune.report_view import format_score
 
 LETTERS = "ABCDEF"
 
@@ -44,15 +44,15 @@ class Line:
     best: bool = False
 
 
-def lines(runs: Iterable[Run]) -> list[Line]:
-    """A line per run in their order; one that is being deleted, or is damaged, is passed over."""
+def run_lines(runs: Iterable[Run]) -> list[Line]:
+    """Return a line per run in their order; one that is being deleted, or is damaged, is passed over."""
     found = []
     for run in runs:
         try:
             found.append(_line(run))
         except (DemoError, OSError):
             continue
-    return _with_best(found)
+    return _mark_best(found)
 
 
 def _line(run: Run) -> Line:
@@ -82,8 +82,8 @@ def _line(run: Run) -> Line:
     )
 
 
-def _with_best(found: Sequence[Line]) -> list[Line]:
-    """The best of each group that was trained on the very same data is marked, where there are two or more of them."""
+def _mark_best(found: Sequence[Line]) -> list[Line]:
+    """Mark the best of each group that was trained on the very same data, where there are two or more of them."""
     groups: dict[tuple[str, str], list[Line]] = {}
     for line in found:
         if line.data and line.value is not None:
@@ -96,48 +96,39 @@ def _with_best(found: Sequence[Line]) -> list[Line]:
     return [replace(line, best=line.run in best) for line in found]
 
 
-def table(found: Sequence[Line], chosen: Collection[str] = (), shown: str | None = None) -> str:
-    """Every run with a box to compare it and its name to show it; `chosen` are ticked, `shown` is the one on view."""
-    rows = "".join(_row(line, line.run in chosen, line.run == shown) for line in found)
-    head = "".join(
-        f"<th{kind}>{name}</th>"
-        for name, kind in (
-            ("compare", ""),
-            ("run", ""),
-            ("on validation", " class='hf-number'"),
-        )
-    )
-    return f"<div class='hf-scroll hf-tall'><table class='hf-table hf-runs'><tr>{head}</tr>{rows}</table></div>"
+def render_runs(found: Sequence[Line], chosen: Collection[str] = (), shown: str | None = None) -> str:
+    """List every run with a box to compare it and its name to show it; `chosen` are ticked, `shown` is on view."""
+    rows = [_row(line, line.run in chosen, line.run == shown) for line in found]
+    return html.table(("compare", "run", "on validation"), rows, (2,), kind="hf-runs", scroll="hf-tall")
 
 
-def _row(line: Line, ticked: bool, shown: bool) -> str:
+def _row(line: Line, ticked: bool, shown: bool) -> TableRow:
     name, note = escape(line.run), escape(line.notes)
     best = " <span class='hf-chip hf-best'>best on this data</span>" if line.best else ""
-    value = "" if line.value is None else f"{number(line.value)}<small>{escape(line.metric)}</small>"
+    value = "" if line.value is None else f"{format_score(line.value)}<small>{escape(line.metric)}</small>"
     if line.baseline is not None:
-        value += f"<small>baseline {number(line.baseline)}</small>"
+        value += f"<small>baseline {format_score(line.baseline)}</small>"
     written = f"<small class='hf-written-down' title='{note}'>{note}</small>" if note else ""
-    return (
-        f"<tr{' class=hf-open' if shown else ''}>"
-        f"<td><input type='checkbox' value='{name}' aria-label='compare {name}'{' checked' if ticked else ''}></td>"
-        f"<td><button type='button' data-open='{name}'>{escape(title(line))}</button>{best}"
-        f"<small><span class='hf-state hf-{line.state}'>{line.state}</span> {escape(when(line.run))}</small>"
-        f"<small>{escape(line.model)} · {escape(line.method)}</small>{written}</td>"
-        f"<td class='hf-number'>{value}</td></tr>"
+    box = f"<input type='checkbox' value='{name}' aria-label='compare {name}'{' checked' if ticked else ''}>"
+    described = (
+        f"<button type='button' data-open='{name}'>{escape(data_title(line))}</button>{best}"
+        f"<small><span class='hf-state hf-{line.state}'>{line.state}</span> {escape(format_start(line.run))}</small>"
+        f"<small>{escape(line.model)} · {escape(line.method)}</small>{written}"
     )
+    return TableRow((Html(box), Html(described), Html(value)), {"class": "hf-open" if shown else ""})
 
 
-def title(line: Line) -> str:
-    """What a run was trained on, in the words of its config; of another run's rows, what they were and since when."""
+def data_title(line: Line) -> str:
+    """Return what a run was trained on, in its config's words; of another run's rows, what they were and since when."""
     if not line.dataset.startswith("run:"):
         return line.dataset
     run = line.dataset.removeprefix("run:")
     name = re.sub(r"^\d{8}-\d{6}-", "", run)
-    return f"{name}, the rows of {when(run)}" if name != run else f"the rows of {run}"
+    return f"{name}, the rows of {format_start(run)}" if name != run else f"the rows of {run}"
 
 
-def when(run_id: str) -> str:
-    """The day and time in a run's name; "" for a name without them."""
+def format_start(run_id: str) -> str:
+    """Return the day and time in a run's name; "" for a name without them."""
     found = re.match(r"(\d{8}-\d{6})", run_id)
     try:
         return f"{datetime.strptime(found[1], '%Y%m%d-%H%M%S'):%d %b %Y, %H:%M:%S}" if found else run_id
@@ -145,39 +136,37 @@ def when(run_id: str) -> str:
         return run_id
 
 
-def lettered(runs: Sequence[str]) -> dict[str, str]:
-    """A letter for each run, by which the charts and the table of differences name it."""
+def letter_runs(runs: Sequence[str]) -> dict[str, str]:
+    """Return a letter for each run, by which the charts and the table of differences name it."""
     return dict(zip(LETTERS, runs, strict=False))
 
 
-def side_by_side(letters: Mapping[str, str], found: Mapping[str, Any]) -> str:
-    """One column per run: its scores, then a line per setting in which the runs differ; `found` is what
+def render_side_by_side(letters: Mapping[str, str], found: Mapping[str, Any]) -> str:
+    """Draw one column per run: its scores, then a line per setting in which the runs differ; `found` is what
     `finetuning.comparing.compare` says of them."""
-    colours = palette(list(letters))
-    heads = "".join(
-        f"<th><span class='hf-letter' style='--hf-hue:{colours[letter]}'>{letter}</span>{escape(run)}</th>"
+    colours = chart_colours(list(letters))
+    heads = [
+        Html(f"<span class='hf-letter' style='--hf-hue:{colours[letter]}'>{letter}</span>{escape(run)}")
         for letter, run in letters.items()
-    )
+    ]
     rows = [("state", {run: each["state"] for run, each in found["runs"].items()})]
     for split, key in (("validation", "metrics"), ("test", "test")):
         scored = {run: each[key] or {} for run, each in found["runs"].items()}
         names = dict.fromkeys(name for each in scored.values() for name in each)
         rows += [(f"{split} {name}", {run: each.get(name) for run, each in scored.items()}) for name in names]
-    drawn = [_across(name, values, letters) for name, values in rows]
-    drawn.append(f"<tr><td class='hf-between' colspan='{len(letters) + 1}'>Settings that differ</td></tr>")
-    drawn += [_across(name, values, letters) for name, values in found["differences"].items()]
+    drawn: list[list[Any]] = [_row_across(name, values, letters) for name, values in rows]
+    drawn.append([TableCell("Settings that differ", "hf-between", columns=len(letters) + 1)])
+    drawn += [_row_across(name, values, letters) for name, values in found["differences"].items()]
     if not found["differences"]:
-        drawn.append(f"<tr><td colspan='{len(letters) + 1}'>none: the configs are the same</td></tr>")
-    head = f"<tr><th></th>{heads}</tr>"
-    return f"<div class='hf-scroll'><table class='hf-table hf-differs'>{head}{''.join(drawn)}</table></div>"
+        drawn.append([TableCell("none: the configs are the same", columns=len(letters) + 1)])
+    return html.table(["", *heads], drawn, kind="hf-differs", row_heads=True)
 
 
-def _across(name: str, values: Mapping[str, Any], letters: Mapping[str, str]) -> str:
-    cells = "".join(f"<td>{escape(_value(values.get(run)))}</td>" for run in letters.values())
-    return f"<tr><th>{escape(name)}</th>{cells}</tr>"
+def _row_across(name: str, values: Mapping[str, Any], letters: Mapping[str, str]) -> list[Any]:
+    return [name, *(_format_value(values.get(run)) for run in letters.values())]
 
 
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, float):
@@ -189,11 +178,11 @@ HOW = "Tick two or more runs to lay their curves over each other and to see how 
 _ENDED = ("finished", "stopped", "failed")
 
 
-def listing(runs: Sequence[Run]) -> str:
-    """What the table of runs and the choice of a run depend on: it changes when a run comes to another state, is
+def listing_state(runs: Sequence[Run]) -> str:
+    """Return what the table of runs and the choice of a run depend on: it changes when a run comes to another state, is
     judged, gets a note, or is deleted. Of a run that has ended no whole file is read."""
     return "\n".join(
-        f"{run.id} {_standing(run)} {_changed(run, 'report.json')} {_changed(run, 'notes.txt')}" for run in runs
+        f"{run.id} {_run_state(run)} {_changed_at(run, 'report.json')} {_changed_at(run, 'notes.txt')}" for run in runs
     )
 
 
@@ -211,9 +200,9 @@ def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.St
         differing = gr.HTML()
 
     def draw(run_id: str | None, chosen: list[str]) -> tuple[str, list[str]]:
-        found = lines(endpoints.runs.list())
+        found = run_lines(endpoints.runs.list())
         there = [each for each in chosen if any(line.run == each for line in found)]
-        drawn = table(found, there, run_id) if found else html.empty("No run yet.")
+        drawn = render_runs(found, there, run_id) if found else html.empty("No run yet.")
         return drawn, there
 
     def tick(found: gr.EventData) -> list[str]:
@@ -226,7 +215,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.St
     def lay_over(chosen: list[str], metric: str | None) -> tuple[Any, ...]:
         if len(chosen) < 2:
             return html.about(HOW), gr.update(visible=False), *[gr.skip()] * 4
-        letters = lettered(chosen)
+        letters = letter_runs(chosen)
         try:
             runs = {letter: endpoints.runs.get(each) for letter, each in letters.items()}
             found = compare(list(runs.values()))
@@ -237,12 +226,14 @@ def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.St
         taken = metric if metric in names else next(iter(names), None)
         more = f" Of {len(chosen)} runs the first {len(letters)} are shown." if len(chosen) > len(letters) else ""
         return (
-            _remark(found, more),
+            _describe_comparison(found, more),
             gr.update(visible=True),
             gr.update(choices=names, value=taken),
-            _lines(run_charts.overlay(events, "loss"), list(letters), "Loss on validation"),
-            _lines(run_charts.overlay(events, taken or ""), list(letters), f"{taken} on validation", taken),
-            side_by_side(letters, found),
+            _chart_update(run_charts.overlay_table(events, "loss"), list(letters), "Loss on validation"),
+            _chart_update(
+                run_charts.overlay_table(events, taken or ""), list(letters), f"{taken} on validation", taken
+            ),
+            render_side_by_side(letters, found),
         )
 
     shown = [said, side_by_side, metric, loss, curve, differing]
@@ -257,8 +248,8 @@ def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.St
         )
 
 
-def _remark(found: Mapping[str, Any], more: str) -> str:
-    """What the letters are, and a warning where scores can't be compared."""
+def _describe_comparison(found: Mapping[str, Any], more: str) -> str:
+    """Say what the letters are, and a warning where scores can't be compared."""
     drawn = html.about(f"A letter for each run, in the order of the table.{more}")
     if len({each["rows"] for each in found["runs"].values()}) > 1:
         drawn += html.notes(["These runs were judged on different rows, so their scores can't be compared one to one."])
@@ -267,12 +258,12 @@ def _remark(found: Mapping[str, Any], more: str) -> str:
 
 def _plot(title: str) -> gr.LinePlot:
     return gr.LinePlot(
-        run_charts.overlay({}, "loss"),
+        run_charts.overlay_table({}, "loss"),
         x="epoch",
         y="value",
         y_title=" ",
         color="run",
-        color_map=run_charts.palette(list(LETTERS)),
+        color_map=chart_colours(list(LETTERS)),
         title=title,
         height=230,
         min_width=280,
@@ -280,18 +271,18 @@ def _plot(title: str) -> gr.LinePlot:
     )
 
 
-def _lines(table: Any, letters: list[str], title: str, metric: str | None = None) -> Any:
+def _chart_update(table: Any, letters: list[str], title: str, metric: str | None = None) -> Any:
     return gr.update(
         value=table,
         title=title,
-        y_lim=run_charts.limits([metric] if metric else []),
+        y_lim=run_charts.axis_limits([metric] if metric else []),
         visible=table["epoch"].nunique() > 1,
     )
 
 
-def _standing(run: Run) -> str:
-    """What the state and the score of a run depend on; the steps of a training that goes on are all the same."""
-    word, resumed = _last_word(run), _changed(run, "resume")
+def _run_state(run: Run) -> str:
+    """Return what the state and the score of a run depend on; the steps of a training that goes on are all the same."""
+    word, resumed = _last_word(run), _changed_at(run, "resume")
     if word in _ENDED and not resumed:
         return word
     try:
@@ -302,11 +293,11 @@ def _standing(run: Run) -> str:
         judged = 0
     except OSError:
         return "gone"
-    return f"{word} {judged} {waits} {alive} {_changed(run, 'stop')} {resumed}"
+    return f"{word} {judged} {waits} {alive} {_changed_at(run, 'stop')} {resumed}"
 
 
 def _last_word(run: Run) -> str:
-    """The last event's kind, or that it goes on."""
+    """Return the last event's kind, or that it goes on."""
     try:
         with (run.folder / "events.jsonl").open("rb") as file:
             file.seek(0, 2)
@@ -317,7 +308,7 @@ def _last_word(run: Run) -> str:
     return next((word for word in _ENDED if f'"{word}"'.encode() in last[:80]), "going")
 
 
-def _changed(run: Run, name: str) -> int:
+def _changed_at(run: Run, name: str) -> int:
     try:
         return (run.folder / name).stat().st_mtime_ns
     except OSError:

@@ -20,6 +20,7 @@ from hfdemo.finetuning.events import Event
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.ui import html
+from hfdemo.ui.colours import chart_colours
 from hfdemo.ui.event_options import LATEST, QUICK
 from hfdemo.ui.tabs.finetune import report_view, run_actions, run_charts, run_comparison
 from hfdemo.ui.tabs.finetune.run_actions import run_choices
@@ -118,7 +119,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         newest = runs[0].id if runs else None
         # Nothing chosen yet, or deleted from another page: turn to the newest there is.
         turned = gr.skip() if found else newest
-        mark = run_comparison.listing(runs)
+        mark = run_comparison.listing_state(runs)
         choose: Part = (mark, lambda: [_choices(endpoints, turned), mark])
         try:
             parts = parts_of(endpoints, found, picked, shown) if found else _nothing(html.empty(NO_RUN))
@@ -209,7 +210,7 @@ def parts_of(endpoints: Endpoints, run: Run, picked: Mapping[str, Any], shown: M
     public = endpoints.settings.public
     offers = [run_actions.offered(run, name, public=public) for name in run_actions.FILES.values()]
     return {
-        "state": ((*count, status), lambda: [run_charts.progress(run.id, status, events, str(find_device()))]),
+        "state": ((*count, status), lambda: [run_charts.render_progress(run.id, status, events, str(find_device()))]),
         "steer": (
             (run.id, status.state, status.resumable, run.has_model),
             lambda: run_actions.shown_for(status, run.has_model),
@@ -221,8 +222,8 @@ def parts_of(endpoints: Endpoints, run: Run, picked: Mapping[str, Any], shown: M
             (run.id, len(curve)),
             curve,
             chosen,
-            color_map=run_charts.palette(chosen),
-            y_lim=run_charts.limits(chosen),
+            color_map=chart_colours(chosen),
+            y_lim=run_charts.axis_limits(chosen),
         ),
         **{name: (count, functools.partial(_logged, events, name)) for name in LOGGED},
         "epochs": _epochs(run, mine.get("epoch"), status.active, shown),
@@ -272,7 +273,9 @@ def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, An
     def draw() -> list[Any]:
         several = len(numbers) > 1
         slider = gr.update(minimum=numbers[0], maximum=max(numbers[-1], numbers[0] + 1), value=number, visible=several)
-        drawn = report_view.details(found, "validation") or html.empty("Metrics alone tell of this kind of answer.")
+        drawn = report_view.render_details(found, "validation") or html.empty(
+            "Metrics alone tell of this kind of answer."
+        )
         # While it learns it is the news; afterwards the report above says it of the model that is kept.
         drawn = f"<div class='hf-results'>{html.titled(f'validation after {head}', drawn)}</div>"
         return [gr.update(visible=True, **fold), slider, drawn]
@@ -282,8 +285,8 @@ def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, An
 
 def _reported(run: Run) -> list[Any]:
     rows = _wrong_rows(run)
-    drawn = report_view.wrong(rows[:WRONG_ROWS], more=len(rows) > WRONG_ROWS)
-    return [gr.update(value=report_view.report(run.report()), visible=True), gr.update(visible=True), drawn]
+    drawn = report_view.render_wrong_rows(rows[:WRONG_ROWS], more=len(rows) > WRONG_ROWS)
+    return [gr.update(value=report_view.render_report(run.report()), visible=True), gr.update(visible=True), drawn]
 
 
 def _wrong_rows(run: Run) -> list[dict[str, str]]:
@@ -311,7 +314,7 @@ def _plot(table: pd.DataFrame, x: str, y: str, color: str | None, title: str, na
         y=y,
         y_title=" ",
         color=color,
-        color_map=run_charts.palette(names) or None,
+        color_map=chart_colours(names) or None,
         title=title,
         height=230,
         min_width=280,

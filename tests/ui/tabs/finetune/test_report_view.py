@@ -22,7 +22,7 @@ def report(request: pytest.FixtureRequest, settings: Settings) -> dict[str, Any]
 
 @pytest.mark.parametrize("report", KINDS, indirect=True)
 def test_every_kind_is_drawn_with_its_labels_as_text_and_all_elements_closed(report: dict[str, Any]) -> None:
-    drawn = report_view.report(report)
+    drawn = report_view.render_report(report)
     Tags(drawn)
     assert "<img" not in drawn
     assert (SAFE in drawn) == (report["kind"] in ("single_label", "multi_label", "tokens"))
@@ -32,29 +32,29 @@ def test_every_kind_is_drawn_with_its_labels_as_text_and_all_elements_closed(rep
 @pytest.mark.parametrize("report", KINDS, indirect=True)
 def test_every_metric_of_both_splits_has_a_box_and_validation_tells_what_it_was_before(report: dict[str, Any]) -> None:
     for split in ("validation", "test"):
-        told = text_of(report_view.scores(report, split))
+        told = text_of(report_view.render_scores(report, split))
         for name, value in report["metrics"][split].items():
             assert report_view.metric_title(name, report) in told
-            assert report_view.number(value) in told
-    assert "before0.125" in text_of(report_view.scores(report, "validation"))
-    assert "before" not in text_of(report_view.scores(report, "test"))
+            assert report_view.format_score(value) in told
+    assert "before0.125" in text_of(report_view.render_scores(report, "validation"))
+    assert "before" not in text_of(report_view.render_scores(report, "test"))
 
 
 def test_the_baselines_answer_and_its_scores_stand_beside_the_models(report: dict[str, Any]) -> None:
-    told = text_of(report_view.scores(report, "test"))
+    told = text_of(report_view.render_scores(report, "test"))
     assert "always 'no'" in told
-    assert f"baseline{report_view.number(report['baseline']['test']['metrics']['accuracy'])}" in told
+    assert f"baseline{report_view.format_score(report['baseline']['test']['metrics']['accuracy'])}" in told
 
 
 def test_a_model_no_better_than_the_baseline_is_said_to_be(report: dict[str, Any]) -> None:
-    assert "no better than the baseline" not in text_of(report_view.report(report))
+    assert "no better than the baseline" not in text_of(report_view.render_report(report))
     report["metrics"]["test"]["f1"] = report["baseline"]["test"]["metrics"]["f1"]
-    assert "By f1 this is no better than the baseline (always 'no')" in text_of(report_view.report(report))
+    assert "By f1 this is no better than the baseline (always 'no')" in text_of(report_view.render_report(report))
 
 
 @pytest.mark.parametrize("report", ["language"], indirect=True)
 def test_where_lower_is_better_a_higher_loss_is_no_success(report: dict[str, Any]) -> None:
-    told = text_of(report_view.scores(report, "validation"))
+    told = text_of(report_view.render_scores(report, "validation"))
     assert "lower is better" in told
     assert "baseline:" not in told  # without the text there is no answer: only "before" is there
 
@@ -63,18 +63,18 @@ def test_a_report_of_an_earlier_version_is_still_drawn(report: dict[str, Any]) -
     old = {name: report[name] for name in ("labels", "positive_label", "metrics", "rows", "confusion_matrix")}
     old["baseline"] = {split: {"label": "no", "accuracy": 0.5} for split in report["metrics"]}
     old |= {"best_step": 3, "steps": 4}
-    told = text_of(report_view.report(old))
+    told = text_of(report_view.render_report(old))
     assert "always 'no'" in told
     assert "baseline0.500" in told
 
 
 def test_a_split_with_one_class_says_why_there_is_no_roc_curve(report: dict[str, Any]) -> None:
     report["roc"]["test"] = None
-    assert "only one of the two labels occurs" in text_of(report_view.details(report, "test"))
+    assert "only one of the two labels occurs" in text_of(report_view.render_details(report, "test"))
 
 
 def test_a_confusion_matrix_has_the_counts_row_by_row() -> None:
-    drawn = report_view.confusion(["a", EVIL], [[3, 1], [0, 2]])
+    drawn = report_view.confusion_table(["a", EVIL], [[3, 1], [0, 2]])
     assert escaped(drawn)
     assert text_of(drawn).replace(EVIL, "b").endswith("aba31b02")
 
@@ -83,14 +83,14 @@ def test_of_many_labels_the_largest_confusions_are_listed() -> None:
     size = report_view.MATRIX_LABELS + 1
     matrix = [[10 if column == row else 0 for column in range(size)] for row in range(size)]
     matrix[4][7], matrix[2][3] = 6, 9
-    told = text_of(report_view.confusion([f"l{index}" for index in range(size)], matrix))
+    told = text_of(report_view.confusion_table([f"l{index}" for index in range(size)], matrix))
     assert "l2l3947%" in told
     assert told.index("l2l3") < told.index("l4l7")
     assert "l5" not in told
 
 
 def test_the_first_row_goes_from_logits_to_the_label(report: dict[str, Any]) -> None:
-    told = text_of(report_view.details(report, "test"))
+    told = text_of(report_view.render_details(report, "test"))
     example = report["example"]["test"]
     assert "predictions.predictions.shape is (30, 2), predictions.label_ids.shape is (30,)" in told
     assert f"{example['logits'][0]:.4f}{example['softmax'][0]:.4f}" in told
@@ -100,14 +100,14 @@ def test_the_first_row_goes_from_logits_to_the_label(report: dict[str, Any]) -> 
 def test_of_many_labels_the_first_row_shows_the_likely_ones_and_the_answer(tmp_path: Path) -> None:
     labels = tuple(f"intent {index}" for index in range(40))
     run = a_run(Settings(home=tmp_path), noise=0.1, labels=labels, positive_label=None)
-    told = text_of(report_view.details(run.report(), "test"))
+    told = text_of(report_view.render_details(run.report(), "test"))
     assert "The 28 other labels have lower logits." in told
     assert f"which is {run.report()['example']['test']['name']}" in told
 
 
 @pytest.mark.parametrize("report", ["tokens"], indirect=True)
 def test_entities_are_judged_by_type(report: dict[str, Any]) -> None:
-    assert "Per entity type" in text_of(report_view.details(report, "test"))
+    assert "Per entity type" in text_of(report_view.render_details(report, "test"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -115,7 +115,7 @@ def test_the_worst_rows_are_text(kind: str, settings: Settings) -> None:
     run = a_run(settings, kind)
     with (run.folder / "errors.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    drawn = report_view.wrong(rows, more=True)
+    drawn = report_view.render_wrong_rows(rows, more=True)
     assert rows
     assert escaped(drawn) or json.dumps(EVIL)[1:-1] in text_of(drawn)
     assert "<img" not in drawn
@@ -123,7 +123,7 @@ def test_the_worst_rows_are_text(kind: str, settings: Settings) -> None:
 
 
 def test_a_model_without_errors_says_so() -> None:
-    assert "every validation row is right" in text_of(report_view.wrong([], more=False))
+    assert "every validation row is right" in text_of(report_view.render_wrong_rows([], more=False))
 
 
 def test_the_roc_curve_runs_through_its_points_and_marks_the_threshold_of_a_half() -> None:
@@ -133,7 +133,7 @@ def test_the_roc_curve_runs_through_its_points_and_marks_the_threshold_of_a_half
         "true_positive_rate": [0.0, 0.5, 1.0],
         "threshold": [None, 0.6, 0.1],
     }
-    drawn = report_diagrams.roc(found, EVIL)
+    drawn = report_diagrams.draw_roc(found, EVIL)
     assert escaped(drawn)
     assert "AUC 0.750" in drawn
     line = elements(drawn, "polyline")[1]["points"]
@@ -147,15 +147,15 @@ def test_the_roc_curve_runs_through_its_points_and_marks_the_threshold_of_a_half
 def test_empty_bins_are_left_out_of_the_calibration() -> None:
     full = {"from": 0.9, "to": 1.0, "rows": 5, "confidence": 0.95, "accuracy": 0.8}
     empty = {"from": 0.0, "to": 0.1, "rows": 0, "confidence": None, "accuracy": None}
-    drawn = report_diagrams.calibration({"expected_calibration_error": 0.15, "bins": [empty, full]})
+    drawn = report_diagrams.draw_calibration({"expected_calibration_error": 0.15, "bins": [empty, full]})
     assert len(elements(drawn, "rect")) == 1
     assert "ECE 0.150" in drawn
 
 
 def test_numbers_that_are_all_the_same_make_a_diagram_or_none_but_no_error() -> None:
-    assert "circle" in report_diagrams.scatter({"rows": 2, "label": [1.0, 1.0], "predicted": [1.0, 1.0]}, None)
-    assert report_diagrams.scatter({"rows": 1, "label": [1.0], "predicted": [None]}, None) == ""
-    assert report_diagrams.residuals({"edges": [0.0, 0.0], "counts": [4]}) == ""
+    assert "circle" in report_diagrams.draw_scatter({"rows": 2, "label": [1.0, 1.0], "predicted": [1.0, 1.0]}, None)
+    assert report_diagrams.draw_scatter({"rows": 1, "label": [1.0], "predicted": [None]}, None) == ""
+    assert report_diagrams.draw_residuals({"edges": [0.0, 0.0], "counts": [4]}) == ""
 
 
 @pytest.mark.parametrize(
@@ -163,4 +163,4 @@ def test_numbers_that_are_all_the_same_make_a_diagram_or_none_but_no_error() -> 
     [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0, 37, [0, 10, 20, 30]), (-2.4, 3.1, [-2, 0, 2])],
 )
 def test_the_values_along_an_axis_are_round(low: float, high: float, found: list[float]) -> None:
-    assert report_diagrams.ticks(low, high) == pytest.approx(found)
+    assert report_diagrams.axis_ticks(low, high) == pytest.approx(found)

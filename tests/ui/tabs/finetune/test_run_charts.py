@@ -4,6 +4,7 @@ import pytest
 
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged
 from hfdemo.finetuning.runs import Status
+from hfdemo.ui import colours
 from hfdemo.ui.tabs.finetune import run_charts
 from tests.ui.samples import EVIL, escaped, text_of
 
@@ -57,14 +58,14 @@ def test_a_long_run_is_drawn_with_fewer_points_and_its_last_one() -> None:
 
 
 def test_several_runs_lie_over_each_other_by_epoch() -> None:
-    assert rows(run_charts.overlay({"A": EVENTS, "B": EVENTS[:4]}, "f1")) == [[1.0, 0.7, "A"], [1.0, 0.7, "B"]]
-    assert run_charts.palette(["A", "B"])["A"] != run_charts.palette(["A", "B"])["B"]
+    assert rows(run_charts.overlay_table({"A": EVENTS, "B": EVENTS[:4]}, "f1")) == [[1.0, 0.7, "A"], [1.0, 0.7, "B"]]
+    assert colours.chart_colours(["A", "B"])["A"] != colours.chart_colours(["A", "B"])["B"]
 
 
 def test_the_axis_goes_from_0_to_1_only_where_every_metric_does() -> None:
-    assert run_charts.limits(["f1", "accuracy"]) == [0.0, 1.0]
-    assert run_charts.limits(["f1", "perplexity"]) is None
-    assert run_charts.limits([]) is None
+    assert run_charts.axis_limits(["f1", "accuracy"]) == [0.0, 1.0]
+    assert run_charts.axis_limits(["f1", "perplexity"]) is None
+    assert run_charts.axis_limits([]) is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_the_axis_goes_from_0_to_1_only_where_every_metric_does() -> None:
     [
         (run_charts.loss_table([]), ["step", "loss", "split"]),
         (run_charts.metrics_table([], ["f1"]), ["epoch", "value", "metric"]),
-        (run_charts.overlay({}, "f1"), ["epoch", "value", "run"]),
+        (run_charts.overlay_table({}, "f1"), ["epoch", "value", "run"]),
     ],
 )
 def test_no_events_make_empty_charts_with_their_columns(table: object, columns: list[str]) -> None:
@@ -87,11 +88,11 @@ STARTED = Started(0, 0.0, total_steps=20, device="CPU, 2 cores", trainable_param
 @pytest.mark.parametrize(
     "drawn",
     [
-        run_charts.progress(EVIL, Status("failed"), [], "CPU"),
-        run_charts.progress("run", Status("failed", error=EVIL), [], "CPU"),
-        run_charts.progress("run", Status("starting"), [], EVIL),
-        run_charts.progress("run", Status("running"), [Started(0, 0.0, notes=(EVIL,))], "CPU"),
-        run_charts.progress("run", Status("running"), [Resumed(0, 0.0, notes=(EVIL,))], "CPU"),
+        run_charts.render_progress(EVIL, Status("failed"), [], "CPU"),
+        run_charts.render_progress("run", Status("failed", error=EVIL), [], "CPU"),
+        run_charts.render_progress("run", Status("starting"), [], EVIL),
+        run_charts.render_progress("run", Status("running"), [Started(0, 0.0, notes=(EVIL,))], "CPU"),
+        run_charts.render_progress("run", Status("running"), [Resumed(0, 0.0, notes=(EVIL,))], "CPU"),
     ],
 )
 def test_supplied_text_is_escaped(drawn: str) -> None:
@@ -99,12 +100,12 @@ def test_supplied_text_is_escaped(drawn: str) -> None:
 
 
 def progress(status: Status, *events: Event) -> str:
-    return text_of(run_charts.progress("run-1", status, events, "a GPU"))
+    return text_of(run_charts.render_progress("run-1", status, events, "a GPU"))
 
 
 def test_progress_tells_the_share_and_the_time_left() -> None:
     status = Status("running", 5, 20, 1.5, eta_seconds=75)
-    assert "width:25.0%" in run_charts.progress("run-1", status, [STARTED], "CPU")
+    assert "width:25.0%" in run_charts.render_progress("run-1", status, [STARTED], "CPU")
     assert "step 5 of 20 · epoch 1.5 · about 1 min 15 s left" in progress(status, STARTED)
 
 
@@ -151,4 +152,4 @@ def test_a_resumed_run_says_from_where_and_what_was_passed_over() -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(4, "4 s"), (75, "1 min 15 s"), (7260, "2 h 01 min")])
 def test_a_duration_is_said_in_the_units_that_fit(seconds: float, words: str) -> None:
-    assert run_charts.duration(seconds) == words
+    assert run_charts.format_duration(seconds) == words
