@@ -1,11 +1,16 @@
 # make run    the page: creates .venv, installs, starts, prints the address
+# make quick  what a change may break, in a minute: all tests but those that train, load for long or drive a browser
 # make test   everything CI checks: format, lint, types, all tests in a real browser too
-.PHONY: run test format clean
+.PHONY: run quick test format clean
 PYTHON ?= python3.11
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 run: .venv/run.done
 	$(BIN)/python app.py
+
+quick: .venv/test.done
+	$(PYTEST) -m "not slow and not browser"
 
 test: .venv/test.done node_modules/.package-lock.json
 	$(BIN)/ruff format --check .
@@ -13,7 +18,7 @@ test: .venv/test.done node_modules/.package-lock.json
 	node_modules/.bin/biome check --error-on-warnings hfdemo/ui/static
 	$(BIN)/mypy
 	$(BIN)/python -m tests.browser.find
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) --durations=15
 
 format: .venv/test.done node_modules/.package-lock.json
 	$(BIN)/ruff format .

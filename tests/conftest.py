@@ -1,7 +1,9 @@
 """Small real things for every test: settings in a temporary folder, tiny models, and the app as a running server."""
 
+import atexit
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,10 +15,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # Before anything imports huggingface_hub: nothing here may depend on a network, on this machine's caches, or write
 # to them. Port 9 (discard) refuses at once.
-_HF_HOME = tempfile.mkdtemp(prefix="hfdemo-tests-")
+# One for all the workers of a session, who inherit it.
+if "HFDEMO_TESTS" not in os.environ:
+    os.environ["HFDEMO_TESTS"] = tempfile.mkdtemp(prefix="hfdemo-tests-")
+    os.environ["HFDEMO_TESTS_OWNER"] = str(os.getpid())
+    atexit.register(shutil.rmtree, os.environ["HFDEMO_TESTS"], ignore_errors=True)
+_HF_HOME = os.environ["HFDEMO_TESTS"]
 os.environ.update(HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=_HF_HOME, GRADIO_ANALYTICS_ENABLED="0")
 # Models of a few thousand weights are slower on two threads than on one, and much slower beside other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,12 +37,43 @@ import pytest  # noqa: E402
 
 from hfdemo.models.cache import ModelCache  # noqa: E402
 from hfdemo.settings import Settings  # noqa: E402
+from tests import forked  # noqa: E402
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the tests out among workers so that none is left with a long file, and nothing dear is made twice.
+
+    All browser tests share a browser and an app, all tests of a running app its server; other slow tests go wherever
+    there is time, and the rest stays by file. The longest units begin first.
+    """
+    groups: dict[str, int] = {}
+    for item in items:
+        groups[group_of(item)] = groups.get(group_of(item), 0) + (100 if item.get_closest_marker("slow") else 1)
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    items.sort(key=lambda item: -groups[group_of(item)])
+
+
+def group_of(item: pytest.Item) -> str:
+    """Return the name of the tests that one worker should do, one after the other."""
+    if item.get_closest_marker("browser"):
+        return "browser"
+    if "server" in item.fixturenames:  # type: ignore[attr-defined]
+        return "server"
+    shared = any(fixture.scope == "module" for fixture in _fixtures(item))
+    return item.nodeid if item.get_closest_marker("slow") and not shared else item.nodeid.partition("::")[0]
+
+
+def _fixtures(item: pytest.Item) -> list[Any]:
+    """Return the definitions of the fixtures that `item` asks for itself or through others."""
+    found = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+    return [definition for definitions in found.values() for definition in definitions]
 
 
 @pytest.fixture
@@ -98,6 +137,12 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"the {thing} is {mood} today,{label}" for thing in things.split() for mood, label in moods]
     path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def forked_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs and searches that this process starts are forks: what they do is meant, not how an interpreter begins."""
+    monkeypatch.setattr(subprocess, "Popen", forked.popen)
 
 
 @dataclass

@@ -1,9 +1,26 @@
-"""No test leaves a page open: what it has running would hold up the next one."""
+"""One browser and one app for all these tests; none leaves a page open: what it has running would hold the next up."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.find import launch_options
+from tests.conftest import Server, serve
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**launch_options())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("browser")) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -1,30 +1,13 @@
-"""What the browser tests have in common: a browser, an app, and ways to find things on its page."""
+"""What the browser tests have in common: ways to find things on the page."""
 
 import re
-from collections.abc import Iterator
 
-import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.find import launch_options
-from tests.conftest import ROOT, Server, serve
+from tests.conftest import ROOT, Server
 
 SHOTS = ROOT / "screenshots"
 PATIENT = 120_000  # milliseconds: the first answer loads torch, a run trains
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("browser")) as running:
-        yield running
 
 
 def open_page(browser: Browser, app: Server, width: int = 1440, mode: str = "light", query: str = "") -> Page:
@@ -71,9 +54,7 @@ def fits(page: Page) -> None:
 
 __all__ = [
     "PATIENT",
-    "app",
     "box",
-    "browser",
     "choose_task",
     "expect",
     "fits",

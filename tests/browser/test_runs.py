@@ -1,27 +1,30 @@
 """The run panel and the data step in a real browser: what is on view is of the run and the file that were chosen."""
 
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from hfdemo.settings import Settings
-from tests.browser.pages import PATIENT, app, box, browser, fold, open_page, shoot, tab
+from tests.browser.pages import PATIENT, box, fold, open_page, shoot, tab
 from tests.conftest import Server
 from tests.ui.tabs.finetune.reports import a_run
 
-__all__ = ["app", "browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RUNS = {"20260101-120000-classes": "single_label", "20260102-120000-numbers": "regression"}
 RUNS |= {"20260103-120000-tags": "tokens", "20260104-120000-flags": "multi_label"}
 
 
 @pytest.fixture(scope="module")
-def runs(app: Server) -> Server:
+def runs(app: Server) -> Iterator[Server]:
     for name, kind in RUNS.items():
         a_run(Settings(home=app.home), kind, name)
-    return app
+    yield app
+    for name in RUNS:
+        shutil.rmtree(app.home / "runs" / name)
 
 
 def view(page: Page, run: str) -> None:

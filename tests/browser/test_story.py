@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.pages import PATIENT, app, box, browser, choose_task, fits, open_page, shoot, tab
+from tests.browser.pages import PATIENT, box, choose_task, fits, open_page, shoot, tab
 from tests.conftest import Server
 
-__all__ = ["app", "browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 

@@ -10,10 +10,9 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, expect
 
-from tests.browser.pages import app, box, browser, choose_task, fits, fold, open_page, run, shoot
+from tests.browser.pages import box, choose_task, fits, fold, open_page, run, shoot
 from tests.conftest import Server
 
-__all__ = ["app", "browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Zoo = Callable[[str], Path]
 PATIENT = 40_000  # milliseconds: nothing trains here

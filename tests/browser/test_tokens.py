@@ -9,11 +9,10 @@ import pytest
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from tests.browser.pages import PATIENT, app, box, browser, fits, fold, open_page, shoot, tab
+from tests.browser.pages import PATIENT, box, fits, fold, open_page, shoot, tab
 from tests.conftest import Server
 from tests.ui.tabs.tokens.corpus import ATTACKS
 
-__all__ = ["app", "browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 

@@ -21,13 +21,14 @@ from hfdemo.finetuning.runs.processes import family, is_alive
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.runs.stopping import see_through
 from hfdemo.settings import Settings
+from tests import forked
 from tests.conftest import ROOT, wait_until
 
 SAVED_OFTEN = {"num_train_epochs": 10_000, "eval_strategy": "steps", "eval_steps": 4, "logging_steps": 2}
 
 
 @pytest.fixture
-def store(settings: Settings) -> Iterator[RunStore]:
+def store(settings: Settings, forked_runs: None) -> Iterator[RunStore]:
     """Whatever a test says, no process of its runs outlives it."""
     store = RunStore(settings)
     yield store
@@ -121,8 +122,7 @@ def test_the_device_is_given_in_the_order_of_asking_and_to_one_at_a_time(store: 
         folder = settings.runs / name
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(json.dumps(RunConfig("tickets").to_json()))
-        arguments = [sys.executable, "-c", WAITER, str(folder), str(settings.home)]
-        children[name] = subprocess.Popen(arguments, cwd=ROOT)
+        children[name] = forked.Forked(["-c", WAITER, str(folder), str(settings.home)], cwd=ROOT)
         if name == "first":
             wait_until(order.exists, 30, "the first")
         else:

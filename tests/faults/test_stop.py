@@ -107,6 +107,7 @@ def test_a_number_that_another_program_has_by_now_is_left_alone(home: Settings) 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_runs")
 def test_a_training_is_stopped_resumed_and_stopped_for_good_by_its_store(
     home: Settings, colours: Path, tiny: Path
 ) -> None:

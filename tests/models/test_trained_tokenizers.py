@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from hfdemo.models.trained_tokenizers import (
     trained_names,
 )
 from hfdemo.settings import Settings
+from tests import forked
 from tests.conftest import ROOT
 
 TEXT = "The loaders reload what the unloaders unloaded.\nLoading, unloading, reloading: the workload of a port.\n" * 9
@@ -120,9 +118,7 @@ def test_the_same_text_gives_the_same_tokenizer_in_every_process() -> None:
     )
     lines = HARBOUR.read_text(encoding="utf-8").splitlines()
     here = [train_tokenizer(algorithm, lines, 500).backend_tokenizer.to_str() for algorithm in ALGORITHMS]
-    again = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=True
-    )
+    again = forked.run(["-c", code], cwd=ROOT)
     assert again.stdout.split() == [hashlib.sha256(text.encode()).hexdigest() for text in here]
 
 

@@ -2,8 +2,6 @@
 
 import ast
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,20 +11,14 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.encoding import Options, encode
 from hfdemo.tokenization.padding import find_strategy, plan, plannable_names
 from hfdemo.tokenization.snippets import padding_script, tokenization_script
+from tests import forked
 
 
 def run_alone(script: str, folder: Path) -> str:
     """Run a script where this project can't be imported, as a stranger would."""
     path = folder / "snippet.py"
     path.write_text(script, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-I", str(path)],
-        cwd=folder,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forked.run(["-I", str(path)], cwd=folder, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.strip()
 

@@ -16,6 +16,7 @@ from tests.conftest import wait_until
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_runs")
 def test_a_search_tries_its_own_values_first_and_tells_the_best(settings: Settings, colours: Path, tiny: Path) -> None:
     runs = RunStore(settings)
     config = RunConfig("colours", model=str(tiny), training={"num_train_epochs": 1, "learning_rate": 1e-6})

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import trainable_names
+from tests import forked
 from tests.finetuning.tiny_runs import LABELS, Zoo, model_of, run_folder, trained
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -57,14 +56,7 @@ def test_the_script_reaches_the_metrics_of_the_run(
 
 def repeats(folder: Path, settings: Settings) -> None:
     trained(folder, settings)
-    done = subprocess.run(
-        [sys.executable, "-I", str(folder / "train.py")],
-        cwd=settings.home,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forked.run(["-I", str(folder / "train.py")], cwd=settings.home, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads((folder / "report.json").read_text())
     for split in ("validation", "test"):

@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,7 @@ from hfdemo.ui.tabs.tokens.batch_view import (
     timed,
 )
 from hfdemo.ui.tabs.tokens.view_parts import model_of
+from tests import forked
 from tests.ui.samples import text_of
 
 
@@ -118,7 +117,7 @@ def test_the_code_runs_alone_and_prints_the_shapes_that_are_drawn(
     shown = form(texts, tokenizer=tokenizer, batch_size=2, pad_token=pad_token)
     path = tmp_path / "batch.py"
     path.write_text(draw(endpoints, look, shown)[2], encoding="utf-8")
-    done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = forked.run(["-I", str(path)], cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     if look == TENSORS:
         assert (pad_token or "[PAD]") in done.stdout

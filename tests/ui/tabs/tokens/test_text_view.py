@@ -1,8 +1,6 @@
 """The view One text: quick however long the text is, and a closer look at it with every kind of tokenizer."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.cache import ModelCache
 from hfdemo.ui.tabs.tokens.inspectors import closer_look
 from hfdemo.ui.tabs.tokens.text_view import COMPARED, LOOKS, MESSAGES, TEXT, draw, records_of
+from tests import forked
 from tests.ui.samples import text_of
 
 KINDS = ["embedded:minilm", *COMPARED]
@@ -114,7 +113,7 @@ def test_the_code_runs_alone_and_prints_the_tokens(endpoints: Endpoints, tmp_pat
     _, code = closer_look(endpoints, "Code", given("embedded:minilm", special=False, splitting=True, text="a [SEP] b"))
     path = tmp_path / "one.py"
     path.write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = forked.run(["-I", str(path)], cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "['a', '[', 'sep', ']', 'b']"
 

@@ -1,0 +1,140 @@
+"""python -I fork_server.py SOCKET OWNER: fork fresh Python processes in which the large libraries are imported already.
+
+An interpreter that imports torch, transformers, datasets, peft and accelerate takes seven seconds of a core before it
+does anything; a fork of one that has done so takes none. A request is what `python` would be given: the arguments, the
+working directory, the environment, and the three standard files. This file imports nothing of this project, so that
+a forked process finds it only where an interpreter would. See `tests/forked.py` for the other side.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import types
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("torch", "transformers", "transformers.trainer", "datasets", "evaluate", "peft", "accelerate", "pandas")
+# Written by transformers' lazy modules only when they are asked for; each costs a training tenths of a second.
+ALSO = (
+    ("transformers", "AutoModelForSequenceClassification", "AutoTokenizer", "DataCollatorWithPadding", "BertModel"),
+    ("sklearn.metrics", "f1_score"),
+    ("torch.utils.tensorboard", "SummaryWriter"),
+    ("torch.distributed.run", "main"),
+    ("scipy.stats", "spearmanr"),
+    ("optuna",),
+)
+
+
+def preload() -> None:
+    """Import what every training needs, and leave it as it is shared between this process and its forks."""
+    for name in LIBRARIES:
+        __import__(name)
+    for module, *names in ALSO:
+        with contextlib.suppress(ImportError):
+            __import__(module, fromlist=names)
+            for name in names:
+                getattr(sys.modules[module], name)
+    assert threading.active_count() == 1, "a fork takes one thread along, and leaves the locks of the others"
+    gc.collect()
+    gc.freeze()
+
+
+def serve(path: str, owner: int) -> socket.socket:
+    """Fork for each client, and return its connection in that fork. The server ends with the process `owner`."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks here
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(64)
+    listener.settimeout(1.0)
+    while Path(f"/proc/{owner}").exists():
+        with contextlib.suppress(TimeoutError):
+            client, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                client.setblocking(True)
+                return client
+            client.close()
+    raise SystemExit
+
+
+def fork(client: socket.socket) -> dict[str, Any]:
+    """Fork once more, and return the client's request there; here, tell the client its pid and its exit code."""
+    size, files, _, _ = socket.recv_fds(client, 8, 3)
+    request = json.loads(client.recv(int.from_bytes(size), socket.MSG_WAITALL))
+    pid = os.fork()
+    if pid == 0:
+        client.close()
+        return {**request, "files": files}
+    for number in files:
+        os.close(number)
+    with contextlib.suppress(OSError):
+        client.sendall(pid.to_bytes(8, signed=True))
+    _, status = os.waitpid(pid, 0)
+    with contextlib.suppress(OSError):
+        client.sendall(os.waitstatus_to_exitcode(status).to_bytes(8, signed=True))
+    os._exit(0)
+
+
+def become(request: dict[str, Any]) -> None:
+    """Make this process the one that was asked for, but for its program."""
+    import datasets
+    import huggingface_hub
+    import numpy as np
+    import torch
+
+    if request["start_new_session"]:
+        os.setsid()
+    for number, file in enumerate(request["files"]):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    offline = os.environ.get("HF_HUB_OFFLINE") == "1"
+    huggingface_hub.constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = offline
+    np.random.seed()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if request["forking"]:
+        sys.path.insert(0, str(Path(__file__).parents[1]))
+        from tests import forked
+
+        sys.path.pop(0)
+        subprocess.Popen = forked.popen  # type: ignore[assignment,misc]
+
+
+def run(arguments: list[str]) -> None:
+    """Do what `python *arguments` does: -m MODULE, -c CODE or FILE, with or without -I."""
+    arguments = list(arguments)
+    isolated = arguments[0] == "-I"
+    if isolated:
+        del arguments[0]
+    path = [] if isolated else [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    if arguments[0] == "-m":
+        sys.path[:0] = [*([] if isolated else [str(Path.cwd())]), *path]
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    elif arguments[0] == "-c":
+        sys.path[:0] = [*([] if isolated else [""]), *path]
+        sys.argv = ["-c", *arguments[2:]]
+        sys.modules["__main__"] = main = types.ModuleType("__main__")
+        exec(compile(arguments[1], "<string>", "exec"), main.__dict__)
+    else:
+        sys.path[:0] = [*([] if isolated else [str(Path(arguments[0]).parent.absolute())]), *path]
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    preload()
+    wanted = fork(serve(sys.argv[1], int(sys.argv[2])))
+    become(wanted)
+    run(wanted["arguments"])

@@ -1,0 +1,144 @@
+"""Python processes for the tests that start hundreds: forked from one that has imported the large libraries.
+
+`Forked(arguments)` stands where `subprocess.Popen([sys.executable, *arguments])` would. What is proven with it has to
+hold for a real start as well: each way of starting (python -m, torchrun, accelerate, a script) keeps one test that
+does start an interpreter.
+"""
+
+import contextlib
+import fcntl
+import functools
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+_SERVER = Path(__file__).with_name("fork_server.py")
+# What huggingface_hub and datasets read when they are imported.
+_IMPORTED_WITH = ("HF_ENDPOINT", "HF_HOME", "HF_MODULES_CACHE", "HF_DATASETS_CACHE", "HF_HUB_CACHE")
+
+_FORKED = ("hfdemo.finetuning", "hfdemo.finetuning.runs.search", "torch.distributed.run")
+_POPEN = subprocess.Popen
+
+
+@functools.cache
+def _server() -> str:
+    """The address of the session's one fork server, which lives as long as the session."""
+    folder = Path(os.environ["HF_HOME"])  # one for the whole session
+    path = folder / "forks"
+    with (folder / "forks.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            with (folder / "forks.log").open("ab") as log:
+                server = _POPEN(
+                    [sys.executable, "-I", str(_SERVER), str(path), os.environ["HFDEMO_TESTS_OWNER"]],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            while not path.exists():
+                assert server.poll() is None, (folder / "forks.log").read_text()
+                time.sleep(0.05)
+    return str(path)
+
+
+def _connect(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            connection.connect(path)
+        except ConnectionRefusedError:  # bound, and not yet listening
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        else:
+            return connection
+
+
+class Forked(subprocess.Popen[bytes]):
+    """What `subprocess.Popen` is to an interpreter, for a fork: its pid, its end, and signals to it."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        stdin: int | IO[bytes] | None = None,
+        stdout: int | IO[bytes] | None = None,
+        stderr: int | IO[bytes] | None = None,
+        start_new_session: bool = False,
+        cwd: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+        forking: bool = False,
+    ) -> None:
+        """Start `python *arguments`. With `forking`, what that starts of this project is forked, too."""
+        environment = dict(os.environ if env is None else env)
+        differing = {name for name in _IMPORTED_WITH if environment.get(name) != os.environ.get(name)}
+        assert not differing, f"{differing} was read by the libraries before the fork: start an interpreter"
+        self.args, self.returncode, self._child_created = list(arguments), None, False
+        self._connection = _connect(_server())
+        request = {
+            "arguments": self.args,
+            "cwd": str(cwd or Path.cwd()),
+            "env": environment,
+            "start_new_session": start_new_session,
+            "forking": forking,
+        }
+        body = json.dumps(request).encode()
+        with Path(os.devnull).open("r+b") as nothing:
+            files = [_number(stdin, 0, nothing), _number(stdout, 1, nothing), _number(stderr, 2, nothing)]
+            files[2] = files[1] if stderr == subprocess.STDOUT else files[2]
+            socket.send_fds(self._connection, [len(body).to_bytes(8)], files)
+        self._connection.sendall(body)
+        self.pid = self._told()
+
+    def _told(self) -> int:
+        told = self._connection.recv(8, socket.MSG_WAITALL)
+        assert len(told) == 8, "the fork server is gone"
+        return int.from_bytes(told, signed=True)
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            ended, _, _ = select.select([self._connection], [], [], timeout)
+            if not ended:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+            self.returncode = self._told()
+            self._connection.close()
+        return self.returncode
+
+
+def _number(file: int | IO[bytes] | None, inherited: int, nothing: IO[bytes]) -> int:
+    if file is None or file == subprocess.STDOUT:
+        return inherited
+    if file == subprocess.DEVNULL:
+        return nothing.fileno()
+    return file if isinstance(file, int) else file.fileno()
+
+
+def run(
+    arguments: Sequence[str], *, cwd: str | Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Do as `subprocess.run([sys.executable, *arguments], capture_output=True, text=True)` does, with a fork."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
+        code = Forked(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=error, cwd=cwd, env=env).wait()
+        said = [(file.seek(0), file.read().decode(errors="replace"))[1] for file in (out, error)]
+    return subprocess.CompletedProcess(list(arguments), code, *said)
+
+
+def popen(arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start `arguments` as `subprocess.Popen` does, but fork where they begin a run or a search of this project."""
+    if [*arguments[:2]] == [sys.executable, "-m"] and arguments[2] in _FORKED:
+        return Forked(arguments[1:], forking=True, **options)
+    return _POPEN(arguments, **options)
