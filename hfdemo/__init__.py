@@ -22,7 +22,8 @@ The rooms, in import order (a room imports only from rooms below it; a test hold
     atomic_files    files that a reader finds whole or not at all
 
 One text's way through: ui/tabs/run/task_panel.py -> inference/predict.py -> models/loading.py -> the task's row
--> Prediction -> ui/renderers/. A call over the API enters at api/endpoints.py and meets the same inference/predict.py.
+-> Prediction -> ui/renderers/. A call over the API enters at a row of api/endpoints.py and meets the same
+inference/predict.py.
 """
 
 __version__ = "0.4.0"

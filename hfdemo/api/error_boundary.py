@@ -4,10 +4,7 @@ import contextlib
 import functools
 import inspect
 import logging
-import typing
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from types import MappingProxyType, NoneType, UnionType
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -55,69 +52,3 @@ def at_the_edge(function: Callable[..., Any], words: Callable[[str], str] = str)
     # gradio drops what a generator yields unless the annotation names the type of one item.
     stream.__signature__ = inspect.signature(function).replace(return_annotation=dict)  # type: ignore[attr-defined]
     return stream
-
-
-def with_plain_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, which refuses an argument that is not of the plain type that it is annotated with: gradio hands over
-    whatever a client has sent. A whole number may be written as 3.0.
-
-    Raises:
-        DemoError: an argument of another type.
-    """
-    signature, hints = inspect.signature(function), typing.get_type_hints(function)
-
-    def checked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        given = signature.bind(*args, **kwargs).arguments
-        return {name: _plain(name, value, hints.get(name)) for name, value in given.items()}
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return function(**checked(args, kwargs))
-
-    @functools.wraps(function)
-    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        yield from function(**checked(args, kwargs))
-
-    return stream if inspect.isgeneratorfunction(function) else call
-
-
-_PLAIN: Mapping[type, str] = MappingProxyType(
-    {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        str: "a text",
-        dict: "a JSON object",
-        list: "a JSON list",
-    }
-)
-
-
-def _plain(name: str, value: Any, hint: Any) -> Any:
-    kinds = typing.get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    kind = next((each for one in kinds if (each := typing.get_origin(one) or one) in _PLAIN), None)
-    if kind is None or (value is None and NoneType in kinds):
-        return value
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is int and is_number and value == value // 1:
-        return int(value)
-    if is_number if kind is float else type(value) is kind:
-        return value
-    raise DemoError(f"{name} is {value!r:.80}, but must be {_PLAIN[kind]}.")
-
-
-def uploaded_path(value: Any) -> Path | None:
-    """The file behind a file argument, which a caller can forge: only what lies in the upload folder is accepted.
-
-    Raises:
-        DemoError: not a file argument, a path outside the upload folder, or a file that is not there.
-    """
-    if value is None:
-        return None
-    named = value.get("path") if isinstance(value, dict) else getattr(value, "path", value)
-    if not isinstance(named, str):
-        raise DemoError("A file argument must be an uploaded file. Send it with `gradio_client.handle_file`.")
-    path = Path(named).resolve()
-    if not path.is_relative_to(Path(gr.utils.get_upload_folder()).resolve()) or not path.is_file():
-        raise DemoError("This file was not uploaded here. Send it with `gradio_client.handle_file`.")
-    return path

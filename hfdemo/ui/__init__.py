@@ -6,10 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import Endpoints
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import register_endpoints
 from hfdemo.devices import find_device
-from hfdemo.finetuning.runs import RunStore
-from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
 from hfdemo.ui import html
 from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, script_tags
@@ -18,19 +17,19 @@ from hfdemo.ui.tabs import finetune, run, tokens
 
 
 def build(settings: Settings) -> gr.Blocks:
-    """The whole app: page, endpoints and MCP tools, not launched yet."""
-    endpoints = Endpoints(settings, ModelCache(settings), RunStore(settings))
-    endpoints.runs.adopt()
+    """Build the whole app: page, endpoints and MCP tools, not launched yet."""
+    app = App.create(settings)
+    app.runs.adopt()
     with gr.Blocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
-        endpoints.register()  # before the page: a handler that is called like an endpoint would take its name
+        register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
         header = gr.HTML(html.header("looking for the device …"))
         with gr.Tabs() as tabs:
             with gr.Tab("Run a model", id="run"):
-                task, model = run.build(endpoints, demo)
+                task, model = run.build(app, demo)
             with gr.Tab("See the tokens", id="tokens"):
-                chosen = tokens.build(endpoints, demo, tabs)
+                chosen = tokens.build(app, demo, tabs)
             with gr.Tab("Fine-tune", id="finetune"):
-                finetune.build(endpoints, demo, task, model, tabs, chosen)
+                finetune.build(app, demo, task, model, tabs, chosen)
         # Asking for the device imports torch, so the page is drawn first.
         demo.load(lambda: html.header(str(find_device())), outputs=header, **QUIET)
     demo.queue(default_concurrency_limit=16)

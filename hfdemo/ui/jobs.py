@@ -11,7 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import Endpoints, sentence
+from hfdemo.api.app_state import App
+from hfdemo.api.error_boundary import sentence
 from hfdemo.background import in_background
 from hfdemo.errors import Stopped
 from hfdemo.inference import SPEECH_RATE, Loading, Partial, Prediction, stream
@@ -84,7 +85,7 @@ def in_place(function: Callable[..., Iterator[Any]], outputs: int) -> Callable[.
 
 
 def answering(
-    endpoints: Endpoints,
+    app: App,
     task: Task,
     reference: str,
     values: Mapping[str, Any],
@@ -106,8 +107,8 @@ def answering(
     found: dict[str, Any] = {}
     try:
         ref = ModelRef.parse(reference or task.default_model)
-        wanted = _as_chat(endpoints, task, ref, dict(values), raw_prompt=raw_prompt)
-        for item in stream(endpoints.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
+        wanted = _as_chat(app, task, ref, dict(values), raw_prompt=raw_prompt)
+        for item in stream(app.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
             if isinstance(item, Prediction):
                 found = _answered(task, item, wanted, link(task, reference or task.default_model, wanted))
             elif isinstance(item, Loading):
@@ -152,9 +153,7 @@ def _answered(task: Task, done: Prediction, values: Mapping[str, Any], address: 
     }
 
 
-def _as_chat(
-    endpoints: Endpoints, task: Task, ref: ModelRef, values: dict[str, Any], *, raw_prompt: bool
-) -> dict[str, Any]:
+def _as_chat(app: App, task: Task, ref: ModelRef, values: dict[str, Any], *, raw_prompt: bool) -> dict[str, Any]:
     """The text as the next turn of the conversation, where the task takes one and the model has a chat template."""
     names = [field.name for field in task.inputs if field.kind == "messages"]
     if not names:
@@ -162,7 +161,7 @@ def _as_chat(
     past = values.pop(names[0], [])
     if raw_prompt or not values.get("text"):
         return values
-    with endpoints.models.tokenizer(ref) as tokenizer:
+    with app.models.tokenizer(ref) as tokenizer:
         if not tokenizer.chat_template:
             return values
     said = {"role": "user", "content": values.pop("text")}

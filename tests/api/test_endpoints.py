@@ -12,8 +12,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from hfdemo.api.endpoints import Endpoints
-from hfdemo.finetuning.runs import RunStore
+from hfdemo.api import datasets, runs, searches, tasks, tokens
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import ENDPOINTS
 from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS
 from hfdemo.tokenization.padding import strategy_names
@@ -41,15 +42,24 @@ def post(server: Server, endpoint: str, *data: Any) -> dict[str, Any]:
         return dict(json.load(error))
 
 
+def test_every_public_function_of_a_subject_is_one_row_of_the_table() -> None:
+    subjects = (tasks, tokens, datasets, runs, searches)
+    functions = {
+        function
+        for subject in subjects
+        for name, function in inspect.getmembers(subject, inspect.isfunction)
+        if function.__module__ == subject.__name__ and not name.startswith("_") and name != "task_endpoint"
+    }
+    of_tasks = {task.endpoint for task in TASKS.values()}
+    assert [endpoint.name for endpoint in ENDPOINTS[: len(TASKS)]] == [task.endpoint for task in TASKS.values()]
+    assert {endpoint.function for endpoint in ENDPOINTS if endpoint.name not in of_tasks} == functions
+    assert len(ENDPOINTS) == len(functions) + len(TASKS)
+
+
 def test_every_endpoint_has_its_types_defaults_and_words(client: Client, models: ModelCache) -> None:
     found = client.view_api(return_format="dict")["named_endpoints"]
-    endpoints = Endpoints(models.settings, models, RunStore(models.settings))
-    expected = {f"/{task.endpoint}": endpoints.task_endpoint(task) for task in TASKS.values()}
-    expected |= {
-        f"/{name}": method
-        for name, method in inspect.getmembers(endpoints, inspect.ismethod)
-        if not name.startswith("_") and name not in ("register", "task_endpoint", "load", "results")
-    }
+    app = App.create(models.settings, models)
+    expected = {f"/{endpoint.name}": endpoint.bind(app) for endpoint in ENDPOINTS}
     assert set(found) == set(expected)
     for name, function in expected.items():
         parameters = inspect.signature(function).parameters.values()

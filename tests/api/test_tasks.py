@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from gradio_client import Client, handle_file
 
-from hfdemo.api.endpoints import at_the_edge
+from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.inference import predict
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef

@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from hfdemo.api.endpoints import TRAINING, Endpoints
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import TRAINING
+from hfdemo.api.tokens import padding_report, tokenize
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
 from hfdemo.tokenization import length_report
@@ -18,8 +19,8 @@ from hfdemo.ui.tabs.tokens import dataset_view
 
 
 @pytest.fixture(scope="module")
-def endpoints(models: ModelCache) -> Endpoints:
-    return Endpoints(models.settings, models, RunStore(models.settings))
+def app(models: ModelCache) -> App:
+    return App.create(models.settings, models)
 
 
 @pytest.mark.parametrize(
@@ -37,11 +38,9 @@ def endpoints(models: ModelCache) -> Endpoints:
         ({"max_length": 513}, "take at most 512 tokens"),
     ],
 )  # fmt: skip
-def test_a_report_that_can_not_be_made_gets_a_sentence(
-    endpoints: Endpoints, arguments: dict[str, Any], said: str
-) -> None:
+def test_a_report_that_can_not_be_made_gets_a_sentence(app: App, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
-        endpoints.padding_report(dataset="tickets", **arguments)
+        padding_report(app, dataset="tickets", **arguments)
 
 
 @pytest.mark.parametrize(
@@ -55,41 +54,39 @@ def test_a_report_that_can_not_be_made_gets_a_sentence(
         ({"texts": {"a": "b"}}, "must be one text or a list of them, but are a dict"),
     ],
 )
-def test_a_call_that_can_not_be_made_gets_a_sentence(
-    endpoints: Endpoints, arguments: dict[str, Any], said: str
-) -> None:
+def test_a_call_that_can_not_be_made_gets_a_sentence(app: App, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
-        endpoints.tokenize(**{"texts": "a", **arguments})
+        tokenize(app, **{"texts": "a", **arguments})
 
 
-def test_every_switch_can_be_sent_as_text(endpoints: Endpoints) -> None:
+def test_every_switch_can_be_sent_as_text(app: App) -> None:
     def tokens(**arguments: Any) -> Any:
-        return endpoints.tokenize("a [SEP]", **arguments)["tokens"][0]
+        return tokenize(app, "a [SEP]", **arguments)["tokens"][0]
 
     assert tokens(add_special_tokens="false") == tokens(add_special_tokens=False) == ["a", "[SEP]"]
     assert tokens(split_special_tokens="True") == tokens(split_special_tokens=True) != tokens()
     assert tokens(split_special_tokens="false") == tokens()
     cut: dict[str, Any] = {"truncation": "true", "max_length": 3, "return_overflowing_tokens": "true"}
-    assert len(endpoints.tokenize("a b c", **cut)["input_ids"]) == 3
+    assert len(tokenize(app, "a b c", **cut)["input_ids"]) == 3
 
 
-def test_the_report_cuts_to_what_the_tokenizer_allows(endpoints: Endpoints, tiny: Path, tmp_path: Path) -> None:
+def test_the_report_cuts_to_what_the_tokenizer_allows(app: App, tiny: Path, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
     short = shutil.copytree(tiny, tmp_path / "short")
     AutoTokenizer.from_pretrained(tiny, model_max_length=32).save_pretrained(short)
-    assert endpoints.padding_report(dataset="tickets", tokenizer=str(short))["limit"] == 32
-    assert endpoints.padding_report(dataset="tickets", tokenizer="tokenizer:wordpiece")["limit"] == 512
+    assert padding_report(app, dataset="tickets", tokenizer=str(short))["limit"] == 32
+    assert padding_report(app, dataset="tickets", tokenizer="tokenizer:wordpiece")["limit"] == 512
 
 
 def test_a_shared_server_refuses_a_data_set_that_would_hold_it_up(
-    endpoints: Endpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(length_report, "MOST_CHARACTERS_PUBLIC", 1_000)
-    shared = Endpoints(Settings(home=tmp_path, public=True), endpoints.models, endpoints.runs)
+    shared = App.create(Settings(home=tmp_path, public=True), app.models)
     with pytest.raises(DemoError, match="a shared server counts at most 1,000"):
-        shared.padding_report(dataset="tickets")
-    assert endpoints.padding_report(dataset="tickets")["rows"] > 0
+        padding_report(shared, dataset="tickets")
+    assert padding_report(app, dataset="tickets")["rows"] > 0
 
 
 def test_one_tokenizer_is_trained_at_a_time_from_the_page_and_from_clients(tmp_path: Path) -> None:
@@ -101,9 +98,9 @@ def test_one_tokenizer_is_trained_at_a_time_from_the_page_and_from_clients(tmp_p
     assert TRAINING["concurrency_limit"] == 1
 
 
-def test_an_emptied_max_length_on_the_page_is_the_limit(endpoints: Endpoints) -> None:
+def test_an_emptied_max_length_on_the_page_is_the_limit(app: App) -> None:
     with gr.Blocks() as demo:
-        dataset_view.build(endpoints, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        dataset_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
     count = next(each for each in demo.fns.values() if each.name == "report")
     assert count.fn is not None
     values = [None, "tickets", "", "", "text", dataset_view.NO_COLUMN, "embedded:minilm", "", 16, None]

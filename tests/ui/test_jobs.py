@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from hfdemo.api.endpoints import Endpoints
+from hfdemo.api.app_state import App
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.runs import RunStore
 from hfdemo.inference import Prediction
 from hfdemo.inference.snippets import prediction_snippets
 from hfdemo.models.cache import ModelCache
@@ -20,21 +19,21 @@ CLASSIFY, GENERATE = TASKS["text-classification"], TASKS["text-generation"]
 
 
 @pytest.fixture
-def endpoints(models: ModelCache) -> Endpoints:
-    return Endpoints(models.settings, models, RunStore(models.settings))
+def app(models: ModelCache) -> App:
+    return App.create(models.settings, models)
 
 
-def steps(endpoints: Endpoints, task: Any, model: str, running: Running | None = None, **values: Any) -> Iterator[Any]:
-    return answering(endpoints, task, model, values, running or Running(), "page")
+def steps(app: App, task: Any, model: str, running: Running | None = None, **values: Any) -> Iterator[Any]:
+    return answering(app, task, model, values, running or Running(), "page")
 
 
-def test_the_last_step_has_everything_that_the_panel_shows(endpoints: Endpoints, tiny: Path) -> None:
-    last = list(steps(endpoints, CLASSIFY, str(tiny), text="hello", top_k=2))[-1]
+def test_the_last_step_has_everything_that_the_panel_shows(app: App, tiny: Path) -> None:
+    last = list(steps(app, CLASSIFY, str(tiny), text="hello", top_k=2))[-1]
     assert isinstance(last["done"], Prediction)
     assert last["answer"].count("hf-label") == 2
     assert "?task=text-classification" in last["answer"]
     assert "logits" in last["inside"]
-    code = prediction_snippets(last["recorded"], endpoints.settings, "http://here")
+    code = prediction_snippets(last["recorded"], app.settings, "http://here")
     assert "top_k=2" in code.pipeline
     assert "http://here" in code.client
     assert last["entry"]["set"] == "top_k=2"
@@ -51,33 +50,33 @@ def test_the_last_step_has_everything_that_the_panel_shows(endpoints: Endpoints,
     ],
 )
 def test_whatever_fails_is_said_where_the_answer_would_be(
-    endpoints: Endpoints, model: str, values: dict[str, Any], said: str
+    app: App, model: str, values: dict[str, Any], said: str
 ) -> None:
-    assert said in list(steps(endpoints, CLASSIFY, model, **values))[-1]["answer"]
+    assert said in list(steps(app, CLASSIFY, model, **values))[-1]["answer"]
 
 
-def test_a_bug_is_said_too_and_logged(endpoints: Endpoints, caplog: pytest.LogCaptureFixture) -> None:
-    last = list(steps(endpoints, CLASSIFY, 7, text="hi"))[-1]  # type: ignore[arg-type]
+def test_a_bug_is_said_too_and_logged(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    last = list(steps(app, CLASSIFY, 7, text="hi"))[-1]  # type: ignore[arg-type]
     assert "nobody foresaw" in last["answer"]
     assert "nobody foresaw" in caplog.text
 
 
 def test_a_conversation_uses_the_chat_template_unless_the_raw_prompt_is_asked_for(
-    endpoints: Endpoints, zoo: Callable[[str], Path]
+    app: App, zoo: Callable[[str], Path]
 ) -> None:
     folder = str(zoo("text-generation"))
     values = {"text": "And you?", "messages": [{"role": "user", "content": "Hi"}], "max_new_tokens": 2}
-    done = list(answering(endpoints, GENERATE, folder, values, Running(), "page"))[-1]["done"]
+    done = list(answering(app, GENERATE, folder, values, Running(), "page"))[-1]["done"]
     assert [each["content"] for each in done.inputs["messages"]] == ["Hi", "And you?"]
-    raw = list(answering(endpoints, GENERATE, folder, values, Running(), "page", raw_prompt=True))
+    raw = list(answering(app, GENERATE, folder, values, Running(), "page", raw_prompt=True))
     assert raw[-1]["done"].inputs["text"] == "And you?"
 
 
-def test_what_began_later_is_what_the_page_shows(endpoints: Endpoints, zoo: Callable[[str], Path]) -> None:
+def test_what_began_later_is_what_the_page_shows(app: App, zoo: Callable[[str], Path]) -> None:
     running = Running()
-    first = steps(endpoints, GENERATE, str(zoo("text-generation")), running, text="A lamp", max_new_tokens=1000)
+    first = steps(app, GENERATE, str(zoo("text-generation")), running, text="A lamp", max_new_tokens=1000)
     next(first)
-    second = list(steps(endpoints, GENERATE, str(zoo("text-generation")), running, text="B", max_new_tokens=2))
+    second = list(steps(app, GENERATE, str(zoo("text-generation")), running, text="B", max_new_tokens=2))
     assert "done" in second[-1]
     assert all("done" not in step for step in first)
 
@@ -106,9 +105,9 @@ def test_a_failure_is_drawn_in_the_first_output_and_the_others_stay(error: BaseE
     assert len(drawn[1]) == 2
 
 
-def test_nothing_runs_on_after_a_page_is_closed(endpoints: Endpoints, zoo: Callable[[str], Path]) -> None:
+def test_nothing_runs_on_after_a_page_is_closed(app: App, zoo: Callable[[str], Path]) -> None:
     running = Running()
-    talking = steps(endpoints, GENERATE, str(zoo("text-generation")), running, text="A", max_new_tokens=1000)
+    talking = steps(app, GENERATE, str(zoo("text-generation")), running, text="A", max_new_tokens=1000)
     next(talking)
     talking.close()  # type: ignore[attr-defined]
     assert "hfdemo background" not in [thread.name for thread in threading.enumerate()]

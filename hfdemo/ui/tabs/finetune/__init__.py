@@ -6,7 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import LIGHT, Endpoints, sentence
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import LIGHT
+from hfdemo.api.error_boundary import sentence
 from hfdemo.ui import html
 from hfdemo.ui.event_options import PRIVATE
 from hfdemo.ui.tabs.finetune import form, hp_search, ready_line, run_view
@@ -19,28 +21,26 @@ ABOUT = (
 )
 
 
-def build(
-    endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs, chosen: Chosen
-) -> None:
+def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs, chosen: Chosen) -> None:
     """Lay the tab out; `task` and `model` are the first tab's, which a finished run can be sent to, and `chosen` is
     what the second tab sends here."""
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_id=run_view.FORM):
-            asked = form.build(endpoints, demo, tabs, chosen)
+            asked = form.build(app, demo, tabs, chosen)
         with gr.Column(scale=7, min_width=320):
-            watched = run_view.build(endpoints, demo, task, model, tabs)
+            watched = run_view.build(app, demo, task, model, tabs)
     asked.fill(watched.prefill)
-    hp_search.build(endpoints, demo, asked, watched.run)
+    hp_search.build(app, demo, asked, watched.run)
 
     def begin(*values: Any) -> tuple[Any, Any]:
         """A run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""
         try:
             config, path = asked.read(values)
-            begun = endpoints.runs.start(endpoints.runs.create(config, path))
+            begun = app.runs.start(app.runs.create(config, path))
         except Exception as error:
             return gr.skip(), ready_line.refused(sentence(error, begin.__name__))
-        return gr.update(choices=run_view.run_choices(endpoints), value=begun.id), gr.skip()
+        return gr.update(choices=run_view.run_choices(app), value=begun.id), gr.skip()
 
     asked.start.click(begin, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(
         fn=None,

@@ -10,7 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import HEAVY, Endpoints, at_the_edge
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import HEAVY
+from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.findings import Finding
@@ -103,7 +105,7 @@ class Told:
     given: gr.State
 
 
-def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Callable[..., None]:
+def listen(app: App, desk: Desk, step: DataStep, told: Told) -> Callable[..., None]:
     """Wire the two data steps; returns what makes `event` (of other data) read it, with the text and pair columns of
     two components where it is given them."""
     inputs = list(desk.fields.values())
@@ -252,7 +254,7 @@ def listen(endpoints: Endpoints, desk: Desk, step: DataStep, told: Told) -> Call
             def told_rows(done: int, whole: int) -> None:
                 tell("Rows counted", done, whole)
 
-            return Counted(of, count_tokens(corpus, config, model, endpoints.settings, stop, told_rows))
+            return Counted(of, count_tokens(corpus, config, model, app.settings, stop, told_rows))
 
         for now, result in followed(running, request.session_hash, work):
             yield (now, gr.skip()) if result is None else (data_step.COUNTED, result)

@@ -10,7 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import Endpoints, at_the_edge, uploaded_path
+from hfdemo.api.app_state import App
+from hfdemo.api.error_boundary import at_the_edge
+from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
@@ -45,17 +47,17 @@ class Form:
     fill: Callable[[Any], None]
 
 
-def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
+def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
     """Lay out the steps and Start, and wire everything but Start itself."""
-    shelf = Shelf(endpoints.settings)
+    shelf = Shelf(app.settings)
     values, examined = _beginning(shelf)
     given = {name: values[name] for name in ("epochs", "rate")}
     config = form_values.config_of(values)
     with gr.Row():
         gr.HTML(html.about(ABOUT))
         brought = gr.UploadButton("Open a config.json", file_types=[".json"], size="sm", min_width=150, scale=0)
-    step = data_step.build(examined, values, endpoints.settings.public)
-    training = hyperparameters.build(_base_choices(endpoints), given)
+    step = data_step.build(examined, values, app.settings.public)
+    training = hyperparameters.build(_base_choices(app), given)
     line = gr.HTML(ready(config, known_of(examined)))
     start = gr.Button("Start", variant="primary", size="lg")
     with gr.Accordion("config.json and the shell command", open=False):
@@ -64,12 +66,12 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
     told = Told(known=gr.State(known_of(examined)), given=gr.State(given))
     desk = Desk({**step.fields, **training.fields}, shelf)
     inputs = list(desk.fields.values())
-    look = listen(endpoints, desk, step, told)
+    look = listen(app, desk, step, told)
 
     def stand(known: Known | None, *values: Any) -> tuple[Any, ...]:
         """The form has changed: what it says now, and whether that could be trained."""
-        named, public = desk.named(values), endpoints.settings.public
-        said = render_ready_line(named, known, endpoints.settings)
+        named, public = desk.named(values), app.settings.public
+        said = render_ready_line(named, known, app.settings)
         if (
             known is None
             and named["file"] is None
@@ -90,7 +92,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) 
         [line, written, command],
         **LATEST,
     )
-    _wire_training(endpoints, demo, training, desk, told)
+    _wire_training(app, demo, training, desk, told)
 
     def fill(config: RunConfig, *values: Any) -> dict[Any, Any]:
         """Every field as `config` has it; the columns follow when the data has been read."""
@@ -163,14 +165,12 @@ def refitted(fitting: Named, given: Named, now: Named) -> Named:
     }
 
 
-def _wire_training(
-    endpoints: Endpoints, demo: gr.Blocks, training: hyperparameters.TrainingStep, desk: Desk, told: Told
-) -> None:
+def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.TrainingStep, desk: Desk, told: Told) -> None:
     fields = training.fields
     fields["method"].change(
         lambda method: gr.update(visible=method == "lora"), fields["method"], training.lora, **QUICK
     )
-    fields["model"].focus(lambda: gr.update(choices=_base_choices(endpoints)), outputs=fields["model"], **QUICK)
+    fields["model"].focus(lambda: gr.update(choices=_base_choices(app)), outputs=fields["model"], **QUICK)
     follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
 
     def refit(known: Known | None, given: Named, *values: Any) -> dict[Any, Any]:
@@ -229,6 +229,6 @@ def _beginning(shelf: Shelf) -> tuple[Named, Examined]:
     return {**named, "positive": examined.inspection.positive_label}, examined
 
 
-def _base_choices(endpoints: Endpoints) -> list[str]:
+def _base_choices(app: App) -> list[str]:
     """What makes sense to start from, the embedded backbone first."""
-    return list(dict.fromkeys(["embedded:minilm", *offline_choices(endpoints.settings)]))
+    return list(dict.fromkeys(["embedded:minilm", *offline_choices(app.settings)]))

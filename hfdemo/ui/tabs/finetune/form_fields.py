@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfdemo.api.endpoints import uploaded_path
+from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import Corpus
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS

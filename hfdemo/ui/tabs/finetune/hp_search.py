@@ -8,7 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import LIGHT, Endpoints, at_the_edge
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import LIGHT
+from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.runs.search import MOST_TRIALS
 from hfdemo.ui import html
@@ -99,9 +101,9 @@ HOW = (
 WATCH_SECONDS = 2.0
 
 
-def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) -> None:
+def build(app: App, demo: gr.Blocks, asked: Form, run: gr.Dropdown) -> None:
     """A fold with the ranges to try on the left and the trials on the right; the best one can be opened in `run`."""
-    with gr.Accordion("Search for better values", open=False, visible=not endpoints.settings.public):
+    with gr.Accordion("Search for better values", open=False, visible=not app.settings.public):
         gr.HTML(html.about(HOW))
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
@@ -128,12 +130,12 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
     timer = gr.Timer(WATCH_SECONDS)
 
     def names() -> list[str]:
-        return [search.id for search in endpoints.searches.list()]
+        return [search.id for search in app.searches.list()]
 
     def start(low: float, high: float, sizes: str, fewest: int, most: int, trials: int, *values: Any) -> Any:
         config, path = asked.read(values)
         space = {"learning_rate": [low, high], "batch_sizes": _parse_batch_sizes(sizes), "epochs": [fewest, most]}
-        search = endpoints.searches.start(config, space, int(trials), path)
+        search = app.searches.start(config, space, int(trials), path)
         return gr.update(choices=names(), value=search.id)
 
     ranges = [low, high, sizes, fewest, most, trials]
@@ -145,7 +147,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
             there = names()
             return (gr.update(choices=there, value=there[0]) if there else gr.skip()), *[gr.skip()] * 4
         try:
-            told = endpoints.searches.get(search).to_json()
+            told = app.searches.get(search).to_json()
         except DemoError as error:
             return gr.skip(), html.notes([str(error)]), gr.update(interactive=False), gr.update(interactive=False), ""
         stamp = repr((search, told["state"], told["trials"]))
@@ -174,12 +176,12 @@ def build(endpoints: Endpoints, demo: gr.Blocks, asked: Form, run: gr.Dropdown) 
     )
 
     def end(search: str) -> None:
-        endpoints.searches.get(search).stop()
+        app.searches.get(search).stop()
 
     stop.click(at_the_edge(end, html.plain), chosen, None, **QUICK)
 
     def show(search: str) -> Any:
-        trial = endpoints.searches.get(search).best()
+        trial = app.searches.get(search).best()
         return gr.skip() if trial is None else trial.run
 
     best.click(at_the_edge(show, html.plain), chosen, run, **QUICK)

@@ -14,7 +14,11 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import LIGHT, Endpoints, at_the_edge
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import LIGHT
+from hfdemo.api.error_boundary import at_the_edge
+from hfdemo.api.runs import delete_run
+from hfdemo.api.uploads import served_folder
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.models.folders import offline_choices
@@ -69,7 +73,7 @@ def shown_for(status: Status | None, has_model: bool) -> list[Any]:
     return updates
 
 
-def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Steering:
+def buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Steering:
     """The row of buttons below a run's progress."""
     small: dict[str, Any] = {"visible": False, "size": "md", "min_width": 90, "scale": 0}
     with gr.Row(elem_classes="hf-steering"):
@@ -81,13 +85,13 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
     plain: dict[str, Any] = {"api_visibility": "private", **LIGHT}
 
     def end_and_keep(run_id: str | None) -> None:
-        endpoints.runs.stop(_chosen(run_id), keep=True)
+        app.runs.stop(_chosen(run_id), keep=True)
         gr.Info("It ends after this step, is judged, and its best model so far is kept.", title="Asked to stop")
 
     def throw_away(run_id: str | None, words: str) -> None:
         if run_id is None:  # they changed their mind
             return
-        endpoints.runs.stop(run_id, keep=False)
+        app.runs.stop(run_id, keep=False)
         lost = "It is taken out of the queue." if words == LEAVE else _DROPPED
         gr.Info(lost, title="Asked to stop")
 
@@ -97,7 +101,7 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
     )
 
     def go_on(run_id: str) -> None:
-        endpoints.runs.resume(run_id)
+        app.runs.resume(run_id)
         gr.Info("It goes on from its last good checkpoint, under the same name.", title="Resumed")
 
     resume.click(at_the_edge(go_on, html.plain), run, **plain)
@@ -105,16 +109,16 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
     def remove(run_id: str | None) -> Any:
         if run_id is None:
             return gr.skip()
-        endpoints.delete_run(run_id)
-        choices = run_choices(endpoints)
+        delete_run(app, run_id)
+        choices = run_choices(app)
         return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
     delete.click(at_the_edge(remove, html.plain), run, run, js="hfdemo.confirmDelete", **plain)
 
     def send(run_id: str) -> tuple[Any, ...]:
         reference = f"run:{run_id}"
-        chosen = endpoints.runs.get(run_id).config.task
-        choices = list(dict.fromkeys([reference, *offline_choices(endpoints.settings)]))
+        chosen = app.runs.get(run_id).config.task
+        choices = list(dict.fromkeys([reference, *offline_choices(app.settings)]))
         return chosen, gr.update(choices=choices, value=reference), gr.Tabs(selected="run")
 
     use.click(at_the_edge(send, html.plain), run, [task, model, tabs], **plain).success(
@@ -123,7 +127,7 @@ def buttons(endpoints: Endpoints, run: gr.Dropdown, task: gr.Dropdown, model: gr
     return Steering(use, stop, cancel, resume, delete)
 
 
-def going_on(endpoints: Endpoints, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
+def going_on(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
     """Two ways to begin another run from this one; returns what the form is to be filled with, {"config", "run",
     "at"} or None, and the row that needs a finished model. `form` is the id of the element that is scrolled to."""
     prefill = gr.State(None)
@@ -136,14 +140,14 @@ def going_on(endpoints: Endpoints, run: gr.Dropdown, form: str) -> tuple[gr.Stat
     def train_more(run_id: str | None, epochs: float | None) -> Any:
         if not epochs or epochs <= 0:
             raise DemoError("How many epochs more? Write a number above 0.")
-        begun = endpoints.runs.more_epochs(_chosen(run_id), epochs)
+        begun = app.runs.more_epochs(_chosen(run_id), epochs)
         gr.Info("A new run goes on from this model, on the same data.", title="Started")
-        return gr.update(choices=run_choices(endpoints), value=begun.id)
+        return gr.update(choices=run_choices(app), value=begun.id)
 
     train.click(at_the_edge(train_more, html.plain), [run, epochs], run, **plain)
 
     def fill(run_id: str | None) -> dict[str, Any]:
-        config = endpoints.runs.duplicate(_chosen(run_id))
+        config = app.runs.duplicate(_chosen(run_id))
         gr.Info("The form holds this run's settings and its very data. Change what you like, then Start.")
         # The time makes it another value every time, so that the form hears of it.
         return {"config": config.to_json(), "run": run_id, "at": time.time()}
@@ -154,7 +158,7 @@ def going_on(endpoints: Endpoints, run: gr.Dropdown, form: str) -> tuple[gr.Stat
     return prefill, more
 
 
-def downloads(endpoints: Endpoints, run: gr.Dropdown) -> dict[str, gr.Button]:
+def downloads(app: App, run: gr.Dropdown) -> dict[str, gr.Button]:
     """A button per file that a run has to give away; a zip is made when it is asked for."""
     # Never seen: it holds the address of the file that was asked for last.
     ready = gr.File(visible=False)
@@ -162,34 +166,33 @@ def downloads(endpoints: Endpoints, run: gr.Dropdown) -> dict[str, gr.Button]:
     with gr.Row():
         for words, name in FILES.items():
             button = gr.Button(words, size="sm", min_width=110)
-            button.click(at_the_edge(_fetching(endpoints, name), html.plain), run, ready, **PRIVATE, **LIGHT).success(
+            button.click(at_the_edge(_fetching(app, name), html.plain), run, ready, **PRIVATE, **LIGHT).success(
                 fn=None, inputs=ready, js="hfdemo.saveFile"
             )
             found[name] = button
     return found
 
 
-def _fetching(endpoints: Endpoints, name: str) -> Callable[[str | None], str]:
+def _fetching(app: App, name: str) -> Callable[[str | None], str]:
     def fetch(run_id: str | None) -> str:
-        return fetched(endpoints, name, run_id)
+        return fetched(app, name, run_id)
 
     return fetch
 
 
-def fetched(endpoints: Endpoints, name: str, run_id: str | None) -> str:
+def fetched(app: App, name: str, run_id: str | None) -> str:
     """The path of a copy of one of a run's FILES where gradio may hand it out.
 
     Raises:
         RunError: no such run, or it has no such file (yet).
     """
-    found = endpoints.runs.get(_chosen(run_id))
-    folder = Path(gr.utils.get_upload_folder()) / "archives"
-    folder.mkdir(parents=True, exist_ok=True)
+    found = app.runs.get(_chosen(run_id))
+    folder = served_folder("archives")
     _clear(folder)
     if not name:
         # A shared server gives nobody another one's texts.
-        return str(found.archive(folder, with_data=not endpoints.settings.public))
-    if not offered(found, name, public=endpoints.settings.public):
+        return str(found.archive(folder, with_data=not app.settings.public))
+    if not offered(found, name, public=app.settings.public):
         raise RunError(f"Run {found.id} has no {name} to give: it is {found.status().state}.")
     copy = Path(tempfile.mkdtemp(dir=folder)) / f"{found.id}-{name}"
     shutil.copyfile(found.folder / name, copy)
@@ -203,8 +206,8 @@ def offered(run: Run, name: str, *, public: bool) -> bool:
     return name in FILES.values() and not (public and name == "errors.csv") and (run.folder / name).is_file()
 
 
-def run_choices(endpoints: Endpoints) -> list[tuple[str, str]]:
-    return [(f"{run.id} · {run.status().state}", run.id) for run in endpoints.runs.list()]
+def run_choices(app: App) -> list[tuple[str, str]]:
+    return [(f"{run.id} · {run.status().state}", run.id) for run in app.runs.list()]
 
 
 def _chosen(run_id: str | None) -> str:

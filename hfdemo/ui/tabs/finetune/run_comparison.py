@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import Endpoints, at_the_edge
+from hfdemo.api.app_state import App
+from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.runs.comparison import compare
@@ -186,7 +187,7 @@ def listing_state(runs: Sequence[Run]) -> str:
     )
 
 
-def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None:
+def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None:
     """The table of all runs, which also chooses the run on view, and below it those that are compared; `listed` is
     `listing` as the page last saw it."""
     table = gr.HTML(html.empty("No run yet."), js_on_load="hfdemo.listenToRuns(element, trigger)")
@@ -200,24 +201,24 @@ def build(endpoints: Endpoints, demo: gr.Blocks, run: gr.Dropdown, listed: gr.St
         differing = gr.HTML()
 
     def draw(run_id: str | None, chosen: list[str]) -> tuple[str, list[str]]:
-        found = run_lines(endpoints.runs.list())
+        found = run_lines(app.runs.list())
         there = [each for each in chosen if any(line.run == each for line in found)]
         drawn = render_runs(found, there, run_id) if found else html.empty("No run yet.")
         return drawn, there
 
     def tick(found: gr.EventData) -> list[str]:
         runs = found.runs if isinstance(found.runs, list) else []
-        return [endpoints.runs.get(each).id for each in runs]
+        return [app.runs.get(each).id for each in runs]
 
     def open_run(found: gr.EventData) -> Any:
-        return gr.update(value=endpoints.runs.get(found.run).id)
+        return gr.update(value=app.runs.get(found.run).id)
 
     def lay_over(chosen: list[str], metric: str | None) -> tuple[Any, ...]:
         if len(chosen) < 2:
             return html.about(HOW), gr.update(visible=False), *[gr.skip()] * 4
         letters = letter_runs(chosen)
         try:
-            runs = {letter: endpoints.runs.get(each) for letter, each in letters.items()}
+            runs = {letter: app.runs.get(each) for letter, each in letters.items()}
             found = compare(list(runs.values()))
         except DemoError as error:
             return html.notes([str(error)]), gr.update(visible=False), *[gr.skip()] * 4

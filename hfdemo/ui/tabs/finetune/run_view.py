@@ -13,7 +13,8 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from hfdemo.api.endpoints import Endpoints, at_the_edge
+from hfdemo.api.app_state import App
+from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.events import Event
@@ -55,13 +56,13 @@ class Watched:
     prefill: gr.State
 
 
-def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Watched:
+def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Watched:
     """The chosen run: progress, charts, results, steering, and below it all runs."""
     run = gr.Dropdown(
         [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
     )
     state = gr.HTML(html.empty(NO_RUN))
-    steer = run_actions.buttons(endpoints, run, task, model, tabs)
+    steer = run_actions.buttons(app, run, task, model, tabs)
     # Mounted with their first rows: a chart that was drawn empty once stays without lines.
     with gr.Row():
         loss = _plot(run_charts.loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
@@ -85,16 +86,16 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
     with gr.Column(visible=False) as ended:
         notes = gr.Textbox(label="Notes", placeholder="What you tried, and what came of it", lines=1, max_lines=8)
         with gr.Accordion("Go on from this run", open=False):
-            prefill, epochs_more = run_actions.going_on(endpoints, run, FORM)
+            prefill, epochs_more = run_actions.going_on(app, run, FORM)
         with gr.Accordion("Take it away", open=False):
-            files = run_actions.downloads(endpoints, run)
+            files = run_actions.downloads(app, run)
         with gr.Accordion("Code, config and log", open=False):
             code = gr.Code(language="python", label="train.py: the same run without this app", lines=1, max_lines=24)
             config = gr.Code(language="json", label="config.json", lines=1, max_lines=24)
             log = gr.Textbox(label="The end of log.txt", lines=4, max_lines=12, interactive=False)
     with gr.Accordion("All runs", open=True):
         listed = gr.State("")
-        run_comparison.build(endpoints, demo, run, listed)
+        run_comparison.build(app, demo, run, listed)
     shown, picked = gr.State({}), gr.State({})
     timer = gr.Timer(WATCH_SECONDS)
     outputs: dict[str, list[Any]] = {
@@ -114,15 +115,15 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
 
     def refresh(run_id: str | None, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Any, ...]:
         """Everything that shows the run; components whose content did not change are left alone."""
-        runs = endpoints.runs.list()
+        runs = app.runs.list()
         found = next((run for run in runs if run.id == run_id), None)
         newest = runs[0].id if runs else None
         # Nothing chosen yet, or deleted from another page: turn to the newest there is.
         turned = gr.skip() if found else newest
         mark = run_comparison.listing_state(runs)
-        choose: Part = (mark, lambda: [_choices(endpoints, turned), mark])
+        choose: Part = (mark, lambda: [_choices(app, turned), mark])
         try:
-            parts = parts_of(endpoints, found, picked, shown) if found else _nothing(html.empty(NO_RUN))
+            parts = parts_of(app, found, picked, shown) if found else _nothing(html.empty(NO_RUN))
             return fresh({"listed": choose, **parts}, shown, outputs)
         except (OSError, DemoError) as error:  # deleted while it was looked at, or damaged
             why = html.notes([f"Run {run_id} can't be read: {error}"])
@@ -141,12 +142,12 @@ def build(endpoints: Endpoints, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dr
         component.input(functools.partial(pick, name), [component, run, picked], picked, **LATEST)
 
     def newest(run_id: str | None) -> Any:
-        choices = run_choices(endpoints)
+        choices = run_choices(app)
         return gr.update(choices=choices, value=run_id or (choices[0][1] if choices else None))
 
     demo.load(newest, run, run, **QUICK)
 
-    note = at_the_edge(lambda text, shown: write_down(endpoints, text, shown), html.plain)
+    note = at_the_edge(lambda text, shown: write_down(app, text, shown), html.plain)
     gr.on([notes.blur, notes.submit], note, [notes, shown], None, **QUICK)
     return Watched(run, prefill)
 
@@ -156,11 +157,11 @@ def pick(name: str, value: Any, run_id: str | None, picked: Mapping[str, Any]) -
     return {**(picked if picked.get("run") == run_id else {"run": run_id}), name: value}
 
 
-def write_down(endpoints: Endpoints, text: str | None, shown: Mapping[str, Any]) -> None:
+def write_down(app: App, text: str | None, shown: Mapping[str, Any]) -> None:
     """Keep a note: it belongs to the run that was on view when it was written, whatever is chosen by now."""
-    run = next((run for run in endpoints.runs.list() if run.id == shown.get("run")), None)
+    run = next((run for run in app.runs.list() if run.id == shown.get("run")), None)
     if run is not None and run.notes != (text or ""):
-        endpoints.runs.set_notes(run.id, text or "")
+        app.runs.set_notes(run.id, text or "")
 
 
 def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
@@ -195,7 +196,7 @@ def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
     return {name: (said, functools.partial(list, updates)) for name, updates in empty.items()}
 
 
-def parts_of(endpoints: Endpoints, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Part]:
+def parts_of(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Part]:
     """What there is to show of a run, by the names of `build`'s outputs; `picked` is what `pick` returned last."""
     events = run.events()
     status = run.status(events)
@@ -207,7 +208,7 @@ def parts_of(endpoints: Endpoints, run: Run, picked: Mapping[str, Any], shown: M
     has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()
     written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
     count = (run.id, len(events))
-    public = endpoints.settings.public
+    public = app.settings.public
     offers = [run_actions.offered(run, name, public=public) for name in run_actions.FILES.values()]
     return {
         "state": ((*count, status), lambda: [run_charts.render_progress(run.id, status, events, str(find_device()))]),
@@ -302,8 +303,8 @@ def _config(run: Run) -> str:
     return json.dumps(run.config.to_json(), indent=2, ensure_ascii=False)
 
 
-def _choices(endpoints: Endpoints, value: Any) -> Any:
-    choices = run_choices(endpoints)
+def _choices(app: App, value: Any) -> Any:
+    choices = run_choices(app)
     return gr.update(choices=choices) if isinstance(value, dict) else gr.update(choices=choices, value=value)
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import HEAVY, LIGHT, Endpoints
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import HEAVY, LIGHT
+from hfdemo.api.tasks import unload_model
 from hfdemo.background import in_background
-from hfdemo.inference import Loading
+from hfdemo.inference import Loading, need_of
 from hfdemo.models.folders import offline_choices
 from hfdemo.models.loading import ATTENTIONS, DTYPES
 from hfdemo.models.model_facts import infer_task
@@ -25,7 +27,7 @@ from hfdemo.ui.tabs.run.task_panel import panel
 MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @revision if you like"
 
 
-def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
+def build(app: App, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
     """Lay the tab out; returns its task and model dropdowns, so that another tab can send a model here."""
     first = next(iter(TASKS.values()))
     running = Running()
@@ -38,7 +40,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
             min_width=240,
         )
         model = gr.Dropdown(
-            _choices(endpoints, first),
+            _choices(app, first),
             value=first.default_model,
             label="Model",
             info=MODEL_HELP,
@@ -71,7 +73,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         names = {field.name for field in chosen.inputs if not field.media}
         values = {name: value for name, value in carried.items() if name in names and value}
         return (
-            gr.update(choices=_choices(endpoints, chosen), value=chosen.default_model),
+            gr.update(choices=_choices(app, chosen), value=chosen.default_model),
             {"task": name, "values": values or None, "notes": ()},
         )
 
@@ -84,7 +86,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
         **QUIET,
     )
     model.focus(
-        lambda name: gr.update(choices=_choices(endpoints, find_task(name))),
+        lambda name: gr.update(choices=_choices(app, find_task(name))),
         task,
         model,
         **QUIET,
@@ -93,8 +95,10 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
     def look(reference: str, name: str, dtype: str, attention: str) -> Iterator[str]:
         def work(tell: Callable[[Any], None]) -> str:
             chosen = find_task(name)
-            row, why = infer_task(ModelRef.parse(reference), endpoints.settings)
-            found = endpoints.load(reference, chosen, dtype, attention or None, lambda *state: tell(Loading(*state)))
+            ref = ModelRef.parse(reference)
+            row, why = infer_task(ref, app.settings)
+            need = need_of(chosen, dtype, attention or None)
+            found = app.models.get(ref, need, lambda *state: tell(Loading(*state))).card()
             made_for = f"It was made for {row.name}: {why}. Choose that task above to use it so."
             other = [] if row is chosen else [made_for]
             return html.notes(other) + prediction_view.card(
@@ -105,20 +109,20 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
             yield prediction_view.loading(reference, item) if isinstance(item, Loading) else item or gr.skip()
 
     def drop(reference: str) -> Iterator[str]:
-        yield prediction_view.unloaded(endpoints.unload_model(reference))
+        yield prediction_view.unloaded(unload_model(app, reference))
 
     private: dict[str, Any] = {"outputs": card, "api_visibility": "private"}
     load.click(in_place(look, 1), [model, task, dtype, attention], **private, **HEAVY)
     unload.click(in_place(drop, 1), model, **private, **LIGHT)
 
     def task_for(reference: str) -> Task:
-        return infer_task(ModelRef.parse(reference), endpoints.settings)[0]
+        return infer_task(ModelRef.parse(reference), app.settings)[0]
 
     def follow_link(request: gr.Request) -> tuple[Any, ...]:
         asked = opened(dict(request.query_params), task_for, first)
         state = {"task": asked.task.name, "values": asked.values or None, "notes": asked.notes}
         reference = asked.model or asked.task.default_model
-        return asked.task.name, gr.update(choices=_choices(endpoints, asked.task), value=reference), state
+        return asked.task.name, gr.update(choices=_choices(app, asked.task), value=reference), state
 
     demo.load(follow_link, outputs=[task, model, opening], **QUIET)
 
@@ -128,7 +132,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdo
             return
         task = find_task(state["task"])
         loading = (dtype, attention)
-        panel(endpoints, task, state["values"], running, model, loading, typed, history, state["notes"])
+        panel(app, task, state["values"], running, model, loading, typed, history, state["notes"])
 
     with gr.Accordion("What was run in this browser", open=False):
         past = gr.HTML(html.empty("Nothing yet. Each run is kept here, in this browser only, with its parameters."))
@@ -147,5 +151,5 @@ def _title(task: Task) -> str:
     return f"{task.title} · {task.group}"
 
 
-def _choices(endpoints: Endpoints, task: Task) -> list[str]:
-    return list(dict.fromkeys([task.default_model, *offline_choices(endpoints.settings)]))
+def _choices(app: App, task: Task) -> list[str]:
+    return list(dict.fromkeys([task.default_model, *offline_choices(app.settings)]))

@@ -10,7 +10,9 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from hfdemo.api.endpoints import HEAVY, LIGHT, Endpoints
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import HEAVY, LIGHT
+from hfdemo.api.uploads import served_folder
 from hfdemo.background import in_background
 from hfdemo.data_sources import text_columns
 from hfdemo.errors import DataError
@@ -27,7 +29,7 @@ WAITING = "The first rows with their predictions will stand here."
 
 
 def filing(
-    endpoints: Endpoints,
+    app: App,
     task: Task,
     model: gr.Dropdown,
     fields: list[Any],
@@ -91,11 +93,11 @@ def filing(
 
         def predict_all(tell: Callable[[Any], None]) -> FilePrediction:
             return predict_file(
-                endpoints.models,
+                app.models,
                 task,
                 ModelRef.parse(reference or task.default_model),
                 Path(path),
-                endpoints.results() / secrets.token_hex(8),
+                served_folder("results") / secrets.token_hex(8),
                 text_column=text,
                 text_pair_column=None if second == NONE else second,
                 values=values,

@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import HEAVY, LIGHT, Endpoints
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.errors import DemoError
 from hfdemo.inference import Prediction, predict
 from hfdemo.models.folders import base_of, offline_choices
@@ -24,7 +25,7 @@ Meant = Callable[[tuple[Any, ...]], dict[str, Any]]
 
 
 def comparison(
-    endpoints: Endpoints,
+    app: App,
     task: Task,
     model: gr.Dropdown,
     loading: tuple[gr.Dropdown, gr.Dropdown],
@@ -39,7 +40,7 @@ def comparison(
         gr.HTML(html.about("Two models on the same input, or the same model before and after a change of parameters."))
         with gr.Row():
             second = gr.Dropdown(
-                offline_choices(endpoints.settings),
+                offline_choices(app.settings),
                 value=None,
                 label="Second model",
                 info="the same references as above",
@@ -62,7 +63,7 @@ def comparison(
         yield html.empty(f"Running `{first}` and `{other}` on the same input …"), gr.skip()
         values = meant(given)
         refs = (ModelRef.parse(reference) for reference in (first, other))
-        found = [predict(endpoints.models, task, ref, values, **options) for ref in refs]
+        found = [predict(app.models, task, ref, values, **options) for ref in refs]
         yield side_by_side(*(kept(task, each) for each in found)), gr.skip()
 
     def against_base(
@@ -70,13 +71,13 @@ def comparison(
     ) -> Iterator[tuple[Any, Any]]:
         """Beside what it was trained from, with a head for the same labels, as the training began with it."""
         ref = ModelRef.parse(first)
-        base = base_of(ref, endpoints.settings)
+        base = base_of(ref, app.settings)
         options: Any = {"stop": running.begin(request.session_hash), "dtype": dtype, "attention": attention or None}
         yield html.empty(f"Running `{first}` and its base `{base}` on the same input …"), str(base)
         values = meant(given)
-        trained = predict(endpoints.models, task, ref, values, **options)
+        trained = predict(app.models, task, ref, values, **options)
         labels = trained.card["labels"] if task.output == "labels" else ()
-        before = predict(endpoints.models, task, base, values, labels=labels, **options)
+        before = predict(app.models, task, base, values, labels=labels, **options)
         yield side_by_side(kept(task, before), kept(task, trained)), gr.skip()
 
     wires: dict[str, Any] = {

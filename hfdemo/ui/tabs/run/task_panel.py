@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import HEAVY, Endpoints
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import HEAVY
 from hfdemo.errors import DemoError
 from hfdemo.inference import Prediction, takes_files
 from hfdemo.inference.snippets import RecordedCall, prediction_snippets
@@ -28,7 +29,7 @@ HISTORY = 30
 
 
 def panel(
-    endpoints: Endpoints,
+    app: App,
     task: Task,
     values: Mapping[str, Any] | None,
     running: Running,
@@ -83,11 +84,11 @@ def panel(
             with gr.Accordion("JSON", open=False):
                 raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
             recorded = gr.State(None)
-            _code_fold(endpoints, recorded)
+            _code_fold(app, recorded)
             latest = gr.State(None)
-            comparison(endpoints, task, model, loading, [*inputs, *parameters], meant, latest, running)
+            comparison(app, task, model, loading, [*inputs, *parameters], meant, latest, running)
     if takes_files(task):
-        filing(endpoints, task, model, [*inputs, *parameters], meant, running)
+        filing(app, task, model, [*inputs, *parameters], meant, running)
 
     finished = gr.State(None)
 
@@ -104,7 +105,7 @@ def panel(
         said = {field.name: wanted[field.name] for field in task.inputs if field.name in wanted and not field.media}
         yield {typed: said, finished: None}
         for step in answering(
-            endpoints,
+            app,
             task,
             reference,
             wanted,
@@ -175,10 +176,10 @@ def panel(
                 typed,
                 **QUIET,
             )
-    _open(endpoints, model, answer, answer_on)
+    _open(app, model, answer, answer_on)
 
 
-def _open(endpoints: Endpoints, model: gr.Dropdown, answer: gr.HTML, answer_on: Callable[..., None]) -> None:
+def _open(app: App, model: gr.Dropdown, answer: gr.HTML, answer_on: Callable[..., None]) -> None:
     """The tab opens on an answer, not on empty boxes: one tick after the panel is drawn, it is run.
 
     Only where the model is on this machine: nobody's download begins because a page was opened.
@@ -189,11 +190,11 @@ def _open(endpoints: Endpoints, model: gr.Dropdown, answer: gr.HTML, answer_on: 
     def ready(reference: str) -> tuple[Any, Any, bool]:
         try:
             ref = ModelRef.parse(reference)
-            found, said = is_here(ref, endpoints.settings), gr.skip()
+            found, said = is_here(ref, app.settings), gr.skip()
             if not found:
-                size = hub_bytes(ref.origin, endpoints.settings.public)
+                size = hub_bytes(ref.origin, app.settings.public)
                 if size is None:
-                    raise unreachable(ref, endpoints.settings)
+                    raise unreachable(ref, app.settings)
                 said = prediction_view.download(reference, size)
         except DemoError as error:
             found, said = False, html.notes([str(error)])
@@ -203,7 +204,7 @@ def _open(endpoints: Endpoints, model: gr.Dropdown, answer: gr.HTML, answer_on: 
     answer_on(here.change)
 
 
-def _code_fold(endpoints: Endpoints, recorded: gr.State) -> None:
+def _code_fold(app: App, recorded: gr.State) -> None:
     """Lay out the fold Code: the code of the newest answer, written when the fold is opened and while it is open."""
     codes = []
     with gr.Accordion("Code", open=False) as fold, gr.Tabs():
@@ -219,7 +220,7 @@ def _code_fold(endpoints: Endpoints, recorded: gr.State) -> None:
         if recorded is None:
             return ("",) * len(codes)
         url = str(request.request.base_url).rstrip("/")
-        snippets = prediction_snippets(recorded, endpoints.settings, url)
+        snippets = prediction_snippets(recorded, app.settings, url)
         return snippets.pipeline, snippets.auto_classes, snippets.client, snippets.curl
 
     fold.expand(lambda: True, outputs=is_open, **QUIET)

@@ -6,7 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import TRAINING, Endpoints, at_the_edge, uploaded_path
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import TRAINING
+from hfdemo.api.error_boundary import at_the_edge
+from hfdemo.api.uploads import uploaded_path
 from hfdemo.errors import DemoError
 from hfdemo.models.folders import offline_choices, tokenizer_choices
 from hfdemo.models.reference import ModelRef
@@ -25,9 +28,9 @@ ABOUT = (
 OWN = "(the tokenizer's own)"
 
 
-def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
+def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
     """Lay the tab out; returns what its data set view can send to the tab Fine-tune."""
-    settings = endpoints.settings
+    settings = app.settings
     gr.HTML(html.about(ABOUT))
     with gr.Row():
         tokenizer = gr.Dropdown(
@@ -47,14 +50,14 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
             min_width=280,
         )
     with gr.Accordion("Train a tokenizer on a text of yours", open=False):
-        _trainer(endpoints, tokenizer)
+        _trainer(app, tokenizer)
     with gr.Tabs() as views:
         with gr.Tab("One text", id="text"):
-            linked = text_view.build(endpoints, demo, tokenizer, model)
+            linked = text_view.build(app, demo, tokenizer, model)
         with gr.Tab("A batch", id="batch"):
-            linked |= batch_view.build(endpoints, demo, tokenizer, model)
+            linked |= batch_view.build(app, demo, tokenizer, model)
         with gr.Tab("A data set", id="dataset"):
-            more, chosen = dataset_view.build(endpoints, demo, tokenizer, model)
+            more, chosen = dataset_view.build(app, demo, tokenizer, model)
     linked |= {"tokenizer": tokenizer, "model": model, **more}
     kinds = {name: _kind(component) for name, component in linked.items()}
 
@@ -82,7 +85,7 @@ def _kind(component: Any) -> type | tuple[type, ...]:
     return (int, float) if isinstance(component, gr.Number | gr.Slider) else str
 
 
-def _trainer(endpoints: Endpoints, tokenizer: gr.Dropdown) -> None:
+def _trainer(app: App, tokenizer: gr.Dropdown) -> None:
     """A text file in, a tokenizer out, which is chosen at once."""
     gr.HTML(
         html.about(
@@ -101,9 +104,9 @@ def _trainer(endpoints: Endpoints, tokenizer: gr.Dropdown) -> None:
         path = uploaded_path(file)
         if path is None:
             raise DemoError("There is no text file yet. Choose one on the left, then press Train.")
-        reference = str(train_reference(path, algorithm, int(vocabulary), endpoints.settings))
-        choices = list(dict.fromkeys([reference, *tokenizer_choices(endpoints.settings)]))
-        with endpoints.models.tokenizer(ModelRef.parse(reference)) as made:
+        reference = str(train_reference(path, algorithm, int(vocabulary), app.settings))
+        choices = list(dict.fromkeys([reference, *tokenizer_choices(app.settings)]))
+        with app.models.tokenizer(ModelRef.parse(reference)) as made:
             said = f"`{reference}` has {len(made):,} tokens"
         if len(made) < vocabulary:
             said += f", fewer than {vocabulary:,.0f}: a piece has to occur twice to be learned"

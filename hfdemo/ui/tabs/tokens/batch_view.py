@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import HEAVY, LIGHT, Endpoints
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.errors import DemoError
 from hfdemo.inference import need_of
 from hfdemo.models.hub import Progress
@@ -122,18 +123,18 @@ class Lab:
         return self.reader.size if self.reader else None
 
 
-def lab_of(endpoints: Endpoints, form: Form) -> Lab:
+def lab_of(app: App, form: Form) -> Lab:
     """Encode a form's rows without padding, cut to max_length or else to what can be read, and plan them.
 
     Raises:
         DemoError: see `Form.rows`, `encode`, `borrowed_pad_token` and `model_facts`.
     """
     texts, pairs = form.rows()
-    reader = model_facts(reader_of(form.tokenizer, form.model), endpoints.settings)
-    with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+    reader = model_facts(reader_of(form.tokenizer, form.model), app.settings)
+    with app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
         limit = form.max_length or longest_row(reader, tokenizer)
         options = Options(truncation=limit is not None, max_length=limit)
-        rows = encode(tokenizer, texts, pairs, options, endpoints.settings.max_tokenized)
+        rows = encode(tokenizer, texts, pairs, options, app.settings.max_tokenized)
         side = form.side or tokenizer.padding_side
         borrowed = _borrowed(tokenizer, form)
         with borrowed_pad_token(tokenizer, borrowed):
@@ -146,17 +147,15 @@ def _borrowed(tokenizer: Any, form: Form) -> str | None:
     return (form.pad_token or None) if tokenizer.pad_token is None else None
 
 
-def draw(endpoints: Endpoints, look: str, form: Form) -> tuple[str, str, str]:
+def draw(app: App, look: str, form: Form) -> tuple[str, str, str]:
     """The table of costs, the drawing of one of LOOKS, and the code that gives what is drawn."""
     if look == TENSORS:
-        return "", *_tensors(endpoints, form)
-    found = lab_of(endpoints, form)
+        return "", *_tensors(app, form)
+    found = lab_of(app, form)
     texts, pairs = form.rows()
-    code = padding_script(
-        form.tokenizer, texts, pairs, form.batch_size, found.limit, found.borrowed, endpoints.settings
-    )
+    code = padding_script(form.tokenizer, texts, pairs, form.batch_size, found.limit, found.borrowed, app.settings)
     with (
-        endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer,
+        app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer,
         borrowed_pad_token(tokenizer, found.borrowed),
     ):
         if look == COLLATE:
@@ -174,18 +173,18 @@ def draw(endpoints: Endpoints, look: str, form: Form) -> tuple[str, str, str]:
     return warnings + padding_view.costs(costs), drawn, code
 
 
-def _tensors(endpoints: Endpoints, form: Form) -> tuple[str, str]:
+def _tensors(app: App, form: Form) -> tuple[str, str]:
     """The drawing of one call of the tokenizer, and that call."""
     texts, pairs = form.rows()
-    options, settings = form.options(), endpoints.settings
-    with endpoints.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+    options, settings = form.options(), app.settings
+    with app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
         drawn = token_strips.render_token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
         used = asdict(replace(options, pad_token=_borrowed(tokenizer, form)))
     given = {name: value for name, value in used.items() if value != asdict(Options())[name]}
     return drawn, tokenization_script(form.tokenizer, texts, pairs, given, settings)
 
 
-def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
+def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
     """Lay the view out; returns what a link restores."""
     running = Running()
     with gr.Row(equal_height=False):
@@ -228,7 +227,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
                 pad_token,
             ]
             timings = gr.State(())
-            copy_fold(records(endpoints), [timings, *inputs])
+            copy_fold(records(app), [timings, *inputs])
             with gr.Accordion("Code", open=False):
                 code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
     names = (
@@ -241,7 +240,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         running.stop(request.session_hash)  # what is being measured is not what stands there any more
         form = form_of(*values)
         try:
-            costs, drawn, written = draw(endpoints, look, form)
+            costs, drawn, written = draw(app, look, form)
         except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
             costs, drawn, written = html.notes([str(error)]), "", ""
         return (
@@ -264,8 +263,8 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
         trigger_mode="always_last",
         **wires,
     )
-    measure.click(in_place(timed(endpoints, running), 3), inputs, [measured, table, timings], **wires)
-    prove.click(in_place(proved(endpoints, running), 1), inputs, measured, **wires)
+    measure.click(in_place(timed(app, running), 3), inputs, [measured, table, timings], **wires)
+    prove.click(in_place(proved(app, running), 1), inputs, measured, **wires)
     stop.click(running.halt, **PRIVATE, **LIGHT)
 
     def leave(request: gr.Request) -> None:
@@ -284,34 +283,34 @@ def form_of(*values: Any) -> Form:
     )
 
 
-def records(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
+def records(app: App) -> Callable[..., list[dict[str, Any]]]:
     """A handler that gives the cost table as rows, with the seconds where they were measured."""
 
     def write(timings: Sequence[Timing], *values: Any) -> list[dict[str, Any]]:
-        found = lab_of(endpoints, form_of(*values))
+        found = lab_of(app, form_of(*values))
         return padding_view.records([each.cost(found.size) for each in found.plans], timings)
 
     return write
 
 
-def loaded_for(endpoints: Endpoints, ref: ModelRef, tell: Progress) -> LoadedModel:
+def loaded_for(app: App, ref: ModelRef, tell: Progress) -> LoadedModel:
     """The model with the head that it was saved with: what comes out of that is what people look at."""
-    task, _ = infer_task(ref, endpoints.settings)
-    return endpoints.models.get(ref, need_of(task), tell)
+    task, _ = infer_task(ref, app.settings)
+    return app.models.get(ref, need_of(task), tell)
 
 
-def timed(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
+def timed(app: App, running: Running) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
     """A handler that runs every plan through the model, and puts what it measures beside what was predicted."""
 
     def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
         form = form_of(*values)
-        found, ref = lab_of(endpoints, form), model_of(form.tokenizer, form.model)
-        most = MOST_FLOPS_PUBLIC if endpoints.settings.public else MOST_FLOPS
+        found, ref = lab_of(app, form), model_of(form.tokenizer, form.model)
+        most = MOST_FLOPS_PUBLIC if app.settings.public else MOST_FLOPS
 
         def work(tell: Progress, stop: Event) -> tuple[LoadedModel, Sequence[Timing]]:
-            loaded = loaded_for(endpoints, ref, tell)
+            loaded = loaded_for(app, ref, tell)
             rows = found.rows.columns["input_ids"]
-            with endpoints.models.scheduler.exclusive():
+            with app.models.scheduler.exclusive():
                 return loaded, time_plans(loaded, rows, found.plans, stop, tell, pad_id=found.pad_id, most_flops=most)
 
         for said, result in followed(running, request.session_hash, work):
@@ -326,18 +325,18 @@ def timed(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[tupl
     return measure
 
 
-def proved(endpoints: Endpoints, running: Running) -> Callable[..., Iterator[Any]]:
+def proved(app: App, running: Running) -> Callable[..., Iterator[Any]]:
     """A handler that shows what padding does to the shortest row, with the mask and without."""
 
     def prove(request: gr.Request, *values: Any) -> Iterator[Any]:
         form = form_of(*values)
-        found, ref = lab_of(endpoints, form), model_of(form.tokenizer, form.model)
+        found, ref = lab_of(app, form), model_of(form.tokenizer, form.model)
         rows = found.rows.columns["input_ids"]
         width = max(batch.width for each in found.plans for batch in each.batches)
 
         def work(tell: Progress, stop: Event) -> MaskProof:
-            loaded = loaded_for(endpoints, ref, tell)
-            with endpoints.models.scheduler.exclusive():
+            loaded = loaded_for(app, ref, tell)
+            with app.models.scheduler.exclusive():
                 return prove_mask(loaded, min(rows, key=len), width, found.side, found.pad_id)
 
         for said, result in followed(running, request.session_hash, work):

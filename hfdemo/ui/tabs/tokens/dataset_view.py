@@ -12,7 +12,9 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import HEAVY, LIGHT, Endpoints, uploaded_path
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import HEAVY, LIGHT
+from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES, Corpus, likely_columns, read_corpus
 from hfdemo.errors import DemoError
 from hfdemo.models.hub import Progress
@@ -65,9 +67,7 @@ class Data:
     pairs: list[str] | None
 
 
-def build(
-    endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown
-) -> tuple[dict[str, Any], Chosen]:
+def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> tuple[dict[str, Any], Chosen]:
     """Lay the view out; returns what a link restores, and what can be sent to Fine-tune."""
     running = Running()
     gr.HTML(html.about(ABOUT))
@@ -77,7 +77,7 @@ def build(
                 list(EXAMPLE_NAMES),
                 value=EXAMPLE_NAMES[0],
                 label="Data set",
-                info="an example or a Hub id" + ("" if endpoints.settings.public else ", or a path (/… ./… ~…)"),
+                info="an example or a Hub id" + ("" if app.settings.public else ", or a path (/… ./… ~…)"),
                 allow_custom_value=True,
             )
             with gr.Row():
@@ -128,7 +128,7 @@ def build(
         file: Any, dataset: str, config: str, split: str, *_: Any, progress: Progress | None = None
     ) -> Corpus:
         path = uploaded_path(file)
-        return read_corpus(dataset or "", endpoints.settings, path, config or None, split or None, progress)
+        return read_corpus(dataset or "", app.settings, path, config or None, split or None, progress)
 
     def look(*values: Any) -> tuple[Any, ...]:
         """A data set has been chosen: guess its columns, or say what is wrong with it."""
@@ -154,12 +154,12 @@ def build(
 
     def report(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         reference, read_by, batch_size, max_length = values[6:]
-        reader = model_facts(reader_of(reference, read_by), endpoints.settings)
+        reader = model_facts(reader_of(reference, read_by), app.settings)
 
         def work(tell: Progress, stop: Event) -> tuple[Report, float]:
             data = data_of(*values[:6], progress=tell)
             # A copy of its own: nobody who types has to wait until a whole data set is counted.
-            own = load_tokenizer(ModelRef.parse(reference), endpoints.settings)
+            own = load_tokenizer(ModelRef.parse(reference), app.settings)
             started = time.perf_counter()
             found = report_on(
                 own,
@@ -168,7 +168,7 @@ def build(
                 reader,
                 int(batch_size or 0),
                 int(max_length or 0) or None,
-                public=endpoints.settings.public,
+                public=app.settings.public,
                 stop=stop,
                 tell=lambda done, whole: tell("Rows counted", done, whole),
             )
@@ -206,7 +206,7 @@ def build(
         def work(tell: Progress, stop: Event) -> Any:
             data = data_of(*values[:6])
             tell("Mapping twice", 0, len(data.texts))
-            own = load_tokenizer(ModelRef.parse(values[6]), endpoints.settings)
+            own = load_tokenizer(ModelRef.parse(values[6]), app.settings)
             with TemporaryDirectory() as folder:
                 return try_map(own, data.texts, data.pairs, Path(folder), stop)
 

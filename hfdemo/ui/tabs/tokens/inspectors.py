@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from hfdemo.api.endpoints import Endpoints
+from hfdemo.api.app_state import App
 from hfdemo.errors import DemoError
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.backend import MOST_CHARACTERS
@@ -231,7 +231,7 @@ def _options(given: Mapping[str, Any]) -> Options:
     return options_of(given["special"], given["splitting"])
 
 
-def closer_look(endpoints: Endpoints, look: str, given: Mapping[str, Any]) -> tuple[str, str]:
+def closer_look(app: App, look: str, given: Mapping[str, Any]) -> tuple[str, str]:
     """The HTML of one look, and its code where it is the code.
 
     Raises:
@@ -249,27 +249,27 @@ def closer_look(endpoints: Endpoints, look: str, given: Mapping[str, Any]) -> tu
         options = {} if given["special"] else {"add_special_tokens": False}
         options |= {"split_special_tokens": True} if given["splitting"] else {}
         pairs = [pair] if pair else None
-        return "", tokenization_script(given["tokenizer"], [text], pairs, options, endpoints.settings)
+        return "", tokenization_script(given["tokenizer"], [text], pairs, options, app.settings)
     if look == "Several tokenizers":
-        return about + _side_by_side(endpoints, given["others"] or [], text), ""
-    with endpoints.models.tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
-        return about + _LOOKS[look](tokenizer, text, pair, given, endpoints), ""
+        return about + _side_by_side(app, given["others"] or [], text), ""
+    with app.models.tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
+        return about + _LOOKS[look](tokenizer, text, pair, given, app), ""
 
 
-def _stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+def _stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     return stages(stages_of(tokenizer, text, pair, _options(given)), [text, pair] if pair else [text])
 
 
-def _one_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+def _one_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     return steps(steps_of(tokenizer, given["word"] or ""))
 
 
-def _truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+def _truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     most = int(given["max_length"] or 0)
     return render_truncations(truncations(tokenizer, text, pair, most, _options(given)), most)
 
 
-def _windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+def _windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     most, stride, options = int(given["max_length"] or 0), int(given["stride"] or 0), _options(given)
     try:
         return render_windows(windows(tokenizer, text, pair, most, stride, given["strategy"], options), stride)
@@ -281,7 +281,7 @@ def _windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, An
         return html.notes([f"{error} Shown is only_second."]) + shown
 
 
-def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     try:
         messages = json.loads(given["messages"] or "")
     except (ValueError, RecursionError) as error:
@@ -289,18 +289,18 @@ def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any],
             f"messages is not JSON: {error}. Write a list such as [{json.dumps(EXAMPLE_MESSAGE)}]."
         ) from error
     # Its field is hidden on a shared server, but whoever calls can fill it in all the same.
-    template = None if endpoints.settings.public else given["template"] or None
+    template = None if app.settings.public else given["template"] or None
     return chat(render(tokenizer, messages, given["prompt"], template))
 
 
-def _decode(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], endpoints: Endpoints) -> str:
+def _decode(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     columns = encode(tokenizer, [text], None, _options(given), LOOKED_AT).columns
     only = html.about("Only the first text is decoded here.") if pair else ""
     unknown = unknown_slots(tokenizer, columns, 0, [text])
     return only + decoded(round_trip(tokenizer, columns["input_ids"][0], text, unknown), text)
 
 
-_LOOKS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], Endpoints], str]] = {
+_LOOKS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], App], str]] = {
     "Stages": _stages,
     "One word": _one_word,
     "Truncation": _truncation,
@@ -310,12 +310,12 @@ _LOOKS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], Endpoint
 }
 
 
-def _side_by_side(endpoints: Endpoints, references: Sequence[str], text: str) -> str:
+def _side_by_side(app: App, references: Sequence[str], text: str) -> str:
     """Several tokenizers on one text; one that can't be had is said, and the others are shown."""
     found, failed = [], []
     for reference in list(dict.fromkeys(references))[:MOST_COMPARED]:
         try:
-            with endpoints.models.tokenizer(ModelRef.parse(reference)) as tokenizer:
+            with app.models.tokenizer(ModelRef.parse(reference)) as tokenizer:
                 found.append(split(tokenizer, reference, text))
         except DemoError as error:
             failed.append(str(error))

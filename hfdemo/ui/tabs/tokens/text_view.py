@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from hfdemo.api.endpoints import HEAVY, Endpoints, at_the_edge
+from hfdemo.api.app_state import App
+from hfdemo.api.endpoints import HEAVY
+from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.models.folders import tokenizer_choices
 from hfdemo.models.model_facts import model_facts
@@ -47,9 +49,9 @@ ABOUT_LOOKS = {
 MOST_RECORDS = 20_000
 
 
-def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Component]:
+def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Component]:
     """Lay the view out; returns the components that a link restores, by their names in its query."""
-    settings = endpoints.settings
+    settings = app.settings
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
             text = gr.Textbox(TEXT, label="Text", lines=5, max_lines=16)
@@ -68,7 +70,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
                 back = gr.Button("Previous", size="sm", min_width=90)
                 page = gr.Number(1, label="Page", precision=0, min_width=90)
                 forth = gr.Button("Next", size="sm", min_width=90)
-            copy_fold(records_of(endpoints), [text, pair, tokenizer, special, splitting])
+            copy_fold(records_of(app), [text, pair, tokenizer, special, splitting])
     look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
     with gr.Row(visible=False) as for_word:
         word = gr.Textbox(WORD, label="Word", info="its first word is taken apart", max_lines=1)
@@ -102,7 +104,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
     def show(*values: Any) -> tuple[Any, ...]:
         page = values[-1]
         try:
-            above, drawn, shown, count = draw(endpoints, *values)
+            above, drawn, shown, count = draw(app, *values)
         except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
             return html.notes([str(error)]), "", gr.Row(visible=False), gr.skip()
         return above, drawn, gr.Row(visible=count > 1), shown if page and page > count else gr.skip()
@@ -110,7 +112,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
     def look_closer(look: str, *values: Any) -> tuple[Any, ...]:
         given = dict(zip(names, values, strict=True))
         try:
-            drawn, script = closer_look(endpoints, look, given)
+            drawn, script = closer_look(app, look, given)
         except DemoError as error:
             drawn, script = html.notes([str(error)]), ""
         return html.about(ABOUT_LOOKS[look]) + drawn, gr.Code(script, visible=bool(script))
@@ -176,7 +178,7 @@ def build(endpoints: Endpoints, demo: gr.Blocks, tokenizer: gr.Dropdown, model: 
 
 
 def draw(
-    endpoints: Endpoints,
+    app: App,
     text: str,
     pair: str,
     tokenizer: str,
@@ -194,9 +196,9 @@ def draw(
     if not text:
         return "", html.empty("Type a text on the left."), 1, 1
     texts = [text, pair] if pair else [text]
-    reader = model_facts(reader_of(tokenizer, model), endpoints.settings)
-    options, most = options_of(special, splitting), endpoints.settings.max_tokenized
-    with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
+    reader = model_facts(reader_of(tokenizer, model), app.settings)
+    options, most = options_of(special, splitting), app.settings.max_tokenized
+    with app.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
         encoding = encode(loaded, [text], [pair] if pair else None, options, most, model=reader)
         unknown = len(unknown_slots(loaded, encoding.columns, 0, texts))
     count = pages(encoding, 0)
@@ -223,12 +225,12 @@ def _facts(encoding: Encoding, texts: Sequence[str], unknown: int, page: str) ->
     )
 
 
-def records_of(endpoints: Endpoints) -> Callable[..., list[dict[str, Any]]]:
+def records_of(app: App) -> Callable[..., list[dict[str, Any]]]:
     """One record per token, for the fold Copy."""
 
     def records(text: str, pair: str, tokenizer: str, special: bool, splitting: bool) -> list[dict[str, Any]]:
-        with endpoints.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
-            options, most = options_of(special, splitting), endpoints.settings.max_tokenized
+        with app.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
+            options, most = options_of(special, splitting), app.settings.max_tokenized
             encoding = encode(loaded, [text], [pair] if pair else None, options, most)
         cells = encoding.rows()[0]
         if len(cells) > MOST_RECORDS:

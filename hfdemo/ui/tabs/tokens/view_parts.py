@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.endpoints import at_the_edge
+from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.errors import ModelError
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html

@@ -10,12 +10,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from hfdemo.api.endpoints import Endpoints
+from hfdemo.api.app_state import App
 from hfdemo.errors import RunError
 from hfdemo.finetuning.events import StepLogged
-from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.run import Run, Status
-from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import run_actions, run_view
 from tests.ui.samples import EVIL, escaped
@@ -25,12 +23,12 @@ METRICS = ["accuracy", "f1"]
 
 
 @pytest.fixture
-def endpoints(settings: Settings) -> Endpoints:
-    return Endpoints(settings, ModelCache(settings), RunStore(settings))
+def app(settings: Settings) -> App:
+    return App.create(settings)
 
 
 def shown(
-    endpoints: Endpoints,
+    app: App,
     run: Run,
     before: Mapping[str, Any],
     chosen: list[str] | None = None,
@@ -40,7 +38,7 @@ def shown(
     picked: dict[str, Any] = {}
     for name, value in (("metrics", chosen), ("epoch", epoch)):
         picked = picked if value is None else run_view.pick(name, value, run.id, picked)
-    parts = run_view.parts_of(endpoints, run, picked, before)
+    parts = run_view.parts_of(app, run, picked, before)
     outputs = {name: [name] * len(make()) for name, (_, make) in parts.items()}
     *updates, marks = run_view.fresh(parts, before, outputs)
     places = [name for name, components in outputs.items() for _ in components]
@@ -53,105 +51,105 @@ def shown(
     return drawn
 
 
-def test_what_did_not_change_is_left_alone(endpoints: Endpoints) -> None:
-    run = a_run(endpoints.settings)
-    first = shown(endpoints, run, {})
+def test_what_did_not_change_is_left_alone(app: App) -> None:
+    run = a_run(app.settings)
+    first = shown(app, run, {})
     assert set(first) > {"state", "loss", "curve", "report", "run"}
-    assert set(shown(endpoints, run, first["marks"])) == {"marks"}
+    assert set(shown(app, run, first["marks"])) == {"marks"}
 
 
 def test_a_further_step_redraws_progress_and_curves_but_neither_result_nor_notes_nor_metrics(
-    endpoints: Endpoints,
+    app: App,
 ) -> None:
-    run = a_run(endpoints.settings)
+    run = a_run(app.settings)
     log = run.folder / "events.jsonl"
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))  # it has not finished yet
-    marks = shown(endpoints, run, {})["marks"]
+    marks = shown(app, run, {})["marks"]
     with log.open("a") as file:
         file.write(json.dumps(StepLogged(41, 60.0).to_json()) + "\n")
-    assert set(shown(endpoints, run, marks)) == {"state", "loss", *run_view.LOGGED, "marks"}
+    assert set(shown(app, run, marks)) == {"state", "loss", *run_view.LOGGED, "marks"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_another_run_brings_the_metrics_of_its_kind(kind: str, endpoints: Endpoints) -> None:
-    _, dropdown = shown(endpoints, a_run(endpoints.settings, kind), {})["metrics"]
+def test_another_run_brings_the_metrics_of_its_kind(kind: str, app: App) -> None:
+    _, dropdown = shown(app, a_run(app.settings, kind), {})["metrics"]
     assert dropdown["value"]
     assert set(dropdown["value"]) <= set(dropdown["choices"])
     assert "loss" not in dropdown["choices"]
 
 
-def test_chosen_metrics_are_drawn_and_stay_chosen(endpoints: Endpoints) -> None:
-    run = a_run(endpoints.settings)
-    marks = shown(endpoints, run, {})["marks"]
-    gone = shown(endpoints, run, marks, ["f1_weighted"])
+def test_chosen_metrics_are_drawn_and_stay_chosen(app: App) -> None:
+    run = a_run(app.settings)
+    marks = shown(app, run, {})["marks"]
+    gone = shown(app, run, marks, ["f1_weighted"])
     assert gone["curve"] == [gr.update(visible=False)], "or it would go on showing the lines that it had"
-    again = shown(endpoints, run, gone["marks"], ["f1_weighted"])
+    again = shown(app, run, gone["marks"], ["f1_weighted"])
     assert set(again) == {"curve", "marks"}
     (curve,) = again["curve"]
     assert curve["visible"]
     assert set(curve["value"]["metric"]) == {"f1_weighted"}
-    assert set(shown(endpoints, run, again["marks"], ["f1_weighted"])) == {"marks"}
-    other = a_run(endpoints.settings, name="20260102-120000-y")
+    assert set(shown(app, run, again["marks"], ["f1_weighted"])) == {"marks"}
+    other = a_run(app.settings, name="20260102-120000-y")
     assert run_view.pick("epoch", 1, other.id, {"run": run.id, "metrics": ["f1"]}) == {"run": other.id, "epoch": 1}
 
 
-def test_what_was_picked_for_another_run_does_not_count(endpoints: Endpoints) -> None:
+def test_what_was_picked_for_another_run_does_not_count(app: App) -> None:
     """In a closed fold the page keeps what it had: metrics of a regression, sent for a run of classes."""
-    run, other = a_run(endpoints.settings), a_run(endpoints.settings, "regression", name="20260102-120000-y")
+    run, other = a_run(app.settings), a_run(app.settings, "regression", name="20260102-120000-y")
     picked = run_view.pick("metrics", ["pearson"], other.id, {})
-    curve = run_view.parts_of(endpoints, run, picked, {})["curve"][1]()[0]
+    curve = run_view.parts_of(app, run, picked, {})["curve"][1]()[0]
     assert set(curve["value"]["metric"]) == {"accuracy", "f1"}
     unknown = run_view.pick("metrics", ["pearson", "f1", EVIL], run.id, {})
-    curve = run_view.parts_of(endpoints, run, unknown, {})["curve"][1]()[0]
+    curve = run_view.parts_of(app, run, unknown, {})["curve"][1]()[0]
     assert set(curve["value"]["metric"]) == {"f1"}
 
 
-def test_a_fold_of_epochs_stays_as_a_person_left_it(endpoints: Endpoints) -> None:
-    run = a_run(endpoints.settings)
-    first = shown(endpoints, run, {})
+def test_a_fold_of_epochs_stays_as_a_person_left_it(app: App) -> None:
+    run = a_run(app.settings)
+    first = shown(app, run, {})
     assert first["epochs"][0]["open"] is False
-    assert "open" not in shown(endpoints, run, first["marks"], epoch=1)["epochs"][0]
+    assert "open" not in shown(app, run, first["marks"], epoch=1)["epochs"][0]
 
 
 def test_the_newest_epoch_is_shown_until_an_older_one_is_chosen_and_another_run_begins_with_its_newest(
-    endpoints: Endpoints,
+    app: App,
 ) -> None:
-    run = a_run(endpoints.settings)
-    first = shown(endpoints, run, {})
+    run = a_run(app.settings)
+    first = shown(app, run, {})
     fold, slider, drawn = first["epochs"]
     assert (fold["visible"], slider["minimum"], slider["maximum"], slider["value"]) == (True, 0, 2, 2)
     assert "validation after step 40" in drawn
     assert "Confusion matrix" in drawn
-    older = shown(endpoints, run, first["marks"], epoch=1)
+    older = shown(app, run, first["marks"], epoch=1)
     assert set(older) == {"epochs", "marks"}
     assert "validation after step 20" in older["epochs"][2]
     assert older["epochs"][2] != drawn
-    assert set(shown(endpoints, run, older["marks"], epoch=1)) == {"marks"}, "it stays chosen"
-    other = a_run(endpoints.settings, name="20260102-120000-y")
-    assert shown(endpoints, other, older["marks"], epoch=1)["epochs"][1]["value"] == 2
+    assert set(shown(app, run, older["marks"], epoch=1)) == {"marks"}, "it stays chosen"
+    other = a_run(app.settings, name="20260102-120000-y")
+    assert shown(app, other, older["marks"], epoch=1)["epochs"][1]["value"] == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_answer_has_something_to_show_of_an_epoch_and_only_text(kind: str, endpoints: Endpoints) -> None:
-    _, _, drawn = shown(endpoints, a_run(endpoints.settings, kind), {})["epochs"]
+def test_every_kind_of_answer_has_something_to_show_of_an_epoch_and_only_text(kind: str, app: App) -> None:
+    _, _, drawn = shown(app, a_run(app.settings, kind), {})["epochs"]
     assert drawn.count("<") > 10
     assert escaped(drawn) or kind in ("regression", "language"), "which have no labels"
 
 
-def test_what_a_run_says_is_text(endpoints: Endpoints) -> None:
-    drawn = shown(endpoints, a_run(endpoints.settings), {})
+def test_what_a_run_says_is_text(app: App) -> None:
+    drawn = shown(app, a_run(app.settings), {})
     assert escaped(drawn["state"][0])
     assert escaped(drawn["report"][0]["value"])
     assert escaped(drawn["report"][2])
 
 
-def test_a_note_belongs_to_the_run_on_view_and_one_of_a_deleted_run_is_dropped(endpoints: Endpoints) -> None:
-    run = a_run(endpoints.settings)
-    run_view.write_down(endpoints, "better", {"run": run.id})
+def test_a_note_belongs_to_the_run_on_view_and_one_of_a_deleted_run_is_dropped(app: App) -> None:
+    run = a_run(app.settings)
+    run_view.write_down(app, "better", {"run": run.id})
     assert run.notes == "better"
-    run_view.write_down(endpoints, "lost", {"run": "gone"})
-    run_view.write_down(endpoints, "lost", {})
-    assert [each.notes for each in endpoints.runs.list()] == ["better"]
+    run_view.write_down(app, "lost", {"run": "gone"})
+    run_view.write_down(app, "lost", {})
+    assert [each.notes for each in app.runs.list()] == ["better"]
 
 
 @pytest.mark.parametrize(
@@ -177,14 +175,14 @@ def test_a_stop_can_be_asked_for_once_but_still_be_turned_into_a_cancel() -> Non
     assert (stop["interactive"], cancel["visible"]) == (False, True)
 
 
-def test_every_file_is_handed_out_under_the_name_of_its_run(endpoints: Endpoints) -> None:
-    run = a_run(endpoints.settings)
+def test_every_file_is_handed_out_under_the_name_of_its_run(app: App) -> None:
+    run = a_run(app.settings)
     for name in filter(None, run_actions.FILES.values()):
-        path = Path(run_actions.fetched(endpoints, name, run.id))
+        path = Path(run_actions.fetched(app, name, run.id))
         assert path.name == f"{run.id}-{name}"
         assert path.read_bytes() == (run.folder / name).read_bytes()
         assert path.resolve().is_relative_to(Path(gr.utils.get_upload_folder()).resolve())
-    with zipfile.ZipFile(run_actions.fetched(endpoints, "", run.id)) as file:
+    with zipfile.ZipFile(run_actions.fetched(app, "", run.id)) as file:
         assert f"{run.id}/model/config.json" in file.namelist()
 
 
@@ -198,27 +196,27 @@ def test_every_file_is_handed_out_under_the_name_of_its_run(endpoints: Endpoints
         ("report.json", EVIL),
     ],
 )
-def test_nothing_but_the_files_of_a_run_is_handed_out(name: str, run: str | None, endpoints: Endpoints) -> None:
-    a_run(endpoints.settings)
+def test_nothing_but_the_files_of_a_run_is_handed_out(name: str, run: str | None, app: App) -> None:
+    a_run(app.settings)
     with pytest.raises(RunError):
-        run_actions.fetched(endpoints, name, run)
+        run_actions.fetched(app, name, run)
 
 
 def test_a_shared_server_gives_nobody_the_rows_of_another(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, public=True)
-    endpoints = Endpoints(settings, ModelCache(settings), RunStore(settings))
+    app = App.create(settings)
     run = a_run(settings)
     with pytest.raises(RunError, match=r"no errors\.csv"):
-        run_actions.fetched(endpoints, "errors.csv", run.id)
-    with zipfile.ZipFile(run_actions.fetched(endpoints, "", run.id)) as file:
+        run_actions.fetched(app, "errors.csv", run.id)
+    with zipfile.ZipFile(run_actions.fetched(app, "", run.id)) as file:
         assert not [name for name in file.namelist() if "data/" in name or "errors" in name]
 
 
-def test_what_was_made_ready_an_hour_ago_is_cleared_away(endpoints: Endpoints) -> None:
-    run = a_run(endpoints.settings)
-    old = Path(run_actions.fetched(endpoints, "report.json", run.id))
-    new = Path(run_actions.fetched(endpoints, "report.json", run.id))
+def test_what_was_made_ready_an_hour_ago_is_cleared_away(app: App) -> None:
+    run = a_run(app.settings)
+    old = Path(run_actions.fetched(app, "report.json", run.id))
+    new = Path(run_actions.fetched(app, "report.json", run.id))
     os.utime(old.parent, (1.0, 1.0))
-    run_actions.fetched(endpoints, "train.py", run.id)
+    run_actions.fetched(app, "train.py", run.id)
     assert not old.exists()
     assert new.exists()

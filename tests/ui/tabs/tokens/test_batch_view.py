@@ -9,9 +9,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from hfdemo.api.endpoints import Endpoints
+from hfdemo.api.app_state import App
 from hfdemo.errors import DemoError, ModelError
-from hfdemo.finetuning.runs import RunStore
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import strategy_names
@@ -45,8 +44,8 @@ def form(texts: str = TEXTS, pairs: str = "", tokenizer: str = "embedded:minilm"
 
 
 @pytest.fixture(scope="module")
-def endpoints(models: ModelCache) -> Endpoints:
-    return Endpoints(models.settings, models, RunStore(models.settings))
+def app(models: ModelCache) -> App:
+    return App.create(models.settings, models)
 
 
 def test_lines_are_rows_and_pairs_go_by_their_line() -> None:
@@ -58,45 +57,45 @@ def test_lines_are_rows_and_pairs_go_by_their_line() -> None:
         form(" \n").rows()
 
 
-def test_every_strategy_is_planned_over_the_rows_that_were_typed(endpoints: Endpoints) -> None:
-    found = lab_of(endpoints, form())
+def test_every_strategy_is_planned_over_the_rows_that_were_typed(app: App) -> None:
+    found = lab_of(app, form())
     assert [plan.strategy for plan in found.plans] == list(strategy_names())
     assert found.size == (6, 384)
     assert all(plan.lengths == tuple(found.rows.lengths) for plan in found.plans)
-    cut = lab_of(endpoints, form(max_length=8))
+    cut = lab_of(app, form(max_length=8))
     assert max(cut.rows.lengths) == 8, "rows are cut to max_length"
 
 
-def test_without_a_known_length_there_is_no_max_length_to_pad_to(endpoints: Endpoints) -> None:
-    bare = lab_of(endpoints, form(tokenizer="tokenizer:unigram", max_length=0))
+def test_without_a_known_length_there_is_no_max_length_to_pad_to(app: App) -> None:
+    bare = lab_of(app, form(tokenizer="tokenizer:unigram", max_length=0))
     assert "max_length" not in [plan.strategy for plan in bare.plans]
     assert bare.size is None
-    read = lab_of(endpoints, form(max_length=0))
+    read = lab_of(app, form(max_length=0))
     widths = {plan.strategy: plan.batches[0].width for plan in read.plans}
     assert widths["max_length"] == 512, "what the model can read"
 
 
 @pytest.mark.parametrize("tokenizer", ["embedded:minilm", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"])
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_look_draws_with_every_kind_of_tokenizer(endpoints: Endpoints, look: str, tokenizer: str) -> None:
+def test_every_look_draws_with_every_kind_of_tokenizer(app: App, look: str, tokenizer: str) -> None:
     padding = tokenizer != "tokenizer:bpe"  # it has no pad token, as GPT-2 has none
-    costs, drawn, code = draw(endpoints, look, form(tokenizer=tokenizer, padding=padding))
+    costs, drawn, code = draw(app, look, form(tokenizer=tokenizer, padding=padding))
     assert bool(costs) == (look == STRATEGIES_LOOK)
     assert len(text_of(drawn)) > 100
     assert "tokenizer(" in code
 
 
-def test_a_missing_pad_token_is_asked_for_with_the_choice_and_can_be_borrowed(endpoints: Endpoints) -> None:
+def test_a_missing_pad_token_is_asked_for_with_the_choice_and_can_be_borrowed(app: App) -> None:
     with pytest.raises(DemoError, match=r"<\|endoftext\|>"):
-        draw(endpoints, TENSORS, form(tokenizer="tokenizer:bpe"))
-    _, drawn, _ = draw(endpoints, TENSORS, form(tokenizer="tokenizer:bpe", pad_token="<|endoftext|>"))
+        draw(app, TENSORS, form(tokenizer="tokenizer:bpe"))
+    _, drawn, _ = draw(app, TENSORS, form(tokenizer="tokenizer:bpe", pad_token="<|endoftext|>"))
     assert "Always give the model the attention_mask" in drawn
 
 
-def test_the_lab_shows_the_error_that_ragged_rows_give(endpoints: Endpoints) -> None:
-    _, drawn, _ = draw(endpoints, STRATEGIES_LOOK, form())
+def test_the_lab_shows_the_error_that_ragged_rows_give(app: App) -> None:
+    _, drawn, _ = draw(app, STRATEGIES_LOOK, form())
     assert "Unable to create tensor" in drawn
-    _, even, _ = draw(endpoints, STRATEGIES_LOOK, form("one\ntwo"))
+    _, even, _ = draw(app, STRATEGIES_LOOK, form("one\ntwo"))
     assert "hf-note" not in even
 
 
@@ -110,20 +109,20 @@ def test_a_tokenizer_without_a_model_can_borrow_one_and_can_not_be_run_alone() -
 @pytest.mark.parametrize("tokenizer", ["embedded:minilm", "tokenizer:bpe"])
 @pytest.mark.parametrize("look", [STRATEGIES_LOOK, TENSORS])
 def test_the_code_runs_alone_and_prints_the_shapes_that_are_drawn(
-    endpoints: Endpoints, tmp_path: Path, look: str, tokenizer: str
+    app: App, tmp_path: Path, look: str, tokenizer: str
 ) -> None:
     pad_token = "<|endoftext|>" if tokenizer == "tokenizer:bpe" else ""
     texts = "one two three\nfour\nfive six\n" + "seven " * 20
     shown = form(texts, tokenizer=tokenizer, batch_size=2, pad_token=pad_token)
     path = tmp_path / "batch.py"
-    path.write_text(draw(endpoints, look, shown)[2], encoding="utf-8")
+    path.write_text(draw(app, look, shown)[2], encoding="utf-8")
     done = forked.run(["-I", str(path)], cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     if look == TENSORS:
         assert (pad_token or "[PAD]") in done.stdout
         return
     printed = {line.split()[0]: re.findall(r"\((\d+), (\d+)\)", line) for line in done.stdout.splitlines()}
-    for plan in lab_of(endpoints, shown).plans[1:]:
+    for plan in lab_of(app, shown).plans[1:]:
         assert [(int(rows), int(width)) for rows, width in printed[plan.strategy]] == plan.shapes()
 
 
@@ -136,23 +135,21 @@ def with_limit(folder: Path, tiny: Path, most: int) -> str:
     return str(folder)
 
 
-def test_the_lab_cuts_to_what_training_cuts_to_and_so_does_its_code(
-    endpoints: Endpoints, tiny: Path, tmp_path: Path
-) -> None:
+def test_the_lab_cuts_to_what_training_cuts_to_and_so_does_its_code(app: App, tiny: Path, tmp_path: Path) -> None:
     reference = with_limit(tmp_path / "short", tiny, 16)
     long = form("word " * 40, tokenizer=reference, max_length=0)
-    found = lab_of(endpoints, long)
+    found = lab_of(app, long)
     assert (found.limit, found.rows.lengths) == (16, [16])
-    assert "truncation=True, max_length=16" in draw(endpoints, STRATEGIES_LOOK, long)[2]
-    alone = lab_of(endpoints, form("word " * 600, tokenizer="tokenizer:wordpiece", max_length=0))
+    assert "truncation=True, max_length=16" in draw(app, STRATEGIES_LOOK, long)[2]
+    alone = lab_of(app, form("word " * 600, tokenizer="tokenizer:wordpiece", max_length=0))
     assert (alone.limit, alone.rows.lengths) == (512, [512])
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_pad_token_outside_the_vocabulary_gets_a_sentence_in_every_look(endpoints: Endpoints, look: str) -> None:
+def test_a_pad_token_outside_the_vocabulary_gets_a_sentence_in_every_look(app: App, look: str) -> None:
     with pytest.raises(DemoError, match="'nope' is not in this tokenizer's vocabulary"):
-        draw(endpoints, look, form(tokenizer="tokenizer:bpe", pad_token="nope"))
-    code = draw(endpoints, look, form(pad_token="nope"))[2]
+        draw(app, look, form(tokenizer="tokenizer:bpe", pad_token="nope"))
+    code = draw(app, look, form(pad_token="nope"))[2]
     assert "pad_token" not in code, "this tokenizer has its own"
 
 
@@ -175,24 +172,24 @@ def values(shown: Form) -> list[Any]:
     return list(vars(shown).values())
 
 
-def test_what_was_measured_with_a_borrowed_pad_token_can_be_copied(endpoints: Endpoints, decoder: str) -> None:
+def test_what_was_measured_with_a_borrowed_pad_token_can_be_copied(app: App, decoder: str) -> None:
     bare = form("one two three\nfour", tokenizer=decoder, batch_size=2)
     request = gr.Request(session_hash="a page")
     with pytest.raises(DemoError, match="no pad token"):
-        list(timed(endpoints, Running())(request, *values(bare)))
+        list(timed(app, Running())(request, *values(bare)))
     filled = replace(bare, pad_token="<|endoftext|>")
-    *_, (_, table, timings) = timed(endpoints, Running())(request, *values(filled))
+    *_, (_, table, timings) = timed(app, Running())(request, *values(filled))
     assert "measured" in text_of(table)
-    rows = records(endpoints)(timings, *values(filled))
+    rows = records(app)(timings, *values(filled))
     assert [row["strategy"] for row in rows] == list(strategy_names())
     assert all(row["seconds"] > 0 for row in rows)
-    *_, proof = proved(endpoints, Running())(request, *values(filled))
+    *_, proof = proved(app, Running())(request, *values(filled))
     assert "looks back only" in text_of(proof)
 
 
-def test_what_was_measured_is_forgotten_when_something_else_stands_there(endpoints: Endpoints) -> None:
+def test_what_was_measured_is_forgotten_when_something_else_stands_there(app: App) -> None:
     with gr.Blocks() as demo:
-        build(endpoints, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
     shown = next(each for each in demo.fns.values() if each.name == "show")
     measured = next(each for each in demo.fns.values() if each.name == "measure")
     (state,) = [each for each in measured.outputs if isinstance(each, gr.State)]
@@ -203,9 +200,9 @@ def test_what_was_measured_is_forgotten_when_something_else_stands_there(endpoin
     assert state in copied.inputs
 
 
-def test_a_shared_server_measures_less(endpoints: Endpoints, models: ModelCache) -> None:
+def test_a_shared_server_measures_less(app: App, models: ModelCache) -> None:
     settings = replace(models.settings, public=True)
-    shared = Endpoints(settings, models, RunStore(settings))
+    shared = App.create(settings, models)
     many = form("\n".join(["a short line"] * 256), batch_size=1)
     with pytest.raises(DemoError, match="10,752 forward passes"):
         list(timed(shared, Running())(gr.Request(session_hash="a page"), *values(many)))

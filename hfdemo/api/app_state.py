@@ -1,0 +1,26 @@
+"""What every endpoint and every handler of the page works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hfdemo.finetuning.runs import RunStore
+from hfdemo.finetuning.runs.search import SearchStore
+from hfdemo.models.cache import ModelCache
+from hfdemo.settings import Settings
+
+
+@dataclass(frozen=True)
+class App:
+    """The settings of this server, its loaded models, its runs and its searches."""
+
+    settings: Settings
+    models: ModelCache
+    runs: RunStore
+    searches: SearchStore
+
+    @classmethod
+    def create(cls, settings: Settings, models: ModelCache | None = None) -> App:
+        """Return the App of a server with `settings`; `models` may be a cache that others use, too."""
+        runs = RunStore(settings)
+        return cls(settings, models or ModelCache(settings), runs, SearchStore(settings, runs))

@@ -1,0 +1,165 @@
+"""The endpoints of tasks and models: one for each task's row, and those that list, load and unload models."""
+
+# No `from __future__ import annotations` here: gradio reads the annotations as they stand.
+import inspect
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.app_state import App
+from hfdemo.api.uploads import served_folder, uploaded_path
+from hfdemo.errors import DemoError
+from hfdemo.inference import Partial, Prediction, need_of, predict, stream
+from hfdemo.inference import predict_file as predict_rows
+from hfdemo.models.folders import offline_choices
+from hfdemo.models.model_facts import infer_task
+from hfdemo.models.reference import ModelRef
+from hfdemo.tasks import TASKS, Field, Task, find_task
+
+
+def task_endpoint(task: Task) -> Callable[..., Any]:
+    """Return the endpoint of `task`, its signature and docstring made from the row; a generator where it streams."""
+    parameters = [_parameter("app", App), *_parameters(task)]
+    media = {field.name for field in task.inputs if field.media}
+
+    def read_values(sent: dict[str, Any]) -> tuple[ModelRef, dict[str, Any]]:
+        values = sent | {name: uploaded_path(sent[name]) for name in media & set(sent)}
+        return ModelRef.parse(values.pop("model", None) or task.default_model), values
+
+    def call(app: App, **sent: Any) -> dict:
+        ref, values = read_values(sent)
+        return predict(app.models, task, ref, values, keep_probabilities=False).to_json(served_folder("results"))
+
+    def call_streaming(app: App, **sent: Any) -> Iterator[dict]:
+        ref, values = read_values(sent)
+        for item in stream(app.models, task, ref, values, threading.Event(), keep_probabilities=False):
+            if isinstance(item, Partial | Prediction):
+                yield item.to_json(served_folder("results"))
+
+    function: Any = call if task.stream is None else call_streaming
+    function.__name__ = task.endpoint
+    function.__doc__ = _docstring(task)
+    function.__signature__ = inspect.Signature(parameters, return_annotation=dict)
+    function.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": dict}
+    return function
+
+
+def _required_first(task: Task) -> list[Field]:
+    """Return the inputs of `task` in the order that Python wants: what has no default comes first."""
+    return sorted(task.inputs, key=lambda field: not field.required)
+
+
+def _parameters(task: Task) -> list[inspect.Parameter]:
+    def parameter(field: Field) -> inspect.Parameter:
+        annotation = (gr.FileData if field.required else gr.FileData | None) if field.media else field.annotation
+        return _parameter(field.name, annotation, inspect.Parameter.empty if field.required else field.default)
+
+    model = _parameter("model", str | None, None)
+    return [*map(parameter, _required_first(task)), model, *map(parameter, task.parameters)]
+
+
+def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+
+
+def _docstring(task: Task) -> str:
+    def lines(fields: Iterable[Field]) -> list[str]:
+        return [f"    {field.name}: {field.help}" for field in fields]
+
+    model = f"    model: a model reference; left out, {task.default_model}"
+    return (
+        f"{task.summary}\n\nArgs:\n"
+        + "\n".join([*lines(_required_first(task)), model, *lines(task.parameters)])
+        + "\n\nReturns:\n"
+        '    {"task", "model", "device", "output", "seconds": {"load", "run"}, "warnings"}; '
+        f"output is what {task.source} returns"
+        + ('; before it come {"output", "text"}: what there is so far' if task.stream else "")
+    )
+
+
+def predict_file(
+    app: App,
+    file: gr.FileData,
+    task: str,
+    model: str | None = None,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    parameters: dict | None = None,
+) -> gr.FileData:
+    """Run a task on every row of a CSV and return the CSV with the predictions added, its order kept.
+
+    Args:
+        file: an uploaded CSV file with a header
+        task: a task that takes a text
+        model: a model reference; left out, the task's default
+        text_column: the column of the texts; left out, the one called text or the like
+        text_pair_column: the column of the second texts, for models trained on pairs
+        parameters: the task's other inputs and parameters, the same for every row
+    """
+    path = uploaded_path(file)
+    if path is None:
+        raise DemoError("There is no file. Send a CSV with `gradio_client.handle_file`.")
+    row = find_task(task)
+    found = predict_rows(
+        app.models,
+        row,
+        ModelRef.parse(model or row.default_model),
+        path,
+        served_folder("results") / secrets.token_hex(8),
+        text_column=text_column,
+        text_pair_column=text_pair_column,
+        values=parameters,
+    )
+    return gr.FileData(path=str(found.path))
+
+
+def list_tasks(app: App) -> list[dict]:
+    """Every task that can be run here, with its endpoint, default model, inputs and parameters."""
+    return [
+        {
+            "task": task.name,
+            "endpoint": f"/{task.endpoint}",
+            "group": task.group,
+            "summary": task.summary,
+            "default_model": task.default_model,
+            "inputs": [field.name for field in task.inputs],
+            "parameters": [field.name for field in task.parameters],
+            "output": task.output,
+            "streams": task.stream is not None,
+            "requires": [requirement.name for requirement in task.requires],
+        }
+        for task in TASKS.values()
+    ]
+
+
+def list_models(app: App) -> dict:
+    """Models that are loaded now (their cards), and references that work here without a network."""
+    return {"loaded": app.models.cards(), "available": offline_choices(app.settings)}
+
+
+def load_model(
+    app: App, model: str, task: str | None = None, dtype: str = "auto", attention: str | None = None
+) -> dict:
+    """Load a model and tell what it is: task and why, architecture, parameters, dtype, device, bytes, load report.
+
+    Args:
+        model: a model reference: Hub id, folder, run:<id>, embedded:<name> or untrained:<reference>
+        task: the task to load it for; left out, the one that the Hub or its config names
+        dtype: auto, float32, bfloat16 or float16
+        attention: eager, sdpa or flash_attention_2; left out, the library's choice
+    """
+    ref = ModelRef.parse(model)
+    row, why = (find_task(task), "it was asked for") if task else infer_task(ref, app.settings)
+    return {"task": row.name, "why": why, **app.models.get(ref, need_of(row, dtype, attention)).card()}
+
+
+def unload_model(app: App, model: str) -> dict:
+    """Drop a loaded model from memory and tell how many bytes that freed.
+
+    Args:
+        model: the reference that it was loaded by
+    """
+    return {"model": model, "bytes": app.models.unload(ModelRef.parse(model))}

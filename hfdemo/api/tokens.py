@@ -1,0 +1,141 @@
+"""The endpoints of tokenizers: tokenize a batch, count a data set, train a tokenizer."""
+
+# No `from __future__ import annotations` here: gradio reads the annotations as they stand.
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.app_state import App
+from hfdemo.api.uploads import uploaded_path
+from hfdemo.data_sources import EXAMPLE_NAMES, likely_columns, read_corpus
+from hfdemo.errors import DemoError
+from hfdemo.models.model_facts import model_facts
+from hfdemo.models.processors import load_tokenizer
+from hfdemo.models.reference import ModelRef
+from hfdemo.models.trained_tokenizers import train_reference
+from hfdemo.tokenization.encoding import Options, encode
+from hfdemo.tokenization.length_report import report_on
+
+
+def tokenize(
+    app: App,
+    texts: str | list[str],
+    text_pairs: str | list[str] | None = None,
+    tokenizer: str | None = None,
+    padding: bool | str = False,
+    truncation: bool | str = False,
+    max_length: int | None = None,
+    stride: int = 0,
+    pad_to_multiple_of: int | None = None,
+    padding_side: str | None = None,
+    add_special_tokens: bool = True,
+    return_overflowing_tokens: bool = False,
+    pad_token: str | None = None,
+    split_special_tokens: bool | None = None,
+    model: str | None = None,
+) -> dict:
+    """What the tokenizer returns for a batch of texts, with its tokens, words, sequences, offsets and warnings.
+
+    Args:
+        texts: one text or several; a lone text is a batch of one
+        text_pairs: the second text of each pair
+        tokenizer: a model reference; left out, embedded:minilm
+        padding: false, true ("longest") or "max_length"
+        truncation: false, true ("longest_first"), "only_first" or "only_second"
+        max_length: the length to pad and truncate to; left out, the tokenizer's own limit
+        stride: tokens that overflowing windows share
+        pad_to_multiple_of: round the padded width up to a multiple of this
+        padding_side: "left" or "right"; left out, the tokenizer's own side
+        add_special_tokens: whether [CLS], [SEP] and the like are added
+        return_overflowing_tokens: whether what was cut off comes back as rows of its own
+        pad_token: what to pad with where the tokenizer has no pad token of its own
+        split_special_tokens: whether special tokens that stand in a text are read as ordinary text
+        model: the model that will read the ids, for the warnings; left out, the one that the tokenizer belongs to
+    """
+    options = Options(
+        _switch(padding),
+        _switch(truncation),
+        max_length,
+        stride,
+        pad_to_multiple_of,
+        padding_side,
+        _switch(add_special_tokens),
+        _switch(return_overflowing_tokens),
+        pad_token,
+        _switch(split_special_tokens),
+    )
+    ref = ModelRef.parse(tokenizer or "embedded:minilm")
+    facts = model_facts(ModelRef.parse(model) if model else ref, app.settings)
+    pairs = None if text_pairs is None else _batch(text_pairs) or None
+    with app.models.tokenizer(ref) as loaded:
+        return encode(loaded, _batch(texts), pairs, options, app.settings.max_tokenized, facts).to_json()
+
+
+def padding_report(
+    app: App,
+    file: gr.FileData | None = None,
+    dataset: str | None = None,
+    dataset_config: str | None = None,
+    split: str | None = None,
+    tokenizer: str | None = None,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    batch_size: int = 8,
+    max_length: int | None = None,
+    seed: int = 42,
+    model: str | None = None,
+) -> dict:
+    """How long the rows of a data set are, what truncation cuts, what each padding strategy costs, what to take.
+
+    Args:
+        file: an uploaded CSV file; it wins over dataset
+        dataset: an example name (tickets, paraphrases), a Hub id, or a path on a local server
+        dataset_config: the configuration of a Hub data set that has several
+        split: the split to count; left out, all of them
+        tokenizer: a model reference; left out, embedded:minilm
+        text_column: the column of the texts; left out, the one called text or the like, else the one of the longest
+        text_pair_column: the column of the second texts; left out, the one called so, if any; "" for none
+        batch_size: rows per batch
+        max_length: the length that rows are cut to; left out, what the model and the tokenizer can read
+        seed: of the shuffle that makes batches as training does
+        model: the model whose size decides the FLOPs; left out, the one that the tokenizer belongs to
+    """
+    path = uploaded_path(file)
+    if path is None and not dataset:
+        raise DemoError(f"There is no data set. Upload a file, or name an example: {', '.join(EXAMPLE_NAMES)}.")
+    ref = ModelRef.parse(tokenizer or "embedded:minilm")
+    table = read_corpus(dataset or "", app.settings, path, dataset_config, split).whole()
+    text, pair = likely_columns(table, text_column, text_pair_column)
+    reader = model_facts(ModelRef.parse(model) if model else ref, app.settings)
+    # A copy of its own: nobody who types has to wait until a whole data set is counted.
+    own = load_tokenizer(ref, app.settings)
+    texts, pairs = list(table[text]), list(table[pair]) if pair else None
+    report = report_on(own, texts, pairs, reader, batch_size, max_length, seed=seed, public=app.settings.public)
+    return {**report.to_json(), "text_column": text, "text_pair_column": pair}
+
+
+def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabulary: int = 1000) -> dict:
+    """Train a small tokenizer on a text file and keep it under a reference that every tokenizer argument takes.
+
+    Args:
+        file: an uploaded text file
+        algorithm: wordpiece, bpe or unigram
+        vocabulary: how many tokens it may have at most
+    """
+    path = uploaded_path(file)
+    if path is None:
+        raise DemoError("There is no file. Send a text with `gradio_client.handle_file`.")
+    ref = train_reference(path, algorithm, vocabulary, app.settings)
+    with app.models.tokenizer(ref) as loaded:
+        return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": len(loaded)}
+
+
+def _switch(value: Any) -> Any:
+    """Clients that can only send text send "true" and "false"."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _batch(texts: Any) -> list[str]:
+    if not isinstance(texts, str | list | None):
+        raise DemoError(f"The texts must be one text or a list of them, but are a {type(texts).__name__}.")
+    return [texts] if isinstance(texts, str) else list(texts or [])

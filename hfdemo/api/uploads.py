@@ -1,0 +1,42 @@
+"""What comes in as a file, and where files that gradio may hand out lie."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+
+
+def uploaded_path(value: Any) -> Path | None:
+    """Return the path of a file argument, which a caller can forge: only what lies in the upload folder is accepted.
+
+    Raises:
+        DemoError: not a file argument, a path outside the upload folder, or a file that is not there.
+    """
+    if value is None:
+        return None
+    named = value.get("path") if isinstance(value, dict) else getattr(value, "path", value)
+    if not isinstance(named, str):
+        raise DemoError("A file argument must be an uploaded file. Send it with `gradio_client.handle_file`.")
+    path = Path(named).resolve()
+    if not path.is_relative_to(Path(gr.utils.get_upload_folder()).resolve()) or not path.is_file():
+        raise DemoError("This file was not uploaded here. Send it with `gradio_client.handle_file`.")
+    return path
+
+
+def parse_config(config: Any, file: Any) -> tuple[RunConfig, Path | None]:
+    """Return the config that a client sent, named after its file where it sent one, and the path of that file."""
+    path = uploaded_path(file)
+    values: Any = {} if config is None else config
+    if path is not None and isinstance(values, dict):
+        values = {**values, "dataset": path.stem}
+    return RunConfig.from_json(values), path
+
+
+def served_folder(name: str) -> Path:
+    """Return the folder `name` for files that gradio may hand out, which gradio clears; made if it is not there."""
+    folder = Path(gr.utils.get_upload_folder()) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
