@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -65,7 +65,7 @@ class Resumed(Event):
 
 @dataclass(frozen=True)
 class Stopping(Event):
-    """The training has noticed that it is to stop, and ends after this step or this batch of an evaluation."""
+    """The training has noticed that it is to stop, and has broken off what it was at."""
 
     name: ClassVar[str] = "stopping"
 
@@ -119,11 +119,16 @@ class Finished(Event):
 
 @dataclass(frozen=True)
 class Stopped(Event):
-    """A person stopped it; `kept` says whether what was learned so far is there: as model/, or as a checkpoint."""
+    """A person stopped it; `kept` says whether what was learned so far is there: as model/, or as a checkpoint.
+
+    `metrics` are those of model/ on the validation split, empty where it was not evaluated; `notes` are sentences on
+    what was kept and what was left out.
+    """
 
     name: ClassVar[str] = "stopped"
     kept: bool = False
     metrics: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,7 @@ def parse_all(lines: Iterable[str]) -> Iterator[Event]:
 
 
 FINAL = (Finished, Stopped, Failed)
+Emit = Callable[[Event], None]
 
 
 def valid(events: Iterable[Event]) -> list[Event]:

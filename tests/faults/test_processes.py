@@ -19,7 +19,7 @@ from hfdemo.finetuning.events import Evaluated, Failed, Finished, Resumed, Start
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import family, is_alive
 from hfdemo.finetuning.runs.run import Run
-from hfdemo.finetuning.runs.stopping import see_through
+from hfdemo.finetuning.runs.stopping import ensure_stopped
 from hfdemo.settings import Settings
 from tests import forked
 from tests.conftest import ROOT, wait_until
@@ -92,7 +92,7 @@ def test_one_that_heard_and_is_keeping_its_model_is_left_to_work_but_not_to_hang
     told = json.loads((run.folder / "process.json").read_text())
     (run.folder / "process.json").write_text(json.dumps({**told, "stopping": True}))  # heard before it froze
     before = time.monotonic()
-    see_through(run, silent_seconds=3.0)
+    ensure_stopped(run, silent_seconds=3.0)
     assert 3.0 < time.monotonic() - before < 10.0
     assert not run.processes()
     assert run.status().state == "stopped"

@@ -38,7 +38,7 @@ def write_model_card(config: RunConfig, report: Mapping[str, Any], *, adapter: b
 
 {_scores(config, report)}
 
-{kind.evaluator.meaning} Blank: not defined.
+{kind.evaluator.meaning} Blank: not defined.{_notes(report)}
 {_confusion(report)}
 ## How it was trained
 
@@ -113,6 +113,12 @@ def _scores(config: RunConfig, report: Mapping[str, Any]) -> str:
             numbers = ["" if scores.get(name) is None else f"{scores[name]:.4f}" for name in names]
             lines.append([split, f"{report['rows'][split]:,}", answers, *numbers])
     return _table(lines)
+
+
+def _notes(report: Mapping[str, Any]) -> str:
+    """Return how it came to an end before its time, as a paragraph."""
+    notes = report.get("notes") or ()
+    return f"\n\n{' '.join(_cell(note) for note in notes)}" if notes else ""
 
 
 def _confusion(report: Mapping[str, Any]) -> str:

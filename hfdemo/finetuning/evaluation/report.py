@@ -51,8 +51,9 @@ def write_report(
 ) -> dict[str, Any]:
     """Evaluate the predictions on every held-out split, write report.json and errors.csv, and return the report.
 
-    `facts` are what only the trainer knows: run, device, rows, steps, best_step, seconds, and in `before` the metrics
-    on the validation split before training, or None. What the evaluator describes (per_class, confusion_matrix, ...)
+    `facts` are what only the trainer knows: run, device, rows, steps, best_step, seconds, `notes` on how it ended, and
+    in `before` the metrics on the validation split before training, or None. A split without predictions was not
+    evaluated, and has no metrics. What the evaluator describes (per_class, confusion_matrix, ...)
     stands in the report under its own name, by split; a number that is not defined is null. errors.csv is of the
     validation split.
 
@@ -96,6 +97,8 @@ def write_report(
                 ]
             wrong = evaluator.find_errors(rows, found.logits, found.references, labels)
             _write_errors(folder, wrong, ["row", "label", "predicted", *row_texts(rows[0])])
+    if "validation" not in predictions:
+        (folder / "errors.csv").unlink(missing_ok=True)  # of a model that was kept before
     report = replace_non_finite(report)
     text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")

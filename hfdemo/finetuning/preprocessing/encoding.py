@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +17,23 @@ if TYPE_CHECKING:
 
 
 def encode_splits(
-    config: RunConfig, kind: Kind, loaded: LoadedModel, max_length: int | None, folder: Path
+    config: RunConfig,
+    kind: Kind,
+    loaded: LoadedModel,
+    max_length: int | None,
+    folder: Path,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> tuple[DatasetDict, list[str]]:
     """Encode data/*.csv as Arrow data sets of model inputs, unpadded, and notes on what is left out of them.
 
     Training rows in which nothing is learned are left out. Held-out rows are all there, in the order of their file.
+    `check_stop` is called before each batch of rows, and may raise.
 
     Raises:
         DemoError: a split has no row in which anything is learned or evaluated, or the tokenizer can't do this task.
     """
     import pandas as pd
-    from datasets import Features, Value, disable_progress_bars, load_dataset
+    from datasets import DatasetDict, Features, Value, disable_progress_bars, load_dataset
 
     if kind.needs_word_ids and not loaded.tokenizer.is_fast:
         raise DemoError(
@@ -42,10 +47,19 @@ def encode_splits(
     rows = load_dataset(
         "csv", data_files=files, features=features, cache_dir=str(folder / "arrow"), keep_default_na=False
     )
-    encoded = rows.map(
-        functools.partial(kind.encode, tokenizer=loaded.tokenizer, max_length=max_length, labels=config.labels or ()),
-        batched=True,
-        remove_columns=rows["train"].column_names,
+
+    def encode_batch(batch: Any) -> dict[str, Any]:
+        check_stop()
+        return kind.encode(batch, tokenizer=loaded.tokenizer, max_length=max_length, labels=config.labels or ())
+
+    # The folder of the cache is the run's own, so a name will do for what is computed.
+    encoded = DatasetDict(
+        {
+            split: table.map(
+                encode_batch, batched=True, remove_columns=table.column_names, new_fingerprint=f"encoded-{split}"
+            )
+            for split, table in rows.items()
+        }
     )
     if not kind.sequence_labels:
         return encoded, []

@@ -19,6 +19,7 @@ from hfdemo.finetuning.runs.processes import identity
 from hfdemo.finetuning.runs.queue import runs_ahead
 from hfdemo.finetuning.runs.ranks import launcher
 from hfdemo.finetuning.runs.run import Run
+from hfdemo.finetuning.stop_request import read_stop_request
 from hfdemo.settings import Settings
 
 HEARTBEAT_SECONDS = 5.0
@@ -70,7 +71,7 @@ class Life:
         def beat() -> None:
             last, heard = time.monotonic(), False
             while not done.wait(_LOOK_SECONDS):
-                asked = (self._folder / "stop").exists()
+                asked = read_stop_request(self._folder) is not None
                 if asked != heard or time.monotonic() - last > HEARTBEAT_SECONDS:
                     with contextlib.suppress(OSError):  # a full disk, or the folder is gone
                         self.say(stopping=asked)
@@ -111,7 +112,7 @@ def last_word_on_sigterm(log: Log, several: bool) -> Iterator[None]:
 
 
 def _last_word(log: Log, several: bool) -> Event:
-    if several and log.run.asked_to_stop() is None:
+    if several and log.run.stop_request() is None:
         # So torchrun ends the others when one of its processes failed.
         said = "It was ended from outside, most likely because another of its processes failed. The end of its log: "
         return Failed(log.step, time.time(), said + (log.run.log_tail() or "(printed where it was started)"))
@@ -129,7 +130,7 @@ def device_lock(run: Run, settings: Settings, kind: str, life: Life) -> Iterator
     since = time.time()
     life.say(waiting=since, device=kind)
     while not (runs_ahead(run.folder, {"waiting": since, "device": kind}) == 0 and _acquired(lock)):
-        if run.asked_to_stop() is not None:
+        if run.stop_request() is not None:
             life.say(waiting=None)
             yield False
             return

@@ -34,6 +34,7 @@ from hfdemo.finetuning.events import (
 )
 from hfdemo.finetuning.runs.processes import family, identity, is_alive
 from hfdemo.finetuning.runs.queue import runs_ahead
+from hfdemo.finetuning.stop_request import StopRequest, read_stop_request, request_stop
 from hfdemo.finetuning.training.checkpoints import newest_good
 
 _ALWAYS = ("model", "adapter", "report.json", "epochs", "config.json", "train.py")
@@ -90,14 +91,6 @@ class Status:
         return dataclasses.asdict(self)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A person asked the run to stop, at `time` (seconds since the epoch), and whether to `keep` what was learned."""
-
-    keep: bool
-    time: float
-
-
 class Run:
     """One run's folder. Everything it tells is read from there; `child` is known only to the server that began it."""
 
@@ -142,7 +135,7 @@ class Run:
             total_steps=started.total_steps if started else 0,
             epoch=max([event.epoch for event in steps] + [event.epoch for event in evaluated], default=0.0),
             eta_seconds=_eta(events, started.total_steps) if started and state in ACTIVE else None,
-            metrics=next((dict(e.metrics) for e in reversed(evaluated) if e.split == "validation"), {}),
+            metrics=_latest_metrics(events),
             error=error,
             ahead=runs_ahead(self.folder, self.process() or {}) if state == "queued" else 0,
             resumable=state in RESUMABLE and newest_good(self.checkpoints, hashes=False)[0] is not None,
@@ -163,7 +156,7 @@ class Run:
             if code is None:
                 return "lost", "The training process is gone and left no word. The server may have been shut down."
             return "failed", f"The training process ended with code {code}. The end of its log: {self.log_tail()}"
-        if self.asked_to_stop() is not None:
+        if self.stop_request() is not None:
             return "stopping", None
         if (self.process() or {}).get("waiting"):
             return "queued", None
@@ -220,18 +213,12 @@ class Run:
             return (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")[-characters:].strip()
         return ""
 
-    def asked_to_stop(self) -> Asked | None:
-        """The request to stop, if a person made one."""
-        try:
-            written = (self.folder / "stop").stat().st_mtime
-        except OSError:
-            return None
-        said = self._read("stop")
-        said = said if isinstance(said, dict) else {}
-        return Asked(bool(said.get("keep", True)), float(said.get("time", written)))
+    def stop_request(self) -> StopRequest | None:
+        """Return the request to stop, if a person made one."""
+        return read_stop_request(self.folder)
 
     def stop(self, keep: bool = True) -> None:
-        """Ask the run to end after the current step; with `keep` it still evaluates and saves its model.
+        """Ask the run to end at its next batch; with `keep` it saves its model, evaluated as it is.
 
         This only asks. `RunStore.stop` also sees that it ends.
 
@@ -241,9 +228,7 @@ class Run:
         state = self.status().state
         if state not in ACTIVE:
             raise RunError(f"Run {self.id} is {state}, so there is nothing to stop.")
-        asked = self.asked_to_stop()
-        if asked is None or (asked.keep and not keep):
-            write_atomically(self.folder / "stop", json.dumps({"keep": keep, "time": time.time()}))
+        request_stop(self.folder, keep)
 
     @property
     def has_model(self) -> bool:
@@ -335,6 +320,16 @@ class Run:
             known = ", ".join(map(str, evaluated)) or "none yet"
             raise RunError(f"Run {self.id} was not evaluated in epoch {number!r}. It was in: {known}.")
         return dict(found)
+
+
+def _latest_metrics(events: Sequence[Event]) -> dict[str, float]:
+    """Return the metrics on the validation split: those of the model that a stop has kept, else the latest."""
+    for event in reversed(events):
+        if isinstance(event, Stopped) and event.metrics:
+            return dict(event.metrics)
+        if isinstance(event, Evaluated) and event.split == "validation":
+            return dict(event.metrics)
+    return {}
 
 
 def _eta(events: Sequence[Event], total_steps: int) -> float | None:

@@ -28,7 +28,9 @@ from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import environment, identity, is_alive
 from hfdemo.finetuning.runs.resuming import duplicate
 from hfdemo.finetuning.runs.run import Run
-from hfdemo.finetuning.training.callbacks import aim
+from hfdemo.finetuning.runs.stopping import ensure_stopped
+from hfdemo.finetuning.stop_request import read_stop_request, request_stop
+from hfdemo.finetuning.training.selection import selection_metric
 from hfdemo.settings import Settings
 
 MOST_TRIALS = 50
@@ -153,7 +155,8 @@ class Search:
         return ("stopping" if self.stop_asked() else "running"), None
 
     def stop_asked(self) -> bool:
-        return (self.folder / "stop").exists()
+        """Return whether somebody asked for its end."""
+        return read_stop_request(self.folder) is not None
 
     def stop(self) -> None:
         """Ask it to end, and its run with it.
@@ -164,7 +167,7 @@ class Search:
         state, _ = self.state()
         if state not in ("running", "stopping"):
             raise RunError(f"Search {self.id} is {state}, so there is nothing to stop.")
-        (self.folder / "stop").touch()
+        request_stop(self.folder, keep=False)
 
     def to_json(self) -> dict[str, Any]:
         state, error = self.state()
@@ -203,8 +206,8 @@ class SearchStore:
             raise RunError(f"A search has 1 to {MOST_TRIALS} trials, not {trials!r}.")
         tried = Space.from_json(space, config)
         first = self.runs.create(config, file)
-        recipe = find_kind(config.task, first.config.problem_type)
-        metric, greater = aim(config, recipe.evaluator)
+        kind = find_kind(config.task, first.config.problem_type)
+        metric, greater = selection_metric(config, kind.evaluator)
         folder = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}-{first.id[16:] or 'search'}"
         folder.mkdir(parents=True)
         described = {
@@ -241,88 +244,112 @@ class SearchStore:
         return [Search(path.parent) for path in sorted(self.folder.glob("*/search.json"), reverse=True)]
 
 
-def work(search: Search, settings: Settings) -> None:
-    """Do the trials one after the other. The first has the config's own values, to which the others compare; from then
-    on Optuna's TPE chooses from what it has seen, and a trial that is worse than the median of the others at the same
-    step is ended early."""
-    import optuna
+class TrialRunner:
+    """Does the trials of a search one after the other.
 
-    told = search.description
-    space, runs = Space(**told["space"]), RunStore(settings)
-    first = runs.get(told["data"])
-    sign = 1 if told["greater_is_better"] else -1
-    study = optuna.create_study(
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=told["seed"]),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
-    )
+    The first has the config's own values, to which the others compare; from then on Optuna's TPE chooses from what it
+    has seen, and a trial that is worse than the median of the others at the same step is ended early.
+    """
 
-    def follow(run: Run, number: int, parameters: Mapping[str, float], trial: Any = None) -> float | None:
-        """The value that `run` ends with; None where it comes to none."""
+    def __init__(self, search: Search, settings: Settings) -> None:
+        import optuna
 
-        def tell(state: TrialState, value: float | None = None) -> None:
-            one = Trial(number, run.id, parameters, state, value)
-            with (search.folder / "trials.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(dataclasses.asdict(one)) + "\n")
+        self.search, self.runs = search, RunStore(settings)
+        self.described = search.description
+        self.space = Space(**self.described["space"])
+        self.metric: str = self.described["metric"]
+        self.sign = 1 if self.described["greater_is_better"] else -1
+        self.first = self.runs.get(self.described["data"])
+        self.study = optuna.create_study(
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=self.described["seed"]),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+        )
 
-        tell("running")
-        for step, value in _values(run, told["metric"], search.stop_asked):
-            if trial is not None:
-                trial.report(sign * value, step)
-                if trial.should_prune():
-                    runs.stop(run.id, keep=False)
-                    tell("pruned", value)
-                    return None
-        if search.stop_asked():
-            if run.status().active:
-                runs.stop(run.id, keep=False)
-            study.stop()
-            tell("stopped")
-            return None
-        status = run.status()
-        if status.state != "finished" or told["metric"] not in status.metrics:
-            tell("failed")
-            return None
-        tell("finished", status.metrics[told["metric"]])
-        return sign * status.metrics[told["metric"]]
+    def run(self) -> None:
+        """Do all trials, or as many as there were before somebody asked for the end."""
+        own = self.first.config.training
+        names = ("learning_rate", "per_device_train_batch_size", "num_train_epochs")
+        if self.search.stop_asked():
+            return
+        value = self._follow(self.runs.start(self.first), 0, {name: own[name] for name in names if name in own})
+        if value is not None and self.space.holds(own):
+            self.study.add_trial(self._known_trial(own, value))
+        if not self.search.stop_asked():
+            self.study.optimize(self._try_values, n_trials=self.described["trials"] - 1)
 
-    def objective(trial: Any) -> float:
+    def _known_trial(self, training: Mapping[str, Any], value: float) -> Any:
+        """Return a trial of the values in `training` for Optuna to learn from."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+        from optuna.trial import create_trial
+
+        return create_trial(
+            params={
+                "learning_rate": training["learning_rate"],
+                "batch_size": training["per_device_train_batch_size"],
+                "epochs": int(training["num_train_epochs"]),
+            },
+            distributions={
+                "learning_rate": FloatDistribution(*self.space.learning_rate, log=True),
+                "batch_size": CategoricalDistribution(list(self.space.batch_sizes)),
+                "epochs": IntDistribution(*self.space.epochs),
+            },
+            value=value,
+        )
+
+    def _try_values(self, trial: Any) -> float:
+        """Train with values that Optuna chooses, and return what it is to have the most of."""
+        from optuna import TrialPruned
+
         parameters = {
-            "learning_rate": trial.suggest_float("learning_rate", *space.learning_rate, log=True),
-            "per_device_train_batch_size": trial.suggest_categorical("batch_size", list(space.batch_sizes)),
-            "num_train_epochs": trial.suggest_int("epochs", *space.epochs),
+            "learning_rate": trial.suggest_float("learning_rate", *self.space.learning_rate, log=True),
+            "per_device_train_batch_size": trial.suggest_categorical("batch_size", list(self.space.batch_sizes)),
+            "num_train_epochs": trial.suggest_int("epochs", *self.space.epochs),
         }
-        run = runs.start(runs.create(duplicate(first, {"training": {**parameters, "max_steps": None}})))
-        value = follow(run, len(search.trials()), parameters, trial)
+        config = duplicate(self.first, {"training": {**parameters, "max_steps": None}})
+        value = self._follow(self.runs.start(self.runs.create(config)), len(self.search.trials()), parameters, trial)
+        if self.search.stop_asked():
+            self.study.stop()
         if value is None:
-            raise optuna.TrialPruned
+            raise TrialPruned
         return value
 
-    own = first.config.training
-    names = ("learning_rate", "per_device_train_batch_size", "num_train_epochs")
-    value = follow(runs.start(first), 0, {name: own[name] for name in names if name in own})
-    if value is not None and space.holds(own):
-        study.add_trial(
-            optuna.trial.create_trial(
-                params={
-                    "learning_rate": own["learning_rate"],
-                    "batch_size": own["per_device_train_batch_size"],
-                    "epochs": int(own["num_train_epochs"]),
-                },
-                distributions={
-                    "learning_rate": optuna.distributions.FloatDistribution(*space.learning_rate, log=True),
-                    "batch_size": optuna.distributions.CategoricalDistribution(list(space.batch_sizes)),
-                    "epochs": optuna.distributions.IntDistribution(*space.epochs),
-                },
-                value=value,
-            )
-        )
-    if not search.stop_asked():
-        study.optimize(objective, n_trials=told["trials"] - 1)
+    def _follow(self, run: Run, number: int, parameters: Mapping[str, float], trial: Any = None) -> float | None:
+        """Wait for the end of `run`, and return its value, higher is better; None where it comes to none."""
+
+        def record(state: TrialState, value: float | None = None) -> None:
+            one = Trial(number, run.id, parameters, state, value)
+            with (self.search.folder / "trials.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(dataclasses.asdict(one)) + "\n")
+
+        record("running")
+        for step, value in _watch_values(run, self.metric, self.search.stop_asked):
+            if trial is not None:
+                trial.report(self.sign * value, step)
+                if trial.should_prune():
+                    self._end(run)
+                    record("pruned", value)
+                    return None
+        if self.search.stop_asked():
+            self._end(run)
+            record("stopped")
+            return None
+        status = run.status()
+        if status.state != "finished" or self.metric not in status.metrics:
+            record("failed")
+            return None
+        record("finished", status.metrics[self.metric])
+        return self.sign * status.metrics[self.metric]
+
+    def _end(self, run: Run) -> None:
+        """Stop a run that is still at work, and wait until it is gone."""
+        with contextlib.suppress(RunError):  # it ended by itself this moment
+            run.stop(keep=False)
+            ensure_stopped(run)
 
 
-def _values(run: Run, metric: str, ended: Callable[[], bool]) -> Iterator[tuple[int, float]]:
-    """(step, value) of each evaluation on the validation split that a run makes until it ends, or the search does."""
+def _watch_values(run: Run, metric: str, ended: Callable[[], bool]) -> Iterator[tuple[int, float]]:
+    """Yield (step, value) of each evaluation on the validation split until the run ends, or the search does."""
     seen = 0
     while True:
         active = run.status().active
@@ -345,7 +372,7 @@ def main(arguments: list[str]) -> int:
     write_atomically(search.folder / "process.json", json.dumps(identity()))
     end: dict[str, Any] = {"state": "finished"}
     try:
-        work(search, Settings.from_env())
+        TrialRunner(search, Settings.from_env()).run()
         if search.stop_asked():
             end = {"state": "stopped"}
     except BaseException as error:

@@ -10,27 +10,28 @@ from typing import Any
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.events import Stopped, valid
 from hfdemo.finetuning.runs.processes import end
-from hfdemo.finetuning.runs.run import Asked, Run, is_final
+from hfdemo.finetuning.runs.run import Run, is_final
+from hfdemo.finetuning.stop_request import StopRequest
 
-# How long after being asked it is left alone: a run that keeps nothing, and one that has not said that it heard.
+# How long after being asked it is left alone: a run that is to keep nothing or has nothing to keep, and one that has
+# not said that it heard.
 OBEY_SECONDS = 5.0
-# One that heard and keeps what it learned evaluates and saves as long as it works on; this long without work, and it
-# hangs.
+# One that heard and keeps what it learned saves as long as it works on; this long without work, and it hangs.
 SILENT_SECONDS = 120.0
 _POLL_SECONDS = 0.2
 
 
-def see_through(run: Run, silent_seconds: float = SILENT_SECONDS) -> None:
+def ensure_stopped(run: Run, silent_seconds: float = SILENT_SECONDS) -> None:
     """Wait for the end of a run that was asked to stop, end it where it doesn't, and see that it has a last word.
 
-    Without keeping anything it is gone within ten seconds of being asked.
+    Where there is nothing to keep it is gone within ten seconds of being asked.
     """
     from filelock import FileLock
 
     # Several servers, and several clicks, may want to see to it.
     with contextlib.suppress(FileNotFoundError), FileLock(run.folder / ".stopping.lock"):
         signs = _Signs()
-        while (asked := run.asked_to_stop()) is not None:
+        while (asked := run.stop_request()) is not None:
             if not run.processes():
                 _last_word(run)
                 return
@@ -54,11 +55,17 @@ class _Signs:
         return time.monotonic() - self.seen
 
 
-def _is_overdue(run: Run, asked: Asked, silent: bool) -> bool:
+def _is_overdue(run: Run, asked: StopRequest, silent: bool) -> bool:
+    if time.time() - asked.time <= OBEY_SECONDS:
+        return False
     heard = (run.process() or {}).get("stopping")
-    if asked.keep and heard:
-        return silent
-    return time.time() - asked.time > OBEY_SECONDS
+    return silent if asked.keep and heard and _has_learned(run) else True
+
+
+def _has_learned(run: Run) -> bool:
+    """Return whether it has made a step since it was begun or resumed."""
+    events = run.events()
+    return not run.reopened_after(valid(events)) and any(event.step for event in events)
 
 
 def _last_word(run: Run) -> None:

@@ -30,11 +30,11 @@ from hfdemo.finetuning.runs import processes, resuming
 from hfdemo.finetuning.runs.disk_space import bytes_of_run
 from hfdemo.finetuning.runs.queue import waiting_runs
 from hfdemo.finetuning.runs.run import Run
-from hfdemo.finetuning.runs.stopping import see_through
+from hfdemo.finetuning.runs.stopping import ensure_stopped
 from hfdemo.finetuning.training.base_model import check_base
-from hfdemo.finetuning.training.callbacks import check_aim
 from hfdemo.finetuning.training.checkpoints import check_space
 from hfdemo.finetuning.training.class_weights import check_weights
+from hfdemo.finetuning.training.selection import check_selection_metric
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.models.folders import check
 from hfdemo.models.reference import ModelRef
@@ -68,7 +68,7 @@ class RunStore:
         recipe = find_kind(filled.task, filled.problem_type)
         check_base(filled, recipe, self.settings)
         if not filled.metrics:  # what else they compute is known once they are loaded
-            check_aim(filled, recipe.evaluator)
+            check_selection_metric(filled, recipe.evaluator)
         if self.settings.public:
             rows = {split: len(table) for split, table in prepared.splits.items()}
             public_limits.check_shared(filled, rows["train"], sum(rows.values()) - rows["train"])
@@ -116,25 +116,27 @@ class RunStore:
         return [Run(folder, self._children.get(folder.name)) for folder in folders]
 
     def stop(self, run_id: str, keep: bool = True) -> Run:
-        """Ask a run to end, and see to it that it does: without `keep`, or if it does not answer, it is gone within
-        ten seconds. With `keep` it still saves what it has learned, and may take its time as long as it works on.
+        """Ask a run to end, and see to it that it does.
+
+        Without `keep`, before its first step, or if it does not answer, it is gone within ten seconds. With `keep` it
+        saves what it has learned, and may take its time for that as long as it works on.
 
         Raises:
             RunError: there is none, or it is not at work.
         """
         run = self.get(run_id)
         run.stop(keep)
-        self._see_through(run)
+        self._ensure_stopped(run)
         return run
 
     def adopt(self) -> None:
         """Go on with the stops that an earlier server was asked for and did not live to see."""
         for run in self.list():
-            if run.asked_to_stop() is not None and run.status().state in ("stopping", "lost"):
-                self._see_through(run)
+            if run.stop_request() is not None and run.status().state in ("stopping", "lost"):
+                self._ensure_stopped(run)
 
-    def _see_through(self, run: Run) -> None:
-        threading.Thread(target=see_through, args=(run,), daemon=True, name=f"stopping {run.id}").start()
+    def _ensure_stopped(self, run: Run) -> None:
+        threading.Thread(target=ensure_stopped, args=(run,), daemon=True, name=f"stopping {run.id}").start()
 
     def resume(self, run_id: str) -> Run:
         """Go on with a run from its last checkpoint, under the same id.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hfdemo.devices import Device
@@ -13,6 +14,7 @@ from hfdemo.models.loading import LoadedModel, load
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
+from hfdemo.tokenization.padding import width_rule
 
 
 def load_base(config: RunConfig, recipe: Kind, settings: Settings, device: Device) -> LoadedModel:
@@ -73,6 +75,23 @@ def most_tokens(config: RunConfig, loaded: LoadedModel) -> int | None:
     """The most tokens a row may have: what was asked for, but no more than the model can read."""
     limits = [limit for limit in (config.max_length, readable_length(loaded.model.config, loaded.tokenizer)) if limit]
     return min(limits) if limits else None
+
+
+def check_width(config: RunConfig, width_of: Callable[[int], int], loaded: LoadedModel, longest: int) -> None:
+    """Refuse a width beyond what the model reads: rows are cut to that, but a width can be rounded up.
+
+    Raises:
+        DemoError: the batch of the `longest` row would be too wide; the sentence names a max_length that fits.
+    """
+    readable, widest = readable_length(loaded.model.config, loaded.tokenizer), width_of(longest)
+    if readable is not None and widest > readable:
+        lengths_down = range(readable, 0, -1)
+        fits = next((each for each in lengths_down if width_rule(config.padding, each, each)(each) <= readable), 0)
+        advice = f"Set max_length to {fits}, or pick another padding." if fits else "Pick another padding."
+        raise DemoError(
+            f'padding "{config.padding}" makes rows of {widest} slots, but {config.model} reads {readable} tokens. '
+            f"{advice}"
+        )
 
 
 def _looks_back_only(model: Any) -> bool:

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 
 MANIFEST = "manifest.json"
@@ -24,12 +25,7 @@ def seal(half: Path, final: Path) -> None:
 
     Whoever looks sees the old `final`, none, or the whole new one, whenever the power fails.
     """
-    files = {path.relative_to(half).as_posix(): path for path in sorted(half.rglob("*")) if path.is_file()}
-    files.pop(MANIFEST, None)
-    manifest = {name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for name, path in files.items()}
-    (half / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    for path in (*files.values(), half / MANIFEST, *(each for each in half.rglob("*") if each.is_dir()), half):
-        _sync(path)
+    write_manifest(half)
     replaced = _replaced(final.parent)
     if final.exists():
         shutil.rmtree(replaced, ignore_errors=True)
@@ -37,6 +33,16 @@ def seal(half: Path, final: Path) -> None:
     half.rename(final)
     _sync(final.parent)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_manifest(folder: Path) -> None:
+    """Bring everything below `folder` to the disk, with a manifest of its hashes in place of an earlier one."""
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    files.pop(MANIFEST, None)
+    manifest = {name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for name, path in files.items()}
+    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1))
+    for path in (*files.values(), folder / MANIFEST, *(each for each in folder.rglob("*") if each.is_dir()), folder):
+        _sync(path)
 
 
 def problem(folder: Path, *, hashes: bool = True) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,8 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Probed
 from hfdemo.finetuning.training.callbacks import held_bytes
+from hfdemo.finetuning.training.run_trainer import RunTrainer
+from hfdemo.finetuning.training.stop_signal import RandomStates
 from hfdemo.models.weights import free_bytes
 from hfdemo.tokenization.padding import Plan
 
@@ -24,7 +25,7 @@ FORWARD_SHARE = 1 / 3
 OPTIMIZER_BYTES = 8
 
 
-def probe(trainer: Any, config: RunConfig, plan: Plan, total_steps: int, evaluated: Sequence[int]) -> Probed:
+def probe(trainer: RunTrainer, config: RunConfig, plan: Plan, total_steps: int, evaluated: Sequence[int]) -> Probed:
     """Three steps without an update, the first on the widest batch of `plan`, which shows the memory, two on a batch of
     its mean width, which show the seconds; weights, buffers and random numbers are afterwards as they were.
 
@@ -32,6 +33,7 @@ def probe(trainer: Any, config: RunConfig, plan: Plan, total_steps: int, evaluat
 
     Raises:
         DemoError: it does not fit into the memory; the sentence names a smaller setting.
+        Stopped: the run was asked to stop.
     """
     widest = max(plan.batches, key=lambda batch: (len(batch.rows) * batch.width, batch.width))
     mean = sum(len(batch.rows) * batch.width for batch in plan.batches) / len(plan.batches)
@@ -111,10 +113,11 @@ def _evaluations(config: RunConfig, total_steps: int) -> float:
     return 2 + float(config.training.get("num_train_epochs", 1))
 
 
-def _step(trainer: Any, rows: Sequence[int]) -> None:
-    """Forward and backward on these rows; the gradients are dropped again."""
+def _step(trainer: RunTrainer, rows: Sequence[int]) -> None:
+    """Go forward and backward on these rows; the gradients are dropped again."""
     import torch
 
+    trainer.signal.check()
     batch = trainer.data_collator([trainer.train_dataset[row] for row in rows])
     inputs = trainer._prepare_inputs({name: value for name, value in batch.items() if name in _signature(trainer)})
     trainer.model.train()
@@ -134,22 +137,16 @@ def _signature(trainer: Any) -> Sequence[str]:
 
 @contextlib.contextmanager
 def _untouched(model: Any) -> Iterator[None]:
-    """Buffers (such as running means) and every random generator are put back at the end."""
-    import numpy as np
-    import torch
-
+    """Put buffers (such as running means) and every random generator back at the end."""
     buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    numbers, arrays = random.getstate(), np.random.get_state()
-    was_training = model.training
+    states, was_training = RandomStates.read(), model.training
     try:
-        with torch.random.fork_rng():
-            yield
+        yield
     finally:
         for buffer, value in buffers:
             buffer.copy_(value)
         model.train(was_training)
-        random.setstate(numbers)
-        np.random.set_state(arrays)
+        states.restore()
 
 
 class _Peak:

@@ -16,8 +16,8 @@ from hfdemo.finetuning.kinds import Evaluator, Kind, find_kind
 from hfdemo.finetuning.kinds.losses import compute_loss_of_all, keep_logits
 from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.preprocessing.encoding import find_rows_with_targets
-from hfdemo.finetuning.training.callbacks import aim
 from hfdemo.finetuning.training.peft import freeze_backbone, lora_options, trained_whole
+from hfdemo.finetuning.training.selection import selection_metric
 from hfdemo.models.folders import local_folder
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.snippets import model_lines
@@ -269,7 +269,7 @@ def _selection_lines(config: RunConfig, recipe: Kind) -> str:
     """How the best checkpoint is told; nothing where none is looked for."""
     if not evaluates(config.training):
         return ""
-    best, greater = aim(config, recipe.evaluator)
+    best, greater = selection_metric(config, recipe.evaluator)
     name, sign = f"eval_{best}", "" if greater else "-"
     return f'''class Select(TrainerCallback):
     """The best checkpoint has the best metric, and of several with the same the lowest loss."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import json
 import shutil
 import time
@@ -11,48 +11,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
+from transformers.integrations import TensorBoardCallback
+
 from hfdemo.devices import Device
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.finetuning import events as what
-from hfdemo.finetuning.arguments import of_run, threads
+from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.metrics import make_compute_metrics
 from hfdemo.finetuning.evaluation.report import Predicted, rows_of, write_report
-from hfdemo.finetuning.kinds import Kind, find_kind
+from hfdemo.finetuning.events import Emit
+from hfdemo.finetuning.kinds import find_kind
+from hfdemo.finetuning.kinds.losses import keep_logits
 from hfdemo.finetuning.preprocessing.encoding import encode_splits
-from hfdemo.finetuning.training.base_model import load_base, most_tokens
-from hfdemo.finetuning.training.callbacks import Emit, StopRequest, check_aim, make_reporter, plain_metrics
+from hfdemo.finetuning.training.base_model import check_width, load_base, most_tokens
+from hfdemo.finetuning.training.callbacks import EventCallback
 from hfdemo.finetuning.training.class_weights import class_weights
-from hfdemo.finetuning.training.collator import Planned, check_width, collate, padding_note
 from hfdemo.finetuning.training.memory_probe import fits, probe
 from hfdemo.finetuning.training.peft import with_method
+from hfdemo.finetuning.training.run_trainer import RunTrainer, plain_metrics
 from hfdemo.finetuning.training.saving import prepare_sharing, save_model, whole_model
-from hfdemo.finetuning.training.trainer import make_trainer
+from hfdemo.finetuning.training.selection import check_selection_metric, selection_metric
+from hfdemo.finetuning.training.stop_signal import StopCallback, StopSignal
+from hfdemo.finetuning.training.trainer import PaddingCollator, SelectionCallback
 from hfdemo.models.loading import LoadedModel
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import Plan, plan, width_rule
+from hfdemo.tokenization.padding import Plan, find_strategy, plan, row_order, width_rule
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
-
-
-@dataclass(frozen=True)
-class _Training:
-    """What all of a training knows: `longest` is the most tokens a row may have, `emit` tells whoever watches."""
-
-    config: RunConfig
-    recipe: Kind
-    folder: Path
-    settings: Settings
-    loaded: LoadedModel
-    longest: int | None
-    splits: DatasetDict
-    emit: Emit
-    started: float
-
-    def lengths(self, split: str) -> list[int]:
-        """The tokens of each row."""
-        return [len(ids) for ids in self.splits[split]["input_ids"]]
 
 
 @dataclass(frozen=True)
@@ -63,190 +52,301 @@ class Resume:
     step: int
     notes: tuple[str, ...] = ()
 
+    @property
+    def owes_evaluation(self) -> bool:
+        """Whether a stop broke off the evaluation after the checkpoint's step."""
+        state = json.loads((self.checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        control = state.get("stateful_callbacks", {}).get("TrainerControl", {})
+        return bool(control.get("args", {}).get("should_evaluate"))
+
 
 def train(
     config: RunConfig, folder: Path, settings: Settings, device: Device, emit: Emit, resume: Resume | None = None
 ) -> None:
     """Train as `config` says on `folder/data`, and write model/, report.json and errors.csv below `folder`.
 
-    `config` is the run's own: columns, labels and training values are all filled in. A file `folder/stop` ends
-    training after the current step; {"keep": true} in it keeps the best model so far. Under torchrun every process
+    `config` is the run's own: columns, labels and training values are all filled in. A file `folder/stop` breaks the
+    training off at its next batch; {"keep": true} in it keeps the best model so far. Under torchrun every process
     calls this; only the first one writes and emits.
 
     Raises:
         DemoError: the model can't be loaded or trained this way, the memory is too small, or the loss is no longer a
             number.
     """
-    import torch
-    from transformers import set_seed
+    Training(config, folder, settings, device, emit, resume).run()
 
-    started = time.time()
-    torch.set_num_threads(threads(config.processes))
-    recipe = find_kind(config.task, config.problem_type)
-    arguments = _arguments(config, folder, device, resume)
-    said: Emit = emit if arguments.should_save else (lambda event: None)
-    # Seeds count before the model is loaded: a new classification head is drawn at random.
-    set_seed(config.training["seed"])
-    loaded = load_base(config, recipe, settings, device)
-    longest = most_tokens(config, loaded)
-    with arguments.main_process_first():
-        splits, left_out = encode_splits(config, recipe, loaded, longest, folder)
-    training = _Training(config, recipe, folder, settings, loaded, longest, splits, said, started)
-    trainer, planned = _trainer(training, arguments, [*_notes_of_data(folder), *left_out])
-    prepare_sharing(trainer)
-    trainer.told.resumed = resume is not None
-    if resume is not None:
-        said(what.Resumed(resume.step, time.time(), resume.notes))
-    tried = planned(arguments.per_device_train_batch_size, 0)
-    if arguments.world_size == 1:
-        held_out = training.lengths("validation")
-        trainer.told.begun = lambda steps: said(probe(trainer, config, tried, steps, held_out))
-    try:
-        with fits(config, tried.batches[0].width):
+
+class Training:
+    """One training of the run in `folder`, from the base model to the one that is kept."""
+
+    loaded: LoadedModel
+    splits: DatasetDict
+    events: EventCallback
+    trainer: RunTrainer | None = None
+    #: the most tokens that a row may have
+    longest: int | None = None
+
+    def __init__(
+        self, config: RunConfig, folder: Path, settings: Settings, device: Device, emit: Emit, resume: Resume | None
+    ) -> None:
+        self.config, self.folder, self.settings, self.device = config, folder, settings, device
+        self.emit, self.resume = emit, resume
+        self.kind = find_kind(config.task, config.problem_type)
+        self.began = time.time()
+        self.signal = StopSignal(folder, lambda: emit(what.Stopping(self._step, time.time())))
+        self.stop_callback = StopCallback(self.signal)
+        #: what the model that is kept says of the held-out splits
+        self.predicted: dict[str, Predicted] = {}
+        self._known_lengths: dict[str, list[int]] = {}
+
+    def run(self) -> None:
+        """Load, train, evaluate and save; what is asked to stop is broken off and saves what it has."""
+        torch.set_num_threads(threads(self.config.processes))
+        arguments = self._make_arguments()
+        try:
+            notes = self._load(arguments)
+            trainer = self.trainer = self._make_trainer(arguments, notes)
+            self._train(trainer)
+            for split in ("validation", "test"):
+                if split in self.splits:
+                    self.predicted[split] = self._predict(trainer, split)
+        except Stopped:
+            self._end_stopped()
+            return
+        self._save(trainer, ())
+        if trainer.args.should_save:
+            # model/ holds the model that is kept; the optimizer state beside it has no further use.
+            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        metrics, seconds = self.predicted["validation"].metrics, time.time() - self.began
+        self.emit(what.Finished(self._step, time.time(), metrics=metrics, seconds=seconds))
+
+    @property
+    def _step(self) -> int:
+        """The optimizer steps that are done."""
+        if self.trainer is not None:
+            return int(self.trainer.state.global_step)
+        return self.resume.step if self.resume is not None else 0
+
+    def _make_arguments(self) -> Any:
+        """Make the TrainingArguments, once per process: they seed every random generator."""
+        values = {
+            "use_cpu": self.device.kind == "cpu",
+            **of_run(self.config.training),
+            "output_dir": str(self.folder / "checkpoints"),
+            "run_name": self.folder.name,
+            "disable_tqdm": True,
+        }
+        if self.resume is not None:
+            values["eval_on_start"] = self.resume.owes_evaluation  # else it was evaluated when it began
+        try:
+            arguments = TrainingArguments(**values)
+        except (ValueError, TypeError, ImportError) as error:
+            raise DemoError(f"transformers refuses these TrainingArguments: {error}") from error
+        # One process, one device: several GPUs would silently become DataParallel.
+        arguments._n_gpu = min(1, arguments.n_gpu)
+        return arguments
+
+    def _load(self, arguments: Any) -> list[str]:
+        """Load the base model and encode the rows; return what there is to say of them."""
+        self.signal.check()
+        # Seeds count before the model is loaded: a new classification head is drawn at random.
+        set_seed(self.config.training["seed"])
+        self.loaded = load_base(self.config, self.kind, self.settings, self.device)
+        self.signal.check()
+        self.longest = most_tokens(self.config, self.loaded)
+        left_out: list[str] = []
+        # The others wait for the first process before they may look, so none can leave without the rest.
+        with arguments.main_process_first(), contextlib.suppress(Stopped):
+            self.splits, left_out = encode_splits(
+                self.config, self.kind, self.loaded, self.longest, self.folder, self.signal.check_alone
+            )
+        self.signal.check()
+        return [*_notes_of_data(self.folder), *left_out]
+
+    def _make_trainer(self, arguments: Any, notes: Sequence[str]) -> RunTrainer:
+        """Make the Trainer; `notes` is what there is to say of the rows."""
+        config, kind, loaded, splits = self.config, self.kind, self.loaded, self.splits
+        width_of = width_rule(config.padding, max(self._lengths("train")), self.longest)
+        check_width(config, width_of, loaded, max(max(self._lengths(split)) for split in splits))
+        started = what.Started(
+            step=0,
+            time=time.time(),
+            device=str(loaded.device),
+            rows={name: len(split) for name, split in splits.items()},
+            notes=(*notes, *self._notes_of_training(arguments)),
+        )
+        self.events = EventCallback(config, kind, self.folder, started if self.resume is None else None, self.emit)
+        callbacks: list[Any] = [self.stop_callback, self.events]
+        if evaluates(config.training):
+            callbacks.append(SelectionCallback(*selection_metric(config, kind.evaluator)))
+        if config.early_stopping_patience:
+            callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))  # after what names the best
+        scores = make_compute_metrics(kind, config.labels or (), config.positive_label, config.metrics)
+        check_selection_metric(config, kind.evaluator, scores.extra)
+        trainer = RunTrainer(
+            signal=self.signal,
+            loss=kind.loss,
+            count=kind.count,
+            class_weights=class_weights(config, kind, splits["train"]["labels"]),
+            row_order=None if config.names_sampler else self._order_rows,
+            keeps_logits=kind.reduce is keep_logits,
+            preprocess_logits_for_metrics=kind.reduce,
+            model=with_method(config, kind, loaded),
+            args=arguments,
+            train_dataset=splits["train"],
+            eval_dataset=splits["validation"],
+            processing_class=loaded.tokenizer,
+            data_collator=PaddingCollator(loaded.tokenizer, width_of, kind.sequence_labels),
+            compute_metrics=scores,
+            callbacks=callbacks,
+        )
+        self.events.trainer = trainer
+        for callback in trainer.callback_handler.callbacks:
+            if isinstance(callback, TensorBoardCallback):
+                callback.logging_dir = str(self.folder / "tensorboard")  # its own place would go with the checkpoints
+        return trainer
+
+    def _notes_of_training(self, arguments: Any) -> list[str]:
+        """Return sentences on how it is trained."""
+        notes = [self._note_of_padding()]
+        if arguments.save_only_model:
+            notes.append(
+                "save_only_model: a run that is resumed begins with a new optimizer, so it ends as another would."
+            )
+        report = self.loaded.report
+        if not report.trustworthy:
+            notes.append(str(report).replace("Train it before you trust the output.", "Training starts there."))
+        return notes
+
+    def _note_of_padding(self) -> str:
+        """Say what the padding costs, or that `training` puts the rows into an order of its own."""
+        if self.config.names_sampler:
+            return (
+                f"Padding {self.config.padding} decides how wide a batch is, but not which rows meet in it: training "
+                f"names a train_sampling_strategy, {self.config.training['train_sampling_strategy']}, and that wins."
+            )
+        cost = self._plan(self.config.training["per_device_train_batch_size"]).cost()
+        waste, slots = f"{cost.waste:.0%}", f"{cost.slots:,}"
+        return f"Padding {self.config.padding}: {waste} of the {slots} slots of the first epoch are padding."
+
+    def _lengths(self, split: str) -> list[int]:
+        """Return the tokens of each row."""
+        if split not in self._known_lengths:
+            self._known_lengths[split] = [len(ids) for ids in self.splits[split]["input_ids"]]
+        return self._known_lengths[split]
+
+    def _plan(self, batch_size: int) -> Plan:
+        """Return the batches of the first epoch."""
+        return plan(self._lengths("train"), batch_size, self.config.padding, self.longest, self.config.data_seed)
+
+    def _order_rows(self, batch_size: int, epoch: int) -> list[int]:
+        """Return the training rows in the order of an epoch, as the padding strategy puts them."""
+        lengths, grouped = self._lengths("train"), find_strategy(self.config.padding).groups_by_length
+        return row_order(lengths, batch_size, grouped, self.config.data_seed, epoch)
+
+    def _train(self, trainer: RunTrainer) -> None:
+        """Train, after a few trial steps."""
+        prepare_sharing(trainer)
+        resume = self.resume
+        if resume is not None:
+            self.emit(what.Resumed(resume.step, time.time(), resume.notes))
+        first = self._plan(trainer.args.per_device_train_batch_size)
+        if trainer.args.world_size == 1:
+            evaluated = self._lengths("validation")
+            self.events.on_begin = lambda steps: self.emit(probe(trainer, self.config, first, steps, evaluated))
+        with fits(self.config, first.batches[0].width):
             trainer.train(resume_from_checkpoint=str(resume.checkpoint) if resume else None)
-    except Stopped:
-        said(what.Stopped(trainer.state.global_step, time.time(), kept=False))
-        return
-    _finish(training, trainer)
 
+    def _predict(self, trainer: RunTrainer, split: str) -> Predicted:
+        """Return what the trained model says of a split."""
+        found = trainer.predict(self.splits[split], metric_key_prefix=split)
+        metrics = plain_metrics(found.metrics, f"{split}_")
+        self.emit(what.Evaluated(self._step, time.time(), float(trainer.state.epoch or 0.0), split, metrics))
+        return Predicted(found.predictions, found.label_ids, metrics, self._labelled_words(split))
 
-def _arguments(config: RunConfig, folder: Path, device: Device, resume: Resume | None) -> Any:
-    """The TrainingArguments of a run, which are made once per process: they seed every random generator."""
-    from transformers import TrainingArguments
+    def _labelled_words(self, split: str) -> list[list[int]] | None:
+        """Return which words of each row have a label, of rows of words."""
+        if self.kind.find_labelled_words is None:
+            return None
+        return self.kind.find_labelled_words(rows_of(self.folder, split), self.loaded.tokenizer, self.longest)
 
-    values = {
-        "use_cpu": device.kind == "cpu",
-        **of_run(config.training),
-        "output_dir": str(folder / "checkpoints"),
-        "run_name": folder.name,
-        "disable_tqdm": True,
-    }
-    if resume is not None:
-        values["eval_on_start"] = False  # it was evaluated when it began
-    try:
-        arguments = TrainingArguments(**values)
-    except (ValueError, TypeError, ImportError) as error:
-        raise DemoError(f"transformers refuses these TrainingArguments: {error}") from error
-    # One process, one device: several GPUs would silently become DataParallel.
-    arguments._n_gpu = min(1, arguments.n_gpu)
-    return arguments
+    def _end_stopped(self) -> None:
+        """Save what was learned before the stop, if that was asked for, with the evaluation that it has already."""
+        trainer, step, request = self.trainer, self._step, self.signal.request
+        keep = request is not None and request.keep
+        notes: tuple[str, ...] = ()
+        if not keep or trainer is None or step == 0:
+            kept = keep and self.resume is not None
+            if keep and not kept:
+                notes = ("It was stopped before its first step, so there is nothing to keep.",)
+            self.emit(what.Stopped(step, time.time(), kept=kept, notes=notes))
+            return
+        trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
+        trainer.save_stopped(self.stop_callback.after_step)
+        found = trainer.load_kept()
+        if found is not None and "validation" not in self.predicted:
+            words = self._labelled_words("validation")
+            self.predicted["validation"] = Predicted(found.logits, found.references, found.metrics, words)
+        notes = self._notes_of_stop(trainer)
+        self._save(trainer, notes)
+        metrics = self.predicted["validation"].metrics if self.predicted else {}
+        self.emit(what.Stopped(step, time.time(), kept=True, metrics=metrics, notes=notes))
 
+    def _notes_of_stop(self, trainer: RunTrainer) -> tuple[str, ...]:
+        """Return sentences on what is kept of a training that was broken off, and how well that is known."""
+        best, step = trainer.best_loaded, self._step
+        if best is None:
+            notes = [f"Stopped and kept after step {step:,}."]
+        else:
+            notes = [f"Stopped after step {step:,}. Kept: the model after step {best:,}, the best that was evaluated."]
+            if best < step == trainer.saved_step:
+                notes.append("What was learned since then is in the newest checkpoint: resume the run to go on there.")
+        if not self.predicted:
+            notes.append("Not evaluated: it was stopped before an evaluation was complete.")
+        if "test" in self.splits:
+            notes.append("The test split was left out.")
+        return tuple(notes)
 
-def _trainer(training: _Training, arguments: Any, notes: Sequence[str]) -> tuple[Any, Planned]:
-    """The Trainer, and the padding plan that it follows; `notes` is what there is to say of the rows."""
-    from transformers import EarlyStoppingCallback
-    from transformers.integrations import TensorBoardCallback
+    def _save(self, trainer: RunTrainer, notes: Sequence[str]) -> None:
+        """Write the report and the model that is kept; `notes` are sentences on how it came about."""
+        config, kind, folder = self.config, self.kind, self.folder
 
-    config, recipe, loaded, splits = training.config, training.recipe, training.loaded, training.splits
-    lengths = training.lengths("train")
-    width_of = width_rule(config.padding, max(lengths), training.longest)
-    check_width(config, width_of, loaded, [length for split in splits for length in training.lengths(split)])
+        def make_again() -> Any:
+            return with_method(config, kind, load_base(config, kind, self.settings, Device("cpu", "CPU")))
 
-    def planned(batch_size: int, epoch: int) -> Plan:
-        return plan(lengths, batch_size, config.padding, training.longest, config.data_seed, epoch)
-
-    notes = [*notes, padding_note(config, planned)]
-    if arguments.save_only_model:
-        notes.append("save_only_model: a run that is resumed begins with a new optimizer, so it ends as another would.")
-    if not loaded.report.trustworthy:
-        notes.append(str(loaded.report).replace("Train it before you trust the output.", "Training starts there."))
-    rows = {name: len(split) for name, split in splits.items()}
-    stop, device = StopRequest(training.folder), str(loaded.device)
-    reporter = make_reporter(config, recipe, stop, rows, notes, device, training.emit)
-    callbacks = [reporter]
-    if config.early_stopping_patience:
-        callbacks.append(EarlyStoppingCallback(config.early_stopping_patience))  # after what names the best
-    scores = make_compute_metrics(recipe, config.labels or (), config.positive_label, config.metrics)
-    check_aim(config, recipe.evaluator, scores.extra)
-    trainer = make_trainer(
-        recipe,
-        class_weights(config, recipe, splits["train"]["labels"]),
-        None if config.names_sampler else planned,
-        model=with_method(config, recipe, loaded),
-        args=arguments,
-        train_dataset=splits["train"],
-        eval_dataset=splits["validation"],
-        processing_class=loaded.tokenizer,
-        data_collator=functools.partial(collate, loaded.tokenizer, width_of, recipe.sequence_labels),
-        compute_metrics=scores,
-        callbacks=callbacks,
-    )
-    reporter.trainer = trainer
-    trainer.told = reporter
-    for callback in trainer.callback_handler.callbacks:
-        if isinstance(callback, TensorBoardCallback):
-            callback.logging_dir = str(training.folder / "tensorboard")  # its own place would go with the checkpoints
-    return trainer, planned
+        model = whole_model(trainer, make_again)
+        if trainer.args.should_save:
+            facts = {
+                "run": folder.name,
+                "device": str(self.loaded.device),
+                "rows": {name: len(split) for name, split in self.splits.items()},
+                "steps": self._step,
+                "best_step": trainer.best_loaded,
+                "seconds": time.time() - self.began,
+                "before": self.events.before,
+                "notes": list(notes),
+            }
+            trained = _label_array(self.splits["train"]["labels"], kind.sequence_labels)
+            report = write_report(config, folder, facts, self.predicted, trained)
+            save_model(config, folder, self.loaded, model, report)
+            self.emit(what.Saved(self._step, time.time(), "model"))
+            shutil.rmtree(folder / "arrow", ignore_errors=True)
+        trainer.accelerator.wait_for_everyone()
 
 
 def _notes_of_data(folder: Path) -> list[str]:
-    """What was left out when the data was read and mended."""
+    """Return what was left out when the data was read and mended."""
     try:
         return list(json.loads((folder / "data.json").read_text(encoding="utf-8"))["notes"])
     except FileNotFoundError:
         return []
 
 
-def _finish(training: _Training, trainer: Any) -> None:
-    """Judge the model that is kept, and save it with what there is to say of it; nothing after a stop without keep."""
-    config, recipe, folder, emit = training.config, training.recipe, training.folder, training.emit
-    step, stop = trainer.state.global_step, StopRequest(folder)
-    stopped = stop.made and step < trainer.state.max_steps
-    if stopped and not stop.keep:
-        emit(what.Stopped(step, time.time(), kept=False))
-        return
-    # Grouping by length would reorder what is predicted, too, and errors.csv would name the wrong rows.
-    trainer.args.train_sampling_strategy = "sequential"
-    held_out = [split for split in ("validation", "test") if split in training.splits]
-    predicted = {split: _predicted(training, trainer, split) for split in held_out}
-    final = predicted["validation"].metrics
-
-    def anew() -> Any:
-        return with_method(config, recipe, load_base(config, recipe, training.settings, Device("cpu", "CPU")))
-
-    model = whole_model(trainer, anew)
-    if trainer.args.should_save:
-        facts = {
-            "run": folder.name,
-            "device": str(training.loaded.device),
-            "rows": {name: len(split) for name, split in training.splits.items()},
-            "steps": step,
-            "best_step": trainer.best_loaded,
-            "seconds": time.time() - training.started,
-            "before": trainer.told.before,
-        }
-        trained = _references(recipe, training.splits["train"]["labels"])
-        report = write_report(config, folder, facts, predicted, trained)
-        for split, each in predicted.items():
-            emit(what.Evaluated(step, time.time(), float(trainer.state.epoch or 0.0), split, each.metrics))
-        save_model(config, folder, training.loaded, model, report)
-        emit(what.Saved(step, time.time(), "model"))
-        shutil.rmtree(folder / "arrow", ignore_errors=True)
-    trainer.accelerator.wait_for_everyone()
-    if stopped:
-        emit(what.Stopped(step, time.time(), kept=True, metrics=final))
-        return
-    if trainer.args.should_save:
-        # model/ holds the model that is kept; the optimizer state beside it has no further use.
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    emit(what.Finished(step, time.time(), metrics=final, seconds=time.time() - training.started))
-
-
-def _predicted(training: _Training, trainer: Any, split: str) -> Predicted:
-    found, recipe = trainer.predict(training.splits[split], metric_key_prefix=split), training.recipe
-    labelled = None
-    if recipe.find_labelled_words:
-        labelled = recipe.find_labelled_words(
-            rows_of(training.folder, split), training.loaded.tokenizer, training.longest
-        )
-    return Predicted(found.predictions, found.label_ids, plain_metrics(found.metrics, f"{split}_"), labelled)
-
-
-def _references(recipe: Kind, labels: Sequence[Any]) -> Any:
-    """The labels of all rows as an array; those of tokens padded with -100."""
+def _label_array(labels: Sequence[Any], sequence_labels: bool) -> Any:
+    """Return the labels of all rows as an array; those of tokens padded with -100."""
     import numpy as np
 
-    if not recipe.sequence_labels:
+    if not sequence_labels:
         return np.asarray(labels)
     width = max(map(len, labels))
     return np.asarray([[*own, *[-100] * (width - len(own))] for own in labels])

@@ -20,7 +20,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.metrics import check_extra, make_compute_metrics
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.training.callbacks import check_aim
+from hfdemo.finetuning.training.selection import check_selection_metric
 from tests.conftest import ROOT
 
 TAGS = ["O", "B-PER", "I-PER"]
@@ -94,11 +94,11 @@ def test_a_metric_to_be_best_in_that_nothing_computes_is_refused_at_once(tmp_pat
     kind = KINDS["single_label"]
     scores = make_compute_metrics(kind, ["no", "yes"], None, (mine,))
     for name in ("loss", "eval_f1", "wrong", "extra_f1"):
-        check_aim(RunConfig("x", training={"metric_for_best_model": name}), kind.evaluator, scores.extra)
+        check_selection_metric(RunConfig("x", training={"metric_for_best_model": name}), kind.evaluator, scores.extra)
     for name in ("acuracy", "text"):
         asked = RunConfig("x", training={"metric_for_best_model": name})
         with pytest.raises(DemoError, match=f"is {name!r}, but the metrics are loss, accuracy, f1, f1_weighted, wrong"):
-            check_aim(asked, kind.evaluator, scores.extra)
+            check_selection_metric(asked, kind.evaluator, scores.extra)
 
 
 def test_a_metric_that_does_not_fit_is_known_before_training(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.search import Search, SearchStore, Space
-from hfdemo.finetuning.training.callbacks import aim
+from hfdemo.finetuning.training.selection import selection_metric
 from hfdemo.settings import Settings
 from tests.conftest import wait_until
 
@@ -86,7 +86,7 @@ def test_the_number_of_trials_is_bounded_and_a_shared_server_has_none(settings: 
 def test_what_is_searched_for_is_what_the_best_checkpoint_has(
     training: dict[str, Any], expected: tuple[str, bool]
 ) -> None:
-    assert aim(RunConfig("d", training=training), KINDS["single_label"].evaluator) == expected
+    assert selection_metric(RunConfig("d", training=training), KINDS["single_label"].evaluator) == expected
 
 
 @pytest.mark.parametrize("space", [[1], {"epochs": [1.9, 3.9]}, {"batch_sizes": "88"}])

@@ -281,17 +281,17 @@ def test_what_can_not_be_resumed_is_said_with_what_can_be_done_instead(settings:
 def test_a_second_request_can_only_be_stricter_and_counts_from_when_it_was_made(settings: Settings) -> None:
     run = a_run(settings, STARTED, process=this_process())
     run.stop(keep=True)
-    first = run.asked_to_stop()
+    first = run.stop_request()
     run.stop(keep=True)
-    assert run.asked_to_stop() == first
+    assert run.stop_request() == first
     run.stop(keep=False)
-    second = run.asked_to_stop()
+    second = run.stop_request()
     assert first is not None
     assert second is not None
     assert (first.keep, second.keep) == (True, False)
     assert second.time > first.time
     run.stop(keep=True)
-    assert run.asked_to_stop() == second
+    assert run.stop_request() == second
 
 
 def test_a_stopped_run_tells_whether_something_was_kept(settings: Settings) -> None:

@@ -24,14 +24,15 @@ Report = Mapping[str, Any]
 def render_report(found: Report) -> str:
     """Draw everything: the scores of all splits, the details of the last one, and those of the others in a fold."""
     splits = list(found["metrics"])
-    parts = [render_scores(found, split) for split in splits]
+    parts = [notes(found["notes"])] if found.get("notes") else []
+    parts += [render_scores(found, split) for split in splits]
     kept = found.get("best_step") or found.get("steps")
     about = [("kept: the model after step", f"{kept:,}")] if kept else []
     if found.get("seconds"):
         about.append(("took", format_duration(found["seconds"])))
     parts.append(facts(about) + f"<p class='hf-quiet hf-small'>{escape(kind_of(found).evaluator.meaning)}</p>")
-    *others, last = splits
-    parts.append(titled(f"In detail: {last}", render_details(found, last)))
+    others, last = splits[:-1], splits[-1:]
+    parts += [titled(f"In detail: {split}", render_details(found, split)) for split in last]
     parts += [
         f"<details class='hf-fold'><summary>In detail: {escape(split)}</summary>"
         f"{render_details(found, split)}</details>"

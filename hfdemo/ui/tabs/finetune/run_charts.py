@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.finetuning.events import Evaluated, Event, Probed, Resumed, Started, StepLogged, valid
+from hfdemo.finetuning.events import Evaluated, Event, Probed, Resumed, Started, StepLogged, Stopped, valid
 from hfdemo.finetuning.runs import Status
 from hfdemo.ui.html import bar, escape, facts, notes
 
@@ -97,7 +97,7 @@ _STATE_WORDS = {
     "queued": "",
     "starting": "loading the libraries, the model and the data",
     "running": "",
-    "stopping": "ending after this step",
+    "stopping": "ending at the next batch",
     "finished": "",
     "stopped": "stopped by hand",
     "failed": "",
@@ -117,13 +117,14 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
     done = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
     error = notes([status.error]) if status.error else ""
     resumed = [_describe_resume(event) for event in events if isinstance(event, Resumed)]
+    stopped = [note for event in events if isinstance(event, Stopped) for note in event.notes]
     return (
         f"<div class='hf-run'><b>{escape(run_id)}</b>"
         f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"
         f"{bar(done)}"
         f"{facts([('', ' · '.join(_progress_words(status)))])}"
         f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed)])}"
-        f"{notes(resumed)}{error}{_list_remarks(started.notes if started else ())}"
+        f"{notes(resumed)}{notes(stopped)}{error}{_list_remarks(started.notes if started else ())}"
     )
 
 

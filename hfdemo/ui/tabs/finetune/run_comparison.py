@@ -77,7 +77,7 @@ def _line(run: Run) -> Line:
     baseline = (report.get("baseline") or {}).get("validation") or {}
     return replace(
         line,
-        value=report["metrics"]["validation"].get(selection),
+        value=report["metrics"].get("validation", {}).get(selection),
         baseline=(baseline.get("metrics") or baseline).get(selection),
         data=report.get("data_sha256", ""),
     )

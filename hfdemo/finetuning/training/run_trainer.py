@@ -1,0 +1,179 @@
+"""What a run's Trainer does besides training: it counts, remembers its evaluations, and writes whole checkpoints."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import PrinterCallback
+
+from hfdemo.errors import RunError
+from hfdemo.finetuning.training import checkpoints
+from hfdemo.finetuning.training.stop_signal import RandomStates, StopSignal
+from hfdemo.finetuning.training.trainer import TaskTrainer
+
+EVALUATION_FILE = "evaluation.npz"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An evaluation on the validation split after `step`: predictions and references of its rows in the order of their
+    file, and the metrics under evaluate's names."""
+
+    step: int
+    logits: Any
+    references: Any
+    metrics: Mapping[str, float]
+
+    def write(self, checkpoint: Path) -> None:
+        """Put it into the folder `checkpoint`, whose model it is of."""
+        with (checkpoint / EVALUATION_FILE).open("wb") as file:
+            text = np.array(json.dumps(dict(self.metrics)))
+            np.savez(file, logits=self.logits, references=self.references, metrics=text)
+
+    @classmethod
+    def read(cls, checkpoint: Path) -> Evaluation | None:
+        """Return what the model in the folder `checkpoint` was evaluated with; None if it was not."""
+        if not (checkpoint / EVALUATION_FILE).is_file():
+            return None
+        with np.load(checkpoint / EVALUATION_FILE) as found:
+            metrics = json.loads(str(found["metrics"]))
+            return cls(checkpoints.step_of(checkpoint), found["logits"], found["references"], metrics)
+
+
+def plain_metrics(found: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    """Return the metrics under evaluate's names: without the prefix and without the Trainer's own timings."""
+    timings = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+    named = {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
+    return {name: float(value) for name, value in named.items() if name not in timings}
+
+
+class RunTrainer(TaskTrainer):
+    """The Trainer of a run, which obeys `signal`; its checkpoints are whole or not there."""
+
+    #: rows, tokens and slots that training has computed so far, the last two as tensors on the device
+    seen: tuple[int, Any, int] = (0, 0, 0)
+    #: the last evaluation while training
+    evaluation: Evaluation | None = None
+    #: the step of the best checkpoint, once its weights were put into the model in place of the last ones
+    best_loaded: int | None = None
+    #: the step of the newest checkpoint that this process has written
+    saved_step: int | None = None
+    _saving = False
+
+    def __init__(self, *, signal: StopSignal, **arguments: Any) -> None:
+        self.signal = signal
+        super().__init__(**arguments)
+        self.remove_callback(PrinterCallback)  # the events say it already
+
+    @property
+    def folder(self) -> Path:
+        """Where the checkpoints are."""
+        return Path(self.args.output_dir)
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """Train on a batch, and count it."""
+        rows, tokens, slots = self.seen
+        mask = inputs["attention_mask"]
+        self.seen = (rows + len(mask), tokens + mask.sum(), slots + mask.numel())
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
+        """Evaluate, unless the run was asked to stop, and remember the outcome."""
+        self.signal.check()
+        found = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        if metric_key_prefix == "eval":
+            metrics = plain_metrics(found.metrics, "eval_")
+            self.evaluation = Evaluation(self.state.global_step, found.predictions, found.label_ids, metrics)
+        return found
+
+    def _evaluate(self, trial: Any, ignore_keys_for_eval: Any, skip_scheduler: bool = False) -> Any:
+        late = skip_scheduler and self.state.global_step > 0
+        metrics = super()._evaluate(trial, ignore_keys_for_eval, skip_scheduler=skip_scheduler and not late)
+        # What a stop had broken off is made up for before the first step of a training that is resumed.
+        if late and self._determine_best_metric(metrics, trial):
+            checkpoint = self.folder / f"checkpoint-{self.state.global_step}"
+            self.state.best_model_checkpoint = str(checkpoint)
+            if self.args.should_save and self.evaluation is not None:
+                self.evaluation.write(checkpoint)
+                checkpoints.write_manifest(checkpoint)
+        return metrics
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(checkpoints.partial(self.folder) if self._saving else self.folder)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # As the library's own, but under another name until every file of it is safely on the disk.
+        step, best = self.state.global_step, self.state.best_global_step
+        name, half = f"checkpoint-{step}", checkpoints.partial(self.folder)
+        if self.args.should_save:
+            shutil.rmtree(half, ignore_errors=True)
+            checkpoints.check_space(self.folder, _checkpoint_bytes(model), f"the checkpoint of step {step}")
+        self.accelerator.wait_for_everyone()
+        self._saving = True
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self._saving = False
+        if best and (best == step or (self.folder / f"checkpoint-{best}").is_dir()):
+            self.state.best_model_checkpoint = str(self.folder / f"checkpoint-{best}")
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            # It was written while the best checkpoint still had its passing name.
+            self.state.save_to_json(str(half / name / "trainer_state.json"))
+            if self.evaluation is not None and self.evaluation.step == step:
+                self.evaluation.write(half / name)
+            checkpoints.seal(half / name, self.folder / name)
+            kept = [Path(self.state.best_model_checkpoint)] if self.state.best_model_checkpoint else []
+            checkpoints.prune(self.folder, kept, self.args.save_total_limit)
+        self.saved_step = step
+        self.accelerator.wait_for_everyone()
+
+    def _load_best_model(self) -> None:
+        best = self.folder / Path(self.state.best_model_checkpoint).name
+        wrong = checkpoints.problem(best)
+        if wrong:
+            raise RunError(
+                f"The best checkpoint, of step {checkpoints.step_of(best)}, is damaged ({wrong}), so there is no best "
+                "model to keep. Resume the run: it goes on from the newest that is whole."
+            )
+        self.state.best_model_checkpoint = str(best)
+        super()._load_best_model()
+        self.best_loaded = checkpoints.step_of(best)
+
+    def save_stopped(self, states: RandomStates | None) -> None:
+        """Write the checkpoint of the last whole optimizer step of a training that was broken off, if it is not there.
+
+        `states` are the random states after that step, so that who resumes there goes on as if it had never stopped;
+        None where this process has made no step.
+        """
+        if states is None or self.best_loaded is not None or self.saved_step == self.state.global_step:
+            return
+        states.restore()
+        self._save_checkpoint(self.model, None)
+        self.callback_handler.on_save(self.args, self.state, self.control)
+
+    def load_kept(self) -> Evaluation | None:
+        """Put the weights that a stopped training keeps into the model, and return their evaluation if they have one.
+
+        They are those of the best checkpoint, or else of the last whole optimizer step.
+        """
+        wanted = self.args.load_best_model_at_end and self.state.best_model_checkpoint is not None
+        if wanted and self.best_loaded is None:
+            self._load_best_model()
+        if self.best_loaded is not None:
+            return Evaluation.read(self.folder / f"checkpoint-{self.best_loaded}")
+        last = self.evaluation
+        return last if last is not None and last.step == self.state.global_step else None
+
+
+def _checkpoint_bytes(model: Any) -> int:
+    """Estimate what a checkpoint takes: what is trained and twice that for the optimizer, and the rest of the model."""
+    whole = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    trained = sum(each.numel() * each.element_size() for each in model.parameters() if each.requires_grad)
+    return 3 * trained if hasattr(model, "peft_config") else whole + 2 * trained

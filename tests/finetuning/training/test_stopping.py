@@ -1,0 +1,243 @@
+"""A training that is asked to stop is broken off at its next batch, wherever it is, and keeps what it has."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import Trainer
+
+from hfdemo.errors import Stopped as StoppedError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Saved, Started, StepLogged, Stopped, Stopping
+from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.preprocessing.encoding import encode_splits
+from hfdemo.finetuning.runs import Run
+from hfdemo.finetuning.training.base_model import load_base
+from hfdemo.finetuning.training.train import train
+from hfdemo.settings import Settings
+from hfdemo.ui.tabs.finetune import report_view, run_comparison
+from tests.finetuning.tiny_runs import CPU, run_folder, trained, weights
+
+# 5 steps in an epoch, and 3 batches in an evaluation.
+TRAINING = {"num_train_epochs": 2, "per_device_eval_batch_size": 4, "logging_steps": 1}
+
+
+@dataclass
+class Seen:
+    """What a training did, in order: its events, and ("train" or "eval", optimizer steps done) of each batch."""
+
+    events: list[Event] = field(default_factory=list)
+    batches: list[tuple[str, int]] = field(default_factory=list)
+    after_click: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def last(self) -> Any:
+        return self.events[-1]
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+Click = Callable[[Seen], bool]
+
+
+def after_event(kind: type[Event], step: int = 0) -> Click:
+    return lambda seen: any(isinstance(event, kind) and event.step >= step for event in seen.events)
+
+
+def in_batch(what: str, step: int, number: int = 1) -> Click:
+    """At the batch of that number, of those that are computed after so many steps."""
+    return lambda seen: seen.batches.count((what, step)) >= number
+
+
+@pytest.fixture
+def stop_when(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..., Seen]:
+    """Train on a run folder, and click on Stop as soon as something is seen."""
+
+    def start(folder: Path, click: Click, keep: bool = True) -> Seen:
+        seen = Seen()
+
+        def look() -> None:
+            if click(seen) and not (folder / "stop").exists():
+                (folder / "stop").write_text(json.dumps({"keep": keep}))
+
+        def emit(event: Event) -> None:
+            seen.events.append(event)
+            look()
+
+        def counting(what: str, method: Any) -> Any:
+            def count(self: Any, *args: Any, **options: Any) -> Any:
+                if (folder / "stop").exists():
+                    seen.after_click.append((what, self.state.global_step))
+                seen.batches.append((what, self.state.global_step))
+                look()
+                return method(self, *args, **options)
+
+            return count
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "training_step", counting("train", Trainer.training_step))
+            patch.setattr(Trainer, "prediction_step", counting("eval", Trainer.prediction_step))
+            look()
+            train(RunConfig.read(folder / "config.json"), folder, settings, CPU, emit)
+        return seen
+
+    return start
+
+
+def folder_of(settings: Settings, tiny: Path, name: str = "run", **training: Any) -> Path:
+    return run_folder(settings, "single_label", tiny, name, training={**TRAINING, **training})
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize(
+    ("click", "batches"),
+    [
+        (lambda seen: True, 0),
+        (after_event(Started), 0),
+        (after_event(Probed), 0),
+        (in_batch("eval", 0), 1),
+    ],
+    ids=["loading", "trial steps", "before the first evaluation", "evaluation before training"],
+)
+def test_before_the_first_step_there_is_nothing_to_keep_and_nothing_more_is_computed(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen], click: Click, batches: int, keep: bool
+) -> None:
+    folder = folder_of(settings, tiny)
+    seen = stop_when(folder, click, keep)
+    assert isinstance(seen.last, Stopped)
+    assert not seen.last.kept
+    assert seen.last.step == 0
+    assert len(seen.batches) == batches
+    assert seen.after_click == []
+    assert bool(seen.last.notes) is keep, "who wanted to keep something is told"
+    assert not (folder / "model").exists()
+
+
+def test_rows_are_not_encoded_to_the_end_once_a_stop_is_found(settings: Settings, tiny: Path) -> None:
+    folder, kind = folder_of(settings, tiny), KINDS["single_label"]
+    config = RunConfig.read(folder / "config.json")
+
+    def stop() -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        encode_splits(config, kind, load_base(config, kind, settings, CPU), None, folder, stop)
+
+
+def test_a_stop_before_the_first_evaluation_keeps_the_model_and_says_that_it_is_not_evaluated(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen]
+) -> None:
+    folder = folder_of(settings, tiny)
+    seen = stop_when(folder, after_event(StepLogged, 3))
+    assert (seen.last.step, seen.last.kept, dict(seen.last.metrics)) == (3, True, {})
+    assert seen.after_click == []
+    report = json.loads((folder / "report.json").read_text())
+    assert (report["metrics"], report["steps"], report["best_step"]) == ({}, 3, None)
+    assert any("Not evaluated" in note for note in report["notes"])
+    assert any("test split was left out" in note for note in seen.last.notes)
+    assert not (folder / "errors.csv").exists()
+    assert "Not evaluated" in (folder / "model" / "README.md").read_text()
+    assert "Not evaluated" in report_view.render_report(report)
+    (line,) = run_comparison.run_lines([Run(folder)])
+    assert line.value is None
+    assert [event.folder for event in seen.of(Saved)] == ["checkpoints/checkpoint-3", "model"]
+
+
+def test_a_stop_keeps_the_best_checkpoint_with_the_evaluation_that_it_has(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen]
+) -> None:
+    folder = folder_of(settings, tiny)
+    seen = stop_when(folder, after_event(StepLogged, 7))
+    evaluated = [event for event in seen.of(Evaluated) if event.step == 5]
+    assert len(evaluated) == 1
+    assert (seen.last.step, seen.last.kept, seen.last.metrics) == (7, True, evaluated[0].metrics)
+    assert seen.after_click == [], "neither trained nor evaluated after the click"
+    assert [event.step for event in seen.of(Stopping)] == [7]
+    report = json.loads((folder / "report.json").read_text())
+    assert report["metrics"] == {"validation": dict(evaluated[0].metrics)}
+    assert (report["steps"], report["best_step"]) == (7, 5)
+    assert sum(map(sum, report["confusion_matrix"]["validation"])) == 11
+    assert (folder / "errors.csv").exists()
+    assert "the model after step 5, the best that was evaluated" in seen.last.notes[0]
+    assert Run(folder).status([*seen.events]).metrics == evaluated[0].metrics
+    found = weights(folder)
+    from safetensors.torch import load_file
+
+    best = load_file(folder / "checkpoints" / "checkpoint-5" / "model.safetensors")
+    assert all(found[name].equal(best[name]) for name in best)
+    assert report_view.render_report(report)
+
+
+INTERRUPTED: Sequence[tuple[str, Click, dict[str, Any], int]] = [
+    ("in a step of several batches", in_batch("train", 4, 1), {"gradient_accumulation_steps": 2}, 4),
+    ("at the end of an epoch", in_batch("train", 4, 1), {}, 5),
+    ("in the evaluation after an epoch", in_batch("eval", 5, 2), {}, 5),
+    ("in the evaluation after the last step", in_batch("eval", 10, 2), {}, 10),
+    ("in an evaluation within an epoch", in_batch("eval", 4, 1), {"eval_strategy": "steps", "eval_steps": 2}, 4),
+    ("in the last prediction", in_batch("eval", 10, 5), {}, 10),
+]
+
+
+@pytest.mark.parametrize(
+    ("click", "training", "step"), [each[1:] for each in INTERRUPTED], ids=[each[0] for each in INTERRUPTED]
+)
+def test_wherever_it_is_broken_off_it_goes_on_as_if_it_had_never_stopped(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen], click: Click, training: dict[str, Any], step: int
+) -> None:
+    """With dropout, so that one random number more or less would show."""
+    whole = folder_of(settings, tiny, "whole", **training)
+    uninterrupted = trained(whole, settings)
+    halves = folder_of(settings, tiny, "halves", **training)
+    first = stop_when(halves, click)
+    assert isinstance(first.last, Stopped)
+    assert (first.last.step, first.last.kept) == (step, True)
+    assert first.after_click == []
+    (halves / "stop").unlink()
+    second = trained(halves, settings, resume=True)
+    assert isinstance(second[-1], Finished)
+    expected, got = weights(whole), weights(halves)
+    assert all(expected[name].equal(got[name]) for name in expected)
+
+    def evaluations(events: Sequence[Event]) -> dict[int, Any]:
+        found = [event for event in events if isinstance(event, Evaluated) and event.split == "validation"]
+        return {event.step: event.metrics for event in found}
+
+    assert evaluations([*first.events, *second]) == evaluations(uninterrupted)
+    reports = [json.loads((folder / "report.json").read_text()) for folder in (whole, halves)]
+    assert reports[0]["best_step"] == reports[1]["best_step"]
+    assert reports[0]["metrics"] == reports[1]["metrics"]
+
+
+def test_a_cancel_in_the_last_evaluation_is_a_stop_and_no_failure(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen]
+) -> None:
+    folder = folder_of(settings, tiny)
+    seen = stop_when(folder, in_batch("eval", 10, 5), keep=False)
+    assert isinstance(seen.last, Stopped)
+    assert not seen.last.kept
+    assert seen.after_click == []
+    assert not (folder / "model").exists()
+
+
+def test_a_stop_in_the_evaluation_on_the_test_split_keeps_that_on_the_validation_split(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen]
+) -> None:
+    folder = folder_of(settings, tiny)
+    seen = stop_when(folder, in_batch("eval", 10, 7))  # 3 of the epoch, 3 of the validation split
+    assert isinstance(seen.last, Stopped)
+    assert seen.after_click == []
+    report = json.loads((folder / "report.json").read_text())
+    assert list(report["metrics"]) == ["validation"]
+    assert seen.last.metrics == report["metrics"]["validation"]
+
+
+def test_best_checkpoints_are_those_that_were_saved(settings: Settings, tiny: Path) -> None:
+    """Evaluated twice as often as saved: of the evaluations in between there is nothing to go back to."""
+    folder = folder_of(settings, tiny, eval_strategy="steps", eval_steps=1, save_steps=2, num_train_epochs=3)
+    assert isinstance(trained(folder, settings)[-1], Finished)
+    best = json.loads((folder / "report.json").read_text())["best_step"]
+    assert best is None or best % 2 == 0 or best == 15
