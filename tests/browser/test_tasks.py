@@ -153,6 +153,31 @@ def test_two_models_stand_side_by_side_with_their_difference(browser: Browser, a
     page.close()
 
 
+def test_the_code_in_its_fold_is_that_of_the_answer_on_view(browser: Browser, app: Server) -> None:
+    """It is written when the fold is opened, follows what is run while it is open, and is gone with a failure."""
+    page = open_page(browser, app)
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    code = page.locator(".cm-content:visible")
+    fold(page, "Code")
+    expect(code.first).to_contain_text("It starts slowly", timeout=PATIENT)
+    box(page, "Text").fill("A joy from beginning to end.")
+    run(page)
+    expect(code.first).to_contain_text("A joy from beginning", timeout=PATIENT)
+    fold(page, "Code")
+    box(page, "Text").fill("Dull, loud and far too long.")
+    run(page)
+    expect(page.locator(".hf-label").first).to_contain_text("negative", timeout=PATIENT)
+    fold(page, "Code")
+    expect(code.first).to_contain_text("Dull, loud", timeout=PATIENT)
+    page.get_by_role("tab", name="gradio_client").click()
+    expect(code.first).to_contain_text(f"Client('{app.url}')")
+    box(page, "Text").fill(" ")
+    run(page)
+    expect(page.locator(".block.hf-result")).to_contain_text("only white space", timeout=PATIENT)
+    expect(code.first).not_to_contain_text("Dull")
+    page.close()
+
+
 def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: Path) -> None:
     path = tmp_path / "reviews.csv"
     path.write_text("id,review\n1,A joy from beginning to end.\n2,  \n3,Dull and far too long.\n")
