@@ -206,7 +206,7 @@ def _trace(task: Task, loaded: LoadedModel, jobs: Sequence[Job], tracer: Tracer)
             call=job.call,
             card=loaded.card(),
             setup=_setup_of(loaded),
-            warnings=_collect_warnings(loaded, job, stages),
+            warnings=_collect_warnings(task, loaded, job, stages),
             tokens=tracer.tokens,
             token_probabilities=tuple(tracer.token_probabilities),
             seed=seed if tracer.drew_random else None,
@@ -255,15 +255,15 @@ def _build_stages(task: Task, loaded: LoadedModel, job: Job, tracer: Tracer, row
         real = found[0][mask[0].bool()] if mask is not None and mask.shape == found.shape else found[0]
         ids = tuple(real.tolist())
     special = tuple(token in set(loaded.tokenizer.all_special_ids) for token in ids)
-    second = job.inputs.get("text_pair") or (job.inputs.get("question") and job.inputs.get("context"))
     return Stages(
         tokens=tuple(loaded.tokenizer.convert_ids_to_tokens(list(ids))) if ids else (),
         token_ids=ids,
         special=special,
-        sequences=_number_sequences(special, two=bool(second)),
+        sequences=_number_sequences(task, loaded, job, ids, special),
         inputs=_shapes_of(inputs),
         outputs=_shapes_of(outputs),
         explanation=_explain(task, loaded, inputs, outputs, job),
+        tokenizer_call=task.tokenizer_call(job.inputs),
     )
 
 
@@ -287,8 +287,19 @@ def _take_row(tensors: Mapping[str, Any], row: int, rows: int) -> dict[str, Any]
     return {name: tensor[row : row + 1] for name, tensor in tensors.items() if tensor.ndim and len(tensor) == rows}
 
 
-def _number_sequences(special: Sequence[bool], *, two: bool) -> tuple[int | None, ...]:
-    """Number the text that each token is of: a special token after a plain one ends the first of two."""
+def _number_sequences(
+    task: Task, loaded: LoadedModel, job: Job, ids: Sequence[int], special: Sequence[bool]
+) -> tuple[int | None, ...]:
+    """Number the text that each token is of, None for a special one.
+
+    The tokenizer knows it of texts that it reads whole; of others, a special token after a plain one ends the first.
+    """
+    two = task.reads_pair(job.inputs)
+    texts = task.tokenized_texts(job.inputs, job.parameters) if two else ()
+    if ids and texts and loaded.tokenizer.is_fast:
+        whole = loaded.tokenizer(*texts, verbose=False)
+        if whole["input_ids"] == list(ids):
+            return tuple(whole.sequence_ids(0))
     found: list[int | None] = []
     sequence, seen = 0, False
     for each in special:
@@ -303,11 +314,13 @@ def _shapes_of(tensors: Mapping[str, Any]) -> Shapes:
     return tuple((name, tuple(tensor.shape)) for name, tensor in tensors.items())
 
 
-def _collect_warnings(loaded: LoadedModel, job: Job, stages: Stages) -> tuple[str, ...]:
+def _collect_warnings(task: Task, loaded: LoadedModel, job: Job, stages: Stages) -> tuple[str, ...]:
+    """Collect what the answer does not show: random weights, and text that was cut off."""
     said = [*([] if loaded.report.trustworthy else [str(loaded.report)]), *loaded.warnings]
-    text, read = job.inputs.get("text"), len(stages.token_ids)
-    if isinstance(text, str) and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:
-        tokens = len(loaded.tokenizer(text, job.inputs.get("text_pair"))["input_ids"])
+    texts, read = task.tokenized_texts(job.inputs, job.parameters), len(stages.token_ids)
+    if texts and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:
+        tokens = len(loaded.tokenizer(*texts, verbose=False)["input_ids"])
         if tokens > read:
-            said.append(f"The text has {tokens:,} tokens; the model reads {read:,}. The rest was cut off.")
+            subject = "The text has" if len(texts) == 1 else "Both texts have"
+            said.append(f"{subject} {tokens:,} tokens; the model reads {read:,}. The rest was cut off.")
     return tuple(said)

@@ -20,8 +20,8 @@ class Stages:
     """What went on inside the pipeline.
 
     `tokens` and `token_ids` are the text that the model read, empty where it reads none; `special` marks [CLS] and the
-    like, `sequences` says which of two texts each came from (0, 1 or None). `inputs` and `outputs` are (name, shape)
-    of the tensors that went into and came out of the first forward pass.
+    like, `sequences` says which of two texts each came from (0, 1 or None), `tokenizer_call` is the call that made
+    them. `inputs` and `outputs` are (name, shape) of the tensors that went into and came out of the first forward pass.
     """
 
     tokens: tuple[str, ...]
@@ -31,6 +31,7 @@ class Stages:
     inputs: Shapes
     outputs: Shapes
     explanation: Explanation | None
+    tokenizer_call: str = "tokenizer(text)"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from hfdemo.errors import DemoError
 from hfdemo.tasks import audio, generation, multimodal, question_answering, sequence_to_sequence, text, vision
 from hfdemo.tasks.field import MEDIA, REQUIRED, Field, check_text
-from hfdemo.tasks.task import GROUPS, PROCESSORS, Call, Explanation, Requirement, Task
+from hfdemo.tasks.task import GROUPS, PROCESSORS, Call, Explanation, Requirement, Task, TextPair
 
 _FAMILIES = (text, generation, question_answering, sequence_to_sequence, vision, audio, multimodal)
 _ROWS = sorted((row for family in _FAMILIES for row in family.TASKS), key=lambda row: GROUPS.index(row.group))
@@ -22,6 +22,7 @@ __all__ = [
     "Field",
     "Requirement",
     "Task",
+    "TextPair",
     "check_text",
     "find_task",
     "task_of",

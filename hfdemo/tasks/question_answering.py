@@ -19,7 +19,7 @@ from hfdemo.tasks.common_fields import IMAGE, QUESTION, parameter, whole_number
 from hfdemo.tasks.explanations import MOST_ROWS, explain_first_token, explain_ranking
 from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
 from hfdemo.tasks.requirements import TESSERACT
-from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
+from hfdemo.tasks.task import Call, Explanation, Task, TextPair, set_parameters
 
 # --- Question answering ---------------------------------------------------------------------------------------------
 
@@ -100,6 +100,7 @@ QUESTION_ANSWERING = Task(
         ),
         parameter("align_to_words", "flag", "widen an answer to whole words", True),
     ),
+    pair=TextPair(("question", "context"), in_windows=True),
     output="answers",
     validate=_check_windows,
     auto_class_form=answer_question,
@@ -220,6 +221,7 @@ TABLE_QUESTION_ANSWERING = Task(
             False,
         ),
     ),
+    pair=TextPair(("question", "table"), tokenizer_call="tokenizer(table, question)"),
     output="cells",
     auto_class_form=answer_from_table,
     pipeline_call=_call_table,
@@ -323,6 +325,7 @@ DOCUMENT_QUESTION_ANSWERING = Task(
         ),
     ),
     parameters=_DOCUMENT_PARAMETERS,
+    pair=TextPair(("question", "words"), tokenizer_call="tokenizer(question, words, boxes=boxes)", in_windows=True),
     output="answers",
     auto_class_form=answer_from_document,
     classes=("AutoModelForDocumentQuestionAnswering", "AutoModelForImageTextToText"),  # the second knows Donut

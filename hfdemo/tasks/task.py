@@ -75,6 +75,33 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class TextPair:
+    """Two texts that the tokenizer joins in one row, the first one read first.
+
+    `names` are inputs, or for the second what the pipeline makes of them: `second(inputs, parameters)` is its text.
+    `tokenizer_call` is the tokenizer's call where it is not `tokenizer(first, second)`. `in_windows` says that a second
+    text that is too long is read in several windows.
+    """
+
+    names: tuple[str, str]
+    second: Callable[[Values, Values], str] | None = None
+    tokenizer_call: str = ""
+    in_windows: bool = False
+
+    def is_read(self, inputs: Values) -> bool:
+        """Say whether both texts are there; a second one that is an input may be left out."""
+        return all(inputs.get(name, "") is not None for name in self.names)
+
+    def texts(self, inputs: Values, parameters: Values) -> tuple[Any, Any]:
+        """Return both texts, None for a second one that is not known before the call."""
+        first, second = self.names
+        return inputs[first], self.second(inputs, parameters) if self.second else inputs.get(second)
+
+    def __str__(self) -> str:
+        return self.tokenizer_call or f"tokenizer({', '.join(self.names)})"
+
+
+@dataclass(frozen=True)
 class Task:
     """One thing that can be run.
 
@@ -87,7 +114,8 @@ class Task:
     pipeline uses beside the model ("?" at the end: where the checkpoint has it).
 
     `pipeline_kwargs` are passed whatever was chosen. `validate(inputs, parameters)` refuses values that do not go
-    together. A row whose pipeline is called in a way of its own has `pipeline_call(inputs, parameters)`.
+    together. A row whose pipeline is called in a way of its own has `pipeline_call(inputs, parameters)`. `pair` says
+    which two texts the tokenizer joins, where the model reads a pair.
 
     `explain(loaded, inputs, outputs, parameters)` opens the last stage up, with the tensors that went into and came
     out of the first forward pass. `stream(inputs, parameters, text)` is the output while `text` is all that has been
@@ -108,6 +136,7 @@ class Task:
     processors: tuple[str, ...]
     default_model: str
     examples: tuple[Mapping[str, Any], ...]
+    pair: TextPair | None = None
     pipeline_kwargs: Values | None = None
     pipeline_call: Callable[[Values, Values], Call] | None = None
     validate: Callable[[Values, Values], None] | None = None
@@ -151,6 +180,30 @@ class Task:
         defaults = {each.name: each.default for each in self.parameters}
         chosen = {name: value for name, value in parameters.items() if value != defaults[name]}
         return Call((inputs[first],), {**(self.pipeline_kwargs or {}), **given, **chosen})
+
+    def reads_pair(self, inputs: Values) -> bool:
+        """Say whether the tokenizer joins two texts for these inputs."""
+        return self.pair is not None and self.pair.is_read(inputs)
+
+    def tokenizer_call(self, inputs: Values) -> str:
+        """Return the tokenizer's call for these inputs as Python."""
+        if self.pair is not None and self.pair.is_read(inputs):
+            return str(self.pair)
+        read = next((each for each in self.inputs if not each.media and inputs.get(each.name) is not None), None)
+        if read is None:
+            return "tokenizer(text)"
+        return f"tokenizer.apply_chat_template({read.name})" if read.kind == "messages" else f"tokenizer({read.name})"
+
+    def tokenized_texts(self, inputs: Values, parameters: Values) -> tuple[str, ...]:
+        """Return the text that the tokenizer reads, or both of a pair; empty where they are not known before the call.
+
+        What is read in windows is not among them: nothing of it is cut off.
+        """
+        if self.pair is not None and self.pair.is_read(inputs):
+            found: tuple[Any, ...] = () if self.pair.in_windows else self.pair.texts(inputs, parameters)
+        else:
+            found = tuple(inputs.get(each.name) for each in self.inputs if each.kind in ("text", "texts"))[:1]
+        return found if all(isinstance(each, str) for each in found) else ()
 
     def check(self, values: Mapping[str, Any], max_characters: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Split `values` into (inputs, parameters), every field checked and filled in.

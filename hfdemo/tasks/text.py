@@ -27,7 +27,7 @@ from hfdemo.tasks.common_fields import (
 )
 from hfdemo.tasks.explanations import MOST_ROWS, NO_LIMIT, explain_classification, explain_next_token, explain_vectors
 from hfdemo.tasks.field import Field
-from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
+from hfdemo.tasks.task import Call, Explanation, Task, TextPair, set_parameters
 
 # --- text-classification ----------------------------------------------------------------------------------------------
 
@@ -150,6 +150,14 @@ def _narrow_mask(loaded: Any) -> Mapping[str, Field | str]:
 
 # --- zero-shot-classification -----------------------------------------------------------------------------------------
 
+_TEMPLATE = "This example is {}."
+
+
+def _write_hypothesis(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    """Put the first label into the template: that is what the first forward pass reads."""
+    template: str = parameters["hypothesis_template"] or _TEMPLATE
+    return template.format(inputs["candidate_labels"][0])
+
 
 def _explain_zero_shot(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
@@ -197,6 +205,7 @@ TASKS = (
             ),
         ),
         parameters=(ALL_LABELS, FUNCTION_TO_APPLY),
+        pair=TextPair(("text", "text_pair")),
         output="labels",
         auto_class_form=classify_text,
         pipeline_call=_call_classification,
@@ -315,9 +324,10 @@ TASKS = (
         ),
         inputs=(TEXT, Field("candidate_labels", "labels", "Labels", "two or more")),
         parameters=(
-            hypothesis_template("This example is {}."),
+            hypothesis_template(_TEMPLATE),
             parameter("multi_label", "flag", "several labels may be true: each gets a score of its own", False),
         ),
+        pair=TextPair(("text", "hypothesis"), _write_hypothesis),
         output="labels",
         auto_class_form=classify_zero_shot,
         validate=partial(

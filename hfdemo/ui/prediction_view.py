@@ -174,9 +174,9 @@ def stages(inside: Stages, seconds: Mapping[str, float]) -> str:
         )
     ][:SHOWN_SLOTS]
     if cells:
-        arguments = "text, text_pair" if 1 in inside.sequences else "text"
+        texts = "both texts" if 1 in inside.sequences else "the text"
         more = f" The first {SHOWN_SLOTS} are shown." if len(inside.tokens) > SHOWN_SLOTS else ""
-        said = f"`tokenizer({arguments})` cuts the text into {len(inside.tokens)} tokens and looks up their ids.{more}"
+        said = f"`{inside.tokenizer_call}` cuts {texts} into {len(inside.tokens)} tokens and looks up their ids.{more}"
         tokens = render_strip(
             [("token", [token_cell(cell) for cell in cells]), ("input_ids", [cell.id for cell in cells])]
         )
