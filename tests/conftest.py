@@ -28,6 +28,9 @@ _HF_HOME = os.environ["HFDEMO_TESTS"]
 os.environ.update(HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=_HF_HOME, GRADIO_ANALYTICS_ENABLED="0")
 # Models of a few thousand weights are slower on two threads than on one, and much slower beside other work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A training sets one thread for each core. Where others compute, too, the one that waits must not spin on the core
+# that the other one needs: such a training takes ten times as long.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 os.environ["GRADIO_TEMP_DIR"] = f"{_HF_HOME}/gradio"
 for _name in ("HFDEMO_HOME", "HFDEMO_PUBLIC", "SPACE_ID"):
     os.environ.pop(_name, None)
@@ -74,6 +77,16 @@ def _fixtures(item: pytest.Item) -> list[Any]:
     """Return the definitions of the fixtures that `item` asks for itself or through others."""
     found = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
     return [definition for definitions in found.values() for definition in definitions]
+
+
+@pytest.fixture(autouse=True)
+def _threads_are_as_before() -> Iterator[None]:
+    """A training in this process sets its own number of threads, on which the last digits of others would depend."""
+    yield
+    if "torch" in sys.modules:
+        threads = int(os.environ["OMP_NUM_THREADS"])
+        if sys.modules["torch"].get_num_threads() != threads:
+            sys.modules["torch"].set_num_threads(threads)
 
 
 @pytest.fixture

@@ -112,6 +112,7 @@ def answers(hub: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
 AS_IT_STANDS = {"text": ["NA", "a, b"], "label": ["007", "1.0"]}
 
 
+@pytest.mark.slow
 def test_values_of_every_kind_become_texts_and_what_is_left_out_is_said(answers: dict[str, Any]) -> None:
     typed = answers["owner/configured|small"]
     rows = {
@@ -133,6 +134,7 @@ def test_values_of_every_kind_become_texts_and_what_is_left_out_is_said(answers:
     assert answers["owner/lines"]["tables"] == {"train": {"text": ["hi"], "n": ["1"], "deep": ["{}"]}}
 
 
+@pytest.mark.slow
 def test_a_config_and_a_split_can_be_asked_for(answers: dict[str, Any]) -> None:
     assert list(answers["owner/configured|small|dev"]["tables"]) == ["validation"]
     assert answers["owner/configured|large"]["tables"] == {"train": AS_IT_STANDS}
@@ -143,21 +145,25 @@ def test_a_config_and_a_split_can_be_asked_for(answers: dict[str, Any]) -> None:
     assert "no split 'spring'. It has: train, test" in answers["owner/plain||spring"]
 
 
+@pytest.mark.slow
 def test_splits_with_names_of_their_own_are_listed(answers: dict[str, Any]) -> None:
     assert answers["owner/odd"].startswith("DataError: owner/odd has the splits ")
     assert {"spring", "autumn"} <= set(answers["owner/odd"].replace(",", "").replace(".", "").split())
     assert list(answers["owner/odd||spring"]["tables"]) == ["spring"]
 
 
+@pytest.mark.slow
 def test_the_hubs_copies_in_parquet_have_configs_without_a_card(answers: dict[str, Any]) -> None:
     assert "several configs: big, tiny" in answers["owner/converted@refs/convert/parquet"]
     assert list(answers["owner/converted@refs/convert/parquet|big"]["tables"]) == ["train"]
 
 
+@pytest.mark.slow
 def test_a_card_that_names_files_outside_its_repository_gets_none_of_them(answers: dict[str, Any]) -> None:
     assert answers["owner/outside"]["tables"] == {"train": {"text": ["one", "two"]}}
 
 
+@pytest.mark.slow
 def test_each_refusal_of_the_hub_says_what_to_do(hub: str, answers: dict[str, Any]) -> None:
     for name in ("gated", "hidden"):
         assert f"Accept them at {hub}/datasets/owner/{name}" in answers[f"owner/{name}"]
@@ -172,6 +178,7 @@ def test_each_refusal_of_the_hub_says_what_to_do(hub: str, answers: dict[str, An
     assert "no revision 'v9'" in answers["owner/plain@v9"]
 
 
+@pytest.mark.slow
 def test_a_data_set_works_without_a_network_once_its_files_were_downloaded_and_is_refused_at_once_before(
     hub: str, tmp_path: Path
 ) -> None:
@@ -188,6 +195,7 @@ def test_a_data_set_works_without_a_network_once_its_files_were_downloaded_and_i
     assert "Only a part of owner/configured" in more["answer"]
 
 
+@pytest.mark.slow
 def test_a_public_server_lends_its_token_to_nobody(hub: str, tmp_path: Path) -> None:
     gated, none = ask(hub, tmp_path, ("data", "owner/gated", True), ("data", "owner/none", True))
     assert "uses nobody's token" in gated["answer"]

@@ -262,6 +262,7 @@ def test_the_models_own_generate_is_back_after_a_run(models: ModelCache, zoo: Ca
     assert not model._forward_pre_hooks
 
 
+@pytest.mark.slow
 def test_loading_one_model_does_not_change_what_another_one_computes(
     models: ModelCache, zoo: Callable[[str], Path]
 ) -> None:

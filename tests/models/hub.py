@@ -115,7 +115,7 @@ def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
 
 
 _ASK = """
-import json, sys, time
+import json, sys
 from pathlib import Path
 from hfdemo.data_sources import read_corpus
 from hfdemo.errors import DemoError
@@ -125,13 +125,14 @@ from hfdemo.models.loading import load
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.folders import local_folder, offline_choices
 from hfdemo.settings import Settings
+from tests.clock import quiet_time
 
 home, questions = json.loads(sys.argv[1])
 for what, reference, public in questions:
     settings = Settings(home=Path(home), public=public)
     seen = []
     see = lambda *step: seen.append(step)
-    started = time.monotonic()
+    started = quiet_time()
     try:
         if what == "offered":
             answer = offline_choices(settings)
@@ -152,7 +153,7 @@ for what, reference, public in questions:
             answer = str(local_folder(ModelRef.parse(reference), settings, see, weights=what == "folder"))
     except DemoError as error:
         answer = f"{type(error).__name__}: {error}"
-    print(json.dumps({"answer": answer, "seen": seen, "seconds": time.monotonic() - started}))
+    print(json.dumps({"answer": answer, "seen": seen, "seconds": quiet_time() - started}))
 """
 
 

@@ -31,6 +31,7 @@ def test_a_model_is_loaded_once_even_when_eight_threads_ask_for_it(settings: Set
     assert len({id(loaded) for loaded in found}) == 1
 
 
+@pytest.mark.slow
 def test_a_model_that_is_here_does_not_wait_for_one_that_is_still_loading(settings: Settings, tiny: Path) -> None:
     from transformers import BertConfig
 
@@ -72,6 +73,7 @@ def test_unloading_frees_the_bytes_and_forgets_the_model(settings: Settings, tin
         cache.unload(ref)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["embedded:minilm", "untrained:embedded:minilm"])
 def test_unloading_gives_the_memory_back_to_the_machine(reference: str, tmp_path: Path) -> None:
     """In a process of its own: what other tests leave behind must not blur it. Weights are mapped or allocated."""
@@ -117,6 +119,7 @@ def test_the_same_model_for_another_need_is_another_form_and_the_last_one_used_i
     assert cache.loaded(ref) is first
 
 
+@pytest.mark.slow
 def test_models_built_at_the_same_time_each_have_the_dtype_they_were_asked_for(settings: Settings, tiny: Path) -> None:
     """The library changes torch's default dtype for the whole process while it builds a model."""
     found: list[tuple[str, str]] = []

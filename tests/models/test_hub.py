@@ -57,6 +57,7 @@ def test_pickled_weights_are_needed_only_where_there_are_no_others() -> None:
     assert needed_files(["model.fp16.safetensors"], weights=True) == ["model.fp16.safetensors"]
 
 
+@pytest.mark.slow
 def test_a_model_is_downloaded_once_with_its_bytes_counted_and_works_without_a_network(
     hub: str, tiny: Path, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_model_is_downloaded_once_with_its_bytes_counted_and_works_without_a_n
     assert "owner/tiny" in offered["answer"]
 
 
+@pytest.mark.slow
 def test_the_size_of_a_download_is_known_before_it_begins(hub: str, tmp_path: Path) -> None:
     known, downloaded = ask(hub, tmp_path, ("bytes", "owner/tiny"), ("folder", "owner/tiny"))
     assert known["answer"] == sum(path.stat().st_size for path in Path(downloaded["answer"]).iterdir())
@@ -87,6 +89,7 @@ def test_the_size_of_a_download_is_known_before_it_begins(hub: str, tmp_path: Pa
     assert unknown["answer"] is None
 
 
+@pytest.mark.slow
 def test_a_revision_is_pinned_cached_under_its_name_and_offered_with_it(hub: str, tmp_path: Path) -> None:
     pinned, wrong = ask(hub, tmp_path, ("folder", "owner/tiny@v1"), ("folder", "owner/tiny@v9"))
     assert Path(pinned["answer"], "model.safetensors").is_file()
@@ -100,6 +103,7 @@ def test_a_revision_is_pinned_cached_under_its_name_and_offered_with_it(hub: str
     assert "owner/tiny" not in offered["answer"]
 
 
+@pytest.mark.slow
 def test_a_tokenizer_alone_in_the_cache_is_not_taken_for_a_model(hub: str, tmp_path: Path) -> None:
     (words,) = ask(hub, tmp_path, ("words", "owner/tiny"))
     assert not Path(words["answer"], "model.safetensors").exists()
@@ -108,6 +112,7 @@ def test_a_tokenizer_alone_in_the_cache_is_not_taken_for_a_model(hub: str, tmp_p
     assert whole["answer"].startswith("Unreachable")
 
 
+@pytest.mark.slow
 def test_each_refusal_of_the_hub_says_what_to_do(hub: str, tmp_path: Path) -> None:
     names = ("gated", "hidden", "none", "bad-token", "broken")
     gated, hidden, none, bad_token, broken = ask(hub, tmp_path, *[("folder", f"owner/{name}") for name in names])
@@ -121,6 +126,7 @@ def test_each_refusal_of_the_hub_says_what_to_do(hub: str, tmp_path: Path) -> No
     assert "embedded:minilm" in broken["answer"]
 
 
+@pytest.mark.slow
 def test_a_public_server_lends_its_token_to_nobody(hub: str, tmp_path: Path) -> None:
     gated, hidden, none = ask(hub, tmp_path, *[("folder", f"owner/{n}", True) for n in ("gated", "hidden", "none")])
     for answer in (gated, hidden):
@@ -128,12 +134,14 @@ def test_a_public_server_lends_its_token_to_nobody(hub: str, tmp_path: Path) -> 
     assert not any("HF_TOKEN" in answer["answer"] for answer in (gated, hidden, none))
 
 
+@pytest.mark.slow
 def test_a_public_server_downloads_no_pickles(hub: str, tmp_path: Path) -> None:
     public, local = ask(hub, tmp_path, ("folder", "owner/pickled", True), ("folder", "owner/pickled"))
     assert "only pickled weights" in public["answer"]
     assert Path(local["answer"], "pytorch_model.bin").is_file()
 
 
+@pytest.mark.slow
 def test_the_task_is_what_the_hub_lists_else_what_the_architecture_says(hub: str, tmp_path: Path) -> None:
     listed, odd, unlisted, untrained, gone = ask(
         hub,

@@ -152,6 +152,7 @@ def test_what_is_not_kept_here_says_how_to_have_it_again(settings: Settings) -> 
         trained_folder(ModelRef.parse("tokenizer:bpe-0123456789ab"), settings)
 
 
+@pytest.mark.slow
 def test_threads_that_ask_at_once_all_get_a_whole_one(settings: Settings) -> None:
     def ask(name: str) -> int:
         folder = trained_folder(ModelRef("tokenizer", name), settings)

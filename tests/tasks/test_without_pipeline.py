@@ -242,6 +242,7 @@ def test_the_key_and_the_partial_output_have_one_form(load: Load, task: Task) ->
     assert task.stream({"text": TEXT}, {}, whole[0][next(iter(whole[0]))]) == whole
 
 
+@pytest.mark.slow
 @each_generating
 def test_with_no_length_the_text_ends_after_256_tokens_and_long_input_is_cut(load: Load, task: Task) -> None:
     tokens = generated_tokens(load(task), lambda: written(task, load(task), TEXT * 200))
@@ -266,6 +267,7 @@ def generated_tokens(loaded: Any, work: Callable[[], object]) -> int:
     return max(lengths)
 
 
+@pytest.mark.slow
 @each_generating
 def test_sampling_follows_the_seed_and_is_off_unless_asked_for(load: Load, task: Task) -> None:
     loaded = load(task)
@@ -337,6 +339,7 @@ def test_the_first_token_names_the_language(load: Load) -> None:
     assert {"eng_Latn", "deu_Latn"} < set(languages(loaded)["tgt_lang"])
 
 
+@pytest.mark.slow
 def test_the_source_language_of_one_call_is_not_that_of_the_next(load: Load) -> None:
     loaded = load(TRANSLATION)
     before = loaded.tokenizer(TEXT)["input_ids"]

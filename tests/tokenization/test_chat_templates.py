@@ -158,6 +158,7 @@ def test_the_sentence_is_the_same_from_the_process_that_renders(template: str, s
         render(kind("bpe"), TALK, True, template)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "said"),
     [

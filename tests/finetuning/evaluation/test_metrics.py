@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +20,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.metrics import check_extra, make_compute_metrics
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.selection import check_selection_metric
+from tests.clock import quiet_time
 from tests.conftest import ROOT
 
 TAGS = ["O", "B-PER", "I-PER"]
@@ -130,10 +130,12 @@ def test_a_public_server_runs_no_code_of_others(name: str) -> None:
 
 
 def test_without_a_network_a_metric_of_the_hub_is_refused_at_once() -> None:
-    started = time.monotonic()
+    import evaluate  # noqa: F401  what it takes to import is not meant
+
+    started = quiet_time()
     with pytest.raises(DemoError, match="can't be reached from here"):
         check_extra(["matthews_correlation"], public=False)
-    assert time.monotonic() - started < 3
+    assert quiet_time() - started < 3
 
 
 @contextmanager
@@ -187,6 +189,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_with_a_network_a_metric_of_the_hub_is_computed(tmp_path: Path) -> None:
     script = OTHER.format(name="Hits", feature='datasets.Value("int64")', result='{"hits": 2}').encode()
     with hub({"/spaces/evaluate-metric/hits/resolve/main/hits.py": script}) as address:

@@ -37,6 +37,7 @@ def notes(events: Sequence[Event]) -> tuple[str, ...]:
     return started.notes
 
 
+@pytest.mark.slow
 def test_words_that_are_cut_off_are_counted_for_every_split(settings: Settings, tiny: Path) -> None:
     folder = run_folder(settings, "tokens", tiny, max_length=8, training={"num_train_epochs": 1})
     said = notes(trained(folder, settings))
@@ -50,6 +51,7 @@ def test_words_that_are_cut_off_are_counted_for_every_split(settings: Settings, 
     assert f"validation: {sum(map(sum, matrix))} of" in " ".join(said)
 
 
+@pytest.mark.slow
 def test_nothing_is_said_where_every_word_counts(settings: Settings, tiny: Path) -> None:
     folder = run_folder(settings, "tokens", tiny, training={"max_steps": 1})
     assert not [note for note in notes(trained(folder, settings)) if "words" in note]
@@ -64,6 +66,7 @@ def chats(settings: Settings, zoo: Zoo) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_rows_cut_before_their_answer_are_not_trained_on_and_their_numbers_are_said(
     settings: Settings, chats: Path
 ) -> None:
@@ -81,6 +84,7 @@ def test_rows_cut_before_their_answer_are_not_trained_on_and_their_numbers_are_s
     assert all(map(math.isfinite, scores))
 
 
+@pytest.mark.slow
 def test_held_out_rows_without_an_answer_keep_their_place(settings: Settings, chats: Path) -> None:
     trained(chats, settings)
     report = json.loads((chats / "report.json").read_text())
@@ -91,6 +95,7 @@ def test_held_out_rows_without_an_answer_keep_their_place(settings: Settings, ch
         assert row["row"] != "1"
 
 
+@pytest.mark.slow
 def test_the_padding_plan_is_of_the_rows_that_are_trained(settings: Settings, chats: Path, zoo: Zoo) -> None:
     from transformers import AutoTokenizer
 
@@ -105,6 +110,7 @@ def test_the_padding_plan_is_of_the_rows_that_are_trained(settings: Settings, ch
     assert any(f"of the {cost.slots:,} slots of the first epoch" in note for note in notes(trained(chats, settings)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_a_split_in_which_nothing_is_left_is_refused_with_what_to_do(
     settings: Settings, chats: Path, split: str
@@ -114,6 +120,7 @@ def test_a_split_in_which_nothing_is_left_is_refused_with_what_to_do(
         trained(chats, settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", ["balanced", None])
 def test_a_sentence_of_words_without_tokens_is_left_out(settings: Settings, tiny: Path, weight: Any) -> None:
     folder = run_folder(settings, "tokens", tiny, class_weights=weight, training={"num_train_epochs": 1})
@@ -125,6 +132,7 @@ def test_a_sentence_of_words_without_tokens_is_left_out(settings: Settings, tiny
     assert "(row 3)" in said
 
 
+@pytest.mark.slow
 def test_rows_of_messages_that_are_learned_whole_are_counted(settings: Settings, chats: Path) -> None:
     asked = json.dumps([{"role": "user", "content": "is there nobody"}])
     write(chats, train=[*SHORT, asked, "a plain text"])
@@ -134,6 +142,7 @@ def test_rows_of_messages_that_are_learned_whole_are_counted(settings: Settings,
     assert said[0].endswith("(row 10).")
 
 
+@pytest.mark.slow
 def test_only_the_first_numbers_of_many_rows_are_said(settings: Settings, chats: Path) -> None:
     write(chats, train=[*LONG, *LONG, *LONG, *SHORT])
     assert any("(rows 1, 2, 3, 4, 5 and 4 more)" in note for note in notes(trained(chats, settings)))

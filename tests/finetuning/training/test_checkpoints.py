@@ -145,6 +145,7 @@ for step in range(1, 1_000_000):
 """
 
 
+@pytest.mark.slow
 def test_whenever_the_writer_is_killed_the_newest_named_checkpoint_is_whole(tmp_path: Path) -> None:
     for attempt in range(4):
         folder = tmp_path / str(attempt)

@@ -22,6 +22,7 @@ def of(kind: type[Event], events: Sequence[Event]) -> list[Any]:
     return [event for event in events if isinstance(event, kind)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_learns_and_leaves_a_model_and_a_report(settings: Settings, tiny: Path, zoo: Zoo, kind: str) -> None:
     training = {"num_train_epochs": 12, "learning_rate": 3e-3}
@@ -51,6 +52,7 @@ ACCUMULATED: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "more"), ACCUMULATED)
 def test_accumulated_batches_have_the_loss_the_gradient_and_the_weights_of_the_larger_batch(
     settings: Settings, tiny: Path, zoo: Zoo, kind: str, more: dict[str, Any]
@@ -75,6 +77,7 @@ def test_accumulated_batches_have_the_loss_the_gradient_and_the_weights_of_the_l
     assert max(float((expected[name] - found[name]).abs().max()) for name in expected) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_config_gives_one_model_to_the_last_bit(settings: Settings, tiny: Path, zoo: Zoo, kind: str) -> None:
     made = []
@@ -85,6 +88,7 @@ def test_one_config_gives_one_model_to_the_last_bit(settings: Settings, tiny: Pa
     assert all(made[0][name].equal(made[1][name]) for name in made[0])
 
 
+@pytest.mark.slow
 def test_the_trial_steps_change_nothing(settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With dropout, so that one random number more or less would show."""
     probed = run_folder(settings, "single_label", tiny, "probed", training={"max_steps": 5})
@@ -100,6 +104,7 @@ def test_the_trial_steps_change_nothing(settings: Settings, tiny: Path, monkeypa
     assert all(expected[name].equal(got[name]) for name in expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("kind", ["single_label", "language"])
 def test_a_training_that_was_interrupted_in_mid_epoch_ends_as_one_that_was_not(
@@ -132,6 +137,7 @@ def test_a_training_that_was_interrupted_in_mid_epoch_ends_as_one_that_was_not(
     assert both == {event.step: event.loss for event in of(StepLogged, uninterrupted)}
 
 
+@pytest.mark.slow
 def test_a_model_that_reads_both_ways_is_not_trained_to_write(settings: Settings, tiny: Path) -> None:
     """It would see the very token that it is to predict, and look perfect."""
     folder = run_folder(settings, "language", tiny)
@@ -139,12 +145,14 @@ def test_a_model_that_reads_both_ways_is_not_trained_to_write(settings: Settings
         trained(folder, settings)
 
 
+@pytest.mark.slow
 def test_what_was_left_out_of_the_data_stands_in_the_notes_of_the_run(settings: Settings, tiny: Path) -> None:
     folder = run_folder(settings, "single_label", tiny, training={"max_steps": 1})
     (folder / "data.json").write_text(json.dumps({"notes": ["drop_duplicates removed 12 rows."]}))
     assert "drop_duplicates removed 12 rows." in of(Started, trained(folder, settings))[0].notes
 
 
+@pytest.mark.slow
 def test_the_answers_of_a_conversation_are_learned_and_nothing_else(zoo: Zoo) -> None:
     from transformers import AutoTokenizer
 

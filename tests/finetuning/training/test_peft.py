@@ -59,6 +59,7 @@ def agree(folder: Path, kind: str, settings: Settings) -> None:
     torch.testing.assert_close(adapted[0], whole, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_adapter_of_every_kind_answers_as_the_model_beside_it(
     settings: Settings, tiny: Path, zoo: Zoo, kind: str
@@ -68,6 +69,7 @@ def test_an_adapter_of_every_kind_answers_as_the_model_beside_it(
     agree(folder, kind, settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_with_a_frozen_backbone_the_head_of_every_kind_learns_alone(
     settings: Settings, tiny: Path, zoo: Zoo, kind: str
@@ -81,6 +83,7 @@ def test_with_a_frozen_backbone_the_head_of_every_kind_learns_alone(
     assert after.keys() - same == head
 
 
+@pytest.mark.slow
 def test_a_layer_to_adapt_that_is_not_there_is_refused_with_those_that_are(settings: Settings, tiny: Path) -> None:
     folder = run_folder(settings, "single_label", tiny, method="lora", lora={"target_modules": ["quary", "value"]})
     with pytest.raises(
@@ -89,6 +92,7 @@ def test_a_layer_to_adapt_that_is_not_there_is_refused_with_those_that_are(setti
         trained(folder, settings)
 
 
+@pytest.mark.slow
 def test_a_head_that_is_the_frozen_embedding_is_refused(settings: Settings, zoo: Zoo, tmp_path: Path) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -100,6 +104,7 @@ def test_a_head_that_is_the_frozen_embedding_is_refused(settings: Settings, zoo:
         trained(run_folder(settings, "language", model, method="frozen"), settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "target_modules"),
     [
@@ -119,6 +124,7 @@ def test_what_a_checkpoint_had_no_weights_for_goes_with_the_adapter(
     agree(folder, "single_label", settings)
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_keeps_its_weights_and_learns_those_it_had_none_for(
     settings: Settings, headless: Callable[[str], Path]
 ) -> None:

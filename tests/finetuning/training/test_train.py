@@ -38,6 +38,7 @@ def trained(run: Run, settings: Settings, device: Device = CPU) -> list[Event]:
     return events
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_everything_that_its_folder_promises(settings: Settings, colours: Path, tiny: Path) -> None:
     run = run_of(settings, colours, tiny, training={"num_train_epochs": 15})
     events = trained(run, settings, find_device())
@@ -66,6 +67,7 @@ def test_a_run_ends_with_everything_that_its_folder_promises(settings: Settings,
     assert model.card()["labels"] == ["down", "up"]
 
 
+@pytest.mark.slow
 def test_gradient_accumulation_gives_the_loss_and_gradient_of_the_larger_batch(
     settings: Settings, colours: Path, tiny: Path
 ) -> None:
@@ -90,6 +92,7 @@ def test_gradient_accumulation_gives_the_loss_and_gradient_of_the_larger_batch(
     assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_errors_are_the_rows_that_the_saved_model_gets_wrong_even_under_length_grouping(
     settings: Settings, tmp_path: Path, tiny: Path
 ) -> None:
@@ -168,6 +171,7 @@ def actual(run: Run, tiny: Path, seen: list[Any], split: str = "train") -> tuple
     return [len(ids) for ids in encoded], batches
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulation", [1, 2])
 @pytest.mark.parametrize("padding", trainable_names())
 def test_the_model_is_trained_on_exactly_the_batches_that_the_plan_predicts(
@@ -189,6 +193,7 @@ def test_the_model_is_trained_on_exactly_the_batches_that_the_plan_predicts(
     assert cost.slots == slots
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("training", "seed"),
     [({"seed": 5, "data_seed": 9}, 9), ({"seed": 5, "data_seed": 0}, 0), ({"seed": 5, "data_seed": None}, 5)],
@@ -202,6 +207,7 @@ def test_data_seed_orders_the_rows_where_it_is_given(
     assert batches == batches_of(plan(lengths, 8, "grouped", 128, seed=seed))[:3]
 
 
+@pytest.mark.slow
 def test_the_order_that_training_names_wins_and_the_event_log_says_so(
     settings: Settings, mixed: Path, tiny: Path, seen: list[Any]
 ) -> None:
@@ -214,6 +220,7 @@ def test_the_order_that_training_names_wins_and_the_event_log_says_so(
     assert "train_sampling_strategy, sequential, and that wins" in events[0].notes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", trainable_names())
 def test_held_out_rows_are_computed_in_their_own_order_even_if_longer_than_any_of_training(
     settings: Settings, tmp_path: Path, tiny: Path, seen: list[Any], padding: str
@@ -233,6 +240,7 @@ def test_held_out_rows_are_computed_in_their_own_order_even_if_longer_than_any_o
     assert run.report()["shapes"]["validation"] == {"logits": [20, 2], "labels": [20]}
 
 
+@pytest.mark.slow
 def test_a_lora_run_writes_an_adapter_and_a_merged_model_that_agree(
     settings: Settings, colours: Path, tiny: Path
 ) -> None:
@@ -255,6 +263,7 @@ def test_a_lora_run_writes_an_adapter_and_a_merged_model_that_agree(
         torch.testing.assert_close(merged.model(**inputs).logits, separate.model(**inputs).logits, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_frozen_trains_the_head_and_nothing_else(settings: Settings, colours: Path, tiny: Path) -> None:
     run = run_of(settings, colours, tiny, method="frozen", training={"max_steps": 5})
     trained(run, settings)
@@ -265,6 +274,7 @@ def test_frozen_trains_the_head_and_nothing_else(settings: Settings, colours: Pa
     assert changed == {"classifier.weight", "classifier.bias"}
 
 
+@pytest.mark.slow
 def test_of_equally_good_epochs_the_surest_is_kept(settings: Settings, colours: Path, tiny: Path) -> None:
     """F1 stays at 1.0 once the task is learned while the loss goes on falling: the last epoch is the one to keep."""
     run = run_of(settings, colours, tiny, training={"num_train_epochs": 20})
@@ -277,6 +287,7 @@ def test_of_equally_good_epochs_the_surest_is_kept(settings: Settings, colours: 
     assert report["metrics"]["validation"]["loss"] == pytest.approx(surest.metrics["loss"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_without_the_best_checkpoint_loaded_report_and_card_name_the_last_step(
     settings: Settings, colours: Path, tiny: Path
 ) -> None:
@@ -292,6 +303,7 @@ def test_without_the_best_checkpoint_loaded_report_and_card_name_the_last_step(
     assert f"kept: the model after step {last.step};" in card
 
 
+@pytest.mark.slow
 def test_one_config_gives_one_model(settings: Settings, colours: Path, tiny: Path) -> None:
     kind = "AutoModelForSequenceClassification"
     weights = []
@@ -302,6 +314,7 @@ def test_one_config_gives_one_model(settings: Settings, colours: Path, tiny: Pat
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_the_run_and_says_at_which_step(
     settings: Settings, colours: Path, tiny: Path
 ) -> None:
@@ -330,6 +343,7 @@ def test_a_stop_file_ends_the_run_after_the_step_and_keeps_the_model_if_asked(
     assert (run.folder / "model" / "model.safetensors").is_file() is keep
 
 
+@pytest.mark.slow
 def test_rows_longer_than_the_model_can_read_are_cut_to_what_it_can(
     settings: Settings, tmp_path: Path, tiny: Path
 ) -> None:
@@ -340,6 +354,7 @@ def test_rows_longer_than_the_model_can_read_are_cut_to_what_it_can(
     assert isinstance(events[-1], Finished)
 
 
+@pytest.mark.slow
 def test_texts_and_labels_that_look_like_numbers_or_missing_values_stay_texts(
     settings: Settings, tmp_path: Path, tiny: Path
 ) -> None:
@@ -352,6 +367,7 @@ def test_texts_and_labels_that_look_like_numbers_or_missing_values_stay_texts(
     assert run.report()["labels"] == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_sentence_pairs_are_trained_as_pairs(settings: Settings, tmp_path: Path, tiny: Path) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("sentence1,sentence2,label\n" + "".join(f"a {i},b {i},{i % 2}\n" for i in range(20)))
@@ -360,6 +376,7 @@ def test_sentence_pairs_are_trained_as_pairs(settings: Settings, tmp_path: Path,
     assert isinstance(trained(run, settings)[-1], Finished)
 
 
+@pytest.mark.slow
 def test_the_card_names_the_data_the_scores_and_how_to_repeat_it(settings: Settings, colours: Path, tiny: Path) -> None:
     run = run_of(settings, colours, tiny, training={"max_steps": 3})
     trained(run, settings)
@@ -371,6 +388,7 @@ def test_the_card_names_the_data_the_scores_and_how_to_repeat_it(settings: Setti
     assert again == run.config
 
 
+@pytest.mark.slow
 def test_padding_never_goes_beyond_what_the_model_reads(settings: Settings, tmp_path: Path, tiny: Path) -> None:
     config = json.loads((tiny / "config.json").read_text()) | {"max_position_embeddings": 100}
     (tmp_path / "short.json").write_text(json.dumps(config))
@@ -382,6 +400,7 @@ def test_padding_never_goes_beyond_what_the_model_reads(settings: Settings, tmp_
         trained(run, settings)
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_every_loss_and_metric_and_keeps_them(settings: Settings, colours: Path, tiny: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
