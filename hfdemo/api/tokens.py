@@ -13,8 +13,9 @@ from hfdemo.models.model_facts import model_facts
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import train_reference
-from hfdemo.tokenization.encoding import Options, encode
+from hfdemo.tokenization.encoding import encode
 from hfdemo.tokenization.length_report import report_on
+from hfdemo.tokenization.options import Options
 
 
 def tokenize(

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.models.library_errors import readable_panics
 from hfdemo.tasks import check_text
-
-if TYPE_CHECKING:
-    from hfdemo.tokenization.encoding import Options
+from hfdemo.tokenization.options import Options
 
 MOST_TEXTS = 256
 MOST_SLOTS = 2_000_000
 MOST_WINDOWS = 50_000
-# Beyond every text and every model, and below what the Rust cores can count to.
-MOST_LENGTH = 1_000_000_000
 
 # The tokens of each text and of its second text before anything is cut or padded, without special tokens.
 Counts = Sequence[tuple[int, int]]
@@ -40,37 +36,6 @@ def really_pads(tokenizer: Any, options: Options) -> bool:
 def special_tokens(tokenizer: Any, has_pairs: bool, options: Options) -> int:
     """How many special tokens are added to each row."""
     return int(tokenizer.num_special_tokens_to_add(has_pairs)) if options.add_special_tokens else 0
-
-
-def check_whole(name: str, value: Any, lowest: int) -> None:
-    """Refuse what is no whole number from `lowest` to MOST_LENGTH; a switch is none.
-
-    Raises:
-        DemoError: it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= MOST_LENGTH:
-        raise DemoError(
-            f"{name} must be a whole number of at least {lowest:,} and at most {MOST_LENGTH:,}, but is {shown(value)}."
-        )
-
-
-def check_switch(name: str, value: Any) -> None:
-    """Refuse what is neither True nor False.
-
-    Raises:
-        DemoError: it is neither.
-    """
-    if not isinstance(value, bool):
-        raise DemoError(f"{name} must be True or False, but is {shown(value)}.")
-
-
-def shown(value: Any) -> str:
-    """A value as Python writes it, cut where it is long."""
-    try:
-        written = repr(value)
-    except ValueError:  # Python refuses to write whole numbers of more than 4,300 digits
-        return "too large to be written"
-    return written if len(written) <= 60 else f"{written[:60]}…"
 
 
 def check_room(max_length: int, special: int) -> None:

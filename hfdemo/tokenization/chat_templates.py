@@ -8,7 +8,8 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.models.library_errors import wrap_library_errors
-from hfdemo.tokenization.encoding import Encoding, Options, encode
+from hfdemo.tokenization.encoding import Encoding, encode
+from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.template_process import MOST_CHARACTERS, Job, rendered, rendered_apart
 
 MOST_TEMPLATE = 50_000

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfdemo.tokenization.encoding import Options, encode
+from hfdemo.tokenization.encoding import encode
+from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.stages import Piece, algorithm_of
 from hfdemo.tokenization.warnings import unknown_slots
 

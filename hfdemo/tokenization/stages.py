@@ -21,7 +21,7 @@ from hfdemo.tokenization.backend import (
     parts_of,
     pre_tokenized,
 )
-from hfdemo.tokenization.encoding import Options
+from hfdemo.tokenization.options import Options
 
 _DEFAULTS = Options()
 

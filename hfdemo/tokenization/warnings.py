@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hfdemo.models.model_facts import ModelFacts, longest_row
 from hfdemo.tokenization.argument_checks import Counts, length_limit, really_pads, special_tokens, windows
-
-if TYPE_CHECKING:
-    from hfdemo.tokenization.encoding import Options
+from hfdemo.tokenization.options import Options
 
 
 @dataclass(frozen=True)

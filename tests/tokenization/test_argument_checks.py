@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
 from hfdemo.tokenization.argument_checks import MOST_WINDOWS, windows, windows_of
-from hfdemo.tokenization.encoding import Encoding, Options, encode
+from hfdemo.tokenization.encoding import Encoding, encode
+from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.truncating import windows as sliding
 from tests.tokenization.kinds import kind
 

@@ -8,7 +8,8 @@ import pytest
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.collating import Collated, collations, features, keeps_packed_apart, tensor_error
-from hfdemo.tokenization.encoding import Encoding, Options, encode
+from hfdemo.tokenization.encoding import Encoding, encode
+from hfdemo.tokenization.options import Options
 from tests.tokenization.kinds import kind
 
 MINILM = ModelRef.parse("embedded:minilm")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.encoding import Encoding, Options, encode
+from hfdemo.tokenization.encoding import Encoding, encode
+from hfdemo.tokenization.options import Options
 from tests.tokenization.kinds import KINDS, bpe, kind
 
 TEXTS = ["Hello there, gastroenterologist!", "Why?", "naïve 日本 🙂 ‮right to left‬"]

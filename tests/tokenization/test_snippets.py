@@ -8,7 +8,8 @@ import pytest
 
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.encoding import Options, encode
+from hfdemo.tokenization.encoding import encode
+from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.padding import find_strategy, plan, plannable_names
 from hfdemo.tokenization.snippets import padding_script, tokenization_script
 from tests import forked

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
 from hfdemo.tokenization.backend import MOST_CHARACTERS
-from hfdemo.tokenization.encoding import Options, encode
+from hfdemo.tokenization.encoding import encode
+from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.stages import Piece, Stage, algorithm_of, stages_of
 from tests.clock import quiet_time
 from tests.tokenization.kinds import LINES, bpe, byt5, kind

@@ -9,7 +9,8 @@ import pytest
 
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.encoding import Options, encode
+from hfdemo.tokenization.encoding import encode
+from hfdemo.tokenization.options import Options
 
 THREADS, ROUNDS = 8, 25
 WORDS = [

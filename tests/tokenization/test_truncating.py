@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.encoding import Options
+from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.truncating import Truncated, Window, truncations, windows
 from tests.tokenization.kinds import KINDS, bpe, kind
 

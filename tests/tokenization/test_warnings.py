@@ -10,8 +10,9 @@ from hfdemo.errors import DemoError
 from hfdemo.models.model_facts import ModelFacts, model_facts
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tokenization.encoding import Options, Warning, borrowed_pad_token, encode
-from hfdemo.tokenization.warnings import unknown_slots
+from hfdemo.tokenization.encoding import borrowed_pad_token, encode
+from hfdemo.tokenization.options import Options
+from hfdemo.tokenization.warnings import Warning, unknown_slots
 from tests.tokenization.kinds import kind
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from hfdemo.tokenization.encoding import Encoding, Warning
+from hfdemo.tokenization.encoding import Encoding
+from hfdemo.tokenization.warnings import Warning
 from hfdemo.ui.renderers import token_strips
 from tests.ui.samples import EVIL, escaped
 

@@ -20,7 +20,8 @@ from hfdemo.models.model_facts import ModelFacts, infer_task, longest_row, model
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.benchmark import MOST_FLOPS, MOST_FLOPS_PUBLIC, MaskProof, Timing, prove_mask, time_plans
 from hfdemo.tokenization.collating import collations, tensor_error
-from hfdemo.tokenization.encoding import Encoding, Options, borrowed_pad_token, encode
+from hfdemo.tokenization.encoding import Encoding, borrowed_pad_token, encode
+from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.padding import Plan, plan, plannable_names
 from hfdemo.tokenization.snippets import padding_script, tokenization_script
 from hfdemo.ui import html

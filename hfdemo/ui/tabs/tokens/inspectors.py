@@ -13,8 +13,9 @@ from hfdemo.tokenization.backend import MOST_CHARACTERS
 from hfdemo.tokenization.chat_templates import Rendered, render
 from hfdemo.tokenization.comparison import Split, disagreements, split
 from hfdemo.tokenization.decoding import Decoded, round_trip
-from hfdemo.tokenization.encoding import Cell, Options, encode
+from hfdemo.tokenization.encoding import Cell, encode
 from hfdemo.tokenization.merges import Steps, steps_of
+from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.snippets import tokenization_script
 from hfdemo.tokenization.stages import Piece, Stage, stages_of
 from hfdemo.tokenization.truncating import Truncated, Window, truncations, windows

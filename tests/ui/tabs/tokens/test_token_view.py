@@ -7,7 +7,8 @@ import pytest
 
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.encoding import Encoding, Options, encode
+from hfdemo.tokenization.encoding import Encoding, encode
+from hfdemo.tokenization.options import Options
 from hfdemo.ui.tabs.tokens.token_view import SHOWN_CHARACTERS, SHOWN_TOKENS, linked, pages
 from tests.clock import quiet_time
 from tests.ui.tabs.tokens.corpus import ATTACKS, HARD, Reader, read
