@@ -108,13 +108,9 @@ def circle_in(package: str) -> set[str]:
     return set(left)
 
 
-# Circles that are still to be taken apart, by package.
-CIRCLES: dict[str, set[str]] = {"hfdemo.tokenization": {"argument_checks", "encoding", "warnings"}}
-
-
 def test_imports_between_neighbours_form_no_circle_at_any_level() -> None:
     packages = {module.rpartition(".")[0] for module in MODULES} - {""}
-    assert {package: found for package in packages if (found := circle_in(package))} == CIRCLES
+    assert {package: found for package in packages if (found := circle_in(package))} == {}
 
 
 # A folder of finetuning/ imports those before it only.
