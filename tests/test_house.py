@@ -165,6 +165,12 @@ def test_gradio_is_known_to_the_page_and_the_api_only() -> None:
     assert [own for own in knowing if not own.startswith(("app", "hfdemo.ui", "hfdemo.api"))] == []
 
 
+def test_errors_are_raised_to_people_at_one_boundary_only() -> None:
+    toasts = re.compile(r"\bgr\.(Error|Warning)\b|import .*\bError\b")
+    raising = [name_of(path) for path in SOURCES if toasts.search(path.read_text(encoding="utf-8"))]
+    assert raising == ["hfdemo.api.error_boundary"]
+
+
 def test_no_room_but_tasks_asks_which_task_it_has() -> None:
     asking = re.compile(r"task(\.name)?\s*[!=]=\s*['\"]")
     elsewhere = [path for path in SOURCES if "tasks" not in path.parts]

@@ -13,7 +13,7 @@ import gradio as gr
 from hfdemo.api import datasets, runs, searches, tasks, tokens
 from hfdemo.api.app_state import App
 from hfdemo.api.argument_types import check_types
-from hfdemo.api.error_boundary import at_the_edge
+from hfdemo.api.error_boundary import catch_errors
 from hfdemo.tasks import TASKS
 
 HEAVY: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 16}
@@ -108,4 +108,4 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 def register_endpoints(app: App) -> None:
     """Add every endpoint to the Blocks that is being built."""
     for endpoint in ENDPOINTS:
-        gr.api(at_the_edge(endpoint.bind(app)), api_name=endpoint.name, **endpoint.limits)
+        gr.api(catch_errors(endpoint.bind(app)), api_name=endpoint.name, **endpoint.limits)

@@ -1,51 +1,56 @@
-"""The edge to people and clients: what goes wrong becomes a sentence, and a file is what was uploaded here."""
+"""The boundary to people and clients: whatever goes wrong behind it reaches them as one sentence."""
 
-import contextlib
+from __future__ import annotations
+
 import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import gradio as gr
 
 from hfdemo.errors import DemoError
 
 
-def sentence(error: BaseException, where: str) -> str:
-    """What a person is told of `error`: a DemoError's own words; anything else is a bug, and is logged as one."""
+def describe_error(error: BaseException, where: str) -> str:
+    """Return what a person is told of `error`: a DemoError's own words; anything else is a bug, and is logged."""
     if isinstance(error, DemoError):
         return str(error)
     logging.getLogger(__name__).error("A failure that nobody foresaw, in %s", where, exc_info=error)
     return f"This failed in a way that nobody foresaw: {type(error).__name__}: {error} (the log has more)"
 
 
-def at_the_edge(function: Callable[..., Any], words: Callable[[str], str] = str) -> Callable[..., Any]:
-    """Turn whatever `function` (a function or a generator function) raises into the gr.Error that a person sees.
+def raise_to_client(sentence: str) -> NoReturn:
+    """Raise the sentence as the error that gradio hands to a client, and to the page as a toast."""
+    raise gr.Error(sentence, print_exception=False)
 
-    A DemoError is shown as it is. Anything else is a bug: it is logged, and said to be one. That holds for what is no
-    Exception, too, such as a panic in Rust or SystemExit, which gradio would let through: the client would wait for
-    ever, or the server end. `words` prepares the sentence: a client gets it as it is, but the page draws it as HTML.
+
+def catch_errors(function: Callable[..., Any], answer: Callable[[str], Any] = raise_to_client) -> Callable[..., Any]:
+    """Return `function` with all that it raises told as a sentence: `answer(sentence)` is its result then.
+
+    `function` may be a generator function. What is no Exception is caught, too, such as a panic in Rust or SystemExit:
+    gradio would let it through, and the client would wait for ever, or the server end.
     """
 
-    @contextlib.contextmanager
-    def edge() -> Iterator[None]:
-        try:
-            yield
-        except (gr.Error, GeneratorExit):
-            raise
-        except BaseException as error:
-            raise gr.Error(words(sentence(error, function.__name__)), print_exception=False) from error
+    def answer_to(error: BaseException) -> Any:
+        if isinstance(error, gr.Error | GeneratorExit):
+            raise error
+        return answer(describe_error(error, function.__name__))
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with edge():
+        try:
             return function(*args, **kwargs)
+        except BaseException as error:
+            return answer_to(error)
 
     @functools.wraps(function)
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        with edge():
+        try:
             yield from function(*args, **kwargs)
+        except BaseException as error:
+            yield answer_to(error)
 
     if not inspect.isgeneratorfunction(function):
         return call

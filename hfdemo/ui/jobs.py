@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api.app_state import App
-from hfdemo.api.error_boundary import sentence
+from hfdemo.api.error_boundary import catch_errors
 from hfdemo.background import in_background
 from hfdemo.errors import Stopped
 from hfdemo.inference import SPEECH_RATE, Loading, Partial, Prediction, stream
@@ -65,25 +64,6 @@ class Running:
             self._stops.pop(session, None)
 
 
-def in_place(function: Callable[..., Iterator[Any]], outputs: int) -> Callable[..., Iterator[Any]]:
-    """`function` (a generator of tuples) with what it raises drawn in its first output, the others left as they are.
-
-    A toast is gone after a while, and gradio lays an error over every output that an event has.
-    """
-
-    @functools.wraps(function)
-    def handle(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        try:
-            yield from function(*args, **kwargs)
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            drawn = html.notes([sentence(error, function.__name__)])
-            yield (drawn, *[gr.skip()] * (outputs - 1)) if outputs > 1 else drawn
-
-    return handle
-
-
 def answering(
     app: App,
     task: Task,
@@ -103,36 +83,50 @@ def answering(
     nothing more comes.
     """
     stop = running.begin(session)
+    steps = catch_errors(_answer, _failed)
+    for step in steps(app, task, reference, values, stop, dtype=dtype, attention=attention, raw_prompt=raw_prompt):
+        if not running.current(session, stop):
+            return
+        yield step
+
+
+def _answer(
+    app: App,
+    task: Task,
+    reference: str,
+    values: Mapping[str, Any],
+    stop: Event,
+    *,
+    dtype: str,
+    attention: str | None,
+    raw_prompt: bool,
+) -> Iterator[dict[str, Any]]:
+    """Yield the steps of `answering`; raises what fails."""
     began = time.perf_counter()
-    found: dict[str, Any] = {}
-    try:
-        ref = ModelRef.parse(reference or task.default_model)
-        wanted = _as_chat(app, task, ref, dict(values), raw_prompt=raw_prompt)
-        for item in stream(app.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
-            if isinstance(item, Prediction):
-                found = _answered(task, item, wanted, link(task, reference or task.default_model, wanted))
-            elif isinstance(item, Loading):
-                yield {"answer": prediction_view.loading(reference, item)}
-            elif isinstance(item, Partial):
-                yield {
-                    "answer": _so_far(task, item, wanted, time.perf_counter() - began),
-                    "odds": generated_text.render_token_probabilities(
-                        [vars(step) for step in item.token_probabilities]
-                    ),
-                }
-            else:
-                yield {}
-    except GeneratorExit:
-        raise
-    except BaseException as error:  # said where the answer would be: an old one beside it would look like its result
-        found = {
-            "answer": html.notes([sentence(error, task.name)]),
-            "inside": html.empty("No run, no stages."),
-            "raw": "",
-            "recorded": None,
-        }
-    if running.current(session, stop):
-        yield found
+    ref = ModelRef.parse(reference or task.default_model)
+    wanted = _as_chat(app, task, ref, dict(values), raw_prompt=raw_prompt)
+    for item in stream(app.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
+        if isinstance(item, Prediction):
+            yield _answered(task, item, wanted, link(task, reference or task.default_model, wanted))
+        elif isinstance(item, Loading):
+            yield {"answer": prediction_view.loading(reference, item)}
+        elif isinstance(item, Partial):
+            yield {
+                "answer": _so_far(task, item, wanted, time.perf_counter() - began),
+                "odds": generated_text.render_token_probabilities([vars(step) for step in item.token_probabilities]),
+            }
+        else:
+            yield {}
+
+
+def _failed(sentence: str) -> dict[str, Any]:
+    """Return what the panel shows of a failure: an old answer beside it would look like its result."""
+    return {
+        "answer": html.notes([sentence]),
+        "inside": html.empty("No run, no stages."),
+        "raw": "",
+        "recorded": None,
+    }
 
 
 def _answered(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from gradio_client import Client, handle_file
 
-from hfdemo.api.error_boundary import at_the_edge
+from hfdemo.api.error_boundary import catch_errors
 from hfdemo.inference import predict
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
@@ -161,8 +161,8 @@ def fragile() -> Iterator[Client]:
         return "alive"
 
     with gr.Blocks() as demo:
-        gr.api(at_the_edge(fail), api_name="fail")
-        gr.api(at_the_edge(fail_later), api_name="fail_later")
+        gr.api(catch_errors(fail), api_name="fail")
+        gr.api(catch_errors(fail_later), api_name="fail_later")
         gr.api(alive, api_name="alive")
     _, url, _ = demo.launch(prevent_thread_lock=True, server_port=free_port(), quiet=True)
     yield Client(url, verbose=False)

@@ -1,7 +1,17 @@
-"""The whole page costs each of its messages little: events that show no progress keep no state of it."""
+"""The events of the page cost little, and whatever fails in one is told where its reader looks."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from hfdemo.errors import DemoError
 from hfdemo.settings import Settings
 from hfdemo.ui import build
+from hfdemo.ui.event_options import draw_errors, toast_errors
+
+FAILURES = [DemoError("run:<id> is `gone`."), KeyError("<bug>"), SystemExit(1)]
 
 
 def test_an_event_that_shows_no_progress_gives_no_component_a_state_of_it(settings: Settings) -> None:
@@ -10,3 +20,48 @@ def test_an_event_that_shows_no_progress_gives_no_component_a_state_of_it(settin
     hidden = [each for each in wired if (each["api_visibility"], each["show_progress"]) == ("private", "hidden")]
     assert len(hidden) > 40
     assert [each["api_name"] for each in hidden if each["outputs"] and each["show_progress_on"] != []] == []
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=repr)
+def test_a_failure_is_drawn_in_the_first_output_and_the_others_are_as_asked(error: BaseException) -> None:
+    def fail() -> tuple[str, str]:
+        raise error
+
+    def fail_later() -> Iterator[tuple[str, str]]:
+        yield "a", "b"
+        raise error
+
+    hidden = gr.update(visible=False)
+    drawn, other = draw_errors(fail, hidden)()
+    assert "hf-note" in drawn
+    assert "<id>" not in drawn
+    assert other == hidden
+    assert other is not hidden, "gradio takes apart what it is given"
+    first, last = draw_errors(fail_later, hidden)()
+    assert (first, last) == (("a", "b"), (drawn, hidden))
+    assert draw_errors(fail)() == drawn, "one output is no tuple"
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=repr)
+def test_a_toast_is_text_and_not_markup(error: BaseException) -> None:
+    def fail(value: int) -> Any:
+        raise error
+
+    with pytest.raises(gr.Error) as raised:
+        toast_errors(fail)(1)
+    assert "<" not in raised.value.message
+
+
+def test_a_page_that_is_closed_ends_its_generator() -> None:
+    ended = []
+
+    def go_on() -> Iterator[int]:
+        try:
+            yield from range(10)
+        finally:
+            ended.append(True)
+
+    running = draw_errors(go_on)()
+    next(running)
+    running.close()
+    assert ended == [True]

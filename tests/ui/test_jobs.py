@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from hfdemo.api.app_state import App
-from hfdemo.errors import DemoError
 from hfdemo.inference import Prediction
 from hfdemo.inference.snippets import prediction_snippets
 from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS
-from hfdemo.ui.jobs import Running, answering, in_place
+from hfdemo.ui.jobs import Running, answering
 
 CLASSIFY, GENERATE = TASKS["text-classification"], TASKS["text-generation"]
 
@@ -91,18 +90,6 @@ def test_a_page_that_is_left_is_stopped_and_forgotten() -> None:
     running.stop("another")
     assert other.is_set()
     assert running.current("another", other), "it may still show what there is"
-
-
-@pytest.mark.parametrize("error", [DemoError("A sentence."), KeyError("bug"), SystemExit(1)])
-def test_a_failure_is_drawn_in_the_first_output_and_the_others_stay(error: BaseException) -> None:
-    def fail() -> Iterator[tuple[str, str]]:
-        yield "a", "b"
-        raise error
-
-    drawn = list(in_place(fail, 2)())
-    assert drawn[0] == ("a", "b")
-    assert "hf-note" in drawn[1][0]
-    assert len(drawn[1]) == 2
 
 
 def test_nothing_runs_on_after_a_page_is_closed(app: App, zoo: Callable[[str], Path]) -> None:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from hfdemo.api.app_state import App
 from hfdemo.api.endpoints import LIGHT
-from hfdemo.api.error_boundary import sentence
+from hfdemo.api.error_boundary import catch_errors
 from hfdemo.ui import html
 from hfdemo.ui.event_options import PRIVATE
 from hfdemo.ui.tabs.finetune import form, hp_search, ready_line, run_view
@@ -35,14 +35,12 @@ def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs
 
     def begin(*values: Any) -> tuple[Any, Any]:
         """A run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""
-        try:
-            config, path = asked.read(values)
-            begun = app.runs.start(app.runs.create(config, path))
-        except Exception as error:
-            return gr.skip(), ready_line.refused(sentence(error, begin.__name__))
+        config, path = asked.read(values)
+        begun = app.runs.start(app.runs.create(config, path))
         return gr.update(choices=run_view.run_choices(app), value=begun.id), gr.skip()
 
-    asked.start.click(begin, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(
+    start = catch_errors(begin, lambda sentence: (gr.skip(), ready_line.refused(sentence)))
+    asked.start.click(start, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(
         fn=None,
         js=f"hfdemo.scrollUnless('.{ready_line.REFUSED}', '{run_view.RUN_PANEL}')",
     )

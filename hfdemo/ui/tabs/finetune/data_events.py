@@ -12,7 +12,6 @@ import gradio as gr
 
 from hfdemo.api.app_state import App
 from hfdemo.api.endpoints import HEAVY
-from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.findings import Finding
@@ -20,8 +19,8 @@ from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.preprocessing.token_counts import count_tokens
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
-from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK
-from hfdemo.ui.jobs import Running, followed, in_place
+from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK, draw_errors, toast_errors
+from hfdemo.ui.jobs import Running, followed
 from hfdemo.ui.tabs.finetune import data_step, inspection_view
 from hfdemo.ui.tabs.finetune.data_step import DataStep
 from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, counted_of
@@ -170,9 +169,9 @@ def listen(app: App, desk: Desk, step: DataStep, told: Told) -> Callable[..., No
 
     def on_data(event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
         if columns is None:
-            event(at_the_edge(look_with_bar, html.plain), [*states, *inputs], looked, **visible)
+            event(toast_errors(look_with_bar), [*states, *inputs], looked, **visible)
         else:
-            event(at_the_edge(look_with_columns, html.plain), [*columns, *states, *inputs], looked, **visible)
+            event(toast_errors(look_with_columns), [*columns, *states, *inputs], looked, **visible)
 
     fields = desk.fields
 
@@ -192,8 +191,8 @@ def listen(app: App, desk: Desk, step: DataStep, told: Told) -> Callable[..., No
         return other(DEFAULTS["dataset"], *values, progress=progress)
 
     # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
-    fields["dataset"].input(at_the_edge(named_other, html.plain), [step.seen, *states, *inputs], looked, **visible)
-    fields["file"].clear(at_the_edge(cleared, html.plain), [*states, *inputs], looked, **visible)
+    fields["dataset"].input(toast_errors(named_other), [step.seen, *states, *inputs], looked, **visible)
+    fields["file"].clear(toast_errors(cleared), [*states, *inputs], looked, **visible)
     on_data(fields["file"].upload)
     on_data(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
 
@@ -205,7 +204,7 @@ def listen(app: App, desk: Desk, step: DataStep, told: Told) -> Callable[..., No
             except DemoError:  # said already where it was read
                 return {told.known: None}
 
-        return at_the_edge(handle, html.plain)
+        return toast_errors(handle)
 
     sent = [*states, *inputs]
     fields["kind"].input(again(of_kind), sent, shown, **LATEST)
@@ -232,15 +231,13 @@ def listen(app: App, desk: Desk, step: DataStep, told: Told) -> Callable[..., No
     def pressed(event: gr.EventData, *values: Any) -> dict[Any, Any]:
         return press(*values, event=event)
 
-    step.report.click(
-        at_the_edge(pressed, html.plain), sent, [*shown, fields["max_length"], fields["class_weights"]], **QUICK
-    )
+    step.report.click(toast_errors(pressed), sent, [*shown, fields["max_length"], fields["class_weights"]], **QUICK)
 
     def turn(page: float | None, *values: Any) -> str:
         corpus, _, _ = desk.corpus(desk.named(values))
         return inspection_view.refused(corpus.refused, int(page or 1))
 
-    step.page.change(at_the_edge(turn, html.plain), [step.page, *inputs], step.refused, **LATEST)
+    step.page.change(toast_errors(turn), [step.page, *inputs], step.refused, **LATEST)
     running = Running()
 
     def count(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
@@ -260,7 +257,7 @@ def listen(app: App, desk: Desk, step: DataStep, told: Told) -> Callable[..., No
             yield (now, gr.skip()) if result is None else (data_step.COUNTED, result)
 
     step.count.click(
-        in_place(count, 2),
+        draw_errors(count, gr.skip()),
         inputs,
         [step.counting, step.counted],
         **PRIVATE,

@@ -11,7 +11,6 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api.app_state import App
-from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
@@ -19,7 +18,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.models.folders import offline_choices
 from hfdemo.ui import html
-from hfdemo.ui.event_options import LATEST, QUICK
+from hfdemo.ui.event_options import LATEST, QUICK, draw_errors, toast_errors
 from hfdemo.ui.tabs.finetune import data_step, form_values, hyperparameters
 from hfdemo.ui.tabs.finetune.data_events import Told, listen
 from hfdemo.ui.tabs.finetune.dataset_preview import Examined, Shelf, examine
@@ -87,7 +86,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
 
     gr.on(
         [*(field.change for field in inputs), told.known.change],
-        at_the_edge(stand, html.plain),
+        toast_errors(stand),
         [told.known, *inputs],
         [line, written, command],
         **LATEST,
@@ -117,13 +116,13 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
         find_kind(config.task, config.problem_type)
         return fill(config, *values)
 
-    look(brought.upload(at_the_edge(bring, html.plain), [brought, *inputs], filled, **QUICK).success)
+    look(brought.upload(toast_errors(bring), [brought, *inputs], filled, **QUICK).success)
 
     def duplicate(source: Any, *values: Any) -> dict[Any, Any]:
         return fill(RunConfig.from_json(source["config"]), *values) if source else {step.pending: gr.skip()}
 
     def fill_from(source: Any) -> None:
-        look(source.change(at_the_edge(duplicate, html.plain), [source, *inputs], filled, **QUICK).success)
+        look(source.change(toast_errors(duplicate), [source, *inputs], filled, **QUICK).success)
 
     def take(file: Any, dataset: str, tokenizer: str, read_by: str, *setting: Any) -> tuple[Any, ...]:
         """What the tab See the tokens sends: its data, its model where it has one, and the setting that it found."""
@@ -136,9 +135,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
     sent = [chosen.file, chosen.dataset, chosen.tokenizer, chosen.model]
     sent += [chosen.padding, chosen.max_length, chosen.batch_size]
     fields = [desk.fields[name] for name in ("file", "dataset", "model", "padding", "max_length", "batch")]
-    arrived = chosen.button.click(
-        at_the_edge(take, html.plain), sent, [*fields, training.length_fold, tabs], **QUICK
-    ).success
+    arrived = chosen.button.click(toast_errors(take), sent, [*fields, training.length_fold, tabs], **QUICK).success
     look(arrived, (chosen.text, chosen.pair))
     return Form(start, line, desk.fields["rate"], inputs, desk.asked, fill_from)
 
@@ -186,7 +183,7 @@ def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.Training
 
     gr.on(
         [fields[name].change for name in ("method", "batch", "accumulation")] + [told.known.change],
-        at_the_edge(refit, html.plain),
+        toast_errors(refit),
         [told.known, told.given, *(desk.fields[name] for name in follows)],
         [fields["epochs"], fields["rate"], told.given],
         **LATEST,
@@ -200,17 +197,14 @@ def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.Training
 
     def check(more: str | None) -> str:
         """The JSON box was left: what is wrong with it, at once."""
-        try:
-            if training := form_values.further(more):
-                RunConfig("data", training=training).check_training()
-        except DemoError as error:
-            return html.notes([str(error)])
+        if training := form_values.further(more):
+            RunConfig("data", training=training).check_training()
         return ""
 
     fields["more"].change(lambda: "", outputs=training.checked, **QUICK)
-    fields["more"].blur(at_the_edge(check, html.plain), fields["more"], training.checked, **QUICK)
-    training.table_fold.expand(at_the_edge(hyperparameters.table, html.plain), training.search, training.table, **QUICK)
-    training.search.change(at_the_edge(hyperparameters.table, html.plain), training.search, training.table, **LATEST)
+    fields["more"].blur(draw_errors(check), fields["more"], training.checked, **QUICK)
+    training.table_fold.expand(toast_errors(hyperparameters.table), training.search, training.table, **QUICK)
+    training.search.change(toast_errors(hyperparameters.table), training.search, training.table, **LATEST)
     explained = [name for name in form_values.TRAINING if name != "best_metric"]
     # The library's own words need the library, and so does the device: the page is drawn first.
     demo.load(

@@ -10,11 +10,11 @@ import gradio as gr
 
 from hfdemo.api.app_state import App
 from hfdemo.api.endpoints import LIGHT
-from hfdemo.api.error_boundary import at_the_edge
+from hfdemo.api.error_boundary import catch_errors
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.runs.search import MOST_TRIALS
 from hfdemo.ui import html
-from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK
+from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK, toast_errors
 from hfdemo.ui.html import Html, escape
 from hfdemo.ui.tabs.finetune.form import Form
 from hfdemo.ui.tabs.finetune.report_diagrams import svg
@@ -139,17 +139,14 @@ def build(app: App, demo: gr.Blocks, asked: Form, run: gr.Dropdown) -> None:
         return gr.update(choices=names(), value=search.id)
 
     ranges = [low, high, sizes, fewest, most, trials]
-    begin.click(at_the_edge(start, html.plain), [*ranges, *asked.inputs], chosen, **PRIVATE, **LIGHT)
+    begin.click(toast_errors(start), [*ranges, *asked.inputs], chosen, **PRIVATE, **LIGHT)
 
     def refresh(search: str | None, shown: str) -> tuple[Any, ...]:
         """What the chosen search has come to; nothing is drawn again that did not change."""
         if not search:
             there = names()
             return (gr.update(choices=there, value=there[0]) if there else gr.skip()), *[gr.skip()] * 4
-        try:
-            told = app.searches.get(search).to_json()
-        except DemoError as error:
-            return gr.skip(), html.notes([str(error)]), gr.update(interactive=False), gr.update(interactive=False), ""
+        told = app.searches.get(search).to_json()
         stamp = repr((search, told["state"], told["trials"]))
         if stamp == shown:
             return (*[gr.skip()] * 5,)
@@ -167,9 +164,12 @@ def build(app: App, demo: gr.Blocks, asked: Form, run: gr.Dropdown) -> None:
             stamp,
         )
 
+    def refused(sentence: str) -> tuple[Any, ...]:
+        return gr.skip(), html.notes([sentence]), gr.update(interactive=False), gr.update(interactive=False), ""
+
     gr.on(
         [timer.tick, chosen.change, demo.load],
-        at_the_edge(refresh, html.plain),
+        catch_errors(refresh, refused),
         [chosen, shown],
         [chosen, found, stop, best, shown],
         **QUICK,
@@ -178,13 +178,13 @@ def build(app: App, demo: gr.Blocks, asked: Form, run: gr.Dropdown) -> None:
     def end(search: str) -> None:
         app.searches.get(search).stop()
 
-    stop.click(at_the_edge(end, html.plain), chosen, None, **QUICK)
+    stop.click(toast_errors(end), chosen, None, **QUICK)
 
     def show(search: str) -> Any:
         trial = app.searches.get(search).best()
         return gr.skip() if trial is None else trial.run
 
-    best.click(at_the_edge(show, html.plain), chosen, run, **QUICK)
+    best.click(toast_errors(show), chosen, run, **QUICK)
 
 
 def range_around(rate: float | None) -> tuple[float, float] | None:

@@ -16,14 +16,12 @@ import gradio as gr
 
 from hfdemo.api.app_state import App
 from hfdemo.api.endpoints import LIGHT
-from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.api.runs import delete_run
 from hfdemo.api.uploads import served_folder
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.models.folders import offline_choices
-from hfdemo.ui import html
-from hfdemo.ui.event_options import PRIVATE
+from hfdemo.ui.event_options import PRIVATE, toast_errors
 from hfdemo.ui.tabs.run.task_panel import RUN_BUTTON
 
 # What a person can take away of a run, by the words on its button; "" is everything, as a zip.
@@ -95,16 +93,14 @@ def buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, t
         lost = "It is taken out of the queue." if words == LEAVE else _DROPPED
         gr.Info(lost, title="Asked to stop")
 
-    stop.click(at_the_edge(end_and_keep, html.plain), run, **plain)
-    cancel.click(
-        at_the_edge(throw_away, html.plain), [run, cancel], js=f"hfdemo.confirmCancel({json.dumps(LEAVE)})", **plain
-    )
+    stop.click(toast_errors(end_and_keep), run, **plain)
+    cancel.click(toast_errors(throw_away), [run, cancel], js=f"hfdemo.confirmCancel({json.dumps(LEAVE)})", **plain)
 
     def go_on(run_id: str) -> None:
         app.runs.resume(run_id)
         gr.Info("It goes on from its last good checkpoint, under the same name.", title="Resumed")
 
-    resume.click(at_the_edge(go_on, html.plain), run, **plain)
+    resume.click(toast_errors(go_on), run, **plain)
 
     def remove(run_id: str | None) -> Any:
         if run_id is None:
@@ -113,7 +109,7 @@ def buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, t
         choices = run_choices(app)
         return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
-    delete.click(at_the_edge(remove, html.plain), run, run, js="hfdemo.confirmDelete", **plain)
+    delete.click(toast_errors(remove), run, run, js="hfdemo.confirmDelete", **plain)
 
     def send(run_id: str) -> tuple[Any, ...]:
         reference = f"run:{run_id}"
@@ -121,7 +117,7 @@ def buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, t
         choices = list(dict.fromkeys([reference, *offline_choices(app.settings)]))
         return chosen, gr.update(choices=choices, value=reference), gr.Tabs(selected="run")
 
-    use.click(at_the_edge(send, html.plain), run, [task, model, tabs], **plain).success(
+    use.click(toast_errors(send), run, [task, model, tabs], **plain).success(
         fn=None, js=f"hfdemo.clickSoon('{RUN_BUTTON}')"
     )
     return Steering(use, stop, cancel, resume, delete)
@@ -144,7 +140,7 @@ def going_on(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
         gr.Info("A new run goes on from this model, on the same data.", title="Started")
         return gr.update(choices=run_choices(app), value=begun.id)
 
-    train.click(at_the_edge(train_more, html.plain), [run, epochs], run, **plain)
+    train.click(toast_errors(train_more), [run, epochs], run, **plain)
 
     def fill(run_id: str | None) -> dict[str, Any]:
         config = app.runs.duplicate(_chosen(run_id))
@@ -152,9 +148,7 @@ def going_on(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
         # The time makes it another value every time, so that the form hears of it.
         return {"config": config.to_json(), "run": run_id, "at": time.time()}
 
-    duplicate.click(at_the_edge(fill, html.plain), run, prefill, **plain).success(
-        fn=None, js=f"hfdemo.scrollTo('{form}')"
-    )
+    duplicate.click(toast_errors(fill), run, prefill, **plain).success(fn=None, js=f"hfdemo.scrollTo('{form}')")
     return prefill, more
 
 
@@ -166,7 +160,7 @@ def downloads(app: App, run: gr.Dropdown) -> dict[str, gr.Button]:
     with gr.Row():
         for words, name in FILES.items():
             button = gr.Button(words, size="sm", min_width=110)
-            button.click(at_the_edge(_fetching(app, name), html.plain), run, ready, **PRIVATE, **LIGHT).success(
+            button.click(toast_errors(_fetching(app, name)), run, ready, **PRIVATE, **LIGHT).success(
                 fn=None, inputs=ready, js="hfdemo.saveFile"
             )
             found[name] = button

@@ -11,14 +11,13 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api.app_state import App
-from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
 from hfdemo.ui.colours import chart_colours
-from hfdemo.ui.event_options import QUICK
+from hfdemo.ui.event_options import QUICK, draw_errors, toast_errors
 from hfdemo.ui.html import Html, TableCell, TableRow, escape
 from hfdemo.ui.tabs.finetune import run_charts
 from hfdemo.ui.tabs.finetune.report_view import format_score
@@ -217,11 +216,8 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None
         if len(chosen) < 2:
             return html.about(HOW), gr.update(visible=False), *[gr.skip()] * 4
         letters = letter_runs(chosen)
-        try:
-            runs = {letter: app.runs.get(each) for letter, each in letters.items()}
-            found = compare(list(runs.values()))
-        except DemoError as error:
-            return html.notes([str(error)]), gr.update(visible=False), *[gr.skip()] * 4
+        runs = {letter: app.runs.get(each) for letter, each in letters.items()}
+        found = compare(list(runs.values()))
         events = {letter: each.events() for letter, each in runs.items()}
         names = list(dict.fromkeys(name for each in events.values() for name in run_charts.metric_names(each)))
         taken = metric if metric in names else next(iter(names), None)
@@ -238,14 +234,12 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None
         )
 
     shown = [said, side_by_side, metric, loss, curve, differing]
-    gr.on(
-        [listed.change, run.change, demo.load], at_the_edge(draw, html.plain), [run, chosen], [table, chosen], **QUICK
-    )
-    table.select(at_the_edge(open_run, html.plain), None, run, **QUICK)
+    gr.on([listed.change, run.change, demo.load], toast_errors(draw), [run, chosen], [table, chosen], **QUICK)
+    table.select(toast_errors(open_run), None, run, **QUICK)
     # A chart whose series change while it is on the page goes on showing those that it had: it is put back anew.
-    for event in (table.input(at_the_edge(tick, html.plain), None, chosen, **QUICK).then, metric.input):
+    for event in (table.input(toast_errors(tick), None, chosen, **QUICK).then, metric.input):
         event(lambda: [gr.update(visible=False)] * 2, None, [loss, curve], **QUICK).then(
-            at_the_edge(lay_over, html.plain), [chosen, metric], shown, **QUICK
+            draw_errors(lay_over, gr.update(visible=False), *[gr.skip()] * 4), [chosen, metric], shown, **QUICK
         )
 
 

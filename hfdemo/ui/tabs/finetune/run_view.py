@@ -14,7 +14,6 @@ import gradio as gr
 import pandas as pd
 
 from hfdemo.api.app_state import App
-from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.events import Event
@@ -22,7 +21,7 @@ from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.ui import html
 from hfdemo.ui.colours import chart_colours
-from hfdemo.ui.event_options import LATEST, QUICK
+from hfdemo.ui.event_options import LATEST, QUICK, toast_errors
 from hfdemo.ui.tabs.finetune import report_view, run_actions, run_charts, run_comparison
 from hfdemo.ui.tabs.finetune.run_actions import run_choices
 
@@ -132,7 +131,7 @@ def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs
     every = [component for part in outputs.values() for component in part]
     gr.on(
         [timer.tick, run.change, picked.change],
-        at_the_edge(refresh, html.plain),
+        toast_errors(refresh),
         [run, picked, shown],
         [*every, shown],
         **QUICK,
@@ -147,7 +146,7 @@ def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs
 
     demo.load(newest, run, run, **QUICK)
 
-    note = at_the_edge(lambda text, shown: write_down(app, text, shown), html.plain)
+    note = toast_errors(lambda text, shown: write_down(app, text, shown))
     gr.on([notes.blur, notes.submit], note, [notes, shown], None, **QUICK)
     return Watched(run, prefill)
 

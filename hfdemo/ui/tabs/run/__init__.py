@@ -20,8 +20,8 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS, Task, find_task
 from hfdemo.ui import html, prediction_view
 from hfdemo.ui.deep_links import opened
-from hfdemo.ui.event_options import PRIVATE, QUIET
-from hfdemo.ui.jobs import Running, in_place
+from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
+from hfdemo.ui.jobs import Running
 from hfdemo.ui.tabs.run.task_panel import panel
 
 MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @revision if you like"
@@ -112,8 +112,8 @@ def build(app: App, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
         yield prediction_view.unloaded(unload_model(app, reference))
 
     private: dict[str, Any] = {"outputs": card, "api_visibility": "private"}
-    load.click(in_place(look, 1), [model, task, dtype, attention], **private, **HEAVY)
-    unload.click(in_place(drop, 1), model, **private, **LIGHT)
+    load.click(draw_errors(look), [model, task, dtype, attention], **private, **HEAVY)
+    unload.click(draw_errors(drop), model, **private, **LIGHT)
 
     def task_for(reference: str) -> Task:
         return infer_task(ModelRef.parse(reference), app.settings)[0]

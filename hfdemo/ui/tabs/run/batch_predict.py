@@ -21,8 +21,8 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tables import read_table
 from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
-from hfdemo.ui.event_options import PRIVATE, QUIET
-from hfdemo.ui.jobs import Running, in_place
+from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
+from hfdemo.ui.jobs import Running
 
 NONE = "(none)"
 WAITING = "The first rows with their predictions will stand here."
@@ -79,7 +79,7 @@ def filing(
             gr.skip(),
         )
 
-    file.change(in_place(look, 5), file, [state, column, pair, preview, out], **PRIVATE, **LIGHT)
+    file.change(draw_errors(look, *[gr.skip()] * 4), file, [state, column, pair, preview, out], **PRIVATE, **LIGHT)
 
     def work(
         request: gr.Request, reference: str, path: str | None, text: str | None, second: str, *given: Any
@@ -116,7 +116,7 @@ def filing(
                 yield (prediction_view.counting(*found) if found else gr.skip()), gr.skip(), gr.skip()
 
     run.click(
-        in_place(work, 3),
+        draw_errors(work, gr.skip(), gr.skip()),
         [model, file, column, pair, *fields],
         [state, preview, out],
         **PRIVATE,

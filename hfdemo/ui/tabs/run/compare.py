@@ -16,8 +16,8 @@ from hfdemo.models.folders import base_of, offline_choices
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
-from hfdemo.ui.event_options import PRIVATE, QUIET
-from hfdemo.ui.jobs import Running, in_place
+from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
+from hfdemo.ui.jobs import Running
 from hfdemo.ui.renderers import differences, registry
 from hfdemo.ui.renderers.labels import label_scores
 
@@ -86,8 +86,8 @@ def comparison(
         "api_visibility": "private",
         **HEAVY,
     }
-    both.click(in_place(run_both, 2), **wires)
-    versus.click(in_place(against_base, 2), **wires)
+    both.click(draw_errors(run_both, gr.skip()), **wires)
+    versus.click(draw_errors(against_base, gr.skip()), **wires)
 
     def pin_or_not(found: Kept | None, before: Kept | None) -> Iterator[tuple[Any, Any, Any]]:
         if before is not None:
@@ -97,7 +97,7 @@ def comparison(
         else:
             yield html.empty("Pinned. Change something and run again."), found, gr.update(value="Unpin")
 
-    pin.click(in_place(pin_or_not, 3), [latest, pinned], [shown, pinned, pin], **PRIVATE, **LIGHT)
+    pin.click(draw_errors(pin_or_not, gr.skip(), gr.skip()), [latest, pinned], [shown, pinned, pin], **PRIVATE, **LIGHT)
     latest.change(
         lambda found, before: gr.skip() if found is None or before is None else side_by_side(before, found),
         [latest, pinned],

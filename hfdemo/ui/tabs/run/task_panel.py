@@ -10,7 +10,7 @@ import gradio as gr
 
 from hfdemo.api.app_state import App
 from hfdemo.api.endpoints import HEAVY
-from hfdemo.errors import DemoError
+from hfdemo.api.error_boundary import catch_errors
 from hfdemo.inference import Prediction, takes_files
 from hfdemo.inference.snippets import RecordedCall, prediction_snippets
 from hfdemo.models.folders import is_here, unreachable
@@ -188,19 +188,19 @@ def _open(app: App, model: gr.Dropdown, answer: gr.HTML, answer_on: Callable[...
     here = gr.State(False)
 
     def ready(reference: str) -> tuple[Any, Any, bool]:
-        try:
-            ref = ModelRef.parse(reference)
-            found, said = is_here(ref, app.settings), gr.skip()
-            if not found:
-                size = hub_bytes(ref.origin, app.settings.public)
-                if size is None:
-                    raise unreachable(ref, app.settings)
-                said = prediction_view.download(reference, size)
-        except DemoError as error:
-            found, said = False, html.notes([str(error)])
+        ref = ModelRef.parse(reference)
+        found, said = is_here(ref, app.settings), gr.skip()
+        if not found:
+            size = hub_bytes(ref.origin, app.settings.public)
+            if size is None:
+                raise unreachable(ref, app.settings)
+            said = prediction_view.download(reference, size)
         return gr.Timer(active=False), said, found
 
-    opening.tick(ready, model, [opening, answer, here], **QUIET)
+    def refused(sentence: str) -> tuple[Any, Any, bool]:
+        return gr.Timer(active=False), html.notes([sentence]), False
+
+    opening.tick(catch_errors(ready, refused), model, [opening, answer, here], **QUIET)
     answer_on(here.change)
 
 

@@ -8,14 +8,13 @@ import gradio as gr
 
 from hfdemo.api.app_state import App
 from hfdemo.api.endpoints import TRAINING
-from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.errors import DemoError
 from hfdemo.models.folders import offline_choices, tokenizer_choices
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import ALGORITHMS, train_reference
 from hfdemo.ui import html
-from hfdemo.ui.event_options import PRIVATE, QUICK
+from hfdemo.ui.event_options import PRIVATE, QUICK, toast_errors
 from hfdemo.ui.tabs.tokens import batch_view, dataset_view, text_view
 from hfdemo.ui.tabs.tokens.dataset_view import Chosen
 from hfdemo.ui.tabs.tokens.links import opened
@@ -113,7 +112,7 @@ def _trainer(app: App, tokenizer: gr.Dropdown) -> None:
         return gr.update(choices=choices, value=reference), html.about(f"{said}.")
 
     start.click(
-        at_the_edge(train, html.plain),
+        toast_errors(train),
         [file, algorithm, vocabulary],
         [tokenizer, trained],
         **PRIVATE,

@@ -25,8 +25,8 @@ from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.padding import Plan, plan, plannable_names
 from hfdemo.tokenization.snippets import padding_script, tokenization_script
 from hfdemo.ui import html
-from hfdemo.ui.event_options import PRIVATE, QUIET
-from hfdemo.ui.jobs import Running, followed, in_place
+from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
+from hfdemo.ui.jobs import Running, followed
 from hfdemo.ui.renderers import token_strips
 from hfdemo.ui.tabs.tokens import padding_view
 from hfdemo.ui.tabs.tokens.links import link_line
@@ -240,10 +240,8 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
     def show(request: gr.Request, look: str, *values: Any) -> tuple[Any, ...]:
         running.stop(request.session_hash)  # what is being measured is not what stands there any more
         form = form_of(*values)
-        try:
-            costs, drawn, written = draw(app, look, form)
-        except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
-            costs, drawn, written = html.notes([str(error)]), "", ""
+        # While somebody types, a sentence in its place is better than a toast.
+        costs, drawn, written = draw_errors(draw, "", "")(app, look, form)
         return (
             costs,
             drawn,
@@ -264,8 +262,8 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
         trigger_mode="always_last",
         **wires,
     )
-    measure.click(in_place(timed(app, running), 3), inputs, [measured, table, timings], **wires)
-    prove.click(in_place(proved(app, running), 1), inputs, measured, **wires)
+    measure.click(draw_errors(timed(app, running), gr.skip(), gr.skip()), inputs, [measured, table, timings], **wires)
+    prove.click(draw_errors(proved(app, running)), inputs, measured, **wires)
     stop.click(running.halt, **PRIVATE, **LIGHT)
 
     def leave(request: gr.Request) -> None:

@@ -16,7 +16,6 @@ from hfdemo.api.app_state import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES, Corpus, likely_columns, read_corpus
-from hfdemo.errors import DemoError
 from hfdemo.models.hub import Progress
 from hfdemo.models.model_facts import model_facts
 from hfdemo.models.processors import load_tokenizer
@@ -25,8 +24,8 @@ from hfdemo.tokenization.dataset_map import try_map
 from hfdemo.tokenization.length_report import Report, report_on
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
 from hfdemo.ui import html
-from hfdemo.ui.event_options import PRIVATE, QUIET
-from hfdemo.ui.jobs import Running, followed, in_place
+from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
+from hfdemo.ui.jobs import Running, followed
 from hfdemo.ui.tabs.tokens import length_view, padding_view
 from hfdemo.ui.tabs.tokens.links import link_line
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of
@@ -132,10 +131,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
 
     def look(*values: Any) -> tuple[Any, ...]:
         """A data set has been chosen: guess its columns, or say what is wrong with it."""
-        try:
-            corpus = corpus_of(*values)
-        except DemoError as error:
-            return html.notes([str(error)]), gr.update(choices=[], value=None), gr.skip()
+        corpus = corpus_of(*values)
         table = corpus.whole()
         columns = list(table.columns)
         text, pair = likely_columns(table)
@@ -214,10 +210,10 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
             yield now if result is None else length_view.trial(result)
 
     outputs = [said, view, sending, padding, cut, kept, address]
-    counted: Callable[..., Any] = in_place(report, len(outputs))
+    counted: Callable[..., Any] = draw_errors(report, *[gr.skip()] * (len(outputs) - 1))
     gr.on(
         [dataset.input, file.upload, file.clear, demo.load, config.submit, split.submit],
-        look,
+        draw_errors(look, gr.update(choices=[], value=None), gr.skip()),
         chosen,
         [said, text, pair],
         **QUIET,
@@ -231,7 +227,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
         **QUIET,
         **HEAVY,
     )
-    measure.click(in_place(tried, 1), inputs, mapped, **QUIET, **HEAVY)
+    measure.click(draw_errors(tried), inputs, mapped, **QUIET, **HEAVY)
     stop.click(running.halt, **PRIVATE, **LIGHT)
 
     def leave(request: gr.Request) -> None:

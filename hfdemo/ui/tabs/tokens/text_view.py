@@ -11,7 +11,6 @@ from gradio.components import Component
 
 from hfdemo.api.app_state import App
 from hfdemo.api.endpoints import HEAVY
-from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.errors import DemoError
 from hfdemo.models.folders import tokenizer_choices
 from hfdemo.models.model_facts import model_facts
@@ -19,7 +18,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.tokenization.warnings import unknown_slots
 from hfdemo.ui import html
-from hfdemo.ui.event_options import LATEST
+from hfdemo.ui.event_options import LATEST, draw_errors, toast_errors
 from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, closer_look, options_of
 from hfdemo.ui.tabs.tokens.links import link_line
 from hfdemo.ui.tabs.tokens.token_view import linked, pages
@@ -103,18 +102,12 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
 
     def show(*values: Any) -> tuple[Any, ...]:
         page = values[-1]
-        try:
-            above, drawn, shown, count = draw(app, *values)
-        except DemoError as error:  # while somebody types, a sentence in its place is better than a toast
-            return html.notes([str(error)]), "", gr.Row(visible=False), gr.skip()
+        above, drawn, shown, count = draw(app, *values)
         return above, drawn, gr.Row(visible=count > 1), shown if page and page > count else gr.skip()
 
     def look_closer(look: str, *values: Any) -> tuple[Any, ...]:
         given = dict(zip(names, values, strict=True))
-        try:
-            drawn, script = closer_look(app, look, given)
-        except DemoError as error:
-            drawn, script = html.notes([str(error)]), ""
+        drawn, script = draw_errors(closer_look, "")(app, look, given)
         return html.about(ABOUT_LOOKS[look]) + drawn, gr.Code(script, visible=bool(script))
 
     def arrange(look: str) -> tuple[Any, ...]:
@@ -143,7 +136,8 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
     # .change, not .input: the latter hears the keyboard, but no paste.
     gr.on(
         [*(widget.change for widget in typed), page.change, demo.load],
-        at_the_edge(show, html.plain),
+        # While somebody types, a sentence in its place is better than a toast.
+        draw_errors(show, "", gr.update(visible=False), gr.skip()),
         [*typed, page],
         [top, view, pager, page],
         **{**LATEST, **HEAVY},
@@ -159,7 +153,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
     names = list(for_looks)
     gr.on(
         [look.change, *(widget.change for widget in for_looks.values()), demo.load],
-        at_the_edge(look_closer, html.plain),
+        toast_errors(look_closer),
         [look, *for_looks.values()],
         [closer, code],
         **{**LATEST, **HEAVY},

@@ -10,11 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.error_boundary import at_the_edge
 from hfdemo.errors import ModelError
 from hfdemo.models.reference import ModelRef
-from hfdemo.ui import html
-from hfdemo.ui.event_options import QUICK
+from hfdemo.ui.event_options import QUICK, toast_errors
 
 FORMATS = ("Markdown", "CSV", "JSON")
 # gr.Code highlights these; it knows no CSV.
@@ -54,7 +52,7 @@ def copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> None:
 
     gr.on(
         [form.input, fold.expand],
-        at_the_edge(write, html.plain),
+        toast_errors(write),
         [form, *inputs],
         text,
         **QUICK,
