@@ -54,22 +54,22 @@ def tokenize(
         model: the model that will read the ids, for the warnings; left out, the one that the tokenizer belongs to
     """
     options = Options(
-        _switch(padding),
-        _switch(truncation),
+        _parse_switch(padding),
+        _parse_switch(truncation),
         max_length,
         stride,
         pad_to_multiple_of,
         padding_side,
-        _switch(add_special_tokens),
-        _switch(return_overflowing_tokens),
+        _parse_switch(add_special_tokens),
+        _parse_switch(return_overflowing_tokens),
         pad_token,
-        _switch(split_special_tokens),
+        _parse_switch(split_special_tokens),
     )
     ref = ModelRef.parse(tokenizer or "embedded:minilm")
     facts = model_facts(ModelRef.parse(model) if model else ref, app.settings)
-    pairs = None if text_pairs is None else _batch(text_pairs) or None
+    pairs = None if text_pairs is None else _list_texts(text_pairs) or None
     with app.models.tokenizer(ref) as loaded:
-        return encode(loaded, _batch(texts), pairs, options, app.settings.max_tokenized, facts).to_json()
+        return encode(loaded, _list_texts(texts), pairs, options, app.settings.max_tokenized, facts).to_json()
 
 
 def padding_report(
@@ -131,12 +131,12 @@ def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabul
         return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": len(loaded)}
 
 
-def _switch(value: Any) -> Any:
-    """Clients that can only send text send "true" and "false"."""
+def _parse_switch(value: Any) -> Any:
+    """Return the switch that a text stands for: clients that can only send text send "true" and "false"."""
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def _batch(texts: Any) -> list[str]:
+def _list_texts(texts: Any) -> list[str]:
     if not isinstance(texts, str | list | None):
         raise DemoError(f"The texts must be one text or a list of them, but are a {type(texts).__name__}.")
     return [texts] if isinstance(texts, str) else list(texts or [])

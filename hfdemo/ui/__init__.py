@@ -37,7 +37,7 @@ def build(settings: Settings) -> gr.Blocks:
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
-    """What `demo.launch` needs besides an address: the look, the limits and the MCP server."""
+    """Return what `demo.launch` needs besides an address: the look, the limits and the MCP server."""
     return {
         "theme": build_theme(),
         "css_paths": STYLE_SHEETS,

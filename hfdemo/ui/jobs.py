@@ -24,7 +24,7 @@ from hfdemo.ui.deep_links import link
 from hfdemo.ui.renderers import generated_text, registry
 
 
-class Running:
+class RunningJobs:
     """The computation that each open page has going on, so that it can be stopped from elsewhere on the page."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Running:
         self._lock = Lock()
 
     def begin(self, session: str | None) -> Event:
-        """The stop of a computation that begins now; whatever this page still had going on is stopped."""
+        """Stop what this page still has going on, and return the stop of what begins now."""
         stop = Event()
         with self._lock:
             before = self._stops.get(session)
@@ -41,8 +41,8 @@ class Running:
             before.set()
         return stop
 
-    def current(self, session: str | None, stop: Event) -> bool:
-        """Whether nothing newer has begun: an older computation has nothing to show any more."""
+    def is_current(self, session: str | None, stop: Event) -> bool:
+        """Return whether nothing newer has begun: an older computation has nothing to show any more."""
         with self._lock:
             return self._stops.get(session) is stop
 
@@ -53,23 +53,27 @@ class Running:
         if stop is not None:
             stop.set()
 
-    def halt(self, request: gr.Request) -> None:
-        """What every Stop button does."""
+    def on_stop(self, request: gr.Request) -> None:
+        """Stop what the page of a Stop button has going on."""
         self.stop(request.session_hash)
 
-    def leave(self, session: str | None) -> None:
-        """Stop it and forget the page, which was closed."""
+    def on_unload(self, request: gr.Request) -> None:
+        """Forget a page that is closed."""
+        self.forget(request.session_hash)
+
+    def forget(self, session: str | None) -> None:
+        """Stop what the page has going on, and keep nothing of it."""
         self.stop(session)
         with self._lock:
             self._stops.pop(session, None)
 
 
-def answering(
+def stream_answer_parts(
     app: App,
     task: Task,
     reference: str,
     values: Mapping[str, Any],
-    running: Running,
+    running: RunningJobs,
     session: str | None,
     *,
     dtype: str = "auto",
@@ -83,9 +87,9 @@ def answering(
     nothing more comes.
     """
     stop = running.begin(session)
-    steps = catch_errors(_answer, _failed)
+    steps = catch_errors(_answer, _render_failure)
     for step in steps(app, task, reference, values, stop, dtype=dtype, attention=attention, raw_prompt=raw_prompt):
-        if not running.current(session, stop):
+        if not running.is_current(session, stop):
             return
         yield step
 
@@ -101,25 +105,25 @@ def _answer(
     attention: str | None,
     raw_prompt: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the steps of `answering`; raises what fails."""
+    """Yield the steps of `stream_answer_parts`; raises what fails."""
     began = time.perf_counter()
     ref = ModelRef.parse(reference or task.default_model)
-    wanted = _as_chat(app, task, ref, dict(values), raw_prompt=raw_prompt)
+    wanted = _add_user_turn(app, task, ref, dict(values), raw_prompt=raw_prompt)
     for item in stream(app.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
         if isinstance(item, Prediction):
-            yield _answered(task, item, wanted, link(task, reference or task.default_model, wanted))
+            yield _render_answer(task, item, wanted, link(task, reference or task.default_model, wanted))
         elif isinstance(item, Loading):
             yield {"answer": prediction_view.loading(reference, item)}
         elif isinstance(item, Partial):
             yield {
-                "answer": _so_far(task, item, wanted, time.perf_counter() - began),
+                "answer": _render_partial(task, item, wanted, time.perf_counter() - began),
                 "odds": generated_text.render_token_probabilities([vars(step) for step in item.token_probabilities]),
             }
         else:
             yield {}
 
 
-def _failed(sentence: str) -> dict[str, Any]:
+def _render_failure(sentence: str) -> dict[str, Any]:
     """Return what the panel shows of a failure: an old answer beside it would look like its result."""
     return {
         "answer": html.notes([sentence]),
@@ -129,7 +133,7 @@ def _failed(sentence: str) -> dict[str, Any]:
     }
 
 
-def _answered(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
+def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
     """Return what the panel shows of a complete answer."""
     probabilities = html.empty("No odds to show: nothing was generated, or by several beams at once.")
     if done.token_probabilities:
@@ -142,13 +146,13 @@ def _answered(task: Task, done: Prediction, values: Mapping[str, Any], address: 
         "odds": probabilities,
         "raw": json.dumps(prediction_view.shortened(done.output), indent=2, ensure_ascii=False),
         "recorded": RecordedCall.of(task, done, values),
-        "entry": _entry(task, done, values, address),
+        "entry": _history_entry(task, done, values, address),
         "done": done,
     }
 
 
-def _as_chat(app: App, task: Task, ref: ModelRef, values: dict[str, Any], *, raw_prompt: bool) -> dict[str, Any]:
-    """The text as the next turn of the conversation, where the task takes one and the model has a chat template."""
+def _add_user_turn(app: App, task: Task, ref: ModelRef, values: dict[str, Any], *, raw_prompt: bool) -> dict[str, Any]:
+    """Return `values` with the text as the next turn, where the task takes messages and the model has a template."""
     names = [field.name for field in task.inputs if field.kind == "messages"]
     if not names:
         return values
@@ -162,13 +166,13 @@ def _as_chat(app: App, task: Task, ref: ModelRef, values: dict[str, Any], *, raw
     return {**values, names[0]: [*past, said]}
 
 
-def _so_far(task: Task, item: Partial, values: Mapping[str, Any], seconds: float) -> str:
+def _render_partial(task: Task, item: Partial, values: Mapping[str, Any], seconds: float) -> str:
     drawn = registry.RENDERERS[task.output](item.result, {**values, "sampling_rate": SPEECH_RATE})
     return drawn + html.facts([("", f"{seconds:.1f} s so far")])
 
 
-def _entry(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
-    """What the browser keeps of a run."""
+def _history_entry(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
+    """Return what the browser keeps of an answer."""
     asked = next((str(values[each.name]) for each in task.inputs if not each.media and values.get(each.name)), "")
     chosen = ((each.name, values.get(each.name, each.default), each.default) for each in task.parameters)
     return {
@@ -181,8 +185,8 @@ def _entry(task: Task, done: Prediction, values: Mapping[str, Any], address: str
     }
 
 
-def followed(
-    running: Running, session: str | None, work: Callable[[Progress, Event], Any]
+def follow_job(
+    running: RunningJobs, session: str | None, work: Callable[[Progress, Event], Any]
 ) -> Iterator[tuple[Any, Any]]:
     """Do `work(tell, stop)` and yield (what to say of it, None) again and again, at last ("", its result).
 
@@ -201,11 +205,12 @@ def followed(
             elif item[0] == "done":
                 yield "", item[1]
             else:
-                yield progress(*item[1]), None
+                yield render_progress(*item[1]), None
     except Stopped:
-        if running.current(session, stop):
+        if running.is_current(session, stop):
             yield html.about("Stopped."), None
 
 
-def progress(what: str, done: int, whole: int) -> str:
+def render_progress(what: str, done: int, whole: int) -> str:
+    """Draw how much of a piece of work is done."""
     return html.bar(done / whole if whole else 0.0) + html.about(f"{what}: {done:,} of {whole:,}")

@@ -12,7 +12,7 @@ from hfdemo.inference import Prediction
 from hfdemo.inference.snippets import prediction_snippets
 from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS
-from hfdemo.ui.jobs import Running, answering
+from hfdemo.ui.jobs import RunningJobs, stream_answer_parts
 
 CLASSIFY, GENERATE = TASKS["text-classification"], TASKS["text-generation"]
 
@@ -22,8 +22,8 @@ def app(models: ModelCache) -> App:
     return App.create(models.settings, models)
 
 
-def steps(app: App, task: Any, model: str, running: Running | None = None, **values: Any) -> Iterator[Any]:
-    return answering(app, task, model, values, running or Running(), "page")
+def steps(app: App, task: Any, model: str, running: RunningJobs | None = None, **values: Any) -> Iterator[Any]:
+    return stream_answer_parts(app, task, model, values, running or RunningJobs(), "page")
 
 
 def test_the_last_step_has_everything_that_the_panel_shows(app: App, tiny: Path) -> None:
@@ -65,14 +65,14 @@ def test_a_conversation_uses_the_chat_template_unless_the_raw_prompt_is_asked_fo
 ) -> None:
     folder = str(zoo("text-generation"))
     values = {"text": "And you?", "messages": [{"role": "user", "content": "Hi"}], "max_new_tokens": 2}
-    done = list(answering(app, GENERATE, folder, values, Running(), "page"))[-1]["done"]
+    done = list(stream_answer_parts(app, GENERATE, folder, values, RunningJobs(), "page"))[-1]["done"]
     assert [each["content"] for each in done.inputs["messages"]] == ["Hi", "And you?"]
-    raw = list(answering(app, GENERATE, folder, values, Running(), "page", raw_prompt=True))
+    raw = list(stream_answer_parts(app, GENERATE, folder, values, RunningJobs(), "page", raw_prompt=True))
     assert raw[-1]["done"].inputs["text"] == "And you?"
 
 
 def test_what_began_later_is_what_the_page_shows(app: App, zoo: Callable[[str], Path]) -> None:
-    running = Running()
+    running = RunningJobs()
     first = steps(app, GENERATE, str(zoo("text-generation")), running, text="A lamp", max_new_tokens=1000)
     next(first)
     second = list(steps(app, GENERATE, str(zoo("text-generation")), running, text="B", max_new_tokens=2))
@@ -81,19 +81,19 @@ def test_what_began_later_is_what_the_page_shows(app: App, zoo: Callable[[str], 
 
 
 def test_a_page_that_is_left_is_stopped_and_forgotten() -> None:
-    running = Running()
+    running = RunningJobs()
     stop = running.begin("page")
     other = running.begin("another")
-    running.leave("page")
+    running.forget("page")
     assert (stop.is_set(), other.is_set()) == (True, False)
-    assert not running.current("page", stop)
+    assert not running.is_current("page", stop)
     running.stop("another")
     assert other.is_set()
-    assert running.current("another", other), "it may still show what there is"
+    assert running.is_current("another", other), "it may still show what there is"
 
 
 def test_nothing_runs_on_after_a_page_is_closed(app: App, zoo: Callable[[str], Path]) -> None:
-    running = Running()
+    running = RunningJobs()
     talking = steps(app, GENERATE, str(zoo("text-generation")), running, text="A", max_new_tokens=1000)
     next(talking)
     talking.close()  # type: ignore[attr-defined]

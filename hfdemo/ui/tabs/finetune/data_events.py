@@ -20,7 +20,7 @@ from hfdemo.finetuning.preprocessing.token_counts import count_tokens
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
 from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK, draw_errors, toast_errors
-from hfdemo.ui.jobs import Running, followed
+from hfdemo.ui.jobs import RunningJobs, follow_job
 from hfdemo.ui.tabs.finetune import data_step, inspection_view
 from hfdemo.ui.tabs.finetune.data_step import DataStep
 from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, counted_of
@@ -238,7 +238,7 @@ def listen(app: App, desk: Desk, step: DataStep, told: Told) -> Callable[..., No
         return inspection_view.refused(corpus.refused, int(page or 1))
 
     step.page.change(toast_errors(turn), [step.page, *inputs], step.refused, **LATEST)
-    running = Running()
+    running = RunningJobs()
 
     def count(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
         named = desk.named(values)
@@ -253,7 +253,7 @@ def listen(app: App, desk: Desk, step: DataStep, told: Told) -> Callable[..., No
 
             return Counted(of, count_tokens(corpus, config, model, app.settings, stop, told_rows))
 
-        for now, result in followed(running, request.session_hash, work):
+        for now, result in follow_job(running, request.session_hash, work):
             yield (now, gr.skip()) if result is None else (data_step.COUNTED, result)
 
     step.count.click(

@@ -21,7 +21,7 @@ from hfdemo.tasks import TASKS, Task, find_task
 from hfdemo.ui import html, prediction_view
 from hfdemo.ui.deep_links import opened
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import Running
+from hfdemo.ui.jobs import RunningJobs
 from hfdemo.ui.tabs.run.task_panel import panel
 
 MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @revision if you like"
@@ -30,7 +30,7 @@ MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @
 def build(app: App, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
     """Lay the tab out; returns its task and model dropdowns, so that another tab can send a model here."""
     first = next(iter(TASKS.values()))
-    running = Running()
+    running = RunningJobs()
     with gr.Row():
         task = gr.Dropdown(
             [(_title(row), row.name) for row in TASKS.values()],
@@ -108,12 +108,12 @@ def build(app: App, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
         for item in in_background(work, Event()):
             yield prediction_view.loading(reference, item) if isinstance(item, Loading) else item or gr.skip()
 
-    def drop(reference: str) -> Iterator[str]:
-        yield prediction_view.unloaded(unload_model(app, reference))
+    def unload_chosen(reference: str) -> str:
+        return prediction_view.unloaded(unload_model(app, reference))
 
     private: dict[str, Any] = {"outputs": card, "api_visibility": "private"}
     load.click(draw_errors(look), [model, task, dtype, attention], **private, **HEAVY)
-    unload.click(draw_errors(drop), model, **private, **LIGHT)
+    unload.click(draw_errors(unload_chosen), model, **private, **LIGHT)
 
     def task_for(reference: str) -> Task:
         return infer_task(ModelRef.parse(reference), app.settings)[0]
@@ -140,10 +140,7 @@ def build(app: App, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
     forget.click(lambda: [], outputs=history, **PRIVATE)
     gr.on([demo.load, history.change], prediction_view.history, history, past, **QUIET)
 
-    def leave(request: gr.Request) -> None:
-        running.leave(request.session_hash)
-
-    demo.unload(leave)
+    demo.unload(running.on_unload)
     return task, model
 
 

@@ -22,7 +22,7 @@ from hfdemo.tables import read_table
 from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import Running
+from hfdemo.ui.jobs import RunningJobs
 
 NONE = "(none)"
 WAITING = "The first rows with their predictions will stand here."
@@ -34,7 +34,7 @@ def filing(
     model: gr.Dropdown,
     fields: list[Any],
     meant: Callable[[tuple[Any, ...]], dict[str, Any]],
-    running: Running,
+    running: RunningJobs,
 ) -> None:
     """Lay the fold out; the panel's parameters hold for every row."""
     pairs = any(field.name == "text_pair" for field in task.inputs)
@@ -123,4 +123,4 @@ def filing(
         **HEAVY,
     )
 
-    stop.click(running.halt, **QUIET)
+    stop.click(running.on_stop, **QUIET)

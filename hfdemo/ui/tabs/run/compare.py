@@ -17,7 +17,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import Running
+from hfdemo.ui.jobs import RunningJobs
 from hfdemo.ui.renderers import differences, registry
 from hfdemo.ui.renderers.labels import label_scores
 
@@ -32,7 +32,7 @@ def comparison(
     fields: list[Any],
     meant: Meant,
     latest: gr.State,
-    running: Running,
+    running: RunningJobs,
 ) -> None:
     """Lay the fold Compare out; `latest` holds what is kept of the panel's newest answer, or None."""
     pinned = gr.State(None)
@@ -89,15 +89,16 @@ def comparison(
     both.click(draw_errors(run_both, gr.skip()), **wires)
     versus.click(draw_errors(against_base, gr.skip()), **wires)
 
-    def pin_or_not(found: Kept | None, before: Kept | None) -> Iterator[tuple[Any, Any, Any]]:
+    def pin_or_unpin(found: Kept | None, before: Kept | None) -> tuple[Any, Any, Any]:
         if before is not None:
-            yield html.empty("Nothing is pinned."), None, gr.update(value="Pin this answer")
-        elif found is None:
+            return html.empty("Nothing is pinned."), None, gr.update(value="Pin this answer")
+        if found is None:
             raise DemoError("There is no answer to pin yet. Run the model first.")
-        else:
-            yield html.empty("Pinned. Change something and run again."), found, gr.update(value="Unpin")
+        return html.empty("Pinned. Change something and run again."), found, gr.update(value="Unpin")
 
-    pin.click(draw_errors(pin_or_not, gr.skip(), gr.skip()), [latest, pinned], [shown, pinned, pin], **PRIVATE, **LIGHT)
+    pin.click(
+        draw_errors(pin_or_unpin, gr.skip(), gr.skip()), [latest, pinned], [shown, pinned, pin], **PRIVATE, **LIGHT
+    )
     latest.change(
         lambda found, before: gr.skip() if found is None or before is None else side_by_side(before, found),
         [latest, pinned],

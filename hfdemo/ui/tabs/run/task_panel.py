@@ -19,7 +19,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
 from hfdemo.ui.event_options import PRIVATE, QUIET
-from hfdemo.ui.jobs import Running, answering
+from hfdemo.ui.jobs import RunningJobs, stream_answer_parts
 from hfdemo.ui.tabs.run.batch_predict import filing
 from hfdemo.ui.tabs.run.compare import comparison, kept
 from hfdemo.ui.tabs.run.widgets import allowed, field_value, field_widget, shown
@@ -32,7 +32,7 @@ def panel(
     app: App,
     task: Task,
     values: Mapping[str, Any] | None,
-    running: Running,
+    running: RunningJobs,
     model: gr.Dropdown,
     loading: tuple[gr.Dropdown, gr.Dropdown],
     typed: gr.State,
@@ -100,11 +100,11 @@ def panel(
         raw_prompt: bool,
         *given: Any,
     ) -> Iterator[dict[Any, Any]]:
-        """The answer as it grows; `finished` gets the last step of `answering`, with everything else to show."""
+        """Yield the answer as it grows; `finished` gets the last parts of it, with everything else to show."""
         wanted = meant(given)
         said = {field.name: wanted[field.name] for field in task.inputs if field.name in wanted and not field.media}
         yield {typed: said, finished: None}
-        for step in answering(
+        for step in stream_answer_parts(
             app,
             task,
             reference,
@@ -163,7 +163,7 @@ def panel(
         ).then
     )
 
-    stop.click(running.halt, **QUIET)
+    stop.click(running.on_stop, **QUIET)
     if fresh is not None:
         talk = next(widget for widget, field in zip(inputs, task.inputs, strict=True) if field.kind == "messages")
         fresh.click(lambda: ([], html.empty("A new conversation.")), outputs=[talk, answer], **PRIVATE)

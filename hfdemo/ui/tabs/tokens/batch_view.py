@@ -26,7 +26,7 @@ from hfdemo.tokenization.padding import Plan, plan, plannable_names
 from hfdemo.tokenization.snippets import padding_script, tokenization_script
 from hfdemo.ui import html
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import Running, followed
+from hfdemo.ui.jobs import RunningJobs, follow_job
 from hfdemo.ui.renderers import token_strips
 from hfdemo.ui.tabs.tokens import padding_view
 from hfdemo.ui.tabs.tokens.links import link_line
@@ -187,7 +187,7 @@ def _tensors(app: App, form: Form) -> tuple[str, str]:
 
 def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
     """Lay the view out; returns what a link restores."""
-    running = Running()
+    running = RunningJobs()
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
             texts = gr.Textbox(TEXTS, label="Texts", info="one per line: each line is a row", lines=8, max_lines=16)
@@ -264,12 +264,9 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
     )
     measure.click(draw_errors(timed(app, running), gr.skip(), gr.skip()), inputs, [measured, table, timings], **wires)
     prove.click(draw_errors(proved(app, running)), inputs, measured, **wires)
-    stop.click(running.halt, **PRIVATE, **LIGHT)
+    stop.click(running.on_stop, **PRIVATE, **LIGHT)
 
-    def leave(request: gr.Request) -> None:
-        running.leave(request.session_hash)
-
-    demo.unload(leave)
+    demo.unload(running.on_unload)
     return {name: component for name, component in linked.items() if name not in ("tokenizer", "model")}
 
 
@@ -298,7 +295,7 @@ def loaded_for(app: App, ref: ModelRef, tell: Progress) -> LoadedModel:
     return app.models.get(ref, need_of(task), tell)
 
 
-def timed(app: App, running: Running) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
+def timed(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
     """A handler that runs every plan through the model, and puts what it measures beside what was predicted."""
 
     def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
@@ -312,7 +309,7 @@ def timed(app: App, running: Running) -> Callable[..., Iterator[tuple[Any, Any, 
             with app.models.scheduler.exclusive():
                 return loaded, time_plans(loaded, rows, found.plans, stop, tell, pad_id=found.pad_id, most_flops=most)
 
-        for said, result in followed(running, request.session_hash, work):
+        for said, result in follow_job(running, request.session_hash, work):
             if result is None:
                 yield said, gr.skip(), gr.skip()
                 continue
@@ -324,7 +321,7 @@ def timed(app: App, running: Running) -> Callable[..., Iterator[tuple[Any, Any, 
     return measure
 
 
-def proved(app: App, running: Running) -> Callable[..., Iterator[Any]]:
+def proved(app: App, running: RunningJobs) -> Callable[..., Iterator[Any]]:
     """A handler that shows what padding does to the shortest row, with the mask and without."""
 
     def prove(request: gr.Request, *values: Any) -> Iterator[Any]:
@@ -338,7 +335,7 @@ def proved(app: App, running: Running) -> Callable[..., Iterator[Any]]:
             with app.models.scheduler.exclusive():
                 return prove_mask(loaded, min(rows, key=len), width, found.side, found.pad_id)
 
-        for said, result in followed(running, request.session_hash, work):
+        for said, result in follow_job(running, request.session_hash, work):
             yield said if result is None else padding_view.proof(result)
 
     return prove

@@ -25,7 +25,7 @@ from hfdemo.tokenization.length_report import Report, report_on
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
 from hfdemo.ui import html
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import Running, followed
+from hfdemo.ui.jobs import RunningJobs, follow_job
 from hfdemo.ui.tabs.tokens import length_view, padding_view
 from hfdemo.ui.tabs.tokens.links import link_line
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of
@@ -68,7 +68,7 @@ class Data:
 
 def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> tuple[dict[str, Any], Chosen]:
     """Lay the view out; returns what a link restores, and what can be sent to Fine-tune."""
-    running = Running()
+    running = RunningJobs()
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
@@ -171,7 +171,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
             return found, time.perf_counter() - started
 
         nothing = (gr.skip(),) * 6
-        for now, result in followed(running, request.session_hash, work):
+        for now, result in follow_job(running, request.session_hash, work):
             if result is None:
                 yield (now, *nothing)
                 continue
@@ -206,7 +206,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
             with TemporaryDirectory() as folder:
                 return try_map(own, data.texts, data.pairs, Path(folder), stop)
 
-        for now, result in followed(running, request.session_hash, work):
+        for now, result in follow_job(running, request.session_hash, work):
             yield now if result is None else length_view.trial(result)
 
     outputs = [said, view, sending, padding, cut, kept, address]
@@ -228,12 +228,9 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
         **HEAVY,
     )
     measure.click(draw_errors(tried), inputs, mapped, **QUIET, **HEAVY)
-    stop.click(running.halt, **PRIVATE, **LIGHT)
+    stop.click(running.on_stop, **PRIVATE, **LIGHT)
 
-    def leave(request: gr.Request) -> None:
-        running.leave(request.session_hash)
-
-    demo.unload(leave)
+    demo.unload(running.on_unload)
     return linked, Chosen(send, file, dataset, text, pair, tokenizer, model, padding, cut, size)
 
 

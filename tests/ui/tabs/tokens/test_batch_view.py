@@ -14,7 +14,7 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import strategy_names
-from hfdemo.ui.jobs import Running
+from hfdemo.ui.jobs import RunningJobs
 from hfdemo.ui.tabs.tokens.batch_view import (
     LOOKS,
     STRATEGIES_LOOK,
@@ -176,14 +176,14 @@ def test_what_was_measured_with_a_borrowed_pad_token_can_be_copied(app: App, dec
     bare = form("one two three\nfour", tokenizer=decoder, batch_size=2)
     request = gr.Request(session_hash="a page")
     with pytest.raises(DemoError, match="no pad token"):
-        list(timed(app, Running())(request, *values(bare)))
+        list(timed(app, RunningJobs())(request, *values(bare)))
     filled = replace(bare, pad_token="<|endoftext|>")
-    *_, (_, table, timings) = timed(app, Running())(request, *values(filled))
+    *_, (_, table, timings) = timed(app, RunningJobs())(request, *values(filled))
     assert "measured" in text_of(table)
     rows = records(app)(timings, *values(filled))
     assert [row["strategy"] for row in rows] == list(strategy_names())
     assert all(row["seconds"] > 0 for row in rows)
-    *_, proof = proved(app, Running())(request, *values(filled))
+    *_, proof = proved(app, RunningJobs())(request, *values(filled))
     assert "looks back only" in text_of(proof)
 
 
@@ -205,4 +205,4 @@ def test_a_shared_server_measures_less(app: App, models: ModelCache) -> None:
     shared = App.create(settings, models)
     many = form("\n".join(["a short line"] * 256), batch_size=1)
     with pytest.raises(DemoError, match="10,752 forward passes"):
-        list(timed(shared, Running())(gr.Request(session_hash="a page"), *values(many)))
+        list(timed(shared, RunningJobs())(gr.Request(session_hash="a page"), *values(many)))
