@@ -14,8 +14,8 @@ from hfdemo.tasks import Field, Task, find_task
 MOST_CHARACTERS = 6000
 
 
-def link(task: Task, model: str, values: Mapping[str, Any]) -> str | None:
-    """The query that opens the tab with this task, model and values; None where it would be too long for a browser.
+def write_query(task: Task, model: str, values: Mapping[str, Any]) -> str | None:
+    """Return the query that opens the tab with this task, model and values; None where it is too long for a browser.
 
     Files are left out: they live on the server for a while only.
     """
@@ -38,8 +38,8 @@ class Opening:
     notes: tuple[str, ...] = ()
 
 
-def opened(query: Mapping[str, str], task_for: Callable[[str], Task], default: Task) -> Opening:
-    """What the query of an address asks for.
+def read_query(query: Mapping[str, str], task_for: Callable[[str], Task], default: Task) -> Opening:
+    """Read what the query of an address asks for.
 
     Where it names a model alone, `task_for(model)` finds the task. A value that its field refuses is left out, with a
     note: a link can hold anything.
@@ -65,12 +65,12 @@ def opened(query: Mapping[str, str], task_for: Callable[[str], Task], default: T
 
 
 def _key(field: Field) -> str:
-    """A field's name in a query, where `task` and `model` are taken."""
+    """Return the name of a field in a query, where `task` and `model` are taken."""
     return f"{field.name}_" if field.name in ("task", "model") else field.name
 
 
 def _value(field: Field, text: str) -> Any:
-    """What `link` wrote for a field."""
+    """Read what `write_query` wrote for a field."""
     if field.kind in ("text", "choice"):
         return text
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks import TASKS, Task
-from hfdemo.ui.deep_links import Opening, link, opened
+from hfdemo.ui.deep_links import Opening, read_query, write_query
 
 DEFAULT = TASKS["text-classification"]
 
@@ -28,24 +28,24 @@ def unasked(reference: str) -> Task:
     ],
 )
 def test_what_a_link_holds_is_what_it_opens(task: str, values: dict[str, Any]) -> None:
-    address = link(TASKS[task], "owner/name@v1", values)
+    address = write_query(TASKS[task], "owner/name@v1", values)
     assert address is not None
-    found = opened(dict(parse_qsl(address.removeprefix("?"))), unasked, DEFAULT)
+    found = read_query(dict(parse_qsl(address.removeprefix("?"))), unasked, DEFAULT)
     assert (found.task.name, found.model, found.values, found.notes) == (task, "owner/name@v1", values, ())
 
 
 def test_files_and_defaults_are_left_out_and_what_is_too_long_has_no_link() -> None:
-    address = link(TASKS["image-classification"], "a/b", {"image": "/tmp/secret.png", "top_k": None})
+    address = write_query(TASKS["image-classification"], "a/b", {"image": "/tmp/secret.png", "top_k": None})
     assert address == "?task=image-classification&model=a%2Fb"
-    assert link(TASKS["text-classification"], "a/b", {"text": "x" * 10_000}) is None
+    assert write_query(TASKS["text-classification"], "a/b", {"text": "x" * 10_000}) is None
 
 
 def test_an_address_that_asks_for_nothing_opens_the_default() -> None:
-    assert opened({"__theme": "dark"}, unasked, DEFAULT) == Opening(DEFAULT, None, {})
+    assert read_query({"__theme": "dark"}, unasked, DEFAULT) == Opening(DEFAULT, None, {})
 
 
 def test_a_model_alone_brings_its_task() -> None:
-    found = opened({"model": "a/b"}, lambda name: TASKS["fill-mask"], DEFAULT)
+    found = read_query({"model": "a/b"}, lambda name: TASKS["fill-mask"], DEFAULT)
     assert (found.task.name, found.model) == ("fill-mask", "a/b")
 
 
@@ -53,18 +53,18 @@ def test_a_model_alone_brings_its_task() -> None:
     ("alias", "task"), [("ner", "token-classification"), ("sentiment-analysis", "text-classification")]
 )
 def test_the_librarys_other_names_of_a_task_are_known(alias: str, task: str) -> None:
-    assert opened({"task": alias}, unasked, DEFAULT).task.name == task
+    assert read_query({"task": alias}, unasked, DEFAULT).task.name == task
 
 
 def test_what_can_not_be_followed_is_said_and_the_rest_is_kept() -> None:
-    found = opened({"task": "mind-reading", "model": "a/b"}, unasked, DEFAULT)
+    found = read_query({"task": "mind-reading", "model": "a/b"}, unasked, DEFAULT)
     assert (found.task, found.model) == (DEFAULT, "a/b")
     assert "no task 'mind-reading'" in found.notes[0]
 
     def unreachable(reference: str) -> Task:
         raise DemoError(f"{reference} can't be reached.")
 
-    assert "a/b can't be reached" in opened({"model": "a/b"}, unreachable, DEFAULT).notes[0]
+    assert "a/b can't be reached" in read_query({"model": "a/b"}, unreachable, DEFAULT).notes[0]
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_what_can_not_be_followed_is_said_and_the_rest_is_kept() -> None:
     ],
 )
 def test_a_value_that_its_field_refuses_is_left_out_with_a_note(task: str, name: str, value: str) -> None:
-    found = opened({"task": task, name: value}, unasked, DEFAULT)
+    found = read_query({"task": task, name: value}, unasked, DEFAULT)
     assert found.values == {}
     assert found.notes[0].startswith(f"The link's {name} was left out. ")
 
 
 def test_files_are_never_taken_from_a_link() -> None:
-    found = opened({"task": "image-classification", "image": "/etc/passwd", "nonsense": "1"}, unasked, DEFAULT)
+    found = read_query({"task": "image-classification", "image": "/etc/passwd", "nonsense": "1"}, unasked, DEFAULT)
     assert (found.values, found.notes) == ({}, ())

@@ -19,7 +19,7 @@ from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS, Task, find_task
 from hfdemo.ui import html, prediction_view
-from hfdemo.ui.deep_links import opened
+from hfdemo.ui.deep_links import read_query
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
 from hfdemo.ui.jobs import RunningJobs
 from hfdemo.ui.tabs.run.task_panel import panel
@@ -119,7 +119,7 @@ def build(app: App, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
         return infer_task(ModelRef.parse(reference), app.settings)[0]
 
     def follow_link(request: gr.Request) -> tuple[Any, ...]:
-        asked = opened(dict(request.query_params), task_for, first)
+        asked = read_query(dict(request.query_params), task_for, first)
         state = {"task": asked.task.name, "values": asked.values or None, "notes": asked.notes}
         reference = asked.model or asked.task.default_model
         return asked.task.name, gr.update(choices=_choices(app, asked.task), value=reference), state
