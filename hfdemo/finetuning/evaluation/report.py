@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hfdemo.atomic_files import write_atomically
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.kinds import Kind, find_kind
+from hfdemo.finetuning.kinds import Evaluator, Kind, find_kind
 from hfdemo.finetuning.kinds.descriptions import row_texts
 from hfdemo.finetuning.launcher import command
 
@@ -53,9 +53,8 @@ def write_report(
 
     `facts` are what only the trainer knows: run, device, rows, steps, best_step, seconds, `notes` on how it ended, and
     in `before` the metrics on the validation split before training, or None. A split without predictions was not
-    evaluated, and has no metrics. What the evaluator describes (per_class, confusion_matrix, ...)
-    stands in the report under its own name, by split; a number that is not defined is null. errors.csv is of the
-    validation split.
+    evaluated, and has no metrics. What the evaluator describes (per_class, confusion_matrix, ...) stands in the report
+    under its own name, by split; a number that is not defined is null. errors.csv is of the validation split.
 
     Raises:
         ValueError: the predictions of a split are not one per row of its file in folder/data.
@@ -90,13 +89,7 @@ def write_report(
         for name, value in described.items():
             report.setdefault(name, {})[split] = value
         if split == "validation":
-            if found.labelled_words is not None:
-                rows = [
-                    {**row, "labelled": json.dumps(words)}
-                    for row, words in zip(rows, found.labelled_words, strict=True)
-                ]
-            wrong = evaluator.find_errors(rows, found.logits, found.references, labels)
-            _write_errors(folder, wrong, ["row", "label", "predicted", *row_texts(rows[0])])
+            _write_errors(folder, evaluator, rows, found, labels)
     if "validation" not in predictions:
         (folder / "errors.csv").unlink(missing_ok=True)  # of a model that was kept before
     report = replace_non_finite(report)
@@ -122,7 +115,14 @@ def rows_of(folder: Path, split: str) -> list[dict[str, str]]:
     return rows
 
 
-def _write_errors(folder: Path, wrong: Sequence[Mapping[str, Any]], names_of_none: Sequence[str]) -> None:
+def _write_errors(
+    folder: Path, evaluator: Evaluator, rows: Sequence[dict[str, str]], found: Predicted, labels: Sequence[str]
+) -> None:
+    names_of_none = ["row", "label", "predicted", *row_texts(rows[0])]
+    if found.labelled_words is not None:
+        labelled = zip(rows, found.labelled_words, strict=True)
+        rows = [{**row, "labelled": json.dumps(words)} for row, words in labelled]
+    wrong = evaluator.find_errors(rows, found.logits, found.references, labels)
     with (folder / "errors.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(wrong[0]) if wrong else names_of_none)
         writer.writeheader()
