@@ -1,4 +1,4 @@
-"""python -I fork_server.py SOCKET OWNER: fork fresh Python processes in which the large libraries are imported already.
+"""python -I fork_server.py SOCKET OWNER with_hub|without_hub: fork Python processes that have their libraries already.
 
 An interpreter that imports torch, transformers, datasets, peft and accelerate takes seven seconds of a core before it
 does anything; a fork of one that has done so takes none. A request is what `python` would be given: the arguments, the
@@ -20,7 +20,13 @@ import types
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("torch", "transformers", "transformers.trainer", "datasets", "evaluate", "peft", "accelerate", "pandas")
+# What knows nothing of the Hub: huggingface_hub and all that stands on it read their settings when they are imported.
+WITHOUT_HUB = (
+    *("torch", "torch.utils.data", "safetensors.torch", "tokenizers", "numpy", "pandas", "pyarrow.parquet"),
+    *("pyarrow.dataset", "scipy.stats", "sklearn.metrics", "regex", "yaml", "httpx", "aiohttp", "dill", "fsspec"),
+    *("PIL.Image", "jinja2", "psutil", "pydantic"),
+)
+WITH_HUB = ("transformers", "transformers.trainer", "datasets", "evaluate", "peft", "accelerate")
 # Written by transformers' lazy modules only when they are asked for; each costs a training tenths of a second.
 ALSO = (
     ("transformers", "AutoModelForSequenceClassification", "AutoTokenizer", "DataCollatorWithPadding", "BertModel"),
@@ -32,15 +38,15 @@ ALSO = (
 )
 
 
-def preload() -> None:
+def preload(with_hub: bool) -> None:
     """Import what every training needs, and leave it as it is shared between this process and its forks."""
-    for name in LIBRARIES:
+    for name in (*WITHOUT_HUB, *(WITH_HUB if with_hub else ())):
         __import__(name)
-    for module, *names in ALSO:
-        with contextlib.suppress(ImportError):
-            __import__(module, fromlist=names)
-            for name in names:
-                getattr(sys.modules[module], name)
+    for module, *names in ALSO if with_hub else ():
+        __import__(module, fromlist=names)
+        for name in names:
+            getattr(sys.modules[module], name)
+    assert with_hub or "huggingface_hub" not in sys.modules
     assert threading.active_count() == 1, "a fork takes one thread along, and leaves the locks of the others"
     gc.collect()
     gc.freeze()
@@ -85,8 +91,6 @@ def fork(client: socket.socket) -> dict[str, Any]:
 
 def become(request: dict[str, Any]) -> None:
     """Make this process the one that was asked for, but for its program."""
-    import datasets
-    import huggingface_hub
     import numpy as np
     import torch
 
@@ -98,8 +102,10 @@ def become(request: dict[str, Any]) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    offline = os.environ.get("HF_HUB_OFFLINE") == "1"
-    huggingface_hub.constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = offline
+    if "huggingface_hub" in sys.modules:
+        offline = os.environ.get("HF_HUB_OFFLINE") == "1"
+        for name in ("huggingface_hub.constants", "datasets.config"):
+            vars(sys.modules[name])["HF_HUB_OFFLINE"] = offline
     np.random.seed()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -134,7 +140,7 @@ def run(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    preload()
+    preload(sys.argv[3] == "with_hub")
     wanted = fork(serve(sys.argv[1], int(sys.argv[2])))
     become(wanted)
     run(wanted["arguments"])

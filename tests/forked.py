@@ -21,31 +21,33 @@ from pathlib import Path
 from typing import IO, Any
 
 _SERVER = Path(__file__).with_name("fork_server.py")
-# What huggingface_hub and datasets read when they are imported.
-_IMPORTED_WITH = ("HF_ENDPOINT", "HF_HOME", "HF_MODULES_CACHE", "HF_DATASETS_CACHE", "HF_HUB_CACHE")
-
+# What huggingface_hub and those that stand on it read when they are imported: who differs in one imports them anew.
+_READ_ON_IMPORT = (
+    *("HF_ENDPOINT", "HF_HOME", "HF_MODULES_CACHE", "HF_DATASETS_CACHE", "HF_HUB_CACHE", "HF_HUB_DISABLE_XET"),
+    "HF_UPDATE_DOWNLOAD_COUNTS",
+)
 _FORKED = ("hfdemo.finetuning", "hfdemo.finetuning.runs.search", "torch.distributed.run")
 _POPEN = subprocess.Popen
 
 
 @functools.cache
-def _server() -> str:
-    """The address of the session's one fork server, which lives as long as the session."""
-    folder = Path(os.environ["HF_HOME"])  # one for the whole session
-    path = folder / "forks"
-    with (folder / "forks.lock").open("w") as lock:
+def _server(libraries: str) -> str:
+    """The address of the session's fork server with these libraries, which lives as long as the session."""
+    folder = Path(os.environ["HFDEMO_TESTS"])
+    path = folder / libraries
+    with (folder / f"{libraries}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            with (folder / "forks.log").open("ab") as log:
+            with (folder / f"{libraries}.log").open("ab") as log:
                 server = _POPEN(
-                    [sys.executable, "-I", str(_SERVER), str(path), os.environ["HFDEMO_TESTS_OWNER"]],
+                    [sys.executable, "-I", str(_SERVER), str(path), os.environ["HFDEMO_TESTS_OWNER"], libraries],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                 )
             while not path.exists():
-                assert server.poll() is None, (folder / "forks.log").read_text()
+                assert server.poll() is None, (folder / f"{libraries}.log").read_text()
                 time.sleep(0.05)
     return str(path)
 
@@ -80,10 +82,9 @@ class Forked(subprocess.Popen[bytes]):
     ) -> None:
         """Start `python *arguments`. With `forking`, what that starts of this project is forked, too."""
         environment = dict(os.environ if env is None else env)
-        differing = {name for name in _IMPORTED_WITH if environment.get(name) != os.environ.get(name)}
-        assert not differing, f"{differing} was read by the libraries before the fork: start an interpreter"
+        usual = all(environment.get(name) == os.environ.get(name) for name in _READ_ON_IMPORT)
         self.args, self.returncode, self._child_created = list(arguments), None, False
-        self._connection = _connect(_server())
+        self._connection = _connect(_server("with_hub" if usual else "without_hub"))
         request = {
             "arguments": self.args,
             "cwd": str(cwd or Path.cwd()),

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests import forked
 from tests.conftest import ROOT
 
 SHA = "a" * 40
@@ -167,9 +166,6 @@ def ask(endpoint: str, home: Path, *questions: Sequence[Any]) -> list[dict[str, 
     asked = [(*question, False)[:3] for question in questions]
     environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home / "hf"), "HF_HUB_DISABLE_XET": "1"}
     environment.pop("HF_HUB_OFFLINE", None)
-    done = subprocess.run(
-        [sys.executable, "-c", _ASK, json.dumps([str(home), asked])],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = forked.run(["-c", _ASK, json.dumps([str(home), asked])], cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

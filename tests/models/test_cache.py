@@ -1,8 +1,6 @@
 """The bounded cache: one load per model, the oldest out first, and unloading for real."""
 
 import json
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.loading import Need
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
+from tests import forked
 from tests.conftest import ROOT
 
 CLASSIFIER = "AutoModelForSequenceClassification"
@@ -94,10 +93,8 @@ def test_unloading_gives_the_memory_back_to_the_machine(reference: str, tmp_path
         "    rounds.append((before, size, loaded, used()))\n"
         "print(json.dumps(rounds))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), reference],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+    done = forked.run(["-c", code, str(tmp_path), reference], cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
     _, *rounds = json.loads(done.stdout.splitlines()[-1])  # the first one imports the libraries
     for before, size, loaded, after in rounds:
         assert size > 90e6

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.metrics import check_extra, make_compute_metrics
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.selection import check_selection_metric
+from tests import forked
 from tests.clock import quiet_time
 from tests.conftest import ROOT
 
@@ -200,10 +199,7 @@ def test_with_a_network_a_metric_of_the_hub_is_computed(tmp_path: Path) -> None:
             "HF_MODULES_CACHE": str(tmp_path / "modules"),
             "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         }
-        done = subprocess.run(
-            [sys.executable, "-c", _ASK, "hits", "no_such_metric"],
-            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        done = forked.run(["-c", _ASK, "hits", "no_such_metric"], cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     found, refused = [json.loads(line) for line in done.stdout.splitlines()]
     assert found["hits"] == 2.0
