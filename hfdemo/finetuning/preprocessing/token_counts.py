@@ -37,11 +37,11 @@ def count_tokens(
     model: str,
     settings: Settings,
     stop: Event | None = None,
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Lengths:
     """Count the tokens of the rows as a training of `model` by `config` would read them, but uncut.
 
-    `tell` hears how many rows are done, of how many.
+    `on_progress` is called with how many rows are done, of how many.
 
     Raises:
         DemoError: the data can't be trained on as it is, or the model can't be found.
@@ -54,13 +54,13 @@ def count_tokens(
     tokenizer = load_tokenizer(ref, settings)
     limit = readable_length(load_config(local_folder(ref, settings, weights=False), settings), tokenizer)
     rows = [row for part in ready.splits.values() for row in part.to_dict("records")]
-    looked = rows if len(rows) <= MOST_COUNTED else [rows[i * len(rows) // MOST_COUNTED] for i in range(MOST_COUNTED)]
+    counted = rows if len(rows) <= MOST_COUNTED else [rows[i * len(rows) // MOST_COUNTED] for i in range(MOST_COUNTED)]
     lengths: list[int] = []
-    for start in range(0, len(looked), _CHUNK):
+    for start in range(0, len(counted), _CHUNK):
         if stop is not None and stop.is_set():
             raise Stopped
-        chunk = looked[start : start + _CHUNK]
+        chunk = counted[start : start + _CHUNK]
         batch = {name: [str(row[name]) for row in chunk] for name in chunk[0]}
         lengths += map(len, kind.encode(batch, tokenizer, _UNCUT, ready.labels)["input_ids"])
-        tell(len(lengths), len(looked))
+        on_progress(len(lengths), len(counted))
     return Lengths(tuple(lengths), limit, len(rows))

@@ -7,12 +7,19 @@ from typing import Any
 
 import pytest
 
+from hfdemo.finetuning.kinds import KINDS as EVERY_KIND
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import report_diagrams, report_view
+from hfdemo.ui.tabs.finetune import raw_predictions, report_diagrams, report_view
 from tests.ui.samples import EVIL, SAFE, Tags, elements, escaped, text_of
 from tests.ui.tabs.finetune.reports import KINDS, a_run
 
 DIAGRAMS = {"single_label": 3, "multi_label": 0, "regression": 2, "tokens": 0, "language": 0}
+
+
+def test_every_kind_names_renderers_that_the_page_has_and_no_renderer_is_without_a_kind() -> None:
+    sections = {name for kind in EVERY_KIND.values() for name in kind.page.sections}
+    assert sections == set(report_view.BLOCKS) | set(report_view.DIAGRAMS)
+    assert {kind.page.example for kind in EVERY_KIND.values()} == set(raw_predictions.EXAMPLES)
 
 
 @pytest.fixture
