@@ -114,7 +114,7 @@ def test_imports_between_neighbours_form_no_circle_at_any_level() -> None:
 
 
 # A folder of finetuning/ imports those before it only.
-STACK = ("kinds", "dataset", "preprocessing", "evaluation", "training", "runs")
+STACK = ("kinds", "dataset", "preprocessing", "evaluation", "training", "preflight", "runs")
 
 
 def test_the_folders_of_finetuning_are_a_stack() -> None:

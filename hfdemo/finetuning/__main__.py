@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 def _run_of(path: Path, settings: Settings, processes: int) -> Run:
     """The run in the folder `path`, ready to begin or to go on, or a new one of the config in the file `path`."""
     if path.is_dir():
-        return _existing(path, processes)
+        return _existing(path, processes, settings)
     config = RunConfig.read(path)
     if processes > 1:
         config = dataclasses.replace(config, processes=processes)  # a launcher has the last word
@@ -67,7 +67,7 @@ def _check_processes(config: RunConfig, path: Path, processes: int) -> None:
         )
 
 
-def _existing(folder: Path, processes: int) -> Run:
+def _existing(folder: Path, processes: int, settings: Settings) -> Run:
     if not (folder / "config.json").is_file():
         raise RunError(f"{folder} has no config.json, so it is not a run folder.")
     run = Run(folder.resolve())
@@ -76,6 +76,8 @@ def _existing(folder: Path, processes: int) -> Run:
     ours = any(known["pid"] in (os.getpid(), os.getppid()) for known in run.known())
     if not ours and run.processes():
         raise RunError(f"{folder.name} is at work already. Stop it first.")
+    if not ours:  # else the server has checked it as it made it
+        RunStore(settings).preflight(run.config).check()
     events = run.events()
     if events and not run.reopened_after(events):
         reopen(run)

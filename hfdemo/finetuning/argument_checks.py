@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import math
+import os
+import shutil
+import warnings
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -34,10 +37,30 @@ _LOWEST: Mapping[str, float] = {
     "torch_empty_cache_steps": 1,
     "dataloader_num_workers": 0,
 }
-_HIGHEST: Mapping[str, float] = {"seed": 2**32 - 1, "data_seed": 2**32 - 1}
+# Beyond these nothing is learned, memory runs out, or no machine ends: most likely a slip.
+_HIGHEST: Mapping[str, float] = {
+    "seed": 2**32 - 1,
+    "data_seed": 2**32 - 1,
+    "num_train_epochs": 1e6,
+    "learning_rate": 100,
+    "weight_decay": 100,
+    "neftune_noise_alpha": 1_000,
+    **dict.fromkeys(("max_steps", "warmup_steps", *_RHYTHMS), 1e9),
+    **dict.fromkeys(
+        ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"), 1_000_000
+    ),
+    **dict.fromkeys(("dataloader_num_workers", "dataloader_prefetch_factor"), 256),
+    "save_total_limit": 1_000_000,
+}
 _BELOW_ONE = ("label_smoothing_factor", "adam_beta1", "adam_beta2")
 _SAMPLING = ("random", "sequential", "group_by_length", "batch_rebalance")
 _PACKAGES = ("tensorboard", "trackio")
+# Fields that do nothing without a package: the module that is imported, and what pip calls it.
+_FIELD_PACKAGES: Mapping[str, tuple[str, str]] = {
+    "deepspeed": ("deepspeed", "deepspeed"),
+    "use_liger_kernel": ("liger_kernel", "liger-kernel"),
+}
+_COMPILING = ("torch_compile", "torch_compile_backend", "torch_compile_mode")
 
 
 def check(training: Mapping[str, Any], device: Device) -> None:
@@ -83,6 +106,7 @@ def check(training: Mapping[str, Any], device: Device) -> None:
     _check_rhythm(training)
     _check_packages(training)
     _rehearse(training)
+    _build_arguments(training, device)
 
 
 def _check_device(training: Mapping[str, Any], device: Device) -> None:
@@ -119,6 +143,10 @@ def _check_together(training: Mapping[str, Any]) -> None:
         )
     if training.get("dataloader_prefetch_factor") is not None and not training.get("dataloader_num_workers"):
         raise DemoError("dataloader_prefetch_factor needs dataloader_num_workers above 0. Set it, or leave this out.")
+    if training.get("dataloader_persistent_workers") and not training.get("dataloader_num_workers"):
+        raise DemoError(
+            "dataloader_persistent_workers needs dataloader_num_workers above 0. Set it, or leave this out."
+        )
     if training.get("greater_is_better") is not None and not training.get("metric_for_best_model"):
         raise DemoError("greater_is_better is set without metric_for_best_model. Name the metric, or leave it out.")
     if training.get("deepspeed") and training.get("fsdp"):
@@ -191,6 +219,38 @@ def _rehearse(training: Mapping[str, Any]) -> None:
         ) from error
 
 
+def _compiles(training: Mapping[str, Any]) -> bool:
+    return any(training.get(name) for name in _COMPILING)
+
+
+def _build_arguments(training: Mapping[str, Any], device: Device) -> None:
+    """Build the TrainingArguments of a run with all their own checks, but for what touches this process.
+
+    Raises:
+        DemoError: transformers refuses them.
+    """
+    import torch
+    from transformers import TrainingArguments
+
+    kind = "cpu" if training.get("use_cpu") else device.kind
+
+    @dataclasses.dataclass(repr=False)
+    class Unbound(TrainingArguments):
+        """Arguments that look up no device: that would reset Accelerate's state."""
+
+        device = torch.device(kind)
+
+    # Those change switches of torch for the whole process, or start a package that has its own checks.
+    left_out = {"deepspeed", "tf32", *_COMPILING}
+    values = {name: value for name, value in of_run(training).items() if name not in left_out}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Unbound(**{"output_dir": "unused", "use_cpu": kind == "cpu", **values})
+    except Exception as error:  # whatever its parts raise
+        raise DemoError(f"transformers refuses these TrainingArguments: {' '.join(str(error).split())}") from error
+
+
 def _check_packages(training: Mapping[str, Any]) -> None:
     asked = training.get("report_to") or "none"
     for name in [asked] if isinstance(asked, str) else asked:
@@ -198,8 +258,11 @@ def _check_packages(training: Mapping[str, Any]) -> None:
             raise DemoError(f"report_to is {name!r}. A run can report to: {', '.join(_PACKAGES)}; or leave it out.")
         if name != "none" and importlib.util.find_spec(name) is None:
             raise DemoError(f"report_to {name!r} needs the package {name}. Install it (pip install {name}) first.")
-    if training.get("deepspeed") and importlib.util.find_spec("deepspeed") is None:
-        raise DemoError("deepspeed needs the package deepspeed. Install it (pip install deepspeed), or leave it out.")
+    for name, (module, package) in _FIELD_PACKAGES.items():
+        if training.get(name) and importlib.util.find_spec(module) is None:
+            raise DemoError(f"{name} needs the package {package}. Install it (pip install {package}), or leave it out.")
+    if _compiles(training) and not (shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")):
+        raise DemoError("torch_compile needs a C++ compiler (g++), and there is none. Install one, or leave it out.")
 
 
 def _check_number(name: str, value: Any, default: Any) -> None:

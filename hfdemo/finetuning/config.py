@@ -28,6 +28,8 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, find_strategy, trainable_names
 
 PROBLEM_TYPES = tuple(kind.problem_type for kind in KINDS.values() if kind.problem_type)
+MOST_TOKENS = 1_000_000  # transformers takes more for "no limit"
+_MOST_LORA = {"r": 8_192, "lora_alpha": 1_000_000}
 LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
 
 
@@ -78,6 +80,8 @@ class RunConfig:
         _check_choice("method", self.method, METHODS)
         _check_choice("padding", self.padding, trainable_names())
         find_strategy(self.padding).check_max_length(self.max_length)
+        if self.max_length is not None and self.max_length > MOST_TOKENS:
+            raise DemoError(f"max_length is {self.max_length:,}, but must be at most {MOST_TOKENS:,} tokens.")
         if self.max_length is not None and self.max_length < 3:
             raise DemoError(f"max_length is {self.max_length}, which leaves no room for words. Use 3 or more.")
         for name in ("labels", "fixes", "metrics"):
@@ -194,6 +198,8 @@ class RunConfig:
                 raise DemoError(f"lora's {name} is {self.lora[name]!r}, but must be true or false.")
         for name, lowest in (("r", 1), ("lora_alpha", 1), ("lora_dropout", 0)):
             value = self.lora.get(name, lowest)
+            if isinstance(value, int | float) and value > _MOST_LORA.get(name, math.inf):
+                raise DemoError(f"lora's {name} is {value!r}, but must be at most {_MOST_LORA[name]:,}.")
             whole = isinstance(value, int) if name == "r" else isinstance(value, int | float)
             if not whole or isinstance(value, bool) or value < lowest or (name == "lora_dropout" and value >= 1):
                 upper = " and below 1" if name == "lora_dropout" else ""

@@ -7,11 +7,14 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hfdemo.devices import available_cores
 from hfdemo.errors import DemoError
 
 if TYPE_CHECKING:
     from hfdemo.devices import Device
     from hfdemo.finetuning.config import RunConfig
+
+MOST_PROCESSES_PER_CORE = 4  # each holds the model once
 
 
 def command(config: RunConfig, target: str, python: str = "python") -> list[str]:
@@ -25,6 +28,32 @@ def command(config: RunConfig, target: str, python: str = "python") -> list[str]
     elif config.processes > 1:
         several = ["torch.distributed.run", "--standalone", "--nproc_per_node", count, "-m"]
     return [python, "-m", *several, "hfdemo.finetuning", target]
+
+
+def check_processes(config: RunConfig, device: Device, environment: Mapping[str, str] = os.environ) -> None:
+    """Check that this machine can hold the processes that `config` asks for.
+
+    Raises:
+        DemoError: there are more than GPUs, or far more than cores.
+    """
+    if config.training.get("fsdp") and device.kind == "cpu":
+        raise DemoError(no_fsdp(str(device)))
+    if config.training.get("fsdp") and config.processes == 1:
+        raise DemoError("fsdp shares a model out between processes, and processes is 1. Use more, or leave it out.")
+    # Of several machines a launcher says how many are on this one.
+    count = int(environment.get("LOCAL_WORLD_SIZE", config.processes))
+    if device.kind == "cuda":
+        import torch
+
+        gpus = torch.cuda.device_count()
+        if count > gpus and not config.training.get("use_cpu"):
+            raise DemoError(
+                f"processes is {count}, and this machine has {gpus} GPU{'' if gpus == 1 else 's'}: each "
+                f"process needs one of its own. Use at most {gpus}."
+            )
+    most = MOST_PROCESSES_PER_CORE * available_cores()
+    if count > most:
+        raise DemoError(f"processes is {count:,}, and this machine has {available_cores()} cores. Use at most {most}.")
 
 
 def check_accelerate(

@@ -28,16 +28,28 @@ _FIELDS = frozenset(
 )
 
 
+_OWN_MACHINE = "Run the app on your own machine for that."
+
+
+def check_fields(config: RunConfig) -> None:
+    """Refuse training values that are not a visitor's to set, before anything reads what they name.
+
+    Raises:
+        RunError: there is one.
+    """
+    other = sorted(set(config.training) - _FIELDS)
+    if other:
+        raise RunError(f"training may not set {', '.join(other)} on this shared server. Leave it out. {_OWN_MACHINE}")
+
+
 def check_shared(config: RunConfig, train_rows: int, held_out_rows: int) -> None:
     """Refuse what a shared server does not do for a visitor; `config` has its training defaults filled in.
 
     Raises:
         RunError: a setting that is not offered there, or too much work.
     """
-    own = "Run the app on your own machine for that."
-    other = sorted(set(config.training) - _FIELDS)
-    if other:
-        raise RunError(f"training may not set {', '.join(other)} on this shared server. Leave it out. {own}")
+    own = _OWN_MACHINE
+    check_fields(config)
     if config.processes > 1:
         raise RunError(f"processes is {config.processes}, but on this shared server a run has one. {own}")
     steps = config.steps(train_rows)
@@ -58,6 +70,16 @@ def check_shared(config: RunConfig, train_rows: int, held_out_rows: int) -> None
             f"This run would judge {judged:,} rows in all its evaluations; on this shared server at most "
             f"{JUDGED_ROWS:,} are. Evaluate less often, or hold fewer rows out. {own}"
         )
+
+
+def check_active(runs: int) -> None:
+    """Refuse a further run where so many are at work or waiting already.
+
+    Raises:
+        RunError: they are as many as there may be.
+    """
+    if runs >= RUNS:
+        raise RunError(f"{runs} runs are at work or waiting on this shared server. Come back when one has ended.")
 
 
 def evaluations(config: RunConfig, steps: int, train_rows: int) -> int:

@@ -19,7 +19,7 @@ from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.weights import LoadReport, Plan, build
+from hfdemo.models.weights import LoadReport, Plan, build, build_hollow
 from hfdemo.settings import Settings
 from hfdemo.tasks import task_of
 
@@ -173,6 +173,28 @@ def load(
         # What the tokenizer truncates to is what the model can read, whatever their files say.
         tokenizer.model_max_length = loaded.context
     return loaded
+
+
+def load_hollow(
+    ref: ModelRef, folder: Path, need: Need | str, settings: Settings, **config_overrides: Any
+) -> LoadedModel:
+    """Load what `need` asks of the model `ref` in `folder` as `load` does, but for its weights: on torch's meta device.
+
+    Raises:
+        ModelError: the config or a processor can't be read, or `need` does not fit the architecture.
+    """
+    import_libraries()
+    need = Need.of(need)
+    with _named(ref):
+        config = load_config(folder, settings, **config_overrides)
+        auto_class = _fitting_class(config, need)
+        processors = load_processors(folder, need.processors, settings)
+        with wrap_library_errors(
+            f"It can't be loaded as {auto_class.__name__}", "Pick a model made for this task, or another task."
+        ):
+            model = build_hollow(config, auto_class)
+    meta = Device("meta", "no device")
+    return LoadedModel(ref, need, auto_class.__name__, model, MappingProxyType(processors), meta, LoadReport(), folder)
 
 
 @contextmanager

@@ -214,19 +214,51 @@ def _random(plan: Plan) -> tuple[Any, LoadReport]:
     return plan.auto_class.from_config(plan.config, **options), LoadReport(untrained=True)
 
 
-def _trained(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
-    """A checkpoint, or an adapter on whatever its base is (which may be an adapter again)."""
-    if (folder / "adapter_config.json").is_file():
-        return _adapted(folder, plan)
+def _required_weights(folder: Path, settings: Settings) -> list[Path]:
     files = weight_files(folder)
     if not files:
         raise ModelError(
             "There is a config and no weights (model.safetensors). Write `untrained:` in front of it for random ones."
         )
-    pickled = files[0].suffix == ".bin"
-    if pickled and plan.settings.public:
+    if files[0].suffix == ".bin" and settings.public:
         raise ModelError("The weights are pickled, and a shared server loads safetensors only. Pick another model.")
-    if pickled:
+    return files
+
+
+def check_weights(folder: Path, settings: Settings) -> frozenset[str]:
+    """Check the weights in `folder` by their files and headers alone, and return the names of their tensors.
+
+    An adapter's are checked with those of its base. Pickled weights tell no names before they are opened.
+
+    Raises:
+        ModelError: they are missing, damaged, or pickled where that is refused.
+    """
+    if (folder / "adapter_config.json").is_file():
+        base = adapter_base(folder)
+        return (
+            check_weights(local_folder(base, settings, weights=False), settings)
+            if base.source != "hub"
+            else frozenset()
+        )
+    files = _required_weights(folder, settings)
+    return frozenset() if files[0].suffix == ".bin" else frozenset(name for name, _, _ in _tensors(files))
+
+
+def build_hollow(config: Any, auto_class: Any) -> Any:
+    """Build a model on torch's meta device: its modules and shapes, and no weights."""
+    import torch
+
+    # A dtype of its own would change torch's default for every model that computes meanwhile.
+    with _BUILDING, torch.device("meta"):
+        return auto_class.from_config(config, dtype=torch.get_default_dtype(), trust_remote_code=False)
+
+
+def _trained(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
+    """A checkpoint, or an adapter on whatever its base is (which may be an adapter again)."""
+    if (folder / "adapter_config.json").is_file():
+        return _adapted(folder, plan)
+    files = _required_weights(folder, plan.settings)
+    if files[0].suffix == ".bin":
         sizes: Mapping[str, int] = {}
         _check_memory(sum(path.stat().st_size for path in files), plan)
     else:

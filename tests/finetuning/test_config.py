@@ -33,6 +33,7 @@ def test_null_means_the_default_so_that_a_form_may_send_every_key() -> None:
         ({"dataset": "tickets", "padding": "max_length"}, "needs a max_length"),
         ({"dataset": "tickets", "max_length": 1}, "no room"),
         ({"dataset": "tickets", "max_length": True}, "whole number"),
+        ({"dataset": "tickets", "max_length": 10**9}, "at most 1,000,000 tokens"),
         ({"dataset": "tickets", "lora": {"r": 4}}, "method"),
         ({"dataset": "tickets", "labels": [0, 1]}, "labels must be texts"),
         ({"dataset": "tickets", "method": "lora", "model": "untrained:embedded:minilm"}, "untrained"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.errors import DemoError, ModelError
-from hfdemo.finetuning.kinds import Kind
+from hfdemo.finetuning.kinds import Evaluator, Kind
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
 
@@ -49,6 +49,16 @@ def check_extra(names: Sequence[str], public: bool) -> None:
         )
 
 
+def check_metrics_fit(extra: Sequence[str], evaluator: Evaluator) -> None:
+    """Refuse further metrics where none can score what is trained.
+
+    Raises:
+        DemoError: there are some.
+    """
+    if extra and (evaluator.to_module_inputs is None or evaluator.perfect_inputs is None):
+        raise DemoError(f"{extra[0]!r} can't be computed here: {evaluator.why_no_modules}. Leave `metrics` empty.")
+
+
 @dataclass(frozen=True)
 class ComputeMetrics:
     """compute_metrics for a Trainer; `extra` are the names of what is computed beside the scores of our own."""
@@ -75,8 +85,7 @@ def make_compute_metrics(
 
     evaluator = kind.evaluator
     own = evaluate.load(str(MODULE), kind.name, keep_in_memory=True, labels=list(labels), positive=positive_label)
-    if extra and (evaluator.to_module_inputs is None or evaluator.perfect_inputs is None):
-        raise DemoError(f"{extra[0]!r} can't be computed here: {evaluator.why_no_modules}. Leave `metrics` empty.")
+    check_metrics_fit(extra, evaluator)
     check_extra(extra, public=False)
     combined = evaluate.combine([_load(name) for name in extra]) if extra else None
     tried: Mapping[str, Any] = {}

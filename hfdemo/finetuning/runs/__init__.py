@@ -8,7 +8,6 @@ resuming    going on where a run ended
 queue       whose turn it is
 ranks       several processes of one run
 child_process  signs of life, the device's lock, the last word
-disk_space  what it takes on the disk
 comparison  several runs side by side
 search      trials chosen by Optuna
 """

@@ -80,6 +80,17 @@ class Space:
             raise DemoError("epochs is [fewest, most], both whole and from 1 on. Give two numbers in that order.")
         return cls((rates[0], rates[1]), sizes, (epochs[0], epochs[1]))
 
+    def corners(self) -> list[dict[str, Any]]:
+        """Return the training values at both ends of what is tried."""
+        return [
+            {
+                "learning_rate": self.learning_rate[end],
+                "per_device_train_batch_size": pick(self.batch_sizes),
+                "num_train_epochs": self.epochs[end],
+            }
+            for end, pick in enumerate((min, max))
+        ]
+
     def holds(self, training: Mapping[str, Any]) -> bool:
         """Whether the values of `training` are among those that are tried."""
         rate, epochs = training.get("learning_rate", 0.0), training.get("num_train_epochs", 0)
@@ -205,6 +216,8 @@ class SearchStore:
         if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= MOST_TRIALS:
             raise RunError(f"A search has 1 to {MOST_TRIALS} trials, not {trials!r}.")
         tried = Space.from_json(space, config)
+        for corner in tried.corners():
+            self.runs.preflight(dataclasses.replace(config, training={**config.training, **corner})).check()
         first = self.runs.create(config, file)
         kind = find_kind(config.task, first.config.problem_type)
         metric, greater = selection_metric(config, kind.evaluator)

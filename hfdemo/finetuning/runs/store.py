@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import dataclasses
 import json
 import re
 import subprocess
@@ -18,26 +17,16 @@ from typing import Any
 import psutil
 
 from hfdemo.atomic_files import write_atomically
-from hfdemo.devices import find_device
 from hfdemo.errors import RunError
 from hfdemo.finetuning import public_limits
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Prepared, prepare, read_data
-from hfdemo.finetuning.evaluation.metrics import check_extra
-from hfdemo.finetuning.kinds import find_kind
-from hfdemo.finetuning.launcher import check_accelerate
+from hfdemo.finetuning.dataset import prepare, read_data
+from hfdemo.finetuning.preflight import BaseModels, Preflight, RunData, preflight
 from hfdemo.finetuning.runs import processes, resuming
-from hfdemo.finetuning.runs.disk_space import bytes_of_run
 from hfdemo.finetuning.runs.queue import waiting_runs
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.runs.stopping import ensure_stopped
-from hfdemo.finetuning.training.base_model import check_base
-from hfdemo.finetuning.training.checkpoints import check_space
-from hfdemo.finetuning.training.class_weights import check_weights
-from hfdemo.finetuning.training.selection import check_selection_metric
 from hfdemo.finetuning.training.standalone import training_script
-from hfdemo.models.folders import check
-from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 
 _OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
@@ -45,11 +34,13 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
 class RunStore:
-    """The runs below settings.runs. It holds no state but the children that it has started itself."""
+    """The runs below settings.runs. It holds no state but the children that it has started itself, and what it knows of
+    base models for a while."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._models = BaseModels(settings)
 
     def create(self, config: RunConfig, file: Path | None = None) -> Run:
         """Check everything that can be checked, then write a new run folder with config.json, data/ and train.py.
@@ -57,24 +48,14 @@ class RunStore:
         Raises:
             DemoError: anything in the config or the data that would make the run fail; no folder is made.
         """
-        find_kind(config.task, config.problem_type)
-        config.check_training()
-        check_accelerate(config, find_device(), public=self.settings.public)
-        check_extra(config.metrics, self.settings.public)
-        check(ModelRef.parse(config.model), self.settings)
+        self.preflight(config).check()
         corpus = read_data(config, self.settings, file)
         prepared = prepare(config, corpus.tables, corpus.refused)
-        filled = _fill_in(config, prepared)
-        recipe = find_kind(filled.task, filled.problem_type)
-        check_base(filled, recipe, self.settings)
-        if not filled.metrics:  # what else they compute is known once they are loaded
-            check_selection_metric(filled, recipe.evaluator)
+        checked = self.preflight(config, RunData.of(prepared))
+        checked.check()
+        filled = checked.config or config
         if self.settings.public:
-            rows = {split: len(table) for split, table in prepared.splits.items()}
-            public_limits.check_shared(filled, rows["train"], sum(rows.values()) - rows["train"])
-            self._check_public_runs()
             self._clear()
-        check_space(self.settings.runs, bytes_of_run(filled, prepared.splits.values(), self.settings), "this run")
         script = training_script(filled, self.settings)
         # Of another run's rows the name of what they were, not of when.
         name = file.stem if file is not None else _OF_A_RUN.sub("", Path(config.dataset).name)
@@ -87,6 +68,10 @@ class RunStore:
         (folder / "data.json").write_text(json.dumps({"notes": [*corpus.notes, *prepared.notes]}), encoding="utf-8")
         write_atomically(folder / "config.json", json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n")
         return Run(folder)
+
+    def preflight(self, config: RunConfig, data: RunData | None = None) -> Preflight:
+        """Find every reason to refuse a run of `config` on `data`, or to warn of it; None is data not read yet."""
+        return preflight(config, data, self.settings, self._models, self._count_active_runs())
 
     def start(self, run: Run) -> Run:
         """Begin `run` in a process of its own that outlives this server."""
@@ -145,7 +130,7 @@ class RunStore:
             RunError: there is none, it is at work or finished, or it has no checkpoint.
         """
         run = self.get(run_id)
-        self._check_public_runs()
+        public_limits.check_active(self._count_active_runs())
         resuming.reopen(run)
         return self.start(run)
 
@@ -206,10 +191,9 @@ class RunStore:
         run.remove()
         self._children.pop(run_id, None)
 
-    def _check_public_runs(self) -> None:
-        active = sum(run.status().active for run in self.list()) if self.settings.public else 0
-        if active >= public_limits.RUNS:
-            raise RunError(f"{active} runs are at work or waiting on this shared server. Come back when one has ended.")
+    def _count_active_runs(self) -> int:
+        """Count the runs that are at work or waiting; on a public server, where there is a limit."""
+        return sum(run.status().active for run in self.list()) if self.settings.public else 0
 
     def _new_folder(self, dataset: str) -> Path:
         """A folder that did not exist before, named so that names sort by time."""
@@ -220,22 +204,3 @@ class RunStore:
                 folder.mkdir(parents=True)
                 return folder
         raise RunError("A thousand runs were started within this second. Wait a moment.")
-
-
-def _fill_in(config: RunConfig, prepared: Prepared) -> RunConfig:
-    """`config` with everything written out that was suggested from the data.
-
-    Raises:
-        DemoError: weights or smoothing that what is trained has no use for.
-    """
-    recipe = find_kind(config.task, prepared.problem_type)
-    check_weights(config, recipe, prepared.labels)
-    columns: dict[str, Any] = {name: column or "" for name, column in dataclasses.asdict(prepared.mapped).items()}
-    filled = dataclasses.replace(
-        config,
-        **columns,
-        labels=prepared.labels,
-        positive_label=prepared.positive_label,
-        problem_type=prepared.problem_type,
-    )
-    return filled.with_training_defaults(len(prepared.splits["train"]), recipe.learning_rate)

@@ -9,9 +9,8 @@ from hfdemo.devices import Device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import Kind
-from hfdemo.models.folders import local_folder
 from hfdemo.models.loading import LoadedModel, load
-from hfdemo.models.model_facts import load_config, readable_length
+from hfdemo.models.model_facts import readable_length
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import width_rule
@@ -23,23 +22,10 @@ def load_base(config: RunConfig, recipe: Kind, settings: Settings, device: Devic
     Raises:
         DemoError: it has no tokenizer, nothing to pad with, or reads what it is to predict.
     """
-    labels = dict(enumerate(config.labels or ()))
-    changes: dict[str, Any] = {}
-    if recipe.one_number:
-        labels = {0: config.label_column or "score"}
-    if labels:
-        changes = {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
-    if recipe.problem_type:
-        # A checkpoint's own problem_type would have its pipeline read the answers in another way.
-        changes["problem_type"] = recipe.problem_type
-    loaded = load(ModelRef.parse(config.model), recipe.model_class, settings, device=device, **changes)
-    tokenizer = loaded.tokenizer
-    if tokenizer is None:
-        raise DemoError(f"{config.model} has no tokenizer, and a training on text needs one. Pick another model.")
-    if tokenizer.pad_token is None:
-        if tokenizer.eos_token is None:
-            raise DemoError(f"The tokenizer of {config.model} has neither a pad token nor an end token to pad with.")
-        tokenizer.pad_token = tokenizer.eos_token
+    loaded = load(
+        ModelRef.parse(config.model), recipe.model_class, settings, device=device, **config_changes(config, recipe)
+    )
+    tokenizer = require_tokenizer(config, loaded)
     if recipe.is_causal and not _looks_back_only(loaded.model):
         raise _reads_ahead(config.model)
     if getattr(loaded.model.config, "pad_token_id", None) is None:
@@ -48,19 +34,44 @@ def load_base(config: RunConfig, recipe: Kind, settings: Settings, device: Devic
     return loaded
 
 
-def check_base(config: RunConfig, recipe: Kind, settings: Settings) -> None:
-    """Refuse by its configuration alone what `load_base` would; a model on the Hub is looked at when it is loaded.
+def config_changes(config: RunConfig, kind: Kind) -> dict[str, Any]:
+    """Return what of the checkpoint's own config the run replaces: its labels and its kind of answer."""
+    labels = {0: config.label_column or "score"} if kind.one_number else dict(enumerate(config.labels or ()))
+    changes: dict[str, Any] = {}
+    if labels:
+        changes = {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
+    if kind.problem_type:
+        # A checkpoint's own problem_type would have its pipeline read the answers in another way.
+        changes["problem_type"] = kind.problem_type
+    return changes
+
+
+def require_tokenizer(config: RunConfig, loaded: LoadedModel) -> Any:
+    """Return the tokenizer of `loaded`, with a token to pad with.
 
     Raises:
-        DemoError: it reads what it is to predict, or there is no such model.
+        DemoError: there is none, or nothing to pad with.
     """
-    ref = ModelRef.parse(config.model).origin
-    if not recipe.is_causal or ref.source == "hub":
-        return
-    found = load_config(local_folder(ref, settings, weights=False), settings)
+    tokenizer = loaded.tokenizer
+    if tokenizer is None:
+        raise DemoError(f"{config.model} has no tokenizer, and a training on text needs one. Pick another model.")
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise DemoError(f"The tokenizer of {config.model} has neither a pad token nor an end token to pad with.")
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def check_base(config: RunConfig, kind: Kind, model_config: Any) -> None:
+    """Refuse by the model's configuration alone what `load_base` would by trying it.
+
+    Raises:
+        DemoError: it reads what it is to predict.
+    """
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-    if found.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(found, "is_decoder", False):
+    masked = model_config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if kind.is_causal and masked and not getattr(model_config, "is_decoder", False):
         raise _reads_ahead(config.model)
 
 

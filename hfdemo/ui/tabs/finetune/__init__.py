@@ -39,7 +39,7 @@ def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs
         begun = app.runs.start(app.runs.create(config, path))
         return gr.update(choices=run_view.run_choices(app), value=begun.id), gr.skip()
 
-    start = catch_errors(begin, lambda sentence: (gr.skip(), ready_line.refused(sentence)))
+    start = catch_errors(begin, lambda sentence: (gr.skip(), ready_line.render_refusal(sentence)))
     asked.start.click(start, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(
         fn=None,
         js=f"hfdemo.scrollUnless('.{ready_line.REFUSED}', '{run_view.RUN_PANEL}')",

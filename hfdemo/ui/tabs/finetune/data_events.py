@@ -26,7 +26,7 @@ from hfdemo.ui.tabs.finetune.data_step import DataStep
 from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, counted_of
 from hfdemo.ui.tabs.finetune.form_fields import Desk, Named, of_kind, of_label, opened, resplit, with_file
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, Values
-from hfdemo.ui.tabs.finetune.ready_line import known_of
+from hfdemo.ui.tabs.finetune.ready_line import summarise_data
 
 # A change that was taken: the field of the form, its value, the one before it, and what that does, in words.
 Taken = Mapping[str, Any]
@@ -98,7 +98,7 @@ def _undo(entry: Taken, values: Values) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Told:
-    """What the steps tell each other: `known` of the data (a Known, or None), and the defaults that were `given`."""
+    """What the steps tell each other: `known` of the data (a RunData, or None), and the defaults that were `given`."""
 
     known: gr.State
     given: gr.State
@@ -287,5 +287,5 @@ def _drawn(
         step.page: gr.update(value=page, visible=len(rows) > inspection_view.PAGE),
         step.taken: taken,
         step.counted: counted,
-        told.known: known_of(examined),
+        told.known: summarise_data(examined),
     }

@@ -16,6 +16,7 @@ from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, find_kind
+from hfdemo.finetuning.preflight import RunData
 from hfdemo.models.folders import offline_choices
 from hfdemo.ui import html
 from hfdemo.ui.event_options import LATEST, QUICK, draw_errors, toast_errors
@@ -23,7 +24,7 @@ from hfdemo.ui.tabs.finetune import data_step, form_values, hyperparameters
 from hfdemo.ui.tabs.finetune.data_events import Told, listen
 from hfdemo.ui.tabs.finetune.dataset_preview import Examined, Shelf, examine
 from hfdemo.ui.tabs.finetune.form_fields import Desk, Named, opened
-from hfdemo.ui.tabs.finetune.ready_line import Known, known_of, ready, refused, render_ready_line
+from hfdemo.ui.tabs.finetune.ready_line import render_plan, render_ready_line, render_refusal, summarise_data
 from hfdemo.ui.tabs.tokens.dataset_view import Chosen
 from hfdemo.ui.tabs.tokens.view_parts import reader_of
 
@@ -57,32 +58,31 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
         brought = gr.UploadButton("Open a config.json", file_types=[".json"], size="sm", min_width=150, scale=0)
     step = data_step.build(examined, values, app.settings.public)
     training = hyperparameters.build(_base_choices(app), given)
-    line = gr.HTML(ready(config, known_of(examined)))
+    line = gr.HTML(render_plan(config, summarise_data(examined)))
     start = gr.Button("Start", variant="primary", size="lg")
     with gr.Accordion("config.json and the shell command", open=False):
         written = gr.Code(form_values.written(config), language="json", label="config.json as it stands", lines=1)
         command = gr.Code(form_values.commands(config), language="shell", label="The same run from a shell", lines=1)
-    told = Told(known=gr.State(known_of(examined)), given=gr.State(given))
+    told = Told(known=gr.State(summarise_data(examined)), given=gr.State(given))
     desk = Desk({**step.fields, **training.fields}, shelf)
     inputs = list(desk.fields.values())
     look = listen(app, desk, step, told)
 
-    def stand(known: Known | None, *values: Any) -> tuple[Any, ...]:
+    def stand(known: RunData | None, *values: Any) -> tuple[Any, ...]:
         """The form has changed: what it says now, and whether that could be trained."""
         named, public = desk.named(values), app.settings.public
-        said = render_ready_line(named, known, app.settings)
+        said = render_ready_line(named, known, app.runs.preflight)
         if (
             known is None
             and named["file"] is None
             and (unread := form_values.nameless(named["dataset"], public=public))
         ):
-            said = refused(unread)
+            said = render_refusal(unread)
         try:
             config, path = desk.asked(values)
         except DemoError:
             return said, gr.skip(), gr.skip()
-        told = html.notes(form_values.doubts(config)) + said
-        return told, form_values.written(config), form_values.commands(config, uploaded=path is not None)
+        return said, form_values.written(config), form_values.commands(config, uploaded=path is not None)
 
     gr.on(
         [*(field.change for field in inputs), told.known.change],
@@ -170,7 +170,7 @@ def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.Training
     fields["model"].focus(lambda: gr.update(choices=_base_choices(app)), outputs=fields["model"], **QUICK)
     follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
 
-    def refit(known: Known | None, given: Named, *values: Any) -> dict[Any, Any]:
+    def refit(known: RunData | None, given: Named, *values: Any) -> dict[Any, Any]:
         """What is trained has changed: the epochs and the rate that fit it, where nobody has typed others."""
         method, kind, batch, accumulation, *own = values
         fitting = form_values.defaults(method, kind, known.train_rows if known else 1, batch, accumulation)
@@ -198,7 +198,7 @@ def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.Training
     def check(more: str | None) -> str:
         """The JSON box was left: what is wrong with it, at once."""
         if training := form_values.further(more):
-            RunConfig("data", training=training).check_training()
+            app.runs.preflight(RunConfig("data", training=training)).check()
         return ""
 
     fields["more"].change(lambda: "", outputs=training.checked, **QUICK)

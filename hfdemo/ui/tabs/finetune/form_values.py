@@ -13,7 +13,7 @@ from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.data_sources.splits import SPLITS, usual_split
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.argument_checks import check_range, is_seed
-from hfdemo.finetuning.arguments import COMMON, METHODS, Method
+from hfdemo.finetuning.arguments import COMMON, METHODS
 from hfdemo.finetuning.config import LORA, RunConfig
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, kinds_of_task
@@ -57,8 +57,6 @@ LABELS: Mapping[str, str] = MappingProxyType(
     }
 )
 _LOWEST: Mapping[str, int] = MappingProxyType({"patience": 0, "processes": 1})
-# Above these a learning rate is most likely a slip; the usual ones are fifty times lower and more.
-_HIGH_RATE: Mapping[Method, float] = MappingProxyType({"full": 1e-2, "lora": 1e-1, "frozen": 1e-1})
 _ALWAYS = ("epochs", "batch", "rate")
 _SHOWN: Mapping[str, Any] = MappingProxyType({"best_metric": str})
 _MODULE = re.compile(r"[\w.-]+")
@@ -255,14 +253,6 @@ def commands(config: RunConfig, *, uploaded: bool = False) -> str:
             "  -m hfdemo.finetuning config.json",
         ]
     return "\n".join([*here, *elsewhere])
-
-
-def doubts(config: RunConfig) -> list[str]:
-    """What of a config is most likely a slip, though it can be trained."""
-    rate = config.training.get("learning_rate")
-    if not isinstance(rate, int | float) or rate <= _HIGH_RATE[config.method]:
-        return []
-    return [f"A learning rate of {rate:g} is far above what trainings usually bear: most likely nothing is learned."]
 
 
 def nameless(dataset: str, *, public: bool = False) -> str:

@@ -1,27 +1,46 @@
 """The form says the config that it stands for, takes one back whole, and says before Start what would be refused."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.arguments import Method
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset import Columns
+from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.preflight import RunData
+from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import form_values, ready_line
 from hfdemo.ui.tabs.finetune.form import given_by, refitted, typed
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
-from hfdemo.ui.tabs.finetune.ready_line import Known, known_of
+from hfdemo.ui.tabs.finetune.ready_line import render_plan, render_ready_line, summarise_data
 from tests.ui.samples import EVIL, escaped
 from tests.ui.tabs.finetune.desks import look, open_file, rows_of, write
 
-KNOWN = Known((("train", 100), ("validation", 25)), ("a", "b"))
+KNOWN = RunData(
+    (("train", 100), ("validation", 25)), ("a", "b"), "b", "single_label_classification", Columns("text", "label")
+)
+STORE = RunStore(Settings())
 BASE: dict[str, Any] = {**DEFAULTS, "dataset": "tickets", "text": "text", "label": "label", "rate": 1e-4}
 
 
+def line(known: RunData | None = KNOWN, **values: Any) -> str:
+    named = {**BASE, **values}
+    if known is not None and not known.refusal:
+        data = form_values.data_of(named)
+        kind = KINDS[named["kind"]]
+        columns = Columns("text", "label" if kind.rows.has_labels else None)
+        known = dataclasses.replace(known, problem_type=data.problem_type, columns=columns)
+        if not kind.rows.is_single_label:
+            known = dataclasses.replace(known, positive_label=None)
+    return render_ready_line(named, known, STORE.preflight)
+
+
 def refusal(**values: Any) -> str:
-    drawn = ready_line.render_ready_line({**BASE, **values}, KNOWN, Settings())
+    drawn = line(**values)
     assert ready_line.REFUSED in drawn
     return drawn
 
@@ -29,8 +48,27 @@ def refusal(**values: Any) -> str:
 def test_a_model_that_would_see_what_it_is_to_predict_is_refused_before_start() -> None:
     chats = {"kind": "language", "label": form_values.NO_COLUMN, "pair": form_values.NO_COLUMN}
     assert "reads a text in both directions" in refusal(**chats, model="embedded:minilm")
-    drawn = ready_line.render_ready_line({**BASE, **chats, "model": "gpt2"}, KNOWN, Settings())
-    assert ready_line.REFUSED not in drawn, "one on the Hub is looked at when it is loaded"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"model": "owner/name"}, "owner/name is on the Hub, and the Hub can't be reached"),
+        ({"model": "/no/such/folder"}, "There is no folder"),
+        ({"model": "run:20260101-000000-none"}, "There is no run"),
+        ({"metrics": "/no/such/metric.py"}, "There is no metric at"),
+        ({"best_metric": "bleu"}, "metric_for_best_model is 'bleu'"),
+        ({"method": "lora", "lora_modules": "nothing"}, "no layer that lora's target_modules call 'nothing'"),
+        ({"more": '{"use_liger_kernel": true}'}, "pip install liger-kernel"),
+        ({"epochs": 1e9}, "at most 1000000"),
+    ],
+)
+def test_the_line_before_start_says_what_start_would_refuse(values: dict[str, Any], said: str) -> None:
+    drawn = refusal(**values).replace("&#x27;", "'")
+    assert said in drawn
+    with pytest.raises(DemoError) as refused:
+        STORE.create(form_values.config_of({**BASE, **values}))
+    assert str(refused.value)[:60] in drawn
 
 
 @pytest.mark.parametrize(
@@ -149,43 +187,28 @@ def test_what_contradicts_itself_is_said_before_start(values: dict[str, Any], sa
 
 
 def test_data_that_can_not_be_trained_on_is_said_before_start() -> None:
-    assert "too few rows" in ready_line.render_ready_line(
-        BASE, Known((("train", 3),), (), "There are too few rows."), Settings()
-    )
-    assert "no data yet" in ready_line.render_ready_line(BASE, None, Settings())
+    assert "too few rows" in line(RunData((("train", 3),), refusal="There are too few rows."))
+    assert "no data yet" in line(None)
 
 
 def test_the_line_before_start_counts_rows_and_steps() -> None:
-    drawn = ready_line.render_ready_line({**BASE, "epochs": 2, "batch": 16, "processes": 2}, KNOWN, Settings())
+    drawn = line(epochs=2, batch=16, processes=2)
     assert ready_line.REFUSED not in drawn
     assert "<b>100 rows</b>, 25 for validation" in drawn
     assert "<b>8 steps</b> in 2 processes" in drawn
-    assert escaped(ready_line.ready(RunConfig("x", model=f"/{EVIL}"), KNOWN))
+    assert escaped(render_plan(RunConfig("x", model=f"/{EVIL}"), KNOWN))
 
 
 def test_the_box_wins_over_the_form_and_it_is_said() -> None:
     values = {**BASE, "more": '{"learning_rate": 0.5, "num_train_epochs": 3}'}
     assert form_values.config_of(values).training["learning_rate"] == 0.5
-    assert "learning_rate: the box of TrainingArguments wins" in ready_line.render_ready_line(values, KNOWN, Settings())
+    assert "learning_rate: the box of TrainingArguments wins" in line(more=values["more"])
 
 
 def test_a_number_that_the_box_sets_is_not_taken_from_its_field() -> None:
     values = {**BASE, "rate": 0, "more": '{"learning_rate": 0.5}'}
     assert form_values.config_of(values).training["learning_rate"] == 0.5
     assert "learning_rate is -1" in refusal(more='{"learning_rate": -1}')
-
-
-@pytest.mark.parametrize(("method", "fine", "high"), [("full", 0.01, 0.02), ("lora", 0.1, 0.2), ("frozen", 0.1, 5)])
-def test_a_learning_rate_that_is_most_likely_a_slip_is_doubted_but_not_refused(
-    method: Method, fine: float, high: float
-) -> None:
-    def said(rate: float) -> list[str]:
-        return form_values.doubts(form_values.config_of({**BASE, "method": method, "rate": rate}))
-
-    assert said(fine) == []
-    (doubt,) = said(high)
-    assert f"A learning rate of {high:g} is far above" in doubt
-    assert form_values.doubts(RunConfig("x")) == []
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
@@ -278,7 +301,7 @@ def test_other_data_forgets_the_fixes_and_labels_of_the_last(tmp_path: Path, set
 
 def test_what_the_page_keeps_of_the_data_can_be_hashed(tmp_path: Path, settings: Settings) -> None:
     desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
-    known = known_of(look(desk, named))
+    known = summarise_data(look(desk, named))
     assert hash(known)
     assert known.train_rows == 13
     assert known.labels == ("down", "up")

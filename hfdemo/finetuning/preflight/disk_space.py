@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-
-import pandas as pd
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.arguments import of_run
@@ -21,18 +19,16 @@ from hfdemo.settings import Settings
 _CHECKPOINT: Mapping[str, float] = MappingProxyType({"full": 3.0, "frozen": 1.1, "lora": 0.1})
 
 
-def bytes_of_run(config: RunConfig, tables: Iterable[pd.DataFrame], settings: Settings) -> int:
-    """About the most that a run takes at a time: its data as text and as ids, its checkpoints and its model.
+def estimate_run_bytes(config: RunConfig, characters: int, model_bytes: int) -> int:
+    """Estimate the most that a run takes at a time: its data as text and as ids, its checkpoints and its model.
 
-    `config` has its defaults filled in. A model whose size can't be told counts nothing.
+    `config` has its defaults filled in, and its data so many `characters`.
     """
-    data = sum(int(table[column].str.len().sum()) for table in tables for column in table)
-    model = _bytes_of_model(ModelRef.parse(config.model), settings)
-    return 4 * data + round(model * (1 + _CHECKPOINT[config.method] * _checkpoints(config)))
+    return 4 * characters + round(model_bytes * (1 + _CHECKPOINT[config.method] * _count_checkpoints(config)))
 
 
-def _checkpoints(config: RunConfig) -> int:
-    """How many there are at most: the newest, the best, and the one that is being written."""
+def _count_checkpoints(config: RunConfig) -> int:
+    """Count those that are there at most: the newest, the best, and the one that is being written."""
     values = of_run(config.training)
     if values["save_strategy"] == "no":
         return 0
@@ -40,19 +36,20 @@ def _checkpoints(config: RunConfig) -> int:
     return 2 + (math.ceil(values.get("num_train_epochs") or 1) if newest is None else int(newest))
 
 
-def _bytes_of_model(ref: ModelRef, settings: Settings) -> int:
+def count_model_bytes(ref: ModelRef, settings: Settings) -> int:
+    """Count the bytes of a model's weights; 0 where they can't be told before it is loaded."""
     try:
         if ref.origin.source == "hub":
             cached = cached_folder(ref.origin)
-            return _bytes_in(cached) if cached else hub_bytes(ref.origin, settings.public) or 0
+            return _count_weight_bytes(cached) if cached else hub_bytes(ref.origin, settings.public) or 0
         folder = local_folder(ref.origin, settings, weights=False)
         if (folder / "adapter_config.json").is_file():
-            return _bytes_in(folder) + _bytes_of_model(adapter_base(folder), settings)
-        return _bytes_in(folder)
+            return _count_weight_bytes(folder) + count_model_bytes(adapter_base(folder), settings)
+        return _count_weight_bytes(folder)
     except DemoError:  # nobody knows before it is loaded, and loading says what is wrong better
         return 0
 
 
-def _bytes_in(folder: Path) -> int:
+def _count_weight_bytes(folder: Path) -> int:
     weights = list(folder.glob("*.safetensors")) or list(folder.glob("*.bin"))
     return sum(path.stat().st_size for path in weights)
