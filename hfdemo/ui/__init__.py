@@ -25,11 +25,11 @@ def build(settings: Settings) -> gr.Blocks:
         header = gr.HTML(html.header("looking for the device …"))
         with gr.Tabs() as tabs:
             with gr.Tab("Run a model", id="run"):
-                task, model = run.build(app, demo)
+                run_tab = run.RunTab(app, demo)
             with gr.Tab("See the tokens", id="tokens"):
                 chosen = tokens.build(app, demo, tabs)
             with gr.Tab("Fine-tune", id="finetune"):
-                finetune.build(app, demo, task, model, tabs, chosen)
+                finetune.build(app, demo, run_tab.task, run_tab.model, tabs, chosen)
         # Asking for the device imports torch, so the page is drawn first.
         demo.load(lambda: html.header(str(find_device())), outputs=header, **QUIET)
     demo.queue(default_concurrency_limit=16)

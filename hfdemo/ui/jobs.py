@@ -23,6 +23,8 @@ from hfdemo.ui import html, prediction_view
 from hfdemo.ui.deep_links import write_query
 from hfdemo.ui.renderers import generated_text, registry
 
+NO_STAGES = "Run the model to see its three stages."
+
 
 class RunningJobs:
     """The computation that each open page has going on, so that it can be stopped from elsewhere on the page."""
@@ -127,7 +129,7 @@ def _render_failure(sentence: str) -> dict[str, Any]:
     """Return what the panel shows of a failure: an old answer beside it would look like its result."""
     return {
         "answer": html.notes([sentence]),
-        "inside": html.empty("No run, no stages."),
+        "inside": html.empty(NO_STAGES),
         "raw": "",
         "recorded": None,
     }
@@ -135,7 +137,7 @@ def _render_failure(sentence: str) -> dict[str, Any]:
 
 def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
     """Return what the panel shows of a complete answer."""
-    probabilities = html.empty("No odds to show: nothing was generated, or by several beams at once.")
+    probabilities = html.empty("No token probabilities: nothing was generated, or by several beams at once.")
     if done.token_probabilities:
         probabilities = generated_text.render_token_probabilities([vars(step) for step in done.token_probabilities])
     return {

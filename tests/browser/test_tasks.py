@@ -86,7 +86,7 @@ def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server,
     stop.click()
     expect(page.get_by_text("Stopped: this is what there was by then.")).to_be_visible(timeout=10_000)
     expect(page.locator(".hf-facts").first).to_contain_text(re.compile(r"[\d,]+ tokens, [\d.]+ a second"))
-    fold(page, "Look at the odds")
+    fold(page, "Token probabilities")
     expect(page.locator(".hf-odd").first).to_be_visible()
     page.locator(".hf-odd").nth(3).hover()
     shoot(page, "conversation-1440-light")
@@ -183,10 +183,10 @@ def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: 
     path.write_text("id,review\n1,A joy from beginning to end.\n2,  \n3,Dull and far too long.\n")
     page = open_page(browser, app)
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
-    fold(page, "A file at once")
+    fold(page, "A whole file")
     page.locator("input[type=file]").first.set_input_files(path)
-    expect(box(page, "Column of the texts")).to_have_value("review", timeout=PATIENT)
-    page.get_by_role("button", name="Predict every row").click()
+    expect(box(page, "Text column")).to_have_value("review", timeout=PATIENT)
+    page.get_by_role("button", name="Predict all rows").click()
     expect(page.get_by_text("Row 2: Text holds only white space")).to_be_visible(timeout=PATIENT)
     expect(page.get_by_text("reviews.predictions")).to_be_visible()
     shoot(page, "file-1440-light")
@@ -202,7 +202,7 @@ def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: 
 def test_the_models_card_is_shown_and_unloading_frees_it(browser: Browser, app: Server, zoo: Zoo) -> None:
     page = open_page(browser, app, query=at("image-classification", zoo("image-classification")))
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
-    fold(page, "Load, look at and unload the model")
+    fold(page, "Model details")
     box(page, "dtype").click()
     page.get_by_role("option", name="bfloat16").click()
     page.get_by_role("button", name="Load and show its card").click()
@@ -224,7 +224,7 @@ def test_a_link_opens_the_tab_in_its_state_and_the_browser_remembers_its_runs(br
 
     def remembered(runs: int) -> None:
         """A run is written down after its answer has come: whoever leaves in between is not remembered."""
-        fold(page, "What was run in this browser")
+        fold(page, "History")
         expect(kept).to_have_count(runs, timeout=PATIENT)
 
     page.goto(f"{app.url}/?task=text-classification&text={quote('Dull <b>&</b> long.')}&top_k=1")
@@ -273,7 +273,7 @@ def test_a_link_that_can_not_be_followed_is_said_and_the_tab_opens_all_the_same(
 def test_a_model_that_was_made_for_another_task_names_it(browser: Browser, app: Server, zoo: Zoo) -> None:
     page = open_page(browser, app, query=at("image-classification", zoo("object-detection")))
     expect(page.get_by_text("It fits the task object-detection").first).to_be_visible(timeout=PATIENT)
-    fold(page, "Load, look at and unload the model")
+    fold(page, "Model details")
     page.get_by_role("button", name="Load and show its card").click()
     expect(page.get_by_text("It fits the task object-detection")).to_have_count(2, timeout=PATIENT)
     page.close()

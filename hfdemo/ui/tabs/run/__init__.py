@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from threading import Event
 from typing import Any
 
@@ -22,131 +22,139 @@ from hfdemo.ui import html, prediction_view
 from hfdemo.ui.deep_links import read_query
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
 from hfdemo.ui.jobs import RunningJobs
-from hfdemo.ui.tabs.run.task_panel import panel
+from hfdemo.ui.tabs.run.task_panel import PanelContext, TaskPanel
 
-MODEL_HELP = "embedded, a run, a folder (/… ./… ~…), or any Hub id, with @revision if you like"
+MODEL_HELP = "Pick one, or type a Hub id (owner/name, @revision if you like), a folder (/… ./… ~…), or a run"
+FIRST_TASK = next(iter(TASKS.values()))
 
 
-def build(app: App, demo: gr.Blocks) -> tuple[gr.Dropdown, gr.Dropdown]:
-    """Lay the tab out; returns its task and model dropdowns, so that another tab can send a model here."""
-    first = next(iter(TASKS.values()))
-    running = RunningJobs()
-    with gr.Row():
-        task = gr.Dropdown(
-            [(_title(row), row.name) for row in TASKS.values()],
-            value=first.name,
-            label="Task",
-            scale=1,
-            min_width=240,
-        )
-        model = gr.Dropdown(
-            _choices(app, first),
-            value=first.default_model,
-            label="Model",
-            info=MODEL_HELP,
-            allow_custom_value=True,
-            interactive=True,
-            scale=2,
-            min_width=300,
-        )
-    with gr.Accordion("Load, look at and unload the model", open=False):
+class RunTab:
+    """The tab; another tab can send a model to its `task` and `model` dropdowns."""
+
+    def __init__(self, app: App, demo: gr.Blocks) -> None:
+        self.app, self.running = app, RunningJobs()
         with gr.Row():
-            dtype = gr.Dropdown(DTYPES, value="auto", label="dtype", info="numbers that the weights are held in")
-            attention = gr.Dropdown(
-                [("the library's choice", ""), *ATTENTIONS],
-                value="",
-                label="Attention",
-                info="which implementation computes attention",
+            self.task = gr.Dropdown(
+                [(f"{row.title} · {row.group}", row.name) for row in TASKS.values()],
+                value=FIRST_TASK.name,
+                label="Task",
+                scale=1,
+                min_width=240,
             )
-            with gr.Column(min_width=200):
-                load = gr.Button("Load and show its card")
-                unload = gr.Button("Unload")
-        card = gr.HTML(html.empty("What the model is, how large, and where its weights came from."))
-    # What the panel opens with; set when the page is opened, by another task's texts, or by another tab.
-    opening = gr.State(None)
-    typed = gr.State({})
-    history = gr.BrowserState([], storage_key="hfdemo-history")
+            self.model = gr.Dropdown(
+                self._choices(FIRST_TASK),
+                value=FIRST_TASK.default_model,
+                label="Model",
+                info=MODEL_HELP,
+                allow_custom_value=True,
+                interactive=True,
+                scale=2,
+                min_width=300,
+            )
+        details = ModelDetails(app, self.task, self.model)
+        # What the panel opens with; set when the page is opened, by another task's texts, or by another tab.
+        self.opening = gr.State(None)
+        self.typed = gr.State({})
+        history = gr.BrowserState([], storage_key="hfdemo-history")
+        self.context = PanelContext(app, self.running, self.model, details.loading, self.typed, history)
+        self._wire(demo)
+        gr.render(inputs=self.opening, triggers=[self.opening.change])(self.draw_panel)
+        _history_fold(demo, history)
 
-    def choose(name: str, carried: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
-        running.stop(request.session_hash)
-        chosen = find_task(name)
-        names = {field.name for field in chosen.inputs if not field.media}
-        values = {name: value for name, value in carried.items() if name in names and value}
+    def _wire(self, demo: gr.Blocks) -> None:
+        # .input, not .change: a run that another tab sends here brings its own model along.
+        self.task.input(self.on_task, [self.task, self.typed], [self.model, self.opening], **QUIET)
+        self.task.change(open_task, [self.task, self.opening], self.opening, **QUIET)
+        self.model.focus(lambda name: gr.update(choices=self._choices(find_task(name))), self.task, self.model, **QUIET)
+        demo.load(self.follow_link, outputs=[self.task, self.model, self.opening], **QUIET)
+        demo.unload(self.running.on_unload)
+
+    def on_task(self, name: str, typed: Mapping[str, Any], request: gr.Request) -> tuple[Any, ...]:
+        """Turn to a task that was picked: what runs is stopped, and texts that were typed are taken along."""
+        self.running.stop(request.session_hash)
+        task = find_task(name)
+        names = {field.name for field in task.inputs if not field.media}
+        values = {name: value for name, value in typed.items() if name in names and value}
         return (
-            gr.update(choices=_choices(app, chosen), value=chosen.default_model),
+            gr.update(choices=self._choices(task), value=task.default_model),
             {"task": name, "values": values or None, "notes": ()},
         )
 
-    # .input, not .change: a run that another tab sends here brings its own model along.
-    task.input(choose, [task, typed], [model, opening], **QUIET)
-    task.change(
-        lambda name, now: now if now is None or now["task"] == name else {"task": name, "values": None, "notes": ()},
-        [task, opening],
-        opening,
-        **QUIET,
-    )
-    model.focus(
-        lambda name: gr.update(choices=_choices(app, find_task(name))),
-        task,
-        model,
-        **QUIET,
-    )
-
-    def look(reference: str, name: str, dtype: str, attention: str) -> Iterator[str]:
-        def work(tell: Callable[[Any], None]) -> str:
-            chosen = find_task(name)
-            ref = ModelRef.parse(reference)
-            row, why = infer_task(ref, app.settings)
-            need = need_of(chosen, dtype, attention or None)
-            found = app.models.get(ref, need, lambda *state: tell(Loading(*state))).card()
-            made_for = f"It was made for {row.name}: {why}. Choose that task above to use it so."
-            other = [] if row is chosen else [made_for]
-            return html.notes(other) + prediction_view.card(
-                {"task": chosen.name, **found}, why if row is chosen else "it is chosen above"
-            )
-
-        for item in in_background(work, Event()):
-            yield prediction_view.loading(reference, item) if isinstance(item, Loading) else item or gr.skip()
-
-    def unload_chosen(reference: str) -> str:
-        return prediction_view.unloaded(unload_model(app, reference))
-
-    private: dict[str, Any] = {"outputs": card, "api_visibility": "private"}
-    load.click(draw_errors(look), [model, task, dtype, attention], **private, **HEAVY)
-    unload.click(draw_errors(unload_chosen), model, **private, **LIGHT)
-
-    def task_for(reference: str) -> Task:
-        return infer_task(ModelRef.parse(reference), app.settings)[0]
-
-    def follow_link(request: gr.Request) -> tuple[Any, ...]:
-        asked = read_query(dict(request.query_params), task_for, first)
+    def follow_link(self, request: gr.Request) -> tuple[Any, ...]:
+        """Open the tab as the address of the page asks for."""
+        asked = read_query(
+            dict(request.query_params),
+            lambda reference: infer_task(ModelRef.parse(reference), self.app.settings)[0],
+            FIRST_TASK,
+        )
         state = {"task": asked.task.name, "values": asked.values or None, "notes": asked.notes}
         reference = asked.model or asked.task.default_model
-        return asked.task.name, gr.update(choices=_choices(app, asked.task), value=reference), state
+        return asked.task.name, gr.update(choices=self._choices(asked.task), value=reference), state
 
-    demo.load(follow_link, outputs=[task, model, opening], **QUIET)
+    def draw_panel(self, state: dict[str, Any] | None) -> None:
+        """Draw the panel of the task that is opened."""
+        if state is not None:
+            TaskPanel(self.context, find_task(state["task"]), state["values"], state["notes"])
 
-    @gr.render(inputs=opening, triggers=[opening.change])
-    def chosen(state: dict[str, Any] | None) -> None:
-        if state is None:
-            return
-        task = find_task(state["task"])
-        loading = (dtype, attention)
-        panel(app, task, state["values"], running, model, loading, typed, history, state["notes"])
+    def _choices(self, task: Task) -> list[str]:
+        return list(dict.fromkeys([task.default_model, *offline_choices(self.app.settings)]))
 
-    with gr.Accordion("What was run in this browser", open=False):
-        past = gr.HTML(html.empty("Nothing yet. Each run is kept here, in this browser only, with its parameters."))
-        forget = gr.Button("Forget all", size="sm")
-    forget.click(lambda: [], outputs=history, **PRIVATE)
+
+def open_task(name: str, opening: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the panel opens with once the task has changed; as it is where it is of that task already."""
+    return opening if opening is None or opening["task"] == name else {"task": name, "values": None, "notes": ()}
+
+
+class ModelDetails:
+    """The fold about the model: how it is loaded, its card, and how its memory is freed."""
+
+    def __init__(self, app: App, task: gr.Dropdown, model: gr.Dropdown) -> None:
+        self.app = app
+        with gr.Accordion("Model details", open=False):
+            with gr.Row():
+                dtype = gr.Dropdown(DTYPES, value="auto", label="dtype", info="precision of the weights")
+                attention = gr.Dropdown(
+                    [("the library's choice", ""), *ATTENTIONS],
+                    value="",
+                    label="Attention",
+                    info="which implementation computes attention",
+                )
+                with gr.Column(min_width=200):
+                    load = gr.Button("Load and show its card")
+                    unload = gr.Button("Unload")
+            card = gr.HTML(html.empty("What the model is, how large, and where its weights came from."))
+        self.loading = (dtype, attention)
+        private: dict[str, Any] = {"outputs": card, "api_visibility": "private"}
+        load.click(draw_errors(self.load_model), [model, task, dtype, attention], **private, **HEAVY)
+        unload.click(draw_errors(self.unload_model), model, **private, **LIGHT)
+
+    def load_model(self, reference: str, name: str, dtype: str, attention: str) -> Iterator[str]:
+        """Load the model and yield how far that is, then its card."""
+
+        def load(tell: Callable[[Any], None]) -> str:
+            task = find_task(name)
+            ref = ModelRef.parse(reference)
+            row, why = infer_task(ref, self.app.settings)
+            need = need_of(task, dtype, attention or None)
+            found = self.app.models.get(ref, need, lambda *state: tell(Loading(*state))).card()
+            made_for = f"It was made for {row.name}: {why}. Choose that task above to use it so."
+            card = {"task": task.name, **found}
+            if row is task:
+                return prediction_view.card(card, why)
+            return html.notes([made_for]) + prediction_view.card(card, "it is chosen above")
+
+        for item in in_background(load, Event()):
+            yield prediction_view.loading(reference, item) if isinstance(item, Loading) else item or gr.skip()
+
+    def unload_model(self, reference: str) -> str:
+        """Free the model's memory and say how much that was."""
+        return prediction_view.unloaded(unload_model(self.app, reference))
+
+
+def _history_fold(demo: gr.Blocks, history: gr.BrowserState) -> None:
+    """Lay out the runs of this browser."""
+    with gr.Accordion("History (this browser only)", open=False):
+        past = gr.HTML(prediction_view.history([]))
+        clear = gr.Button("Clear history", size="sm")
+    clear.click(lambda: [], outputs=history, **PRIVATE)
     gr.on([demo.load, history.change], prediction_view.history, history, past, **QUIET)
-
-    demo.unload(running.on_unload)
-    return task, model
-
-
-def _title(task: Task) -> str:
-    return f"{task.title} · {task.group}"
-
-
-def _choices(app: App, task: Task) -> list[str]:
-    return list(dict.fromkeys([task.default_model, *offline_choices(app.settings)]))

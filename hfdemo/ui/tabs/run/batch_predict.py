@@ -1,4 +1,4 @@
-"""A file at once: a CSV goes in, predictions are looked at, a CSV comes out."""
+"""A whole file: a CSV goes in, the first predictions are shown, a CSV comes out."""
 
 from __future__ import annotations
 
@@ -19,81 +19,63 @@ from hfdemo.errors import DataError
 from hfdemo.inference import FilePrediction, predict_file
 from hfdemo.models.reference import ModelRef
 from hfdemo.tables import read_table
-from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
 from hfdemo.ui.jobs import RunningJobs
+from hfdemo.ui.tabs.run.widgets import PanelInputs
 
 NONE = "(none)"
-WAITING = "The first rows with their predictions will stand here."
+# What each row brings itself.
+PER_ROW = ("text", "text_pair", "messages")
+WAITING = "The first rows with their predictions appear here."
+ABOUT = (
+    "A CSV with a header goes in; it comes back with the predictions beside its columns, in its own order. "
+    "The parameters above hold for every row."
+)
 
 
-def filing(
-    app: App,
-    task: Task,
-    model: gr.Dropdown,
-    fields: list[Any],
-    meant: Callable[[tuple[Any, ...]], dict[str, Any]],
-    running: RunningJobs,
-) -> None:
-    """Lay the fold out; the panel's parameters hold for every row."""
-    pairs = any(field.name == "text_pair" for field in task.inputs)
-    with gr.Accordion("A file at once", open=False):
-        gr.HTML(
-            html.about(
-                "A CSV with a header goes in; it comes back with the predictions beside its columns, in its own order. "
-                "The parameters above hold for every row."
-            )
+class BatchPredict:
+    """The fold that predicts every row of a file; the panel's parameters hold for every row."""
+
+    def __init__(self, app: App, panel: PanelInputs, running: RunningJobs) -> None:
+        self.app, self.panel, self.running = app, panel, running
+        has_pairs = any(field.name == "text_pair" for field in panel.task.inputs)
+        with gr.Accordion("A whole file", open=False):
+            gr.HTML(html.about(ABOUT))
+            with gr.Row(equal_height=False):
+                with gr.Column(scale=4, min_width=300):
+                    file = gr.File(label="CSV", file_types=[".csv", ".tsv", ".txt"], height=120)
+                    column = gr.Dropdown([], label="Text column", interactive=True)
+                    pair = gr.Dropdown([NONE], value=NONE, label="Second text column", visible=has_pairs)
+                    with gr.Row():
+                        run = gr.Button("Predict all rows", variant="primary")
+                        stop = gr.Button("Stop", min_width=80)
+                with gr.Column(scale=7, min_width=300):
+                    state = gr.HTML(html.empty(WAITING))
+                    preview = gr.Dataframe(visible=False, wrap=True, interactive=False, label="The first rows")
+                    out = gr.File(label="The file with predictions", visible=False, interactive=False)
+        shown = [state, column, pair, preview, out]
+        file.change(draw_errors(show_columns, *[gr.skip()] * 4), file, shown, **PRIVATE, **LIGHT)
+        inputs = [panel.model, file, column, pair, *panel.fields]
+        run.click(
+            draw_errors(self.predict_rows, gr.skip(), gr.skip()), inputs, [state, preview, out], **PRIVATE, **HEAVY
         )
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=300):
-                file = gr.File(label="CSV", file_types=[".csv", ".tsv", ".txt"], height=120)
-                column = gr.Dropdown([], label="Column of the texts", interactive=True)
-                pair = gr.Dropdown([NONE], value=NONE, label="Column of the second texts", visible=pairs)
-                with gr.Row():
-                    run = gr.Button("Predict every row", variant="primary")
-                    stop = gr.Button("Stop", min_width=80)
-            with gr.Column(scale=7, min_width=300):
-                state = gr.HTML(html.empty(WAITING))
-                preview = gr.Dataframe(visible=False, wrap=True, interactive=False, label="The first rows")
-                out = gr.File(label="The file with predictions", visible=False, interactive=False)
+        stop.click(running.on_stop, **QUIET)
 
-    def look(path: str | None) -> Iterator[tuple[Any, ...]]:
-        """The columns and the first rows of a new file; what was there of another one goes."""
-        gone = (gr.update(visible=False), gr.update(visible=False))
-        yield html.empty(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
-        if path is None:
-            return
-        table = read_table(Path(path), lone_column=True)
-        columns = list(table.columns)
-        try:
-            likely, _ = text_columns(columns)
-        except DataError:  # none stands out by its name: the one with the longest words, and the person chooses
-            letters = {name: table[name].str.count(r"[^\d\W]").mean() for name in columns}
-            likely = max(columns, key=letters.__getitem__)
-        yield (
-            gr.skip(),
-            gr.update(choices=columns, value=likely),
-            gr.update(choices=[NONE, *columns], value=NONE),
-            gr.update(value=table.head(10), visible=True),
-            gr.skip(),
-        )
-
-    file.change(draw_errors(look, *[gr.skip()] * 4), file, [state, column, pair, preview, out], **PRIVATE, **LIGHT)
-
-    def work(
-        request: gr.Request, reference: str, path: str | None, text: str | None, second: str, *given: Any
+    def predict_rows(
+        self, request: gr.Request, reference: str, path: str | None, text: str | None, second: str, *given: Any
     ) -> Iterator[tuple[Any, Any, Any]]:
-        """Progress while it runs, then the file: the work is done in a thread that this generator can stop."""
+        """Yield progress, then the file: the work is done in a thread that this generator can stop."""
         if path is None:
             raise DataError("There is no file. Choose a CSV first.")
         yield prediction_view.counting(0, 0), gr.skip(), gr.update(visible=False)
-        values = {name: value for name, value in meant(given).items() if name not in ("text", "text_pair", "messages")}
-        ending = running.begin(request.session_hash)
+        task = self.panel.task
+        values = {name: value for name, value in self.panel.values(given).items() if name not in PER_ROW}
+        stop = self.running.begin(request.session_hash)
 
         def predict_all(tell: Callable[[Any], None]) -> FilePrediction:
             return predict_file(
-                app.models,
+                self.app.models,
                 task,
                 ModelRef.parse(reference or task.default_model),
                 Path(path),
@@ -102,10 +84,10 @@ def filing(
                 text_pair_column=None if second == NONE else second,
                 values=values,
                 on_rows=lambda done, rows: tell((done, rows)),
-                stop=ending,
+                stop=stop,
             )
 
-        for found in in_background(predict_all, ending):
+        for found in in_background(predict_all, stop):
             if isinstance(found, FilePrediction):
                 yield (
                     prediction_view.file_facts(found),
@@ -115,12 +97,29 @@ def filing(
             else:
                 yield (prediction_view.counting(*found) if found else gr.skip()), gr.skip(), gr.skip()
 
-    run.click(
-        draw_errors(work, gr.skip(), gr.skip()),
-        [model, file, column, pair, *fields],
-        [state, preview, out],
-        **PRIVATE,
-        **HEAVY,
+
+def show_columns(path: str | None) -> Iterator[tuple[Any, ...]]:
+    """Yield the columns and the first rows of a new file; what was there of another one goes."""
+    gone = (gr.update(visible=False), gr.update(visible=False))
+    yield html.empty(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
+    if path is None:
+        return
+    table = read_table(Path(path), lone_column=True)
+    columns = list(table.columns)
+    yield (
+        gr.skip(),
+        gr.update(choices=columns, value=_likely_text_column(table)),
+        gr.update(choices=[NONE, *columns], value=NONE),
+        gr.update(value=table.head(10), visible=True),
+        gr.skip(),
     )
 
-    stop.click(running.on_stop, **QUIET)
+
+def _likely_text_column(table: pd.DataFrame) -> str:
+    """Return the column whose name says text, else the one with the longest words: the person chooses anyway."""
+    columns = list(table.columns)
+    try:
+        return text_columns(columns)[0]
+    except DataError:
+        letters = {name: table[name].str.count(r"[^\d\W]").mean() for name in columns}
+        return max(columns, key=letters.__getitem__)

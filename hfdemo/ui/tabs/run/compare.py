@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,95 +21,101 @@ from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
 from hfdemo.ui.jobs import RunningJobs
 from hfdemo.ui.renderers import differences, registry
 from hfdemo.ui.renderers.labels import label_scores
+from hfdemo.ui.tabs.run.widgets import PanelInputs
 
-Meant = Callable[[tuple[Any, ...]], dict[str, Any]]
+ABOUT = "Two models on the same input, or the same model before and after a change of parameters."
 
 
-def comparison(
-    app: App,
-    task: Task,
-    model: gr.Dropdown,
-    loading: tuple[gr.Dropdown, gr.Dropdown],
-    fields: list[Any],
-    meant: Meant,
-    latest: gr.State,
-    running: RunningJobs,
-) -> None:
-    """Lay the fold Compare out; `latest` holds what is kept of the panel's newest answer, or None."""
-    pinned = gr.State(None)
-    with gr.Accordion("Compare", open=False):
-        gr.HTML(html.about("Two models on the same input, or the same model before and after a change of parameters."))
-        with gr.Row():
-            second = gr.Dropdown(
-                offline_choices(app.settings),
-                value=None,
-                label="Second model",
-                info="the same references as above",
-                allow_custom_value=True,
-                interactive=True,
-                min_width=240,
-            )
-            with gr.Column(min_width=200):
-                both = gr.Button("Run both models")
-                versus = gr.Button("Against its base model")
-                pin = gr.Button("Pin this answer")
-        shown = gr.HTML(html.empty("Run both models, or pin this answer, change something and run again."))
+class Comparison:
+    """The fold Compare; `latest` holds what is kept of the panel's newest answer, or None."""
+
+    def __init__(self, app: App, panel: PanelInputs, latest: gr.State, running: RunningJobs) -> None:
+        self.app, self.panel, self.running = app, panel, running
+        self.pinned = gr.State(None)
+        with gr.Accordion("Compare", open=False):
+            gr.HTML(html.about(ABOUT))
+            with gr.Row():
+                self.second = gr.Dropdown(
+                    offline_choices(app.settings),
+                    value=None,
+                    label="Second model",
+                    info="same choices as above",
+                    allow_custom_value=True,
+                    interactive=True,
+                    min_width=240,
+                )
+                with gr.Column(min_width=200):
+                    both = gr.Button("Run both models")
+                    base = gr.Button("Against its base model")
+                    pin = gr.Button("Pin this answer")
+            shown = gr.HTML(html.empty("Run both models, or pin this answer, change something and run again."))
+        wires: dict[str, Any] = {
+            "inputs": [panel.model, self.second, *panel.loading, *panel.fields],
+            "outputs": [shown, self.second],
+            "api_visibility": "private",
+            **HEAVY,
+        }
+        both.click(draw_errors(self.run_both, gr.skip()), **wires)
+        base.click(draw_errors(self.run_against_base, gr.skip()), **wires)
+        pinning = draw_errors(toggle_pin, gr.skip(), gr.skip())
+        pin.click(pinning, [latest, self.pinned], [shown, self.pinned, pin], **PRIVATE, **LIGHT)
+        latest.change(compare_with_pinned, [latest, self.pinned], shown, **QUIET)
 
     def run_both(
-        request: gr.Request, first: str, other: str | None, dtype: str, attention: str, *given: Any
+        self, request: gr.Request, first: str, other: str | None, dtype: str, attention: str, *given: Any
     ) -> Iterator[tuple[Any, Any]]:
+        """Run both models on the same input and yield their answers side by side."""
         if not other:
             raise DemoError("There is no second model. Choose one, or type any reference.")
-        options: Any = {"stop": running.begin(request.session_hash), "dtype": dtype, "attention": attention or None}
+        predict_with = self._predictor(request, dtype, attention, given)
         yield html.empty(f"Running `{first}` and `{other}` on the same input …"), gr.skip()
-        values = meant(given)
-        refs = (ModelRef.parse(reference) for reference in (first, other))
-        found = [predict(app.models, task, ref, values, **options) for ref in refs]
-        yield side_by_side(*(kept(task, each) for each in found)), gr.skip()
+        found = [predict_with(ModelRef.parse(reference)) for reference in (first, other)]
+        yield render_side_by_side(*(keep_answer(self.panel.task, each) for each in found)), gr.skip()
 
-    def against_base(
-        request: gr.Request, first: str, _: str | None, dtype: str, attention: str, *given: Any
+    def run_against_base(
+        self, request: gr.Request, first: str, _: str | None, dtype: str, attention: str, *given: Any
     ) -> Iterator[tuple[Any, Any]]:
-        """Beside what it was trained from, with a head for the same labels, as the training began with it."""
-        ref = ModelRef.parse(first)
-        base = base_of(ref, app.settings)
-        options: Any = {"stop": running.begin(request.session_hash), "dtype": dtype, "attention": attention or None}
+        """Run the model beside what it was trained from, which gets a new head for the same labels, as a training
+        begins with it."""
+        task, ref = self.panel.task, ModelRef.parse(first)
+        base = base_of(ref, self.app.settings)
+        predict_with = self._predictor(request, dtype, attention, given)
         yield html.empty(f"Running `{first}` and its base `{base}` on the same input …"), str(base)
-        values = meant(given)
-        trained = predict(app.models, task, ref, values, **options)
-        labels = trained.card["labels"] if task.output == "labels" else ()
-        before = predict(app.models, task, base, values, labels=labels, **options)
-        yield side_by_side(kept(task, before), kept(task, trained)), gr.skip()
+        trained = predict_with(ref)
+        before = predict_with(base, labels=trained.card["labels"] if task.output == "labels" else ())
+        yield render_side_by_side(keep_answer(task, before), keep_answer(task, trained)), gr.skip()
 
-    wires: dict[str, Any] = {
-        "inputs": [model, second, *loading, *fields],
-        "outputs": [shown, second],
-        "api_visibility": "private",
-        **HEAVY,
-    }
-    both.click(draw_errors(run_both, gr.skip()), **wires)
-    versus.click(draw_errors(against_base, gr.skip()), **wires)
+    def _predictor(
+        self, request: gr.Request, dtype: str, attention: str, given: Sequence[Any]
+    ) -> Callable[..., Prediction]:
+        """Return `predict` of a model on the panel's values, which the page's Stop ends."""
+        return functools.partial(
+            predict,
+            self.app.models,
+            self.panel.task,
+            values=self.panel.values(given),
+            stop=self.running.begin(request.session_hash),
+            dtype=dtype,
+            attention=attention or None,
+        )
 
-    def pin_or_unpin(found: Kept | None, before: Kept | None) -> tuple[Any, Any, Any]:
-        if before is not None:
-            return html.empty("Nothing is pinned."), None, gr.update(value="Pin this answer")
-        if found is None:
-            raise DemoError("There is no answer to pin yet. Run the model first.")
-        return html.empty("Pinned. Change something and run again."), found, gr.update(value="Unpin")
 
-    pin.click(
-        draw_errors(pin_or_unpin, gr.skip(), gr.skip()), [latest, pinned], [shown, pinned, pin], **PRIVATE, **LIGHT
-    )
-    latest.change(
-        lambda found, before: gr.skip() if found is None or before is None else side_by_side(before, found),
-        [latest, pinned],
-        shown,
-        **QUIET,
-    )
+def toggle_pin(found: KeptAnswer | None, before: KeptAnswer | None) -> tuple[Any, Any, Any]:
+    """Pin the newest answer, or unpin what is pinned."""
+    if before is not None:
+        return html.empty("Nothing is pinned."), None, gr.update(value="Pin this answer")
+    if found is None:
+        raise DemoError("There is no answer to pin yet. Run the model first.")
+    return html.empty("Pinned. Change something and run again."), found, gr.update(value="Unpin")
+
+
+def compare_with_pinned(found: KeptAnswer | None, before: KeptAnswer | None) -> Any:
+    """Show the newest answer beside the pinned one, where there are both."""
+    return gr.skip() if found is None or before is None else render_side_by_side(before, found)
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class KeptAnswer:
     """What is kept of an answer to set it beside another one: drawn and in words, without its tensors.
 
     `differs` are the values that may tell two answers apart, by name; `labels` is the output of a
@@ -123,11 +130,11 @@ class Kept:
     in_words: bool
 
 
-def kept(task: Task, found: Prediction) -> Kept:
-    """What a comparison needs of a prediction."""
+def keep_answer(task: Task, found: Prediction) -> KeptAnswer:
+    """Return what a comparison needs of a prediction."""
     inputs = {field.name: found.inputs[field.name] for field in task.inputs if not field.media}
     took = html.facts([("run", f"{1000 * found.seconds['run']:.0f} ms")])
-    return Kept(
+    return KeptAnswer(
         model=found.model,
         differs={**inputs, **found.parameters},
         drawn=registry.render_prediction(task.output, found) + took,
@@ -137,8 +144,8 @@ def kept(task: Task, found: Prediction) -> Kept:
     )
 
 
-def side_by_side(left: Kept, right: Kept) -> str:
-    """Two answers under what tells them apart, and the difference between them."""
+def render_side_by_side(left: KeptAnswer, right: KeptAnswer) -> str:
+    """Draw two answers under what tells them apart, and the difference between them."""
     names = [name for name in left.differs if left.differs[name] != right.differs.get(name)]
     sides = [
         (", ".join([each.model, *(f"{name}={str(each.differs[name])[:80]}" for name in names)]), each.drawn)

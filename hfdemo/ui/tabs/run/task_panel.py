@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -19,80 +20,146 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
 from hfdemo.ui.event_options import PRIVATE, QUIET
-from hfdemo.ui.jobs import RunningJobs, stream_answer_parts
-from hfdemo.ui.tabs.run.batch_predict import filing
-from hfdemo.ui.tabs.run.compare import comparison, kept
-from hfdemo.ui.tabs.run.widgets import allowed, field_value, field_widget, shown
+from hfdemo.ui.jobs import NO_STAGES, RunningJobs, stream_answer_parts
+from hfdemo.ui.tabs.run.batch_predict import BatchPredict
+from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
+from hfdemo.ui.tabs.run.widgets import PanelInputs, allowed, field_widget, shown
 
 RUN_BUTTON = "run-now"
 HISTORY = 30
 
 
-def panel(
-    app: App,
-    task: Task,
-    values: Mapping[str, Any] | None,
-    running: RunningJobs,
-    model: gr.Dropdown,
-    loading: tuple[gr.Dropdown, gr.Dropdown],
-    typed: gr.State,
-    history: gr.BrowserState,
-    notes: Sequence[str] = (),
-) -> None:
-    """Lay the panel of `task` out, filled with `values` or the row's first example, and run it once if it can be.
+@dataclass(frozen=True)
+class PanelContext:
+    """What all panels of the tab share: the app, what each page has running, the model and how it is loaded (dtype,
+    attention), the texts that were typed, by their fields' names, and the runs of this browser."""
+
+    app: App
+    running: RunningJobs
+    model: gr.Dropdown
+    loading: tuple[gr.Dropdown, gr.Dropdown]
+    typed: gr.State
+    history: gr.BrowserState
+
+
+class TaskPanel:
+    """The panel of `task`, filled with `values` or the row's first example, and run once if its model is here.
 
     `notes` are sentences about why it opens as it does.
     """
-    begin = {**_as_turn(task, task.examples[0]), **(values or {})}
 
-    def meant(given: tuple[Any, ...]) -> dict[str, Any]:
-        found = {field.name: field_value(field, value) for field, value in zip(task.fields, given, strict=True)}
-        return {name: value for name, value in found.items() if value not in (None, "")}
+    def __init__(
+        self, context: PanelContext, task: Task, values: Mapping[str, Any] | None, notes: Sequence[str] = ()
+    ) -> None:
+        self.context, self.task = context, task
+        self.examples = [_as_turn(task, example) for example in task.examples]
+        begin = {**self.examples[0], **(values or {})}
+        lacking = [str(each) for each in task.requires if each.missing()]
+        gr.HTML(html.about(task.summary) + html.notes([*notes, *lacking]))
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=5, min_width=320):
+                self._build_inputs(begin, set(values or {}))
+            self.panel = PanelInputs(task, context.model, context.loading, [*self.inputs, *self.parameters])
+            with gr.Column(scale=6, min_width=320):
+                self._build_outputs()
+        if takes_files(task):
+            BatchPredict(context.app, self.panel, context.running)
+        self.finished = gr.State(None)
+        self._wire()
 
-    lacking = [str(each) for each in task.requires if each.missing()]
-    gr.HTML(html.about(task.summary) + html.notes([*notes, *lacking]))
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
-            inputs = [field_widget(field, begin.get(field.name)) for field in task.inputs]
-            turns = [_as_turn(task, example) for example in task.examples]
-            listed = [
-                (widget, field)
-                for widget, field in zip(inputs, task.inputs, strict=True)
-                if any(field.name in example for example in turns) and field.kind not in ("messages", "boxes")
-            ]
-            raw_prompt, fresh = _chat_controls(task)
-            with gr.Row():
-                run = gr.Button("Run", variant="primary", elem_id=RUN_BUTTON, scale=3)
-                stop = gr.Button("Stop", scale=1, min_width=80)
-            parameters: list[Any] = []
-            if task.parameters:
-                names = {each.name for each in task.parameters}
-                with gr.Accordion("Parameters", open=bool(set(values or {}) & names)):
-                    parameters = [field_widget(field, begin.get(field.name)) for field in task.parameters]
-            examples = gr.Dataset(
-                components=[widget for widget, field in listed],
-                samples=[[shown(field, each.get(field.name)) for _, field in listed] for each in turns],
-                type="index",
-                label="Try one of these",
+    def _build_inputs(self, begin: Mapping[str, Any], given: set[str]) -> None:
+        """Lay out what a person fills in; the parameters are in sight where one of them is `given`."""
+        task = self.task
+        self.inputs = [field_widget(field, begin.get(field.name)) for field in task.inputs]
+        self.raw_prompt, self.new_conversation = _chat_controls(task)
+        with gr.Row():
+            self.run = gr.Button("Run", variant="primary", elem_id=RUN_BUTTON, scale=3)
+            self.stop = gr.Button("Stop", scale=1, min_width=80)
+        self.parameters: list[Any] = []
+        if task.parameters:
+            with gr.Accordion("Parameters", open=any(each.name in given for each in task.parameters)):
+                self.parameters = [field_widget(field, begin.get(field.name)) for field in task.parameters]
+        listed = [
+            (widget, field)
+            for widget, field in zip(self.inputs, task.inputs, strict=True)
+            if any(field.name in example for example in self.examples) and field.kind not in ("messages", "boxes")
+        ]
+        self.dataset = gr.Dataset(
+            components=[widget for widget, _ in listed],
+            samples=[[shown(field, each.get(field.name)) for _, field in listed] for each in self.examples],
+            type="index",
+            label="Examples",
+        )
+
+    def _build_outputs(self) -> None:
+        """Lay out the answer and what stands around it."""
+        context = self.context
+        self.answer = gr.HTML(html.empty("The answer appears here."), label="Answer", elem_classes="hf-result")
+        with gr.Accordion("Inside the pipeline", open=True):
+            self.inside = gr.HTML(html.empty(NO_STAGES))
+        with gr.Accordion("Token probabilities", open=False, visible=self.task.stream is not None):
+            self.odds = gr.HTML(html.empty("For each generated token: which others the model considered."))
+        with gr.Accordion("JSON", open=False):
+            self.raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
+        self.recorded = gr.State(None)
+        CodeFold(context.app, self.recorded)
+        self.latest = gr.State(None)
+        Comparison(context.app, self.panel, self.latest, context.running)
+
+    def _wire(self) -> None:
+        """Wire the panel; it opens on an answer where it can."""
+        texts = [
+            (widget, field.name)
+            for widget, field in zip(self.inputs, self.task.inputs, strict=True)
+            if isinstance(widget, gr.Textbox)
+        ]
+        self._answer_on(functools.partial(gr.on, [self.run.click, *(widget.submit for widget, _ in texts)]))
+        self._answer_on(self.dataset.click(self.fill_example, self.dataset, self.panel.fields, **QUIET).then)
+        self.stop.click(self.context.running.on_stop, **QUIET)
+        if self.new_conversation is not None:
+            names = [field.kind for field in self.task.inputs]
+            messages = self.inputs[names.index("messages")]
+            self.new_conversation.click(
+                lambda: ([], html.empty("A new conversation.")), outputs=[messages, self.answer], **PRIVATE
             )
-        with gr.Column(scale=6, min_width=320):
-            answer = gr.HTML(html.empty("The answer will stand here."), label="Answer", elem_classes="hf-result")
-            with gr.Accordion("Inside the pipeline", open=True):
-                inside = gr.HTML(html.empty("The three stages of the run will stand here."))
-            with gr.Accordion("Look at the odds", open=False, visible=task.stream is not None):
-                odds = gr.HTML(html.empty("For each generated token: what else the model thought of."))
-            with gr.Accordion("JSON", open=False):
-                raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
-            recorded = gr.State(None)
-            _code_fold(app, recorded)
-            latest = gr.State(None)
-            comparison(app, task, model, loading, [*inputs, *parameters], meant, latest, running)
-    if takes_files(task):
-        filing(app, task, model, [*inputs, *parameters], meant, running)
+        # Text that was typed but not run is carried to the next task, too: leaving its box is the last chance to see
+        # it.
+        typed = self.context.typed
+        for widget, name in texts:
+            widget.blur(lambda value, before, name=name: {**before, name: value}, [widget, typed], typed, **QUIET)
+        self._run_when_opened()
 
-    finished = gr.State(None)
+    def _answer_on(self, on: Callable[..., gr.events.Dependency]) -> None:
+        """Answer when this happens.
+
+        In two events, because a message costs the page a search through all its components for each output that the
+        event has: with all of them a long answer would leave a slow device no time for clicks.
+        """
+        history = self.context.history
+        around = [self.inside, self.raw, self.recorded, *self.panel.fields, self.latest, history]
+        on(
+            self.stream_answer,
+            [self.context.model, *self.context.loading, self.raw_prompt, *self.panel.fields],
+            [self.answer, self.odds, self.finished, self.context.typed],
+            show_progress_on=self.answer,
+            show_progress="minimal",
+            **PRIVATE,
+            **HEAVY,
+        ).then(self.show_finished, [self.finished, history], [self.finished, *around], **QUIET)
+
+    def _run_when_opened(self) -> None:
+        """Run once, one tick after the panel is drawn: the tab opens on an answer, not on empty boxes.
+
+        Only where the model is on this machine: nobody's download begins because a page was opened.
+        """
+        opening, here = gr.Timer(0.2), gr.State(False)
+        opening.tick(
+            catch_errors(self.check_model, refuse_model), self.context.model, [opening, self.answer, here], **QUIET
+        )
+        self._answer_on(here.change)
 
     def stream_answer(
+        self,
         request: gr.Request,
         reference: str,
         dtype: str,
@@ -101,135 +168,97 @@ def panel(
         *given: Any,
     ) -> Iterator[dict[Any, Any]]:
         """Yield the answer as it grows; `finished` gets the last parts of it, with everything else to show."""
-        wanted = meant(given)
-        said = {field.name: wanted[field.name] for field in task.inputs if field.name in wanted and not field.media}
-        yield {typed: said, finished: None}
+        typed, wanted = self.context.typed, self.panel.values(given)
+        inputs = [field.name for field in self.task.inputs if field.name in wanted and not field.media]
+        yield {typed: {name: wanted[name] for name in inputs}, self.finished: None}
         for step in stream_answer_parts(
-            app,
-            task,
+            self.context.app,
+            self.task,
             reference,
             wanted,
-            running,
+            self.context.running,
             request.session_hash,
             dtype=dtype,
             attention=attention or None,
             raw_prompt=raw_prompt,
         ):
-            shows = {part: step[name] for name, part in (("answer", answer), ("odds", odds)) if name in step}
+            shows = {part: step[name] for name, part in (("answer", self.answer), ("odds", self.odds)) if name in step}
             if "recorded" in step:
-                shows[finished] = step
+                shows[self.finished] = step
             yield shows or {typed: gr.skip()}
 
-    def finish(step: dict[str, Any] | None, past: list[dict[str, Any]]) -> dict[Any, Any]:
-        """What stands around a complete answer."""
+    def show_finished(self, step: dict[str, Any] | None, past: list[dict[str, Any]]) -> dict[Any, Any]:
+        """Show what stands around a complete answer."""
         if step is None:  # something newer has begun
-            return {finished: None}
-        shows: dict[Any, Any] = {finished: None, inside: step["inside"], raw: step["raw"], recorded: step["recorded"]}
+            return {self.finished: None}
+        shows: dict[Any, Any] = {
+            self.finished: None,
+            self.inside: step["inside"],
+            self.raw: step["raw"],
+            self.recorded: step["recorded"],
+        }
         if done := step.get("done"):
-            shows |= dict(zip(parameters, allowed(task.parameters, done.allowed), strict=True))
-            shows |= _next_turn(task, done, inputs)
-            shows |= {latest: kept(task, done), history: [step["entry"], *past][:HISTORY]}
+            shows |= dict(zip(self.parameters, allowed(self.task.parameters, done.allowed), strict=True))
+            shows |= _next_turn(self.task, done, self.inputs)
+            shows |= {
+                self.latest: keep_answer(self.task, done),
+                self.context.history: [step["entry"], *past][:HISTORY],
+            }
         return shows
 
-    def answer_on(on: Callable[..., gr.events.Dependency]) -> None:
-        """Answer when this happens.
+    def fill_example(self, index: int) -> list[Any]:
+        """Fill every field with the example's value or its own default."""
+        example = self.examples[index]
+        return [gr.update(value=shown(field, example.get(field.name))) for field in self.task.fields]
 
-        In two events, because a message costs the page a search through all its components for each output that the
-        event has: with all of them a long answer would leave a slow device no time for clicks.
-        """
-        on(
-            stream_answer,
-            [model, *loading, raw_prompt, *inputs, *parameters],
-            [answer, odds, finished, typed],
-            show_progress_on=answer,
-            show_progress="minimal",
-            **PRIVATE,
-            **HEAVY,
-        ).then(
-            finish,
-            [finished, history],
-            [finished, inside, raw, recorded, *inputs, *parameters, latest, history],
-            **QUIET,
-        )
-
-    submits = [widget.submit for widget in inputs if isinstance(widget, gr.Textbox)]
-    answer_on(functools.partial(gr.on, [run.click, *submits]))
-    answer_on(
-        examples.click(
-            lambda index: [gr.update(value=shown(field, turns[index].get(field.name))) for field in task.fields],
-            examples,
-            [*inputs, *parameters],
-            **QUIET,
-        ).then
-    )
-
-    stop.click(running.on_stop, **QUIET)
-    if fresh is not None:
-        talk = next(widget for widget, field in zip(inputs, task.inputs, strict=True) if field.kind == "messages")
-        fresh.click(lambda: ([], html.empty("A new conversation.")), outputs=[talk, answer], **PRIVATE)
-    # Text that was typed but not run is carried to the next task, too: leaving its box is the last chance to see it.
-    for widget, field in zip(inputs, task.inputs, strict=True):
-        if isinstance(widget, gr.Textbox):
-            widget.blur(
-                lambda value, before, name=field.name: {**before, name: value},
-                [widget, typed],
-                typed,
-                **QUIET,
-            )
-    _open(app, model, answer, answer_on)
-
-
-def _open(app: App, model: gr.Dropdown, answer: gr.HTML, answer_on: Callable[..., None]) -> None:
-    """The tab opens on an answer, not on empty boxes: one tick after the panel is drawn, it is run.
-
-    Only where the model is on this machine: nobody's download begins because a page was opened.
-    """
-    opening = gr.Timer(0.2)
-    here = gr.State(False)
-
-    def ready(reference: str) -> tuple[Any, Any, bool]:
+    def check_model(self, reference: str) -> tuple[Any, Any, bool]:
+        """Say whether the model is on this machine, and what Run would download where it is not."""
+        settings = self.context.app.settings
         ref = ModelRef.parse(reference)
-        found, said = is_here(ref, app.settings), gr.skip()
+        found, said = is_here(ref, settings), gr.skip()
         if not found:
-            size = hub_bytes(ref.origin, app.settings.public)
+            size = hub_bytes(ref.origin, settings.public)
             if size is None:
-                raise unreachable(ref, app.settings)
+                raise unreachable(ref, settings)
             said = prediction_view.download(reference, size)
         return gr.Timer(active=False), said, found
 
-    def refused(sentence: str) -> tuple[Any, Any, bool]:
-        return gr.Timer(active=False), html.notes([sentence]), False
 
-    opening.tick(catch_errors(ready, refused), model, [opening, answer, here], **QUIET)
-    answer_on(here.change)
+def refuse_model(sentence: str) -> tuple[Any, Any, bool]:
+    """Say why the panel can't open on an answer."""
+    return gr.Timer(active=False), html.notes([sentence]), False
 
 
-def _code_fold(app: App, recorded: gr.State) -> None:
-    """Lay out the fold Code: the code of the newest answer, written when the fold is opened and while it is open."""
-    codes = []
-    with gr.Accordion("Code", open=False) as fold, gr.Tabs():
-        for title in ("pipeline()", "Auto classes", "gradio_client", "curl"):
-            with gr.Tab(title):
-                language: Any = "shell" if title == "curl" else "python"
-                codes.append(gr.Code(language=language, label="The same without this page", lines=1, max_lines=24))
-    is_open = gr.State(False)
+class CodeFold:
+    """The fold Code: the code of the newest answer, written when the fold is opened and while it is open."""
 
-    def write_code(request: gr.Request, recorded: RecordedCall | None, is_open: bool) -> tuple[Any, ...]:
+    def __init__(self, app: App, recorded: gr.State) -> None:
+        self.settings = app.settings
+        self.codes = []
+        with gr.Accordion("Code", open=False) as fold, gr.Tabs():
+            for title in ("pipeline()", "Auto classes", "gradio_client", "curl"):
+                with gr.Tab(title):
+                    language: Any = "shell" if title == "curl" else "python"
+                    code = gr.Code(language=language, label="The same without this page", lines=1, max_lines=24)
+                    self.codes.append(code)
+        is_open = gr.State(False)
+        fold.expand(lambda: True, outputs=is_open, **QUIET)
+        fold.collapse(lambda: False, outputs=is_open, **QUIET)
+        gr.on([is_open.change, recorded.change], self.write_code, [recorded, is_open], self.codes, **QUIET)
+
+    def write_code(self, request: gr.Request, recorded: RecordedCall | None, is_open: bool) -> tuple[Any, ...]:
+        """Write the code of the recorded call, in each of its forms."""
         if not is_open:
-            return (gr.skip(),) * len(codes)
+            return (gr.skip(),) * len(self.codes)
         if recorded is None:
-            return ("",) * len(codes)
+            return ("",) * len(self.codes)
         url = str(request.request.base_url).rstrip("/")
-        snippets = prediction_snippets(recorded, app.settings, url)
+        snippets = prediction_snippets(recorded, self.settings, url)
         return snippets.pipeline, snippets.auto_classes, snippets.client, snippets.curl
-
-    fold.expand(lambda: True, outputs=is_open, **QUIET)
-    fold.collapse(lambda: False, outputs=is_open, **QUIET)
-    gr.on([is_open.change, recorded.change], write_code, [recorded, is_open], codes, **QUIET)
 
 
 def _chat_controls(task: Task) -> tuple[Any, gr.Button | None]:
-    """For a task that takes a conversation: a switch to the bare prompt, and a way to begin anew."""
+    """Lay out, for a task that takes a conversation, a switch to the bare prompt and a way to begin anew."""
     chats = any(field.kind == "messages" for field in task.inputs)
     with gr.Row(visible=chats):
         raw_prompt = gr.Checkbox(
@@ -243,7 +272,7 @@ def _chat_controls(task: Task) -> tuple[Any, gr.Button | None]:
 
 
 def _as_turn(task: Task, values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` as the panel holds them: the last message of a conversation stands in the box, the others are past."""
+    """Return `values` as the panel holds them: a conversation's last message stands in the box, the others are past."""
     if not values.get("messages") or "text" in values:
         return dict(values)
     *past, last = values["messages"]
@@ -251,7 +280,7 @@ def _as_turn(task: Task, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _next_turn(task: Task, done: Prediction, inputs: list[Any]) -> dict[Any, Any]:
-    """After an answer in a conversation: the conversation is kept, and the box is empty for the next message."""
+    """Keep the conversation after an answer, and empty the box for the next message."""
     talked = done.inputs.get("messages")
     if not talked or not isinstance(done.result, list):
         return {}

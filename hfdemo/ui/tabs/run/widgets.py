@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from hfdemo.tasks import Field
+from hfdemo.tasks import Field, Task
 
 UNSET = "as the model says"
 
@@ -30,6 +30,22 @@ def shown(field: Field, value: Any) -> Any:
 def field_value(field: Field, held: Any) -> Any:
     """What a person meant by leaving `held` in the component of `field`."""
     return None if held is None else _KINDS[field.kind].meant(held)
+
+
+@dataclass(frozen=True)
+class PanelInputs:
+    """What a panel computes with: its task, the model and how it is loaded (dtype, attention), and one component per
+    field of the task."""
+
+    task: Task
+    model: gr.Dropdown
+    loading: tuple[gr.Dropdown, gr.Dropdown]
+    fields: list[Any]
+
+    def values(self, given: Sequence[Any]) -> dict[str, Any]:
+        """Return the values that a person gave, by their fields' names, from what the components of `fields` hold."""
+        found = {field.name: field_value(field, held) for field, held in zip(self.task.fields, given, strict=True)}
+        return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 @dataclass(frozen=True)
