@@ -30,20 +30,6 @@ def class_cross_entropy(outputs: Any, labels: Any, items: Any, weight: Any = Non
     return losses.sum() / torch.as_tensor(items).clamp(min=1)
 
 
-def compute_loss_of_all(loss: Any, predictions: Any, labels: Any) -> float:
-    """Compute `loss(outputs, labels)` over all evaluated rows at once.
-
-    The mean of their batches is another number where the batches differ in size, or where several processes were given
-    some rows twice to have equally many.
-    """
-    import types
-
-    import torch
-
-    outputs = types.SimpleNamespace(logits=torch.as_tensor(predictions))
-    return float(loss(outputs, torch.as_tensor(labels)))
-
-
 def count_all_labels(labels: Any) -> Any:
     """Count what is predicted: every number in `labels`."""
     import torch

@@ -2,10 +2,13 @@
 
 import ast
 import dataclasses
+import inspect
 import json
 import os
 import re
 import shutil
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,12 @@ import pandas as pd
 import pytest
 
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.evaluation.score_metric import ScoreMetric
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.standalone import training_script
+from hfdemo.finetuning.training.trainer import EpochSampler, PaddingCollator, SelectionCallback, TaskTrainer
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import trainable_names
+from hfdemo.tokenization.padding import row_order, trainable_names
 from tests import forked
 from tests.finetuning.tiny_runs import LABELS, Zoo, model_of, run_folder, trained
 
@@ -143,6 +148,29 @@ def test_every_script_is_python(settings: Settings, model: str, padding: str, me
     script = training_script(RunConfig.from_json({**values, "labels": list(LABELS[kind])}), settings)
     compile(script, "train.py", "exec")
     assert "hfdemo" not in script
+
+
+def test_the_script_carries_the_very_code_that_the_run_goes_by(settings: Settings) -> None:
+    script = (run_folder(settings, "single_label", Path("embedded:minilm")) / "train.py").read_text()
+    evaluator = KINDS["single_label"].evaluator
+    carried = [PaddingCollator, EpochSampler, SelectionCallback, TaskTrainer, ScoreMetric, evaluator.scores, row_order]
+    assert [each.__name__ for each in carried if inspect.getsource(each).strip() not in script] == []
+
+
+def test_uv_finds_in_the_script_the_libraries_that_the_run_had(settings: Settings) -> None:
+    """PEP 723: a block of comments that is TOML."""
+    folder = run_folder(settings, "tokens", Path("embedded:minilm"), method="lora")
+    script = (folder / "train.py").read_text()
+    (block,) = re.findall(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", script)
+    metadata = tomllib.loads("".join(f"{line[2:]}\n" for line in block[0].splitlines()))
+    assert metadata["requires-python"] == ">=3.11"
+    pins = dict(line.split("==") for line in metadata["dependencies"])
+    assert pins == {name: version(name).partition("+")[0] for name in pins}
+    needed = {"torch", "transformers", "datasets", "accelerate", "evaluate", "peft", "seqeval", "scikit-learn"}
+    assert needed <= pins.keys()
+    if "+" in version("torch"):
+        (index,) = metadata["tool"]["uv"]["index"]
+        assert index["url"].endswith(version("torch").partition("+")[2])
 
 
 def test_nothing_that_a_config_says_becomes_code(settings: Settings, tiny: Path, tmp_path: Path) -> None:
