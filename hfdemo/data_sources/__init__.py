@@ -15,7 +15,7 @@ from hfdemo.data_sources.hub import from_hub
 from hfdemo.data_sources.splits import SPLIT_ALIASES, named_split
 from hfdemo.errors import DataError, ModelError
 from hfdemo.models.hub import Progress
-from hfdemo.models.reference import ModelRef
+from hfdemo.models.reference import ModelRef, is_run_id
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused, Sheet
 
@@ -23,7 +23,6 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXAMPLE_NAMES = ("tickets", "paraphrases")
 
 _RUN = re.compile(r"run:(.*)", re.DOTALL)
-_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
 TEXT_NAMES = (
     *("text", "sentence1", "sentence", "message", "content", "body", "review"),
@@ -177,7 +176,7 @@ def _of_run(run: str, settings: Settings) -> Mapping[str, Sheet]:
     if settings.public:
         raise DataError("This is a shared server: the data of a run is not shown to others. Upload the file instead.")
     folder = settings.runs / run / "data"
-    if not _RUN_ID.fullmatch(run) or not folder.is_dir():
+    if not is_run_id(run) or not folder.is_dir():
         raise DataError(f"There is no run {run!r} with data of its own. The list of runs shows which there are.")
     return read_folder(folder).sheets
 

@@ -16,13 +16,18 @@ TRAINED_TOKENIZER = re.compile(r"(?:wordpiece|bpe|unigram)-[0-9a-f]{12}")
 
 _HUB_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"[\w][\w.-]*(?:/[\w][\w.-]*)*")
-_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
+
 
 KINDS = (
     "a Hub id (`owner/name`, `bert-base-uncased`, either with `@revision`), a folder (`/…`, `./…` or `~…`), "
     "`run:<id>`, `embedded:minilm`, `embedded:sentiment`, or `untrained:<any of these, or a config.json>`; "
     "a tokenizer alone is `tokenizer:wordpiece`, `tokenizer:bpe`, `tokenizer:unigram` or `tokenizer:bytes`"
 )
+
+
+def is_run_id(text: str) -> bool:
+    """Return whether `text` can be the id of a run, which is the name of its folder and never a path."""
+    return re.fullmatch(r"[A-Za-z0-9][\w-]*", text) is not None
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class ModelRef:
             named.check_is_model()
             return cls("untrained", str(named))
         if colon and scheme == "run":
-            if not _RUN_ID.fullmatch(rest):
+            if not is_run_id(rest):
                 raise ModelError(f"{rest!r} is not a run id. A run id looks like the ones in the Fine-tune tab.")
             return cls("run", rest)
         if colon and scheme == "embedded":

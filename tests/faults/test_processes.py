@@ -154,7 +154,7 @@ def test_two_processes_train_one_run_and_only_the_first_writes(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["stop", "launcher killed", "other killed"])
+@pytest.mark.parametrize("how", ["stop", "stop and keep", "launcher killed", "other killed"])
 def test_of_several_processes_none_stays_behind(
     store: RunStore, settings: Settings, colours: Path, tiny: Path, how: str
 ) -> None:
@@ -175,9 +175,10 @@ def test_of_several_processes_none_stays_behind(
         assert isinstance(run.events()[-1], Failed)
     else:
         asked = time.monotonic()
-        store.stop(run.id, keep=False)
+        store.stop(run.id, keep=how == "stop and keep")
         wait_until(lambda: run.status().state == "stopped", 10, "the stop")
         assert time.monotonic() - asked < 10
+        assert run.has_model is (how == "stop and keep")
     wait_until(lambda: not any(each.is_running() and each.status() != "zombie" for each in all_of_them), 10, "the end")
     assert family(run.folder, run.known()) == []
 

@@ -78,6 +78,18 @@ def test_whatever_it_does_it_is_gone_within_ten_seconds_and_the_run_says_so(
 
 
 @pytest.mark.slow
+def test_one_that_heard_but_has_no_step_to_keep_is_not_waited_for(home: Settings) -> None:
+    """It may be loading a large model, and nothing can break that off."""
+    run, child = child_that(DEAF, home)
+    (run.folder / "process.json").write_text(json.dumps({**identity(child.pid), "stopping": True}))
+    asked = time.monotonic()
+    RunStore(home).stop(run.id, keep=True)
+    wait_until(lambda: child.poll() is not None, 10, "the end")
+    wait_until(lambda: run.status().state == "stopped", 2, "its last word")
+    assert time.monotonic() - asked < 10
+
+
+@pytest.mark.slow
 def test_a_stop_that_a_server_did_not_live_to_see_is_enforced_by_the_next(home: Settings) -> None:
     run, child = child_that(STUBBORN, home)
     wait_until(lambda: of_group(child.pid), 10, "the child")

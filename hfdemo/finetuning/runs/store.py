@@ -27,10 +27,10 @@ from hfdemo.finetuning.runs.queue import waiting_runs
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.runs.stopping import ensure_stopped
 from hfdemo.finetuning.training.standalone import training_script
+from hfdemo.models.reference import is_run_id
 from hfdemo.settings import Settings
 
 _OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
-_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
 class RunStore:
@@ -90,7 +90,7 @@ class RunStore:
             RunError: there is none.
         """
         folder = self.settings.runs / str(run_id)
-        if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id) or not (folder / "config.json").is_file():
+        if not isinstance(run_id, str) or not is_run_id(run_id) or not (folder / "config.json").is_file():
             newest = ", ".join(run.id for run in self.list()[:5])
             raise RunError(f"There is no run {run_id!r}. The newest runs: {newest or 'none yet'}.")
         return Run(folder, self._children.get(run_id))

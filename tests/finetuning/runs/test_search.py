@@ -41,6 +41,24 @@ def test_a_search_tries_its_own_values_first_and_tells_the_best(settings: Settin
     assert len({(run.folder / "data" / "validation.csv").read_text() for run in kept}) == 1, "the same rows for all"
 
 
+@pytest.mark.slow
+def test_a_search_that_is_stopped_in_its_first_trial_is_stopped_and_so_is_the_trial(
+    settings: Settings, colours: Path, tiny: Path
+) -> None:
+    runs = RunStore(settings)
+    config = RunConfig("colours", model=str(tiny), training={"num_train_epochs": 10_000})
+    search = SearchStore(settings, runs).start(config, {}, 3, colours)
+    wait_until(lambda: search.trials() and runs.get(search.trials()[0].run).status().step > 0, 120, "the first step")
+    search.stop()
+    wait_until(lambda: search.state()[0] not in ("running", "stopping"), 20, "the end of the search")
+    assert search.state() == ("stopped", None), (search.folder / "log.txt").read_text()[-2000:]
+    (trial,) = search.trials()
+    assert trial.state == "stopped"
+    run = runs.get(trial.run)
+    assert run.status().state == "stopped"
+    assert not run.processes()
+
+
 @pytest.mark.parametrize(
     ("space", "said"),
     [
