@@ -16,10 +16,10 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Failed, Stopped
 from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.runs import Run, RunStore
-from hfdemo.finetuning.runs.child_process import Life, Log, device_lock, last_word_on_sigterm
+from hfdemo.finetuning.runs.child_process import Log, ProcessFile, device_lock, end_on_sigterm
 from hfdemo.finetuning.runs.ranks import Ranks, find_ranks
 from hfdemo.finetuning.runs.resuming import reopen
-from hfdemo.finetuning.training.checkpoints import go_back_to, newest_good, step_of
+from hfdemo.finetuning.training.checkpoints import checkpoint_step, find_newest_whole, rewind_to
 from hfdemo.settings import Settings
 
 USAGE = """usage: python -m hfdemo.finetuning config.json | RUN_DIR
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run_of(path: Path, settings: Settings, processes: int) -> Run:
-    """The run in the folder `path`, ready to begin or to go on, or a new one of the config in the file `path`."""
+    """Open the run in the folder `path`, to begin or to go on, or create one of the config in the file `path`."""
     if path.is_dir():
         return _existing(path, processes, settings)
     config = RunConfig.read(path)
@@ -73,7 +73,7 @@ def _existing(folder: Path, processes: int, settings: Settings) -> Run:
     run = Run(folder.resolve())
     _check_processes(run.config, folder, processes)
     # The server that begins a run writes who is to do it.
-    ours = any(known["pid"] in (os.getpid(), os.getppid()) for known in run.known())
+    ours = any(known["pid"] in (os.getpid(), os.getppid()) for known in run.known_processes())
     if not ours and run.processes():
         raise RunError(f"{folder.name} is at work already. Stop it first.")
     if not ours:  # else the server has checked it as it made it
@@ -86,22 +86,22 @@ def _existing(folder: Path, processes: int, settings: Settings) -> Run:
 
 def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
     """Wait for the device, train, and leave a final event whatever happens."""
-    log, life = Log(run), Life(run.folder)
-    with life.beating(), last_word_on_sigterm(log, several=ranks is not None):
+    log, process_file = Log(run), ProcessFile(run.folder)
+    with process_file.beating(), end_on_sigterm(log, several=ranks is not None):
         try:
             from hfdemo.devices import find_device
 
             checkpoint, notes = _checkpoint_of(run)
             device = find_device()
-            with device_lock(run, settings, device.kind, life) as free:
+            with device_lock(run, settings, device.kind, process_file) as free:
                 if free:
                     if ranks:
-                        ranks.begin(run.folder, checkpoint)
+                        ranks.announce(run.folder, checkpoint)
                     _train(run, settings, log, checkpoint, notes)
                 else:
                     if ranks:
-                        ranks.send_away()
-                    log.write(Stopped(log.step, time.time(), kept=run.kept()))
+                        ranks.dismiss()
+                    log.write(Stopped(log.step, time.time(), kept=run.has_kept()))
         except BaseException as error:  # Ctrl-C and panics of the tokenizer, too: a run never ends without a word
             traceback.print_exc()
             log.write(Failed(log.step, time.time(), _sentence(error)))
@@ -111,7 +111,7 @@ def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
 
 def follow(ranks: Ranks, settings: Settings) -> int:
     """Train as one of the other processes of a run: it computes, and writes nothing."""
-    told = ranks.told()
+    told = ranks.receive()
     if told is not None:
         folder, checkpoint = told
         _train(Run(folder), settings, None, checkpoint, ())
@@ -119,17 +119,17 @@ def follow(ranks: Ranks, settings: Settings) -> int:
 
 
 def _checkpoint_of(run: Run) -> tuple[Path | None, tuple[str, ...]]:
-    """Where a run goes on that was begun before, and what there is to say about it.
+    """Find where a run goes on that was begun before, and what there is to say about it.
 
     Raises:
         RunError: it has no checkpoint that is whole.
     """
     if not run.events():
         return None, ()
-    checkpoint, notes = newest_good(run.checkpoints)
+    checkpoint, notes = find_newest_whole(run.checkpoints)
     if checkpoint is None:
         raise RunError(f"There is no checkpoint to go on from. {' '.join(notes)} Duplicate the run to begin again.")
-    go_back_to(checkpoint)
+    rewind_to(checkpoint)
     return checkpoint, notes
 
 
@@ -137,7 +137,7 @@ def _train(run: Run, settings: Settings, log: Log | None, checkpoint: Path | Non
     from hfdemo.devices import find_device
     from hfdemo.finetuning.training.train import Resume, train
 
-    resume = Resume(checkpoint, step_of(checkpoint), notes) if checkpoint else None
+    resume = Resume(checkpoint, checkpoint_step(checkpoint), notes) if checkpoint else None
     train(run.config, run.folder, settings, find_device(), log.write if log else lambda event: None, resume)
 
 

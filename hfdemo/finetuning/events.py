@@ -160,7 +160,7 @@ def append(path: Path, event: Event) -> str:
 
 
 def parse(line: str) -> Event:
-    """The event that `to_json` wrote as `line`.
+    """Parse the event that `to_json` wrote as `line`.
 
     Raises:
         ValueError: not JSON, no such event, or fields that it does not have.
@@ -178,7 +178,7 @@ def parse(line: str) -> Event:
 
 
 def parse_all(lines: Iterable[str]) -> Iterator[Event]:
-    """Every event in `lines`; a last line that is not complete yet is left for the next reader.
+    """Parse every event in `lines`; a last line that is not complete yet is left for the next reader.
 
     A damaged line (a full disk, a process killed while writing) is passed over: it must not hide the others.
     """
@@ -193,8 +193,10 @@ Emit = Callable[[Event], None]
 
 
 def valid(events: Iterable[Event]) -> list[Event]:
-    """The events of the one history that counts: where a run was resumed, what came after its checkpoint is left out,
-    and so is the end that it had come to before."""
+    """Return the events of the one history that counts.
+
+    Where a run was resumed, what came after its checkpoint is left out, and so is the end that it had come to before.
+    """
     kept: list[Event] = []
     for event in events:
         if isinstance(event, Resumed):

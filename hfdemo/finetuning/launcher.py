@@ -18,7 +18,7 @@ MOST_PROCESSES_PER_CORE = 4  # each holds the model once
 
 
 def command(config: RunConfig, target: str, python: str = "python") -> list[str]:
-    """The words that start the training of `target`, a config.json or a run folder, on this machine."""
+    """Return the command that trains `target`, a config.json or a run folder, on this machine."""
     count = str(config.processes)
     several: list[str] = []
     if config.accelerate_config:
@@ -103,7 +103,7 @@ def check_accelerate(
 
 
 def no_fsdp(device: str) -> str:
-    """Why FSDP is refused there."""
+    """Explain why FSDP is refused there."""
     return (
         f"FSDP shares a model out between GPUs or the like, and here is {device}: accelerate would pass over it "
         "without a word. Leave it out."
@@ -111,7 +111,7 @@ def no_fsdp(device: str) -> str:
 
 
 def _read(path: str) -> Any:
-    """The config as accelerate itself reads it."""
+    """Read the config as accelerate itself does."""
     from accelerate.commands.config.config_args import load_config_from_file
 
     try:

@@ -17,7 +17,7 @@ import pytest
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Failed, Finished, Resumed, Started, Stopped, valid
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.finetuning.runs.processes import family, is_alive
+from hfdemo.finetuning.runs.processes import find_processes, is_alive
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.runs.stopping import ensure_stopped
 from hfdemo.settings import Settings
@@ -101,12 +101,12 @@ def test_one_that_heard_and_is_keeping_its_model_is_left_to_work_but_not_to_hang
 WAITER = """
 import sys, time
 from pathlib import Path
-from hfdemo.finetuning.runs.child_process import Life, device_lock
+from hfdemo.finetuning.runs.child_process import ProcessFile, device_lock
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 run, home = Run(Path(sys.argv[1])), Path(sys.argv[2])
-life = Life(run.folder)
-with life.beating(), device_lock(run, Settings(home=home), "cpu", life) as free:
+process_file = ProcessFile(run.folder)
+with process_file.beating(), device_lock(run, Settings(home=home), "cpu", process_file) as free:
     with (home / "order.txt").open("a") as order:
         order.write(f"{run.id} {free}\\n")
     while not (run.folder / "done").exists():
@@ -180,7 +180,7 @@ def test_of_several_processes_none_stays_behind(
         assert time.monotonic() - asked < 10
         assert run.has_model is (how == "stop and keep")
     wait_until(lambda: not any(each.is_running() and each.status() != "zombie" for each in all_of_them), 10, "the end")
-    assert family(run.folder, run.known()) == []
+    assert find_processes(run.folder, run.known_processes()) == []
 
 
 @pytest.mark.slow

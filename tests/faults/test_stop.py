@@ -16,7 +16,7 @@ import pytest
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Resumed, Stopped, valid
 from hfdemo.finetuning.runs import Run, RunStore
-from hfdemo.finetuning.runs.processes import identity
+from hfdemo.finetuning.runs.processes import process_identity
 from hfdemo.settings import Settings
 from tests.conftest import wait_until
 
@@ -42,7 +42,7 @@ def child_that(does: str, settings: Settings) -> tuple[Run, subprocess.Popen[byt
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(RunConfig("tickets").to_json()))
     child = subprocess.Popen([sys.executable, "-c", PRELUDE + does, str(folder)], start_new_session=True)
-    (folder / "process.json").write_text(json.dumps(identity(child.pid)))
+    (folder / "process.json").write_text(json.dumps(process_identity(child.pid)))
     return Run(folder, child), child
 
 
@@ -81,7 +81,7 @@ def test_whatever_it_does_it_is_gone_within_ten_seconds_and_the_run_says_so(
 def test_one_that_heard_but_has_no_step_to_keep_is_not_waited_for(home: Settings) -> None:
     """It may be loading a large model, and nothing can break that off."""
     run, child = child_that(DEAF, home)
-    (run.folder / "process.json").write_text(json.dumps({**identity(child.pid), "stopping": True}))
+    (run.folder / "process.json").write_text(json.dumps({**process_identity(child.pid), "stopping": True}))
     asked = time.monotonic()
     RunStore(home).stop(run.id, keep=True)
     wait_until(lambda: child.poll() is not None, 10, "the end")

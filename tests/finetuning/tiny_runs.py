@@ -13,7 +13,7 @@ from hfdemo.devices import Device
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Event
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.training.checkpoints import newest_good
+from hfdemo.finetuning.training.checkpoints import find_newest_whole
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.finetuning.training.train import Resume, train
 from hfdemo.settings import Settings
@@ -93,7 +93,7 @@ def trained(folder: Path, settings: Settings, device: Device = CPU, resume: bool
     events: list[Event] = []
     there = None
     if resume:
-        checkpoint, notes = newest_good(folder / "checkpoints")
+        checkpoint, notes = find_newest_whole(folder / "checkpoints")
         assert checkpoint is not None
         there = Resume(checkpoint, int(checkpoint.name.removeprefix("checkpoint-")), notes)
     train(RunConfig.read(folder / "config.json"), folder, settings, device, events.append, there)

@@ -19,10 +19,10 @@ from hfdemo.finetuning.training.base_model import (
     check_base,
     check_width,
     config_changes,
-    most_tokens,
+    find_max_tokens,
     require_tokenizer,
 )
-from hfdemo.finetuning.training.peft import with_method
+from hfdemo.finetuning.training.peft import apply_method
 from hfdemo.models.folders import adapter_base, check, local_folder
 from hfdemo.models.hub import cached_folder, download
 from hfdemo.models.loading import LoadedModel, Need, load_hollow
@@ -146,7 +146,7 @@ class BaseModels:
         loaded = load_hollow(ref, folder, need, self._settings, **config_changes(config, kind))
         if is_here:
             require_tokenizer(config, loaded)
-            narrowest = width_rule(config.padding, 1, most_tokens(config, loaded))
+            narrowest = width_rule(config.padding, 1, find_max_tokens(config, loaded))
             check_width(config, narrowest, loaded, 1)
         check_base(config, kind, loaded.model.config)
         if _asks_for_checkpointing(config) and not loaded.model.supports_gradient_checkpointing:
@@ -155,7 +155,7 @@ class BaseModels:
                 "Leave it out of training."
             )
         if config.method != "frozen" or not self._has_own_head(loaded, folder, ref):
-            with_method(config, kind, loaded)
+            apply_method(config, kind, loaded)
 
     def _has_own_head(self, loaded: LoadedModel, folder: Path, ref: ModelRef) -> bool:
         """Return whether the checkpoint may hold a head of its own where the config would share the embedding."""

@@ -1,13 +1,13 @@
-"""The life of a run, which is a folder: whoever reads it, knows it, also after a restart.
+"""A run is a folder: whoever reads it knows how the run is doing, also after a restart.
 
 store       RunStore: make, start, stop, resume, duplicate, delete
 run         Run: what a folder tells
 processes   which they are, and how they are made to end
-stopping    a stop that is obeyed
+stopping    a stop that is enforced
 resuming    going on where a run ended
 queue       whose turn it is
 ranks       several processes of one run
-child_process  signs of life, the device's lock, the last word
+child_process  process.json, the device's lock, the final event
 comparison  several runs side by side
 search      trials chosen by Optuna
 """

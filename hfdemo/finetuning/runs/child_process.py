@@ -1,4 +1,4 @@
-"""The life of a training process: signs of life, its turn on the device, and a last word whatever happens."""
+"""A training process: process.json with its heartbeat, its turn on the device, and a final event whatever happens."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any
 from hfdemo.atomic_files import write_atomically
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.events import Event, Failed, Stopped, valid
-from hfdemo.finetuning.runs.processes import identity
-from hfdemo.finetuning.runs.queue import runs_ahead
-from hfdemo.finetuning.runs.ranks import launcher
+from hfdemo.finetuning.runs.processes import process_identity
+from hfdemo.finetuning.runs.queue import count_ahead
+from hfdemo.finetuning.runs.ranks import find_launcher
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.stop_request import read_stop_request
 from hfdemo.settings import Settings
@@ -46,22 +46,22 @@ class Log:
         return line
 
 
-class Life:
+class ProcessFile:
     """The one writer of process.json: who this process is, that it lives, and how far its main thread has worked."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._said: dict[str, Any] = identity()
-        if found := launcher():
-            self._said["launcher"] = found
+        self._values: dict[str, Any] = process_identity()
+        if found := find_launcher():
+            self._values["launcher"] = found
 
-    def say(self, **values: Any) -> None:
+    def write(self, **values: Any) -> None:
         """Write these `values` and what was said before."""
         with self._lock:
-            self._said |= values
+            self._values |= values
             now = {"heartbeat": time.time(), "worked": _seconds_worked()}
-            write_atomically(self._folder / "process.json", json.dumps({**self._said, **now}))
+            write_atomically(self._folder / "process.json", json.dumps({**self._values, **now}))
 
     @contextlib.contextmanager
     def beating(self) -> Iterator[None]:
@@ -74,10 +74,10 @@ class Life:
                 asked = read_stop_request(self._folder) is not None
                 if asked != heard or time.monotonic() - last > HEARTBEAT_SECONDS:
                     with contextlib.suppress(OSError):  # a full disk, or the folder is gone
-                        self.say(stopping=asked)
+                        self.write(stopping=asked)
                         last, heard = time.monotonic(), asked
 
-        self.say()
+        self.write()
         thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
         thread.start()
         try:
@@ -88,19 +88,19 @@ class Life:
 
 
 def _seconds_worked() -> float:
-    """CPU seconds of the main thread: they stand still when it hangs, while the heart beats on."""
+    """Return the CPU seconds of the main thread: they stand still when it hangs, while the heart beats on."""
     if hasattr(time, "pthread_getcpuclockid"):
         return time.clock_gettime(time.pthread_getcpuclockid(threading.main_thread().ident or 0))
     return time.process_time()
 
 
 @contextlib.contextmanager
-def last_word_on_sigterm(log: Log, several: bool) -> Iterator[None]:
-    """SIGTERM ends this process at once, but for one event that says so."""
+def end_on_sigterm(log: Log, several: bool) -> Iterator[None]:
+    """End this process at once on SIGTERM, but for one event that says so."""
 
     def end(number: int, frame: Any) -> None:
         if not log.ended:
-            log.append(_last_word(log, several))
+            log.append(_final_event(log, several))
         # Not an exception: it could be caught, or wait for work that hangs.
         os._exit(_ENDED_FROM_OUTSIDE)
 
@@ -111,16 +111,16 @@ def last_word_on_sigterm(log: Log, several: bool) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _last_word(log: Log, several: bool) -> Event:
+def _final_event(log: Log, several: bool) -> Event:
     if several and log.run.stop_request() is None:
         # So torchrun ends the others when one of its processes failed.
         said = "It was ended from outside, most likely because another of its processes failed. The end of its log: "
         return Failed(log.step, time.time(), said + (log.run.log_tail() or "(printed where it was started)"))
-    return Stopped(log.step, time.time(), kept=log.run.kept())
+    return Stopped(log.step, time.time(), kept=log.run.has_kept())
 
 
 @contextlib.contextmanager
-def device_lock(run: Run, settings: Settings, kind: str, life: Life) -> Iterator[bool]:
+def device_lock(run: Run, settings: Settings, kind: str, process_file: ProcessFile) -> Iterator[bool]:
     """Hold the device's file lock: one training per device by whatever route, first come, first served. False if
     stopped while waiting."""
     from filelock import FileLock
@@ -128,14 +128,14 @@ def device_lock(run: Run, settings: Settings, kind: str, life: Life) -> Iterator
     settings.home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(settings.home / f"device-{kind}.lock")
     since = time.time()
-    life.say(waiting=since, device=kind)
-    while not (runs_ahead(run.folder, {"waiting": since, "device": kind}) == 0 and _acquired(lock)):
+    process_file.write(waiting=since, device=kind)
+    while not (count_ahead(run.folder, {"waiting": since, "device": kind}) == 0 and _acquired(lock)):
         if run.stop_request() is not None:
-            life.say(waiting=None)
+            process_file.write(waiting=None)
             yield False
             return
         time.sleep(_TURN_SECONDS)
-    life.say(waiting=None)
+    process_file.write(waiting=None)
     try:
         yield True
     finally:

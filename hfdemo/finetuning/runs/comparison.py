@@ -13,7 +13,7 @@ from hfdemo.finetuning.runs.run import Run
 
 
 def compare(runs: Sequence[Run]) -> dict[str, Any]:
-    """What JSON can say about `runs`, by their ids.
+    """Compare `runs`, by their ids, as JSON.
 
     runs         {id: {"state", "metrics": the latest on the validation split, "test": those of the report or None,
                  "notes", "rows": sha256 of the validation rows, the same where scores can be compared}}
@@ -38,7 +38,7 @@ def compare(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def differences(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """{key: {name: value}} of the keys whose values differ; one that is missing is None."""
+    """Return {key: {name: value}} of the keys whose values differ; one that is missing is None."""
     flat = {name: _flat(config) for name, config in configs.items()}
     keys = dict.fromkeys(key for config in flat.values() for key in config)
     rows = {key: {name: config.get(key) for name, config in flat.items()} for key in keys}
@@ -46,7 +46,7 @@ def differences(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str,
 
 
 def curves(events: Sequence[Event]) -> dict[str, Any]:
-    """Points of the training loss and of each validation metric by optimizer step, in the history that counts."""
+    """Return points of the training loss and of each validation metric by optimizer step, in the valid history."""
     counted = valid(events)
     validation: dict[str, list[list[float]]] = {}
     for event in counted:
@@ -61,7 +61,7 @@ def curves(events: Sequence[Event]) -> dict[str, Any]:
 
 
 def best(described: Mapping[str, Mapping[str, Any]], metric: str, greater: bool) -> str | None:
-    """The id of the run with the best `metric`, if all that have it were scored on the same rows."""
+    """Return the id of the run with the best `metric`, if all that have it were scored on the same rows."""
     scores = {name: each["metrics"].get(metric) for name, each in described.items()}
     known = {name: score for name, score in scores.items() if score is not None and math.isfinite(score)}
     if not known or len({described[name]["rows"] for name in known}) > 1:
@@ -78,7 +78,7 @@ def _described(run: Run, events: list[Event]) -> dict[str, Any]:
 
 
 def _metric(runs: Sequence[Run]) -> tuple[str | None, bool]:
-    """What the recipes of all `runs` pick the best by, if it is the same."""
+    """Return the metric that all `runs` pick the best by, if it is the same, and whether higher is better."""
     configs = [run.config for run in runs]
     kinds = [find_kind(config.task, config.problem_type) for config in configs]
     if len({kind.name for kind in kinds}) != 1:

@@ -37,35 +37,40 @@ def spawn(folder: Path, config: RunConfig, settings: Settings) -> subprocess.Pop
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**threaded, **environment(settings), VARIABLE: str(folder)},
+            env={**threaded, **child_environment(settings), VARIABLE: str(folder)},
         )
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """What a child of the server has in its environment to find this package, wherever the server was started, and to
-    have the same settings; relative model paths keep their meaning."""
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of a child of the server: it finds this package, and has the same settings.
+
+    Relative model paths keep their meaning, wherever the server was started.
+    """
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     public = {"HFDEMO_PUBLIC": "1"} if settings.public else {}
     return {**os.environ, "HFDEMO_HOME": str(settings.home), "PYTHONPATH": path, **public}
 
 
-def identity(pid: int | None = None) -> dict[str, Any]:
-    """What tells a process from another that gets its number later; this one's without `pid`."""
+def process_identity(pid: int | None = None) -> dict[str, Any]:
+    """Return what tells a process from another that gets its number later; this one's without `pid`."""
     process = psutil.Process(pid)
     return {"pid": process.pid, "created": process.create_time()}
 
 
 def is_alive(known: Mapping[str, Any] | None) -> bool:
-    """Same pid, same creation time, not a zombie: a pid alone may belong to another program by now."""
+    """Return whether a process has the same pid and creation time and is no zombie: a pid alone may be another's."""
     try:
         return known is not None and _is_same(psutil.Process(known["pid"]), known) and not _is_zombie(known["pid"])
     except (psutil.Error, KeyError, TypeError, ValueError):
         return False
 
 
-def family(folder: Path, known: Iterable[Mapping[str, Any]]) -> list[psutil.Process]:
-    """Every living process of the run in `folder`: the `known` ones, all that those started, what is in their process
-    groups and sessions, and what has the run in its environment. Never this process itself."""
+def find_processes(folder: Path, known: Iterable[Mapping[str, Any]]) -> list[psutil.Process]:
+    """Find every living process of the run in `folder`, never this process itself.
+
+    They are the `known` ones, all that those started, what is in their process groups and sessions, and what has the
+    run in its environment.
+    """
     roots = {each["pid"] for each in known if _is_ours(each)}
     found: dict[int, psutil.Process] = {}
     for pid in psutil.pids():
@@ -79,15 +84,15 @@ def family(folder: Path, known: Iterable[Mapping[str, Any]]) -> list[psutil.Proc
     return [process for process in found.values() if not _is_zombie(process.pid)]
 
 
-def end(folder: Path, known: Iterable[Mapping[str, Any]]) -> bool:
+def end_processes(folder: Path, known: Iterable[Mapping[str, Any]]) -> bool:
     """Terminate a run's processes, and kill those that are still there two seconds later; whether all are gone."""
     known = list(known)
     deadline = time.monotonic() + TERMINATE_SECONDS
-    for process in family(folder, known):
+    for process in find_processes(folder, known):
         with contextlib.suppress(psutil.Error):
             process.terminate()
             process.resume()  # one that was frozen can't obey
-    while left := family(folder, known):
+    while left := find_processes(folder, known):
         if time.monotonic() > deadline + KILL_SECONDS:
             return False
         if time.monotonic() > deadline:
@@ -99,8 +104,10 @@ def end(folder: Path, known: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def _is_ours(known: Mapping[str, Any]) -> bool:
-    """Whether the number in `known` is not another program's by now. The group of a process that is gone keeps its
-    number as long as somebody is in it."""
+    """Return whether the number in `known` is not another program's by now.
+
+    The group of a process that is gone keeps its number as long as somebody is in it.
+    """
     try:
         return _is_same(psutil.Process(known["pid"]), known)
     except psutil.NoSuchProcess:

@@ -24,8 +24,8 @@ class Waiting:
     device: str
 
 
-def waiting_runs(runs: Path) -> list[Waiting]:
-    """The runs below the folder `runs` that wait for a device, the first to get it first."""
+def list_waiting(runs: Path) -> list[Waiting]:
+    """List the runs below the folder `runs` that wait for a device, the first to get it first."""
     found = []
     for path in runs.glob("*/process.json"):
         try:
@@ -38,8 +38,10 @@ def waiting_runs(runs: Path) -> list[Waiting]:
     return sorted(found)
 
 
-def runs_ahead(folder: Path, process: Mapping[str, Any]) -> int:
-    """How many runs that wait, as the one in `folder` does, get the device before it; the one that has the device is
-    none of them. `process` is what its process.json holds."""
+def count_ahead(folder: Path, process: Mapping[str, Any]) -> int:
+    """Count the runs that wait, as the one in `folder` does, and get the device before it.
+
+    The one that has the device is none of them. `process` is what its process.json holds.
+    """
     own = Waiting(float(process.get("waiting") or time.time()), folder.name, str(process.get("device", "")))
-    return sum(other < own for other in waiting_runs(folder.parent) if other.device == own.device)
+    return sum(other < own for other in list_waiting(folder.parent) if other.device == own.device)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.errors import RunError
-from hfdemo.finetuning.runs.processes import identity
+from hfdemo.finetuning.runs.processes import process_identity
 
 _POLL_SECONDS = 0.2
 _KEY = "begin"
@@ -25,15 +25,15 @@ class Ranks:
     size: int
     store: Any
 
-    def begin(self, folder: Path, checkpoint: Path | None) -> None:
+    def announce(self, folder: Path, checkpoint: Path | None) -> None:
         """Tell the others to train on the run in `folder`, from `checkpoint` on if there is one."""
         self.store.set(_KEY, json.dumps({"folder": str(folder), "checkpoint": checkpoint and str(checkpoint)}))
 
-    def send_away(self) -> None:
+    def dismiss(self) -> None:
         """Tell the others that there is nothing to do."""
         self.store.set(_KEY, "null")
 
-    def told(self) -> tuple[Path, Path | None] | None:
+    def receive(self) -> tuple[Path, Path | None] | None:
         """Wait for the first one's word: the run's folder and the checkpoint to go on from, or None to leave.
 
         Raises:
@@ -55,7 +55,7 @@ class Ranks:
 
 
 def find_ranks(environment: Mapping[str, str] = os.environ) -> Ranks | None:
-    """Who this process is to torchrun or accelerate launch; None without one, or where it started no other."""
+    """Find who this process is to torchrun or accelerate launch; None without one, or where it started no other."""
     size = int(environment.get("WORLD_SIZE", "1"))
     if size == 1:
         return None
@@ -66,6 +66,6 @@ def find_ranks(environment: Mapping[str, str] = os.environ) -> Ranks | None:
     return Ranks(rank, size, PrefixStore("hfdemo", store))
 
 
-def launcher(environment: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
-    """The pid and creation time of the torchrun that started this process."""
-    return identity(os.getppid()) if "TORCHELASTIC_RUN_ID" in environment else None
+def find_launcher(environment: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
+    """Find the pid and creation time of the torchrun that started this process."""
+    return process_identity(os.getppid()) if "TORCHELASTIC_RUN_ID" in environment else None

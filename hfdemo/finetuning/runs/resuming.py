@@ -13,7 +13,7 @@ from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.runs.run import RESUMABLE, Run
-from hfdemo.finetuning.training.checkpoints import newest_good
+from hfdemo.finetuning.training.checkpoints import find_newest_whole
 
 # How the rows of a data set become the splits of a run; a run's own data went through it.
 _FROM_DATA: Mapping[str, Any] = {"dataset_config": None, "splits": {}, "split_column": "", "fixes": []}
@@ -21,14 +21,14 @@ _FROM_DATA: Mapping[str, Any] = {"dataset_config": None, "splits": {}, "split_co
 _OF_LABELS: Mapping[str, Any] = {"labels": None, "positive_label": None, "class_weights": None}
 
 
-def hindrance(run: Run) -> str | None:
-    """Why `run` can't be resumed, in a sentence that says what can be done instead; None if it can."""
+def find_hindrance(run: Run) -> str | None:
+    """Explain why `run` can't be resumed, and what can be done instead; None if it can."""
     state = run.status().state
     if state == "finished":
         return f"Run {run.id} is finished, so there is nothing to resume. Train its model for more epochs instead."
     if state not in RESUMABLE:
         return f"Run {run.id} is {state}, so there is nothing to resume. Wait until it has ended, or stop it."
-    found, notes = newest_good(run.checkpoints, hashes=False)
+    found, notes = find_newest_whole(run.checkpoints, hashes=False)
     if found is None:
         said = " ".join(notes) or "It ended before its first one."
         return f"Run {run.id} has no checkpoint to resume from. {said} Duplicate it to begin again."
@@ -43,7 +43,7 @@ def reopen(run: Run) -> None:
     """
     # Of two that ask at once, the second finds it starting.
     with FileLock(run.folder / "resume.lock"):
-        wrong = hindrance(run)
+        wrong = find_hindrance(run)
         if wrong:
             raise RunError(wrong)
         run.wait_until_gone()
@@ -53,7 +53,7 @@ def reopen(run: Run) -> None:
 
 
 def duplicate(run: Run, changes: Mapping[str, Any]) -> RunConfig:
-    """The config of a new run like `run` on the same rows in the same splits, with `changes` of it.
+    """Return the config of a new run like `run` on the same rows in the same splits, with `changes` of it.
 
     `training` and `lora` in `changes` are merged into the old ones, None taking a value out; other keys replace theirs.
     A change of `dataset` takes rows from there, and columns, splits and fixes as the old run did.
@@ -84,7 +84,7 @@ def duplicate(run: Run, changes: Mapping[str, Any]) -> RunConfig:
 
 
 def more_epochs(run: Run, epochs: float) -> RunConfig:
-    """The config of a new run that trains the model of `run` for `epochs` more on the same rows.
+    """Return the config of a new run that trains the model of `run` for `epochs` more on the same rows.
 
     Raises:
         RunError: it has no model.

@@ -32,18 +32,20 @@ from hfdemo.finetuning.events import (
     parse_all,
     valid,
 )
-from hfdemo.finetuning.runs.processes import family, identity, is_alive
-from hfdemo.finetuning.runs.queue import runs_ahead
+from hfdemo.finetuning.runs.processes import find_processes, is_alive, process_identity
+from hfdemo.finetuning.runs.queue import count_ahead
 from hfdemo.finetuning.stop_request import StopRequest, read_stop_request, request_stop
-from hfdemo.finetuning.training.checkpoints import newest_good
+from hfdemo.finetuning.training.checkpoints import find_newest_whole
 
 _ALWAYS = ("model", "adapter", "report.json", "epochs", "config.json", "train.py")
 _WITH_DATA = ("errors.csv", "notes.txt", "data")
 
 
 def zip_run(run: Path, folder: Path, *, with_data: bool = True) -> Path:
-    """A zip of what is in the folder `run`: the model, the report, the config, the script and, `with_data`, the rows
-    and what was written about them; in a new folder below `folder`."""
+    """Write a zip of what is in the folder `run`, in a new folder below `folder`.
+
+    That is the model, the report, the config, the script and, `with_data`, the rows and what was written about them.
+    """
     import zipfile
 
     target = Path(tempfile.mkdtemp(dir=folder)) / f"{run.name}.zip"
@@ -111,7 +113,7 @@ class Run:
         return self.folder / "checkpoints"
 
     def events(self, after: int = 0, limit: int | None = None) -> list[Event]:
-        """The events from number `after` on (the first is 0), at most `limit`; also those that a resumption voided."""
+        """Read at most `limit` events from number `after` on (the first is 0); also those that a resumption voided."""
         try:
             with (self.folder / "events.jsonl").open(encoding="utf-8", errors="replace") as lines:
                 return list(islice(parse_all(lines), after, None if limit is None else after + limit))
@@ -119,7 +121,7 @@ class Run:
             return []
 
     def status(self, events: list[Event] | None = None) -> Status:
-        """The state and how far it is; pass `events` (all of them) if they have been read already."""
+        """Return the state and how far it is; pass `events` (all of them) if they have been read already."""
         events = valid(self.events() if events is None else events)
         state, error = self._state(events)
         if state in ("failed", "lost") and not (events and isinstance(events[-1], Failed)):
@@ -137,12 +139,12 @@ class Run:
             eta_seconds=_eta(events, started.total_steps) if started and state in ACTIVE else None,
             metrics=_latest_metrics(events),
             error=error,
-            ahead=runs_ahead(self.folder, self.process() or {}) if state == "queued" else 0,
-            resumable=state in RESUMABLE and newest_good(self.checkpoints, hashes=False)[0] is not None,
+            ahead=count_ahead(self.folder, self.process() or {}) if state == "queued" else 0,
+            resumable=state in RESUMABLE and find_newest_whole(self.checkpoints, hashes=False)[0] is not None,
         )
 
     def _state(self, events: Sequence[Event]) -> tuple[State, str | None]:
-        """The state that `events`, the valid ones, the process and the request to stop add up to."""
+        """Return the state that `events`, the valid ones, the process and the request to stop add up to."""
         last = events[-1] if events else None
         if last is not None and not self.reopened_after(events):
             if isinstance(last, Finished):
@@ -151,7 +153,7 @@ class Run:
                 return "stopped", None
             if isinstance(last, Failed):
                 return "failed", last.error
-        if not self.alive():
+        if not self.is_alive():
             code = self._exit_code()
             if code is None:
                 return "lost", "The training process is gone and left no word. The server may have been shut down."
@@ -163,17 +165,17 @@ class Run:
         return ("starting" if last is None or self.reopened_after(events) else "running"), None
 
     def reopened_after(self, events: Sequence[Event]) -> bool:
-        """Whether it was asked to go on after it said the last of `events`, which is no final word any more then."""
+        """Return whether it was asked to go on after the last of `events`, which is no final one any more then."""
         asked = self._read("resume")
         return bool(asked and events) and float(asked["time"]) > events[-1].time
 
     def process(self) -> dict[str, Any] | None:
-        """What process.json holds: pid, created, heartbeat, worked (seconds of CPU), waiting (since), stopping."""
+        """Read process.json: pid, created, heartbeat, worked (seconds of CPU), waiting (since), stopping."""
         found = self._read("process.json")
         return found if isinstance(found, dict) else None
 
-    def alive(self) -> bool:
-        """Whether its process is there, or may be there soon."""
+    def is_alive(self) -> bool:
+        """Return whether its process is there, or may be there soon."""
         process = self.process()
         if is_alive(process) or is_alive((process or {}).get("launcher")):
             return True
@@ -182,20 +184,20 @@ class Run:
         return process is None and time.time() - self.folder.stat().st_mtime < SPAWN_SECONDS
 
     def processes(self) -> list[Any]:
-        """Every process (psutil) that belongs to it, with all that it has started."""
-        return family(self.folder, self.known())
+        """Find every process (psutil) that belongs to it, with all that it has started."""
+        return find_processes(self.folder, self.known_processes())
 
-    def known(self) -> list[dict[str, Any]]:
-        """The pid and the creation time of what was begun for it: its process and, of several, their launcher."""
+    def known_processes(self) -> list[dict[str, Any]]:
+        """Return the pid and creation time of what was begun for it: its process and, of several, their launcher."""
         process = self.process() or {}
         found = [process] if "pid" in process else []
         found += [process["launcher"]] if process.get("launcher") else []
         if self._child is not None and self._child.poll() is None:
-            found.append(identity(self._child.pid))
+            found.append(process_identity(self._child.pid))
         return found
 
     def _exit_code(self) -> int | None:
-        """The code that it ended with; None if it runs, or if this server did not begin it the last time."""
+        """Return the code that it ended with; None if it runs, or if this server did not begin it the last time."""
         if self._child is None:
             return None
         process = self.process() or {}
@@ -208,7 +210,7 @@ class Run:
         return None
 
     def log_tail(self, characters: int = 600) -> str:
-        """The end of what the training process printed."""
+        """Read the end of what the training process printed."""
         with contextlib.suppress(OSError):
             return (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")[-characters:].strip()
         return ""
@@ -236,9 +238,9 @@ class Run:
         model = self.folder / "model"
         return (model / "config.json").is_file() and any(model.glob("*.safetensors"))
 
-    def kept(self) -> bool:
-        """Whether what was learned is there: as a model, or as a checkpoint that looks whole."""
-        return self.has_model or newest_good(self.checkpoints, hashes=False)[0] is not None
+    def has_kept(self) -> bool:
+        """Return whether what was learned is there: as a model, or as a checkpoint that looks whole."""
+        return self.has_model or find_newest_whole(self.checkpoints, hashes=False)[0] is not None
 
     @property
     def notes(self) -> str:
@@ -258,7 +260,7 @@ class Run:
         write_atomically(self.folder / "notes.txt", text)
 
     def archive(self, folder: Path, *, with_data: bool = True) -> Path:
-        """A zip of the model, the report, the config, the script and the data, in a new folder below `folder`.
+        """Write a zip of the model, the report, the config, the script and the data, in a new folder below `folder`.
 
         Raises:
             RunError: there is no model yet.
@@ -290,11 +292,11 @@ class Run:
             time.sleep(0.1)
 
     def script(self) -> str:
-        """The stand-alone script that repeats this run."""
+        """Read the stand-alone script that repeats this run."""
         return (self.folder / "train.py").read_text(encoding="utf-8")
 
     def report(self) -> dict[str, Any]:
-        """What report.json holds.
+        """Read report.json.
 
         Raises:
             RunError: there is none yet.
@@ -305,11 +307,11 @@ class Run:
         return dict(report)
 
     def epochs(self) -> list[int]:
-        """The epochs whose evaluation `epoch` tells of, in order; 0 is before training."""
+        """Return the epochs that were evaluated, in order; 0 is before training."""
         return epoch_numbers(self.folder)
 
     def epoch(self, number: int) -> dict[str, Any]:
-        """What the validation split looked like after an epoch: per_class, confusion_matrix and so on, as in a report.
+        """Read what an epoch's evaluation found: per_class, confusion_matrix and so on, as in a report.
 
         Raises:
             RunError: that epoch was not evaluated.
@@ -333,7 +335,7 @@ def _latest_metrics(events: Sequence[Event]) -> dict[str, float]:
 
 
 def _eta(events: Sequence[Event], total_steps: int) -> float | None:
-    """Seconds left at the pace since the first step, which warms everything up; None before the second."""
+    """Estimate the seconds left by the pace since the first step, which warms everything up; None before the second."""
     resumed = max((number for number, event in enumerate(events) if isinstance(event, Resumed)), default=0)
     steps = [event for event in events[resumed:] if isinstance(event, StepLogged)]
     if len(steps) < 2 or steps[-1].step == steps[0].step:
@@ -343,5 +345,5 @@ def _eta(events: Sequence[Event], total_steps: int) -> float | None:
 
 
 def is_final(events: Sequence[Event]) -> bool:
-    """Whether the valid `events` end with a last word."""
+    """Return whether the valid `events` end with a final one."""
     return bool(events) and isinstance(events[-1], FINAL)

@@ -25,7 +25,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, valid
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.finetuning.runs.processes import environment, identity, is_alive
+from hfdemo.finetuning.runs.processes import child_environment, is_alive, process_identity
 from hfdemo.finetuning.runs.resuming import duplicate
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.runs.stopping import ensure_stopped
@@ -50,7 +50,7 @@ class Space:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any] | None, config: RunConfig) -> Space:
-        """The space in plain JSON; what is left out lies around the defaults of the config's method.
+        """Read the space in plain JSON; what is left out lies around the defaults of the config's method.
 
         Raises:
             DemoError: an unknown key, or a range that holds nothing.
@@ -92,7 +92,7 @@ class Space:
         ]
 
     def holds(self, training: Mapping[str, Any]) -> bool:
-        """Whether the values of `training` are among those that are tried."""
+        """Return whether the values of `training` are among those that are tried."""
         rate, epochs = training.get("learning_rate", 0.0), training.get("num_train_epochs", 0)
         return (
             self.learning_rate[0] <= rate <= self.learning_rate[1]
@@ -103,7 +103,11 @@ class Space:
 
 
 def _whole(values: Any) -> tuple[int, ...]:
-    """Raises ValueError for what is no list of whole numbers."""
+    """Return a list of whole numbers as ints.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not isinstance(values, list | tuple) or not all(float(each).is_integer() for each in values):
         raise ValueError(f"{values!r} are no whole numbers")
     return tuple(int(each) for each in values)
@@ -137,7 +141,7 @@ class Search:
         return dict(json.loads((self.folder / "search.json").read_text(encoding="utf-8")))
 
     def trials(self) -> list[Trial]:
-        """Every trial as it was last told, in the order in which they began."""
+        """Read every trial as it was last recorded, in the order in which they began."""
         found: dict[int, Trial] = {}
         with contextlib.suppress(FileNotFoundError):
             for line in (self.folder / "trials.jsonl").read_text(encoding="utf-8").splitlines(keepends=True):
@@ -147,13 +151,13 @@ class Search:
         return list(found.values())
 
     def best(self) -> Trial | None:
-        """The finished trial with the best value."""
+        """Return the finished trial with the best value."""
         done = [trial for trial in self.trials() if trial.state == "finished" and trial.value is not None]
         sign = 1 if self.description["greater_is_better"] else -1
         return max(done, key=lambda trial: sign * (trial.value or 0.0), default=None)
 
     def state(self) -> tuple[SearchState, str | None]:
-        """How it is doing and, where it failed, why."""
+        """Return how it is doing and, where it failed, why."""
         with contextlib.suppress(OSError, ValueError):
             end = json.loads((self.folder / "end.json").read_text(encoding="utf-8"))
             return end["state"], end.get("error")
@@ -182,14 +186,14 @@ class Search:
 
     def to_json(self) -> dict[str, Any]:
         state, error = self.state()
-        best, told = self.best(), self.description
+        best, described = self.best(), self.description
         return {
             "search": self.id,
             "state": state,
             "error": error,
-            "metric": told["metric"],
-            "greater_is_better": told["greater_is_better"],
-            "planned": told["trials"],
+            "metric": described["metric"],
+            "greater_is_better": described["greater_is_better"],
+            "planned": described["trials"],
             "trials": [dataclasses.asdict(trial) for trial in self.trials()],
             "best": dataclasses.asdict(best) if best else None,
         }
@@ -239,12 +243,16 @@ class SearchStore:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=environment(self.settings),
+                env=child_environment(self.settings),
             )
         return Search(folder, child)
 
     def get(self, search: str) -> Search:
-        """Raises RunError where there is no such search."""
+        """Return the search of that id.
+
+        Raises:
+            RunError: there is none.
+        """
         folder = self.folder / Path(str(search)).name
         if folder.name != search or not (folder / "search.json").is_file():
             raise RunError(
@@ -253,7 +261,7 @@ class SearchStore:
         return Search(folder)
 
     def list(self) -> list[Search]:
-        """All searches, the newest first."""
+        """List all searches, the newest first."""
         return [Search(path.parent) for path in sorted(self.folder.glob("*/search.json"), reverse=True)]
 
 
@@ -382,7 +390,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m hfdemo.finetuning.runs.search SEARCH_DIR", file=sys.stderr)
         return 2
     search = Search(Path(arguments[0]).resolve())
-    write_atomically(search.folder / "process.json", json.dumps(identity()))
+    write_atomically(search.folder / "process.json", json.dumps(process_identity()))
     end: dict[str, Any] = {"state": "finished"}
     try:
         TrialRunner(search, Settings.from_env()).run()

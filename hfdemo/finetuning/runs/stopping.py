@@ -9,7 +9,7 @@ from typing import Any
 
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.events import Stopped, valid
-from hfdemo.finetuning.runs.processes import end
+from hfdemo.finetuning.runs.processes import end_processes
 from hfdemo.finetuning.runs.run import Run, is_final
 from hfdemo.finetuning.stop_request import StopRequest
 
@@ -33,10 +33,10 @@ def ensure_stopped(run: Run, silent_seconds: float = SILENT_SECONDS) -> None:
         signs = _Signs()
         while (asked := run.stop_request()) is not None:
             if not run.processes():
-                _last_word(run)
+                _write_final_event(run)
                 return
             if _is_overdue(run, asked, signs.silent(run.process() or {}) > silent_seconds):
-                end(run.folder, run.known())
+                end_processes(run.folder, run.known_processes())
             else:
                 time.sleep(_POLL_SECONDS)
 
@@ -49,7 +49,7 @@ class _Signs:
     seen: float = field(default_factory=time.monotonic)
 
     def silent(self, process: dict[str, Any]) -> float:
-        """Seconds since it last computed anything."""
+        """Return the seconds since it last computed anything."""
         if process.get("worked") != self.worked:
             self.worked, self.seen = process.get("worked"), time.monotonic()
         return time.monotonic() - self.seen
@@ -68,9 +68,9 @@ def _has_learned(run: Run) -> bool:
     return not run.reopened_after(valid(events)) and any(event.step for event in events)
 
 
-def _last_word(run: Run) -> None:
+def _write_final_event(run: Run) -> None:
     """Say for a run whose processes are gone that it was stopped, if it could not say so itself."""
     found = valid(run.events())
     if run.folder.exists() and not (is_final(found) and run.status(found).state in ("finished", "stopped", "failed")):
         step = max((event.step for event in found), default=0)
-        what.append(run.folder / "events.jsonl", Stopped(step, time.time(), kept=run.kept()))
+        what.append(run.folder / "events.jsonl", Stopped(step, time.time(), kept=run.has_kept()))

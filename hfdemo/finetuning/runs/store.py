@@ -23,7 +23,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import prepare, read_data
 from hfdemo.finetuning.preflight import BaseModels, Preflight, RunData, preflight
 from hfdemo.finetuning.runs import processes, resuming
-from hfdemo.finetuning.runs.queue import waiting_runs
+from hfdemo.finetuning.runs.queue import list_waiting
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.runs.stopping import ensure_stopped
 from hfdemo.finetuning.training.standalone import training_script
@@ -80,11 +80,11 @@ class RunStore:
         if not (run.folder / "process.json").exists():
             # Until it has written its own: a stop has to find it.
             with contextlib.suppress(psutil.NoSuchProcess):
-                write_atomically(run.folder / "process.json", json.dumps(processes.identity(child.pid)))
+                write_atomically(run.folder / "process.json", json.dumps(processes.process_identity(child.pid)))
         return Run(run.folder, child)
 
     def get(self, run_id: str) -> Run:
-        """The run called `run_id`.
+        """Return the run called `run_id`.
 
         Raises:
             RunError: there is none.
@@ -96,7 +96,7 @@ class RunStore:
         return Run(folder, self._children.get(run_id))
 
     def list(self) -> list[Run]:
-        """All runs, the newest first."""
+        """List all runs, the newest first."""
         folders = sorted((path.parent for path in self.settings.runs.glob("*/config.json")), reverse=True)
         return [Run(folder, self._children.get(folder.name)) for folder in folders]
 
@@ -135,7 +135,7 @@ class RunStore:
         return self.start(run)
 
     def duplicate(self, run_id: str, changes: Mapping[str, Any] | None = None) -> RunConfig:
-        """The config of a new run on the very data of that one, with `changes`; see `resuming.duplicate`.
+        """Return the config of a new run on the very data of that one, with `changes`; see `resuming.duplicate`.
 
         Raises:
             DemoError: there is no such run, or a change that no config may have.
@@ -151,8 +151,8 @@ class RunStore:
         return self.start(self.create(resuming.more_epochs(self.get(run_id), epochs)))
 
     def queue(self) -> Sequence[Run]:
-        """The runs that wait for a device, the first to get it first."""
-        return [self.get(waiting.run) for waiting in waiting_runs(self.settings.runs)]
+        """List the runs that wait for a device, the first to get it first."""
+        return [self.get(waiting.run) for waiting in list_waiting(self.settings.runs)]
 
     def _clear(self) -> None:
         """Delete what visitors left a day ago."""
@@ -196,7 +196,7 @@ class RunStore:
         return sum(run.status().active for run in self.list()) if self.settings.public else 0
 
     def _new_folder(self, dataset: str) -> Path:
-        """A folder that did not exist before, named so that names sort by time."""
+        """Create a folder that did not exist before, named so that names sort by time."""
         stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9]+', '-', dataset).strip('-')[:24] or 'run'}"
         for number in range(1, 1000):
             folder = self.settings.runs / (stem if number == 1 else f"{stem}-{number}")

@@ -4,8 +4,10 @@ train         one training: a prepared run folder in, events out
 base_model    the checkpoint that it begins with
 class_weights what a class counts
 peft          what LoRA adapts, and what each method trains whole
-collator      the padding plan as batches
-trainer       the Trainer with our order of rows, loss and checkpoints
+trainer       the Trainer, collator, order of rows and selection that train.py carries, too
+run_trainer   what a run's Trainer does besides: counting, whole checkpoints
+selection     the metric that the best checkpoint has the best of
+stop_signal   breaking off at the next batch
 memory_probe  a few trial steps: time and memory
 checkpoints   written whole or not at all
 callbacks     the Trainer's hooks as events

@@ -17,7 +17,7 @@ from hfdemo.tokenization.padding import width_rule
 
 
 def load_base(config: RunConfig, recipe: Kind, settings: Settings, device: Device) -> LoadedModel:
-    """The model of `config` with the run's labels, and its tokenizer with a token to pad with.
+    """Load the model of `config` with the run's labels, and its tokenizer with a token to pad with.
 
     Raises:
         DemoError: it has no tokenizer, nothing to pad with, or reads what it is to predict.
@@ -26,8 +26,8 @@ def load_base(config: RunConfig, recipe: Kind, settings: Settings, device: Devic
         ModelRef.parse(config.model), recipe.model_class, settings, device=device, **config_changes(config, recipe)
     )
     tokenizer = require_tokenizer(config, loaded)
-    if recipe.is_causal and not _looks_back_only(loaded.model):
-        raise _reads_ahead(config.model)
+    if recipe.is_causal and not _is_causal(loaded.model):
+        raise _make_causal_error(config.model)
     if getattr(loaded.model.config, "pad_token_id", None) is None:
         # A classifier on a decoder reads its answer at the last token that is no padding.
         loaded.model.config.pad_token_id = tokenizer.pad_token_id
@@ -72,18 +72,18 @@ def check_base(config: RunConfig, kind: Kind, model_config: Any) -> None:
 
     masked = model_config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
     if kind.is_causal and masked and not getattr(model_config, "is_decoder", False):
-        raise _reads_ahead(config.model)
+        raise _make_causal_error(config.model)
 
 
-def _reads_ahead(model: str) -> DemoError:
+def _make_causal_error(model: str) -> DemoError:
     return DemoError(
         f"{model} reads a text in both directions, so it would see the very token that it is to predict. "
         "Pick a model that was made to write, such as a GPT, Llama or Qwen."
     )
 
 
-def most_tokens(config: RunConfig, loaded: LoadedModel) -> int | None:
-    """The most tokens a row may have: what was asked for, but no more than the model can read."""
+def find_max_tokens(config: RunConfig, loaded: LoadedModel) -> int | None:
+    """Return the most tokens that a row may have: what was asked for, but no more than the model can read."""
     limits = [limit for limit in (config.max_length, readable_length(loaded.model.config, loaded.tokenizer)) if limit]
     return min(limits) if limits else None
 
@@ -105,8 +105,8 @@ def check_width(config: RunConfig, width_of: Callable[[int], int], loaded: Loade
         )
 
 
-def _looks_back_only(model: Any) -> bool:
-    """Whether another last token leaves the answers to all tokens before it as they were: tried, not looked up."""
+def _is_causal(model: Any) -> bool:
+    """Return whether another last token leaves the answers to all before it as they were: tried, not looked up."""
     import torch
 
     ids = torch.arange(8, device=model.device)[None] % model.config.get_text_config().vocab_size

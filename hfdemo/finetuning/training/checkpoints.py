@@ -15,8 +15,8 @@ from hfdemo.errors import RunError
 MANIFEST = "manifest.json"
 
 
-def partial(checkpoints: Path) -> Path:
-    """The folder below `checkpoints` in which the next checkpoint is written."""
+def partial_folder(checkpoints: Path) -> Path:
+    """Return the folder below `checkpoints` in which the next checkpoint is written."""
     return checkpoints / ".partial"
 
 
@@ -45,8 +45,8 @@ def write_manifest(folder: Path) -> None:
         _sync(path)
 
 
-def problem(folder: Path, *, hashes: bool = True) -> str | None:
-    """What is wrong with the checkpoint in `folder`, or None: every file of its manifest is there and unchanged.
+def find_damage(folder: Path, *, hashes: bool = True) -> str | None:
+    """Return what is wrong with the checkpoint in `folder`; None if all of its manifest is there and unchanged.
 
     Without `hashes` only the sizes are looked at, which takes no time.
     """
@@ -67,56 +67,60 @@ def problem(folder: Path, *, hashes: bool = True) -> str | None:
     return None
 
 
-def step_of(folder: Path) -> int:
-    """The optimizer step that a checkpoint was made after; -1 for a folder that is none."""
+def checkpoint_step(folder: Path) -> int:
+    """Return the optimizer step that a checkpoint was made after; -1 for a folder that is none."""
     number = folder.name.removeprefix("checkpoint-")
     return int(number) if number != folder.name and number.isdigit() else -1
 
 
-def all_of(checkpoints: Path) -> list[Path]:
-    """Every checkpoint below `checkpoints`, the newest first, whole or not."""
-    found = [path for path in checkpoints.glob("checkpoint-*") if path.is_dir() and step_of(path) >= 0]
-    return sorted(found, key=step_of, reverse=True)
+def list_checkpoints(checkpoints: Path) -> list[Path]:
+    """Return every checkpoint below `checkpoints`, the newest first, whole or not."""
+    found = [path for path in checkpoints.glob("checkpoint-*") if path.is_dir() and checkpoint_step(path) >= 0]
+    return sorted(found, key=checkpoint_step, reverse=True)
 
 
-def newest_good(checkpoints: Path, *, hashes: bool = True) -> tuple[Path | None, tuple[str, ...]]:
-    """The newest checkpoint that is whole (None: there is none), and a sentence about each that was passed over."""
+def find_newest_whole(checkpoints: Path, *, hashes: bool = True) -> tuple[Path | None, tuple[str, ...]]:
+    """Return the newest whole checkpoint (None: there is none), and a sentence about each that was passed over."""
     notes: list[str] = []
-    for folder in all_of(checkpoints):
-        wrong = problem(folder, hashes=hashes)
+    for folder in list_checkpoints(checkpoints):
+        wrong = find_damage(folder, hashes=hashes)
         if wrong is None:
             return folder, tuple(notes)
-        notes.append(f"The checkpoint of step {step_of(folder)} is damaged ({wrong}) and was passed over.")
+        notes.append(f"The checkpoint of step {checkpoint_step(folder)} is damaged ({wrong}) and was passed over.")
     return None, tuple(notes)
 
 
-def go_back_to(checkpoint: Path) -> None:
+def rewind_to(checkpoint: Path) -> None:
     """Remove what a training that goes on from `checkpoint` would take for its own: newer ones, which are damaged, and
     what a crash left half written."""
-    clear(checkpoint.parent)
-    for folder in all_of(checkpoint.parent):
-        if step_of(folder) > step_of(checkpoint):
+    delete_leftovers(checkpoint.parent)
+    for folder in list_checkpoints(checkpoint.parent):
+        if checkpoint_step(folder) > checkpoint_step(checkpoint):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear(checkpoints: Path) -> None:
+def delete_leftovers(checkpoints: Path) -> None:
     """Remove what a crash left half written."""
-    for leftover in (partial(checkpoints), _replaced(checkpoints)):
+    for leftover in (partial_folder(checkpoints), _replaced(checkpoints)):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
 def prune(checkpoints: Path, keep: Sequence[Path], newest: int | None) -> None:
     """Remove all but the `newest` (None: all stay) and those in `keep`, and what a crash left half written."""
-    clear(checkpoints)
+    delete_leftovers(checkpoints)
     if newest is None:
         return
-    for folder in all_of(checkpoints)[newest:]:
+    for folder in list_checkpoints(checkpoints)[newest:]:
         if folder not in keep:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_space(folder: Path, needed_bytes: int, what: str) -> None:
-    """Raises RunError where the disk of `folder` has less than `needed_bytes` left for `what`."""
+    """Check that the disk of `folder` has `needed_bytes` left for `what`.
+
+    Raises:
+        RunError: it has less.
+    """
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
     if needed_bytes > free:
@@ -128,7 +132,7 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
 
 
 def _replaced(checkpoints: Path) -> Path:
-    """Where a checkpoint goes that another of the same step takes the place of."""
+    """Return where a checkpoint goes that another of the same step takes the place of."""
     return checkpoints / ".replaced"
 
 

@@ -26,8 +26,10 @@ OPTIMIZER_BYTES = 8
 
 
 def probe(trainer: RunTrainer, config: RunConfig, plan: Plan, total_steps: int, evaluated: Sequence[int]) -> Probed:
-    """Three steps without an update, the first on the widest batch of `plan`, which shows the memory, two on a batch of
-    its mean width, which show the seconds; weights, buffers and random numbers are afterwards as they were.
+    """Try three steps without an update; weights, buffers and random numbers are afterwards as they were.
+
+    The first is on the widest batch of `plan`, which shows the memory, two are on a batch of its mean width, which show
+    the seconds.
 
     `evaluated` are the lengths of the rows of one evaluation.
 
@@ -40,7 +42,7 @@ def probe(trainer: RunTrainer, config: RunConfig, plan: Plan, total_steps: int, 
     typical = min(plan.batches, key=lambda batch: abs(len(batch.rows) * batch.width - mean))
     kind = trainer.args.device.type
     free, before = free_bytes(kind), held_bytes(kind) or 0
-    with _untouched(trainer.model), fits(config, widest.width):
+    with _untouched(trainer.model), explain_out_of_memory(config, widest.width):
         with _Peak(kind) as peak:
             _step(trainer, widest.rows)
         began = time.perf_counter()
@@ -52,7 +54,7 @@ def probe(trainer: RunTrainer, config: RunConfig, plan: Plan, total_steps: int, 
     if needed is not None and needed > before + free:
         raise DemoError(
             f"Training needs about {needed / 1024**3:.1f} GB of memory at its peak and {(before + free) / 1024**3:.1f} "
-            f"GB are there. {smaller(config, widest.width)}"
+            f"GB are there. {suggest_smaller(config, widest.width)}"
         )
     accumulated = trainer.args.gradient_accumulation_steps
     slots = len(typical.rows) * typical.width
@@ -68,8 +70,8 @@ def probe(trainer: RunTrainer, config: RunConfig, plan: Plan, total_steps: int, 
     )
 
 
-def smaller(config: RunConfig, width: int) -> str:
-    """A concrete setting that needs less memory and, where that is possible, gives the same result."""
+def suggest_smaller(config: RunConfig, width: int) -> str:
+    """Suggest a setting that needs less memory and, where that is possible, gives the same result."""
     batch = int(config.training["per_device_train_batch_size"])
     steps = int(config.training.get("gradient_accumulation_steps") or 1)
     if batch > 1:
@@ -85,8 +87,12 @@ def smaller(config: RunConfig, width: int) -> str:
 
 
 @contextlib.contextmanager
-def fits(config: RunConfig, width: int) -> Iterator[None]:
-    """Raises DemoError with a smaller setting where the memory runs out."""
+def explain_out_of_memory(config: RunConfig, width: int) -> Iterator[None]:
+    """Explain that the memory ran out, with a smaller setting.
+
+    Raises:
+        DemoError: it did.
+    """
     import torch
 
     try:
@@ -94,13 +100,15 @@ def fits(config: RunConfig, width: int) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise DemoError(
             f"The memory ran out at batches of {config.training['per_device_train_batch_size']} rows of up to {width} "
-            f"slots. {smaller(config, width)}"
+            f"slots. {suggest_smaller(config, width)}"
         ) from error
     except RuntimeError as error:
         # What torch raises where the CPU's allocator gives up.
         if "DefaultCPUAllocator" not in str(error) and "out of memory" not in str(error).lower():
             raise
-        raise DemoError(f"The memory ran out at rows of up to {width} slots. {smaller(config, width)}") from error
+        raise DemoError(
+            f"The memory ran out at rows of up to {width} slots. {suggest_smaller(config, width)}"
+        ) from error
 
 
 def _evaluations(config: RunConfig, total_steps: int) -> float:
@@ -130,7 +138,7 @@ def _step(trainer: RunTrainer, rows: Sequence[int]) -> None:
 
 
 def _signature(trainer: Any) -> Sequence[str]:
-    """What the Trainer would leave of a row's columns."""
+    """Return what the Trainer would leave of a row's columns."""
     trainer._set_signature_columns_if_needed()
     return trainer._signature_columns
 

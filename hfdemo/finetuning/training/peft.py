@@ -11,8 +11,8 @@ from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.loading import LoadedModel
 
 
-def with_method(config: RunConfig, recipe: Kind, loaded: LoadedModel) -> Any:
-    """The model with what the method trains set free and the rest frozen.
+def apply_method(config: RunConfig, recipe: Kind, loaded: LoadedModel) -> Any:
+    """Return the model with what the method trains set free and the rest frozen.
 
     Raises:
         DemoError: the LoRA settings don't fit the model, or nothing would be left to train.
@@ -22,7 +22,7 @@ def with_method(config: RunConfig, recipe: Kind, loaded: LoadedModel) -> Any:
         from peft import LoraConfig, get_peft_model
 
         check_targets(model, config)
-        options = lora_options(model, config.lora, new)
+        options = make_lora_options(model, config.lora, new)
         try:
             return get_peft_model(model, LoraConfig(task_type=recipe.peft_task, **options))
         except (ValueError, TypeError) as error:
@@ -57,11 +57,11 @@ def check_targets(model: Any, config: RunConfig) -> None:
         )
 
 
-def trained_whole(model: Any, new: Sequence[str]) -> list[str]:
-    """The modules that no method can leave as they are: the head on top of the backbone, and those of the parameters in
-    `new`, which the checkpoint had no weights for.
+def find_whole_modules(model: Any, new: Sequence[str]) -> list[str]:
+    """Return the modules that no method can leave as they are: the head, and those of the parameters in `new`.
 
-    A head that writes words was learned with the backbone, and often is its embedding.
+    The checkpoint had no weights for the latter. A head that writes words was learned with the backbone, and often is
+    its embedding.
     """
     words = model.get_output_embeddings()
     heads = [
@@ -73,17 +73,17 @@ def trained_whole(model: Any, new: Sequence[str]) -> list[str]:
     return [name for name in found if not any(name.startswith(f"{outer}.") for outer in found)]
 
 
-def lora_options(model: Any, options: Mapping[str, Any], new: Sequence[str]) -> dict[str, Any]:
-    """`options` of LoraConfig, with what has to be trained whole saved beside the adapter; what they say of it wins.
+def make_lora_options(model: Any, options: Mapping[str, Any], new: Sequence[str]) -> dict[str, Any]:
+    """Return `options` of LoraConfig with what has to be trained whole beside the adapter; what they say of it wins.
 
     peft knows the usual names of heads only, and refuses one that "all-linear" has wrapped already.
     """
-    return {"modules_to_save": trained_whole(model, new) or None, **options}
+    return {"modules_to_save": find_whole_modules(model, new) or None, **options}
 
 
 def freeze_backbone(model: Any, new: Sequence[str]) -> None:
     """Leave nothing to train in `model` but its head and what the checkpoint had no weights for."""
     for parameter in model.base_model.parameters():
         parameter.requires_grad = False
-    for name in trained_whole(model, new):
+    for name in find_whole_modules(model, new):
         model.get_submodule(name).requires_grad_(True)

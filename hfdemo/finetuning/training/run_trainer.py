@@ -43,7 +43,7 @@ class Evaluation:
             return None
         with np.load(checkpoint / EVALUATION_FILE) as found:
             metrics = json.loads(str(found["metrics"]))
-            return cls(checkpoints.step_of(checkpoint), found["logits"], found["references"], metrics)
+            return cls(checkpoints.checkpoint_step(checkpoint), found["logits"], found["references"], metrics)
 
 
 def plain_metrics(found: Mapping[str, Any], prefix: str) -> dict[str, float]:
@@ -105,12 +105,12 @@ class RunTrainer(TaskTrainer):
         return metrics
 
     def _get_output_dir(self, trial: Any) -> str:
-        return str(checkpoints.partial(self.folder) if self._saving else self.folder)
+        return str(checkpoints.partial_folder(self.folder) if self._saving else self.folder)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         # As the library's own, but under another name until every file of it is safely on the disk.
         step, best = self.state.global_step, self.state.best_global_step
-        name, half = f"checkpoint-{step}", checkpoints.partial(self.folder)
+        name, half = f"checkpoint-{step}", checkpoints.partial_folder(self.folder)
         if self.args.should_save:
             shutil.rmtree(half, ignore_errors=True)
             checkpoints.check_space(self.folder, _checkpoint_bytes(model), f"the checkpoint of step {step}")
@@ -136,15 +136,15 @@ class RunTrainer(TaskTrainer):
 
     def _load_best_model(self) -> None:
         best = self.folder / Path(self.state.best_model_checkpoint).name
-        wrong = checkpoints.problem(best)
+        wrong = checkpoints.find_damage(best)
         if wrong:
             raise RunError(
-                f"The best checkpoint, of step {checkpoints.step_of(best)}, is damaged ({wrong}), so there is no best "
-                "model to keep. Resume the run: it goes on from the newest that is whole."
+                f"The best checkpoint, of step {checkpoints.checkpoint_step(best)}, is damaged ({wrong}), so there is "
+                "no best model to keep. Resume the run: it goes on from the newest that is whole."
             )
         self.state.best_model_checkpoint = str(best)
         super()._load_best_model()
-        self.best_loaded = checkpoints.step_of(best)
+        self.best_loaded = checkpoints.checkpoint_step(best)
 
     def save_stopped(self, states: RandomStates | None) -> None:
         """Write the checkpoint of the last whole optimizer step of a training that was broken off, if it is not there.

@@ -14,8 +14,8 @@ from hfdemo.finetuning.launcher import no_fsdp
 from hfdemo.models.loading import LoadedModel
 
 
-def prepare_sharing(trainer: Any) -> None:
-    """Before training: see that a model which is to be shared out is, and that it can be put together again.
+def prepare_sharding(trainer: Any) -> None:
+    """Check before training that a model which is to be sharded is, and that its weights can be gathered again.
 
     Raises:
         DemoError: FSDP was asked for, and accelerate would pass over it.
@@ -28,10 +28,10 @@ def prepare_sharing(trainer: Any) -> None:
         zero["stage3_gather_16bit_weights_on_model_save"] = True  # whatever their precision is
 
 
-def whole_model(trainer: Any, anew: Callable[[], Any]) -> Any:
-    """The trained model with all its weights in this process; None in others than the first.
+def gather_model(trainer: Any, make_again: Callable[[], Any]) -> Any:
+    """Return the trained model with all its weights in this process; None in others than the first.
 
-    Where each process holds a part of it, they are gathered into one that `anew()` makes as the training's was made.
+    Where each process holds a part of it, they are gathered into one that `make_again()` makes as the training's was.
     Every process has to call it.
     """
     if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
@@ -42,7 +42,7 @@ def whole_model(trainer: Any, anew: Callable[[], Any]) -> Any:
     if not trainer.args.should_save:
         return None
     unset_hf_deepspeed_config()  # with it, transformers would share this one out, too
-    model = anew()
+    model = make_again()
     model.load_state_dict(weights)
     return model
 

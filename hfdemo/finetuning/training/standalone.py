@@ -21,7 +21,7 @@ from hfdemo.finetuning.kinds import Kind, find_kind
 from hfdemo.finetuning.kinds.losses import keep_logits
 from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.preprocessing.encoding import find_rows_with_targets
-from hfdemo.finetuning.training.peft import freeze_backbone, lora_options, trained_whole
+from hfdemo.finetuning.training.peft import find_whole_modules, freeze_backbone, make_lora_options
 from hfdemo.finetuning.training.selection import selection_metric
 from hfdemo.models.folders import local_folder
 from hfdemo.models.reference import ModelRef
@@ -104,7 +104,9 @@ def _sources(config: RunConfig, kind: Kind, with_modules: bool) -> dict[str, str
     scores: list[Callable[..., Any]] = [*evaluator.carried, evaluator.scores, evaluator.to_inputs]
     if with_modules and evaluator.to_module_inputs is not None:
         scores += [evaluator.to_module_inputs, add_scores]
-    method = {"lora": [trained_whole, lora_options], "frozen": [trained_whole, freeze_backbone]}.get(config.method, [])
+    method = {"lora": [find_whole_modules, make_lora_options], "frozen": [find_whole_modules, freeze_backbone]}.get(
+        config.method, []
+    )
     order = [] if config.names_sampler else [row_order]
     return {
         "rows": _join_sources(rows),

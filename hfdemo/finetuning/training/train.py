@@ -26,13 +26,13 @@ from hfdemo.finetuning.events import Emit
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.kinds.losses import keep_logits
 from hfdemo.finetuning.preprocessing.encoding import encode_splits
-from hfdemo.finetuning.training.base_model import check_width, load_base, most_tokens
+from hfdemo.finetuning.training.base_model import check_width, find_max_tokens, load_base
 from hfdemo.finetuning.training.callbacks import EventCallback
 from hfdemo.finetuning.training.class_weights import class_weights
-from hfdemo.finetuning.training.memory_probe import fits, probe
-from hfdemo.finetuning.training.peft import with_method
+from hfdemo.finetuning.training.memory_probe import explain_out_of_memory, probe
+from hfdemo.finetuning.training.peft import apply_method
 from hfdemo.finetuning.training.run_trainer import RunTrainer, plain_metrics
-from hfdemo.finetuning.training.saving import prepare_sharing, save_model, whole_model
+from hfdemo.finetuning.training.saving import gather_model, prepare_sharding, save_model
 from hfdemo.finetuning.training.selection import check_selection_metric, selection_metric
 from hfdemo.finetuning.training.stop_signal import StopCallback, StopSignal
 from hfdemo.finetuning.training.trainer import PaddingCollator, SelectionCallback
@@ -153,7 +153,7 @@ class Training:
         set_seed(self.config.training["seed"])
         self.loaded = load_base(self.config, self.kind, self.settings, self.device)
         self.signal.check()
-        self.longest = most_tokens(self.config, self.loaded)
+        self.longest = find_max_tokens(self.config, self.loaded)
         left_out: list[str] = []
         # The others wait for the first process before they may look, so none can leave without the rest.
         with arguments.main_process_first(), contextlib.suppress(Stopped):
@@ -191,7 +191,7 @@ class Training:
             row_order=None if config.names_sampler else self._order_rows,
             keeps_logits=kind.reduce is keep_logits,
             preprocess_logits_for_metrics=kind.reduce,
-            model=with_method(config, kind, loaded),
+            model=apply_method(config, kind, loaded),
             args=arguments,
             train_dataset=splits["train"],
             eval_dataset=splits["validation"],
@@ -246,7 +246,7 @@ class Training:
 
     def _train(self, trainer: RunTrainer) -> None:
         """Train, after a few trial steps."""
-        prepare_sharing(trainer)
+        prepare_sharding(trainer)
         resume = self.resume
         if resume is not None:
             self.emit(what.Resumed(resume.step, time.time(), resume.notes))
@@ -254,7 +254,7 @@ class Training:
         if trainer.args.world_size == 1:
             evaluated = self._lengths("validation")
             self.events.on_begin = lambda steps: self.emit(probe(trainer, self.config, first, steps, evaluated))
-        with fits(self.config, first.batches[0].width):
+        with explain_out_of_memory(self.config, first.batches[0].width):
             trainer.train(resume_from_checkpoint=str(resume.checkpoint) if resume else None)
 
     def _predict(self, trainer: RunTrainer, split: str) -> Predicted:
@@ -312,9 +312,9 @@ class Training:
         config, kind, folder = self.config, self.kind, self.folder
 
         def make_again() -> Any:
-            return with_method(config, kind, load_base(config, kind, self.settings, Device("cpu", "CPU")))
+            return apply_method(config, kind, load_base(config, kind, self.settings, Device("cpu", "CPU")))
 
-        model = whole_model(trainer, make_again)
+        model = gather_model(trainer, make_again)
         if trainer.args.should_save:
             facts = {
                 "run": folder.name,

@@ -22,7 +22,7 @@ from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed
 from hfdemo.finetuning.public_limits import check_shared, evaluations
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.resuming import duplicate, reopen
-from hfdemo.finetuning.training.checkpoints import partial, seal
+from hfdemo.finetuning.training.checkpoints import partial_folder, seal
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import Zoo
 
@@ -45,7 +45,7 @@ def a_run(
     if process is not None:
         (folder / "process.json").write_text(json.dumps(process))
     for step in checkpoints:
-        half = partial(folder / "checkpoints") / f"checkpoint-{step}"
+        half = partial_folder(folder / "checkpoints") / f"checkpoint-{step}"
         half.mkdir(parents=True)
         (half / "model.safetensors").write_text("weights")
         seal(half, folder / "checkpoints" / half.name)
@@ -300,9 +300,9 @@ def test_a_stopped_run_tells_whether_something_was_kept(settings: Settings) -> N
     run = a_run(settings, STARTED, name="model")
     (run.folder / "model").mkdir()
     (run.folder / "model" / "config.json").write_text("{}")
-    assert not run.kept(), "a model without weights is none"
+    assert not run.has_kept(), "a model without weights is none"
     (run.folder / "model" / "model.safetensors").write_text("weights")
-    assert run.kept()
+    assert run.has_kept()
 
 
 def test_notes_are_kept_and_bounded(settings: Settings) -> None:

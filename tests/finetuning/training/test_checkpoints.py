@@ -12,11 +12,19 @@ import pytest
 
 from hfdemo.errors import RunError
 from hfdemo.finetuning.training import checkpoints
-from hfdemo.finetuning.training.checkpoints import check_space, go_back_to, newest_good, partial, problem, prune, seal
+from hfdemo.finetuning.training.checkpoints import (
+    check_space,
+    find_damage,
+    find_newest_whole,
+    partial_folder,
+    prune,
+    rewind_to,
+    seal,
+)
 
 
 def made(folder: Path, step: int, text: str = "weights") -> Path:
-    half = partial(folder) / f"checkpoint-{step}"
+    half = partial_folder(folder) / f"checkpoint-{step}"
     (half / "rng").mkdir(parents=True)
     (half / "model.safetensors").write_text(f"{text} of {step}")
     (half / "rng" / "state.pth").write_text("random")
@@ -30,7 +38,7 @@ def test_a_sealed_checkpoint_names_every_file_with_its_size_and_hash(tmp_path: P
     assert set(manifest) == {"model.safetensors", "rng/state.pth"}
     assert manifest["rng/state.pth"]["bytes"] == 6
     assert len(manifest["rng/state.pth"]["sha256"]) == 64
-    assert problem(folder) is None
+    assert find_damage(folder) is None
 
 
 def test_every_file_is_on_the_disk_before_the_checkpoint_has_its_name(
@@ -75,9 +83,9 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_good_one_before_with_the_re
     tmp_path: Path, damage: object, said: str
 ) -> None:
     good, newest = made(tmp_path, 9), made(tmp_path, 10)
-    assert newest_good(tmp_path) == (newest, ())
+    assert find_newest_whole(tmp_path) == (newest, ())
     damage(newest)  # type: ignore[operator]
-    found, notes = newest_good(tmp_path)
+    found, notes = find_newest_whole(tmp_path)
     assert found == good
     assert len(notes) == 1
     assert "checkpoint of step 10 is damaged" in notes[0]
@@ -85,25 +93,25 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_good_one_before_with_the_re
 
 
 def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
-    assert newest_good(tmp_path / "never") == (None, ())
+    assert find_newest_whole(tmp_path / "never") == (None, ())
     (tmp_path / "checkpoint-x").mkdir()
-    assert newest_good(tmp_path) == (None, ())
+    assert find_newest_whole(tmp_path) == (None, ())
 
 
 def test_a_quick_look_sees_a_cut_file_but_not_a_changed_bit(tmp_path: Path) -> None:
     folder = made(tmp_path, 1)
     (folder / "model.safetensors").write_text("weights of 2")
-    assert problem(folder, hashes=False) is None
-    assert problem(folder) == "model.safetensors was changed"
+    assert find_damage(folder, hashes=False) is None
+    assert find_damage(folder) == "model.safetensors was changed"
     (folder / "model.safetensors").write_text("w")
-    assert problem(folder, hashes=False) is not None
+    assert find_damage(folder, hashes=False) is not None
 
 
 def test_a_checkpoint_of_the_same_step_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     made(tmp_path, 5, "old")
     folder = made(tmp_path, 5, "new")
     assert (folder / "model.safetensors").read_text() == "new of 5"
-    assert problem(folder) is None
+    assert find_damage(folder) is None
     assert [path.name for path in tmp_path.iterdir() if path.name != ".partial"] == ["checkpoint-5"]
 
 
@@ -111,8 +119,8 @@ def test_going_back_removes_what_is_newer_and_what_was_half_written(tmp_path: Pa
     made(tmp_path, 5)
     good = made(tmp_path, 10)
     (made(tmp_path, 15) / "manifest.json").unlink()
-    (partial(tmp_path) / "checkpoint-20").mkdir(parents=True)
-    go_back_to(good)
+    (partial_folder(tmp_path) / "checkpoint-20").mkdir(parents=True)
+    rewind_to(good)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-5"]
 
 
@@ -121,7 +129,7 @@ def test_only_the_newest_and_the_best_stay(tmp_path: Path) -> None:
     prune(tmp_path, [kept[0]], newest=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-100", "checkpoint-5"]
     prune(tmp_path, [], newest=None)
-    assert len(checkpoints.all_of(tmp_path)) == 3
+    assert len(checkpoints.list_checkpoints(tmp_path)) == 3
 
 
 def test_a_full_disk_is_said_before_anything_is_written_with_both_numbers(tmp_path: Path) -> None:
@@ -133,10 +141,10 @@ def test_a_full_disk_is_said_before_anything_is_written_with_both_numbers(tmp_pa
 WRITER = """
 import sys
 from pathlib import Path
-from hfdemo.finetuning.training.checkpoints import partial, prune, seal
+from hfdemo.finetuning.training.checkpoints import partial_folder, prune, seal
 folder = Path(sys.argv[1])
 for step in range(1, 1_000_000):
-    half = partial(folder) / f"checkpoint-{step}"
+    half = partial_folder(folder) / f"checkpoint-{step}"
     half.mkdir(parents=True)
     for part in range(4):
         (half / f"{part}.bin").write_bytes(bytes([step % 256]) * 200_000)
@@ -150,13 +158,13 @@ def test_whenever_the_writer_is_killed_the_newest_named_checkpoint_is_whole(tmp_
     for attempt in range(4):
         folder = tmp_path / str(attempt)
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)])
-        while not checkpoints.all_of(folder):
+        while not checkpoints.list_checkpoints(folder):
             time.sleep(0.005)
         time.sleep(0.05 + 0.03 * attempt)
         writer.send_signal(signal.SIGKILL)
         writer.wait()
-        found, notes = newest_good(folder)
+        found, notes = find_newest_whole(folder)
         assert found is not None
         # Pruning may have been under way, but never of the newest.
-        assert found == checkpoints.all_of(folder)[0]
+        assert found == checkpoints.list_checkpoints(folder)[0]
         assert notes == ()

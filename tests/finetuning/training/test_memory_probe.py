@@ -30,14 +30,14 @@ def config(**training: Any) -> RunConfig:
 def test_a_smaller_setting_is_named_and_keeps_the_rows_of_a_step(
     training: dict[str, Any], width: int, said: str
 ) -> None:
-    with pytest.raises(DemoError, match=said), memory_probe.fits(config(**training), width):
+    with pytest.raises(DemoError, match=said), memory_probe.explain_out_of_memory(config(**training), width):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_what_the_cpus_allocator_says_is_understood_and_other_failures_are_left_alone() -> None:
-    with pytest.raises(DemoError, match="memory ran out"), memory_probe.fits(config(), 64):
+    with pytest.raises(DemoError, match="memory ran out"), memory_probe.explain_out_of_memory(config(), 64):
         torch.empty(2**60)
-    with pytest.raises(RuntimeError, match="shapes"), memory_probe.fits(config(), 64):
+    with pytest.raises(RuntimeError, match="shapes"), memory_probe.explain_out_of_memory(config(), 64):
         raise RuntimeError("shapes do not fit")
 
 

@@ -12,7 +12,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import LORA
 from hfdemo.finetuning.events import Started
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.training.peft import freeze_backbone, lora_options, trained_whole
+from hfdemo.finetuning.training.peft import find_whole_modules, freeze_backbone, make_lora_options
 from hfdemo.models.loading import load
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
@@ -179,7 +179,7 @@ def test_the_defaults_of_lora_fit_every_family_and_store_its_whole_head(family: 
     model = getattr(transformers, recipe.model_class).from_config(tiny_models()[family])
     inside = f"{model.base_model_prefix}."
     head = {name for name, _ in model.named_parameters() if not name.startswith(inside)}
-    made = get_peft_model(model, LoraConfig(task_type=recipe.peft_task, **lora_options(model, LORA, [])))
+    made = get_peft_model(model, LoraConfig(task_type=recipe.peft_task, **make_lora_options(model, LORA, [])))
     stored = {name.removeprefix("base_model.model.") for name in get_peft_model_state_dict(made)}
     assert head
     assert head <= stored
@@ -190,15 +190,15 @@ def test_a_head_that_writes_words_stays_as_it_is_unless_it_is_new() -> None:
     from transformers import LlamaForCausalLM
 
     model = LlamaForCausalLM(tiny_models()["llama"])
-    assert trained_whole(model, []) == []
-    assert trained_whole(model, ["lm_head.weight"]) == ["lm_head"]
+    assert find_whole_modules(model, []) == []
+    assert find_whole_modules(model, ["lm_head.weight"]) == ["lm_head"]
 
 
 def test_a_module_within_one_that_is_trained_whole_is_not_named_again() -> None:
     from transformers import RobertaForSequenceClassification
 
     model = RobertaForSequenceClassification(tiny_models()["roberta"])
-    assert trained_whole(model, ["classifier.dense.weight", "classifier.out_proj.bias"]) == ["classifier"]
+    assert find_whole_modules(model, ["classifier.dense.weight", "classifier.out_proj.bias"]) == ["classifier"]
     freeze_backbone(model, ["roberta.encoder.layer.0.output.dense.weight"])
     learned = {name for name, each in model.named_parameters() if each.requires_grad}
     assert "roberta.encoder.layer.0.output.dense.weight" in learned
@@ -210,4 +210,4 @@ def test_what_the_lora_settings_say_of_whole_modules_wins() -> None:
 
     model = BertForSequenceClassification(tiny_models()["bert"])
     own = {"modules_to_save": ["bert.pooler"], "r": 2}
-    assert lora_options(model, own, ["bert.pooler.dense.weight"]) == own
+    assert make_lora_options(model, own, ["bert.pooler.dense.weight"]) == own

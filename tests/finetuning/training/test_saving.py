@@ -7,7 +7,7 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.training import train as training
-from hfdemo.finetuning.training.saving import whole_model
+from hfdemo.finetuning.training.saving import gather_model
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import run_folder, trained, weights
 
@@ -19,10 +19,10 @@ def test_gathered_weights_make_the_model_that_was_trained(
     """On one CPU nothing is shared out: here the way is gone that DeepSpeed's parts would take, and compared."""
 
     def both(trainer: Any, anew: Any) -> Any:
-        kept = whole_model(trainer, anew)
+        kept = gather_model(trainer, anew)
         trainer.is_deepspeed_enabled = True
         try:
-            gathered = whole_model(trainer, anew)
+            gathered = gather_model(trainer, anew)
         finally:
             trainer.is_deepspeed_enabled = False
         assert gathered is not kept
@@ -32,7 +32,7 @@ def test_gathered_weights_make_the_model_that_was_trained(
             assert weight.equal(expected[name]), name
         return gathered
 
-    monkeypatch.setattr(training, "whole_model", both)
+    monkeypatch.setattr(training, "gather_model", both)
     more: dict[str, Any] = {"lora": {"target_modules": "all-linear"}} if method == "lora" else {}
     folder = run_folder(settings, "single_label", tiny, method=method, **more)
     trained(folder, settings)

@@ -3,10 +3,13 @@
 import ast
 import dataclasses
 import inspect
+import itertools
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -171,6 +174,20 @@ def test_uv_finds_in_the_script_the_libraries_that_the_run_had(settings: Setting
     if "+" in version("torch"):
         (index,) = metadata["tool"]["uv"]["index"]
         assert index["url"].endswith(version("torch").partition("+")[2])
+
+
+def test_every_name_in_a_script_is_defined(settings: Settings, tmp_path: Path) -> None:
+    more: list[dict[str, Any]] = [{}, {"early_stopping_patience": 1}, {"training": {"eval_strategy": "no"}}]
+    for kind in KINDS:
+        for number, (method, change) in enumerate(itertools.product(("full", "lora", "frozen"), more)):
+            weights = {"class_weights": "balanced"} if KINDS[kind].balance and number % 2 else {}
+            folder = run_folder(
+                settings, kind, Path("embedded:minilm"), f"{kind}-{number}", method=method, **change, **weights
+            )
+            shutil.copy(folder / "train.py", tmp_path / f"{folder.name}.py")
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", "F821,F811", str(tmp_path)]
+    done = subprocess.run(ruff, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_nothing_that_a_config_says_becomes_code(settings: Settings, tiny: Path, tmp_path: Path) -> None:
