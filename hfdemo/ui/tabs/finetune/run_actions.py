@@ -84,7 +84,7 @@ def buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, t
 
     def end_and_keep(run_id: str | None) -> None:
         app.runs.stop(_chosen(run_id), keep=True)
-        gr.Info("It ends after this step, is judged, and its best model so far is kept.", title="Asked to stop")
+        gr.Info("It ends at the next batch, and its best model so far is kept.", title="Asked to stop")
 
     def throw_away(run_id: str | None, words: str) -> None:
         if run_id is None:  # they changed their mind

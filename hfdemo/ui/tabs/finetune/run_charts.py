@@ -141,7 +141,7 @@ def _progress_words(status: Status) -> list[str]:
     words = []
     if status.total_steps:
         words.append(f"step {status.step:,} of {status.total_steps:,} · epoch {status.epoch:.1f}")
-    # One that is to end after this step has no use for the time that all its steps would take.
+    # One that is to end has no use for the time that all its steps would take.
     if status.eta_seconds is not None and status.state != "stopping":
         words.append(f"about {format_duration(status.eta_seconds)} left")
     words.append(_queue_words(status.ahead) if status.state == "queued" else _STATE_WORDS[status.state])

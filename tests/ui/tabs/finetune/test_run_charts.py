@@ -125,7 +125,7 @@ def test_a_queued_run_names_the_one_at_work_and_how_many_wait_before_it(ahead: i
 
 def test_a_run_that_is_to_end_after_this_step_has_no_time_left() -> None:
     told = progress(Status("stopping", 5, 20, 1.5, eta_seconds=52), STARTED)
-    assert "step 5 of 20 · epoch 1.5 · ending after this step" in told
+    assert "step 5 of 20 · epoch 1.5 · ending at the next batch" in told
     assert "left" not in told
 
 
