@@ -103,7 +103,7 @@ def run_script(app: App, run: str) -> str:
 
 
 def stop_run(app: App, run: str, keep: bool = True) -> dict:
-    """Ask a run to end after its current step.
+    """Ask a run to end at its next batch.
 
     Args:
         run: the run's id

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged
+from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged, Stopped
 from hfdemo.finetuning.runs import Status
 from hfdemo.ui import colours
 from hfdemo.ui.tabs.finetune import run_charts
@@ -123,7 +123,7 @@ def test_a_queued_run_names_the_one_at_work_and_how_many_wait_before_it(ahead: i
     assert f"waiting for the device: 1 run is at work and {words}" in told
 
 
-def test_a_run_that_is_to_end_after_this_step_has_no_time_left() -> None:
+def test_a_run_that_is_to_end_has_no_time_left() -> None:
     told = progress(Status("stopping", 5, 20, 1.5, eta_seconds=52), STARTED)
     assert "step 5 of 20 · epoch 1.5 · ending at the next batch" in told
     assert "left" not in told
@@ -148,6 +148,12 @@ def test_speed_padding_and_memory_are_those_of_the_last_steps_and_left_out_where
 def test_a_resumed_run_says_from_where_and_what_was_passed_over() -> None:
     told = progress(Status("running"), STARTED, StepLogged(9, 1.0), Resumed(5, 2.0, notes=("One was damaged.",)))
     assert "Resumed from the checkpoint of step 5. One was damaged." in told
+
+
+def test_a_stopped_run_says_what_was_kept_and_what_was_left_out() -> None:
+    told = progress(Status("stopped"), STARTED, Stopped(9, 1.0, kept=True, notes=("Not <evaluated>.", "No test.")))
+    assert "Not &lt;evaluated&gt;." in told
+    assert "No test." in told
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(4, "4 s"), (75, "1 min 15 s"), (7260, "2 h 01 min")])
