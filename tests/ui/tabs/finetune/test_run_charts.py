@@ -152,7 +152,7 @@ def test_a_resumed_run_says_from_where_and_what_was_passed_over() -> None:
 
 def test_a_stopped_run_says_what_was_kept_and_what_was_left_out() -> None:
     told = progress(Status("stopped"), STARTED, Stopped(9, 1.0, kept=True, notes=("Not <evaluated>.", "No test.")))
-    assert "Not &lt;evaluated&gt;." in told
+    assert "Not <evaluated>." in told, "text, not markup"
     assert "No test." in told
 
 
