@@ -97,23 +97,30 @@ def _template() -> Any:
 def _sources(config: RunConfig, kind: Kind, with_modules: bool) -> dict[str, str]:
     """Return the source of all that the run goes by, by the part of the script that it stands in."""
     evaluator = kind.evaluator
-    rows = [*kind.carried, kind.encode, *([find_rows_with_targets] if kind.sequence_labels else [])]
-    loss = [kind.loss, kind.count, kind.reduce]
+    rows: list[Callable[..., Any]] = [
+        *kind.carried,
+        kind.encode,
+        *([find_rows_with_targets] if kind.sequence_labels else []),
+    ]
+    loss: list[Callable[..., Any]] = [kind.loss, kind.count, kind.reduce]
     if config.class_weights == "balanced" and kind.balance is not None:
         loss.append(kind.balance)
     scores: list[Callable[..., Any]] = [*evaluator.carried, evaluator.scores, evaluator.to_inputs]
     if with_modules and evaluator.to_module_inputs is not None:
         scores += [evaluator.to_module_inputs, add_scores]
-    method = {"lora": [find_whole_modules, make_lora_options], "frozen": [find_whole_modules, freeze_backbone]}.get(
-        config.method, []
-    )
-    order = [] if config.names_sampler else [row_order]
+    methods: dict[str, list[Callable[..., Any]]] = {
+        "lora": [find_whole_modules, make_lora_options],
+        "frozen": [find_whole_modules, freeze_backbone],
+    }
+    padding: list[Callable[..., Any]] = [find_strategy(config.padding).width_function]
+    if not config.names_sampler:
+        padding.append(row_order)
     return {
         "rows": _join_sources(rows),
         "loss": _join_sources(loss),
-        "padding": _join_sources([find_strategy(config.padding).width_function, *order]),
+        "padding": _join_sources(padding),
         "scores": f"{_join_sources(scores)}\n\n\n{score_metric_source()}",
-        "trainer": "\n\n\n".join(filter(None, (_join_sources(method), _read_trainer_source()))),
+        "trainer": "\n\n\n".join(filter(None, (_join_sources(methods.get(config.method, [])), _read_trainer_source()))),
     }
 
 

@@ -295,8 +295,8 @@ def test_a_second_request_can_only_be_stricter_and_counts_from_when_it_was_made(
 
 
 def test_a_stopped_run_tells_whether_something_was_kept(settings: Settings) -> None:
-    assert not a_run(settings, STARTED, name="nothing").kept()
-    assert a_run(settings, STARTED, name="checkpoint", checkpoints=[3]).kept()
+    assert not a_run(settings, STARTED, name="nothing").has_kept()
+    assert a_run(settings, STARTED, name="checkpoint", checkpoints=[3]).has_kept()
     run = a_run(settings, STARTED, name="model")
     (run.folder / "model").mkdir()
     (run.folder / "model" / "config.json").write_text("{}")

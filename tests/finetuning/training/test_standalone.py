@@ -156,7 +156,15 @@ def test_every_script_is_python(settings: Settings, model: str, padding: str, me
 def test_the_script_carries_the_very_code_that_the_run_goes_by(settings: Settings) -> None:
     script = (run_folder(settings, "single_label", Path("embedded:minilm")) / "train.py").read_text()
     evaluator = KINDS["single_label"].evaluator
-    carried = [PaddingCollator, EpochSampler, SelectionCallback, TaskTrainer, ScoreMetric, evaluator.scores, row_order]
+    carried: list[Any] = [
+        PaddingCollator,
+        EpochSampler,
+        SelectionCallback,
+        TaskTrainer,
+        ScoreMetric,
+        evaluator.scores,
+        row_order,
+    ]
     assert [each.__name__ for each in carried if inspect.getsource(each).strip() not in script] == []
 
 

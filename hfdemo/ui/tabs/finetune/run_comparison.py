@@ -281,7 +281,7 @@ def _run_state(run: Run) -> str:
     if word in _ENDED and not resumed:
         return word
     try:
-        waits, alive = bool((run.process() or {}).get("waiting")), run.alive()
+        waits, alive = bool((run.process() or {}).get("waiting")), run.is_alive()
         with (run.folder / "events.jsonl").open("rb") as file:
             judged = sum(b'"evaluated"' in line[:80] for line in file)
     except FileNotFoundError:  # nothing has been said yet
