@@ -1,4 +1,4 @@
-"""The state of the tab Run a model as the query of an address, and back."""
+"""The state of a tab as the query of an address, and back: Run a model, and See the tokens."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks import Field, Task, find_task
+from hfdemo.ui.html import about, escape
 
 MOST_CHARACTERS = 6000
+TOKENS_VIEWS = ("text", "batch", "dataset")
 
 
-def write_query(task: Task, model: str, values: Mapping[str, Any]) -> str | None:
-    """Return the query that opens the tab with this task, model and values; None where it is too long for a browser.
+def write_run_query(task: Task, model: str, values: Mapping[str, Any]) -> str | None:
+    """Return the query that opens Run a model with this task, model and values; None where it would be too long.
 
     Files are left out: they live on the server for a while only.
     """
@@ -24,13 +26,12 @@ def write_query(task: Task, model: str, values: Mapping[str, Any]) -> str | None
         value = values.get(field.name)
         if not field.media and value not in (None, "", [], field.default):
             kept[_key(field)] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    query = f"?{urlencode(kept)}"
-    return query if len(query) <= MOST_CHARACTERS else None
+    return _encode_query(kept)
 
 
 @dataclass(frozen=True)
-class Opening:
-    """What an address asks the tab to open with; `model` is None where it names none, `notes` say what was wrong."""
+class RunQuery:
+    """What an address asks Run a model for: `model` is None where it names none, `notes` say what was wrong."""
 
     task: Task
     model: str | None
@@ -38,8 +39,8 @@ class Opening:
     notes: tuple[str, ...] = ()
 
 
-def read_query(query: Mapping[str, str], task_for: Callable[[str], Task], default: Task) -> Opening:
-    """Read what the query of an address asks for.
+def read_run_query(query: Mapping[str, str], task_for: Callable[[str], Task], default: Task) -> RunQuery:
+    """Read what the query of an address asks Run a model for.
 
     Where it names a model alone, `task_for(model)` finds the task. A value that its field refuses is left out, with a
     note: a link can hold anything.
@@ -61,19 +62,60 @@ def read_query(query: Mapping[str, str], task_for: Callable[[str], Task], defaul
             values[field.name] = field.check(_value(field, query[_key(field)]), MOST_CHARACTERS)
         except DemoError as error:
             notes.append(f"The link's {field.name} was left out. {error}")
-    return Opening(task, query.get("model") or None, values, tuple(notes))
+    return RunQuery(task, query.get("model") or None, values, tuple(notes))
 
 
 def _key(field: Field) -> str:
-    """Return the name of a field in a query, where `task` and `model` are taken."""
+    """Return a field's name in a query, where `task` and `model` are taken."""
     return f"{field.name}_" if field.name in ("task", "model") else field.name
 
 
 def _value(field: Field, text: str) -> Any:
-    """Read what `write_query` wrote for a field."""
+    """Read what `write_run_query` wrote for a field."""
     if field.kind in ("text", "choice"):
         return text
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def write_tokens_query(view: str, values: Mapping[str, Any]) -> str | None:
+    """Return the query that opens `view` of See the tokens with these values; None where it would be too long."""
+    kept = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items() if value not in (None, "")}
+    return _encode_query({"tab": "tokens", "view": view, **kept})
+
+
+def render_tokens_link(view: str, values: Mapping[str, Any]) -> str:
+    """Render the link that stands below a view of See the tokens."""
+    query = write_tokens_query(view, values)
+    if query is None:
+        return about("Too long for a link: a browser takes no more.")
+    return f"<p class='hf-links'><a href='{escape(query)}'>Link to this view</a></p>"
+
+
+def read_tokens_query(
+    query: Mapping[str, str], known: Mapping[str, type | tuple[type, ...]]
+) -> tuple[str, dict[str, Any]] | None:
+    """Read which view of See the tokens an address asks for, and its values; None where it asks for another tab.
+
+    A link can hold anything: a value is kept only under a name in `known`, and only when it is of that type.
+    """
+    if query.get("tab") != "tokens":
+        return None
+    view = query.get("view", "")
+    found = {}
+    for name, kind in known.items():
+        try:
+            value = json.loads(query.get(name, "null"))
+        except (ValueError, RecursionError):
+            value = query[name]
+        if value is not None and isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
+            found[name] = value
+    return view if view in TOKENS_VIEWS else TOKENS_VIEWS[0], found
+
+
+def _encode_query(kept: Mapping[str, str]) -> str | None:
+    """Return the query of an address; None where it would be too long for a browser."""
+    query = f"?{urlencode(kept)}"
+    return query if len(query) <= MOST_CHARACTERS else None

@@ -20,7 +20,7 @@ from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
-from hfdemo.ui.deep_links import write_query
+from hfdemo.ui.deep_links import write_run_query
 from hfdemo.ui.renderers import generated_text, registry
 
 NO_STAGES = "Run the model to see its three stages."
@@ -113,7 +113,7 @@ def _answer(
     wanted = _add_user_turn(app, task, ref, dict(values), raw_prompt=raw_prompt)
     for item in stream(app.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
         if isinstance(item, Prediction):
-            yield _render_answer(task, item, wanted, write_query(task, reference or task.default_model, wanted))
+            yield _render_answer(task, item, wanted, write_run_query(task, reference or task.default_model, wanted))
         elif isinstance(item, Loading):
             yield {"answer": prediction_view.loading(reference, item)}
         elif isinstance(item, Partial):

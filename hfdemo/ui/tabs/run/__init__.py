@@ -19,7 +19,7 @@ from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS, Task, find_task
 from hfdemo.ui import html, prediction_view
-from hfdemo.ui.deep_links import read_query
+from hfdemo.ui.deep_links import read_run_query
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
 from hfdemo.ui.jobs import RunningJobs
 from hfdemo.ui.tabs.run.task_panel import PanelContext, TaskPanel
@@ -82,7 +82,7 @@ class RunTab:
 
     def follow_link(self, request: gr.Request) -> tuple[Any, ...]:
         """Open the tab as the address of the page asks for."""
-        asked = read_query(
+        asked = read_run_query(
             dict(request.query_params),
             lambda reference: infer_task(ModelRef.parse(reference), self.app.settings)[0],
             FIRST_TASK,

@@ -14,10 +14,10 @@ from hfdemo.models.folders import offline_choices, tokenizer_choices
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import ALGORITHMS, train_reference
 from hfdemo.ui import html
+from hfdemo.ui.deep_links import read_tokens_query
 from hfdemo.ui.event_options import PRIVATE, QUICK, toast_errors
 from hfdemo.ui.tabs.tokens import batch_view, dataset_view, text_view
 from hfdemo.ui.tabs.tokens.dataset_view import Chosen
-from hfdemo.ui.tabs.tokens.links import opened
 
 ABOUT = (
     "The tokenizer cuts text into pieces of its vocabulary and looks up their ids; padding makes the rows of a batch "
@@ -61,7 +61,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
     kinds = {name: _kind(component) for name, component in linked.items()}
 
     def follow(request: gr.Request) -> dict[Any, Any]:
-        asked = opened(dict(request.query_params), kinds)
+        asked = read_tokens_query(dict(request.query_params), kinds)
         if asked is None:
             return {tabs: gr.skip()}
         view, values = asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from threading import Event
@@ -25,11 +25,11 @@ from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.padding import Plan, plan, plannable_names
 from hfdemo.tokenization.snippets import padding_script, tokenization_script
 from hfdemo.ui import html
+from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
 from hfdemo.ui.jobs import RunningJobs, follow_job
 from hfdemo.ui.renderers import token_strips
 from hfdemo.ui.tabs.tokens import padding_view
-from hfdemo.ui.tabs.tokens.links import link_line
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, model_of, reader_of
 
 TEXTS = """The ferry leaves at seven.
@@ -41,7 +41,7 @@ Yes.
 Padding makes rows equally long.
 Short rows beside long ones are what padding costs."""
 PADDINGS = [("True: to the longest of the batch", True), ("False", False), ('"max_length"', "max_length")]
-STRATEGIES_LOOK, TENSORS, COLLATE = LOOKS = ("Every strategy", "As tensors", "Collate functions")
+EVERY_STRATEGY, TENSORS, COLLATE = DRAWINGS = ("Every strategy", "As tensors", "Collate functions")
 PREDICTED = (
     "Predicted is arithmetic: 24·L·d² + 4·L²·d per layer and row of L slots. Measured is this model on this device; "
     "the strategies take turns, so that noise hits all alike."
@@ -90,7 +90,7 @@ class Form:
         return [text for text, _ in kept], [pair for _, pair in kept]
 
     def options(self) -> Options:
-        """The arguments of the look As tensors."""
+        """Return the arguments of the drawing As tensors."""
         used = self.truncation or self.padding == "max_length"
         return Options(
             self.padding,
@@ -148,9 +148,9 @@ def _borrowed(tokenizer: Any, form: Form) -> str | None:
     return (form.pad_token or None) if tokenizer.pad_token is None else None
 
 
-def draw(app: App, look: str, form: Form) -> tuple[str, str, str]:
-    """The table of costs, the drawing of one of LOOKS, and the code that gives what is drawn."""
-    if look == TENSORS:
+def draw(app: App, drawing: str, form: Form) -> tuple[str, str, str]:
+    """The table of costs, the drawing of one of DRAWINGS, and the code that gives what is drawn."""
+    if drawing == TENSORS:
         return "", *_tensors(app, form)
     found = lab_of(app, form)
     texts, pairs = form.rows()
@@ -159,7 +159,7 @@ def draw(app: App, look: str, form: Form) -> tuple[str, str, str]:
         app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer,
         borrowed_pad_token(tokenizer, found.borrowed),
     ):
-        if look == COLLATE:
+        if drawing == COLLATE:
             architecture = found.reader.architecture if found.reader else None
             first = found.rows.first(form.batch_size)
             part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
@@ -186,25 +186,14 @@ def _tensors(app: App, form: Form) -> tuple[str, str]:
 
 
 def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
-    """Lay the view out; returns what a link restores."""
+    """Lay the view out and return what a link restores."""
     running = RunningJobs()
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
-            texts = gr.Textbox(TEXTS, label="Texts", info="one per line: each line is a row", lines=8, max_lines=16)
-            pairs = gr.Textbox(label="Second texts", info="optional, one per line: the pair of each text", lines=2)
-            with gr.Row():
-                size = gr.Slider(1, 16, 4, step=1, label="Batch size", min_width=140)
-                length = gr.Number(32, label="max_length", info="0: the model's limit", precision=0, min_width=120)
-            side = gr.Radio([("as the tokenizer says", ""), "left", "right"], value="", label="padding_side")
-            pad_token = gr.Textbox(label="pad_token", info="for a tokenizer that has none of its own", max_lines=1)
-            with gr.Group(visible=False) as tensor_options:
-                padding = gr.Radio(PADDINGS, value=True, label="padding")
-                truncation = gr.Checkbox(False, label="truncation")
-                special = gr.Checkbox(True, label="add_special_tokens")
-                multiple = gr.Number(0, label="pad_to_multiple_of", info="8 or 64 suit some accelerators", precision=0)
+            fields, tensor_options = _build_fields(tokenizer, model)
         with gr.Column(scale=7, min_width=320):
-            look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
-            table = gr.HTML(html.empty("The batches will stand here."))
+            drawing = gr.Radio(DRAWINGS, value=DRAWINGS[0], label="Look at")
+            table = gr.HTML(html.empty("The batches appear here."))
             with gr.Column() as measuring:
                 with gr.Row():
                     measure = gr.Button("Measure forward passes", size="md", min_width=190)
@@ -213,51 +202,21 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
                 measured = gr.HTML(html.about(PREDICTED))
             view = gr.HTML()
             address = gr.HTML()
-            inputs = [
-                texts,
-                pairs,
-                tokenizer,
-                model,
-                size,
-                length,
-                side,
-                padding,
-                truncation,
-                special,
-                multiple,
-                pad_token,
-            ]
+            inputs = list(fields.values())
             timings = gr.State(())
             copy_fold(records(app), [timings, *inputs])
             with gr.Accordion("Code", open=False):
                 code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
-    names = (
-        *("texts", "text_pairs", "tokenizer", "model", "batch_size", "batch_max_length", "padding_side"),
-        *("padding_to", "truncation", "add_special_tokens", "pad_to_multiple_of", "pad_token"),
-    )
-    linked = dict(zip(names, inputs, strict=True)) | {"batch_look": look}
 
-    def show(request: gr.Request, look: str, *values: Any) -> tuple[Any, ...]:
+    def show(request: gr.Request, drawing: str, *values: Any) -> tuple[Any, ...]:
         running.stop(request.session_hash)  # what is being measured is not what stands there any more
-        form = form_of(*values)
-        # While somebody types, a sentence in its place is better than a toast.
-        costs, drawn, written = draw_errors(draw, "", "")(app, look, form)
-        return (
-            costs,
-            drawn,
-            written,
-            html.about(PREDICTED),
-            (),
-            gr.Column(visible=look == STRATEGIES_LOOK),
-            gr.Group(visible=look == TENSORS),
-            link_line("batch", dict(zip(names, values, strict=True)) | {"batch_look": look}),
-        )
+        return _show(app, drawing, dict(zip(fields, values, strict=True)))
 
     wires: dict[str, Any] = {**QUIET, **HEAVY}
     gr.on(
-        [*(widget.change for widget in (look, *inputs)), demo.load],
+        [*(widget.change for widget in (drawing, *inputs)), demo.load],
         show,
-        [look, *inputs],
+        [drawing, *inputs],
         [table, view, code, measured, timings, measuring, tensor_options, address],
         trigger_mode="always_last",
         **wires,
@@ -265,9 +224,47 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
     measure.click(draw_errors(timed(app, running), gr.skip(), gr.skip()), inputs, [measured, table, timings], **wires)
     prove.click(draw_errors(proved(app, running)), inputs, measured, **wires)
     stop.click(running.on_stop, **PRIVATE, **LIGHT)
-
     demo.unload(running.on_unload)
+    linked = {**fields, "batch_look": drawing}
     return {name: component for name, component in linked.items() if name not in ("tokenizer", "model")}
+
+
+def _build_fields(tokenizer: gr.Dropdown, model: gr.Dropdown) -> tuple[dict[str, Any], gr.Group]:
+    """Lay out what a batch is made of; return the fields in the order of Form, and those of the drawing As tensors."""
+    texts = gr.Textbox(TEXTS, label="Texts", info="one per line: each line is a row", lines=8, max_lines=16)
+    pairs = gr.Textbox(label="Second texts", info="optional, one per line: the pair of each text", lines=2)
+    with gr.Row():
+        size = gr.Slider(1, 16, 4, step=1, label="Batch size", min_width=140)
+        length = gr.Number(32, label="max_length", info="0: the model's limit", precision=0, min_width=120)
+    side = gr.Radio([("as the tokenizer says", ""), "left", "right"], value="", label="padding_side")
+    pad_token = gr.Textbox(label="pad_token", info="for a tokenizer that has none of its own", max_lines=1)
+    with gr.Group(visible=False) as tensor_options:
+        padding = gr.Radio(PADDINGS, value=True, label="padding")
+        truncation = gr.Checkbox(False, label="truncation")
+        special = gr.Checkbox(True, label="add_special_tokens")
+        multiple = gr.Number(0, label="pad_to_multiple_of", info="8 or 64 suit some accelerators", precision=0)
+    fields = {
+        **{"texts": texts, "text_pairs": pairs, "tokenizer": tokenizer, "model": model, "batch_size": size},
+        **{"batch_max_length": length, "padding_side": side, "padding_to": padding, "truncation": truncation},
+        **{"add_special_tokens": special, "pad_to_multiple_of": multiple, "pad_token": pad_token},
+    }
+    return fields, tensor_options
+
+
+def _show(app: App, drawing: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what the view shows of the values of its fields, by their names in a link."""
+    # While somebody types, a sentence in its place is better than a toast.
+    costs, drawn, written = draw_errors(draw, "", "")(app, drawing, form_of(*values.values()))
+    return (
+        costs,
+        drawn,
+        written,
+        html.about(PREDICTED),
+        (),
+        gr.Column(visible=drawing == EVERY_STRATEGY),
+        gr.Group(visible=drawing == TENSORS),
+        render_tokens_link("batch", {**values, "batch_look": drawing}),
+    )
 
 
 def form_of(*values: Any) -> Form:

@@ -24,10 +24,10 @@ from hfdemo.tokenization.dataset_map import try_map
 from hfdemo.tokenization.length_report import Report, report_on
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
 from hfdemo.ui import html
+from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
 from hfdemo.ui.jobs import RunningJobs, follow_job
 from hfdemo.ui.tabs.tokens import length_view, padding_view
-from hfdemo.ui.tabs.tokens.links import link_line
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of
 
 ABOUT = (
@@ -66,35 +66,52 @@ class Data:
     pairs: list[str] | None
 
 
+# The fields of the view by their names in a link; the file and what all views have in common are not among them.
+LINKED = (
+    "dataset",
+    "dataset_config",
+    "dataset_split",
+    "text_column",
+    "pair_column",
+    "set_batch_size",
+    "set_max_length",
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What stands in the view's fields, in their order."""
+
+    file: Any
+    dataset: str
+    config: str
+    split: str
+    text: str
+    pair: str
+    tokenizer: str
+    model: str
+    batch_size: int
+    max_length: int
+
+    @property
+    def linked(self) -> dict[str, Any]:
+        """The values by their names in a link."""
+        own = (self.dataset, self.config, self.split, self.text, self.pair, self.batch_size, self.max_length)
+        return {**dict(zip(LINKED, own, strict=True)), "tokenizer": self.tokenizer, "model": self.model}
+
+
 def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> tuple[dict[str, Any], Chosen]:
-    """Lay the view out; returns what a link restores, and what can be sent to Fine-tune."""
-    running = RunningJobs()
+    """Lay the view out; return what a link restores, and what can be sent to Fine-tune."""
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
-            dataset = gr.Dropdown(
-                list(EXAMPLE_NAMES),
-                value=EXAMPLE_NAMES[0],
-                label="Data set",
-                info="an example or a Hub id" + ("" if app.settings.public else ", or a path (/… ./… ~…)"),
-                allow_custom_value=True,
-            )
-            with gr.Row():
-                config = gr.Textbox(label="Configuration", info="of a Hub data set", min_width=120)
-                split = gr.Textbox(label="Split", info="empty: all of them", min_width=120)
-            file = gr.File(label="Your own CSV, with a header line", file_types=[".csv", ".tsv", ".txt"], height=130)
-            with gr.Row():
-                text = gr.Dropdown([], label="Text column", allow_custom_value=True, min_width=140)
-                pair = gr.Dropdown([NO_COLUMN], value=NO_COLUMN, label="Second text column", min_width=140)
-            with gr.Row():
-                size = gr.Number(16, label="Batch size", precision=0, minimum=1, min_width=100)
-                length = gr.Number(0, label="max_length", info="0: the model's limit", precision=0, min_width=100)
+            fields = _build_fields(app)
             with gr.Row():
                 count = gr.Button("Count", variant="primary", min_width=100)
                 stop = gr.Button("Stop", min_width=70)
         with gr.Column(scale=7, min_width=320):
-            said = gr.HTML()
-            view = gr.HTML(html.empty("Histogram, percentiles and the cost of every strategy will stand here."))
+            progress = gr.HTML()
+            view = gr.HTML(html.empty("Histogram, percentiles and the cost of every strategy appear here."))
             with gr.Row(visible=False) as sending:
                 padding = gr.Dropdown(
                     list(trainable_names()), value=LONGEST_IN_BATCH.name, label="Padding to train with", min_width=160
@@ -110,28 +127,60 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
                 gr.HTML(html.about(MAP_ABOUT))
                 measure = gr.Button("Measure on this data", size="md")
                 mapped = gr.HTML()
-    chosen = [file, dataset, config, split]
-    inputs = [*chosen, text, pair, tokenizer, model, size, length]
-    names = (
-        "dataset",
-        "dataset_config",
-        "dataset_split",
-        "text_column",
-        "pair_column",
-        "set_batch_size",
-        "set_max_length",
+    file, dataset, config, split, text, pair, size, length = fields
+    inputs = [file, dataset, config, split, text, pair, tokenizer, model, size, length]
+    outputs = [progress, view, sending, padding, cut, kept, address]
+    handlers = Handlers(app)
+    counted: Callable[..., Any] = draw_errors(handlers.count, *[gr.skip()] * (len(outputs) - 1))
+    wires: dict[str, Any] = {**QUIET, **HEAVY}
+    gr.on(
+        [dataset.input, file.upload, file.clear, demo.load, config.submit, split.submit],
+        draw_errors(handlers.guess_columns, gr.update(choices=[], value=None), gr.skip()),
+        [file, dataset, config, split],
+        [progress, text, pair],
+        **wires,
+    ).then(counted, inputs, outputs, **wires)
+    changed = [count.click, text.input, pair.input, tokenizer.change, model.change]
+    gr.on(changed, counted, inputs, outputs, **wires)
+    measure.click(draw_errors(handlers.measure_map), inputs, mapped, **wires)
+    stop.click(handlers.running.on_stop, **PRIVATE, **LIGHT)
+    demo.unload(handlers.running.on_unload)
+    linked = dict(zip(LINKED, fields[1:], strict=True))
+    return linked, Chosen(send, file, dataset, text, pair, tokenizer, model, padding, cut, size)
+
+
+def _build_fields(app: App) -> tuple[Any, ...]:
+    """Lay out what is counted and how; return the fields, the file first and then those in LINKED."""
+    dataset = gr.Dropdown(
+        list(EXAMPLE_NAMES),
+        value=EXAMPLE_NAMES[0],
+        label="Data set",
+        info="an example or a Hub id" + ("" if app.settings.public else ", or a path (/… ./… ~…)"),
+        allow_custom_value=True,
     )
-    linked = dict(zip(names, (dataset, config, split, text, pair, size, length), strict=True))
+    with gr.Row():
+        config = gr.Textbox(label="Configuration", info="of a Hub data set", min_width=120)
+        split = gr.Textbox(label="Split", info="empty: all of them", min_width=120)
+    file = gr.File(label="Your own CSV, with a header line", file_types=[".csv", ".tsv", ".txt"], height=130)
+    with gr.Row():
+        text = gr.Dropdown([], label="Text column", allow_custom_value=True, min_width=140)
+        pair = gr.Dropdown([NO_COLUMN], value=NO_COLUMN, label="Second text column", min_width=140)
+    with gr.Row():
+        size = gr.Number(16, label="Batch size", precision=0, minimum=1, min_width=100)
+        length = gr.Number(0, label="max_length", info="0: the model's limit", precision=0, min_width=100)
+    return file, dataset, config, split, text, pair, size, length
 
-    def corpus_of(
-        file: Any, dataset: str, config: str, split: str, *_: Any, progress: Progress | None = None
-    ) -> Corpus:
-        path = uploaded_path(file)
-        return read_corpus(dataset or "", app.settings, path, config or None, split or None, progress)
 
-    def look(*values: Any) -> tuple[Any, ...]:
-        """A data set has been chosen: guess its columns, or say what is wrong with it."""
-        corpus = corpus_of(*values)
+class Handlers:
+    """What the events of the view do."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.running = RunningJobs()
+
+    def guess_columns(self, file: Any, dataset: str, config: str, split: str) -> tuple[Any, ...]:
+        """Guess the columns of a data set that has been chosen."""
+        corpus = self._read(file, dataset, config, split)
         table = corpus.whole()
         columns = list(table.columns)
         text, pair = likely_columns(table)
@@ -142,98 +191,80 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
             gr.update(choices=[NO_COLUMN, *columns], value=pair or NO_COLUMN),
         )
 
-    def data_of(*values: Any, progress: Progress | None = None) -> Data:
-        text, pair = values[4:6]
-        table = corpus_of(*values, progress=progress).whole()
-        first, second = likely_columns(table, text or None, "" if pair == NO_COLUMN else pair)
-        return Data(list(table[first]), list(table[second]) if second else None)
-
-    def report(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
-        reference, read_by, batch_size, max_length = values[6:]
-        reader = model_facts(reader_of(reference, read_by), app.settings)
+    def count(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Count the tokens of every row, and yield how far it is and then the report."""
+        form = Form(*values)
+        reader = model_facts(reader_of(form.tokenizer, form.model), self.app.settings)
 
         def work(tell: Progress, stop: Event) -> tuple[Report, float]:
-            data = data_of(*values[:6], progress=tell)
+            data = self._texts(form, tell)
             # A copy of its own: nobody who types has to wait until a whole data set is counted.
-            own = load_tokenizer(ModelRef.parse(reference), app.settings)
+            own = load_tokenizer(ModelRef.parse(form.tokenizer), self.app.settings)
             started = time.perf_counter()
             found = report_on(
                 own,
                 data.texts,
                 data.pairs,
                 reader,
-                int(batch_size or 0),
-                int(max_length or 0) or None,
-                public=app.settings.public,
+                int(form.batch_size or 0),
+                int(form.max_length or 0) or None,
+                public=self.app.settings.public,
                 stop=stop,
                 tell=lambda done, whole: tell("Rows counted", done, whole),
             )
             return found, time.perf_counter() - started
 
         nothing = (gr.skip(),) * 6
-        for now, result in follow_job(running, request.session_hash, work):
+        for now, result in follow_job(self.running, request.session_hash, work):
             if result is None:
                 yield (now, *nothing)
                 continue
             found, seconds = result
-            tokens = sum(length * rows for length, rows in found.lengths)
-            facts = html.facts(
-                [
-                    ("data", path.name if (path := uploaded_path(values[0])) else values[1]),
-                    ("rows", f"{found.rows:,}"),
-                    ("tokens", f"{tokens:,}"),
-                    ("counted in", f"{seconds:.2f} s"),
-                    ("rows a second", f"{found.rows / seconds:,.0f}"),
-                    ("tokenizer", reference),
-                ]
-            )
-            taken = found.recommended
+            advised = found.recommended
             yield (
-                facts,
+                _facts(form, found, seconds),
                 length_view.report(found),
                 gr.Row(visible=True),
-                taken.padding,
-                taken.max_length or 0,
+                advised.padding,
+                advised.max_length or 0,
                 found,
-                link_line("dataset", dict(zip(names, [*values[1:6], *values[8:]], strict=True)) | shared(*values[6:8])),
+                render_tokens_link("dataset", form.linked),
             )
 
-    def tried(request: gr.Request, *values: Any) -> Iterator[Any]:
+    def measure_map(self, request: gr.Request, *values: Any) -> Iterator[Any]:
+        """Map the rows twice, and yield how far it is and then both times."""
+        form = Form(*values)
+
         def work(tell: Progress, stop: Event) -> Any:
-            data = data_of(*values[:6])
+            data = self._texts(form)
             tell("Mapping twice", 0, len(data.texts))
-            own = load_tokenizer(ModelRef.parse(values[6]), app.settings)
+            own = load_tokenizer(ModelRef.parse(form.tokenizer), self.app.settings)
             with TemporaryDirectory() as folder:
                 return try_map(own, data.texts, data.pairs, Path(folder), stop)
 
-        for now, result in follow_job(running, request.session_hash, work):
+        for now, result in follow_job(self.running, request.session_hash, work):
             yield now if result is None else length_view.trial(result)
 
-    outputs = [said, view, sending, padding, cut, kept, address]
-    counted: Callable[..., Any] = draw_errors(report, *[gr.skip()] * (len(outputs) - 1))
-    gr.on(
-        [dataset.input, file.upload, file.clear, demo.load, config.submit, split.submit],
-        draw_errors(look, gr.update(choices=[], value=None), gr.skip()),
-        chosen,
-        [said, text, pair],
-        **QUIET,
-        **HEAVY,
-    ).then(counted, inputs, outputs, **QUIET, **HEAVY)
-    gr.on(
-        [count.click, text.input, pair.input, tokenizer.change, model.change],
-        counted,
-        inputs,
-        outputs,
-        **QUIET,
-        **HEAVY,
+    def _read(self, file: Any, dataset: str, config: str, split: str, progress: Progress | None = None) -> Corpus:
+        path = uploaded_path(file)
+        return read_corpus(dataset or "", self.app.settings, path, config or None, split or None, progress)
+
+    def _texts(self, form: Form, progress: Progress | None = None) -> Data:
+        table = self._read(form.file, form.dataset, form.config, form.split, progress).whole()
+        first, second = likely_columns(table, form.text or None, "" if form.pair == NO_COLUMN else form.pair)
+        return Data(list(table[first]), list(table[second]) if second else None)
+
+
+def _facts(form: Form, found: Report, seconds: float) -> str:
+    """Render what was counted, and how fast."""
+    tokens = sum(length * rows for length, rows in found.lengths)
+    return html.facts(
+        [
+            ("data", path.name if (path := uploaded_path(form.file)) else form.dataset),
+            ("rows", f"{found.rows:,}"),
+            ("tokens", f"{tokens:,}"),
+            ("counted in", f"{seconds:.2f} s"),
+            ("rows a second", f"{found.rows / seconds:,.0f}"),
+            ("tokenizer", form.tokenizer),
+        ]
     )
-    measure.click(draw_errors(tried), inputs, mapped, **QUIET, **HEAVY)
-    stop.click(running.on_stop, **PRIVATE, **LIGHT)
-
-    demo.unload(running.on_unload)
-    return linked, Chosen(send, file, dataset, text, pair, tokenizer, model, padding, cut, size)
-
-
-def shared(tokenizer: str, model: str) -> dict[str, str]:
-    """What all views of the tab have in common, as a link names it."""
-    return {"tokenizer": tokenizer, "model": model}

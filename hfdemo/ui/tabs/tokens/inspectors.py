@@ -1,4 +1,4 @@
-"""One text looked at more closely: its stages, what is cut, a chat, several tokenizers, decoded again."""
+"""One text in detail: its stages, what is cut, a chat, several tokenizers, decoded again."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def decoded(found: Decoded, text: str) -> str:
 
 
 EXAMPLE_MESSAGE = {"role": "user", "content": "And at low tide?"}
-# The closer looks draw every piece several times; a screenful of it is enough to see how it goes.
+# The inspectors draw every piece several times; a screenful of it is enough to see how it goes.
 LOOKED_AT = min(800, MOST_CHARACTERS)
 SHORTENED = frozenset({"Stages", "Several tokenizers", "Decode"})
 MOST_COMPARED = 8
@@ -232,29 +232,29 @@ def _options(given: Mapping[str, Any]) -> Options:
     return options_of(given["special"], given["splitting"])
 
 
-def closer_look(app: App, look: str, given: Mapping[str, Any]) -> tuple[str, str]:
-    """The HTML of one look, and its code where it is the code.
+def render_inspector(app: App, inspector: str, given: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the HTML of one inspector, and its code where it is the code.
 
     Raises:
-        DemoError: what the look's own functions raise, and messages that can't be read.
+        DemoError: what the inspector's own functions raise, and messages that can't be read.
     """
     text, pair = given["text"] or "", given["pair"] or None
-    if look in SHORTENED:
+    if inspector in SHORTENED:
         text, pair = text[:LOOKED_AT], pair and pair[:LOOKED_AT]
     short = text != given["text"] or pair != (given["pair"] or None)
     note = f"Of each text, the first {LOOKED_AT:,} characters are looked at here." if short else ""
     about = html.about(note) if note else ""
-    if not text and look not in ("One word", "Chat template"):
+    if not text and inspector not in ("One word", "Chat template"):
         return html.empty("Type a text above."), ""
-    if look == "Code":
+    if inspector == "Code":
         options = {} if given["special"] else {"add_special_tokens": False}
         options |= {"split_special_tokens": True} if given["splitting"] else {}
         pairs = [pair] if pair else None
         return "", tokenization_script(given["tokenizer"], [text], pairs, options, app.settings)
-    if look == "Several tokenizers":
+    if inspector == "Several tokenizers":
         return about + _side_by_side(app, given["others"] or [], text), ""
     with app.models.tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
-        return about + _LOOKS[look](tokenizer, text, pair, given, app), ""
+        return about + _LOOKS[inspector](tokenizer, text, pair, given, app), ""
 
 
 def _stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:

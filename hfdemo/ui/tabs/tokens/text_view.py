@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -18,9 +18,9 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.tokenization.warnings import unknown_slots
 from hfdemo.ui import html
+from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_options import LATEST, draw_errors, toast_errors
-from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, closer_look, options_of
-from hfdemo.ui.tabs.tokens.links import link_line
+from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, options_of, render_inspector
 from hfdemo.ui.tabs.tokens.token_view import linked, pages
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of
 
@@ -34,8 +34,8 @@ MESSAGES = [
 ]
 COMPARED = ["tokenizer:wordpiece", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"]
 STRATEGIES = ["longest_first", "only_first", "only_second"]
-LOOKS = ["Stages", "One word", "Truncation", "Windows", "Chat template", "Several tokenizers", "Decode", "Code"]
-ABOUT_LOOKS = {
+INSPECTORS = ["Stages", "One word", "Truncation", "Windows", "Chat template", "Several tokenizers", "Decode", "Code"]
+ABOUT_INSPECTORS = {
     "Stages": "What each component of the tokenizer makes of the text. `tokenizer.backend_tokenizer`",
     "One word": "How the algorithm gets from a word to its pieces, step by step.",
     "Truncation": "What is cut off a row that is too long. `tokenizer(text, pair, truncation=..., max_length=...)`",
@@ -49,8 +49,27 @@ MOST_RECORDS = 20_000
 
 
 def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Component]:
-    """Lay the view out; returns the components that a link restores, by their names in its query."""
-    settings = app.settings
+    """Lay the view out and return the components that a link restores, by their names in its query."""
+    above, address = _build_text(app, demo, tokenizer, model)
+    below = _build_inspector(app, demo, {"tokenizer": tokenizer, **above})
+    restored = {**above, **below}
+    linked = {"tokenizer": tokenizer, "model": model, **restored}
+
+    def write_link(*values: Any) -> str:
+        given = dict(zip(linked, values, strict=True))
+        # Short enough to be sent: what the view opens with anyway is left out.
+        kept = {name: value for name, value in given.items() if name == "text" or value != linked[name].value}
+        return render_tokens_link("text", kept)
+
+    changed = [*(widget.change for widget in linked.values()), demo.load]
+    gr.on(changed, write_link, list(linked.values()), address, **LATEST)
+    return restored
+
+
+def _build_text(
+    app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown
+) -> tuple[dict[str, Any], gr.HTML]:
+    """Lay out the text beside its tokens; return the components by their names in a link, and the place of the link."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
             text = gr.Textbox(TEXT, label="Text", lines=5, max_lines=16)
@@ -64,13 +83,69 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
             address = gr.HTML()
         with gr.Column(scale=7, min_width=320):
             top = gr.HTML()
-            view = gr.HTML(html.empty("The tokens will stand here."))
+            view = gr.HTML(html.empty("The tokens appear here."))
             with gr.Row(visible=False) as pager:
                 back = gr.Button("Previous", size="sm", min_width=90)
                 page = gr.Number(1, label="Page", precision=0, min_width=90)
                 forth = gr.Button("Next", size="sm", min_width=90)
             copy_fold(records_of(app), [text, pair, tokenizer, special, splitting])
-    look = gr.Radio(LOOKS, value=LOOKS[0], label="Look at")
+
+    def show(*values: Any) -> tuple[Any, ...]:
+        page = values[-1]
+        above, drawn, shown, count = draw(app, *values)
+        return above, drawn, gr.Row(visible=count > 1), shown if page and page > count else gr.skip()
+
+    typed = [text, pair, tokenizer, model, special, splitting, white_space]
+    # .change, not .input: the latter hears the keyboard, but no paste.
+    gr.on(
+        [*(widget.change for widget in typed), page.change, demo.load],
+        # While somebody types, a sentence in its place is better than a toast.
+        draw_errors(show, "", gr.update(visible=False), gr.skip()),
+        [*typed, page],
+        [top, view, pager, page],
+        **{**LATEST, **HEAVY},
+    )
+    back.click(lambda page: max(1, int(page or 1) - 1), page, page, **LATEST)
+    forth.click(lambda page: int(page or 1) + 1, page, page, **LATEST)
+    restored = {"text": text, "text_pair": pair, "special": special, "splitting": splitting}
+    return {**restored, "white_space": white_space, "page": page}, address
+
+
+def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay out the inspectors of the text; return the components by their names in a link."""
+    inspector = gr.Radio(INSPECTORS, value=INSPECTORS[0], label="Look at")
+    own, shown_for = _build_inspector_fields(app)
+    drawing = gr.HTML()
+    code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24, visible=False)
+    fields = {
+        **{"text": above["text"], "pair": above["text_pair"], "tokenizer": above["tokenizer"]},
+        **{"special": above["special"], "splitting": above["splitting"]},
+        **own,
+    }
+
+    def show(inspector: str, *values: Any) -> tuple[Any, ...]:
+        given = dict(zip(fields, values, strict=True))
+        drawn, script = draw_errors(render_inspector, "")(app, inspector, given)
+        return html.about(ABOUT_INSPECTORS[inspector]) + drawn, gr.Code(script, visible=bool(script))
+
+    def arrange(inspector: str) -> list[Any]:
+        return [gr.update(visible=inspector in inspectors) for _, inspectors in shown_for]
+
+    gr.on(
+        [inspector.change, *(widget.change for widget in fields.values()), demo.load],
+        toast_errors(show),
+        [inspector, *fields.values()],
+        [drawing, code],
+        **{**LATEST, **HEAVY},
+    )
+    inspector.change(arrange, inspector, [component for component, _ in shown_for], **LATEST)
+    linked = {"word": "word", "cut_to": "max_length", "stride": "stride", "strategy": "strategy"}
+    linked |= {"messages": "messages", "prompt": "prompt"}
+    return {"look": inspector, **{name: own[field] for name, field in linked.items()}}
+
+
+def _build_inspector_fields(app: App) -> tuple[dict[str, Any], list[tuple[Any, tuple[str, ...]]]]:
+    """Lay out what single inspectors ask for; return the fields, and (component, inspectors that show it)."""
     with gr.Row(visible=False) as for_word:
         word = gr.Textbox(WORD, label="Word", info="its first word is taken apart", max_lines=1)
     with gr.Row(visible=False) as for_cutting:
@@ -91,84 +166,29 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
             info="Jinja; empty: the tokenizer's own",
             lines=2,
             max_lines=12,
-            visible=not settings.public,
+            visible=not app.settings.public,
         )
     with gr.Row(visible=False) as for_comparing:
         others = gr.Dropdown(
-            tokenizer_choices(settings), value=COMPARED, label="Tokenizers", multiselect=True, allow_custom_value=True
+            tokenizer_choices(app.settings),
+            value=COMPARED,
+            label="Tokenizers",
+            multiselect=True,
+            allow_custom_value=True,
         )
-    closer = gr.HTML()
-    code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24, visible=False)
-
-    def show(*values: Any) -> tuple[Any, ...]:
-        page = values[-1]
-        above, drawn, shown, count = draw(app, *values)
-        return above, drawn, gr.Row(visible=count > 1), shown if page and page > count else gr.skip()
-
-    def look_closer(look: str, *values: Any) -> tuple[Any, ...]:
-        given = dict(zip(names, values, strict=True))
-        drawn, script = draw_errors(closer_look, "")(app, look, given)
-        return html.about(ABOUT_LOOKS[look]) + drawn, gr.Code(script, visible=bool(script))
-
-    def arrange(look: str) -> tuple[Any, ...]:
-        return (
-            gr.Row(visible=look == "One word"),
-            gr.Row(visible=look in ("Truncation", "Windows")),
-            gr.Number(visible=look == "Windows"),
-            gr.Radio(visible=look == "Windows"),
-            gr.Column(visible=look == "Chat template"),
-            gr.Row(visible=look == "Several tokenizers"),
-        )
-
-    def share(*values: Any) -> str:
-        given = dict(zip(shared, values, strict=True))
-        # Short enough to be sent: what the view opens with anyway is left out.
-        kept = {name: value for name, value in given.items() if name == "text" or value != shared[name].value}
-        return link_line("text", kept)
-
-    restored: dict[str, Any] = {
-        **{"text": text, "text_pair": pair, "special": special, "splitting": splitting},
-        **{"white_space": white_space, "page": page},
-        **{"look": look, "word": word, "cut_to": max_length, "stride": stride, "strategy": strategy},
-        **{"messages": messages, "prompt": prompt},
+    fields = {
+        **{"word": word, "max_length": max_length, "stride": stride, "strategy": strategy},
+        **{"messages": messages, "prompt": prompt, "template": template, "others": others},
     }
-    typed = [text, pair, tokenizer, model, special, splitting, white_space]
-    # .change, not .input: the latter hears the keyboard, but no paste.
-    gr.on(
-        [*(widget.change for widget in typed), page.change, demo.load],
-        # While somebody types, a sentence in its place is better than a toast.
-        draw_errors(show, "", gr.update(visible=False), gr.skip()),
-        [*typed, page],
-        [top, view, pager, page],
-        **{**LATEST, **HEAVY},
-    )
-    back.click(lambda page: max(1, int(page or 1) - 1), page, page, **LATEST)
-    forth.click(lambda page: int(page or 1) + 1, page, page, **LATEST)
-    for_looks: dict[str, Any] = {
-        **{"text": text, "pair": pair, "tokenizer": tokenizer, "special": special, "splitting": splitting},
-        "word": word,
-        **{"max_length": max_length, "stride": stride, "strategy": strategy, "messages": messages},
-        **{"prompt": prompt, "template": template, "others": others},
-    }
-    names = list(for_looks)
-    gr.on(
-        [look.change, *(widget.change for widget in for_looks.values()), demo.load],
-        toast_errors(look_closer),
-        [look, *for_looks.values()],
-        [closer, code],
-        **{**LATEST, **HEAVY},
-    )
-    shown_for = [for_word, for_cutting, stride, strategy, for_chat, for_comparing]
-    look.change(arrange, look, shown_for, **LATEST)
-    shared = {"tokenizer": tokenizer, "model": model, **restored}
-    gr.on(
-        [*(widget.change for widget in shared.values()), demo.load],
-        share,
-        list(shared.values()),
-        address,
-        **LATEST,
-    )
-    return restored
+    shown_for: list[tuple[Any, tuple[str, ...]]] = [
+        (for_word, ("One word",)),
+        (for_cutting, ("Truncation", "Windows")),
+        (stride, ("Windows",)),
+        (strategy, ("Windows",)),
+        (for_chat, ("Chat template",)),
+        (for_comparing, ("Several tokenizers",)),
+    ]
+    return fields, shown_for
 
 
 def draw(

@@ -1,4 +1,4 @@
-"""The view A batch: what its fields mean, what its looks draw, and that its code prints what it shows."""
+"""The view A batch: what its fields mean, what its drawings show, and that its code prints what it shows."""
 
 import re
 import shutil
@@ -16,8 +16,8 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import strategy_names
 from hfdemo.ui.jobs import RunningJobs
 from hfdemo.ui.tabs.tokens.batch_view import (
-    LOOKS,
-    STRATEGIES_LOOK,
+    DRAWINGS,
+    EVERY_STRATEGY,
     TENSORS,
     TEXTS,
     Form,
@@ -76,11 +76,11 @@ def test_without_a_known_length_there_is_no_max_length_to_pad_to(app: App) -> No
 
 
 @pytest.mark.parametrize("tokenizer", ["embedded:minilm", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"])
-@pytest.mark.parametrize("look", LOOKS)
-def test_every_look_draws_with_every_kind_of_tokenizer(app: App, look: str, tokenizer: str) -> None:
+@pytest.mark.parametrize("drawing", DRAWINGS)
+def test_every_drawing_is_drawn_with_every_kind_of_tokenizer(app: App, drawing: str, tokenizer: str) -> None:
     padding = tokenizer != "tokenizer:bpe"  # it has no pad token, as GPT-2 has none
-    costs, drawn, code = draw(app, look, form(tokenizer=tokenizer, padding=padding))
-    assert bool(costs) == (look == STRATEGIES_LOOK)
+    costs, drawn, code = draw(app, drawing, form(tokenizer=tokenizer, padding=padding))
+    assert bool(costs) == (drawing == EVERY_STRATEGY)
     assert len(text_of(drawn)) > 100
     assert "tokenizer(" in code
 
@@ -93,9 +93,9 @@ def test_a_missing_pad_token_is_asked_for_with_the_choice_and_can_be_borrowed(ap
 
 
 def test_the_lab_shows_the_error_that_ragged_rows_give(app: App) -> None:
-    _, drawn, _ = draw(app, STRATEGIES_LOOK, form())
+    _, drawn, _ = draw(app, EVERY_STRATEGY, form())
     assert "Unable to create tensor" in drawn
-    _, even, _ = draw(app, STRATEGIES_LOOK, form("one\ntwo"))
+    _, even, _ = draw(app, EVERY_STRATEGY, form("one\ntwo"))
     assert "hf-note" not in even
 
 
@@ -107,18 +107,18 @@ def test_a_tokenizer_without_a_model_can_borrow_one_and_can_not_be_run_alone() -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tokenizer", ["embedded:minilm", "tokenizer:bpe"])
-@pytest.mark.parametrize("look", [STRATEGIES_LOOK, TENSORS])
+@pytest.mark.parametrize("drawing", [EVERY_STRATEGY, TENSORS])
 def test_the_code_runs_alone_and_prints_the_shapes_that_are_drawn(
-    app: App, tmp_path: Path, look: str, tokenizer: str
+    app: App, tmp_path: Path, drawing: str, tokenizer: str
 ) -> None:
     pad_token = "<|endoftext|>" if tokenizer == "tokenizer:bpe" else ""
     texts = "one two three\nfour\nfive six\n" + "seven " * 20
     shown = form(texts, tokenizer=tokenizer, batch_size=2, pad_token=pad_token)
     path = tmp_path / "batch.py"
-    path.write_text(draw(app, look, shown)[2], encoding="utf-8")
+    path.write_text(draw(app, drawing, shown)[2], encoding="utf-8")
     done = forked.run(["-I", str(path)], cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
-    if look == TENSORS:
+    if drawing == TENSORS:
         assert (pad_token or "[PAD]") in done.stdout
         return
     printed = {line.split()[0]: re.findall(r"\((\d+), (\d+)\)", line) for line in done.stdout.splitlines()}
@@ -140,16 +140,16 @@ def test_the_lab_cuts_to_what_training_cuts_to_and_so_does_its_code(app: App, ti
     long = form("word " * 40, tokenizer=reference, max_length=0)
     found = lab_of(app, long)
     assert (found.limit, found.rows.lengths) == (16, [16])
-    assert "truncation=True, max_length=16" in draw(app, STRATEGIES_LOOK, long)[2]
+    assert "truncation=True, max_length=16" in draw(app, EVERY_STRATEGY, long)[2]
     alone = lab_of(app, form("word " * 600, tokenizer="tokenizer:wordpiece", max_length=0))
     assert (alone.limit, alone.rows.lengths) == (512, [512])
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_a_pad_token_outside_the_vocabulary_gets_a_sentence_in_every_look(app: App, look: str) -> None:
+@pytest.mark.parametrize("drawing", DRAWINGS)
+def test_a_pad_token_outside_the_vocabulary_gets_a_sentence_in_every_drawing(app: App, drawing: str) -> None:
     with pytest.raises(DemoError, match="'nope' is not in this tokenizer's vocabulary"):
-        draw(app, look, form(tokenizer="tokenizer:bpe", pad_token="nope"))
-    code = draw(app, look, form(pad_token="nope"))[2]
+        draw(app, drawing, form(tokenizer="tokenizer:bpe", pad_token="nope"))
+    code = draw(app, drawing, form(pad_token="nope"))[2]
     assert "pad_token" not in code, "this tokenizer has its own"
 
 
@@ -194,7 +194,7 @@ def test_what_was_measured_is_forgotten_when_something_else_stands_there(app: Ap
     measured = next(each for each in demo.fns.values() if each.name == "measure")
     (state,) = [each for each in measured.outputs if isinstance(each, gr.State)]
     assert shown.fn is not None
-    answers = shown.fn(gr.Request(session_hash="a page"), STRATEGIES_LOOK, *values(form()))
+    answers = shown.fn(gr.Request(session_hash="a page"), EVERY_STRATEGY, *values(form()))
     assert answers[shown.outputs.index(state)] == ()
     copied = next(each for each in demo.fns.values() if each.name == "write")
     assert state in copied.inputs

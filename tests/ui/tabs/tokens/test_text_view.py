@@ -9,8 +9,8 @@ import pytest
 from hfdemo.api.app_state import App
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
-from hfdemo.ui.tabs.tokens.inspectors import closer_look
-from hfdemo.ui.tabs.tokens.text_view import COMPARED, LOOKS, MESSAGES, TEXT, draw, records_of
+from hfdemo.ui.tabs.tokens.inspectors import render_inspector
+from hfdemo.ui.tabs.tokens.text_view import COMPARED, INSPECTORS, MESSAGES, TEXT, draw, records_of
 from tests import forked
 from tests.clock import quiet_time
 from tests.ui.samples import text_of
@@ -72,27 +72,29 @@ def test_no_text_is_asked_for_and_half_a_character_is_refused(app: App) -> None:
 
 
 @pytest.mark.parametrize("tokenizer", KINDS)
-@pytest.mark.parametrize("look", [look for look in LOOKS if look != "Code"])
+@pytest.mark.parametrize("look", [look for look in INSPECTORS if look != "Code"])
 def test_every_look_draws_or_says_why_it_can_not(app: App, look: str, tokenizer: str) -> None:
     python_only = tokenizer == "tokenizer:bytes" and look in ("One word", "Windows")
     if python_only:
         with pytest.raises(DemoError, match="Python"):
-            closer_look(app, look, given(tokenizer))
+            render_inspector(app, look, given(tokenizer))
         return
-    made, code = closer_look(app, look, given(tokenizer, pair="A second text." if look != "Windows" else ""))
+    made, code = render_inspector(app, look, given(tokenizer, pair="A second text." if look != "Windows" else ""))
     assert len(text_of(made)) > 60
     assert code == ""
 
 
 def test_a_long_text_is_looked_at_in_part_and_that_is_said(app: App) -> None:
-    made, _ = closer_look(app, "Stages", given("embedded:minilm", text=TEXT * 100))
+    made, _ = render_inspector(app, "Stages", given("embedded:minilm", text=TEXT * 100))
     assert "the first 800 characters" in made
 
 
 def test_messages_that_are_no_json_and_a_tokenizer_that_is_not_there_are_said(app: App) -> None:
     with pytest.raises(DemoError, match="messages is not JSON"):
-        closer_look(app, "Chat template", given("embedded:minilm", messages="[{"))
-    some, _ = closer_look(app, "Several tokenizers", given("embedded:minilm", others=["owner/name", "tokenizer:bpe"]))
+        render_inspector(app, "Chat template", given("embedded:minilm", messages="[{"))
+    some, _ = render_inspector(
+        app, "Several tokenizers", given("embedded:minilm", others=["owner/name", "tokenizer:bpe"])
+    )
     assert "can&#x27;t be reached" in some
     assert "tokenizer:bpe" in some
 
@@ -107,7 +109,7 @@ def test_what_is_copied_has_one_row_a_token(app: App) -> None:
 
 @pytest.mark.slow
 def test_the_code_runs_alone_and_prints_the_tokens(app: App, tmp_path: Path) -> None:
-    _, code = closer_look(app, "Code", given("embedded:minilm", special=False, splitting=True, text="a [SEP] b"))
+    _, code = render_inspector(app, "Code", given("embedded:minilm", special=False, splitting=True, text="a [SEP] b"))
     path = tmp_path / "one.py"
     path.write_text(code, encoding="utf-8")
     done = forked.run(["-I", str(path)], cwd=tmp_path)
@@ -118,15 +120,15 @@ def test_the_code_runs_alone_and_prints_the_tokens(app: App, tmp_path: Path) -> 
 def test_an_unknown_token_that_was_typed_is_not_counted_as_unknown(app: App) -> None:
     assert "unknown 0" in text_of(drawn(app, "a [UNK] b")[0])
     assert "unknown 1" in text_of(drawn(app, "a [UNK] \U0001f642")[0])
-    decoded = text_of(closer_look(app, "Decode", given("embedded:minilm", text="a [UNK] b"))[0])
+    decoded = text_of(render_inspector(app, "Decode", given("embedded:minilm", text="a [UNK] b"))[0])
     assert "can't come back" not in decoded
     assert "Special tokens that stand in the text were left out: [UNK]" in decoded
 
 
 @pytest.mark.parametrize("look", ["Stages", "Truncation", "Windows"])
-def test_the_checkboxes_about_special_tokens_hold_in_the_closer_looks(app: App, look: str) -> None:
+def test_the_checkboxes_about_special_tokens_hold_in_the_render_inspectors(app: App, look: str) -> None:
     def seen(**changes: Any) -> str:
-        return closer_look(app, look, given("embedded:minilm", text="one [SEP] two three", **changes))[0]
+        return render_inspector(app, look, given("embedded:minilm", text="one [SEP] two three", **changes))[0]
 
     assert "<bdi>[CLS]</bdi>" in seen()
     assert "<bdi>[CLS]</bdi>" not in seen(special=False)
