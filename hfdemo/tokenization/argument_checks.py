@@ -19,7 +19,7 @@ Counts = Sequence[tuple[int, int]]
 
 
 def length_limit(tokenizer: Any, options: Options) -> int | None:
-    """The length in tokens that a call pads and cuts to; None where the library knows none, and does neither."""
+    """Return the length in tokens that a call pads and cuts to; None where the library knows none, and does neither."""
     from transformers.tokenization_utils_base import LARGE_INTEGER
 
     if options.max_length is not None:
@@ -29,12 +29,12 @@ def length_limit(tokenizer: Any, options: Options) -> int | None:
 
 
 def really_pads(tokenizer: Any, options: Options) -> bool:
-    """Whether padding is asked for and can happen."""
+    """Say whether padding is asked for and can happen."""
     return options.pads and not (options.padding == "max_length" and length_limit(tokenizer, options) is None)
 
 
 def special_tokens(tokenizer: Any, has_pairs: bool, options: Options) -> int:
-    """How many special tokens are added to each row."""
+    """Return how many special tokens are added to each row."""
     return int(tokenizer.num_special_tokens_to_add(has_pairs)) if options.add_special_tokens else 0
 
 
@@ -166,7 +166,7 @@ def check_size(tokenizer: Any, has_pairs: bool, counts: Counts, options: Options
 
 
 def windows(count: tuple[int, int], room: int, options: Options) -> tuple[int, int]:
-    """The windows that each text of a row is cut into, 1 where it is not cut; the row has their product.
+    """Return the windows that each text of a row is cut into, 1 where it is not cut; the row has their product.
 
     `room` is what a row has for tokens of the texts. Where the library can't cut as asked, both are 1.
     """
@@ -187,5 +187,5 @@ def windows(count: tuple[int, int], room: int, options: Options) -> tuple[int, i
 
 
 def windows_of(tokens: int, room: int, stride: int) -> int:
-    """The windows with `room` for tokens of one text that it is cut into; 1 where the library can't cut it so."""
+    """Return how many windows with `room` for tokens one text is cut into; 1 where the library can't cut it so."""
     return 1 if tokens <= room or room <= stride else -(-(tokens - stride) // (room - stride))

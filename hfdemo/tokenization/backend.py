@@ -25,14 +25,14 @@ _MODEL_SETTINGS = (
 
 
 def component(part: Any, kind: str, pair: bool = False) -> str:
-    """A normalizer, pre-tokenizer or post-processor (`kind`) with its settings; `pair`: there are two texts."""
+    """Return a normalizer, pre-tokenizer or post-processor (`kind`) with its settings; `pair`: there are two texts."""
     if part is None:
         return f"nothing: this tokenizer has no {kind}"
     return _described(json.loads(part.__getstate__()), pair) or "nothing: an empty Sequence"
 
 
 def model(tokenizer: Any) -> str:
-    """The model of a fast tokenizer with its settings."""
+    """Return the model of a fast tokenizer with its settings."""
     part = tokenizer.backend_tokenizer.model
     settings = {name: getattr(part, name, None) for name in _MODEL_SETTINGS}
     settings["unk_token"] = settings["unk_token"] or tokenizer.unk_token
@@ -94,7 +94,8 @@ class Part:
 
 
 def first_word(tokenizer: Any, text: str) -> str:
-    """The first pre-token of `text` that is no added token, as a fast tokenizer's model gets it; "" if there is none.
+    """Return the first pre-token of `text` that is no added token, as a fast tokenizer's model gets it; "" if there is
+    none.
 
     Raises:
         DemoError: the text can't be read, or is longer than MOST_CHARACTERS.
@@ -110,7 +111,9 @@ def first_word(tokenizer: Any, text: str) -> str:
 
 
 def parts_of(backend: Any, text: str) -> list[Part]:
-    """`text` as added tokens and what is between them: some are looked for in the raw text, others once normalized."""
+    """Return `text` as added tokens and what is between them: some are looked for in the raw text, others once
+    normalized.
+    """
     tokens = sorted(backend.get_added_tokens_decoder().items())
     if backend.encode_special_tokens:
         tokens = [(id, token) for id, token in tokens if not token.special]
@@ -131,7 +134,7 @@ def parts_of(backend: Any, text: str) -> list[Part]:
 
 
 def _finder(tokens: Iterable[tuple[str, int, Any]]) -> Callable[[str], list[_Found]]:
-    """A function that splits a text at these (content, id, AddedToken) as the core does.
+    """Return a function that splits a text at these (content, id, AddedToken) as the core does.
 
     It is the core: a tokenizer that knows no word, so that whatever is no added token stays in one piece.
     """
@@ -154,7 +157,7 @@ def _finder(tokens: Iterable[tuple[str, int, Any]]) -> Callable[[str], list[_Fou
 
 
 def normalized(backend: Any, text: str, part: Part) -> Any:
-    """A part as a normalized PreTokenizedString, which knows where in the whole raw text its characters stood."""
+    """Return a part as a normalized PreTokenizedString, which knows where in the raw text its characters stood."""
     from tokenizers import PreTokenizedString
 
     start, end = part.raw
@@ -169,7 +172,7 @@ def normalized(backend: Any, text: str, part: Part) -> Any:
 
 
 def pre_tokenized(backend: Any, text: str, part: Part) -> Any:
-    """The same, split into words."""
+    """Return the same, split into words."""
     string = normalized(backend, text, part)
     if backend.pre_tokenizer is not None:
         backend.pre_tokenizer.pre_tokenize(string)
@@ -177,7 +180,7 @@ def pre_tokenized(backend: Any, text: str, part: Part) -> Any:
 
 
 def characters(backend: Any, text: str, part: Part) -> list[tuple[str, tuple[int, int]]]:
-    """Each normalized character of a part with the raw characters it came from."""
+    """Return each normalized character of a part with the raw characters it came from."""
     from tokenizers import Regex
 
     each = Regex(r"[\s\S]")

@@ -110,7 +110,7 @@ def time_plans(
 def prove_mask(
     loaded: LoadedModel, ids: Sequence[int], width: int, side: str | None = None, pad_id: int | None = None
 ) -> MaskProof:
-    """What padding `ids` to `width` changes, with the mask and without.
+    """Return what padding `ids` to `width` changes, with the mask and without.
 
     Without one a model takes every slot for a real token. Padding goes to `side` and is made of `pad_id`, else to the
     tokenizer's side and of its own. On the left a model that takes position_ids is also given those that `generate`
@@ -231,20 +231,20 @@ def _check_work(loaded: LoadedModel, passes: Sequence[_Pass], rounds: int, most_
 
 
 def _heads(model: Any) -> int:
-    """Attention heads per layer of what reads the text; 0 where its config names none."""
+    """Return attention heads per layer of what reads the text; 0 where its config names none."""
     text = text_config(model.config)
     found = getattr(text, "num_attention_heads", None)
     return found if isinstance(found, int) else 0
 
 
 def _looks_back(model: Any) -> bool:
-    """Whether every attention layer of what reads the text is causal, as the library itself marks them."""
+    """Say whether every attention layer of what reads the text is causal, as the library itself marks them."""
     marks = [each.is_causal for each in _reader(model).modules() if hasattr(each, "is_causal")]
     return bool(marks) and all(marks)
 
 
 def _known_tokens(model: Any) -> int | None:
-    """How many token ids a model can look up; None where it has no one table for them (CLIP, CANINE)."""
+    """Return how many token ids a model can look up; None where it has no one table for them (CLIP, CANINE)."""
     try:
         return getattr(model.get_input_embeddings(), "num_embeddings", None)
     except NotImplementedError:
@@ -252,7 +252,7 @@ def _known_tokens(model: Any) -> int | None:
 
 
 def _counts_positions(model: Any) -> bool:
-    """Whether it can be told the positions; RoBERTa and its kin see from the ids where the text begins."""
+    """Say whether it can be told the positions; RoBERTa and its kin see from the ids where the text begins."""
     return _takes(model, "position_ids") and model.config.model_type not in POSITIONS_AFTER_PADDING
 
 
@@ -266,7 +266,9 @@ def _inputs(
     masked: bool = True,
     positions: bool = False,
 ) -> dict[str, Any]:
-    """The arguments of a forward pass, [rows, width], on the model's device; by hand, so that no tokenizer is held."""
+    """Return the arguments of a forward pass, [rows, width], on the model's device; by hand, so that no tokenizer is
+    held.
+    """
     import torch
 
     tokenizer, model = loaded.tokenizer, loaded.model
@@ -294,7 +296,7 @@ def _takes(model: Any, name: str) -> bool:
 
 
 def _reader(model: Any) -> Any:
-    """What reads the text: a headless encoder-decoder has nothing to answer yet, so of that only the encoder."""
+    """Return what reads the text: a headless encoder-decoder has nothing to answer yet, so of that only the encoder."""
     headless = model.base_model is model and not model.can_generate()
     return model.get_encoder() if model.config.is_encoder_decoder and headless else model
 
@@ -320,7 +322,7 @@ def _timed(loaded: LoadedModel, inputs: Mapping[str, Any]) -> float:
 
 
 def _wait(loaded: LoadedModel) -> None:
-    """An accelerator answers before it is done; a clock must wait for it."""
+    """Wait for an accelerator, which answers before it is done."""
     import torch
 
     if loaded.device.kind != "cpu":
@@ -328,7 +330,7 @@ def _wait(loaded: LoadedModel) -> None:
 
 
 def _read(loaded: LoadedModel, inputs: Mapping[str, Any], start: int, length: int) -> tuple[str, Any, Any]:
-    """The name and the values of the output for the row's own `length` tokens, and the first one's hidden state."""
+    """Return the name and values of the output for the row's own `length` tokens, and the first hidden state."""
     width = inputs["input_ids"].shape[1]
     output = _forward(loaded, inputs, output_hidden_states=True)
     name, answer = next((name, value) for name, value in output.items() if hasattr(value, "is_floating_point"))

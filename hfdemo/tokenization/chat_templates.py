@@ -41,8 +41,8 @@ class Rendered:
 def render(
     tokenizer: Any, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool, template: str | None = None
 ) -> Rendered:
-    """What `apply_chat_template` makes of `messages`; `template` (Jinja) wins over the tokenizer's own, and the plain
-    ChatML form is borrowed where there is none.
+    """Return what `apply_chat_template` makes of `messages`; `template` (Jinja) wins over the tokenizer's own, and the
+    plain ChatML form is borrowed where there is none.
 
     Every template but that one was written by a stranger, and runs in a process of its own. The caller must hold the
     tokenizer for itself.
@@ -83,7 +83,7 @@ def _check(messages: Sequence[Mapping[str, str]]) -> None:
 
 
 def _template(tokenizer: Any, chosen: str | None) -> str:
-    """The template to render: the chosen one, else the tokenizer's own, else the borrowed one."""
+    """Return the template to render: the chosen one, else the tokenizer's own, else the borrowed one."""
     if chosen is None and not tokenizer.chat_template:
         return CHATML
     with wrap_library_errors("The chat template can't be chosen", "Name one of the tokenizer's templates."):

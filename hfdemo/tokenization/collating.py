@@ -39,7 +39,7 @@ class Collated:
 
 
 def collations(tokenizer: Any, encoding: Encoding, architecture: str | None = None) -> tuple[Collated, ...]:
-    """The rows of `encoding`, their padding taken off, through each collate function.
+    """Put the rows of `encoding`, their padding taken off, through each collate function.
 
     `architecture` is the config's first one; it decides whether packing is safe for this model. The caller must hold
     the tokenizer for itself.
@@ -84,7 +84,7 @@ def collations(tokenizer: Any, encoding: Encoding, architecture: str | None = No
 
 
 def features(tokenizer: Any, encoding: Encoding) -> list[dict[str, list[int]]]:
-    """What a Dataset hands to a collate function: one dict of plain lists a row, of its own length."""
+    """Return what a Dataset hands to a collate function: one dict of plain lists a row, of its own length."""
     columns = encoding.columns
     names = [name for name in tokenizer.model_input_names if name in columns]
     return [
@@ -94,7 +94,7 @@ def features(tokenizer: Any, encoding: Encoding) -> list[dict[str, list[int]]]:
 
 
 def tensor_error(tokenizer: Any, encoding: Encoding) -> str:
-    """What `return_tensors="pt"` says of these rows as they are, "" where it makes tensors of them."""
+    """Return what `return_tensors="pt"` says of these rows as they are, "" where it makes tensors of them."""
     import_libraries()
     from transformers import BatchEncoding
 
@@ -106,7 +106,7 @@ def tensor_error(tokenizer: Any, encoding: Encoding) -> str:
 
 
 def keeps_packed_apart(architecture: str) -> bool | None:
-    """Whether the texts of one packed row stay apart by `position_ids` alone, under sdpa and eager attention.
+    """Say whether the texts of one packed row stay apart by `position_ids` alone, under sdpa and eager attention.
 
     The library does this where a model hands its position ids to its causal mask: Llama and GPT-2 do, while OPT and
     gpt-oss use them as positions only, and an encoder's mask never asks for them. Layers that carry a state from token
@@ -158,7 +158,7 @@ def _tensor(value: Any) -> Tensor:
 
 
 def _first_position(tokenizer: Any, architecture: str | None) -> int:
-    """What a model's own position ids begin with: RoBERTa and its kin count from the padding id on."""
+    """Return what a model's own position ids begin with: RoBERTa and its kin count from the padding id on."""
     config = getattr(_model_class(architecture), "config_class", None)
     counts_on = getattr(config, "model_type", None) in POSITIONS_AFTER_PADDING
     return tokenizer.pad_token_id + 1 if counts_on and tokenizer.pad_token_id is not None else 0

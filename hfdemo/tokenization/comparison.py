@@ -40,7 +40,7 @@ class Split:
 
 
 def split(tokenizer: Any, name: str, text: str) -> Split:
-    """`text` cut by one tokenizer, which must be held alone.
+    """Return `text` cut by one tokenizer, which must be held alone.
 
     Raises:
         DemoError: a text that can't be read, or is longer than MOST_CHARACTERS.
@@ -65,7 +65,7 @@ def split(tokenizer: Any, name: str, text: str) -> Split:
 
 
 def disagreements(splits: Sequence[Split]) -> frozenset[int]:
-    """The positions at which some of the tokenizers split and others don't; those without offsets have no say."""
+    """Return the positions where some of the tokenizers split and others don't; those without offsets have no say."""
     known = [each.boundaries for each in splits if each.boundaries is not None]
     if not known:
         return frozenset()
@@ -73,7 +73,7 @@ def disagreements(splits: Sequence[Split]) -> frozenset[int]:
 
 
 def _boundaries(text: str, spans: Iterable[tuple[int, int]]) -> frozenset[int]:
-    """Where a token starts inside the text.
+    """Return where a token starts inside the text.
 
     Two conventions are no difference in splitting: tokens that share a character's bytes count as one, and white space
     belongs to the token before it, after it or to none, so that a start on it moves on to the next character that is

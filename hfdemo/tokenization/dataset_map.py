@@ -77,7 +77,7 @@ def try_map(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, f
 
 @contextmanager
 def _no_bars() -> Iterator[None]:
-    """The library knows one switch for all of its progress bars, and they cost time that is measured here."""
+    """Turn off all progress bars of the library, which has one switch for them: they cost time that is measured."""
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     were_off = are_progress_bars_disabled()

@@ -69,7 +69,7 @@ def round_trip(tokenizer: Any, ids: Sequence[int], text: str, unknown: Collectio
 
 
 def _runs(ids: Sequence[int], unknown: Collection[int]) -> Iterator[list[int]]:
-    """The ids between unknown slots: one run more than there are groups of these, possibly empty at the ends."""
+    """Return the ids between unknown slots: one run more than there are groups of these, possibly empty at the ends."""
     groups = [
         (is_unknown, [ids[slot] for slot in group])
         for is_unknown, group in groupby(range(len(ids)), key=lambda slot: slot in unknown)
@@ -100,7 +100,7 @@ def _lost(trip: _Trip, unknown: int, unknown_token: str | None) -> Iterator[str]
 
 
 def _explained(trip: _Trip, changes: Sequence[str]) -> bool:
-    """Whether `changes` (and unknown tokens) turn the text into what came back."""
+    """Say whether `changes` (and unknown tokens) turn the text into what came back."""
     text = _changed(trip, changes)
     parts = [_folded(part, changes) for part in trip.parts]
     if "cut" in changes:
@@ -110,7 +110,7 @@ def _explained(trip: _Trip, changes: Sequence[str]) -> bool:
 
 
 def _in_order(text: str, parts: Sequence[str], cut: bool) -> bool:
-    """Whether `text` is `parts` with anything between them; `cut` allows more text at one end."""
+    """Say whether `text` is `parts` with anything between them; `cut` allows more text at one end."""
     if len(parts) == 1:
         return text.startswith(parts[0]) or text.endswith(parts[0]) if cut else text == parts[0]
     *middle, last = parts[1:]
@@ -128,7 +128,7 @@ def _in_order(text: str, parts: Sequence[str], cut: bool) -> bool:
 
 
 def _changed(trip: _Trip, changes: Sequence[str]) -> str:
-    """The text after `changes`."""
+    """Return the text after `changes`."""
     text = trip.text
     for token in trip.special if "special" in changes else ():
         text = text.replace(token, "")
@@ -136,7 +136,7 @@ def _changed(trip: _Trip, changes: Sequence[str]) -> str:
 
 
 def _folded(text: str, changes: Sequence[str]) -> str:
-    """`text` without what may differ: what is equal after some of the changes stays so after more of them."""
+    """Return `text` without what may differ: what is equal after some of the changes stays so after more of them."""
     if "form" in changes:
         text = unicodedata.normalize("NFKC", text)
     if "removed" in changes:
@@ -159,7 +159,7 @@ def _accent(character: str) -> bool:
 
 
 def _invisible(character: str) -> bool:
-    """Control characters, zero-width ones and the like, and the replacement sign."""
+    """Return control characters, zero-width ones and the like, and the replacement sign."""
     return character == "\ufffd" or (unicodedata.category(character)[0] == "C" and not character.isspace())
 
 
@@ -214,7 +214,7 @@ def _spaces(trip: _Trip, needed: Sequence[str]) -> str:
 
 
 def _spacing(text: str) -> list[str]:
-    """The white space before each other character, and at the end."""
+    """Return the white space before each other character, and at the end."""
     return [*re.findall(r"(\s*)\S", text), text[len(text.rstrip()) :]]
 
 

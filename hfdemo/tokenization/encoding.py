@@ -55,15 +55,15 @@ class Encoding:
         return [sum(mask) for mask in self.columns["attention_mask"]]
 
     def first(self, rows: int) -> Encoding:
-        """The same of the first rows alone."""
+        """Return the same of the first rows alone."""
         return Encoding({name: column[:rows] for name, column in self.columns.items()}, self.warnings)
 
     def rows(self) -> list[list[Cell]]:
-        """The same as rows of cells, for drawing."""
+        """Return the same as rows of cells, for drawing."""
         return [self.row(index) for index in range(len(self.columns["input_ids"]))]
 
     def row(self, index: int) -> list[Cell]:
-        """One row as cells."""
+        """Return one row as cells."""
         columns = self.columns
         ids, attention = columns["input_ids"][index], columns["attention_mask"][index]
         nothing: list[Any] = [None] * len(ids)
@@ -84,7 +84,8 @@ class Encoding:
         return list(map(Cell, tokens, ids, kinds, sequences, words, types, attention, starts, ends))
 
     def groups(self, index: int) -> list[range]:
-        """The slots of a row in groups that stand on the same characters: an emoji cut into bytes is one of several.
+        """Return the slots of a row in groups that stand on the same characters: an emoji cut into bytes is one of
+        several.
 
         Together they are all slots in order. Where the tokenizer knows no offsets, each slot is a group.
         """
@@ -153,7 +154,9 @@ def encode(
 
 
 def _counts(tokenizer: Any, texts: Sequence[str], text_pairs: Sequence[str] | None, options: Options) -> Counts:
-    """A dry run where something may be cut or padded: afterwards it is too late to count what is lost, or too much."""
+    """Count the tokens in a dry run where something may be cut or padded: afterwards it is too late to count what is
+    lost, or too much.
+    """
     if not (options.pads or options.truncates):
         return []
     lengths = [
@@ -175,7 +178,7 @@ def _counts(tokenizer: Any, texts: Sequence[str], text_pairs: Sequence[str] | No
 
 @contextmanager
 def borrowed_pad_token(tokenizer: Any, token: str | None) -> Iterator[None]:
-    """`token` as the pad token for the time of the block, where the tokenizer, which must be held alone, has none.
+    """Set `token` as the pad token for the time of the block, where the tokenizer, which must be held alone, has none.
 
     Raises:
         DemoError: it is not in the vocabulary: the library would pad with the unknown token, or with id 0.

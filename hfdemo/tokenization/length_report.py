@@ -66,7 +66,7 @@ class Report:
     limit: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """{"rows", "lengths", "percentiles", "truncated", "strategies", "recommended", ...} as plain values.
+        """Return {"rows", "lengths", "percentiles", "truncated", "strategies", "recommended", ...} as plain values.
 
         "left_out" says of a strategy that is not among `strategies` what it lacks.
         """
@@ -128,7 +128,7 @@ def token_lengths(
     stop: Event | None = None,
     tell: Callable[[int, int], None] | None = None,
 ) -> list[int]:
-    """Tokens per row, special tokens included, uncut; `tell` hears (rows done, rows in all).
+    """Return tokens per row, special tokens included, uncut; `tell` hears (rows done, rows in all).
 
     `tokenizer` is held alone by the caller. Of a fast one the Rust part alone is asked, which counts no offsets.
 
@@ -148,7 +148,7 @@ def token_lengths(
 
 
 def _chunks(texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[tuple[int, int]]:
-    """(first row, row after the last) of the parts that are counted in one go; a row stays whole, however long."""
+    """Yield (first row, row after the last) of the parts counted in one go; a row stays whole, however long."""
     start = characters = 0
     for row, text in enumerate(texts):
         characters += len(text) + (len(pairs[row]) if pairs is not None else 0)
@@ -159,7 +159,7 @@ def _chunks(texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[tuple
 
 @contextlib.contextmanager
 def _bare(tokenizer: Any) -> Iterator[None]:
-    """A fast tokenizer's Rust part without the truncation and padding that the last call left in it."""
+    """Free a fast tokenizer's Rust part of the truncation and padding that the last call left in it."""
     backend = tokenizer.backend_tokenizer if tokenizer.is_fast else None
     if backend is None:
         yield
@@ -203,7 +203,7 @@ def padding_report(
     seed: int = 42,
     special: int = 0,
 ) -> Report:
-    """The report over rows of these lengths; `size` is (layers, hidden width) of the model, for the FLOPs.
+    """Return the report over rows of these lengths; `size` is (layers, hidden width) of the model, for the FLOPs.
 
     Without `max_length` the rows are cut to `limit`, as the trainer would; "max_length" without either is left out.
     `special` tokens of each row are never cut.
@@ -243,14 +243,14 @@ def _check_request(batch_size: int, max_length: int | None, limit: int | None, s
 
 
 def _percentile(counted: Sequence[tuple[int, int]], percent: int) -> int:
-    """The shortest length that at least `percent` of the rows don't exceed."""
+    """Return the shortest length that at least `percent` of the rows don't exceed."""
     needed = -(-percent * sum(rows for _, rows in counted) // 100)
     seen = accumulate(rows for _, rows in counted)
     return next(length for (length, _), rows in zip(counted, seen, strict=True) if rows >= needed)
 
 
 def _marks(longest: int, *more: int | None) -> list[int]:
-    """Where to look what is cut: the powers of two from 16 to the first that cuts nothing, and `more`."""
+    """Return where to look what is cut: the powers of two from 16 to the first that cuts nothing, and `more`."""
     powers = [16]
     while powers[-1] < longest:
         powers.append(powers[-1] * 2)
@@ -270,7 +270,9 @@ def _recommend(
     limit: int | None,
     seed: int,
 ) -> Recommendation:
-    """max_length as `chosen`, else by the lengths; padding to the longest in the batch, unless grouping saves much."""
+    """Return max_length as `chosen`, else by the lengths; padding to the longest in the batch, unless grouping saves
+    much.
+    """
     longest = counted[-1][0]
     enough = _rounded(_percentile(counted, round(_KEPT * 100)))
     whole = _rounded(longest)
@@ -309,5 +311,5 @@ def _rounded(length: int) -> int:
 
 
 def _percent(share: float) -> str:
-    """A share below one: 99.96% is not 100%."""
+    """Write a share below one: 99.96% is not 100%."""
     return f"{min(share, 0.999):.1%}"

@@ -45,7 +45,7 @@ class Steps:
 
 
 def steps_of(tokenizer: Any, word: str) -> Steps:
-    """The way from `word` (the first pre-token of what was typed) to its pieces.
+    """Return the way from `word` (the first pre-token of what was typed) to its pieces.
 
     The caller must hold the tokenizer for itself.
 
@@ -109,7 +109,7 @@ def _bpe(model: Any, word: str) -> tuple[list[Step], str]:
 
 
 def _symbols(model: Any, word: str) -> tuple[list[str], list[str]]:
-    """What merging starts from, and a sentence for each character that the vocabulary does not have."""
+    """Return what merging starts from, and a sentence for each character that the vocabulary does not have."""
     symbols: list[str] = []
     said: list[str] = []
     # As in the core, an unknown character is only put down when a known or another unknown one comes, or the end; so
@@ -136,7 +136,7 @@ def _symbols(model: Any, word: str) -> tuple[list[str], list[str]]:
 
 
 def _ranks(model: Any, symbols: Sequence[str], prefix: int) -> tuple[dict[tuple[str, str], int], int]:
-    """The ranks of the merges that these symbols can ever meet, and the number of all merges."""
+    """Return the ranks of the merges that these symbols can ever meet, and the number of all merges."""
     state = model.__getstate__()
     # A quote inside a JSON string is escaped, so that this can't be a token.
     key = b'"merges":'
@@ -258,7 +258,8 @@ def _vocabulary(model: Any, word: str) -> _Pieces:
 
 
 def _ways(vocabulary: _Pieces, word: str) -> list[list[_Way]]:
-    """The best few ways to the end of each character, best first; of equal ones, the core takes the longest last piece.
+    """Return the best few ways to the end of each character, best first; of equal ones, the core takes the longest last
+    piece.
 
     A character that is no piece can still be stepped over, as unknown.
     """
@@ -289,7 +290,7 @@ def _sum(way: _Way) -> str:
 
 
 def _fused(vocabulary: _Pieces, pieces: Sequence[str]) -> Iterator[str]:
-    """Unknown neighbours as one, as the core makes one token of them."""
+    """Return unknown neighbours as one, as the core makes one token of them."""
     for known, run in groupby(pieces, vocabulary.has):
         parts = list(run)
         yield from parts if known else ["".join(parts)]

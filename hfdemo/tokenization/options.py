@@ -34,7 +34,7 @@ class Options:
     split_special_tokens: bool | None = None
 
     def __post_init__(self) -> None:
-        """Raises DemoError for a value that no tokenizer takes."""
+        """Refuse a value that no tokenizer takes."""
         _choice("padding", self.padding, PADDINGS)
         _choice("truncation", self.truncation, TRUNCATIONS)
         _choice("padding_side", self.padding_side, SIDES)
@@ -90,7 +90,7 @@ def check_switch(name: str, value: Any) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value as Python writes it, cut where it is long."""
+    """Return a value as Python writes it, cut where it is long."""
     try:
         written = repr(value)
     except ValueError:  # Python refuses to write whole numbers of more than 4,300 digits

@@ -55,12 +55,12 @@ class Stage:
 
 
 def algorithm_of(tokenizer: Any) -> str:
-    """WordPiece, BPE, Unigram or WordLevel; "Python" for a tokenizer without a fast core."""
+    """Return WordPiece, BPE, Unigram or WordLevel; "Python" for a tokenizer without a fast core."""
     return type(tokenizer.backend_tokenizer.model).__name__ if tokenizer.is_fast else "Python"
 
 
 def stages_of(tokenizer: Any, text: str, pair: str | None = None, options: Options = _DEFAULTS) -> tuple[Stage, ...]:
-    """The stages raw, normalized, pre-tokenized, pieces and post-processed; a Python-only tokenizer has fewer.
+    """Return the stages raw, normalized, pre-tokenized, pieces and post-processed; a Python-only tokenizer has fewer.
 
     Of `options`, those about special tokens count. A tokenizer that skips merges at random skips none here.
 
@@ -85,7 +85,7 @@ def stages_of(tokenizer: Any, text: str, pair: str | None = None, options: Optio
 
 @contextmanager
 def _nothing_random(model: Any) -> Iterator[None]:
-    """The text is cut twice, once as a whole and once step by step: BPE's dropout would cut it in two ways."""
+    """Turn BPE's dropout off: the text is cut twice, as a whole and step by step, and would be cut in two ways."""
     dropout = getattr(model, "dropout", None)
     if dropout is None:
         yield
@@ -163,7 +163,7 @@ def _model_pieces(backend: Any, text: str, part: Part, sequence: int) -> list[Pi
 
 
 def _post_processed(tokenizer: Any, batch: Any, pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """The tokenizer's own result; what does not come from the text was added by the post-processor."""
+    """Yield the tokenizer's own result; what does not come from the text was added by the post-processor."""
     ids, sequences = batch["input_ids"], batch.sequence_ids()
     came: dict[int | None, Iterator[Piece]] = {}
     for sequence in {0, 1} & set(sequences):
@@ -234,7 +234,7 @@ def _unit(text: str, found: str, span: tuple[int, int], added: bool = False, spe
 
 
 def _with_removed(text: str, units: Iterable[_Unit]) -> Iterator[_Unit]:
-    """The units, and "" for each raw character between them from which nothing came."""
+    """Yield the units, and "" for each raw character between them from which nothing came."""
     at = 0
     for unit in units:
         yield from (_unit(text, "", (gap, gap + 1)) for gap in range(at, unit.start))

@@ -39,7 +39,7 @@ class Job:
 
 
 def rendered(job: Job) -> list[str]:
-    """The texts, one for each of `job.prompts`, rendered by the library in this process.
+    """Return the texts, one for each of `job.prompts`, rendered by the library in this process.
 
     The library's sandbox bounds neither time nor memory: only for templates that we wrote.
 
@@ -76,7 +76,8 @@ def rendered(job: Job) -> list[str]:
 
 
 def rendered_apart(job: Job) -> list[str]:
-    """The same in a process of its own, which ends after MOST_SECONDS of work or at MOST_BYTES more than it began with.
+    """Render the same in a process of its own, which ends after MOST_SECONDS of work or at MOST_BYTES more than it
+    began with.
 
     A template is a program, and one operation of it can take hours or fill the memory: no thread can stop it.
 

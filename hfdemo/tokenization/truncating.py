@@ -65,7 +65,7 @@ class _Uncut:
 def truncations(
     tokenizer: Any, text: str, pair: str | None, max_length: int, options: Options = _DEFAULTS
 ) -> tuple[Truncated, ...]:
-    """longest_first, only_first and only_second on the same row, in that order (without a pair: the first two).
+    """Return longest_first, only_first and only_second on the same row, in that order (without a pair: the first two).
 
     Of `options`, those about special tokens count. The caller must hold the tokenizer for itself.
 
@@ -87,7 +87,8 @@ def windows(
     truncation: str,
     options: Options = _DEFAULTS,
 ) -> tuple[Window, ...]:
-    """The rows that `return_overflowing_tokens=True` gives, in order; with truncation_side left the last part is first.
+    """Return the rows that `return_overflowing_tokens=True` gives, in order; with truncation_side left the last part is
+    first.
 
     Of `options`, those about special tokens count. The caller must hold the tokenizer for itself.
 
@@ -155,7 +156,7 @@ def _truncated(tokenizer: Any, uncut: _Uncut, text: str, pair: str | None, optio
 
 
 def _refusal(uncut: _Uncut, strategy: str, limit: int, error: DemoError) -> str:
-    """The library's "Sequence to truncate too short", with the numbers that make it clear."""
+    """Return the library's "Sequence to truncate too short", with the numbers that make it clear."""
     sequence = _ORDER.get(strategy)
     over = len(uncut.cells) - limit
     own = uncut.count(sequence) if sequence is not None else 0
@@ -169,7 +170,7 @@ def _refusal(uncut: _Uncut, strategy: str, limit: int, error: DemoError) -> str:
 
 
 def _kept(tokenizer: Any, uncut: _Uncut, columns: Mapping[str, list[Any]], strategy: str) -> tuple[bool, ...]:
-    """Which slots of the uncut row are in the cut one: special tokens, and from each text what the library left."""
+    """Say which slots of the uncut row are in the cut one: special tokens, and from each text what was left."""
     totals = [uncut.count(0), uncut.count(1)]
     if tokenizer.is_fast:
         left = Counter(columns["sequence_ids"][0])

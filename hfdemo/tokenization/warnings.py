@@ -60,12 +60,12 @@ class Call:
         return longest_row(self.model, self.tokenizer)
 
     def texts_in(self, row: int) -> tuple[str, ...]:
-        """The text that a row came from, and its pair."""
+        """Return the text that a row came from, and its pair."""
         sample = self.samples[row]
         return tuple(batch[sample] for batch in (self.texts, self.text_pairs) if batch is not None)
 
     def texts_of(self, rows: Iterable[int]) -> tuple[int, ...]:
-        """The texts that these rows came from, in order, each once."""
+        """Return the texts that these rows came from, in order, each once."""
         return tuple(sorted({self.samples[row] for row in rows}))
 
 
@@ -74,7 +74,7 @@ _PADDED_VOCABULARY = 1.5
 
 
 def find_traps(call: Call) -> tuple[Warning, ...]:
-    """A warning for each thing that the tokenizer did, or left out, without saying."""
+    """Return a warning for each thing that the tokenizer did, or left out, without saying."""
     return tuple(warning for trap in _TRAPS for warning in trap(call))
 
 
@@ -207,7 +207,8 @@ def _truncated(call: Call) -> Iterator[Warning]:
 
 
 def unknown_slots(tokenizer: Any, columns: Mapping[str, list[Any]], row: int, texts: Sequence[str]) -> list[int]:
-    """The slots of a row that stand for something which the vocabulary lacks; the text or the two are those of the row.
+    """Return the slots of a row that stand for something which the vocabulary lacks; the text or the two are those of
+    the row.
 
     One in which the text itself spells the unknown token out is none of them.
     """
@@ -221,7 +222,7 @@ def unknown_slots(tokenizer: Any, columns: Mapping[str, list[Any]], row: int, te
 
 
 def _tokens_with_a_meaning(call: Call) -> Iterator[Warning]:
-    """Unknown tokens, and special tokens that stand in the text itself; both have the ids of special tokens."""
+    """Return unknown tokens, and special tokens that stand in the text itself; both have the ids of special tokens."""
     token_of = dict(zip(call.tokenizer.all_special_ids, call.tokenizer.all_special_tokens, strict=True))
     unk = call.named.get("unk_token")
     unknown: set[int] = set()
@@ -247,7 +248,7 @@ def _tokens_with_a_meaning(call: Call) -> Iterator[Warning]:
 
 
 def _spelled(columns: Mapping[str, list[Any]], row: int, token: str, texts: Sequence[str]) -> Callable[[int], bool]:
-    """Whether a slot with the id of `token` has it from its text, in which it is spelled out."""
+    """Say whether a slot with the id of `token` has it from its text, in which it is spelled out."""
     if not columns["offset_mapping"]:
         somewhere = any(token in text for text in texts)
         return lambda slot: somewhere

@@ -78,14 +78,14 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
 
 
 def _kind(component: Any) -> type | tuple[type, ...]:
-    """What a link may set a component to."""
+    """Return what a link may set a component to."""
     if isinstance(component, gr.Checkbox):
         return bool
     return (int, float) if isinstance(component, gr.Number | gr.Slider) else str
 
 
 def _trainer(app: App, tokenizer: gr.Dropdown) -> None:
-    """A text file in, a tokenizer out, which is chosen at once."""
+    """Lay out the training of a tokenizer on a text file; what is trained is chosen at once."""
     gr.HTML(
         html.about(
             "All three algorithms start from the same text and end with different pieces. What is trained is kept "

@@ -71,7 +71,7 @@ class Form:
     pad_token: str
 
     def rows(self) -> tuple[list[str], list[str] | None]:
-        """The lines of both boxes, paired by their line number; empty lines of the first are no rows.
+        """Return the lines of both boxes, paired by their line number; empty lines of the first are no rows.
 
         Raises:
             DemoError: there are none, or only some lines have a second text.
@@ -149,7 +149,7 @@ def _borrowed(tokenizer: Any, form: Form) -> str | None:
 
 
 def draw(app: App, drawing: str, form: Form) -> tuple[str, str, str]:
-    """The table of costs, the drawing of one of DRAWINGS, and the code that gives what is drawn."""
+    """Return the table of costs, the drawing of one of DRAWINGS, and the code that gives what is drawn."""
     if drawing == TENSORS:
         return "", *_tensors(app, form)
     found = lab_of(app, form)
@@ -175,7 +175,7 @@ def draw(app: App, drawing: str, form: Form) -> tuple[str, str, str]:
 
 
 def _tensors(app: App, form: Form) -> tuple[str, str]:
-    """The drawing of one call of the tokenizer, and that call."""
+    """Return the drawing of one call of the tokenizer, and that call."""
     texts, pairs = form.rows()
     options, settings = form.options(), app.settings
     with app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
@@ -268,7 +268,7 @@ def _show(app: App, drawing: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def form_of(*values: Any) -> Form:
-    """The values of the fields, empty ones as what they mean."""
+    """Return the values of the fields, empty ones as what they mean."""
     texts, pairs, tokenizer, model, size, length, side, padding, truncation, special, multiple, pad_token = values
     return Form(
         *(texts or "", pairs or "", tokenizer or "", model or "", int(size), int(length or 0), side or ""),
@@ -277,7 +277,7 @@ def form_of(*values: Any) -> Form:
 
 
 def records(app: App) -> Callable[..., list[dict[str, Any]]]:
-    """A handler that gives the cost table as rows, with the seconds where they were measured."""
+    """Return a handler that gives the cost table as rows, with the seconds where they were measured."""
 
     def write(timings: Sequence[Timing], *values: Any) -> list[dict[str, Any]]:
         found = lab_of(app, form_of(*values))
@@ -287,13 +287,13 @@ def records(app: App) -> Callable[..., list[dict[str, Any]]]:
 
 
 def loaded_for(app: App, ref: ModelRef, tell: Progress) -> LoadedModel:
-    """The model with the head that it was saved with: what comes out of that is what people look at."""
+    """Return the model with the head that it was saved with: what comes out of that is what people look at."""
     task, _ = infer_task(ref, app.settings)
     return app.models.get(ref, need_of(task), tell)
 
 
 def timed(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
-    """A handler that runs every plan through the model, and puts what it measures beside what was predicted."""
+    """Return a handler that runs every plan through the model, and puts what it measures beside what was predicted."""
 
     def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
         form = form_of(*values)
@@ -319,7 +319,7 @@ def timed(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, A
 
 
 def proved(app: App, running: RunningJobs) -> Callable[..., Iterator[Any]]:
-    """A handler that shows what padding does to the shortest row, with the mask and without."""
+    """Return a handler that shows what padding does to the shortest row, with the mask and without."""
 
     def prove(request: gr.Request, *values: Any) -> Iterator[Any]:
         form = form_of(*values)

@@ -30,7 +30,9 @@ SHOWN_WINDOWS = 24
 
 
 def stages(found: Sequence[Stage], texts: Sequence[str]) -> str:
-    """The stages below each other, linked by the characters of `texts` (the text and its pair) that they came from."""
+    """Render the stages below each other, linked by the characters of `texts` (the text and its pair) that they came
+    from.
+    """
     hint = about("Point at a piece, or go to it with the arrow keys: what came from the same characters lights up.")
     rows = "".join(
         f"<div class='hf-stage'><h4>{escape(stage.name)}</h4><p>{escape(stage.did)}</p>"
@@ -67,7 +69,7 @@ def _piece(piece: Piece, texts: Sequence[str], first: bool = False) -> str:
 
 
 def _shown(text: str) -> str:
-    """A piece as HTML, with everything in it that has no ink made visible; an empty one is named."""
+    """Render a piece as HTML, with everything in it that has no ink made visible; an empty one is named."""
     return marked(text, visible=True) or "(empty)"
 
 
@@ -76,7 +78,7 @@ def _rest(left: int, what: str) -> str:
 
 
 def steps(found: Steps) -> str:
-    """How a word became pieces, one line a step."""
+    """Render how a word became pieces, one line a step."""
     lines = "".join(
         f"<li><span class='hf-pieces'>{_step(step.pieces, step.changed)}</span><span>{escape(step.why)}</span></li>"
         for step in found.steps
@@ -93,7 +95,7 @@ def _step(pieces: Sequence[str], changed: Sequence[int]) -> str:
 
 
 def render_truncations(found: Sequence[Truncated], max_length: int) -> str:
-    """Each strategy's row with what it cuts off struck through."""
+    """Render each strategy's row with what it cuts off struck through."""
 
     def one(each: Truncated) -> str:
         kept = len(each.kept) - each.lost
@@ -109,7 +111,7 @@ def render_truncations(found: Sequence[Truncated], max_length: int) -> str:
 
 
 def render_windows(found: Sequence[Window], stride: int) -> str:
-    """The rows that overflowing makes, with what they share marked."""
+    """Render the rows that overflowing makes, with what they share marked."""
     legend = (
         f"{code(f'`stride={stride}`')}: neighbours share that many tokens, <ins class='hf-piece hf-shared'>underlined"
         "</ins> in the later one. Nothing is lost; the text becomes several rows."
@@ -123,7 +125,7 @@ def render_windows(found: Sequence[Window], stride: int) -> str:
 
 
 def _cells(cells: Sequence[Cell], marked: Sequence[bool], mark: str) -> str:
-    """Tokens in a line; those that are marked stand in `mark` (del or ins), so that no colour has to say it."""
+    """Render tokens in a line; those that are marked stand in `mark` (del or ins), so that no colour has to say it."""
     drawn = []
     before: Cell | None = None
     for cell, is_marked in list(zip(cells, marked, strict=True))[:SHOWN_PIECES]:
@@ -146,7 +148,7 @@ def _kinds(cell: Cell, before: Cell | None) -> Iterable[str]:
 
 
 def chat(found: Rendered) -> str:
-    """The rendered string, what add_generation_prompt added to it marked, and its tokens."""
+    """Render the rendered string, what add_generation_prompt added to it marked, and its tokens."""
     borrowed = (
         [
             f"This tokenizer has no chat template of its own. The plain {found.borrowed} form is shown instead; its "
@@ -166,7 +168,7 @@ def chat(found: Rendered) -> str:
 
 
 def splits(found: Sequence[Split], differing: frozenset[int], text: str) -> str:
-    """Tokenizers side by side: counts, and the text with every split drawn, the differing ones marked."""
+    """Render tokenizers side by side: counts, and the text with every split drawn, the differing ones marked."""
     counts = table(
         ("tokenizer", "algorithm", "vocabulary", "tokens", "characters per token", "unknown"),
         [
@@ -201,7 +203,7 @@ def _split(found: Split, differing: frozenset[int], text: str) -> str:
 
 
 def decoded(found: Decoded, text: str) -> str:
-    """The text, what came back, and what was lost on the way."""
+    """Render the text, what came back, and what was lost on the way."""
     changes = (
         ""
         if found.exact
@@ -312,7 +314,7 @@ _LOOKS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], App], st
 
 
 def _side_by_side(app: App, references: Sequence[str], text: str) -> str:
-    """Several tokenizers on one text; one that can't be had is said, and the others are shown."""
+    """Render several tokenizers on one text; one that can't be had is said, and the others are shown."""
     found, failed = [], []
     for reference in list(dict.fromkeys(references))[:MOST_COMPARED]:
         try:

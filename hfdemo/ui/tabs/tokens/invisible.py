@@ -31,7 +31,7 @@ _INKLESS = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"})
 
 
 def marked(text: str, *, visible: bool) -> str:
-    """`text` as HTML; with `visible`, white space as signs and everything else without ink as its name."""
+    """Render `text` as HTML; with `visible`, white space as signs and everything else without ink as its name."""
     if not visible:
         return escape(text)
     drawn, cursor = [], 0
@@ -43,7 +43,7 @@ def marked(text: str, *, visible: bool) -> str:
 
 
 def named(text: str) -> str:
-    """`text` as plain text, for where no HTML can be: white space as signs, what else has no ink as [its name]."""
+    """Return `text` as plain text, where no HTML can be: white space as signs, what else has no ink as [its name]."""
     return "".join(
         char if not _is_inkless(char) else _SIGNS[char][0] if char in _SIGNS else f"[{_name(char)}]" for char in text
     )
@@ -65,7 +65,7 @@ def _sign(char: str) -> str:
 
 
 def joins(text: str, index: int) -> bool:
-    """Whether the character at `index` is drawn as one with the one before: a mark, a joiner, a half of a flag."""
+    """Say whether the character at `index` is drawn as one with the one before: a mark, a joiner, a half of a flag."""
     if not 0 < index < len(text):
         return False
     char, before = text[index], text[index - 1]

@@ -24,7 +24,7 @@ class Bin:
 
 
 def report(found: Report) -> str:
-    """Everything that was counted, the advice first."""
+    """Render everything that was counted, the advice first."""
     return (
         advice(found)
         + titled("Tokens per row", histogram(found))
@@ -39,7 +39,7 @@ def report(found: Report) -> str:
 
 
 def advice(found: Report) -> str:
-    """What to take, and why."""
+    """Render what to take, and why."""
     taken = found.recommended
     length = "no max_length" if taken.max_length is None else f"max_length={taken.max_length}"
     return (
@@ -49,7 +49,9 @@ def advice(found: Report) -> str:
 
 
 def bins(lengths: Sequence[tuple[int, int]], most: int = BINS) -> tuple[Bin, ...]:
-    """(length, rows) pairs in at most `most` bins of equal width, empty ones among them; the last may be shorter."""
+    """Return (length, rows) pairs in at most `most` bins of equal width, empty ones among them; the last may be
+    shorter.
+    """
     if not lengths:
         return ()
     first, last = min(length for length, _ in lengths), max(length for length, _ in lengths)
@@ -63,7 +65,7 @@ def bins(lengths: Sequence[tuple[int, int]], most: int = BINS) -> tuple[Bin, ...
 
 
 def histogram(found: Report) -> str:
-    """Rows by length, with a line where max_length and the model's limit are."""
+    """Render rows by length, with a line where max_length and the model's limit are."""
     drawn = bins(found.lengths)
     highest = max((each.rows for each in drawn), default=1)
     first, last = drawn[0].low, drawn[-1].high
@@ -91,7 +93,7 @@ def _range(each: Bin) -> str:
 
 
 def percentiles(found: Report) -> str:
-    """How long the rows are that stand at 50, 75, ... percent of all."""
+    """Render how long the rows are that stand at 50, 75, ... percent of all."""
     names = {50: "half of them", 100: "all"}
     cards = "".join(
         f"<div class='hf-score'><span>{names.get(percent, f'{percent}%')}</span><b>{length:,}</b></div>"
@@ -101,7 +103,7 @@ def percentiles(found: Report) -> str:
 
 
 def cuts(found: Report) -> str:
-    """The share of rows that lose something at each max_length."""
+    """Render the share of rows that lose something at each max_length."""
 
     def row(max_length: int, rows: int, tokens: int) -> str:
         share = rows / found.rows if found.rows else 0.0
@@ -123,7 +125,7 @@ def cuts(found: Report) -> str:
 
 
 def trial(found: MapTrial) -> str:
-    """Both ways of `Dataset.map` on the same rows, and the Arrow files that they left."""
+    """Render both ways of `Dataset.map` on the same rows, and the Arrow files that they left."""
     slower = max(found.batched_seconds, found.unbatched_seconds) or 1.0
     ratio = found.unbatched_seconds / found.batched_seconds if found.batched_seconds else 0.0
     rows = "".join(

@@ -28,7 +28,7 @@ LEGEND = (
 
 
 def strategies(plans: Sequence[Plan], rows: Sequence[Sequence[Cell]], side: str, ragged_error: str) -> str:
-    """Every plan drawn to one scale; `rows` are the unpadded cells, `side` is where the padding goes."""
+    """Render every plan drawn to one scale; `rows` are the unpadded cells, `side` is where the padding goes."""
     kinds = [[_kind(cell) for cell in row] for row in rows]
     scale = max((width for plan in plans for _, width in plan.shapes()), default=1)
     blocks = "".join(_block(plan, kinds, side, scale, ragged_error) for plan in plans)
@@ -64,7 +64,7 @@ def _batch(batch: Batch, plan: Plan, kinds: Sequence[Sequence[str]], side: str, 
 
 
 def _line(kinds: Sequence[str], padding: int, side: str, scale: int, row: int) -> str:
-    """One row of a batch as runs of slots of one kind: a row of a thousand slots is a handful of elements."""
+    """Render one row of a batch as runs of slots of one kind: a row of a thousand slots is a handful of elements."""
     runs = [(kind, len(list(run))) for kind, run in groupby(kinds)]
     if padding:
         runs.insert(0 if side == "left" else len(runs), ("pad", padding))
@@ -81,7 +81,7 @@ _WORDS = {"first": "of the first text", "second": "of the second text", "special
 
 
 def costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: str = "") -> str:
-    """What each strategy costs, predicted and (where `timings` has it) measured, side by side."""
+    """Render what each strategy costs, predicted and (where `timings` has it) measured, side by side."""
     most = max((cost.slots for cost in found), default=0) or 1
     least_flops = min((cost.flops for cost in found if cost.flops), default=0)
     times = {timing.strategy: timing for timing in timings}
@@ -117,13 +117,13 @@ NUMBER = " class='hf-number'"
 
 
 def _spread(timing: Timing) -> str:
-    """Milliseconds: the median, and between which two all runs were."""
+    """Render milliseconds: the median, and between which two all runs were."""
     low, middle, high = (f"{1000 * seconds:,.0f}" for seconds in (timing.lowest, timing.median, timing.highest))
     return f"{middle} ({low}, {high})"
 
 
 def flops(number: int | None) -> str:
-    """Floating point operations, readable: 1.20 GFLOP."""
+    """Render floating point operations, readable: 1.20 GFLOP."""
     if number is None:
         return "–"
     for unit, size in (("P", 10**15), ("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
@@ -133,7 +133,7 @@ def flops(number: int | None) -> str:
 
 
 def collated(found: Sequence[Collated]) -> str:
-    """What each collate function returns, or raises, and what to look out for."""
+    """Render what each collate function returns, or raises, and what to look out for."""
     return "".join(_collated(each) for each in found)
 
 
@@ -159,7 +159,7 @@ def _grid(tensor: Tensor) -> str:
 
 
 def proof(found: MaskProof) -> str:
-    """What a model makes of padding when it is told about it, and when it is not."""
+    """Render what a model makes of padding when it is told about it, and when it is not."""
     verdict = f"{found.length} tokens, padded to {found.width} slots. {_with_mask(found)} {_without_mask(found)}"
     rows = "".join(
         f"<tr><td>{escape(way)}</td><td class='hf-number'>{drift:.2e}</td><td class='hf-number'>{cosine:.3f}</td>"
@@ -174,7 +174,7 @@ def proof(found: MaskProof) -> str:
 
 
 def _measured(found: MaskProof, way: str) -> tuple[float, float]:
-    """(cosine, drift) of one of the ways."""
+    """Return (cosine, drift) of one of the ways."""
     place = found.ways.index(way)
     return found.cosine[place], found.logits_drift[place]
 
@@ -217,7 +217,7 @@ def _likeness(cosine: float) -> str:
 
 
 def records(found: Iterable[Cost], timings: Sequence[Timing] = ()) -> list[dict[str, object]]:
-    """The cost table as rows to copy."""
+    """Return the cost table as rows to copy."""
     times = {timing.strategy: timing for timing in timings}
     return [
         {

@@ -202,7 +202,7 @@ def draw(
     white_space: bool,
     page: int | None,
 ) -> tuple[str, str, int, int]:
-    """(warnings and facts, the linked view, the page of it that is shown, how many there are).
+    """Return (warnings and facts, the linked view, the page of it that is shown, how many there are).
 
     Raises:
         DemoError: a text or a reference that can't be read.
@@ -240,7 +240,7 @@ def _facts(encoding: Encoding, texts: Sequence[str], unknown: int, page: str) ->
 
 
 def records_of(app: App) -> Callable[..., list[dict[str, Any]]]:
-    """One record per token, for the fold Copy."""
+    """Return one record per token, for the fold Copy."""
 
     def records(text: str, pair: str, tokenizer: str, special: bool, splitting: bool) -> list[dict[str, Any]]:
         with app.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:

@@ -35,12 +35,13 @@ class Group:
 
 
 def pages(encoding: Encoding, row: int) -> int:
-    """The number of pages that the row takes, at least 1."""
+    """Return the number of pages that the row takes, at least 1."""
     return max(1, -(-len(encoding.columns["input_ids"][row]) // SHOWN_TOKENS))
 
 
 def linked(encoding: Encoding, row: int, texts: Sequence[str], page: int, white_space: bool) -> str:
-    """One page (counted from 1) of a row: the texts that it came from, coloured by token, above its tokens and ids.
+    """Render one page (counted from 1) of a row: the texts that it came from, coloured by token, above its tokens and
+    ids.
 
     `texts` are the text and, for a row that has one, its pair. `white_space` makes spaces and control characters
     visible in the text; in the tokens they always are.
@@ -69,7 +70,9 @@ def linked(encoding: Encoding, row: int, texts: Sequence[str], page: int, white_
 
 
 def _page_start(encoding: Encoding, row: int, texts: Sequence[str], slot: int) -> int:
-    """The first slot from `slot` on that begins a group: a page cuts none in two, but for one that seems endless."""
+    """Return the first slot from `slot` on that begins a group: a page cuts none in two, but for one that seems
+    endless.
+    """
     length, furthest = len(encoding.columns["input_ids"][row]), slot + LARGEST_GROUP
     while 0 < slot < min(length, furthest) and _goes_on(encoding, row, texts, slot):
         slot += 1
@@ -77,7 +80,7 @@ def _page_start(encoding: Encoding, row: int, texts: Sequence[str], slot: int) -
 
 
 def _goes_on(encoding: Encoding, row: int, texts: Sequence[str], slot: int) -> bool:
-    """Whether a slot stands on characters of the slot before it, or on the marks that belong to its last one."""
+    """Say whether a slot stands on characters of the slot before it, or on the marks that belong to its last one."""
     if not encoding.columns["offset_mapping"]:
         return False
     sequences, spans = encoding.columns["sequence_ids"][row], encoding.columns["offset_mapping"][row]
@@ -88,7 +91,7 @@ def _goes_on(encoding: Encoding, row: int, texts: Sequence[str], slot: int) -> b
 
 
 def _groups(encoding: Encoding, row: int, texts: Sequence[str], first: int, last: int) -> Iterator[Group]:
-    """The slots `first` to `last` as groups; each ends where its last character's combining marks do."""
+    """Return the slots `first` to `last` as groups; each ends where its last character's combining marks do."""
     part = {name: [column[row][first:last]] for name, column in encoding.columns.items() if _is_per_slot(column, row)}
     spans = part.setdefault("offset_mapping", [])
     for name in ("word_ids", "sequence_ids"):
@@ -122,7 +125,7 @@ def _texts(
     page: tuple[int, int],
     white_space: bool,
 ) -> str:
-    """The characters of the page, one block per text, with the special tokens where they were put in."""
+    """Render the characters of the page, one block per text, with the special tokens where they were put in."""
     whole, spans = encoding.columns["sequence_ids"][row], encoding.columns["offset_mapping"][row]
     blocks: dict[int, list[str]] = {}
     waiting: list[str] = []
@@ -175,7 +178,7 @@ def _text_name(sequence: int) -> str:
 
 
 def _type_ids(found: Sequence[Group]) -> dict[int, str]:
-    """What the slots of each text carry in token_type_ids, where the tokenizer returns them."""
+    """Return what the slots of each text carry in token_type_ids, where the tokenizer returns them."""
     said = {}
     for group in found:
         if group.sequence is not None and group.cells[0].type_id is not None:
@@ -184,14 +187,14 @@ def _type_ids(found: Sequence[Group]) -> dict[int, str]:
 
 
 def _cut(text: str, white_space: bool) -> str:
-    """Characters as they stand; of very many in one piece only the first are drawn, and the rest is counted."""
+    """Render characters as they stand; of very many in one piece only the first are drawn, and the rest is counted."""
     left = len(text) - SHOWN_CHARACTERS
     more = f"<bdi class='hf-control'>… {left:,} more characters</bdi>" if left > 0 else ""
     return marked(text[:SHOWN_CHARACTERS], visible=white_space) + more
 
 
 def _roles(sequence_ids: Sequence[Sequence[int | None]], row: int, first: int, last: int) -> dict[int, str]:
-    """What each inserted token does for the two texts of a pair, by slot."""
+    """Return what each inserted token does for the two texts of a pair, by slot."""
     if not sequence_ids:
         return {}
     whole = sequence_ids[row]
@@ -207,7 +210,7 @@ def _roles(sequence_ids: Sequence[Sequence[int | None]], row: int, first: int, l
 
 
 def _strip(found: Sequence[Group], texts: Sequence[str], roles: dict[int, str]) -> Iterator[str]:
-    """Each token above its id, the tokens of a group held together."""
+    """Return each token above its id, the tokens of a group held together."""
     before: Cell | None = None
     stop = " tabindex='0'"
     for group in found:
@@ -232,7 +235,7 @@ def _strip(found: Sequence[Group], texts: Sequence[str], roles: dict[int, str]) 
 def _facts(
     slot: int, cell: Cell, group: Group, index: int, byte_lists: Sequence[bytes], roles: dict[int, str]
 ) -> Iterator[tuple[str, str]]:
-    """What the panel tells of a token, besides its string; nothing in here was typed by anybody."""
+    """Return what the panel tells of a token, besides its string; nothing in here was typed by anybody."""
     yield "id", str(cell.id)
     yield "position", str(slot)
     if len(group.cells) > 1:
@@ -255,7 +258,9 @@ def _facts(
 
 
 def _bytes(group: Group, texts: Sequence[str]) -> list[bytes]:
-    """The bytes of each token of a group: its own share where the tokens are made of bytes, else the characters'."""
+    """Return the bytes of each token of a group: its own share where the tokens are made of bytes, else the
+    characters'.
+    """
     if group.sequence is None:
         return [b""] * len(group.cells)
     raw = texts[group.sequence][group.start : group.end].encode("utf-8", "surrogatepass")
@@ -270,7 +275,7 @@ def _bytes(group: Group, texts: Sequence[str]) -> list[bytes]:
 
 
 def _own_bytes(token: str) -> bytes | None:
-    """The bytes that a token stands for in byte-level BPE's alphabet, or as a fallback like <0xF0>; else None."""
+    """Return the bytes a token stands for in byte-level BPE's alphabet, or as a fallback like <0xF0>; else None."""
     if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
         try:
             return bytes([int(token[3:5], 16)])
@@ -282,7 +287,9 @@ def _own_bytes(token: str) -> bytes | None:
 
 @cache
 def _byte_alphabet() -> dict[str, int]:
-    """The letters that byte-level BPE writes bytes with: printable ones stand for themselves, the rest from U+0100."""
+    """Return the letters that byte-level BPE writes bytes with: printable ones stand for themselves, the rest from
+    U+0100.
+    """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + index): byte for index, byte in enumerate(rest)}

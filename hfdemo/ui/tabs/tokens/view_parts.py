@@ -21,7 +21,7 @@ Records = Sequence[dict[str, Any]]
 
 
 def as_text(records: Records, form: str) -> str:
-    """Rows with equal keys in one of FORMATS."""
+    """Render rows with equal keys in one of FORMATS."""
     if form == "JSON":
         return json.dumps(list(records), indent=1, ensure_ascii=False)
     columns = list(records[0]) if records else []
@@ -36,13 +36,13 @@ def as_text(records: Records, form: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    """One cell of a Markdown table: what would end it is escaped."""
+    """Render one cell of a Markdown table: what would end it is escaped."""
     text = "" if value is None else str(value)
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", " ").replace("\n", " ")
 
 
 def copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> None:
-    """A fold that hands out what `records(*inputs)` returns, made at the moment somebody picks a format."""
+    """Lay out a fold that hands out what `records(*inputs)` returns, made at the moment somebody picks a format."""
     with gr.Accordion("Copy", open=False) as fold:
         form = gr.Radio(FORMATS, value=FORMATS[0], label="As", interactive=True)
         text = gr.Code(label="Copied or saved with the buttons at its corner", lines=1, max_lines=16)
@@ -60,12 +60,12 @@ def copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> None:
 
 
 def reader_of(tokenizer: str, model: str | None) -> ModelRef:
-    """Whose ids they are, in the eyes of a model; a `tokenizer:` reference where no model was chosen for one."""
+    """Return whose ids they are, in the eyes of a model; a `tokenizer:` reference where no model was chosen for one."""
     return ModelRef.parse(model or tokenizer)
 
 
 def model_of(tokenizer: str, model: str | None) -> ModelRef:
-    """The same where a model has to be run.
+    """Return the same where a model has to be run.
 
     Raises:
         ModelError: there is none.
