@@ -29,12 +29,12 @@ def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs
         with gr.Column(scale=5, min_width=320, elem_id=run_view.FORM):
             asked = form.build(app, demo, tabs, chosen)
         with gr.Column(scale=7, min_width=320):
-            watched = run_view.build(app, demo, task, model, tabs)
+            watched = run_view.RunView(app, demo, task, model, tabs)
     asked.fill(watched.prefill)
-    hp_search.build(app, demo, asked, watched.run)
+    hp_search.SearchFold(app, demo, asked, watched.run)
 
     def begin(*values: Any) -> tuple[Any, Any]:
-        """A run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""
+        """Start a run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""
         config, path = asked.read(values)
         begun = app.runs.start(app.runs.create(config, path))
         return gr.update(choices=run_view.run_choices(app), value=begun.id), gr.skip()

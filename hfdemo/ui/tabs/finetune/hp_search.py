@@ -101,90 +101,97 @@ HOW = (
 WATCH_SECONDS = 2.0
 
 
-def build(app: App, demo: gr.Blocks, asked: Form, run: gr.Dropdown) -> None:
-    """A fold with the ranges to try on the left and the trials on the right; the best one can be opened in `run`."""
-    with gr.Accordion("Search for better values", open=False, visible=not app.settings.public):
-        gr.HTML(html.about(HOW))
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=300):
-                with gr.Row():
-                    lowest, highest = range_around(asked.rate.value) or (None, None)
-                    low = gr.Number(lowest, label="Lowest learning rate", min_width=120)
-                    high = gr.Number(highest, label="Highest learning rate", min_width=120)
-                sizes = gr.Textbox("8, 16, 32", label="Batch sizes", info="any of these", max_lines=1)
-                with gr.Row():
-                    fewest = gr.Number(1, label="Fewest epochs", precision=0, min_width=120)
-                    most = gr.Number(4, label="Most epochs", precision=0, min_width=120)
-                trials = gr.Slider(1, MOST_TRIALS, 8, step=1, label="Trials")
-                begin = gr.Button("Search", variant="primary")
-            with gr.Column(scale=6, min_width=320):
-                chosen = gr.Dropdown([], label="Searches", interactive=True, allow_custom_value=True)
-                found = gr.HTML(html.empty("No search yet."))
-                with gr.Row():
-                    stop = gr.Button("Stop the search", interactive=False, size="md", min_width=140)
-                    best = gr.Button("Show the best run", interactive=False, size="md", min_width=140)
-    typed = gr.State(False)
-    asked.rate.change(follow_rate, [asked.rate, typed], [low, high], **LATEST)
-    gr.on([low.input, high.input], lambda: True, outputs=typed, **LATEST)
-    shown = gr.State("")
-    timer = gr.Timer(WATCH_SECONDS)
+class SearchFold:
+    """The ranges to try on the left and the trials on the right; the best one can be opened in `run`."""
 
-    def names() -> list[str]:
-        return [search.id for search in app.searches.list()]
+    def __init__(self, app: App, demo: gr.Blocks, asked: Form, run: gr.Dropdown) -> None:
+        self.app, self.asked = app, asked
+        with gr.Accordion("Search for better values", open=False, visible=not app.settings.public):
+            gr.HTML(html.about(HOW))
+            with gr.Row(equal_height=False):
+                with gr.Column(scale=4, min_width=300):
+                    self._build_ranges()
+                with gr.Column(scale=6, min_width=320):
+                    chosen = gr.Dropdown([], label="Searches", interactive=True, allow_custom_value=True)
+                    found = gr.HTML(html.empty("No search yet."))
+                    with gr.Row():
+                        stop = gr.Button("Stop the search", interactive=False, size="md", min_width=140)
+                        best = gr.Button("Show the best run", interactive=False, size="md", min_width=140)
+        shown = gr.State("")
+        self.begin.click(toast_errors(self.start), [*self.ranges, *asked.inputs], chosen, **PRIVATE, **LIGHT)
+        gr.on(
+            [gr.Timer(WATCH_SECONDS).tick, chosen.change, demo.load],
+            catch_errors(self.refresh, refuse_search),
+            [chosen, shown],
+            [chosen, found, stop, best, shown],
+            **QUICK,
+        )
+        stop.click(toast_errors(self.stop_search), chosen, None, **QUICK)
+        best.click(toast_errors(self.best_run), chosen, run, **QUICK)
 
-    def start(low: float, high: float, sizes: str, fewest: int, most: int, trials: int, *values: Any) -> Any:
-        config, path = asked.read(values)
+    def _build_ranges(self) -> None:
+        rate = self.asked.rate
+        with gr.Row():
+            lowest, highest = range_around(rate.value) or (None, None)
+            low = gr.Number(lowest, label="Lowest learning rate", min_width=120)
+            high = gr.Number(highest, label="Highest learning rate", min_width=120)
+        sizes = gr.Textbox("8, 16, 32", label="Batch sizes", info="any of these", max_lines=1)
+        with gr.Row():
+            fewest = gr.Number(1, label="Fewest epochs", precision=0, min_width=120)
+            most = gr.Number(4, label="Most epochs", precision=0, min_width=120)
+        trials = gr.Slider(1, MOST_TRIALS, 8, step=1, label="Trials")
+        self.begin = gr.Button("Search", variant="primary")
+        self.ranges = [low, high, sizes, fewest, most, trials]
+        typed = gr.State(False)
+        rate.change(follow_rate, [rate, typed], [low, high], **LATEST)
+        gr.on([low.input, high.input], lambda: True, outputs=typed, **LATEST)
+
+    def _names(self) -> list[str]:
+        return [search.id for search in self.app.searches.list()]
+
+    def start(self, low: float, high: float, sizes: str, fewest: int, most: int, trials: int, *values: Any) -> Any:
+        """Start a search over the ranges with what the form asks for."""
+        config, path = self.asked.read(values)
         space = {"learning_rate": [low, high], "batch_sizes": _parse_batch_sizes(sizes), "epochs": [fewest, most]}
-        search = app.searches.start(config, space, int(trials), path)
-        return gr.update(choices=names(), value=search.id)
+        search = self.app.searches.start(config, space, int(trials), path)
+        return gr.update(choices=self._names(), value=search.id)
 
-    ranges = [low, high, sizes, fewest, most, trials]
-    begin.click(toast_errors(start), [*ranges, *asked.inputs], chosen, **PRIVATE, **LIGHT)
-
-    def refresh(search: str | None, shown: str) -> tuple[Any, ...]:
-        """What the chosen search has come to; nothing is drawn again that did not change."""
+    def refresh(self, search: str | None, shown: str) -> tuple[Any, ...]:
+        """Show what the chosen search has come to; nothing is drawn again that did not change."""
         if not search:
-            there = names()
+            there = self._names()
             return (gr.update(choices=there, value=there[0]) if there else gr.skip()), *[gr.skip()] * 4
-        told = app.searches.get(search).to_json()
-        stamp = repr((search, told["state"], told["trials"]))
+        found = self.app.searches.get(search).to_json()
+        stamp = repr((search, found["state"], found["trials"]))
         if stamp == shown:
             return (*[gr.skip()] * 5,)
         state = [
             ("search", search),
-            ("state", told["state"]),
-            ("trials", f"{len(told['trials'])} of {told['planned']}"),
+            ("state", found["state"]),
+            ("trials", f"{len(found['trials'])} of {found['planned']}"),
         ]
-        failed = html.notes([told["error"]]) if told["error"] else ""
+        failed = html.notes([found["error"]]) if found["error"] else ""
         return (
             gr.skip(),
-            html.facts(state) + failed + render_search(told),
-            gr.update(interactive=told["state"] == "running"),
-            gr.update(interactive=told["best"] is not None),
+            html.facts(state) + failed + render_search(found),
+            gr.update(interactive=found["state"] == "running"),
+            gr.update(interactive=found["best"] is not None),
             stamp,
         )
 
-    def refused(sentence: str) -> tuple[Any, ...]:
-        return gr.skip(), html.notes([sentence]), gr.update(interactive=False), gr.update(interactive=False), ""
+    def stop_search(self, search: str) -> None:
+        """Ask the search to stop."""
+        self.app.searches.get(search).stop()
 
-    gr.on(
-        [timer.tick, chosen.change, demo.load],
-        catch_errors(refresh, refused),
-        [chosen, shown],
-        [chosen, found, stop, best, shown],
-        **QUICK,
-    )
-
-    def end(search: str) -> None:
-        app.searches.get(search).stop()
-
-    stop.click(toast_errors(end), chosen, None, **QUICK)
-
-    def show(search: str) -> Any:
-        trial = app.searches.get(search).best()
+    def best_run(self, search: str) -> Any:
+        """Return the run of the best trial."""
+        trial = self.app.searches.get(search).best()
         return gr.skip() if trial is None else trial.run
 
-    best.click(toast_errors(show), chosen, run, **QUICK)
+
+def refuse_search(sentence: str) -> tuple[Any, ...]:
+    """Say why the chosen search can't be shown."""
+    return gr.skip(), html.notes([sentence]), gr.update(interactive=False), gr.update(interactive=False), ""
 
 
 def range_around(rate: float | None) -> tuple[float, float] | None:

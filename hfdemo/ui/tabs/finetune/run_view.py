@@ -6,7 +6,6 @@ import csv
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -25,7 +24,7 @@ from hfdemo.ui.event_options import LATEST, QUICK, toast_errors
 from hfdemo.ui.tabs.finetune import report_view, run_actions, run_charts, run_comparison
 from hfdemo.ui.tabs.finetune.run_actions import run_choices
 
-__all__ = ["FORM", "RUN_PANEL", "Watched", "build", "run_choices"]
+__all__ = ["FORM", "RUN_PANEL", "RunView", "run_choices"]
 
 RUN_PANEL = "the-run"
 # The element that the form stands in; it is scrolled to when a run is duplicated.
@@ -46,113 +45,131 @@ LOGGED: Mapping[str, tuple[str, float]] = {
 Part = tuple[Any, Callable[[], Any]]
 
 
-@dataclass(frozen=True)
-class Watched:
-    """What the rest of the tab needs: the dropdown that chooses the run, and what the form is to be filled with:
-    None, or {"config": a RunConfig as JSON, "run": the id of the run that it is of, "at": when it was asked for}."""
+class RunView:
+    """The chosen run: progress, charts, results, steering, and below it all runs.
 
-    run: gr.Dropdown
-    prefill: gr.State
+    `run` chooses it; `prefill` is what the form is to be filled with: None, or {"config": a RunConfig as JSON, "run":
+    the id of the run that it is of, "at": when it was asked for}.
+    """
 
-
-def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Watched:
-    """The chosen run: progress, charts, results, steering, and below it all runs."""
-    run = gr.Dropdown(
-        [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
-    )
-    state = gr.HTML(html.empty(NO_RUN))
-    steer = run_actions.buttons(app, run, task, model, tabs)
-    # Mounted with their first rows: a chart that was drawn empty once stays without lines.
-    with gr.Row():
-        loss = _plot(run_charts.loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
-        curve = _plot(run_charts.metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", [])
-    with gr.Accordion("More curves", open=False, visible=False) as more_curves:
-        # What the page sends may still be of the last run: with its own choices alone it would be refused.
-        metrics = gr.Dropdown(
-            [], multiselect=True, label="Metrics on the chart", interactive=True, allow_custom_value=True
+    def __init__(self, app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> None:
+        self.app = app
+        self.run = gr.Dropdown(
+            [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
         )
-        with gr.Row():
-            plots = {
-                name: _plot(run_charts.logged_table([], name), "step", name, None, title, [])
-                for name, (title, _) in LOGGED.items()
-            }
-    with gr.Accordion("Epoch by epoch: per label, confusion matrix, curves", open=False, visible=False) as epochs_fold:
-        epoch = gr.Slider(0, 1, step=1, label="After epoch", info="0 is before training", interactive=True)
-        judged = gr.HTML()
-    result = gr.HTML(visible=False)
-    with gr.Accordion("Where it is wrong on validation, the worst first", open=False, visible=False) as wrong_fold:
-        wrong = gr.HTML()
-    with gr.Column(visible=False) as ended:
-        notes = gr.Textbox(label="Notes", placeholder="What you tried, and what came of it", lines=1, max_lines=8)
-        with gr.Accordion("Go on from this run", open=False):
-            prefill, epochs_more = run_actions.going_on(app, run, FORM)
-        with gr.Accordion("Take it away", open=False):
-            files = run_actions.downloads(app, run)
-        with gr.Accordion("Code, config and log", open=False):
-            code = gr.Code(language="python", label="train.py: the same run without this app", lines=1, max_lines=24)
-            config = gr.Code(language="json", label="config.json", lines=1, max_lines=24)
-            log = gr.Textbox(label="The end of log.txt", lines=4, max_lines=12, interactive=False)
-    with gr.Accordion("All runs", open=True):
-        listed = gr.State("")
-        run_comparison.build(app, demo, run, listed)
-    shown, picked = gr.State({}), gr.State({})
-    timer = gr.Timer(WATCH_SECONDS)
-    outputs: dict[str, list[Any]] = {
-        "listed": [run, listed],
-        "state": [state],
-        "steer": steer.parts,
-        "loss": [loss],
-        "metrics": [more_curves, metrics],
-        "curve": [curve],
-        **{name: [plot] for name, plot in plots.items()},
-        "epochs": [epochs_fold, epoch, judged],
-        "report": [result, wrong_fold, wrong],
-        "run": [ended, notes, code, config],
-        "files": [epochs_more, *files.values()],
-        "log": [log],
-    }
+        state = gr.HTML(html.empty(NO_RUN))
+        steer = run_actions.buttons(app, self.run, task, model, tabs)
+        self.listed = gr.State("")
+        # What a refresh fills, by the names of `parts_of`.
+        self.outputs: dict[str, list[Any]] = {
+            "listed": [self.run, self.listed],
+            "state": [state],
+            "steer": steer.parts,
+            **self._build_charts(),
+            **self._build_results(),
+            **self._build_ended(),
+        }
+        with gr.Accordion("All runs", open=True):
+            run_comparison.build(app, demo, self.run, self.listed)
+        self._wire(demo)
 
-    def refresh(run_id: str | None, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Everything that shows the run; components whose content did not change are left alone."""
-        runs = app.runs.list()
+    def _build_charts(self) -> dict[str, list[Any]]:
+        # Mounted with their first rows: a chart that was drawn empty once stays without lines.
+        with gr.Row():
+            loss = _plot(run_charts.loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
+            curve = _plot(run_charts.metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", [])
+        with gr.Accordion("More curves", open=False, visible=False) as more_curves:
+            # What the page sends may still be of the last run: with its own choices alone it would be refused.
+            self.metrics = gr.Dropdown(
+                [], multiselect=True, label="Metrics on the chart", interactive=True, allow_custom_value=True
+            )
+            with gr.Row():
+                plots = {
+                    name: _plot(run_charts.logged_table([], name), "step", name, None, title, [])
+                    for name, (title, _) in LOGGED.items()
+                }
+        return {
+            "loss": [loss],
+            "metrics": [more_curves, self.metrics],
+            "curve": [curve],
+            **{name: [plot] for name, plot in plots.items()},
+        }
+
+    def _build_results(self) -> dict[str, list[Any]]:
+        with gr.Accordion("Epoch by epoch: per label, confusion matrix, curves", open=False, visible=False) as epochs:
+            self.epoch = gr.Slider(0, 1, step=1, label="After epoch", info="0 is before training", interactive=True)
+            judged = gr.HTML()
+        result = gr.HTML(visible=False)
+        with gr.Accordion("Where it is wrong on validation, the worst first", open=False, visible=False) as wrong_fold:
+            wrong = gr.HTML()
+        return {"epochs": [epochs, self.epoch, judged], "report": [result, wrong_fold, wrong]}
+
+    def _build_ended(self) -> dict[str, list[Any]]:
+        with gr.Column(visible=False) as ended:
+            self.notes = gr.Textbox(
+                label="Notes", placeholder="What you tried, and what came of it", lines=1, max_lines=8
+            )
+            with gr.Accordion("Continue", open=False):
+                self.prefill, epochs_more = run_actions.going_on(self.app, self.run, FORM)
+            with gr.Accordion("Download", open=False):
+                files = run_actions.downloads(self.app, self.run)
+            with gr.Accordion("Code, config and log", open=False):
+                code = gr.Code(
+                    language="python", label="train.py: the same run without this app", lines=1, max_lines=24
+                )
+                config = gr.Code(language="json", label="config.json", lines=1, max_lines=24)
+                log = gr.Textbox(label="The end of log.txt", lines=4, max_lines=12, interactive=False)
+        return {
+            "run": [ended, self.notes, code, config],
+            "files": [epochs_more, *files.values()],
+            "log": [log],
+        }
+
+    def _wire(self, demo: gr.Blocks) -> None:
+        run, shown, picked = self.run, gr.State({}), gr.State({})
+        every = [component for part in self.outputs.values() for component in part]
+        gr.on(
+            [gr.Timer(WATCH_SECONDS).tick, run.change, picked.change],
+            toast_errors(self.refresh),
+            [run, picked, shown],
+            [*every, shown],
+            **QUICK,
+        )
+        # Only what a person picks counts: in a closed fold a component keeps what it had for the last run.
+        for name, component in (("metrics", self.metrics), ("epoch", self.epoch)):
+            component.input(functools.partial(pick, name), [component, run, picked], picked, **LATEST)
+        demo.load(self.choose_newest, run, run, **QUICK)
+        typed = [self.notes.blur, self.notes.submit]
+        gr.on(typed, toast_errors(self.keep_note), [self.notes, shown], None, **QUICK)
+
+    def refresh(self, run_id: str | None, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Update everything that shows the run; components whose content did not change are left alone."""
+        runs = self.app.runs.list()
         found = next((run for run in runs if run.id == run_id), None)
         newest = runs[0].id if runs else None
         # Nothing chosen yet, or deleted from another page: turn to the newest there is.
         turned = gr.skip() if found else newest
         mark = run_comparison.listing_state(runs)
-        choose: Part = (mark, lambda: [_choices(app, turned), mark])
+        choose: Part = (mark, lambda: [_choices(self.app, turned), mark])
         try:
-            parts = parts_of(app, found, picked, shown) if found else _nothing(html.empty(NO_RUN))
-            return fresh({"listed": choose, **parts}, shown, outputs)
+            parts = parts_of(self.app, found, picked, shown) if found else _nothing(html.empty(NO_RUN))
+            return fresh({"listed": choose, **parts}, shown, self.outputs)
         except (OSError, DemoError) as error:  # deleted while it was looked at, or damaged
             why = html.notes([f"Run {run_id} can't be read: {error}"])
-            return fresh({"listed": choose, **_nothing(why, Status("lost"))}, shown, outputs)
+            return fresh({"listed": choose, **_nothing(why, Status("lost"))}, shown, self.outputs)
 
-    every = [component for part in outputs.values() for component in part]
-    gr.on(
-        [timer.tick, run.change, picked.change],
-        toast_errors(refresh),
-        [run, picked, shown],
-        [*every, shown],
-        **QUICK,
-    )
-    # Only what a person picks counts: in a closed fold a component keeps what it had for the last run.
-    for name, component in (("metrics", metrics), ("epoch", epoch)):
-        component.input(functools.partial(pick, name), [component, run, picked], picked, **LATEST)
+    def keep_note(self, text: str | None, shown: Mapping[str, Any]) -> None:
+        """Keep what was typed as the note of the run on view."""
+        write_down(self.app, text, shown)
 
-    def newest(run_id: str | None) -> Any:
-        choices = run_choices(app)
+    def choose_newest(self, run_id: str | None) -> Any:
+        """Choose the newest run where none is chosen."""
+        choices = run_choices(self.app)
         return gr.update(choices=choices, value=run_id or (choices[0][1] if choices else None))
-
-    demo.load(newest, run, run, **QUICK)
-
-    note = toast_errors(lambda text, shown: write_down(app, text, shown))
-    gr.on([notes.blur, notes.submit], note, [notes, shown], None, **QUICK)
-    return Watched(run, prefill)
 
 
 def pick(name: str, value: Any, run_id: str | None, picked: Mapping[str, Any]) -> dict[str, Any]:
-    """What was picked to see of the run on view, with `value` for `name`."""
+    """Return what was picked to see of the run on view, with `value` for `name`."""
     return {**(picked if picked.get("run") == run_id else {"run": run_id}), name: value}
 
 
@@ -164,7 +181,7 @@ def write_down(app: App, text: str | None, shown: Mapping[str, Any]) -> None:
 
 
 def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
-    """Updates for all `outputs`, those of unchanged parts left alone, and at the end the marks by part."""
+    """Return updates for all `outputs`, none for unchanged parts, and at the end the marks by part."""
     updates: list[Any] = []
     marks = dict(shown)
     for name, components in outputs.items():
@@ -179,7 +196,7 @@ def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[
 
 
 def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
-    """No run but a reason; with a status, what can be done all the same."""
+    """Show no run but a reason; with a status, what can be done all the same."""
     hidden = gr.update(visible=False)
     empty: dict[str, list[Any]] = {
         "state": [said],
@@ -196,7 +213,7 @@ def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
 
 
 def parts_of(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Part]:
-    """What there is to show of a run, by the names of `build`'s outputs; `picked` is what `pick` returned last."""
+    """Return what there is to show of a run, by the names of `RunView.outputs`; `picked` is of `pick`."""
     events = run.events()
     status = run.status(events)
     names = run_charts.metric_names(events)
@@ -241,7 +258,7 @@ def parts_of(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, 
 
 
 def _drawn_anew(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, series: list[str], **more: Any) -> Part:
-    """A chart of these series; `marked` is the mark of what is on the page, `mark` what tells `table` from another.
+    """Draw a chart of these series; `marked` is the mark of what is on the page, `mark` tells `table` from another.
 
     A chart whose series, colours or limits change while it is on the page goes on showing the lines that it had: it is
     drawn anew by taking it away first, and putting it back at the next look.
@@ -257,7 +274,7 @@ def _logged(events: Sequence[Event], name: str) -> list[Any]:
 
 
 def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, Any]) -> Part:
-    """The evaluation after the chosen epoch; the newest one, unless an older one of this run was chosen."""
+    """Show the evaluation after the chosen epoch; the newest one, unless an older one of this run was chosen."""
     numbers = run.epochs()
     if not numbers:
         return (run.id,), lambda: [gr.update(visible=False), gr.skip(), ""]
@@ -290,7 +307,7 @@ def _reported(run: Run) -> list[Any]:
 
 
 def _wrong_rows(run: Run) -> list[dict[str, str]]:
-    """The first lines of errors.csv, one more than are shown."""
+    """Return the first lines of errors.csv, one more than are shown."""
     try:
         with (run.folder / "errors.csv").open(encoding="utf-8", newline="") as file:
             return list(islice(csv.DictReader(file), WRONG_ROWS + 1))
@@ -323,5 +340,5 @@ def _plot(table: pd.DataFrame, x: str, y: str, color: str | None, title: str, na
 
 
 def _lines(table: pd.DataFrame, **more: Any) -> Any:
-    """A line needs two points; until then there is no chart."""
+    """Update a chart: a line needs two points; until then there is no chart."""
     return gr.update(value=table, visible=table.iloc[:, 0].nunique() > 1, **more)
