@@ -182,6 +182,7 @@ INTERRUPTED: Sequence[tuple[str, Click, dict[str, Any], int]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("click", "training", "step"), [each[1:] for each in INTERRUPTED], ids=[each[0] for each in INTERRUPTED]
 )
