@@ -182,11 +182,11 @@ def serve(home: Path, port: int | None = None, **environment: str) -> Iterator[S
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: _answers(url), 60, f"the app at {url}")
+        wait_until(lambda: _answers(url), 240, f"the app at {url}")
         yield Server(url, home, process)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -345,7 +345,7 @@ def test_a_run_can_be_stopped_and_its_model_kept(client: Client, colours: Path) 
     config = {"training": {"num_train_epochs": 500}}
     run = client.predict(config=config, file=handle_file(str(colours)), api_name="/start_run")["run"]
     assert run.endswith("colours")
-    wait_until(lambda: client.predict(run, api_name="/run_status")["step"] > 0, 60, "the first step")
+    wait_until(lambda: client.predict(run, api_name="/run_status")["step"] > 0, 240, "the first step")
     with pytest.raises(Exception, match="Stop it first"):
         client.predict(run, api_name="/delete_run")
     assert client.predict(run, api_name="/stop_run")["state"] in ("stopping", "stopped")

@@ -98,7 +98,7 @@ def test_text_streams_and_cancelling_ends_the_computation(
     client.predict("A lamp", max_new_tokens=1000, **asked)
     whole = time.monotonic() - began
     job = client.submit("A lamp", max_new_tokens=1000, **asked)
-    wait_until(lambda: len(job.outputs()) >= 3, 60, "three parts of the text")
+    wait_until(lambda: len(job.outputs()) >= 3, 240, "three parts of the text")
     assert not job.done()
     texts = [part["text"] for part in job.outputs()[:3]]
     assert len(texts[0]) <= len(texts[1]) <= len(texts[2])
@@ -173,5 +173,5 @@ def fragile() -> Iterator[Client]:
 @pytest.mark.parametrize("endpoint", ["/fail", "/fail_later"])
 def test_any_failure_in_a_handler_is_said_and_the_server_lives(fragile: Client, endpoint: str, how: str) -> None:
     with pytest.raises(Exception, match="nobody foresaw"):
-        fragile.submit(how, api_name=endpoint).result(timeout=20)
+        fragile.submit(how, api_name=endpoint).result(timeout=120)
     assert fragile.predict(api_name="/alive") == "alive"

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.find import launch_options
 from tests.conftest import Server, serve
+
+expect.set_options(timeout=60_000)  # milliseconds: whatever else this machine does
 
 
 @pytest.fixture(scope="package")

@@ -144,7 +144,7 @@ def test_bad_input_becomes_a_sentence_on_the_page_and_the_page_goes_on(browser: 
     model.fill("owner/no-such-model")
     model.press("Enter")
     page.get_by_role("button", name="Run", exact=True).click()
-    expect(page.get_by_text("can't be reached from here")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("can't be reached from here")).to_be_visible(timeout=PATIENT)
     model.fill("embedded:sentiment")
     model.press("Enter")
     box(page, "Text").fill("<img src=x onerror=alert(1)> wonderful")

@@ -10,12 +10,11 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, expect
 
-from tests.browser.pages import box, choose_task, fits, fold, open_page, run, shoot
+from tests.browser.pages import PATIENT, box, choose_task, fits, fold, open_page, run, shoot
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Zoo = Callable[[str], Path]
-PATIENT = 40_000  # milliseconds: nothing trains here
 
 KINDS = [
     ("token-classification", ".hf-span", "in London in 1833."),
@@ -84,7 +83,7 @@ def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server,
     expect(bubbles.nth(1)).not_to_be_empty(timeout=PATIENT)
     stop = page.get_by_role("button", name="Stop", exact=True).first
     stop.click()
-    expect(page.get_by_text("Stopped: this is what there was by then.")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Stopped: this is what there was by then.")).to_be_visible(timeout=PATIENT)
     expect(page.locator(".hf-facts").first).to_contain_text(re.compile(r"[\d,]+ tokens, [\d.]+ a second"))
     fold(page, "Token probabilities")
     expect(page.locator(".hf-odd").first).to_be_visible()
@@ -249,9 +248,9 @@ def test_a_model_that_is_not_here_is_not_downloaded_because_a_page_was_opened(br
     page = open_page(browser, app)
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
     choose_task(page, "Image classification")
-    expect(page.get_by_text("What works without a network")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("What works without a network")).to_be_visible(timeout=PATIENT)
     run(page)
-    expect(page.get_by_text("What works without a network")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("What works without a network")).to_be_visible(timeout=PATIENT)
     page.close()
 
 

@@ -50,7 +50,7 @@ def test_a_search_that_is_stopped_in_its_first_trial_is_stopped_and_so_is_the_tr
     search = SearchStore(settings, runs).start(config, {}, 3, colours)
     wait_until(lambda: search.trials() and runs.get(search.trials()[0].run).status().step > 0, 120, "the first step")
     search.stop()
-    wait_until(lambda: search.state()[0] not in ("running", "stopping"), 20, "the end of the search")
+    wait_until(lambda: search.state()[0] not in ("running", "stopping"), 240, "the end of the search")
     assert search.state() == ("stopped", None), (search.folder / "log.txt").read_text()[-2000:]
     (trial,) = search.trials()
     assert trial.state == "stopped"
