@@ -7,9 +7,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api.app_state import App
-from hfdemo.api.uploads import uploaded_path
-from hfdemo.data_sources import EXAMPLE_NAMES
-from hfdemo.errors import DemoError
+from hfdemo.api.uploads import missing_dataset, uploaded_path
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect, read_data
 from hfdemo.finetuning.preprocessing.token_counts import count_tokens
@@ -38,7 +36,7 @@ def inspect_dataset(
     path = uploaded_path(file)
     values: Any = {} if config is None else config
     if path is None and dataset is None and "dataset" not in values:
-        raise DemoError(f"There is no data set. Upload a file, or name an example: {', '.join(EXAMPLE_NAMES)}.")
+        raise missing_dataset()
     named = {"dataset": path.stem if path else dataset or values.get("dataset")}
     asked = RunConfig.from_json({**values, **named, **({"dataset_config": dataset_config} if dataset_config else {})})
     if split:

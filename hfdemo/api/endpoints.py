@@ -26,21 +26,17 @@ TRAINING: dict[str, Any] = {"concurrency_id": "train_tokenizer", "concurrency_li
 class Endpoint:
     """One endpoint and MCP tool. Name, arguments, defaults and description are those of `function`, without its `app`.
 
-    `limits` says how many calls run at once. With `plain`, an argument of another type than its annotation's is
+    `limits` says how many calls run at once. With `checks_types`, an argument of another type than its annotation's is
     refused here; without, the function itself reads what clients send.
     """
 
     function: Callable[..., Any]
     limits: dict[str, Any]
-    plain: bool = False
+    checks_types: bool = False
 
     @property
     def name(self) -> str:
         return self.function.__name__
-
-    @property
-    def description(self) -> str:
-        return inspect.getdoc(self.function) or ""
 
     @property
     def streams(self) -> bool:
@@ -54,7 +50,7 @@ class Endpoint:
 
         def arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
             given = signature.bind(app, *args, **kwargs).arguments
-            return check_types(self.function, given) if self.plain else given
+            return check_types(self.function, given) if self.checks_types else given
 
         @functools.wraps(self.function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -79,28 +75,28 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(tasks.list_tasks, LIGHT),
     Endpoint(tasks.list_models, LIGHT),
     Endpoint(tasks.unload_model, LIGHT),
-    Endpoint(datasets.inspect_dataset, LIGHT, plain=True),
-    Endpoint(runs.training_fields, LIGHT, plain=True),
-    Endpoint(runs.start_run, LIGHT, plain=True),
-    Endpoint(runs.run_status, LIGHT, plain=True),
-    Endpoint(runs.run_events, LIGHT, plain=True),
-    Endpoint(runs.watch_run, LIGHT, plain=True),
-    Endpoint(runs.run_report, LIGHT, plain=True),
-    Endpoint(runs.run_epoch, LIGHT, plain=True),
-    Endpoint(runs.run_script, LIGHT, plain=True),
-    Endpoint(runs.stop_run, LIGHT, plain=True),
-    Endpoint(runs.resume_run, LIGHT, plain=True),
-    Endpoint(runs.duplicate_run, LIGHT, plain=True),
-    Endpoint(runs.train_more, LIGHT, plain=True),
-    Endpoint(runs.compare_runs, LIGHT, plain=True),
-    Endpoint(runs.set_run_notes, LIGHT, plain=True),
-    Endpoint(runs.list_runs, LIGHT, plain=True),
-    Endpoint(runs.delete_run, LIGHT, plain=True),
-    Endpoint(runs.download_run, LIGHT, plain=True),
-    Endpoint(searches.start_search, LIGHT, plain=True),
-    Endpoint(searches.search_status, LIGHT, plain=True),
-    Endpoint(searches.stop_search, LIGHT, plain=True),
-    Endpoint(searches.list_searches, LIGHT, plain=True),
+    Endpoint(datasets.inspect_dataset, LIGHT, checks_types=True),
+    Endpoint(runs.training_fields, LIGHT, checks_types=True),
+    Endpoint(runs.start_run, LIGHT, checks_types=True),
+    Endpoint(runs.run_status, LIGHT, checks_types=True),
+    Endpoint(runs.run_events, LIGHT, checks_types=True),
+    Endpoint(runs.watch_run, LIGHT, checks_types=True),
+    Endpoint(runs.run_report, LIGHT, checks_types=True),
+    Endpoint(runs.run_epoch, LIGHT, checks_types=True),
+    Endpoint(runs.run_script, LIGHT, checks_types=True),
+    Endpoint(runs.stop_run, LIGHT, checks_types=True),
+    Endpoint(runs.resume_run, LIGHT, checks_types=True),
+    Endpoint(runs.duplicate_run, LIGHT, checks_types=True),
+    Endpoint(runs.train_more, LIGHT, checks_types=True),
+    Endpoint(runs.compare_runs, LIGHT, checks_types=True),
+    Endpoint(runs.set_run_notes, LIGHT, checks_types=True),
+    Endpoint(runs.list_runs, LIGHT, checks_types=True),
+    Endpoint(runs.delete_run, LIGHT, checks_types=True),
+    Endpoint(runs.download_run, LIGHT, checks_types=True),
+    Endpoint(searches.start_search, LIGHT, checks_types=True),
+    Endpoint(searches.search_status, LIGHT, checks_types=True),
+    Endpoint(searches.stop_search, LIGHT, checks_types=True),
+    Endpoint(searches.list_searches, LIGHT, checks_types=True),
     Endpoint(tokens.train_tokenizer, TRAINING),
 )
 

@@ -10,8 +10,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api.app_state import App
-from hfdemo.api.uploads import served_folder, uploaded_path
-from hfdemo.errors import DemoError
+from hfdemo.api.uploads import required_path, served_folder, uploaded_path
 from hfdemo.inference import Partial, Prediction, need_of, predict, stream
 from hfdemo.inference import predict_file as predict_rows
 from hfdemo.models.folders import offline_choices
@@ -99,9 +98,7 @@ def predict_file(
         text_pair_column: the column of the second texts, for models trained on pairs
         parameters: the task's other inputs and parameters, the same for every row
     """
-    path = uploaded_path(file)
-    if path is None:
-        raise DemoError("There is no file. Send a CSV with `gradio_client.handle_file`.")
+    path = required_path(file, "a CSV")
     row = find_task(task)
     found = predict_rows(
         app.models,

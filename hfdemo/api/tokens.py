@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api.app_state import App
-from hfdemo.api.uploads import uploaded_path
-from hfdemo.data_sources import EXAMPLE_NAMES, likely_columns, read_corpus
+from hfdemo.api.uploads import missing_dataset, required_path, uploaded_path
+from hfdemo.data_sources import likely_columns, read_corpus
 from hfdemo.errors import DemoError
 from hfdemo.models.model_facts import model_facts
 from hfdemo.models.processors import load_tokenizer
@@ -103,7 +103,7 @@ def padding_report(
     """
     path = uploaded_path(file)
     if path is None and not dataset:
-        raise DemoError(f"There is no data set. Upload a file, or name an example: {', '.join(EXAMPLE_NAMES)}.")
+        raise missing_dataset()
     ref = ModelRef.parse(tokenizer or "embedded:minilm")
     table = read_corpus(dataset or "", app.settings, path, dataset_config, split).whole()
     text, pair = likely_columns(table, text_column, text_pair_column)
@@ -123,9 +123,7 @@ def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabul
         algorithm: wordpiece, bpe or unigram
         vocabulary: how many tokens it may have at most
     """
-    path = uploaded_path(file)
-    if path is None:
-        raise DemoError("There is no file. Send a text with `gradio_client.handle_file`.")
+    path = required_path(file, "a text")
     ref = train_reference(path, algorithm, vocabulary, app.settings)
     with app.models.tokenizer(ref) as loaded:
         return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": len(loaded)}

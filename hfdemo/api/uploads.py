@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 
@@ -24,6 +25,23 @@ def uploaded_path(value: Any) -> Path | None:
     if not path.is_relative_to(Path(gr.utils.get_upload_folder()).resolve()) or not path.is_file():
         raise DemoError("This file was not uploaded here. Send it with `gradio_client.handle_file`.")
     return path
+
+
+def required_path(value: Any, what: str) -> Path:
+    """Return the path of a file argument that has to be there; `what` is named where it is not.
+
+    Raises:
+        DemoError: there is none, or it is not what `uploaded_path` accepts.
+    """
+    path = uploaded_path(value)
+    if path is None:
+        raise DemoError(f"There is no file. Send {what} with `gradio_client.handle_file`.")
+    return path
+
+
+def missing_dataset() -> DemoError:
+    """Return the error of a call that has neither a file nor the name of a data set."""
+    return DemoError(f"There is no data set. Upload a file, or name an example: {', '.join(EXAMPLE_NAMES)}.")
 
 
 def parse_config(config: Any, file: Any) -> tuple[RunConfig, Path | None]:
