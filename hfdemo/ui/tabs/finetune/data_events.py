@@ -104,188 +104,183 @@ class Told:
     given: gr.State
 
 
-def listen(app: App, desk: Desk, step: DataStep, told: Told) -> Callable[..., None]:
-    """Wire the two data steps; returns what makes `event` (of other data) read it, with the text and pair columns of
-    two components where it is given them."""
-    inputs = list(desk.fields.values())
-    states = [step.taken, step.counted, step.pending]
-    shown = [*(desk.fields[name] for name in data_step.SHOWN), step.report, step.refused, step.page, step.refused_fold]
-    shown += [step.taken, step.counted, told.known]
+class DataEvents:
+    """The events of the two data steps; `read_on` has a further event of other data read it."""
 
-    def drawn(named: Named, taken: list[Taken], counted: Counted | None, page: int = 1) -> dict[Any, Any]:
-        """Everything that shows the data, for these values of the form."""
-        examined, still = desk.examined(named, counted)
-        return _drawn(desk, step, told, named, in_force(named, taken), examined, still, page)
+    def __init__(self, app: App, desk: Desk, step: DataStep, told: Told) -> None:
+        self._app, self._desk, self._step, self._told = app, desk, step, told
+        self._jobs = RunningJobs()
+        self._inputs = list(desk.fields.values())
+        self._states = [step.taken, step.counted, step.pending]
+        shown = [*(desk.fields[name] for name in data_step.SHOWN), step.report, step.refused, step.page]
+        self._shown = [*shown, step.refused_fold, step.taken, step.counted, told.known]
+        self._read = [*self._shown, step.reading, step.preview, step.counting, step.pending, step.seen]
+        self._read += [desk.fields["dataset"], desk.fields["file"]]
+        self._visible: dict[str, Any] = {**QUICK, "show_progress": "minimal", "show_progress_on": step.reading}
+        self._wire_data()
+        self._wire_report()
 
-    def look(
-        text: str | None,
-        pair: str | None,
-        taken: list[Taken],
-        counted: Any,
-        pending: Any,
-        *values: Any,
+    def read_on(self, event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
+        """Have `event` (of other data) read it, with the text and pair columns of two components where it has them."""
+        sent = [*self._states, *self._inputs]
+        if columns is None:
+            event(toast_errors(self._on_data), sent, self._read, **self._visible)
+        else:
+            event(toast_errors(self._on_data_and_columns), [*columns, *sent], self._read, **self._visible)
+
+    def _wire_data(self) -> None:
+        fields, sent = self._desk.fields, [*self._states, *self._inputs]
+        # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
+        named = [self._step.seen, *sent]
+        fields["dataset"].input(toast_errors(self._on_name), named, self._read, **self._visible)
+        fields["file"].clear(toast_errors(self._on_clear), sent, self._read, **self._visible)
+        self.read_on(fields["file"].upload)
+        self.read_on(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
+        fields["kind"].input(self._redraw(of_kind), sent, self._shown, **LATEST)
+        fields["split"].input(self._redraw(resplit), sent, self._shown, **LATEST)
+        fields["label"].input(self._redraw(of_label), sent, self._shown, **LATEST)
+        picked = ("text", "pair", "positive", "train_split", "validation_split", "test_split")
+        gr.on([fields[name].input for name in picked], self._redraw(), sent, self._shown, **LATEST)
+        typed = ("validation_share", "test_share", "max_length", "class_weights", "seed")
+        gr.on([fields[name].change for name in typed], self._redraw(), sent, self._shown, **LATEST)
+
+    def _wire_report(self) -> None:
+        fields, step, sent = self._desk.fields, self._step, [*self._states, *self._inputs]
+        changed = [*self._shown, fields["max_length"], fields["class_weights"]]
+        step.report.click(toast_errors(self._on_press), sent, changed, **QUICK)
+        step.page.change(toast_errors(self._on_page), [step.page, *self._inputs], step.refused, **LATEST)
+        step.count.click(
+            draw_errors(self._on_count, gr.skip()), self._inputs, [step.counting, step.counted], **PRIVATE, **HEAVY
+        ).then(self._redraw(), sent, self._shown, **QUICK)
+
+    def _read_data(
+        self,
+        columns: tuple[str | None, str | None] | None,
+        states: Sequence[Any],
+        values: Sequence[Any],
         progress: Any = None,
     ) -> dict[Any, Any]:
-        """Other data was chosen: what it is, or what is wrong with it, and nothing of the last."""
-        named = desk.named(values)
+        """Return what shows other data, or what is wrong with it, and nothing of the last."""
+        desk, step = self._desk, self._step
+        _, counted, pending = states
         wanted = RunConfig.from_json(pending) if pending else None
 
-        def tell(what: str, done: int, whole: int) -> None:
+        def report(what: str, done: int, whole: int) -> None:
             if progress is not None:
                 progress((done, whole or None), desc=what)
 
-        named, _ = with_file(named)
+        named, _ = with_file(desk.named(values))
         seen = {desk.fields["dataset"]: named["dataset"], step.seen: named["dataset"]}
         try:
-            named = opened(desk, named, wanted, tell)
-            if text is not None:
-                named |= {"text": text, "pair": pair or NO_COLUMN}
+            named = opened(desk, named, wanted, report)
+            if columns is not None and columns[0] is not None:
+                named |= {"text": columns[0], "pair": columns[1] or NO_COLUMN}
             taken = of_fixes(named["fixes"])
             examined, still = desk.examined(named, counted)
         except DemoError as error:
             gone = {desk.fields[name]: value for name, value in data_step.nothing().items()}
-            hidden = {step.refused_fold: gr.update(visible=False), step.taken: [], told.known: None}
+            hidden = {step.refused_fold: gr.update(visible=False), step.taken: [], self._told.known: None}
             said = {step.reading: html.notes([str(error)]), step.report: "", step.preview: None}
             return {**said, **gone, **hidden, **seen}
         return {
             **seen,
-            **_drawn(desk, step, told, named, taken, examined, still),
+            **self._draw_examined(named, taken, examined, still),
             step.reading: inspection_view.reading(examined),
             step.preview: data_step.first_rows(examined),
             step.counting: data_step.COUNTING,
             step.pending: None,
         }
 
+    def _split_sent(self, sent: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        return sent[: len(self._states)], sent[len(self._states) :]
+
     # gradio passes a bar to what has one among its defaults.
-    def look_with_bar(*values: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
-        return look(None, None, *values, progress=progress)
+    def _on_data(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
+        return self._read_data(None, *self._split_sent(sent), progress)
 
-    def look_with_columns(*values: Any) -> dict[Any, Any]:
-        return look(*values)
+    def _on_data_and_columns(self, text: str | None, pair: str | None, *sent: Any) -> dict[Any, Any]:
+        return self._read_data((text, pair), *self._split_sent(sent))
 
-    looked = [*shown, step.reading, step.preview, step.counting, step.pending, step.seen]
-    looked += [desk.fields["dataset"], desk.fields["file"]]
-    visible: dict[str, Any] = {**QUICK, "show_progress": "minimal", "show_progress_on": step.reading}
+    def _read_named(self, name: str | None, sent: Sequence[Any], progress: Any) -> dict[Any, Any]:
+        """Return what shows the data set `name` instead of an uploaded file."""
+        states, values = self._split_sent(sent)
+        named = {**self._desk.named(values), "dataset": name, "file": None}
+        return {self._desk.fields["file"]: None, **self._read_data(None, states, [*named.values()], progress)}
 
-    def on_data(event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
-        if columns is None:
-            event(toast_errors(look_with_bar), [*states, *inputs], looked, **visible)
-        else:
-            event(toast_errors(look_with_columns), [*columns, *states, *inputs], looked, **visible)
-
-    fields = desk.fields
-
-    def other(name: str | None, *values: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
-        """The data set `name` instead of an uploaded file."""
-        states_of, named = values[: len(states)], desk.named(values[len(states) :])
-        named |= {"dataset": name, "file": None}
-        return {fields["file"]: None, **look(None, None, *states_of, *named.values(), progress=progress)}
-
-    def named_other(seen: str | None, *values: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
-        """A name was picked or typed; or the box was only left, with the name of what is on view."""
-        name = desk.named(values[len(states) :])["dataset"]
+    def _on_name(self, seen: str | None, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
+        """Read the name that was picked or typed; the box may only have been left, with the name of what is on view."""
+        name = self._desk.named(self._split_sent(sent)[1])["dataset"]
         # gradio takes an empty dict for a value.
-        return {step.seen: seen} if name == seen else other(name, *values, progress=progress)
+        return {self._step.seen: seen} if name == seen else self._read_named(name, sent, progress)
 
-    def cleared(*values: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
-        return other(DEFAULTS["dataset"], *values, progress=progress)
+    def _on_clear(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
+        return self._read_named(DEFAULTS["dataset"], sent, progress)
 
-    # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
-    fields["dataset"].input(toast_errors(named_other), [step.seen, *states, *inputs], looked, **visible)
-    fields["file"].clear(toast_errors(cleared), [*states, *inputs], looked, **visible)
-    on_data(fields["file"].upload)
-    on_data(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
+    def _redraw(self, change: Callable[[Desk, Named], Named] | None = None) -> Callable[..., Any]:
+        """Return a handler that draws the data anew, after `change` of the form's values."""
 
-    def again(change: Callable[[Desk, Named], Named] | None = None) -> Callable[..., Any]:
-        def handle(taken: list[Taken], counted: Any, pending: Any, *values: Any) -> dict[Any, Any]:
-            named = desk.named(values)
+        def on_change(taken: list[Taken], counted: Any, pending: Any, *values: Any) -> dict[Any, Any]:
+            named = self._desk.named(values)
             try:
-                return drawn(change(desk, named) if change else named, taken, counted)
+                return self._draw(change(self._desk, named) if change else named, taken, counted)
             except DemoError:  # said already where it was read
-                return {told.known: None}
+                return {self._told.known: None}
 
-        return toast_errors(handle)
+        return toast_errors(on_change)
 
-    sent = [*states, *inputs]
-    fields["kind"].input(again(of_kind), sent, shown, **LATEST)
-    fields["split"].input(again(resplit), sent, shown, **LATEST)
-    fields["label"].input(again(of_label), sent, shown, **LATEST)
-    picked = ("text", "pair", "positive", "train_split", "validation_split", "test_split")
-    gr.on([fields[name].input for name in picked], again(), sent, shown, **LATEST)
-    typed = ("validation_share", "test_share", "max_length", "class_weights", "seed")
-    gr.on([fields[name].change for name in typed], again(), sent, shown, **LATEST)
-
-    def press(taken: list[Taken], counted: Any, pending: Any, *values: Any, event: gr.EventData) -> dict[Any, Any]:
-        """A button of the report."""
-        named = desk.named(values)
-        examined, _ = desk.examined(named, counted)
+    def _on_press(self, event: gr.EventData, *sent: Any) -> dict[Any, Any]:
+        """Do what a button of the report says."""
+        (taken, counted, _), values = self._split_sent(sent)
+        named = self._desk.named(values)
+        examined, _ = self._desk.examined(named, counted)
         changed, taken = act(str(event._data.get("pressed", "")), named, taken, examined)
         if not changed:
-            return {step.taken: taken}
-        others = {desk.fields[name]: value for name, value in changed.items() if name not in data_step.SHOWN}
+            return {self._step.taken: taken}
+        others = {self._desk.fields[name]: value for name, value in changed.items() if name not in data_step.SHOWN}
         named |= changed
         if "kind" in changed:
-            named = of_kind(desk, named)
-        return {**drawn(named, taken, counted), **others}
+            named = of_kind(self._desk, named)
+        return {**self._draw(named, taken, counted), **others}
 
-    def pressed(event: gr.EventData, *values: Any) -> dict[Any, Any]:
-        return press(*values, event=event)
-
-    step.report.click(toast_errors(pressed), sent, [*shown, fields["max_length"], fields["class_weights"]], **QUICK)
-
-    def turn(page: float | None, *values: Any) -> str:
-        corpus, _, _ = desk.corpus(desk.named(values))
+    def _on_page(self, page: float | None, *values: Any) -> str:
+        corpus, _, _ = self._desk.corpus(self._desk.named(values))
         return inspection_view.refused(corpus.refused, int(page or 1))
 
-    step.page.change(toast_errors(turn), [step.page, *inputs], step.refused, **LATEST)
-    running = RunningJobs()
-
-    def count(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
-        named = desk.named(values)
+    def _on_count(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
+        named = self._desk.named(values)
 
         def work(tell: Progress, stop: Event) -> Counted:
-            corpus, config, path = desk.corpus(named, tell)
+            corpus, config, path = self._desk.corpus(named, tell)
             model = named["model"]
-            of = counted_of(config, path, model)
 
-            def told_rows(done: int, whole: int) -> None:
+            def report_rows(done: int, whole: int) -> None:
                 tell("Rows counted", done, whole)
 
-            return Counted(of, count_tokens(corpus, config, model, app.settings, stop, told_rows))
+            counts = count_tokens(corpus, config, model, self._app.settings, stop, report_rows)
+            return Counted(counted_of(config, path, model), counts)
 
-        for now, result in follow_job(running, request.session_hash, work):
+        for now, result in follow_job(self._jobs, request.session_hash, work):
             yield (now, gr.skip()) if result is None else (data_step.COUNTED, result)
 
-    step.count.click(
-        draw_errors(count, gr.skip()),
-        inputs,
-        [step.counting, step.counted],
-        **PRIVATE,
-        **HEAVY,
-    ).then(again(), sent, shown, **QUICK)
-    return on_data
+    def _draw(self, named: Named, taken: list[Taken], counted: Counted | None) -> dict[Any, Any]:
+        """Return everything that shows the data, for these values of the form."""
+        examined, still = self._desk.examined(named, counted)
+        return self._draw_examined(named, in_force(named, taken), examined, still)
 
-
-def _drawn(
-    desk: Desk,
-    step: DataStep,
-    told: Told,
-    named: Named,
-    taken: list[Taken],
-    examined: Examined,
-    counted: Counted | None,
-    page: int = 1,
-) -> dict[Any, Any]:
-    """The components of both steps, as they show `examined`."""
-    rows = examined.inspection.refused
-    updates = data_step.updates(examined.inspection, named)
-    return {
-        **{desk.fields[name]: update for name, update in updates.items()},
-        step.report: inspection_view.findings(examined, taken, counted),
-        step.refused_fold: gr.update(visible=bool(rows)),
-        step.refused: inspection_view.refused(rows, page),
-        step.page: gr.update(value=page, visible=len(rows) > inspection_view.PAGE),
-        step.taken: taken,
-        step.counted: counted,
-        told.known: summarise_data(examined),
-    }
+    def _draw_examined(
+        self, named: Named, taken: list[Taken], examined: Examined, counted: Counted | None
+    ) -> dict[Any, Any]:
+        """Return the components of both steps, as they show `examined`."""
+        desk, step = self._desk, self._step
+        rows = examined.inspection.refused
+        updates = data_step.updates(examined.inspection, named)
+        return {
+            **{desk.fields[name]: update for name, update in updates.items()},
+            step.report: inspection_view.findings(examined, taken, counted),
+            step.refused_fold: gr.update(visible=bool(rows)),
+            step.refused: inspection_view.refused(rows, 1),
+            step.page: gr.update(value=1, visible=len(rows) > inspection_view.PAGE),
+            step.taken: taken,
+            step.counted: counted,
+            self._told.known: summarise_data(examined),
+        }

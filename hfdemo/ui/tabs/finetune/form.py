@@ -21,7 +21,7 @@ from hfdemo.models.folders import offline_choices
 from hfdemo.ui import html
 from hfdemo.ui.event_options import LATEST, QUICK, draw_errors, toast_errors
 from hfdemo.ui.tabs.finetune import data_step, form_values, hyperparameters
-from hfdemo.ui.tabs.finetune.data_events import Told, listen
+from hfdemo.ui.tabs.finetune.data_events import DataEvents, Told
 from hfdemo.ui.tabs.finetune.dataset_preview import Examined, Shelf, examine
 from hfdemo.ui.tabs.finetune.form_fields import Desk, Named, opened
 from hfdemo.ui.tabs.finetune.ready_line import render_plan, render_ready_line, render_refusal, summarise_data
@@ -66,78 +66,82 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
     told = Told(known=gr.State(summarise_data(examined)), given=gr.State(given))
     desk = Desk({**step.fields, **training.fields}, shelf)
     inputs = list(desk.fields.values())
-    look = listen(app, desk, step, told)
-
-    def stand(known: RunData | None, *values: Any) -> tuple[Any, ...]:
-        """The form has changed: what it says now, and whether that could be trained."""
-        named, public = desk.named(values), app.settings.public
-        said = render_ready_line(named, known, app.runs.preflight)
-        if (
-            known is None
-            and named["file"] is None
-            and (unread := form_values.nameless(named["dataset"], public=public))
-        ):
-            said = render_refusal(unread)
-        try:
-            config, path = desk.asked(values)
-        except DemoError:
-            return said, gr.skip(), gr.skip()
-        return said, form_values.written(config), form_values.commands(config, uploaded=path is not None)
-
-    gr.on(
-        [*(field.change for field in inputs), told.known.change],
-        toast_errors(stand),
-        [told.known, *inputs],
-        [line, written, command],
-        **LATEST,
-    )
+    data = DataEvents(app, desk, step, told)
+    events = _FormEvents(app, desk, step, told, training.lora)
+    shown, known = [line, written, command], [told.known, *inputs]
+    changes = [*(field.change for field in inputs), told.known.change]
+    gr.on(changes, toast_errors(events.on_change), known, shown, **LATEST)
+    # As the page opens, too: what Start asks of the libraries and the model is then found out before it is pressed.
+    demo.load(toast_errors(events.on_change), known, shown, **QUICK)
     _wire_training(app, demo, training, desk, told)
-
-    def fill(config: RunConfig, *values: Any) -> dict[Any, Any]:
-        """Every field as `config` has it; the columns follow when the data has been read."""
-        asked = form_values.values_of(config)
-        named = desk.named(values)
-        path = uploaded_path(named["file"])
-        # A config that was made for an upload names it: where that is still here, it stays.
-        keeps_file = path is not None and path.stem == config.dataset
-        del asked["file"], asked["found"]
-        filled = {desk.fields[name]: value for name, value in asked.items() if name not in data_step.SHOWN}
-        filled |= {} if keeps_file else {desk.fields["file"]: None}
-        lora = gr.update(visible=config.method == "lora")
-        return {**filled, step.pending: config.to_json(), told.given: given_by(config), training.lora: lora}
-
     filled = [*inputs, step.pending, told.given, training.lora]
-
-    def bring(file: Any, *values: Any) -> dict[Any, Any]:
-        path = uploaded_path(file)
-        if path is None:
-            return {step.pending: gr.skip()}
-        config = RunConfig.read(path)
-        find_kind(config.task, config.problem_type)
-        return fill(config, *values)
-
-    look(brought.upload(toast_errors(bring), [brought, *inputs], filled, **QUICK).success)
-
-    def duplicate(source: Any, *values: Any) -> dict[Any, Any]:
-        return fill(RunConfig.from_json(source["config"]), *values) if source else {step.pending: gr.skip()}
+    data.read_on(brought.upload(toast_errors(events.on_config), [brought, *inputs], filled, **QUICK).success)
 
     def fill_from(source: Any) -> None:
-        look(source.change(toast_errors(duplicate), [source, *inputs], filled, **QUICK).success)
-
-    def take(file: Any, dataset: str, tokenizer: str, read_by: str, *setting: Any) -> tuple[Any, ...]:
-        """What the tab See the tokens sends: its data, its model where it has one, and the setting that it found."""
-        reader = reader_of(tokenizer, read_by)
-        padding, length, batch = setting
-        model = gr.skip() if reader.source == "tokenizer" else str(reader)
-        folds = gr.Accordion(open=True), gr.Tabs(selected="finetune")
-        return file, dataset or EXAMPLE_NAMES[0], model, padding, length or 0, batch, *folds
+        changed = source.change(toast_errors(events.on_duplicate), [source, *inputs], filled, **QUICK)
+        data.read_on(changed.success)
 
     sent = [chosen.file, chosen.dataset, chosen.tokenizer, chosen.model]
     sent += [chosen.padding, chosen.max_length, chosen.batch_size]
     fields = [desk.fields[name] for name in ("file", "dataset", "model", "padding", "max_length", "batch")]
-    arrived = chosen.button.click(toast_errors(take), sent, [*fields, training.length_fold, tabs], **QUICK).success
-    look(arrived, (chosen.text, chosen.pair))
+    arrived = chosen.button.click(toast_errors(_take_chosen), sent, [*fields, training.length_fold, tabs], **QUICK)
+    data.read_on(arrived.success, (chosen.text, chosen.pair))
     return Form(start, line, desk.fields["rate"], inputs, desk.asked, fill_from)
+
+
+class _FormEvents:
+    """What the form does when it has changed, and when a config fills it."""
+
+    def __init__(self, app: App, desk: Desk, step: data_step.DataStep, told: Told, lora_fold: Any) -> None:
+        self._app, self._desk, self._step, self._told, self._lora_fold = app, desk, step, told, lora_fold
+
+    def on_change(self, known: RunData | None, *values: Any) -> tuple[Any, ...]:
+        """Return what the form says now, and whether that could be trained."""
+        named, public = self._desk.named(values), self._app.settings.public
+        said = render_ready_line(named, known, self._app.runs.preflight)
+        unread = form_values.nameless(named["dataset"], public=public)
+        if known is None and named["file"] is None and unread:
+            said = render_refusal(unread)
+        try:
+            config, path = self._desk.asked(values)
+        except DemoError:
+            return said, gr.skip(), gr.skip()
+        return said, form_values.written(config), form_values.commands(config, uploaded=path is not None)
+
+    def on_config(self, file: Any, *values: Any) -> dict[Any, Any]:
+        """Fill the form from a config.json."""
+        path = uploaded_path(file)
+        if path is None:
+            return {self._step.pending: gr.skip()}
+        config = RunConfig.read(path)
+        find_kind(config.task, config.problem_type)
+        return self._fill(config, *values)
+
+    def on_duplicate(self, source: Any, *values: Any) -> dict[Any, Any]:
+        """Fill the form from the config of a run."""
+        return self._fill(RunConfig.from_json(source["config"]), *values) if source else {self._step.pending: gr.skip()}
+
+    def _fill(self, config: RunConfig, *values: Any) -> dict[Any, Any]:
+        """Return every field as `config` has it; the columns follow when the data has been read."""
+        asked, fields = form_values.values_of(config), self._desk.fields
+        path = uploaded_path(self._desk.named(values)["file"])
+        # A config that was made for an upload names it: where that is still here, it stays.
+        keeps_file = path is not None and path.stem == config.dataset
+        del asked["file"], asked["found"]
+        filled = {fields[name]: value for name, value in asked.items() if name not in data_step.SHOWN}
+        filled |= {} if keeps_file else {fields["file"]: None}
+        lora = gr.update(visible=config.method == "lora")
+        told = {self._step.pending: config.to_json(), self._told.given: given_by(config)}
+        return {**filled, **told, self._lora_fold: lora}
+
+
+def _take_chosen(file: Any, dataset: str, tokenizer: str, read_by: str, *setting: Any) -> tuple[Any, ...]:
+    """Return what the tab See the tokens sends: its data, its model where it has one, and the setting that it found."""
+    reader = reader_of(tokenizer, read_by)
+    padding, length, batch = setting
+    model = gr.skip() if reader.source == "tokenizer" else str(reader)
+    folds = gr.Accordion(open=True), gr.Tabs(selected="finetune")
+    return file, dataset or EXAMPLE_NAMES[0], model, padding, length or 0, batch, *folds
 
 
 def given_by(config: RunConfig) -> Named:
