@@ -7,10 +7,12 @@ config           what is asked for: RunConfig, validated, JSON in and out
 public_limits    what a shared server refuses besides
 launcher         what starts a training: python, torchrun, accelerate
 events           what a run says while it works
+findings         what is wrong with a config or its data, and what mends it
 dataset/         any file or Hub id -> checked splits, and what is wrong with it
 preprocessing/   rows -> model inputs
 evaluation/      metrics, baseline, mistakes, the report
 training/        one training, from the base model to the saved one
+preflight/       every reason to refuse a run, or to warn of it
 runs/            a run's life: made, started, stopped, resumed, compared
 __main__         python -m hfdemo.finetuning config.json | RUN_DIR
 

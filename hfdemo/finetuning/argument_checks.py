@@ -120,7 +120,7 @@ def _check_device(training: Mapping[str, Any], device: Device) -> None:
 
 
 def _check_together(training: Mapping[str, Any]) -> None:
-    """Raises DemoError for settings of which each is right and both together are not."""
+    """Refuse settings of which each is right and both together are not."""
     if training.get("fp16") and training.get("bf16"):
         raise DemoError("fp16 and bf16 are both set, and a training has one precision. Leave one out.")
     for what in ("eval", "save"):
@@ -154,7 +154,7 @@ def _check_together(training: Mapping[str, Any]) -> None:
 
 
 def _check_rhythm(training: Mapping[str, Any]) -> None:
-    """Raises DemoError where a checkpoint would not stand at an evaluation, so that the best could not be kept."""
+    """Refuse a rhythm where a checkpoint would not stand at an evaluation, so that the best could not be kept."""
     values = of_run(training)
     for name in _RHYTHMS:
         if values.get(name) is not None and values[name] > 1 and values[name] % 1:
@@ -266,7 +266,7 @@ def _check_packages(training: Mapping[str, Any]) -> None:
 
 
 def _check_number(name: str, value: Any, default: Any) -> None:
-    """A field whose default is a switch or a number takes nothing else; some numbers have a lowest value."""
+    """Check that a field whose default is a switch or a number is one, and within its bounds."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, bool) and not isinstance(value, bool):
         raise DemoError(f"{name} is {value!r}, but must be true or false.")
@@ -281,7 +281,7 @@ def _check_number(name: str, value: Any, default: Any) -> None:
 
 
 def is_seed(value: float) -> bool:
-    """Whether random generators can begin with `value`."""
+    """Return whether random generators can begin with `value`."""
     return _LOWEST["seed"] <= value <= _HIGHEST["seed"]
 
 

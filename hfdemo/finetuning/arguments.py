@@ -81,7 +81,7 @@ class Knob:
 
 
 def knobs() -> tuple[Knob, ...]:
-    """Every field of TrainingArguments in its own order; imports transformers."""
+    """List every field of TrainingArguments in its own order; imports transformers."""
     import_libraries()
     from transformers import TrainingArguments
 
@@ -109,7 +109,7 @@ def _type_name(kind: Any) -> str:
 
 
 def whole(training: Mapping[str, Any]) -> dict[str, Any]:
-    """`training` with every number that counts something as an int: JSON of a browser may say 42.0."""
+    """Return `training` with every number that counts something as an int: JSON of a browser may say 42.0."""
     return {
         name: int(value) if name in WHOLE and isinstance(value, float) and value.is_integer() else value
         for name, value in training.items()
@@ -119,7 +119,7 @@ def whole(training: Mapping[str, Any]) -> dict[str, Any]:
 def with_defaults(
     training: Mapping[str, Any], learning_rate: float, train_rows: int, processes: int = 1
 ) -> dict[str, Any]:
-    """`training` with every value written out that decides the result.
+    """Return `training` with every value written out that decides the result.
 
     Small data sets get more epochs: 3, or as many as make SHORTEST_TRAINING_STEPS optimizer steps, at most 20.
     """
@@ -131,12 +131,12 @@ def with_defaults(
 
 
 def rows_per_step(training: Mapping[str, Any], processes: int = 1) -> int:
-    """Rows that one optimizer step is computed from."""
+    """Return how many rows one optimizer step is computed from."""
     return int(training["per_device_train_batch_size"] * (training.get("gradient_accumulation_steps") or 1) * processes)
 
 
 def steps(training: Mapping[str, Any], train_rows: int, processes: int = 1) -> int:
-    """Optimizer steps that a training with its defaults filled in will take, as the Trainer counts them."""
+    """Return how many optimizer steps a training with its defaults filled in will take, as the Trainer counts them."""
     if training.get("max_steps", -1) > 0:
         return int(training["max_steps"])
     batches = math.ceil(math.ceil(train_rows / training["per_device_train_batch_size"]) / processes)
@@ -145,18 +145,20 @@ def steps(training: Mapping[str, Any], train_rows: int, processes: int = 1) -> i
 
 
 def threads(processes: int) -> int:
-    """How many threads each process of a training computes on, set on purpose: launchers would set 1."""
+    """Return how many threads each process of a training computes on: launchers would set 1."""
     return max(1, available_cores() // processes)
 
 
 def evaluates(training: Mapping[str, Any]) -> bool:
-    """Whether there are evaluations while it trains."""
+    """Return whether there are evaluations while it trains."""
     return training.get("eval_strategy", "epoch") != "no"
 
 
 def of_run(training: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run gives to TrainingArguments for `training` with its defaults, but for its folder and its device: it
-    evaluates before the first step and after every epoch, and keeps the best checkpoint and the newest two."""
+    """Return what a run gives to TrainingArguments for `training` with its defaults, but for its folder and its device.
+
+    It evaluates before the first step and after every epoch, and keeps the best checkpoint and the newest two.
+    """
     watched = evaluates(training)
     rhythm = training.get("eval_strategy", "epoch") if watched else "epoch"
     logged = training.get("logging_steps") or 1 / CHARTED_POINTS  # which is eval_steps where that is left out
@@ -186,6 +188,6 @@ def of_run(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_reserved(training: Mapping[str, Any]) -> None:
-    """Raises DemoError where `training` sets what it may not, with the reason."""
+    """Refuse what `training` may not set, with the reason."""
     for name in sorted(set(training) & set(RESERVED)):
         raise DemoError(f"training may not set {name}. What decides it: {RESERVED[name]}. Leave it out.")

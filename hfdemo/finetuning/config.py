@@ -73,7 +73,7 @@ class RunConfig:
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises DemoError for anything that can be seen to be wrong without the data."""
+        """Refuse anything that can be seen to be wrong without the data."""
         for spec in dataclasses.fields(self):
             _check_type(spec.name, getattr(self, spec.name))
         ModelRef.parse(self.model).check_is_model()
@@ -110,7 +110,7 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, values: Any) -> RunConfig:
-        """A config from plain JSON values.
+        """Make a config from plain JSON values.
 
         Raises:
             DemoError: not an object, an unknown key, no data set, or a value that can't be.
@@ -134,7 +134,7 @@ class RunConfig:
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
-        """The config in the JSON file at `path`.
+        """Read the config in the JSON file at `path`.
 
         Raises:
             DemoError: the file is missing or is not JSON, or see `from_json`.
@@ -153,7 +153,7 @@ class RunConfig:
     def with_training_defaults(
         self, train_rows: int, learning_rates: Mapping[Method, float] = LEARNING_RATE
     ) -> RunConfig:
-        """The same config with every training value that decides the result written out."""
+        """Return the same config with every training value that decides the result written out."""
         training = with_defaults(self.training, learning_rates[self.method], train_rows, self.processes)
         lora = {**LORA, **self.lora} if self.method == "lora" else {}
         return dataclasses.replace(self, training=training, lora=lora)
@@ -170,7 +170,7 @@ class RunConfig:
         return self.training.get("train_sampling_strategy") is not None
 
     def steps(self, train_rows: int) -> int:
-        """Optimizer steps that a config with its training defaults filled in will take."""
+        """Return how many optimizer steps a config with its training defaults filled in will take."""
         return steps(self.training, train_rows, self.processes)
 
     def check_training(self) -> None:

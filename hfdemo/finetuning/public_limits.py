@@ -83,7 +83,7 @@ def check_active(runs: int) -> None:
 
 
 def evaluations(config: RunConfig, steps: int, train_rows: int) -> int:
-    """How often a run of so many steps judges its validation split, before the first step included."""
+    """Count the evaluations of a run of so many steps, the one before the first step included."""
     if not evaluates(config.training):
         return 0
     values = of_run(config.training)

@@ -29,7 +29,7 @@ class Fix:
 def apply_fixes(
     names: Sequence[str], splits: Splits, kind: Kind, refused: Sequence[Refused] = ()
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """(the splits after the fixes in `names`, in the order of FIXES; how many rows each removed or mended, in words).
+    """Apply the fixes in `names`, in the order of FIXES; return the splits, and what each did to how many rows.
 
     Raises:
         DataError: there is no such fix.
@@ -57,12 +57,12 @@ def _touched(before: Splits, after: Splits) -> int:
 
 
 def _keep_all(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
-    """Refused rows never came into a table."""
+    """Leave all rows: refused ones never came into a table."""
     return dict(splits)
 
 
 def _keep_blank_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
-    """Where a row has any number of labels, a blank cell is how a table says none."""
+    """Take a blank cell for no label, where a row has any number of them."""
     if not kind.rows.is_label_set:
         return dict(splits)
     mended = {}
@@ -127,7 +127,7 @@ def _drop_rare_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
 
 
 def spellings(splits: Splits, kind: Kind) -> list[list[str]]:
-    """Labels that differ in capitals and white space alone, the most frequent spelling first; classes only."""
+    """Find labels that differ in capitals and white space alone, the most frequent spelling first; classes only."""
     if not (kind.rows.is_single_label or kind.rows.is_label_set):
         return []
     fine = [part[(part["blank"] == "") & (part["unreadable"] == "")] for part in splits.values()]
@@ -152,13 +152,13 @@ def decimal_commas(part: pd.DataFrame, kind: Kind) -> pd.Series:
 
 
 def duplicated(part: pd.DataFrame) -> pd.Series:
-    """Which rows repeat an earlier one: its texts and its label."""
+    """Mark the rows that repeat an earlier one: its texts and its label."""
     whole = join_texts(part) + ("\x1f" + part["label"] if "label" in part else "")
     return whole.duplicated() & (part["blank"] == "")
 
 
 def contradictory(part: pd.DataFrame) -> pd.Series:
-    """Which rows have the texts of another row, but not its label."""
+    """Mark the rows that have the texts of another row, but not its label."""
     if "label" not in part:
         return pd.Series(False, index=part.index)
     usable = (part["blank"] == "") & (part["unreadable"] == "")
@@ -169,7 +169,7 @@ def contradictory(part: pd.DataFrame) -> pd.Series:
 
 
 def leaked(splits: Splits) -> pd.Series:
-    """Which rows of train have texts that stand in validation or test, too."""
+    """Mark the rows of train whose texts stand in validation or test, too."""
     train = splits["train"]
     others = [join_texts(part) for split, part in splits.items() if split != "train"]
     known = pd.concat(others).unique() if others else []
@@ -177,7 +177,7 @@ def leaked(splits: Splits) -> pd.Series:
 
 
 def rare(splits: Splits, kind: Kind) -> dict[str, pd.Series]:
-    """Which rows have a label that no other row has, in any split; classes only."""
+    """Mark the rows whose label no other row has, in any split; classes only."""
     if not kind.rows.is_single_label:
         return {split: pd.Series(False, index=part.index) for split, part in splits.items()}
     counts = pd.concat([part["label"] for part in splits.values()]).value_counts()

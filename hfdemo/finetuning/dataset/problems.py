@@ -177,7 +177,7 @@ class _Rows:
 
 
 def _where(marked: Mapping[str, pd.Series]) -> _Rows:
-    """The rows that are marked True, per split."""
+    """Collect the rows that are marked True, per split."""
     numbers = {split: [int(index) + 1 for index in marks.index[marks]] for split, marks in marked.items()}
     told = ", ".join(
         f"{listed(rows)}{f' of {split}' if len(marked) > 1 else ''}" for split, rows in numbers.items() if rows

@@ -23,8 +23,16 @@ from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK, draw_errors, toast_e
 from hfdemo.ui.jobs import RunningJobs, follow_job
 from hfdemo.ui.tabs.finetune import data_step, inspection_view
 from hfdemo.ui.tabs.finetune.data_step import DataStep
-from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, counted_of
-from hfdemo.ui.tabs.finetune.form_fields import Desk, Named, of_kind, of_label, opened, resplit, with_file
+from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, count_key
+from hfdemo.ui.tabs.finetune.form_fields import (
+    Desk,
+    Named,
+    add_upload,
+    change_kind,
+    change_label,
+    opened,
+    update_splits,
+)
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, Values
 from hfdemo.ui.tabs.finetune.ready_line import summarise_data
 
@@ -33,7 +41,7 @@ Taken = Mapping[str, Any]
 
 
 def act(what: str, values: Values, taken: Sequence[Taken], examined: Examined) -> tuple[dict[str, Any], list[Taken]]:
-    """(the fields that change, the changes that are in force then) after a press on the button that does `what`.
+    """Return (the fields that change, the changes in force then) after a press on the button that does `what`.
 
     A button of a report that has been drawn anew since, or of nobody's, does nothing.
     """
@@ -57,13 +65,13 @@ def act(what: str, values: Values, taken: Sequence[Taken], examined: Examined) -
     return {}, kept
 
 
-def in_force(values: Values, taken: Sequence[Taken]) -> list[Taken]:
-    """The changes that nobody has changed again by hand."""
+def keep_in_force(values: Values, taken: Sequence[Taken]) -> list[Taken]:
+    """Return the changes that nobody has changed again."""
     return [each for each in taken if each["name"] == "fixes" or values[each["name"]] == each["value"]]
 
 
-def of_fixes(names: Sequence[str]) -> list[Taken]:
-    """Fixes that a config brings along, as if they had been taken here."""
+def list_fixes(names: Sequence[str]) -> list[Taken]:
+    """Return the fixes that a config brings along, as if they had been taken here."""
     return [{"name": "fixes", "value": name, "before": None, "said": ""} for name in names]
 
 
@@ -71,7 +79,7 @@ def _mend(problem: Finding, values: Values, taken: list[Taken]) -> tuple[dict[st
     fixes = list(values["fixes"] or ())
     new = [name for name in problem.change.get("fixes", ()) if name not in fixes]
     changed: dict[str, Any] = {"fixes": fixes + new} if new else {}
-    taken += of_fixes(new)
+    taken += list_fixes(new)
     for name, value in _fields(problem).items():
         changed[name] = value
         taken.append({"name": name, "value": value, "before": values[name], "said": problem.fix})
@@ -79,7 +87,7 @@ def _mend(problem: Finding, values: Values, taken: list[Taken]) -> tuple[dict[st
 
 
 def _fields(problem: Finding) -> dict[str, Any]:
-    """The changes of a problem besides its fixes, by the names of the form."""
+    """Return the changes of a finding besides its fixes, by the names of the form."""
     change = {name: value for name, value in problem.change.items() if name != "fixes"}
     task = change.pop("task", None)
     problem_type = change.pop("problem_type", None)
@@ -121,7 +129,7 @@ class DataEvents:
         self._wire_report()
 
     def read_on(self, event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
-        """Have `event` (of other data) read it, with the text and pair columns of two components where it has them."""
+        """Read other data on `event`, with the text and pair columns of two components where it has them."""
         sent = [*self._states, *self._inputs]
         if columns is None:
             event(toast_errors(self._on_data), sent, self._read, **self._visible)
@@ -136,9 +144,9 @@ class DataEvents:
         fields["file"].clear(toast_errors(self._on_clear), sent, self._read, **self._visible)
         self.read_on(fields["file"].upload)
         self.read_on(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
-        fields["kind"].input(self._redraw(of_kind), sent, self._shown, **LATEST)
-        fields["split"].input(self._redraw(resplit), sent, self._shown, **LATEST)
-        fields["label"].input(self._redraw(of_label), sent, self._shown, **LATEST)
+        fields["kind"].input(self._redraw(change_kind), sent, self._shown, **LATEST)
+        fields["split"].input(self._redraw(update_splits), sent, self._shown, **LATEST)
+        fields["label"].input(self._redraw(change_label), sent, self._shown, **LATEST)
         picked = ("text", "pair", "positive", "train_split", "validation_split", "test_split")
         gr.on([fields[name].input for name in picked], self._redraw(), sent, self._shown, **LATEST)
         typed = ("validation_share", "test_share", "max_length", "class_weights", "seed")
@@ -169,13 +177,13 @@ class DataEvents:
             if progress is not None:
                 progress((done, whole or None), desc=what)
 
-        named, _ = with_file(desk.named(values))
+        named, _ = add_upload(desk.named(values))
         seen = {desk.fields["dataset"]: named["dataset"], step.seen: named["dataset"]}
         try:
             named = opened(desk, named, wanted, report)
             if columns is not None and columns[0] is not None:
                 named |= {"text": columns[0], "pair": columns[1] or NO_COLUMN}
-            taken = of_fixes(named["fixes"])
+            taken = list_fixes(named["fixes"])
             examined, still = desk.examined(named, counted)
         except DemoError as error:
             gone = {desk.fields[name]: value for name, value in data_step.nothing().items()}
@@ -239,7 +247,7 @@ class DataEvents:
         others = {self._desk.fields[name]: value for name, value in changed.items() if name not in data_step.SHOWN}
         named |= changed
         if "kind" in changed:
-            named = of_kind(self._desk, named)
+            named = change_kind(self._desk, named)
         return {**self._draw(named, taken, counted), **others}
 
     def _on_page(self, page: float | None, *values: Any) -> str:
@@ -257,7 +265,7 @@ class DataEvents:
                 tell("Rows counted", done, whole)
 
             counts = count_tokens(corpus, config, model, self._app.settings, stop, report_rows)
-            return Counted(counted_of(config, path, model), counts)
+            return Counted(count_key(config, path, model), counts)
 
         for now, result in follow_job(self._jobs, request.session_hash, work):
             yield (now, gr.skip()) if result is None else (data_step.COUNTED, result)
@@ -265,7 +273,7 @@ class DataEvents:
     def _draw(self, named: Named, taken: list[Taken], counted: Counted | None) -> dict[Any, Any]:
         """Return everything that shows the data, for these values of the form."""
         examined, still = self._desk.examined(named, counted)
-        return self._draw_examined(named, in_force(named, taken), examined, still)
+        return self._draw_examined(named, keep_in_force(named, taken), examined, still)
 
     def _draw_examined(
         self, named: Named, taken: list[Taken], examined: Examined, counted: Counted | None

@@ -54,7 +54,7 @@ class Shelf:
         self._lock = threading.Lock()
 
     def corpus(self, config: RunConfig, file: Path | None, progress: Progress | None = None) -> Corpus:
-        """The data that `config` is about.
+        """Read the data that `config` is about.
 
         Raises:
             DataError: it can't be read.
@@ -75,12 +75,12 @@ class Shelf:
 
 
 def suggested(corpus: Corpus, config: RunConfig | None = None) -> Inspection:
-    """The columns and the kind of answers that look right; with a `config` those that it asks for or leaves open."""
+    """Inspect the data by the columns and the kind that look right; with a `config` by those that it asks for."""
     return inspect(corpus.tables, None, config, corpus.refused)
 
 
 def examine(corpus: Corpus, config: RunConfig, counted: Counted | None = None) -> Examined:
-    """The data as `config` asks for it."""
+    """Inspect the data as `config` asks for it."""
     lengths, limit = (counted.counts.lengths, counted.counts.limit) if counted else (None, None)
     inspection = inspect(corpus.tables, None, config, corpus.refused, lengths, limit)
     ready = inspection.prepared
@@ -90,14 +90,14 @@ def examine(corpus: Corpus, config: RunConfig, counted: Counted | None = None) -
     return Examined(corpus, inspection, {name: len(part) for name, part in ready.splits.items()}, ready.labels, made)
 
 
-def counted_of(config: RunConfig, file: Path | None, model: str) -> tuple[Any, ...]:
-    """What the lengths of the rows depend on."""
+def count_key(config: RunConfig, file: Path | None, model: str) -> tuple[Any, ...]:
+    """Return what the lengths of the rows depend on."""
     columns = (config.text_column, config.text_pair_column, config.label_column, config.task, config.problem_type)
     return (str(file), config.dataset, config.dataset_config, *columns, tuple(config.fixes), model)
 
 
 def example_row(examined: Examined, row: int) -> tuple[str, str] | None:
-    """(text, label) of a row by its number, where the data is one table: in several the number names no one row."""
+    """Return (text, label) of a row by its number, where the data is one table: in several it names no one row."""
     tables, mapped = list(examined.corpus.tables.values()), examined.inspection.suggested
     if row < 1 or len(tables) != 1 or mapped is None or row - 1 not in tables[0].index:
         return None
@@ -108,7 +108,7 @@ def example_row(examined: Examined, row: int) -> tuple[str, str] | None:
 
 
 def named_splits(corpus: Corpus, split_column: str | None) -> Sequence[str]:
-    """The names of the splits that the data has: its tables', or those in its split column."""
+    """List the names of the splits that the data has: its tables', or those in its split column."""
     tables = corpus.tables
     if "" not in tables:
         return list(tables)

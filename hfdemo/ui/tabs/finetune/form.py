@@ -99,7 +99,7 @@ class _FormEvents:
         """Return what the form says now, and whether that could be trained."""
         named, public = self._desk.named(values), self._app.settings.public
         said = render_ready_line(named, known, self._app.runs.preflight)
-        unread = form_values.nameless(named["dataset"], public=public)
+        unread = form_values.explain_missing_data(named["dataset"], public=public)
         if known is None and named["file"] is None and unread:
             said = render_refusal(unread)
         try:
@@ -131,7 +131,7 @@ class _FormEvents:
         filled = {fields[name]: value for name, value in asked.items() if name not in data_step.SHOWN}
         filled |= {} if keeps_file else {fields["file"]: None}
         lora = gr.update(visible=config.method == "lora")
-        told = {self._step.pending: config.to_json(), self._told.given: given_by(config)}
+        told = {self._step.pending: config.to_json(), self._told.given: find_given(config)}
         return {**filled, **told, self._lora_fold: lora}
 
 
@@ -144,9 +144,12 @@ def _take_chosen(file: Any, dataset: str, tokenizer: str, read_by: str, *setting
     return file, dataset or EXAMPLE_NAMES[0], model, padding, length or 0, batch, *folds
 
 
-def given_by(config: RunConfig) -> Named:
-    """What of a config counts as given, not as typed: what it leaves open, and a learning rate that is but the usual
-    one of its method, as in the config of every run that named none. It follows another method."""
+def find_given(config: RunConfig) -> Named:
+    """Return what of a config counts as given, not as typed, and follows another method.
+
+    It is what the config leaves open, and a learning rate that is but the usual one of its method, as in the config of
+    every run that named none.
+    """
     asked = form_values.values_of(config)
     usual = form_values.defaults(asked["method"], asked["kind"], train_rows=1)["rate"]
     given = {name: asked[name] for name in ("epochs", "rate") if form_values.TRAINING[name] not in config.training}
@@ -154,13 +157,15 @@ def given_by(config: RunConfig) -> Named:
 
 
 def typed(name: str, given: Named) -> Named:
-    """What was given, when somebody has typed in the field `name`."""
+    """Return what counts as given when somebody has typed in the field `name`."""
     return {each: value for each, value in given.items() if each != name}
 
 
-def refitted(fitting: Named, given: Named, now: Named) -> Named:
-    """What is to be given for fields that are `now` as they are: what is `fitting`, where a field is empty or still
-    has what was `given`."""
+def refit_given(fitting: Named, given: Named, now: Named) -> Named:
+    """Return what is to be given for fields that are `now` as they are.
+
+    That is what is `fitting`, where a field is empty or still has what was `given`.
+    """
     return {
         name: fitting[name] for name, value in now.items() if value is None or (name in given and value == given[name])
     }
@@ -175,10 +180,10 @@ def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.Training
     follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
 
     def refit(known: RunData | None, given: Named, *values: Any) -> dict[Any, Any]:
-        """What is trained has changed: the epochs and the rate that fit it, where nobody has typed others."""
+        """Set the epochs and the rate that fit what is trained now, where nobody has typed others."""
         method, kind, batch, accumulation, *own = values
         fitting = form_values.defaults(method, kind, known.train_rows if known else 1, batch, accumulation)
-        fresh = refitted(fitting, given, dict(zip(("epochs", "rate"), own, strict=True)))
+        fresh = refit_given(fitting, given, dict(zip(("epochs", "rate"), own, strict=True)))
         return {**{fields[name]: value for name, value in fresh.items()}, told.given: fresh}
 
     for name in ("epochs", "rate"):
@@ -200,7 +205,7 @@ def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.Training
     )
 
     def check(more: str | None) -> str:
-        """The JSON box was left: what is wrong with it, at once."""
+        """Say what is wrong with the JSON box when it is left."""
         if training := form_values.further(more):
             app.runs.preflight(RunConfig("data", training=training)).check()
         return ""
@@ -219,7 +224,7 @@ def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.Training
 
 
 def _beginning(shelf: Shelf) -> tuple[Named, Examined]:
-    """The form as it opens: the first example, answered."""
+    """Return the values of the form as it opens, and the first example, inspected."""
     named = opened(Desk({}, shelf), {**form_values.DEFAULTS}, None)
     config = form_values.data_of(named)
     examined = examine(shelf.corpus(config, None), config)
@@ -228,5 +233,5 @@ def _beginning(shelf: Shelf) -> tuple[Named, Examined]:
 
 
 def _base_choices(app: App) -> list[str]:
-    """What makes sense to start from, the embedded backbone first."""
+    """List the models that make sense to start from, the embedded backbone first."""
     return list(dict.fromkeys(["embedded:minilm", *offline_choices(app.settings)]))

@@ -18,7 +18,7 @@ from hfdemo.ui.tabs.finetune.dataset_preview import (
     Counted,
     Examined,
     Shelf,
-    counted_of,
+    count_key,
     examine,
     named_splits,
     suggested,
@@ -39,44 +39,46 @@ class Desk:
         return dict(zip(self.fields, values, strict=True))
 
     def asked(self, values: Sequence[Any]) -> tuple[RunConfig, Path | None]:
-        """(the config, the uploaded file if there is one) that a run is made of.
+        """Return (the config, the uploaded file if there is one) that a run is made of.
 
         Raises:
             DemoError: a field can't be what it is.
         """
-        named, path = with_file(self.named(values))
+        named, path = add_upload(self.named(values))
         return form_values.config_of(named), path
 
     def corpus(self, named: Named, progress: Progress | None = None) -> tuple[Corpus, RunConfig, Path | None]:
-        """(the data, what the form asks of it, the uploaded file if it is one).
+        """Return (the data, what the form asks of it, the uploaded file if it is one).
 
         Raises:
             DemoError: it can't be read.
         """
-        named, path = with_file(named)
+        named, path = add_upload(named)
         config = form_values.data_of(named)
         return self.shelf.corpus(config, path, progress), config, path
 
     def examined(self, named: Named, counted: Counted | None) -> tuple[Examined, Counted | None]:
-        """(the data as the form asks for it, `counted` if it is of this data and this model).
+        """Return (the data as the form asks for it, `counted` if it is of this data and this model).
 
         Raises:
             DemoError: it can't be read.
         """
         corpus, config, path = self.corpus(named)
-        still = counted if counted and counted.of == counted_of(config, path, named["model"]) else None
+        still = counted if counted and counted.of == count_key(config, path, named["model"]) else None
         return examine(corpus, config, still), still
 
 
-def with_file(named: Named) -> tuple[Named, Path | None]:
-    """The values with the name of an uploaded file as the data set's, and that file."""
+def add_upload(named: Named) -> tuple[Named, Path | None]:
+    """Return the values with the name of an uploaded file as the data set's, and that file."""
     path = uploaded_path(named["file"])
     return ({**named, "dataset": path.stem} if path else named), path
 
 
 def opened(desk: Desk, named: Named, wanted: RunConfig | None, progress: Progress | None = None) -> Named:
-    """The values of the form when other data was chosen: columns, kind and splits as they look right, or as `wanted`
-    has them; fixes and labels of the data before are gone.
+    """Return the values of the form when other data was chosen.
+
+    Columns, kind and splits are as they look right, or as `wanted` has them; fixes and labels of the data before are
+    gone.
 
     Raises:
         DemoError: the data can't be read.
@@ -93,8 +95,8 @@ def opened(desk: Desk, named: Named, wanted: RunConfig | None, progress: Progres
     return {**named, "positive": None, **fresh, **data_step.split_values(names, before)}
 
 
-def of_kind(desk: Desk, named: Named) -> Named:
-    """The values when another kind of answers was chosen: the columns that look right for it, as far as any do."""
+def change_kind(desk: Desk, named: Named) -> Named:
+    """Return the values for another kind of answers: the columns that look right for it, as far as any do."""
     unset = {**named, "text": None, "pair": None, "label": None, "split": None, "labels": None, "positive": None}
     corpus, config, _ = desk.corpus(unset)
     none: dict[str, Any] = dict.fromkeys(("text_column", "text_pair_column", "label_column", "split_column"))
@@ -105,13 +107,13 @@ def of_kind(desk: Desk, named: Named) -> Named:
     return {**named, "labels": None, "positive": None, **columns}
 
 
-def of_label(desk: Desk, named: Named) -> Named:
-    """The values when another label column was picked: the order of the labels and the positive one are its own."""
+def change_label(desk: Desk, named: Named) -> Named:
+    """Return the values for another label column: the order of the labels and the positive one are its own."""
     return {**named, "labels": None, "positive": None}
 
 
-def resplit(desk: Desk, named: Named) -> Named:
-    """The values with the splits that the data has by its present split column."""
+def update_splits(desk: Desk, named: Named) -> Named:
+    """Return the values with the splits that the data has by its present split column."""
     corpus, _, _ = desk.corpus(named)
     names = tuple(named_splits(corpus, form_values.column(named["split"])))
     return named if names == tuple(named["found"] or ()) else {**named, **data_step.split_values(names)}

@@ -107,7 +107,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 
 
 def data_of(values: Values) -> RunConfig:
-    """What the form says about the data, and nothing of the model: it can be looked at while the rest is unfinished."""
+    """Return what the form says about the data alone: it can be inspected while the rest is unfinished."""
     kind = KINDS[values["kind"] or DEFAULT_KIND.name]
     seed = values["seed"]
     return RunConfig.from_json(
@@ -133,7 +133,7 @@ def data_of(values: Values) -> RunConfig:
 
 
 def config_of(values: Values) -> RunConfig:
-    """The RunConfig that the form asks for; the box of further fields wins over the form's own.
+    """Return the RunConfig that the form asks for; the box of further fields wins over the form's own.
 
     Raises:
         DemoError: a box that can't be read, a number that its field can't have, or anything that a RunConfig refuses.
@@ -160,7 +160,7 @@ def config_of(values: Values) -> RunConfig:
 
 
 def values_of(config: RunConfig) -> dict[str, Any]:
-    """The fields of a form that asks for `config`; columns that it leaves open are None."""
+    """Return the fields of a form that asks for `config`; columns that it leaves open are None."""
     training = dict(config.training)
     own = {}
     for field, name in TRAINING.items():
@@ -205,7 +205,7 @@ def values_of(config: RunConfig) -> dict[str, Any]:
 
 
 def defaults(method: str, kind: str, train_rows: int, batch: Any = None, accumulation: Any = None) -> dict[str, Any]:
-    """The epochs and the learning rate that fit a method, a kind of answers and a number of rows."""
+    """Return the epochs and the learning rate that fit a method, a kind of answers and a number of rows."""
     sizes = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
     given = {name: int(value) for name, value in sizes.items() if value and value >= 1}
     filled = RunConfig("data", method=method, training=given).with_training_defaults(  # type: ignore[arg-type]
@@ -215,7 +215,7 @@ def defaults(method: str, kind: str, train_rows: int, batch: Any = None, accumul
 
 
 def further(text: str | None, box: str = "TrainingArguments") -> dict[str, Any]:
-    """The fields in a JSON box.
+    """Parse the fields in a JSON box.
 
     Raises:
         DemoError: it is not a JSON object.
@@ -230,15 +230,17 @@ def further(text: str | None, box: str = "TrainingArguments") -> dict[str, Any]:
 
 
 def written(config: RunConfig) -> str:
-    """config.json: what is decided, without the keys that are left to their defaults."""
+    """Write config.json: what is decided, without the keys that are left to their defaults."""
     default = RunConfig("").to_json()
     kept = {name: value for name, value in config.to_json().items() if name == "model" or value != default[name]}
     return json.dumps(kept, indent=2, ensure_ascii=False)
 
 
 def commands(config: RunConfig, *, uploaded: bool = False) -> str:
-    """How a shell starts the same training: as many processes as are asked for here, and on several machines. Of data
-    that was `uploaded` a config has but a name, which a shell can't find."""
+    """Write how a shell starts the same training: in as many processes, and on several machines.
+
+    Of data that was `uploaded` a config has but a name, which a shell can't find.
+    """
     first = ['# the data was uploaded: put the path of your file in "dataset" of config.json first', ""]
     here = [*(first if uploaded else []), "# on this machine", shlex.join(command(config, "config.json")), ""]
     if config.accelerate_config:
@@ -255,8 +257,8 @@ def commands(config: RunConfig, *, uploaded: bool = False) -> str:
     return "\n".join([*here, *elsewhere])
 
 
-def nameless(dataset: str, *, public: bool = False) -> str:
-    """What there is to say of a `dataset` that can't be read, where it may be what an uploaded file was called."""
+def explain_missing_data(dataset: str, *, public: bool = False) -> str:
+    """Say what there is to say of a `dataset` that can't be read, where it may be what an uploaded file was called."""
     if not dataset or "/" in dataset or dataset.startswith(("run:", ".", "~")) or dataset in EXAMPLE_NAMES:
         return ""
     path = "" if public else ", or put its path in the field Data set"
@@ -264,23 +266,23 @@ def nameless(dataset: str, *, public: bool = False) -> str:
 
 
 def column(picked: str | None) -> str:
-    """A column that need not be there; "" says that none is wanted, where None would have one suggested."""
+    """Return a column that need not be there; "" says that none is wanted, where None would have one suggested."""
     return "" if picked in (None, NO_COLUMN) else str(picked)
 
 
 def usual(found: Any) -> dict[str, str]:
-    """Which of the names found in the data is train, validation and test by a usual name for it."""
+    """Find which of the names in the data is train, validation and test by a usual name for it."""
     return {split: name for name in found or () if (split := usual_split(name))}
 
 
-def overruled(values: Values) -> list[str]:
-    """The TrainingArguments that the box sets to another value than a field of the form."""
+def find_overruled(values: Values) -> list[str]:
+    """List the TrainingArguments that the box sets to another value than a field of the form."""
     own, boxed = _own_training(values), further(values["more"])
     return sorted(name for name in boxed if name in own and own[name] != boxed[name])
 
 
 def _check_numbers(values: Values, boxed: Mapping[str, Any]) -> None:
-    """Raises DemoError, with the field's own label, for a number that it can't have; one that the box sets is not
+    """Refuse a number that a field can't have, by the field's own label; one that the box sets is not
     taken from the field."""
     for field, label in LABELS.items():
         name, value = TRAINING.get(field, ""), values[field]

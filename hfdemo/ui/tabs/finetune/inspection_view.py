@@ -23,7 +23,7 @@ _MOST_CHARACTERS = 240
 
 
 def reading(examined: Examined) -> str:
-    """How much there is and how it was read, and what the reader had to say."""
+    """Render how much there is and how it was read, and what the reader had to say."""
     found = examined.inspection
     pairs = [("rows", f"{found.rows:,}"), ("columns", ", ".join(found.columns[:12]))]
     if len(found.columns) > 12:
@@ -36,7 +36,7 @@ def reading(examined: Examined) -> str:
 
 
 def findings(examined: Examined, taken: Sequence[Mapping[str, Any]], counted: Counted | None = None) -> str:
-    """Splits, labels, problems and what was mended: everything that changes with a fix."""
+    """Render splits, labels, problems and what was mended: everything that changes with a fix."""
     return (
         splits(examined)
         + labels(examined)
@@ -47,7 +47,7 @@ def findings(examined: Examined, taken: Sequence[Mapping[str, Any]], counted: Co
 
 
 def splits(examined: Examined) -> str:
-    """Rows per split, and how a split that the data lacks is made."""
+    """Render rows per split, and how a split that the data lacks is made."""
     counted = [(name, f"{count:,} rows") for name, count in examined.split_rows.items()]
     if not counted:
         counted = [("rows", f"{examined.inspection.rows:,}"), ("validation", "a part of the rows will be held out")]
@@ -55,7 +55,7 @@ def splits(examined: Examined) -> str:
 
 
 def labels(examined: Examined) -> str:
-    """The labels in the model's order, with their counts as bars and buttons that change the order."""
+    """Render the labels in the model's order, with their counts as bars and buttons that change the order."""
     found = examined.inspection
     if not found.labels:
         return ""
@@ -84,7 +84,7 @@ def labels(examined: Examined) -> str:
 
 
 def problems(examined: Examined) -> str:
-    """One card per problem: what, how many, the first row that it is about, and the button that mends it."""
+    """Render one card per problem: what, how many, the first row that it is about, and the button that mends it."""
     found = examined.inspection.problems
     if not found:
         return "<div class='hf-well'>✓ The doctor found nothing wrong with the rows.</div>"
@@ -93,7 +93,7 @@ def problems(examined: Examined) -> str:
 
 
 def mended(examined: Examined, taken: Sequence[Mapping[str, Any]]) -> str:
-    """The fixes and changes that were taken, each with its undo."""
+    """Render the fixes and changes that were taken, each with its undo."""
     if not taken:
         return ""
     did = dict(note.split(" ", 1) for note in examined.inspection.notes)
@@ -109,7 +109,7 @@ def mended(examined: Examined, taken: Sequence[Mapping[str, Any]]) -> str:
 
 
 def refused(rows: Sequence[Refused], page: int = 1) -> str:
-    """A page of the rows that fit no table."""
+    """Render a page of the rows that fit no table."""
     if not rows:
         return ""
     pages = -(-len(rows) // PAGE)

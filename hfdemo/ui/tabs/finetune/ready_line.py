@@ -10,7 +10,7 @@ from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.preflight import Preflight, RunData
 from hfdemo.ui import html
 from hfdemo.ui.tabs.finetune.dataset_preview import Examined
-from hfdemo.ui.tabs.finetune.form_values import Values, config_of, overruled
+from hfdemo.ui.tabs.finetune.form_values import Values, config_of, find_overruled
 
 REFUSED = "hf-refused"  # the class by which the page knows that Start has begun nothing
 _METHODS = {"full": "all weights", "lora": "a LoRA adapter", "frozen": "the head"}
@@ -35,7 +35,7 @@ def render_ready_line(values: Values, data: RunData | None, check: Callable[[Run
     checked = check(config, data)
     if checked.error is not None:
         return html.notes(checked.warnings) + render_refusal(str(checked.error))
-    won = overruled(values)
+    won = find_overruled(values)
     said = [f"{', '.join(won)}: the box of TrainingArguments wins over the field of the form."] if won else []
     return html.notes([*checked.warnings, *said]) + render_plan(config, data)
 

@@ -14,7 +14,7 @@ from hfdemo.finetuning.preflight import RunData
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import form_values, ready_line
-from hfdemo.ui.tabs.finetune.form import given_by, refitted, typed
+from hfdemo.ui.tabs.finetune.form import find_given, refit_given, typed
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
 from hfdemo.ui.tabs.finetune.ready_line import render_plan, render_ready_line, summarise_data
 from tests.ui.samples import EVIL, escaped
@@ -248,27 +248,27 @@ def test_the_command_for_uploaded_data_says_that_its_path_has_to_be_put_into_the
     "dataset", ["", "tickets", "owner/name", "/data/a.csv", "./a", "../a", "~", "run:20260101-120000-x"]
 )
 def test_only_a_bare_name_may_be_that_of_an_uploaded_file(dataset: str) -> None:
-    assert form_values.nameless(dataset) == ""
-    assert "upload it again, or put its path" in form_values.nameless("messy")
-    assert "path" not in form_values.nameless("messy", public=True), "which a shared server takes none of"
+    assert form_values.explain_missing_data(dataset) == ""
+    assert "upload it again, or put its path" in form_values.explain_missing_data("messy")
+    assert "path" not in form_values.explain_missing_data("messy", public=True), "which a shared server takes none of"
 
 
 def test_what_was_typed_stays_and_what_was_given_follows() -> None:
     given: dict[str, Any] = {"epochs": 3, "rate": 1e-4}
     fitting: dict[str, Any] = {"epochs": 5, "rate": 1e-3}
-    assert refitted(fitting, given, {"epochs": 3, "rate": 1e-4}) == fitting
+    assert refit_given(fitting, given, {"epochs": 3, "rate": 1e-4}) == fitting
     # The very number that was given: typed all the same.
-    assert refitted(fitting, typed("epochs", given), {"epochs": 3, "rate": 1e-4}) == {"rate": 1e-3}
-    assert refitted(fitting, given, {"epochs": 3, "rate": 0.5}) == {"epochs": 5}
-    assert refitted(fitting, {}, {"epochs": 0, "rate": 0.5}) == {}
-    assert refitted(fitting, {}, {"epochs": None, "rate": 0.5}) == {"epochs": 5}, "emptied: given again"
+    assert refit_given(fitting, typed("epochs", given), {"epochs": 3, "rate": 1e-4}) == {"rate": 1e-3}
+    assert refit_given(fitting, given, {"epochs": 3, "rate": 0.5}) == {"epochs": 5}
+    assert refit_given(fitting, {}, {"epochs": 0, "rate": 0.5}) == {}
+    assert refit_given(fitting, {}, {"epochs": None, "rate": 0.5}) == {"epochs": 5}, "emptied: given again"
 
 
 def test_what_a_config_says_counts_as_typed_but_for_the_usual_rate_of_its_method() -> None:
-    assert given_by(RunConfig("x")) == {"epochs": DEFAULTS["epochs"], "rate": None}
-    assert given_by(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 2e-5})) == {}
-    assert given_by(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 1e-4})) == {"rate": 1e-4}
-    assert given_by(RunConfig("x", method="lora", training={"learning_rate": 1e-4})) == {"epochs": DEFAULTS["epochs"]}
+    assert find_given(RunConfig("x")) == {"epochs": DEFAULTS["epochs"], "rate": None}
+    assert find_given(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 2e-5})) == {}
+    assert find_given(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 1e-4})) == {"rate": 1e-4}
+    assert find_given(RunConfig("x", method="lora", training={"learning_rate": 1e-4})) == {"epochs": DEFAULTS["epochs"]}
 
 
 def test_epochs_and_rate_follow_the_method_the_kind_and_the_rows() -> None:

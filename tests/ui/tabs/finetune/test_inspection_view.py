@@ -13,8 +13,8 @@ from hfdemo.finetuning.preprocessing.token_counts import Lengths, count_tokens
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused
 from hfdemo.ui.tabs.finetune import data_events, data_step, form_values, inspection_view
-from hfdemo.ui.tabs.finetune.dataset_preview import Counted, counted_of
-from hfdemo.ui.tabs.finetune.form_fields import of_kind, opened, resplit
+from hfdemo.ui.tabs.finetune.dataset_preview import Counted, count_key
+from hfdemo.ui.tabs.finetune.form_fields import change_kind, opened, update_splits
 from tests.ui.samples import EVIL, escaped, text_of
 from tests.ui.tabs.finetune.desks import look, open_file, rows_of, write
 
@@ -85,7 +85,7 @@ def test_uneven_labels_are_mended_by_class_weights_and_undone_to_what_was_there(
     assert look(desk, fixed).inspection.problems == ()
     assert press(desk, fixed, taken, "undo:0")[0]["class_weights"] == named["class_weights"]
     by_hand = {**fixed, "class_weights": '{"common": 1, "rare": 3}'}
-    assert data_events.in_force(by_hand, taken) == []  # nothing to undo any more
+    assert data_events.keep_in_force(by_hand, taken) == []  # nothing to undo any more
 
 
 def test_a_button_of_an_older_report_or_of_nobody_does_nothing(sick: Path, settings: Settings) -> None:
@@ -124,7 +124,7 @@ def test_what_stands_in_the_data_is_drawn_as_text(place: str, tmp_path: Path, se
     named |= {"label": "label", "split": "part" if place == "split" else form_values.NO_COLUMN}
     examined = look(desk, named)
     drawn = inspection_view.reading(examined) + inspection_view.findings(
-        examined, data_events.of_fixes(["drop_blank_rows"])
+        examined, data_events.list_fixes(["drop_blank_rows"])
     )
     assert escaped(drawn)
     assert escaped(inspection_view.refused([Refused(EVIL, 1, EVIL)]))
@@ -154,9 +154,9 @@ def test_another_kind_of_answers_looks_for_columns_of_its_own(tmp_path: Path, se
     path = write(tmp_path / "tags.csv", rows, ("tokens", "ner_tags", "label"))
     desk, named = open_file(path, settings)
     assert (named["kind"], named["text"], named["label"]) == ("tokens", "tokens", "ner_tags")
-    other = of_kind(desk, {**named, "kind": "single_label"})
+    other = change_kind(desk, {**named, "kind": "single_label"})
     assert other["label"] == "label"
-    language = of_kind(desk, {**named, "kind": "language"})
+    language = change_kind(desk, {**named, "kind": "language"})
     assert language["label"] == form_values.NO_COLUMN
     assert form_values.config_of(language).task == "text-generation"
 
@@ -171,7 +171,7 @@ def test_the_splits_follow_the_split_column(tmp_path: Path, settings: Settings) 
     )
     assert form_values.config_of(named).splits == {}
     assert dict(look(desk, named).split_rows) == {"train": 12, "validation": 4}
-    unsplit = resplit(desk, {**named, "split": form_values.NO_COLUMN})
+    unsplit = update_splits(desk, {**named, "split": form_values.NO_COLUMN})
     assert unsplit["found"] == ()
     assert unsplit["train_split"] == form_values.NO_SPLIT
     made = look(desk, {**unsplit, "validation_share": 0.25, "test_share": 0.25})
@@ -200,7 +200,7 @@ def test_tokens_are_counted_as_training_reads_them_and_a_cut_becomes_a_problem(
     lengths = count_tokens(corpus, config, "embedded:minilm", settings, Event(), lambda *it: told.append(it))
     assert (len(lengths.lengths), lengths.rows, lengths.limit, told[-1]) == (40, 40, 512, (40, 40))
     assert max(lengths.lengths) == 33  # thirty words, a number, [CLS] and [SEP]
-    counted = Counted(counted_of(config, path, "embedded:minilm"), lengths)
+    counted = Counted(count_key(config, path, "embedded:minilm"), lengths)
     cut, still = desk.examined({**named, "max_length": 16}, counted)
     assert still is counted
     assert cut.inspection.truncation is not None
@@ -229,7 +229,7 @@ def test_counting_stops_when_asked_and_says_what_can_not_be_counted(sick: Path, 
 def test_a_data_set_without_a_limit_to_its_rows_says_that_nothing_is_cut(tmp_path: Path, settings: Settings) -> None:
     desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
     _, config, path = desk.corpus(named)
-    counted = Counted(counted_of(config, path, named["model"]), Lengths((7, 8), None, 16))
+    counted = Counted(count_key(config, path, named["model"]), Lengths((7, 8), None, 16))
     examined, _ = desk.examined(named, counted)
     drawn = text_of(inspection_view.findings(examined, (), counted))
     assert "this model names no limit" in drawn
