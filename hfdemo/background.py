@@ -42,7 +42,7 @@ def in_background(work: Callable[[Callable[[Any], None]], Any], stop: Event) -> 
     thread.start()
     try:
         while not future.done():
-            found = _newest(news)
+            found = _take_newest(news)
             yield found
             if found is not None:
                 passed = time.monotonic() - began
@@ -54,8 +54,8 @@ def in_background(work: Callable[[Callable[[Any], None]], Any], stop: Event) -> 
     yield future.result()
 
 
-def _newest(news: SimpleQueue[Any]) -> Any:
-    """The latest of what has come: older states of the same thing are of no use."""
+def _take_newest(news: SimpleQueue[Any]) -> Any:
+    """Take the latest of what has come: older states of the same thing are of no use."""
     found = None
     with contextlib.suppress(Empty):
         found = news.get(timeout=HEARTBEAT_SECONDS)

@@ -21,7 +21,7 @@ class Device:
 
 
 def find_device() -> Device:
-    """The device that models run and train on: what torch.accelerator reports, else the CPU."""
+    """Return the device that models run and train on: what torch.accelerator reports, else the CPU."""
     import_libraries()
     import torch
 
@@ -37,7 +37,7 @@ def find_device() -> Device:
 
 
 def available_cores() -> int:
-    """Cores that this process may use; on Linux this respects the affinity mask, unlike os.cpu_count()."""
+    """Count the cores that this process may use; on Linux this respects the affinity mask, unlike os.cpu_count()."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -28,7 +28,7 @@ def to_array(value: Any) -> "numpy.ndarray[Any, Any]":
 
 
 def read_image(path: Path, most_pixels: float = MOST_PIXELS) -> "Image.Image":
-    """The picture as a person sees it: RGB, turned as the camera was held, on white where it is transparent.
+    """Read the picture as a person sees it: RGB, turned as the camera was held, on white where it is transparent.
 
     An animation gives its first frame. 16-bit greys are scaled to 8 bits.
 
@@ -59,7 +59,7 @@ def read_image(path: Path, most_pixels: float = MOST_PIXELS) -> "Image.Image":
 
 
 def decode_audio(path: str, sampling_rate: int, max_seconds: float = float("inf")) -> "numpy.ndarray":
-    """The first audio track of any audio or video file as float32 mono in [-1, 1], of shape (samples,).
+    """Decode the first audio track of any audio or video file as float32 mono in [-1, 1], of shape (samples,).
 
     Raises:
         av.FFmpegError: not an audio or video file, or a damaged one.
@@ -93,7 +93,7 @@ def decode_audio(path: str, sampling_rate: int, max_seconds: float = float("inf"
 
 
 def read_audio(path: Path, sampling_rate: int, max_seconds: float = 600) -> "numpy.ndarray":
-    """The sound of `path` as float32 mono in [-1, 1], of shape (samples,), `sampling_rate` samples a second.
+    """Read the sound of `path` as float32 mono in [-1, 1], of shape (samples,), `sampling_rate` samples a second.
 
     Raises:
         DemoError: no audio track, damaged, of an unknown kind, or longer than `max_seconds`.
@@ -111,7 +111,7 @@ def read_audio(path: Path, sampling_rate: int, max_seconds: float = 600) -> "num
 
 
 def check_video(path: Path, frames_needed: int = 1) -> tuple[int, float]:
-    """How many frames the video has, and how many seconds they last.
+    """Count the frames of a video, and the seconds that they last.
 
     The pipeline for video-classification opens the path itself and reads the first `num_frames *
     frame_sampling_rate` frames; a shorter video would fail inside the model.
@@ -151,7 +151,7 @@ def check_video(path: Path, frames_needed: int = 1) -> tuple[int, float]:
 
 
 def wav_bytes(samples: "numpy.ndarray", sampling_rate: int) -> bytes:
-    """A 16-bit PCM WAV file of float samples in [-1, 1], of shape (samples,) or (channels, samples).
+    """Encode a 16-bit PCM WAV file of float samples in [-1, 1], of shape (samples,) or (channels, samples).
 
     Louder samples are clipped; what is not finite is silence. Leading axes of length 1 are ignored.
 
@@ -179,7 +179,7 @@ def wav_bytes(samples: "numpy.ndarray", sampling_rate: int) -> bytes:
 
 
 def png_bytes(image: "Image.Image | numpy.ndarray") -> bytes:
-    """A PNG file of a picture, or of a 2-D array of shape (height, width).
+    """Encode a PNG file of a picture, or of a 2-D array of shape (height, width).
 
     uint8 is grey as it is, bool is black and white; other numbers are scaled so that the least is black and the
     greatest white. A constant map and what is not finite are black.
@@ -193,9 +193,9 @@ def png_bytes(image: "Image.Image | numpy.ndarray") -> bytes:
     from PIL import Image
 
     if not isinstance(image, Image.Image):
-        image = Image.fromarray(_grey(image))
+        image = Image.fromarray(_to_grey(image))
     elif image.mode in ("F", "I"):
-        image = Image.fromarray(_grey(np.asarray(image)))
+        image = Image.fromarray(_to_grey(np.asarray(image)))
     elif image.mode not in ("1", "L", "LA", "I;16", "P", "RGB", "RGBA"):
         image = image.convert("RGB")
     payload = io.BytesIO()
@@ -203,8 +203,8 @@ def png_bytes(image: "Image.Image | numpy.ndarray") -> bytes:
     return payload.getvalue()
 
 
-def _grey(array: "numpy.ndarray") -> "numpy.ndarray":
-    """A 2-D array as uint8 greys; the rules are `png_bytes`'s."""
+def _to_grey(array: "numpy.ndarray") -> "numpy.ndarray":
+    """Scale a 2-D array to uint8 greys; the rules are `png_bytes`'s."""
     import numpy as np
 
     if array.ndim != 2:
@@ -221,14 +221,14 @@ def _grey(array: "numpy.ndarray") -> "numpy.ndarray":
 
 
 def data_url(payload: bytes, mime: str) -> str:
-    """`payload` inside a URL, which a page shows without asking a server."""
+    """Encode `payload` inside a URL, which a page shows without asking a server."""
     from base64 import b64encode
 
     return f"data:{mime};base64,{b64encode(payload).decode('ascii')}"
 
 
 def subtitles(chunks: Sequence[Mapping[str, Any]], form: Literal["srt", "vtt"]) -> str:
-    """What automatic-speech-recognition returns as `chunks`, as a file of subtitles.
+    """Write what automatic-speech-recognition returns as `chunks` as a file of subtitles.
 
     A chunk is {"text": str, "timestamp": (start, end)} in seconds. A chunk without a usable end lasts two seconds, or
     until the next one starts; a chunk without text is left out.
@@ -245,12 +245,12 @@ def subtitles(chunks: Sequence[Mapping[str, Any]], form: Literal["srt", "vtt"]) 
         else:
             text = text.replace("-->", "-- >")  # SRT has no escapes, and an arrow makes a line a time
         name = f"{number}\n" if form == "srt" else ""
-        cues.append(f"{name}{_clock(start, form)} --> {_clock(end, form)}\n{text}\n")
+        cues.append(f"{name}{_format_clock(start, form)} --> {_format_clock(end, form)}\n{text}\n")
     return "\n".join(["WEBVTT\n", *cues] if form == "vtt" else cues)
 
 
-def _clock(seconds: float, form: Literal["srt", "vtt"]) -> str:
-    """Seconds as 00:00:00,000 (SRT) or 00:00:00.000 (WebVTT)."""
+def _format_clock(seconds: float, form: Literal["srt", "vtt"]) -> str:
+    """Write seconds as 00:00:00,000 (SRT) or 00:00:00.000 (WebVTT)."""
     whole, milliseconds = divmod(round(seconds * 1000), 1000)
     minutes, whole = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)

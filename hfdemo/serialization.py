@@ -21,7 +21,7 @@ _MIME = {"png": "image/png", "wav": "audio/wav", "npy": "application/octet-strea
 
 
 def to_json(value: Any, folder: Path | None = None) -> Any:
-    """`value` as dicts, lists, str, int, float, bool and None; a number that JSON can't hold (NaN, inf) is None.
+    """Convert `value` to dicts, lists, str, int, float, bool, None; a number that JSON can't hold (NaN, inf) is None.
 
     With a `folder`, which must exist, large things become files in it; the same content is the same file:
 
@@ -41,8 +41,8 @@ def to_json(value: Any, folder: Path | None = None) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         if "sampling_rate" in value and hasattr(value.get("audio"), "tolist"):
-            payload = wav_bytes(_array(value["audio"]), int(value["sampling_rate"]))
-            value = {**value, "audio": _file(payload, "wav", folder)}
+            payload = wav_bytes(_to_array(value["audio"]), int(value["sampling_rate"]))
+            value = {**value, "audio": _to_file(payload, "wav", folder)}
         return {str(key): to_json(item, folder) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [to_json(item, folder) for item in value]
@@ -54,9 +54,9 @@ def to_json(value: Any, folder: Path | None = None) -> Any:
         shape = getattr(value, "shape", ())
         if folder is None or len(shape) < 2 or math.prod(shape) <= MOST_NUMBERS:
             return to_json(value.tolist())
-        return _array_files(_array(value), folder)
+        return _array_files(_to_array(value), folder)
     if _is_picture(value):
-        return _file(png_bytes(value), "png", folder)
+        return _to_file(png_bytes(value), "png", folder)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -66,8 +66,8 @@ def _is_picture(value: Any) -> bool:
     return isinstance(value, Image.Image)
 
 
-def _array(value: Any) -> Any:
-    """A numpy array of an array or tensor; numpy has no bfloat16, so that becomes float32."""
+def _to_array(value: Any) -> Any:
+    """Make a numpy array of an array or tensor; numpy has no bfloat16, so that becomes float32."""
     import numpy as np
 
     if hasattr(value, "detach"):
@@ -86,15 +86,15 @@ def _array_files(array: Any, folder: Path) -> dict[str, Any]:
     payload = io.BytesIO()
     np.save(payload, array, allow_pickle=False)
     return {
-        "png": _file(png_bytes(array), "png", folder) if array.ndim == 2 else None,
-        "npy": _file(payload.getvalue(), "npy", folder),
+        "png": _to_file(png_bytes(array), "png", folder) if array.ndim == 2 else None,
+        "npy": _to_file(payload.getvalue(), "npy", folder),
         "shape": list(array.shape),
         "dtype": str(array.dtype),
     }
 
 
-def _file(payload: bytes, suffix: str, folder: Path | None) -> dict[str, Any] | str:
-    """`payload` as Gradio's value of a file in `folder`; as a data URL where there is none."""
+def _to_file(payload: bytes, suffix: str, folder: Path | None) -> dict[str, Any] | str:
+    """Save `payload` as Gradio's value of a file in `folder`; as a data URL where there is none."""
     if folder is None:
         return data_url(payload, _MIME[suffix])
     path = folder / f"{hashlib.sha256(payload).hexdigest()[:16]}.{suffix}"

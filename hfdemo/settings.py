@@ -30,7 +30,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Settings from `environ`; a variable that is unset or empty keeps its default.
+        """Read the settings from `environ`; a variable that is unset or empty keeps its default.
 
         Raises:
             ValueError: a number or a switch that can't be read; the message names the variable.

@@ -49,7 +49,7 @@ class Sheet:
 
 
 def read_table(path: Path, *, lone_column: bool = False) -> pd.DataFrame:
-    """As `read_csv`, but with no row refused.
+    """Read a table as `read_csv` does, but with no row refused.
 
     Raises:
         DataError: as there, or rows that don't fit the header.
@@ -61,7 +61,7 @@ def read_table(path: Path, *, lone_column: bool = False) -> pd.DataFrame:
 
 
 def read_csv(path: Path, *, lone_column: bool = False) -> Sheet:
-    """The CSV (or TSV) file at `path` as a table of texts: "NA" stays "NA", an empty cell is "".
+    """Read the CSV (or TSV) file at `path` as a table of texts: "NA" stays "NA", an empty cell is "".
 
     The delimiter is the one of , ; tab | by which most of the first rows have as many cells as the header, and of
     several the one that makes most. With `lone_column` a header without any of them names the only column, and every
@@ -75,9 +75,9 @@ def read_csv(path: Path, *, lone_column: bool = False) -> Sheet:
     said = _SEP.match(text)
     text = text[said.end() :] if said else text
     header = next(iter(text.splitlines()), "")
-    if broken := flaw(header):
+    if broken := text_flaw(header):
         raise DataError(f"The first line of {path.name} can't be read: {broken}. Save the file as UTF-8.")
-    delimiter = said[1] if said else _delimiter(text, path.suffix.lower())
+    delimiter = said[1] if said else _guess_delimiter(text, path.suffix.lower())
     if delimiter is None and (not lone_column or len(text.splitlines()) == 1):
         raise DataError(
             f"{path.name} is not a CSV file with columns: its first line is {header[:80]!r}. "
@@ -90,7 +90,7 @@ def read_csv(path: Path, *, lone_column: bool = False) -> Sheet:
 
 
 def decode(path: Path, kind: str) -> tuple[str, str]:
-    """The text in the file at `path` and the name of its encoding: UTF-8, UTF-16 by its mark, else Windows-1252.
+    """Decode the file at `path`: its text and the name of its encoding, UTF-8, UTF-16 by its mark, else Windows-1252.
 
     A file with more characters of UTF-8 than bytes that are none is UTF-8, and `flaw` finds those bytes in its text.
 
@@ -121,8 +121,8 @@ def decode(path: Path, kind: str) -> tuple[str, str]:
     return text, "UTF-8"
 
 
-def flaw(text: str) -> str:
-    """What keeps `text` from being stored and read again, in words; "" where nothing does."""
+def text_flaw(text: str) -> str:
+    """Say what keeps `text` from being stored and read again, in words; "" where nothing does."""
     if "\0" in text:
         return "it holds a NUL, which is no character of a text"
     try:
@@ -136,7 +136,7 @@ def flaw(text: str) -> str:
 
 
 def cell_text(value: Any) -> str:
-    """A value as a cell: a text as it is, "" for None, lists and dicts as JSON, `str` of everything else."""
+    """Write a value as a cell: a text as it is, "" for None, lists and dicts as JSON, `str` of everything else."""
     if isinstance(value, str):
         return value
     if value is None or value != value:  # NaN is how a table of numbers leaves a cell empty
@@ -146,15 +146,15 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def listed(numbers: Sequence[int], most: int = 5) -> str:
-    """Row numbers in words: "row 3", "rows 3, 5 and 8", "rows 1, 2, 3, 4, 5 and 7 more"."""
+def list_rows(numbers: Sequence[int], most: int = 5) -> str:
+    """Write row numbers in words: "row 3", "rows 3, 5 and 8", "rows 1, 2, 3, 4, 5 and 7 more"."""
     first, more = [str(number) for number in numbers[:most]], len(numbers) - most
     last = f"{more:,} more" if more > 0 else first.pop() if len(first) > 1 else ""
     return f"row{'s' if len(numbers) > 1 else ''} {', '.join(first)}{f' and {last}' if last else ''}"
 
 
-def _delimiter(text: str, suffix: str) -> str | None:
-    """What stands between the cells; None where nothing parts the header."""
+def _guess_delimiter(text: str, suffix: str) -> str | None:
+    """Guess what stands between the cells; None where nothing parts the header."""
     if suffix == ".tsv" and "\t" in text.partition("\n")[0]:
         return "\t"
     fitting = {}
@@ -168,7 +168,7 @@ def _delimiter(text: str, suffix: str) -> str | None:
 
 
 def _quotes_are_text(text: str, delimiter: str) -> bool:
-    """Whether a quote at the beginning of a cell is part of its text: taken as the beginning of a quoted cell it would
+    """Say whether a quote that begins a cell is part of its text: taken as the beginning of a quoted cell it would
     swallow the lines after it, while every line by itself has as many cells as the header."""
     if '"' not in text:
         return False
@@ -181,16 +181,16 @@ def _quotes_are_text(text: str, delimiter: str) -> bool:
     return False
 
 
-def _wrong(row: Sequence[str], columns: int, sound: bool) -> str:
-    """Why a row is refused, "" where it is not; nothing of a `sound` file has a flaw."""
+def _row_flaw(row: Sequence[str], columns: int, sound: bool) -> str:
+    """Say why a row is refused, "" where it is not; nothing of a `sound` file has a flaw."""
     if len(row) != columns:
         cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
         return f"{cells} where the header has {columns}: put texts that hold the delimiter or a line break in quotes"
-    return "" if sound else flaw("".join(row))
+    return "" if sound else text_flaw("".join(row))
 
 
 def _rows_of(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tuple[Refused, ...]]:
-    sound = not flaw(text)  # of the whole, so that most files needn't be looked at row by row
+    sound = not text_flaw(text)  # of the whole, so that most files needn't be looked at row by row
     csv.field_size_limit(2**31 - 1)  # a text may be as long as it likes
     try:
         # Not splitlines(): that would also break rows at form feeds and at Unicode's own line separators.
@@ -208,7 +208,7 @@ def _rows_of(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tuple[
         raise DataError(f"{name} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
     if len(rows) == 1:
         raise DataError(f"{name} has a header ({', '.join(header)}) but no rows. Add some.")
-    wrong = {number: reason for number, row in enumerate(rows[1:]) if (reason := _wrong(row, len(header), sound))}
+    wrong = {number: reason for number, row in enumerate(rows[1:]) if (reason := _row_flaw(row, len(header), sound))}
     refused = tuple(Refused("", number + 1, reason) for number, reason in wrong.items())
     if len(refused) == len(rows) - 1:
         raise DataError(f"{name} has no row that fits its header; row 1: {refused[0].reason}.")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
-from hfdemo.tables import Refused, cell_text, listed, read_csv, read_table
+from hfdemo.tables import Refused, cell_text, list_rows, read_csv, read_table
 from tests.finetuning.dataset.test_preparing import write
 
 
@@ -146,7 +146,7 @@ def test_values_become_cells() -> None:
 
 
 def test_row_numbers_are_said_in_words() -> None:
-    assert [listed(rows) for rows in ([3], [3, 1200], [1, 2, 3, 4, 5, 6, 7])] == [
+    assert [list_rows(rows) for rows in ([3], [3, 1200], [1, 2, 3, 4, 5, 6, 7])] == [
         "row 3", "rows 3 and 1200", "rows 1, 2, 3, 4, 5 and 2 more"
     ]  # fmt: skip
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hfdemo.data_sources.folders import read_folder
 from hfdemo.data_sources.formats import read_file
-from hfdemo.data_sources.hub import from_hub
+from hfdemo.data_sources.hub import read_from_hub
 from hfdemo.data_sources.splits import SPLIT_ALIASES, named_split
 from hfdemo.errors import DataError, ModelError
 from hfdemo.models.hub import Progress
@@ -45,14 +45,14 @@ class Corpus:
     reading: str = ""
 
     def whole(self) -> pd.DataFrame:
-        """All splits below each other; a cell that one of them has no column for is ""."""
+        """Join all splits below each other; a cell that one of them has no column for is ""."""
         return pd.concat(self.tables.values(), ignore_index=True).fillna("")
 
 
 def read_tables(
     dataset: str, settings: Settings, file: Path | None = None, config: str | None = None, split: str | None = None
 ) -> dict[str, pd.DataFrame]:
-    """The tables of a data set by split name; see `read_corpus`.
+    """Read the tables of a data set by split name; see `read_corpus`.
 
     Raises:
         DataError: as there, or a row doesn't fit.
@@ -72,7 +72,7 @@ def read_corpus(
     progress: Progress | None = None,
     wanted_splits: Sequence[str] = (),
 ) -> Corpus:
-    """A data set: `file` (an upload) wins over `dataset`: an example's name, `run:<id>`, a path or a Hub id.
+    """Read a data set: `file` (an upload) wins over `dataset`: an example's name, `run:<id>`, a path or a Hub id.
 
     A path is a file (see `formats`) or a folder of them (see `folders`); `run:<id>` is the data that a run was trained
     on. Every cell is a text: as it stands in a CSV file; else the name of a class (an unlabelled row's is ""), "" for
@@ -85,7 +85,7 @@ def read_corpus(
     """
     run = _RUN.match(dataset) if file is None else None
     if file is None and not run and dataset not in EXAMPLE_NAMES and not dataset.startswith(("/", "./", "../", "~")):
-        found = from_hub(_hub_ref(dataset), settings.public, config, split, progress, wanted_splits)
+        found = read_from_hub(_hub_ref(dataset), settings.public, config, split, progress, wanted_splits)
         if found is None:
             raise DataError(
                 f"{dataset!r} is no example, and the Hub, where it may be, can't be reached from here. Take an example "
@@ -109,30 +109,30 @@ def read_corpus(
         notes += (f"{count:,} {'row' if count == 1 else 'rows'} can't be read. Row {first.row}: {first.reason}.",)
     tables = {name: sheet.table for name, sheet in sheets.items()}
     reading = "; ".join(dict.fromkeys(sheet.reading for sheet in sheets.values()))
-    return Corpus(_one_split(tables, split) if split else tables, notes, refused, reading)
+    return Corpus(_select_split(tables, split) if split else tables, notes, refused, reading)
 
 
 def likely_text(columns: Sequence[str]) -> str | None:
-    """The column that by its name holds the texts, or None."""
+    """Return the column that by its name holds the texts, or None."""
     lower = {column.lower(): column for column in columns}
     return next((lower[name] for name in TEXT_NAMES if name in lower), None)
 
 
 def likely_pair(text: str, columns: Sequence[str]) -> str | None:
-    """The column that by its name holds the second texts to those in the column `text`, or None."""
+    """Return the column that by its name holds the second texts to those in the column `text`, or None."""
     lower = {column.lower(): column for column in columns}
     return lower.get(PAIR_NAMES.get(text.lower(), ""))
 
 
 def longest_texts(table: pd.DataFrame, columns: Sequence[str]) -> str:
-    """The one of `columns` whose cells are the longest: what stays to be guessed where no name tells."""
+    """Return the one of `columns` whose cells are the longest: what stays to be guessed where no name tells."""
     return max(columns, key=lambda column: table[column].str.len().mean())
 
 
 def likely_columns(
     table: pd.DataFrame, asked_text: str | None = None, asked_pair: str | None = None
 ) -> tuple[str, str | None]:
-    """As `text_columns`, but where no name tells, the column with the longest cells is the text.
+    """Choose columns as `text_columns` does; where no name tells, the one with the longest cells is the text.
 
     Raises:
         DataError: there is no such column, or both are the same.
@@ -146,7 +146,7 @@ def likely_columns(
 def text_columns(
     columns: Sequence[str], asked_text: str | None = None, asked_pair: str | None = None
 ) -> tuple[str, str | None]:
-    """(text, text pair): the columns asked for, else the only one or those with likely names; "" asks for no pair.
+    """Choose (text, text pair): those asked for, else the only one or those with likely names; "" asks for no pair.
 
     Raises:
         DataError: there is no such column, none stands out, or both are the same.
@@ -181,8 +181,8 @@ def _of_run(run: str, settings: Settings) -> Mapping[str, Sheet]:
     return read_folder(folder).sheets
 
 
-def _one_split(tables: Mapping[str, pd.DataFrame], split: str) -> dict[str, pd.DataFrame]:
-    """Of a data set in files: the file of that split, or the rows that a column called split gives to it."""
+def _select_split(tables: Mapping[str, pd.DataFrame], split: str) -> dict[str, pd.DataFrame]:
+    """Pick the file of that split out of a data set in files, or the rows that a column called split gives to it."""
     found = dict(tables)
     if "" in tables and "split" in tables[""]:
         found = {str(name): part.reset_index(drop=True) for name, part in tables[""].groupby("split")}

@@ -12,7 +12,7 @@ import pandas as pd
 from hfdemo.data_sources.formats import FORMATS, read_file
 from hfdemo.data_sources.splits import SPLIT_ALIASES, SPLITS
 from hfdemo.errors import DataError
-from hfdemo.tables import Refused, Sheet, decode, flaw
+from hfdemo.tables import Refused, Sheet, decode, text_flaw
 
 _NAMED = re.compile(rf"({'|'.join(sorted(SPLIT_ALIASES, key=len, reverse=True))})(?![A-Za-z0-9])")
 
@@ -26,7 +26,7 @@ class Folder:
 
 
 def read_folder(folder: Path) -> Folder:
-    """The data set in `folder`.
+    """Read the data set in `folder`.
 
     Either files of any format whose names begin with a split's (train.csv, dev.jsonl, train-00000-of-00002.parquet), or
     the same in folders called so; or texts, one a file, in a folder per label (pos/1.txt, train/pos/1.txt); or texts
@@ -46,10 +46,10 @@ def read_folder(folder: Path) -> Folder:
         if tables and split not in files:
             files[split] = tables
     if "train" in files:
-        return Folder({split: _joined(files[split], split) for split in SPLITS if split in files})
+        return Folder({split: _join_tables(files[split], split) for split in SPLITS if split in files})
     notes: list[str] = []
     homes = {split: inside[split] for split in SPLITS if split in inside} if "train" in inside else {"": folder}
-    sheets = {split: _texts(home, split, notes) for split, home in homes.items()}
+    sheets = {split: _read_text_files(home, split, notes) for split, home in homes.items()}
     if any(sheet is None for sheet in sheets.values()):
         empty = next(home for split, home in homes.items() if sheets[split] is None)
         raise DataError(
@@ -67,8 +67,8 @@ def _text_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() == ".txt"]
 
 
-def _joined(paths: Sequence[Path], split: str) -> Sheet:
-    """The rows of several files below each other, numbered through."""
+def _join_tables(paths: Sequence[Path], split: str) -> Sheet:
+    """Join the rows of several files below each other, numbered through."""
     tables, refused, before = [], [], 0
     sheets = [read_file(path) for path in paths]
     for path, sheet in zip(paths, sheets, strict=True):
@@ -81,8 +81,8 @@ def _joined(paths: Sequence[Path], split: str) -> Sheet:
     return Sheet(pd.concat(tables).fillna(""), tuple(refused), reading)
 
 
-def _texts(home: Path, split: str, notes: list[str]) -> Sheet | None:
-    """The text files of `home`, with the name of their folder as the label where there are such folders."""
+def _read_text_files(home: Path, split: str, notes: list[str]) -> Sheet | None:
+    """Read the text files of `home`, with the name of their folder as the label where there are such folders."""
     labelled = [(path, folder.name) for folder in _folders(home) for path in _text_files(folder)]
     loose = [(path, "") for path in _text_files(home)]
     if labelled and loose:
@@ -92,7 +92,7 @@ def _texts(home: Path, split: str, notes: list[str]) -> Sheet | None:
     for number, (path, label) in enumerate(labelled or loose, start=1):
         try:
             text, _ = decode(path, "text")
-            broken = flaw(text)
+            broken = text_flaw(text)
         except DataError as error:
             broken = str(error).rstrip(".")
         if broken:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from hfdemo.errors import DataError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.tables import Refused, Sheet, cell_text, decode, flaw, read_csv
+from hfdemo.tables import Refused, Sheet, cell_text, decode, read_csv, text_flaw
 
 _ALL = 1 << 62
 
@@ -23,7 +23,7 @@ _ALL = 1 << 62
 def stream_table(
     builder: str, files: Sequence[str], options: Mapping[str, Any], most_rows: int = _ALL, most_bytes: int = _ALL
 ) -> tuple[pd.DataFrame, tuple[str, ...], bool]:
-    """(table, columns that were left out, whether rows were): the `files` as `builder` reads them.
+    """Read `files` with `builder`: (table, columns that were left out, whether rows were).
 
     Every cell is a text: the name of a class ("" for an unlabelled row's), "" for None, lists and dicts as JSON, `str`
     of other values. Columns of pictures, sound or bytes are left out. Reading ends after `most_rows`, or with the
@@ -41,7 +41,7 @@ def stream_table(
         cut = len(part) < len(batch)
         rows, size = rows + len(part), size + part.nbytes
         features = stream.features or Features.from_arrow_schema(part.schema)
-        cells = {name: _cells(part.column(name), features[name]) for name in part.column_names}
+        cells = {name: _column_texts(part.column(name), features[name]) for name in part.column_names}
         left_out |= dict.fromkeys(name for name, values in cells.items() if values is None)
         frames.append(pd.DataFrame({name: values for name, values in cells.items() if values is not None}, dtype=str))
         if cut:
@@ -50,14 +50,14 @@ def stream_table(
     return table, tuple(left_out), cut
 
 
-def _cells(column: Any, feature: Any) -> list[str] | None:
-    """The values of an Arrow column as texts, or None where they are media or bytes."""
-    plain = _plain(feature)
+def _column_texts(column: Any, feature: Any) -> list[str] | None:
+    """Write the values of an Arrow column as texts, or None where they are media or bytes."""
+    plain = _json_converter(feature)
     return None if plain is None else [cell_text(plain(value)) for value in column.to_pylist()]
 
 
-def _plain(feature: Any) -> Callable[[Any], Any] | None:
-    """What turns a value of `feature` into one that JSON knows, with the names of classes; None for media and bytes."""
+def _json_converter(feature: Any) -> Callable[[Any], Any] | None:
+    """Return what turns a value of `feature` into JSON's, with the names of classes; None for media and bytes."""
     from datasets import ClassLabel, Json, LargeList, List, Value
 
     if isinstance(feature, ClassLabel):
@@ -68,10 +68,10 @@ def _plain(feature: Any) -> Callable[[Any], Any] | None:
     if isinstance(feature, Json):
         return lambda value: json.loads(value) if isinstance(value, str | bytes) else value
     if isinstance(feature, List | LargeList):
-        each = _plain(feature.feature)
+        each = _json_converter(feature.feature)
         return each and (lambda values: None if values is None else [each(value) for value in values])
     if isinstance(feature, dict):
-        parts = {name: _plain(part) for name, part in feature.items()}
+        parts = {name: _json_converter(part) for name, part in feature.items()}
         if any(part is None for part in parts.values()):
             return None
         return lambda values: None if values is None else {n: part(values[n]) for n, part in parts.items() if part}
@@ -83,7 +83,7 @@ _LOOKED_AT = 20_000  # characters of a text file, to tell whether it is a list o
 
 
 def read_file(path: Path) -> Sheet:
-    """The table in the file at `path`, by the end of its name; one that is none of FORMATS is taken for CSV.
+    """Read the table in the file at `path` by the end of its name; one that is none of FORMATS is taken for CSV.
 
     Raises:
         DataError: missing, empty, of another format than its name says, or without a row that can be read.
@@ -95,8 +95,8 @@ def _csv(path: Path) -> Sheet:
     return read_csv(path, lone_column=True)
 
 
-def _json(path: Path) -> Sheet:
-    """An array of objects, or an object that has one under "data"."""
+def _read_json(path: Path) -> Sheet:
+    """Read an array of objects, or an object that has one under "data"."""
     text, encoding = decode(path, "JSON")
     try:
         found = json.loads(text, object_pairs_hook=_object)
@@ -137,7 +137,7 @@ def _sheet_of(name: str, rows: Sequence[Any], broken: Mapping[int, str], reading
             reasons[number] = f"it is {_kind(row)}, not an object"
             continue
         texts = {column: cell_text(value) for column, value in row.items()}
-        if reason := flaw("".join((*texts, *texts.values()))):
+        if reason := text_flaw("".join((*texts, *texts.values()))):
             reasons[number] = reason
         else:
             cells[number] = texts
@@ -163,23 +163,23 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def _conll(path: Path) -> Sheet:
-    """A word and its tag a line, first and last column, and a blank line between sentences."""
-    return _tagged(path, *decode(path, "CoNLL"))
+def _read_conll(path: Path) -> Sheet:
+    """Read a word and its tag a line, first and last column, and a blank line between sentences."""
+    return _read_tagged(path, *decode(path, "CoNLL"))
 
 
-def _conllu(path: Path) -> Sheet:
-    """As Universal Dependencies are: ten columns, of which the second is the word and the fourth its part of speech.
+def _read_conllu(path: Path) -> Sheet:
+    """Read Universal Dependencies: ten columns, the second the word and the fourth its part of speech.
 
     Lines of several words (1-2) and of words that are not there (1.1) are left out.
     """
     text, encoding = decode(path, "CoNLL-U")
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if not re.match(r"\d+[-.]\d", line)]
-    return _tagged(path, "\n".join(lines), encoding, 1, 3)
+    return _read_tagged(path, "\n".join(lines), encoding, 1, 3)
 
 
-def _tagged(path: Path, text: str, encoding: str, word: int = 0, tag: int = -1) -> Sheet:
-    """A sentence per row from `text`, whose columns `word` and `tag` have a word and its tag a line."""
+def _read_tagged(path: Path, text: str, encoding: str, word: int = 0, tag: int = -1) -> Sheet:
+    """Read a sentence per row from `text`, whose columns `word` and `tag` have a word and its tag a line."""
     # Only tabs and spaces part columns: a no-break space is a word of its own in some files.
     lines = [(number, line.rstrip(" \t")) for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1)]
     cells = {number: line.split("\t") if "\t" in line else re.split(" +", line) for number, line in lines}
@@ -199,7 +199,7 @@ def _tagged(path: Path, text: str, encoding: str, word: int = 0, tag: int = -1) 
     rows, kept, refused = [], [], []
     for index, sentence in enumerate(sentences):
         wrong = next((number for number in sentence if len(cells[number]) != usual), None)
-        broken = flaw("".join(itertools.chain.from_iterable(cells[number] for number in sentence)))
+        broken = text_flaw("".join(itertools.chain.from_iterable(cells[number] for number in sentence)))
         if wrong is not None or broken:
             reason = broken if wrong is None else f"line {wrong} has {len(cells[wrong])} instead of {usual} columns"
             refused.append(Refused("", index + 1, reason))
@@ -217,16 +217,18 @@ def _tagged(path: Path, text: str, encoding: str, word: int = 0, tag: int = -1) 
 def _lines(path: Path) -> Sheet:
     text, encoding = decode(path, "text")
     if _are_tags(text):
-        return _tagged(path, text, encoding)
+        return _read_tagged(path, text, encoding)
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
-    refused = tuple(Refused("", number, broken) for number, line in enumerate(lines, start=1) if (broken := flaw(line)))
+    refused = tuple(
+        Refused("", number, broken) for number, line in enumerate(lines, start=1) if (broken := text_flaw(line))
+    )
     wrong = {row.row - 1 for row in refused}
     kept = {number: line for number, line in enumerate(lines) if number not in wrong}
     return Sheet(pd.DataFrame({"text": kept}, dtype=str), refused, f"{encoding}, one text a line")
 
 
 def _are_tags(text: str) -> bool:
-    """Whether the lines are words with tags like B-PER and O, as those of CoNLL-2003's train.txt are."""
+    """Say whether the lines are words with tags like B-PER and O, as those of CoNLL-2003's train.txt are."""
     whole = text[:_LOOKED_AT].splitlines()[: -1 if len(text) > _LOOKED_AT else None]
     lines = [line for line in whole if line.strip() and "-DOCSTART-" not in line]
     tags = [tagged[1] for line in lines if (tagged := _TAGGED.fullmatch(line))]
@@ -251,11 +253,11 @@ def _parquet(path: Path) -> Sheet:
 FORMATS: Mapping[str, Callable[[Path], Sheet]] = MappingProxyType(
     {
         **dict.fromkeys((".csv", ".tsv"), _csv),
-        ".json": _json,
+        ".json": _read_json,
         **dict.fromkeys((".jsonl", ".ndjson"), _json_lines),
         ".parquet": _parquet,
-        **dict.fromkeys((".conll", ".bio", ".iob"), _conll),
-        ".conllu": _conllu,
+        **dict.fromkeys((".conll", ".bio", ".iob"), _read_conll),
+        ".conllu": _read_conllu,
         ".txt": _lines,
     }
 )

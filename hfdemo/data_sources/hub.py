@@ -39,7 +39,7 @@ _OPTIONS = {"sep", "delimiter", "header", "names", "column_names", "skiprows", "
 _OPTIONS |= {"columns", "sample_by"}
 
 
-def from_hub(
+def read_from_hub(
     ref: ModelRef,
     public: bool,
     config: str | None = None,
@@ -47,7 +47,7 @@ def from_hub(
     progress: Progress | None = None,
     wanted_splits: Sequence[str] = (),
 ) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]] | None:
-    """The tables of a Hub data set by split, and notes of what was left out; None without a network and a cached copy.
+    """Read a Hub data set's tables by split, and notes of what was left out; None without a network and a cached copy.
 
     `split` asks for one alone, `wanted_splits` for several by their own names instead of the usual three.
 
@@ -57,15 +57,15 @@ def from_hub(
         DataError: no such data set, config or split, or one that can't be read here, or may not be.
     """
     info = hub_info(ref, public, "dataset")  # before the imports, which take longer than being refused
-    here = _cached(ref) if info is None else None
+    here = _cached_dataset_folder(ref) if info is None else None
     if info is None and here is None:
         return None
     import_libraries()
-    with _reading(f"The description of {ref}"):
-        sizes, card = (_sizes_in(here, ref), _card_in(here)) if here else _told(info)
-        name, described = _config(ref, card, sizes, config)
-        patterns = _patterns(described)
-        features = _features(card, name)
+    with _wrap_reading_errors(f"The description of {ref}"):
+        sizes, card = (_sizes_in(here, ref), _card_in(here)) if here else _hub_listing(info)
+        name, described = _choose_config(ref, card, sizes, config)
+        patterns = _card_patterns(described)
+        features = _card_features(card, name)
     if patterns and split:
         split = named_split(split, list(patterns))
         patterns = {split: patterns[split]}
@@ -83,27 +83,27 @@ def from_hub(
     if patterns:
         files = {each: [file for file in wanted if _fitting(file, {each: patterns[each]})] for each in patterns}
     else:
-        with _reading(f"The folder of {ref}"):
-            files = _by_their_names(folder, top, wanted)
+        with _wrap_reading_errors(f"The folder of {ref}"):
+            files = _patterns_by_name(folder, top, wanted)
         split = named_split(split, list(files)) if split else None
     notes: list[str] = []
     if wanted_splits:
         names = [named_split(each, list(files)) for each in wanted_splits]
     else:
-        names, notes = ([split], []) if split else _usual_splits(ref, [each for each in files if files[each]])
+        names, notes = ([split], []) if split else _choose_splits(ref, [each for each in files if files[each]])
     options = {key: value for key, value in described.items() if key in _OPTIONS} | {"features": features}
     tables = {}
     for each in names:
-        with _reading(f"The split {each} of {ref}"):
+        with _wrap_reading_errors(f"The split {each} of {ref}"):
             called = each if wanted_splits else SPLIT_ALIASES.get(each, each)
-            tables[called], said = _read(each, [folder / file for file in files[each]], options, public)
+            tables[called], said = _read_split(each, [folder / file for file in files[each]], options, public)
         notes += said
     return tables, tuple(dict.fromkeys(notes))
 
 
 @contextlib.contextmanager
-def _reading(what: str) -> Iterator[None]:
-    """What others wrote may be wrong in any way; the library then raises whatever comes of it."""
+def _wrap_reading_errors(what: str) -> Iterator[None]:
+    """Wrap what the library raises over files that others wrote, which may be wrong in any way."""
     from datasets.exceptions import DatasetsError
 
     try:
@@ -113,15 +113,15 @@ def _reading(what: str) -> Iterator[None]:
         raise DataError(f"{what} can't be read ({type(error).__name__}: {reason}). Take another data set.") from error
 
 
-def _told(info: Any) -> tuple[dict[str, int], Any]:
-    """Bytes of every file and the card, as the Hub tells them."""
+def _hub_listing(info: Any) -> tuple[dict[str, int], Any]:
+    """Fetch the bytes of every file and the card from the Hub."""
     from huggingface_hub import DatasetCardData
 
     return {file.rfilename: file.size or 0 for file in info.siblings or []}, info.card_data or DatasetCardData()
 
 
-def _cached(ref: ModelRef) -> Path | None:
-    """The folder of a data set of which something was downloaded before."""
+def _cached_dataset_folder(ref: ModelRef) -> Path | None:
+    """Return the folder of a data set of which something was downloaded before."""
     from huggingface_hub import snapshot_download
 
     try:
@@ -136,7 +136,7 @@ def _cached(ref: ModelRef) -> Path | None:
 
 
 def _sizes_in(folder: Path, ref: ModelRef) -> dict[str, int]:
-    """Bytes of every file of a data set that was downloaded before, those that were not fetched included."""
+    """Count the bytes of every file of a data set that was downloaded before, those not fetched included."""
     from huggingface_hub import get_cached_repo_tree
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
@@ -155,8 +155,8 @@ def _card_in(folder: Path) -> Any:
     return DatasetCard.load(path, ignore_metadata_errors=True).data if path.is_file() else DatasetCardData()
 
 
-def _config(ref: ModelRef, card: Any, files: Iterable[str], asked: str | None) -> tuple[str, Any]:
-    """The name of the config to read, and what the card says of it ({} where it says nothing)."""
+def _choose_config(ref: ModelRef, card: Any, files: Iterable[str], asked: str | None) -> tuple[str, Any]:
+    """Return the name of the config to read, and what the card says of it ({} where it says nothing)."""
     configs = {str(each["config_name"]): each for each in card.get("configs") or []}
     if not configs and (ref.revision or "").endswith("convert/parquet"):
         # The Hub's own copies in Parquet, which have no card, are at config/split/number.parquet.
@@ -178,8 +178,8 @@ def _some(names: Iterable[str], most: int = 30) -> str:
     return ", ".join(first[:most]) + (f" and {len(first) - most} more" if len(first) > most else "")
 
 
-def _patterns(described: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The patterns of the files of each split, as the card gives them; {} where it gives none."""
+def _card_patterns(described: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the patterns of the files of each split, as the card gives them; {} where it gives none."""
     from datasets.data_files import sanitize_patterns
 
     if not described.get("data_files"):
@@ -223,8 +223,8 @@ def _check_files(ref: ModelRef, sizes: Mapping[str, int], wanted: Sequence[str],
         )
 
 
-def _by_their_names(folder: Path, top: PurePosixPath, wanted: Sequence[str]) -> dict[str, list[str]]:
-    """The files of each split where no card says it: by the library's rules for names like train.csv."""
+def _patterns_by_name(folder: Path, top: PurePosixPath, wanted: Sequence[str]) -> dict[str, list[str]]:
+    """Sort the files into splits where no card does: by the library's rules for names like train.csv."""
     from datasets.data_files import DataFilesDict, get_data_patterns
 
     base = folder / top
@@ -238,8 +238,8 @@ def _resolved(path: str) -> str:
     return str(Path(path).resolve())
 
 
-def _usual_splits(ref: ModelRef, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The splits to read when none is asked for, and a note of those that are left out."""
+def _choose_splits(ref: ModelRef, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Choose the splits to read when none is asked for, and a note of those that are left out."""
     if len(names) == 1:
         return list(names), []
     usual = {SPLIT_ALIASES[name]: name for name in reversed(names) if name in SPLIT_ALIASES}
@@ -250,26 +250,26 @@ def _usual_splits(ref: ModelRef, names: Sequence[str]) -> tuple[list[str], list[
     return [usual[split] for split in SPLITS if split in usual], [note] if others else []
 
 
-def _features(card: Any, config: str) -> Any:
-    """The datasets.Features that the card lists, which know the names of the classes; or None."""
+def _card_features(card: Any, config: str) -> Any:
+    """Return the datasets.Features that the card lists, which know the names of the classes; or None."""
     from datasets.info import DatasetInfosDict
 
     info = DatasetInfosDict.from_dataset_card_data(card).get(config)
     return info.features if info else None
 
 
-def _read(
+def _read_split(
     split: str, paths: Sequence[Path], options: Mapping[str, Any], public: bool
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The table of one split, and notes of what was left out of it."""
+    """Read the table of one split, and notes of what was left out of it."""
     kinds = [_BUILDERS[_suffix(path.name)] for path in paths]
     (kind, more), *_ = sorted(kinds, key=kinds.count, reverse=True)
     same = [str(path) for path, (builder, _) in zip(paths, kinds, strict=True) if builder == kind]
-    told = {**more, **options}
-    if kind == "csv" and not told["features"] and not told.keys() & {"header", "names", "column_names"}:
-        told |= _as_it_stands(same[0], told)
+    chosen = {**more, **options}
+    if kind == "csv" and not chosen["features"] and not chosen.keys() & {"header", "names", "column_names"}:
+        chosen |= _raw_csv_options(same[0], chosen)
     most_rows, most_bytes = (MOST_PUBLIC_ROWS, MOST_PUBLIC_BYTES) if public else (MOST_ROWS, MOST_BYTES)
-    table, left_out, cut = stream_table(kind, same, told, most_rows, most_bytes)
+    table, left_out, cut = stream_table(kind, same, chosen, most_rows, most_bytes)
     if table.empty:
         raise DataError(f"The split {split} has no rows of texts, numbers or lists of them. Choose another.")
     notes = [f"Of the split {split}, the first {len(table):,} rows were read."] if cut else []
@@ -278,13 +278,15 @@ def _read(
     return table, notes
 
 
-def _as_it_stands(path: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    """What the CSV builder has to be told so that every cell stays the text that it is: "NA" is "NA", 007 is "007"."""
+def _raw_csv_options(path: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes the CSV builder leave every cell the text that it is: "NA" is "NA", 007 is "007"."""
     from datasets import Features, Value
 
     line = "\x1f"  # no delimiter at all
-    header = str(pd.read_csv(path, sep=line, nrows=0, quoting=csv.QUOTE_NONE, encoding=told.get("encoding")).columns[0])
-    delimiter = told.get("sep") or told.get("delimiter") or max(",;\t|", key=header.count)
-    columns = pd.read_csv(path, sep=delimiter, nrows=0, encoding=told.get("encoding")).columns
+    header = str(
+        pd.read_csv(path, sep=line, nrows=0, quoting=csv.QUOTE_NONE, encoding=chosen.get("encoding")).columns[0]
+    )
+    delimiter = chosen.get("sep") or chosen.get("delimiter") or max(",;\t|", key=header.count)
+    columns = pd.read_csv(path, sep=delimiter, nrows=0, encoding=chosen.get("encoding")).columns
     every = Features({str(column): Value("string") for column in columns})
     return {"sep": delimiter, "features": every, "keep_default_na": False}

@@ -12,12 +12,12 @@ SPLIT_ALIASES |= {"val": "validation", "dev": "validation", "eval": "validation"
 
 
 def usual_split(name: str) -> str | None:
-    """Which split `name` is a usual name of, however it is capitalised; None if of none."""
+    """Return the split that `name` is a usual name of, however it is capitalised; None if of none."""
     return SPLIT_ALIASES.get(name.strip().lower())
 
 
 def named_split(split: str, names: Sequence[str]) -> str:
-    """The one of `names` that is meant by `split`, by its own name or by a usual one for the same."""
+    """Find the one of `names` that is meant by `split`, by its own name or by a usual one for the same."""
     same = (name for name in names if (usual_split(name) or name) == (usual_split(split) or split))
     found = split if split in names else next(same, None)
     if found is None:

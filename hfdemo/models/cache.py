@@ -30,8 +30,8 @@ class _Tokenizer:
     lock: Lock = field(default_factory=Lock)
 
 
-def _give_memory_back() -> None:
-    """To the operating system and to whoever else uses the accelerator, a training process for one."""
+def _release_memory() -> None:
+    """Give memory back to the system and to whoever else uses the accelerator, a training process for one."""
     import torch
 
     gc.collect()
@@ -59,7 +59,7 @@ class ModelCache:
         self.scheduler = Scheduler()
 
     def get(self, ref: ModelRef, need: Need | str, progress: Progress | None = None) -> LoadedModel:
-        """The model behind `ref`, loaded if it is not here yet.
+        """Return the model behind `ref`, loaded if it is not here yet.
 
         Raises:
             ModelError: see `models.loading.load`.
@@ -88,7 +88,7 @@ class ModelCache:
                 with self._lock:
                     self._loading.pop(key, None)
             if evicted:
-                _give_memory_back()
+                _release_memory()
             return loaded
 
     def _load(self, ref: ModelRef, need: Need, progress: Progress | None) -> LoadedModel:
@@ -100,7 +100,7 @@ class ModelCache:
                 if not self._models or error.needed > error.free + self.bytes:
                     raise
                 self._models.clear()
-        _give_memory_back()
+        _release_memory()
         return load(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
 
     @property
@@ -109,12 +109,12 @@ class ModelCache:
         return sum(loaded.bytes for loaded in self._models.values())
 
     def loaded(self, ref: ModelRef) -> LoadedModel | None:
-        """The form of `ref` that was used last, None when it is not loaded."""
+        """Return the form of `ref` that was used last, None when it is not loaded."""
         with self._lock:
             return next((model for key, model in reversed(self._models.items()) if key[0] == str(ref)), None)
 
     def cards(self) -> list[dict[str, Any]]:
-        """One card per loaded model, most recently used first."""
+        """Return one card per loaded model, most recently used first."""
         with self._lock:
             return [loaded.card() for loaded in reversed(self._models.values())]
 
@@ -131,12 +131,12 @@ class ModelCache:
                 raise ModelError(f"{ref} is not loaded. Loaded models: {loaded}.")
             freed = sum(self._models.pop(key).bytes for key in keys)
             self._tokenizers.pop(str(ref), None)
-        _give_memory_back()
+        _release_memory()
         return freed
 
     @contextmanager
     def tokenizer(self, ref: ModelRef) -> Iterator[Any]:
-        """The tokenizer of `ref`, for this thread alone until the block ends."""
+        """Hold the tokenizer of `ref`, for this thread alone until the block ends."""
         with self._lock:
             entry = self._tokenizers.get(str(ref))
         if entry is None:

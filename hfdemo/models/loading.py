@@ -21,7 +21,7 @@ from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import LoadReport, Plan, build, build_hollow
 from hfdemo.settings import Settings
-from hfdemo.tasks import task_of
+from hfdemo.tasks import task_for_architectures
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = ("eager", "sdpa", "flash_attention_2")
@@ -46,7 +46,7 @@ class Need:
 
     @classmethod
     def of(cls, need: Need | str) -> Need:
-        """`need` itself; a bare name of an Auto class needs that class and a tokenizer."""
+        """Return `need` itself; a bare name of an Auto class needs that class and a tokenizer."""
         return cls((need,)) if isinstance(need, str) else need
 
 
@@ -98,7 +98,7 @@ class LoadedModel:
         return None if self.tokenizer is None else readable_length(self.model.config, self.tokenizer)
 
     def card(self) -> dict[str, Any]:
-        """What a person should know of the model, as plain JSON values."""
+        """Return what a person should know of the model, as plain JSON values."""
         templates = [getattr(part, "chat_template", None) for part in (*self.processors.values(), self.tokenizer)]
         return {
             "model": str(self.ref),
@@ -146,7 +146,7 @@ def load(
     import_libraries()
     need = Need.of(need)
     device = device or find_device()
-    with _named(ref):
+    with _name_model_in_errors(ref):
         # In order of cost: what can be refused for a wrong kind is refused before gigabytes are read.
         if need.labels:
             names = dict(enumerate(need.labels))
@@ -185,7 +185,7 @@ def load_hollow(
     """
     import_libraries()
     need = Need.of(need)
-    with _named(ref):
+    with _name_model_in_errors(ref):
         config = load_config(folder, settings, **config_overrides)
         auto_class = _fitting_class(config, need)
         processors = load_processors(folder, need.processors, settings)
@@ -198,8 +198,8 @@ def load_hollow(
 
 
 @contextmanager
-def _named(ref: ModelRef) -> Iterator[None]:
-    """The sentences of the insides don't know which model they speak of."""
+def _name_model_in_errors(ref: ModelRef) -> Iterator[None]:
+    """Name the model in errors from further inside, which don't know of which one they speak."""
     try:
         yield
     except ModelError as error:
@@ -213,7 +213,7 @@ def _part(processors: Mapping[str, Any], name: str) -> Any:
 
 
 def _fitting_class(config: Any, need: Need) -> Any:
-    """The Auto class that makes what the config was saved as, else the first that knows its kind of model."""
+    """Choose the Auto class that makes what the config was saved as, else the first that knows its kind of model."""
     import transformers
     from transformers.models.auto.auto_factory import _get_model_class
 
@@ -225,7 +225,7 @@ def _fitting_class(config: Any, need: Need) -> Any:
     if fitting:
         return fitting[0]
     named = ", ".join(config.architectures or []) or type(config).__name__
-    task, _ = task_of(config.architectures or [])
+    task, _ = task_for_architectures(config.architectures or [])
     raise ModelError(
         f"This is a {named} ({config.model_type}), which can't be loaded as {' or '.join(need.classes)}. "
         f"It fits the task {task.name}. Pick that task, or a model made for this one."
@@ -283,13 +283,13 @@ def _warnings(folder: Path, model: Any, tokenizer: Any, device: Device) -> Itera
             "from different checkpoints, and texts with tokens beyond that fail. Use the model's own tokenizer."
         )
     elif folder.is_dir():
-        ours, its = _saved_from(folder / "config.json"), _saved_from(folder / "tokenizer_config.json")
+        ours, its = _origin_id(folder / "config.json"), _origin_id(folder / "tokenizer_config.json")
         if ours and its and ours != its and len(tokenizer) != embedding.num_embeddings:
             yield f"The model was made from {ours} and its tokenizer from {its}. Check that they belong together."
 
 
-def _saved_from(path: Path) -> str | None:
-    """The Hub id that a saved file says it was made from; a folder on somebody's machine says nothing."""
+def _origin_id(path: Path) -> str | None:
+    """Return the Hub id that a saved file says it was made from; a folder on somebody's machine says nothing."""
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
         ref = ModelRef.parse(written.get("_name_or_path") or written.get("name_or_path") or "")

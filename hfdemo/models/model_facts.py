@@ -10,12 +10,12 @@ from typing import Any
 
 from hfdemo.errors import ModelError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.folders import adapter_base, local_folder, unreachable
+from hfdemo.models.folders import adapter_base, local_folder, unreachable_error
 from hfdemo.models.hub import cached_folder, hub_info
 from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tasks import TASKS, Task, task_of
+from hfdemo.tasks import TASKS, Task, task_for_architectures
 
 # transformers writes "no limit known" as 1e30.
 NO_LIMIT = 1_000_000
@@ -28,7 +28,7 @@ POSITIONS_AFTER_PADDING = (
 
 
 def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
-    """The config in `folder` (or in a config.json); for an adapter without one of its own, that of its base model.
+    """Load the config in `folder` (or in a config.json); for an adapter without one of its own, that of its base.
 
     Raises:
         ModelError: it is missing or broken, or names no architecture that the library knows.
@@ -61,7 +61,7 @@ def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
 
 
 def architectures(ref: ModelRef, settings: Settings) -> list[str]:
-    """The classes that the config of `ref` names, the one it was saved as first.
+    """Return the classes that the config of `ref` names, the one it was saved as first.
 
     Raises:
         ModelError: the reference can't be found, or its config can't be read.
@@ -70,26 +70,26 @@ def architectures(ref: ModelRef, settings: Settings) -> list[str]:
 
 
 def infer_task(ref: ModelRef, settings: Settings) -> tuple[Task, str]:
-    """The task that `ref` was made for, and how that is known: what the Hub lists it under, else its architecture.
+    """Return the task that `ref` was made for, and why: what the Hub lists it under, else its architecture.
 
     Raises:
         ModelError: the reference can't be found, or its config can't be read.
     """
     origin = ref.origin
     if origin.source != "hub":
-        return task_of(architectures(ref, settings))
+        return task_for_architectures(architectures(ref, settings))
     info = hub_info(origin, settings.public)
     if info is not None and info.pipeline_tag in TASKS:
         return TASKS[info.pipeline_tag], f"the Hub lists it under {info.pipeline_tag}"
     # A Hub that was silent for two seconds is not asked a second time.
     folder = cached_folder(origin, weights=False) if info is None else local_folder(origin, settings, weights=False)
     if folder is None:
-        raise unreachable(origin, settings)
-    return task_of(load_config(folder, settings).architectures or [])
+        raise unreachable_error(origin, settings)
+    return task_for_architectures(load_config(folder, settings).architectures or [])
 
 
 def readable_length(config: Any, tokenizer: Any) -> int | None:
-    """The most tokens that both the tokenizer and the model's positions allow; None when neither knows a limit.
+    """Return the most tokens that both the tokenizer and the model's positions allow; None when neither has a limit.
 
     RoBERTa and its kin count positions from the padding id on, so that many of their positions are never used.
     """
@@ -102,7 +102,7 @@ def readable_length(config: Any, tokenizer: Any) -> int | None:
 
 
 def text_config(config: Any) -> Any:
-    """The part of `config` that is about text; where two of its parts are (MusicGen), the one that reads it."""
+    """Return the part of `config` that is about text; where two of its parts are (MusicGen), the one that reads it."""
     try:
         return config.get_text_config()
     except ValueError:
@@ -110,7 +110,7 @@ def text_config(config: Any) -> Any:
 
 
 def model_size(config: Any) -> tuple[int, int] | None:
-    """(layers, hidden width) of what reads text in a model with this config, None where it does not say.
+    """Return (layers, hidden width) of what reads text in a model with this config, None where it does not say.
 
     The usual names first, then those of T5 and its kin; a config's own `attribute_map` translates the rest.
     """
@@ -135,7 +135,7 @@ class ModelFacts:
 
 
 def longest_row(facts: ModelFacts | None, tokenizer: Any) -> int | None:
-    """The most tokens that both the model, where there is one, and the tokenizer allow in a row; None without a limit.
+    """Return the most tokens that the model, if there is one, and the tokenizer allow in a row; None without a limit.
 
     Training cuts to it, and so does everything that shows what training will do.
     """
@@ -144,7 +144,7 @@ def longest_row(facts: ModelFacts | None, tokenizer: Any) -> int | None:
 
 
 def model_facts(ref: ModelRef, settings: Settings) -> ModelFacts | None:
-    """What the config of `ref` says about the ids and lengths that its model can read.
+    """Return what the config of `ref` says about the ids and lengths that its model can read.
 
     None for a tokenizer without a model, and for a config that can't be read: its tokenizer works all the same.
 

@@ -31,7 +31,7 @@ _CONFIGS = (
 
 
 def load_processors(folder: Path, names: Iterable[str], settings: Settings) -> dict[str, Any]:
-    """The processors called `names` of the model in `folder`, by name.
+    """Load the processors called `names` of the model in `folder`, by name.
 
     A name with "?" at the end is left out where the model has no such thing.
 
@@ -51,7 +51,7 @@ def load_processors(folder: Path, names: Iterable[str], settings: Settings) -> d
 
 
 def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
-    """The tokenizer of `ref`.
+    """Load the tokenizer of `ref`.
 
     Raises:
         ModelError: the reference can't be found, or has no tokenizer files.
@@ -60,7 +60,7 @@ def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
 
 
 def tokenizer_in(folder: Path, settings: Settings) -> Any:
-    """The tokenizer in `folder`; an adapter has its base model's, a bare config.json the embedded one.
+    """Load the tokenizer in `folder`; an adapter has its base model's, a bare config.json the embedded one.
 
     Raises:
         ModelError: there are no tokenizer files.
@@ -69,22 +69,22 @@ def tokenizer_in(folder: Path, settings: Settings) -> Any:
 
 
 def tokenizer_folder(folder: Path, settings: Settings) -> Path:
-    """Where the tokenizer of the model in `folder` lies."""
+    """Return where the tokenizer of the model in `folder` lies."""
     if folder.is_file():
         return local_folder(ModelRef("embedded", "minilm"), settings, weights=False)
-    return _folder_of(folder, "tokenizer", settings)
+    return _processor_folder(folder, "tokenizer", settings)
 
 
-def _folder_of(folder: Path, name: str, settings: Settings) -> Path:
-    """Where the files of a processor lie: an adapter often has none of its own."""
-    if (folder / "adapter_config.json").is_file() and not _has(folder, name):
+def _processor_folder(folder: Path, name: str, settings: Settings) -> Path:
+    """Return where the files of a processor lie: an adapter often has none of its own."""
+    if (folder / "adapter_config.json").is_file() and not _has_files(folder, name):
         base = local_folder(adapter_base(folder), settings, weights=False)
-        return tokenizer_folder(base, settings) if name == "tokenizer" else _folder_of(base, name, settings)
+        return tokenizer_folder(base, settings) if name == "tokenizer" else _processor_folder(base, name, settings)
     return folder
 
 
-def _has(folder: Path, name: str) -> bool:
-    """Whether `folder` has files of that kind of processor."""
+def _has_files(folder: Path, name: str) -> bool:
+    """Say whether `folder` has files of that kind of processor."""
     if name in ("tokenizer", "processor"):
         patterns = _VOCABULARY if name == "tokenizer" else _CONFIGS
         return any(fnmatch(path.name, pattern) for path in folder.iterdir() for pattern in patterns)
@@ -112,8 +112,8 @@ def _load(folder: Path, name: str, settings: Settings, optional: bool) -> Any:
             f"A bare config.json brings no {spoken}, and this task needs one. "
             "Give a folder that also has preprocessor_config.json."
         )
-    folder = _folder_of(folder, name, settings)
-    if not _has(folder, name):
+    folder = _processor_folder(folder, name, settings)
+    if not _has_files(folder, name):
         if optional:
             return None
         where = "vocabulary or tokenizer.json" if name == "tokenizer" else "preprocessor_config.json"

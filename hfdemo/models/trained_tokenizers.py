@@ -42,7 +42,7 @@ _PIECE = re.compile(r".{1,1000}(?=\s|\Z)|.{1,100}")
 
 
 def train_tokenizer(algorithm: str, lines: Sequence[str], vocabulary: int) -> Any:
-    """A PreTrainedTokenizerFast of that algorithm with at most `vocabulary` tokens, trained on `lines`.
+    """Train a PreTrainedTokenizerFast of that algorithm with at most `vocabulary` tokens on `lines`.
 
     The same lines give the same tokenizer. WordPiece is BERT's (uncased), BPE is GPT-2's (byte-level, and with no
     padding token, as there), Unigram is T5's (and like there, nothing says how long a text may be).
@@ -72,7 +72,7 @@ def train_reference(file: Path, algorithm: str, vocabulary: int, settings: Setti
         if folder.is_dir():
             os.utime(folder)  # the newest again, so that it stays
         else:
-            _keep(folder, lambda: _train(algorithm, _lines(_text(file.name, content)), vocabulary, limit))
+            _keep(folder, lambda: _train(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit))
     if settings.public:
         for old in trained_names(settings)[KEPT_ON_PUBLIC:]:
             shutil.rmtree(_home(settings) / old, ignore_errors=True)
@@ -80,7 +80,7 @@ def train_reference(file: Path, algorithm: str, vocabulary: int, settings: Setti
 
 
 def trained_folder(ref: ModelRef, settings: Settings) -> Path:
-    """Where the files of a `tokenizer:` reference lie; the built-in ones are made when they are first asked for.
+    """Return the folder of a `tokenizer:` reference; the built-in ones are made when they are first asked for.
 
     Raises:
         ModelError: it was never trained here, or is no longer kept.
@@ -93,15 +93,15 @@ def trained_folder(ref: ModelRef, settings: Settings) -> Path:
                 f"name, or take one of: {', '.join(f'tokenizer:{name}' for name in BUILT_IN_TOKENIZERS)}."
             )
         return folder
-    folder = _home(settings) / _built_in(ref.name)
+    folder = _home(settings) / _built_in_folder(ref.name)
     if not folder.is_dir():
         _keep(folder, _bytes if ref.name == "bytes" else lambda: _train_on_harbour(ref.name))
     return folder
 
 
 def trained_names(settings: Settings) -> list[str]:
-    """The names of the tokenizers that were trained here from files, newest first."""
-    built_in = {_built_in(name) for name in BUILT_IN_TOKENIZERS}
+    """List the names of the tokenizers that were trained here from files, newest first."""
+    built_in = {_built_in_folder(name) for name in BUILT_IN_TOKENIZERS}
     found = []
     for path in _home(settings).glob("*-*"):
         if TRAINED_TOKENIZER.fullmatch(path.name) and path.name not in built_in:
@@ -121,8 +121,8 @@ def _name(algorithm: str, content: bytes, vocabulary: int) -> str:
     return f"{algorithm}-{hashlib.sha256(recipe + content).hexdigest()[:12]}"
 
 
-def _built_in(name: str) -> str:
-    """The folder of a built-in tokenizer: that of the same text uploaded, so that a changed text is trained anew."""
+def _built_in_folder(name: str) -> str:
+    """Return the folder of a built-in tokenizer: that of its text uploaded, so that a changed text is trained anew."""
     return _name(name, b"" if name == "bytes" else HARBOUR.read_bytes(), VOCABULARY)
 
 
@@ -148,7 +148,7 @@ def _bytes() -> Any:
 
 
 def _train_on_harbour(algorithm: str) -> Any:
-    return train_tokenizer(algorithm, _lines(HARBOUR.read_text(encoding="utf-8")), VOCABULARY)
+    return train_tokenizer(algorithm, _split_lines(HARBOUR.read_text(encoding="utf-8")), VOCABULARY)
 
 
 def _check_request(algorithm: str, vocabulary: int) -> None:
@@ -174,8 +174,8 @@ def _content(file: Path, settings: Settings) -> bytes:
     return file.read_bytes()
 
 
-def _text(name: str, content: bytes) -> str:
-    """`content` read as UTF-8, else as Windows-1252."""
+def _decode_text(name: str, content: bytes) -> str:
+    """Read `content` as UTF-8, else as Windows-1252."""
     if b"\0" in content or content.startswith((b"PK", b"%PDF", b"\x89PNG", b"\xff\xd8")):
         raise DataError(f"{name} is not a text file: it holds binary data. Save it as plain text (UTF-8) first.")
     try:
@@ -187,8 +187,8 @@ def _text(name: str, content: bytes) -> str:
     return text
 
 
-def _lines(text: str) -> list[str]:
-    """The lines of a text in pieces that no algorithm chokes on; blank ones are left out."""
+def _split_lines(text: str) -> list[str]:
+    """Split a text into lines that no algorithm chokes on; blank ones are left out."""
     return [piece for line in text.splitlines() for piece in _PIECE.findall(line) if piece.strip()]
 
 
@@ -202,14 +202,14 @@ def _train(algorithm: str, lines: Sequence[str], vocabulary: int, most_distinct:
     import_libraries()
     with wrap_library_errors("No tokenizer can be trained from this text", "Try another text or vocabulary size."):
         if algorithm == "bpe":
-            return _bpe(lines, vocabulary, most_distinct)
+            return _train_bpe(lines, vocabulary, most_distinct)
         if algorithm == "wordpiece":
-            return _wordpiece(lines, vocabulary, most_distinct)
-        return _unigram(lines, vocabulary, most_distinct)
+            return _train_wordpiece(lines, vocabulary, most_distinct)
+        return _train_unigram(lines, vocabulary, most_distinct)
 
 
-def _wordpiece(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
-    """As BERT's uncased one."""
+def _train_wordpiece(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
+    """Train a tokenizer like BERT's uncased one."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -249,8 +249,8 @@ def _wordpiece(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any
     )
 
 
-def _bpe(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
-    """As GPT-2's: every byte is a letter, and `<|endoftext|>` is the only special token."""
+def _train_bpe(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
+    """Train a tokenizer like GPT-2's: every byte is a letter, and `<|endoftext|>` is the only special token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -271,8 +271,8 @@ def _bpe(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
     )
 
 
-def _unigram(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
-    """As T5's, with the normalization of SentencePiece (nmt_nfkc)."""
+def _train_unigram(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
+    """Train a tokenizer like T5's, with the normalization of SentencePiece (nmt_nfkc)."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -289,7 +289,7 @@ def _unigram(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
     )
     tokenizer.train_from_iterator(lines, trainer)
     scores = dict(json.loads(tokenizer.to_str())["model"]["vocab"])
-    pieces = _settled({piece: score for piece, score in scores.items() if piece not in specials})
+    pieces = _normalize_vocabulary({piece: score for piece, score in scores.items() if piece not in specials})
     built = Tokenizer(models.Unigram([*((token, 0.0) for token in specials), *pieces], unk_id=specials.index("<unk>")))
     built.normalizer = tokenizer.normalizer
     built.pre_tokenizer = tokenizer.pre_tokenizer
@@ -300,8 +300,8 @@ def _unigram(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=built, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
-def _settled(scores: Mapping[str, float]) -> list[tuple[str, float]]:
-    """What Unigram learned, likeliest first, without what differs from one training to the next.
+def _normalize_vocabulary(scores: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Sort what Unigram learned, likeliest first, without what differs from one training to the next.
 
     The trainer adds up in the order of a hash map, which changes the last digits; and it gives the letters that it
     needs no more scores 0.0001 apart from the lowest one on, in that order again. Here they all have the lowest.
@@ -314,7 +314,7 @@ def _settled(scores: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def _distinct_words(tokenizer: Any, lines: Sequence[str], algorithm: str, most_distinct: int) -> set[str]:
-    """The words of `lines` as this tokenizer's normalizer and pre-tokenizer make them, each once.
+    """List the words of `lines` as this tokenizer's normalizer and pre-tokenizer make them, each once.
 
     What a trainer takes depends on them alone: a word that comes again costs nothing.
 

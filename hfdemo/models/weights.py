@@ -76,7 +76,7 @@ class NotEnoughMemory(ModelError):
 
     def __init__(self, needed: int, free: int, device: str) -> None:
         super().__init__(
-            f"The weights need {in_words(needed)} of memory and {in_words(free)} are free on {device}. "
+            f"The weights need {format_bytes(needed)} of memory and {format_bytes(free)} are free on {device}. "
             "Unload other models, or pick a smaller model or dtype."
         )
         self.needed = needed
@@ -96,29 +96,29 @@ class Plan:
     progress: Progress | None = None
 
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that from_pretrained and from_config share."""
+        """Return the keyword arguments that from_pretrained and from_config share."""
         chosen = {} if self.attention is None else {"attn_implementation": self.attention}
         return {"trust_remote_code": False, **chosen}
 
 
 def build(folder: Path, plan: Plan, *, untrained: bool) -> tuple[Any, LoadReport]:
-    """The model on its device in evaluation mode, from the weights in `folder` or with random ones.
+    """Build the model on its device in evaluation mode, from the weights in `folder` or with random ones.
 
     Raises:
         ModelError: the weights are missing, damaged, pickled where that is refused, or larger than the free memory.
     """
     with _BUILDING:
-        model, report = _random(plan) if untrained else _trained(folder, plan)
+        model, report = _random(plan) if untrained else _load_trained(folder, plan)
         return model.eval().to(plan.device.kind), report
 
 
-def in_words(number: int) -> str:
-    """Bytes as a person reads them."""
+def format_bytes(number: int) -> str:
+    """Write bytes as a person reads them."""
     return f"{number / 1e9:.2f} GB" if number >= 1e7 else f"{number / 1e6:.2f} MB"
 
 
 def free_bytes(kind: str) -> int:
-    """Memory that a process can still have on a device: what the container allows, not only what the machine has."""
+    """Count the bytes that a process can still have on a device: the container's, not only the machine's."""
     import psutil
     import torch
 
@@ -137,7 +137,7 @@ def free_bytes(kind: str) -> int:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that the library reads the weights from, in its own order of preference; empty without any.
+    """List the files that the library reads the weights from, in its order of preference; empty without any.
 
     Raises:
         ModelError: an index names files that are not there.
@@ -160,8 +160,8 @@ def weight_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def _tensors(files: list[Path]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """(name, dtype as safetensors writes it, shape) of every tensor, read from the files' headers.
+def _tensor_headers(files: list[Path]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Read (name, dtype as safetensors writes it, shape) of every tensor from the files' headers.
 
     The library would map a whole file into memory for this, which fails for the very files that are too large.
 
@@ -188,8 +188,8 @@ def _tensors(files: list[Path]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
         yield from found
 
 
-def _bytes(dtype: str, shape: tuple[int, ...], width: int | None = None) -> int:
-    """What a tensor takes: as it is stored, or with floats cast to `width` bytes each."""
+def _tensor_bytes(dtype: str, shape: tuple[int, ...], width: int | None = None) -> int:
+    """Count the bytes of a tensor: as it is stored, or with floats cast to `width` bytes each."""
     if width and dtype in _CAST:
         return prod(shape) * width
     bits = re.search(r"\d+", dtype)  # F8_E4M3, I64, BOOL
@@ -241,7 +241,7 @@ def check_weights(folder: Path, settings: Settings) -> frozenset[str]:
             else frozenset()
         )
     files = _required_weights(folder, settings)
-    return frozenset() if files[0].suffix == ".bin" else frozenset(name for name, _, _ in _tensors(files))
+    return frozenset() if files[0].suffix == ".bin" else frozenset(name for name, _, _ in _tensor_headers(files))
 
 
 def build_hollow(config: Any, auto_class: Any) -> Any:
@@ -253,19 +253,19 @@ def build_hollow(config: Any, auto_class: Any) -> Any:
         return auto_class.from_config(config, dtype=torch.get_default_dtype(), trust_remote_code=False)
 
 
-def _trained(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
-    """A checkpoint, or an adapter on whatever its base is (which may be an adapter again)."""
+def _load_trained(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
+    """Load a checkpoint, or an adapter on whatever its base is (which may be an adapter again)."""
     if (folder / "adapter_config.json").is_file():
-        return _adapted(folder, plan)
+        return _merge_adapter(folder, plan)
     files = _required_weights(folder, plan.settings)
     if files[0].suffix == ".bin":
         sizes: Mapping[str, int] = {}
         _check_memory(sum(path.stat().st_size for path in files), plan)
     else:
-        tensors = list(_tensors(files))
+        tensors = list(_tensor_headers(files))
         width = {"float32": 4, "float16": 2, "bfloat16": 2}.get(plan.dtype)
-        _check_memory(sum(_bytes(kind, shape, width) for _, kind, shape in tensors), plan)
-        sizes = {name: _bytes(kind, shape) for name, kind, shape in tensors}
+        _check_memory(sum(_tensor_bytes(kind, shape, width) for _, kind, shape in tensors), plan)
+        sizes = {name: _tensor_bytes(kind, shape) for name, kind, shape in tensors}
     return _from_pretrained(folder, plan, sizes)
 
 
@@ -273,7 +273,7 @@ def _from_pretrained(folder: Path, plan: Plan, sizes: Mapping[str, int]) -> tupl
     from pickle import UnpicklingError
 
     try:
-        with _library_told(_weights_hook(sizes, plan.progress or (lambda *step: None))):
+        with _report_library_progress(_weights_hook(sizes, plan.progress or (lambda *step: None))):
             model, info = plan.auto_class.from_pretrained(
                 folder,
                 config=plan.config,
@@ -296,8 +296,8 @@ def _from_pretrained(folder: Path, plan: Plan, sizes: Mapping[str, int]) -> tupl
 
 
 @contextmanager
-def _library_told(hook: Callable[..., Any]) -> Iterator[None]:
-    """The library's progress goes to `hook`, and its table of missing weights nowhere: a LoadReport says the same."""
+def _report_library_progress(hook: Callable[..., Any]) -> Iterator[None]:
+    """Send the library's progress to `hook`, and its table of missing weights nowhere: a LoadReport says the same."""
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
@@ -311,7 +311,7 @@ def _library_told(hook: Callable[..., Any]) -> Iterator[None]:
 
 
 def _weights_hook(sizes: Mapping[str, int], progress: Progress) -> Callable[..., Any]:
-    """What the library calls in place of tqdm: its loop over the weights is counted in bytes, and nothing is drawn."""
+    """Return what the library calls in place of tqdm: the weights are counted in bytes, and nothing is drawn."""
 
     def hook(factory: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if kwargs.get("desc") != "Loading weights":
@@ -330,8 +330,8 @@ def _weights_hook(sizes: Mapping[str, int], progress: Progress) -> Callable[...,
     return hook
 
 
-def _adapted(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
-    """The adapter in `folder`, merged into its base.
+def _merge_adapter(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
+    """Merge the adapter in `folder` into its base.
 
     An adapter is tied to the class that it was trained on: its tensors are named by it. Where only the backbone is
     asked for, that class is loaded all the same and its backbone handed out.
@@ -348,8 +348,8 @@ def _adapted(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
         if own_class is None:
             raise ModelError("The adapter's config.json does not say which class it was trained on.")
         plan = replace(plan, auto_class=own_class)
-    stored = {name.removeprefix("base_model.model."): shape for name, _, shape in _tensors([weights])}
-    base, report = _trained(local_folder(adapter_base(folder), plan.settings, plan.progress), plan)
+    stored = {name.removeprefix("base_model.model."): shape for name, _, shape in _tensor_headers([weights])}
+    base, report = _load_trained(local_folder(adapter_base(folder), plan.settings, plan.progress), plan)
     shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
     mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}
     layers = {name.rsplit(".", 1)[0] for name in shapes}

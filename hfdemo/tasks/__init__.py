@@ -25,12 +25,12 @@ __all__ = [
     "TextPair",
     "check_text",
     "find_task",
-    "task_of",
+    "task_for_architectures",
 ]
 
 
-def task_of(architectures: Sequence[str]) -> tuple[Task, str]:
-    """The task that a checkpoint with these `config.architectures` was made for, and why.
+def task_for_architectures(architectures: Sequence[str]) -> tuple[Task, str]:
+    """Return the task that a checkpoint with these `config.architectures` was made for, and why.
 
     The first row wins whose Auto classes know the architecture; bare backbones (AutoModel) come last, and one that no
     tokenizer goes with gives image features.
@@ -62,7 +62,7 @@ def task_of(architectures: Sequence[str]) -> tuple[Task, str]:
 
 
 def _model_types(auto_class: object, architecture: str) -> set[str]:
-    """The model types for which `auto_class` would make an `architecture`."""
+    """Return the model types for which `auto_class` would make an `architecture`."""
     mapping = auto_class._model_mapping._model_mapping  # type: ignore[attr-defined]
     made = ((kind, names if isinstance(names, tuple | list) else (names,)) for kind, names in mapping.items())
     return {kind for kind, names in made if architecture in names}
@@ -79,7 +79,7 @@ _ALIASES = {
 
 
 def find_task(name: str) -> Task:
-    """The row called `name`, or by another of its names.
+    """Find the row called `name`, or by another of its names.
 
     Raises:
         DemoError: there is none; the message lists those that exist.

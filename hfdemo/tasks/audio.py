@@ -52,7 +52,7 @@ def _call_recognition(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) 
 def _explain_transcript(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """How CTC reads letters off frames, or the first token of a model that generates its text."""
+    """Explain how CTC reads letters off frames, or the first token of a model that generates its text."""
     architecture = type(loaded.model).__name__
     if architecture.endswith(("ForTDT", "ForRNNT")):
         return None

@@ -13,7 +13,7 @@ NO_LIMIT = 1_000_000
 
 
 def explain_next_token(tokenizer: Any, logits: Any, where: str, after: str = "") -> Explanation:
-    """The likeliest tokens of one distribution; `logits` [vocabulary], `where` begins a sentence, `after` is one."""
+    """List the likeliest tokens of `logits` [vocabulary]; `where` begins the text, `after` ends it."""
     logits = logits.float()
     probabilities = logits.softmax(-1)
     entropy = float(-(probabilities * probabilities.clamp_min(1e-30).log2()).sum())
@@ -30,7 +30,7 @@ def explain_next_token(tokenizer: Any, logits: Any, where: str, after: str = "")
 def explain_first_token(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """The first token that `generate()` chooses; None for a first pass without logits, such as an encoder's."""
+    """Explain the first token that `generate()` chooses; None for a first pass without logits, as an encoder's."""
     if "logits" not in outputs or outputs["logits"].ndim != 3:
         return None
     after = " `generate()` takes one by its own rules, puts it behind the input, and goes on token by token."
@@ -40,7 +40,7 @@ def explain_first_token(
 def explain_ranking(
     text: str, columns: tuple[str, str, str], names: Sequence[str], logits: Any, scores: Any
 ) -> Explanation:
-    """The highest of `logits` with their names and scores; both tensors are [names]."""
+    """List the highest of `logits` with their names and scores; both tensors are [names]."""
     order = logits.argsort(descending=True).tolist()
     shown = f" The {MOST_ROWS} highest are shown." if len(order) > MOST_ROWS else ""
     best = order[:MOST_ROWS]
@@ -55,7 +55,7 @@ def explain_classification(
     parameters: Mapping[str, Any],
     lone_label: str = "sigmoid",
 ) -> Explanation:
-    """One logit per label; `lone_label` is what the pipeline applies, untold, where the model has one label only."""
+    """List one logit per label; `lone_label` is what the pipeline applies by itself to a lone label."""
     config, logits = loaded.model.config, outputs["logits"][0].float()
     usual = {"regression": "none", "multi_label_classification": "sigmoid"}
     alone = lone_label if config.num_labels == 1 else "softmax"
@@ -78,7 +78,7 @@ def explain_classification(
 def explain_boxes(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """The surest queries of a detector; None for one that returns other tensors than logits and boxes per query."""
+    """List the surest queries of a detector; None for one that returns other tensors."""
     if not {"logits", "pred_boxes"} <= outputs.keys():
         return None
     names, logits, corners = loaded.model.config.id2label, outputs["logits"][0].float(), outputs["pred_boxes"][0]
@@ -99,7 +99,7 @@ def explain_boxes(
 def explain_asked_boxes(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """The places that fit the first label best; None for a model without logits and boxes per place."""
+    """List the places that fit the first label best; None for a model without logits and boxes per place."""
     if not {"logits", "pred_boxes"} <= outputs.keys():
         return None
     logits, corners = outputs["logits"][0].float().max(-1).values, outputs["pred_boxes"][0]
@@ -118,7 +118,7 @@ def explain_asked_boxes(
 def explain_segments(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """Labels per pixel, or the surest queries of a model that draws one mask for each; None for other tensors."""
+    """Count labels per pixel, or list the surest queries of a model with a mask for each; None for other tensors."""
     names = loaded.model.config.id2label
     if "class_queries_logits" in outputs:
         odds, labels = outputs["class_queries_logits"][0].float().softmax(-1)[:, :-1].max(-1)
@@ -150,7 +150,7 @@ def explain_segments(
 def explain_depth(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """The range of the depth map; None for a model that returns none."""
+    """State the range of the depth map; None for a model that returns none."""
     if "predicted_depth" not in outputs:
         return None
     depth = outputs["predicted_depth"][0].float().squeeze()
@@ -165,7 +165,7 @@ def explain_depth(
 def explain_matches(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """The surest pairs of keypoints; None for a model that returns no scores of matches."""
+    """List the surest pairs of keypoints; None for a model that returns no scores of matches."""
     if not {"matches", "matching_scores"} <= outputs.keys():
         return None
     partners, scores = outputs["matches"][0, 0], outputs["matching_scores"][0, 0].float()
@@ -183,7 +183,7 @@ def explain_matches(
 def explain_vectors(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """The first hidden states and their lengths; None for a model that returns none."""
+    """List the first hidden states and their lengths; None for a model that returns none."""
     name = "pooler_output" if parameters.get("pool") else "last_hidden_state"
     if name not in outputs:
         return None
@@ -199,7 +199,7 @@ def explain_vectors(
 def explain_waveform(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """Samples, rate and seconds; None for a model that generates codes first, or names no sampling rate."""
+    """State samples, rate and seconds; None for a model that generates codes first, or names no sampling rate."""
     rate = getattr(loaded.model.config, "sampling_rate", None)
     if "waveform" not in outputs or not rate:
         return None
@@ -219,7 +219,7 @@ def explain_waveform(
 def explain_reconstruction(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation | None:
-    """The range of each colour of the new picture; None for a model that returns none."""
+    """State the range of each colour of the new picture; None for a model that returns none."""
     if "reconstruction" not in outputs:
         return None
     pixels = outputs["reconstruction"][0].float()

@@ -78,7 +78,7 @@ class Field:
         return found | None if self.default is None else found
 
     def check(self, value: Any, max_characters: int) -> Any:
-        """`value` as the pipeline may get it; an empty optional field becomes its default.
+        """Return `value` as the pipeline may get it; an empty optional field becomes its default.
 
         Raises:
             DemoError: the value is missing, too long, not one of the choices or not a number in range.
@@ -108,7 +108,7 @@ _ASKS: Mapping[str, str] = {
 
 
 def check_text(label: str, value: Any, max_characters: int) -> str:
-    """`value` if it is a text that a tokenizer can read.
+    """Return `value` if it is a text that a tokenizer can read.
 
     Raises:
         DemoError: not a string, only white space, longer than `max_characters`, or not valid Unicode.
@@ -138,7 +138,7 @@ def _check_text_field(field: Field, value: Any, max_characters: int) -> str:
 
 
 def _check_texts(field: Field, value: Any, max_characters: int) -> str | list[str]:
-    """One text, or several of them; a list stays a list, as the pipeline answers it with one."""
+    """Check one text, or several of them; a list stays a list, as the pipeline answers it with one."""
     if not isinstance(value, list | tuple):
         return check_text(field.label, value, max_characters)
     check_text(field.label, " ".join(map(str, value)), max_characters)
@@ -173,7 +173,7 @@ def _check_flag(field: Field, value: Any, _: int) -> bool:
 
 
 def _check_labels(field: Field, value: Any, max_characters: int) -> list[str]:
-    """A list of labels, or one text with commas between them."""
+    """Check a list of labels, or one text with commas between them."""
     labels = value.split(",") if isinstance(value, str) else value
     if not isinstance(labels, list | tuple):
         raise DemoError(f"{field.label} must be a list of texts, but a {type(value).__name__} was sent.")
@@ -187,8 +187,8 @@ def _check_labels(field: Field, value: Any, max_characters: int) -> list[str]:
 
 
 def _check_messages(field: Field, value: Any, max_characters: int) -> list[dict[str, Any]]:
-    """A conversation: [{"role": "user", "content": "..."}, ...]."""
-    messages = _parsed(field, value)
+    """Check a conversation: [{"role": "user", "content": "..."}, ...]."""
+    messages = _parse_json(field, value)
     shape = 'a list like [{"role": "user", "content": "Hello"}]'
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
         raise DemoError(f"{field.label} must be {shape}, but something else was sent.")
@@ -201,8 +201,8 @@ def _check_messages(field: Field, value: Any, max_characters: int) -> list[dict[
 
 
 def _check_table(field: Field, value: Any, max_characters: int) -> dict[str, list[str]]:
-    """Columns by name, each a list of cells; every cell becomes text, as the tokenizers of tables read it."""
-    columns = _parsed(field, value)
+    """Check columns by name, each a list of cells; every cell becomes text, as the tokenizers of tables read it."""
+    columns = _parse_json(field, value)
     if not isinstance(columns, dict) or not all(isinstance(cells, list) for cells in columns.values()):
         raise DemoError(f'{field.label} must be columns by name, like {{"city": ["Oslo", "Rome"]}}.')
     lengths = {len(cells) for cells in columns.values()}
@@ -216,15 +216,15 @@ def _check_table(field: Field, value: Any, max_characters: int) -> dict[str, lis
 
 
 def _check_json(field: Field, value: Any, _: int) -> Any:
-    found = _parsed(field, value)
+    found = _parse_json(field, value)
     if not isinstance(found, dict):
         raise DemoError(f'{field.label} must be a JSON object, like {{"name": 1}}, but {value!r} was sent.')
     return found
 
 
 def _check_boxes(field: Field, value: Any, max_characters: int) -> list[list[Any]]:
-    """Words with their boxes: [["word", [x0, y0, x1, y1]], ...], coordinates from 0 to 1000."""
-    boxes = _parsed(field, value)
+    """Check words with their boxes: [["word", [x0, y0, x1, y1]], ...], coordinates from 0 to 1000."""
+    boxes = _parse_json(field, value)
     shape = 'a list like [["word", [0, 0, 120, 40]]] with coordinates from 0 to 1000'
     if not isinstance(boxes, list):
         raise DemoError(f"{field.label} must be {shape}.")
@@ -244,8 +244,8 @@ def _check_file(field: Field, value: Any, _: int) -> Path:
     return path
 
 
-def _parsed(field: Field, value: Any) -> Any:
-    """Clients that can only send text send JSON as text."""
+def _parse_json(field: Field, value: Any) -> Any:
+    """Parse JSON, which clients that can only send text send as text."""
     if not isinstance(value, str):
         return value
     try:

@@ -49,28 +49,28 @@ def _explain_zero_shot(
 # --- Answers in words -----------------------------------------------------------------------------------------------
 
 
-def _generation(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What `generate` gets. All in one place: the pipeline refuses a max_new_tokens that it meets twice."""
+def _generation_kwargs(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect what `generate` gets. All in one place: the pipeline refuses a max_new_tokens that it meets twice."""
     given = set_parameters(parameters, "max_new_tokens", "temperature", "top_p", "num_beams")
     return {"do_sample": parameters["do_sample"], **given}
 
 
-def _chat(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One message: what there is to see and hear, then the text."""
+def _chat_messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Build one message: what there is to see and hear, then the text."""
     given = [(kind, inputs.get(kind)) for kind in ("image", "video", "audio", "text")]
     content = [{"type": kind, kind: value} for kind, value in given if value is not None]
     return [{"role": "user", "content": content}]
 
 
 def _call_with_picture(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    kwargs = {"return_full_text": False, "generate_kwargs": _generation(parameters)}
+    kwargs = {"return_full_text": False, "generate_kwargs": _generation_kwargs(parameters)}
     if parameters["raw_prompt"]:
         return Call((inputs["image"],), {"text": inputs["text"], **kwargs})
-    return Call((), {"text": _chat(inputs), **kwargs})
+    return Call((), {"text": _chat_messages(inputs), **kwargs})
 
 
 def _stream_text(inputs: Mapping[str, Any], parameters: Mapping[str, Any], text: str) -> list[dict[str, Any]]:
-    asked = inputs["text"] if parameters["raw_prompt"] else _chat(inputs)
+    asked = inputs["text"] if parameters["raw_prompt"] else _chat_messages(inputs)
     return [{"input_text": asked, "generated_text": text}]
 
 
@@ -84,19 +84,19 @@ def _narrow_chat(loaded: Any) -> Mapping[str, Field | str]:
 
 def _call_with_anything(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
     mode = parameters["generation_mode"]
-    kwargs: dict[str, Any] = {"generate_kwargs": _generation(parameters)}
+    kwargs: dict[str, Any] = {"generate_kwargs": _generation_kwargs(parameters)}
     if mode is not None:
         kwargs["generation_mode"] = mode
     if mode in (None, "text"):
         kwargs["return_full_text"] = False
     if not parameters["raw_prompt"]:
-        return Call((), {"text": _chat(inputs), **kwargs})
+        return Call((), {"text": _chat_messages(inputs), **kwargs})
     media = {"images": inputs["image"], "videos": inputs["video"], "audio": inputs["audio"]}
     return Call((inputs["text"],), {**{name: value for name, value in media.items() if value is not None}, **kwargs})
 
 
-def _refuse_what_it_can_not_take(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """A processor drops a picture that its model can't see without a word; a person has to know."""
+def _check_modalities(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse a picture that the model can't see: a processor would drop it without a word."""
     known = set(getattr(loaded.model, "input_modalities", ()))
     for kind in ("image", "audio", "video"):
         if inputs[kind] is not None and kind not in known:
@@ -214,7 +214,7 @@ TASKS = (
         explain=explain_first_token,
         stream=_stream_text,
         narrow=_narrow_modes,
-        adapt=_refuse_what_it_can_not_take,
+        adapt=_check_modalities,
         requires=(TORCHVISION_FOR_PICTURES,),
     ),
 )

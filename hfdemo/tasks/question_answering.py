@@ -35,7 +35,7 @@ def _check_windows(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
 def _explain_answer(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation:
-    """The likeliest starts and ends in the window that the best answer comes from."""
+    """List the likeliest starts and ends in the window that the best answer comes from."""
     import torch
 
     tokenizer, windows = loaded.tokenizer, inputs["input_ids"]
@@ -269,7 +269,7 @@ _RECEIPT = {
 
 
 def _adapt_document(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs as they are, for a model that the pipeline knows how to ask."""
+    """Return the inputs as they are, for a model that the pipeline knows how to ask."""
     model = loaded.model
     # Donut's Auto class knows chat models too, which take a prompt that is not this one.
     if model.config.model_type != "vision-encoder-decoder" and not type(model).__name__.endswith(

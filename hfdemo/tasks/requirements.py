@@ -29,13 +29,13 @@ def _tesseract_is_missing() -> bool:
     return shutil.which("tesseract") is None or find_spec("pytesseract") is None
 
 
-def _words_must_be_read(config: Any, inputs: Mapping[str, Any]) -> bool:
-    """Donut reads the pixels; the LayoutLM family needs the words and where they stand."""
+def _needs_ocr(config: Any, inputs: Mapping[str, Any]) -> bool:
+    """Say whether words must be read first: the LayoutLM family needs them and their places, Donut reads the pixels."""
     return config.model_type != "vision-encoder-decoder" and not inputs.get("word_boxes")
 
 
-def _takes_pictures(config: Any, inputs: Mapping[str, Any]) -> bool:
-    """Whether the model of this config can take an image or a video, sent or not: its pipeline asks at the start."""
+def _accepts_pictures(config: Any, inputs: Mapping[str, Any]) -> bool:
+    """Say whether a model of this config takes images or videos, sent or not: its pipeline asks at the start."""
     from transformers import AutoModelForMultimodalLM
 
     model_class = AutoModelForMultimodalLM._model_mapping.get(type(config), None)
@@ -54,7 +54,7 @@ TORCHVISION_FOR_PICTURES = Requirement(
     why="any-to-any with a model that takes images or videos",
     install=_torchvision_install(),
     missing=_torchvision_is_missing,
-    when=_takes_pictures,
+    when=_accepts_pictures,
 )
 
 TESSERACT = Requirement(
@@ -62,7 +62,7 @@ TESSERACT = Requirement(
     why="Reading a document that comes without word boxes",
     install="apt install tesseract-ocr && pip install pytesseract",
     missing=_tesseract_is_missing,
-    when=_words_must_be_read,
+    when=_needs_ocr,
 )
 
 AV = Requirement(

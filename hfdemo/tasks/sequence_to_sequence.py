@@ -66,8 +66,8 @@ SUMMARIZATION = Task(
 )
 
 
-def _languages(loaded: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The source and target languages that a model lets one choose, by the names that its tokenizer has for them."""
+def _language_choices(loaded: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the source and target languages that a model lets one choose, by its tokenizer's names for them."""
     tokenizer = loaded.tokenizer
     if codes := getattr(tokenizer, "supported_language_codes", None):
         return (), tuple(sorted(code.strip("<>") for code in codes))
@@ -90,7 +90,7 @@ def _narrow_translation(loaded: Any) -> Mapping[str, Field | str]:
             return "this model leaves no choice of it."
         return replace(field, kind="choice", choices=languages)
 
-    sources, targets = _languages(loaded)
+    sources, targets = _language_choices(loaded)
     return {"src_lang": narrowed(SRC_LANG, sources), "tgt_lang": narrowed(TGT_LANG, targets)}
 
 

@@ -125,7 +125,7 @@ _TOP_TOKENS = whole_number("top_k", "tokens to return for each mask; left out: 5
 
 
 def _adapt_mask(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Whichever mask a person wrote becomes the model's own."""
+    """Replace whichever mask a person wrote by the model's own."""
     own, text = loaded.tokenizer.mask_token, inputs["text"]
     if own is None:
         raise DemoError(f"The tokenizer of {loaded.ref} has no mask token. Choose a model trained to fill in masks.")

@@ -14,7 +14,7 @@ from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.model_facts import POSITIONS_AFTER_PADDING, text_config
-from hfdemo.models.weights import free_bytes, in_words
+from hfdemo.models.weights import format_bytes, free_bytes
 from hfdemo.tokenization.padding import Plan
 
 WARMUPS = 1
@@ -209,9 +209,10 @@ def _check(
     # Every head of a layer gives each two slots of a row a score, in float32.
     scores = _heads(loaded.model) * max((len(each.lengths) * each.width**2 for each in passes), default=0) * 4
     for part, needed in (("output", output), ("attention", scores)):
-        if needed > free_bytes(kind):
+        free = free_bytes(kind)
+        if needed > free:
             raise DemoError(
-                f"{what}: the {part} for the largest batch takes {in_words(needed)}, and {in_words(free_bytes(kind))} "
+                f"{what}: the {part} for the largest batch takes {format_bytes(needed)}, and {format_bytes(free)} "
                 "are free. Make the batches smaller or the rows shorter."
             )
 

@@ -209,7 +209,7 @@ def test_only_so_many_rows_and_bytes_are_read(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(corpora, "MOST_PUBLIC_BYTES", 30_000)
     many = tmp_path / "many.csv"
     many.write_text("text\n" + "word\n" * 6_000, encoding="utf-8")
-    table, notes = corpora._read("train", [many], {"features": None}, public=True)
+    table, notes = corpora._read_split("train", [many], {"features": None}, public=True)
     assert len(table) == 2_500
     assert notes == ["Of the split train, the first 2,500 rows were read."]
     with pytest.raises(DataError, match="Choose a smaller config or one split"):

@@ -16,7 +16,7 @@ from hfdemo.models.folders import (
     base_of,
     check,
     folder_with_tokenizer,
-    is_here,
+    is_local,
     local_folder,
     offline_choices,
     tokenizer_choices,
@@ -127,7 +127,7 @@ def test_whoever_needs_a_model_is_told_that_a_tokenizer_is_none(
     ref = ModelRef.parse("tokenizer:bpe")
     with pytest.raises(ModelError, match=r"tokenizer:bpe is a tokenizer, not a model: .*Pick a model here"):
         ask(ref, settings)
-    assert not is_here(ref, settings)
+    assert not is_local(ref, settings)
 
 
 def test_whatever_has_a_tokenizer_says_where_it_lies(settings: Settings, tiny: Path) -> None:

@@ -20,7 +20,7 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.loading import load
 from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
-from hfdemo.tasks import PROCESSORS, TASKS, Field, Task, find_task, task_of
+from hfdemo.tasks import PROCESSORS, TASKS, Field, Task, find_task, task_for_architectures
 from hfdemo.tasks.field import EXAMPLE_MEDIA
 from tests.zoo import MAKERS
 
@@ -271,6 +271,6 @@ def test_an_unknown_task_gets_the_list_of_tasks() -> None:
     ],
 )
 def test_the_task_is_read_off_the_architecture(architectures: list[str], expected: str) -> None:
-    task, why = task_of(architectures)
+    task, why = task_for_architectures(architectures)
     assert task.name == expected
     assert why

@@ -14,7 +14,7 @@ from hfdemo.finetuning.dataset.labels import list_labels
 from hfdemo.finetuning.findings import Finding
 from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.finetuning.kinds.label_names import sort_labels
-from hfdemo.tables import Refused, listed
+from hfdemo.tables import Refused, list_rows
 
 MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rarest
 _MOST_TOLD = 3
@@ -180,7 +180,7 @@ def _where(marked: Mapping[str, pd.Series]) -> _Rows:
     """Collect the rows that are marked True, per split."""
     numbers = {split: [int(index) + 1 for index in marks.index[marks]] for split, marks in marked.items()}
     told = ", ".join(
-        f"{listed(rows)}{f' of {split}' if len(marked) > 1 else ''}" for split, rows in numbers.items() if rows
+        f"{list_rows(rows)}{f' of {split}' if len(marked) > 1 else ''}" for split, rows in numbers.items() if rows
     )
     first = next((rows[0] for rows in numbers.values() if rows), 0)
     return _Rows(sum(map(len, numbers.values())), first, told)

@@ -9,7 +9,7 @@ import pandas as pd
 from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.kinds.kind import ReadCell
-from hfdemo.tables import flaw
+from hfdemo.tables import text_flaw
 
 Splits = Mapping[str, pd.DataFrame]
 # What a row's own columns are in a run's data; the rest say what is wrong with it.
@@ -50,7 +50,7 @@ def _read(table: pd.DataFrame, columns: Mapping[str, str], readers: Mapping[str,
         read, reasons = {"": ""}, {"": ""}
         for cell in table[column][~is_blank].unique():
             try:
-                if broken := flaw(cell):
+                if broken := text_flaw(cell):
                     raise ValueError(broken)
                 read[cell] = readers[name](cell)
             except ValueError as error:

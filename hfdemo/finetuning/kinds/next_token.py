@@ -25,7 +25,7 @@ from hfdemo.finetuning.kinds.kind import (
     RowFormat,
     Samples,
 )
-from hfdemo.tables import listed
+from hfdemo.tables import list_rows
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 LISTED = 10
@@ -148,7 +148,7 @@ def find_whole_chats(
     many, done = len(whole) > 1, "learned" if split == "train" else "evaluated"
     return [
         f"{split}: {len(whole):,} row{'s' if many else ''} of messages {'are' if many else 'is'} {done} whole, not the "
-        f"answers alone: there are none, or this tokenizer can't tell where they stand ({listed(whole_rows)})."
+        f"answers alone: there are none, or this tokenizer can't tell where they stand ({list_rows(whole_rows)})."
     ]
 
 

@@ -10,7 +10,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.loading import LoadedModel
-from hfdemo.tables import listed
+from hfdemo.tables import list_rows
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -92,7 +92,7 @@ def describe_left_out(split: str, rows: Sequence[int], cut: int | None) -> str:
         f"{split}: {len(rows):,} row{'s have' if many else ' has'} nothing to {'learn' if train else 'evaluate'}"
         f"{_within_limit(cut)}, so {'they are' if many else 'it is'} "
         f"{'not trained on' if train else 'without a score'} "
-        f"({listed([row + 1 for row in rows])})."
+        f"({list_rows([row + 1 for row in rows])})."
     )
 
 

@@ -14,7 +14,7 @@ from hfdemo.api.endpoints import HEAVY
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.inference import Prediction, takes_files
 from hfdemo.inference.snippets import RecordedCall, prediction_snippets
-from hfdemo.models.folders import is_here, unreachable
+from hfdemo.models.folders import is_local, unreachable_error
 from hfdemo.models.hub import hub_bytes
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
@@ -215,11 +215,11 @@ class TaskPanel:
         """Say whether the model is on this machine, and what Run would download where it is not."""
         settings = self.context.app.settings
         ref = ModelRef.parse(reference)
-        found, said = is_here(ref, settings), gr.skip()
+        found, said = is_local(ref, settings), gr.skip()
         if not found:
             size = hub_bytes(ref.origin, settings.public)
             if size is None:
-                raise unreachable(ref, settings)
+                raise unreachable_error(ref, settings)
             said = prediction_view.download(reference, size)
         return gr.Timer(active=False), said, found
 
