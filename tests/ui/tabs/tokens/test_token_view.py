@@ -224,6 +224,7 @@ def test_the_reader_of_this_test_sees_what_it_should() -> None:
 
 
 @pytest.mark.parametrize("reference", ["tokenizer:bpe", "tokenizer:bytes", "embedded:minilm"])
+@pytest.mark.slow
 def test_a_letter_with_thousands_of_marks_fills_no_page_beyond_bounds(models: ModelCache, reference: str) -> None:
     text = "a" + "\u0301" * 20_000
     encoding = encoded(models, reference, text)
