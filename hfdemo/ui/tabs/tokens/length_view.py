@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hfdemo.tokenization.dataset_map import MapTrial
-from hfdemo.tokenization.length_report import Report
-from hfdemo.ui.html import about, code, escape, titled
+from hfdemo.tokenization.length_report import Cut, Report
+from hfdemo.ui.html import Html, about, code, escape, table, titled
 from hfdemo.ui.tabs.tokens import padding_view
 
 BINS = 40
@@ -105,45 +106,36 @@ def percentiles(found: Report) -> str:
 def cuts(found: Report) -> str:
     """Render the share of rows that lose something at each max_length."""
 
-    def row(max_length: int, rows: int, tokens: int) -> str:
-        share = rows / found.rows if found.rows else 0.0
-        mark = " <span class='hf-chip'>chosen</span>" if max_length == found.max_length else ""
-        mark += " <span class='hf-chip'>model's limit</span>" if max_length == found.limit else ""
-        filled = f"<i class='hf-fill hf-pad' style='width:{100 * share:.2f}%'></i>" if rows else ""
-        bar = f"<div class='hf-cost'>{filled}</div>"
-        return (
-            f"<tr><td>{max_length:,}{mark}</td><td class='hf-number'>{share:.1%}</td><td>{bar}</td>"
-            f"<td class='hf-number'>{rows:,}</td><td class='hf-number'>{tokens:,}</td></tr>"
-        )
+    def row(cut: Cut) -> tuple[Any, ...]:
+        share = cut.rows / found.rows if found.rows else 0.0
+        mark = " <span class='hf-chip'>chosen</span>" if cut.max_length == found.max_length else ""
+        mark += " <span class='hf-chip'>model's limit</span>" if cut.max_length == found.limit else ""
+        bar = padding_view.render_cost_bar(pad=share)
+        return Html(f"{cut.max_length:,}{mark}"), f"{share:.1%}", bar, f"{cut.rows:,}", f"{cut.tokens:,}"
 
-    body = "".join(row(each.max_length, each.rows, each.tokens) for each in found.cuts)
-    return (
-        "<div class='hf-scroll'><table class='hf-table hf-costs'><tr><th>max_length</th>"
-        "<th class='hf-number'>rows cut</th><th></th><th class='hf-number'>rows</th>"
-        f"<th class='hf-number'>tokens lost</th></tr>{body}</table></div>"
-    )
+    heads = ("max_length", "rows cut", "", "rows", "tokens lost")
+    return table(heads, map(row, found.cuts), (1, 3, 4), kind="hf-costs")
 
 
 def trial(found: MapTrial) -> str:
     """Render both ways of `Dataset.map` on the same rows, and the Arrow files that they left."""
     slower = max(found.batched_seconds, found.unbatched_seconds) or 1.0
     ratio = found.unbatched_seconds / found.batched_seconds if found.batched_seconds else 0.0
-    rows = "".join(
-        f"<tr><td>{code(f'`{call}`')}</td><td class='hf-number'>{seconds:.2f} s</td><td><div class='hf-cost'>"
-        f"<i class='hf-fill hf-first' style='width:{100 * seconds / slower:.2f}%'></i></div></td>"
-        f"<td class='hf-number'>{found.rows / seconds if seconds else 0:,.0f} rows a second</td></tr>"
+    rows = [
+        (
+            Html(code(f"`{call}`")),
+            f"{seconds:.2f} s",
+            padding_view.render_cost_bar(first=seconds / slower),
+            f"{found.rows / seconds if seconds else 0:,.0f} rows a second",
+        )
         for call, seconds in (
             ("map(tokenize, batched=True)", found.batched_seconds),
             ("map(tokenize)", found.unbatched_seconds),
         )
-    )
-    files = "".join(
-        f"<tr><td>{escape(name)}</td><td class='hf-number'>{size / 1024:,.0f} KiB</td></tr>"
-        for name, size in found.files
-    )
+    ]
+    files = [(name, f"{size / 1024:,.0f} KiB") for name, size in found.files]
     return (
         f"<p>{found.rows:,} rows, measured now: batched is <b>{ratio:.2f} times</b> as fast.</p>"
-        f"<div class='hf-scroll'><table class='hf-table hf-costs'>{rows}</table></div>"
-        + titled("Arrow cache files, memory-mapped when they are read", "")
-        + f"<div class='hf-scroll'><table class='hf-table'>{files}</table></div>"
+        + table((), rows, (1, 3), kind="hf-costs")
+        + titled("Arrow cache files, memory-mapped when they are read", table((), files, (1,)))
     )

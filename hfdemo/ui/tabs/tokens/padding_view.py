@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from hfdemo.tokenization.benchmark import MaskProof, Timing
 from hfdemo.tokenization.collating import Collated, Tensor
 from hfdemo.tokenization.encoding import Cell
 from hfdemo.tokenization.padding import Batch, Cost, Plan, find_strategy
-from hfdemo.ui.html import about, code, escape, notes, titled
+from hfdemo.ui.html import Html, about, code, escape, notes, table, titled
 
 SHOWN_BATCHES = 12
 SHOWN_ROWS = 8
@@ -89,17 +90,13 @@ def costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: st
     heads = ["strategy", "padding", "slots", "", "shapes"]
     heads += ["FLOPs", "predicted"] if least_flops else []
     heads += ["measured", "ms (from, to)"] if times else []
-    body = ""
+    rows: list[list[Any]] = []
     for cost in found:
         name = f"<b>{escape(cost.name)}</b>"
         if cost.name == recommended:
             name += " <span class='hf-chip'>recommended</span>"
-        real, empty = 100 * cost.tokens / most, 100 * (cost.slots - cost.tokens) / most
-        bar = (
-            f"<div class='hf-cost'><i class='hf-fill hf-first' style='width:{real:.2f}%'></i>"
-            f"<i class='hf-fill hf-pad' style='width:{empty:.2f}%'></i></div>"
-        )
-        cells = [f"{cost.waste:.1%}", f"{cost.slots:,}", bar, f"{cost.shapes:,}"]
+        bar = render_cost_bar(first=cost.tokens / most, pad=(cost.slots - cost.tokens) / most)
+        cells: list[Any] = [Html(name), f"{cost.waste:.1%}", f"{cost.slots:,}", bar, f"{cost.shapes:,}"]
         if least_flops:
             cells += [flops(cost.flops), f"×{cost.flops / least_flops:.2f}"] if cost.flops else ["–", "–"]
         if times:
@@ -107,13 +104,17 @@ def costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: st
             cells += (
                 [f"×{timing.median / fastest:.2f}", _spread(timing)] if timing is not None and fastest else ["–", "–"]
             )
-        columns = "".join(f"<td{'' if index == 2 else NUMBER}>{cell}</td>" for index, cell in enumerate(cells))
-        body += f"<tr><td>{name}</td>{columns}</tr>"
-    titles = "".join(f"<th{'' if index in (0, 3) else NUMBER}>{each}</th>" for index, each in enumerate(heads))
-    return f"<div class='hf-scroll' tabindex='0'><table class='hf-table hf-costs'><tr>{titles}</tr>{body}</table></div>"
+        rows.append(cells)
+    numbers = set(range(len(heads))) - {0, 3}
+    return table(heads, rows, numbers, kind="hf-costs", focusable=True)
 
 
-NUMBER = " class='hf-number'"
+def render_cost_bar(**shares: float) -> Html:
+    """Render a bar of parts; each is named by its fill and takes its share, 0 to 1, of the width."""
+    parts = (
+        f"<i class='hf-fill hf-{fill}' style='width:{100 * share:.2f}%'></i>" for fill, share in shares.items() if share
+    )
+    return Html(f"<div class='hf-cost'>{''.join(parts)}</div>")
 
 
 def _spread(timing: Timing) -> str:
@@ -148,29 +149,23 @@ def _collated(each: Collated) -> str:
 
 
 def _grid(tensor: Tensor) -> str:
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{value}</td>' for value in row[:SHOWN_SLOTS])}</tr>" for row in tensor.rows[:SHOWN_ROWS]
-    )
+    rows = [row[:SHOWN_SLOTS] for row in tensor.rows[:SHOWN_ROWS]]
     widest = max((len(row) for row in tensor.rows), default=0)
     cut = [f"the first {SHOWN_ROWS} of {len(tensor.rows):,} rows"] if len(tensor.rows) > SHOWN_ROWS else []
     cut += [f"the first {SHOWN_SLOTS} of {widest:,} slots"] if widest > SHOWN_SLOTS else []
     more = about(f"Shown: {' and '.join(cut)}.") if cut else ""
-    return f"<div class='hf-scroll' tabindex='0'><table class='hf-tokens hf-ids'>{rows}</table></div>{more}"
+    return table((), rows, kind="hf-tokens hf-ids", focusable=True) + more
 
 
 def proof(found: MaskProof) -> str:
     """Render what a model makes of padding when it is told about it, and when it is not."""
     verdict = f"{found.length} tokens, padded to {found.width} slots. {_with_mask(found)} {_without_mask(found)}"
-    rows = "".join(
-        f"<tr><td>{escape(way)}</td><td class='hf-number'>{drift:.2e}</td><td class='hf-number'>{cosine:.3f}</td>"
-        f"<td>{_likeness(cosine)}</td></tr>"
+    heads = ("against the row alone", f"largest change of {found.output}", "cosine of the first token", "")
+    rows = [
+        (way, f"{drift:.2e}", f"{cosine:.3f}", render_cost_bar(first=max(0.0, cosine)))
         for way, drift, cosine in zip(found.ways, found.logits_drift, found.cosine, strict=True)
-    )
-    return (
-        f"<p>{escape(verdict)}</p><div class='hf-scroll' tabindex='0'><table class='hf-table hf-proof'>"
-        f"<tr><th>against the row alone</th><th class='hf-number'>largest change of {escape(found.output)}</th>"
-        f"<th class='hf-number'>cosine of the first token</th><th></th></tr>{rows}</table></div>"
-    )
+    ]
+    return f"<p>{escape(verdict)}</p>" + table(heads, rows, (1, 2), kind="hf-proof", focusable=True)
 
 
 def _measured(found: MaskProof, way: str) -> tuple[float, float]:
@@ -210,10 +205,6 @@ def _without_mask(found: MaskProof) -> str:
     return (
         f"{back} leaves the first token's vector as it is even without the mask, but the output moves by {drift:.3g}."
     )
-
-
-def _likeness(cosine: float) -> str:
-    return f"<div class='hf-cost'><i class='hf-fill hf-first' style='width:{100 * max(0.0, cosine):.2f}%'></i></div>"
 
 
 def records(found: Iterable[Cost], timings: Sequence[Timing] = ()) -> list[dict[str, object]]:
