@@ -113,7 +113,7 @@ def test_train_py_holds_its_very_arithmetic() -> None:
     )
     script = training_script(config.with_training_defaults(100), Settings())
     assert inspect.getsource(pad_to_multiple_of_5) in script
-    assert "row_order(lengths, self.batch_size, True" in script
+    assert "row_order(lengths, batch_size, True, " in script, "rows of like length are grouped"
     compile(script, "train.py", "exec")
 
 
