@@ -115,7 +115,7 @@ def _answer(
         if isinstance(item, Prediction):
             yield _render_answer(task, item, wanted, write_run_query(task, reference or task.default_model, wanted))
         elif isinstance(item, Loading):
-            yield {"answer": prediction_view.loading(reference, item)}
+            yield {"answer": prediction_view.render_loading(reference, item)}
         elif isinstance(item, Partial):
             yield {
                 "answer": _render_partial(task, item, wanted, time.perf_counter() - began),
@@ -142,11 +142,11 @@ def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], addr
         probabilities = generated_text.render_token_probabilities([vars(step) for step in done.token_probabilities])
     return {
         "answer": registry.render_prediction(task.output, done)
-        + prediction_view.prediction_facts(done)
-        + prediction_view.link_to(address),
-        "inside": prediction_view.stages(done.stages, done.seconds),
+        + prediction_view.render_prediction_facts(done)
+        + prediction_view.render_link(address),
+        "inside": prediction_view.render_stages(done.stages, done.seconds),
         "odds": probabilities,
-        "raw": json.dumps(prediction_view.shortened(done.output), indent=2, ensure_ascii=False),
+        "raw": json.dumps(prediction_view.shorten_output(done.output), indent=2, ensure_ascii=False),
         "recorded": RecordedCall.of(task, done, values),
         "entry": _history_entry(task, done, values, address),
         "done": done,
@@ -183,7 +183,7 @@ def _history_entry(task: Task, done: Prediction, values: Mapping[str, Any], addr
         "link": address,
         "set": ", ".join(f"{name}={value}" for name, value, default in chosen if value not in ("", default)),
         "asked": asked[:100] or "a file, which the link does not bring back",
-        "said": prediction_view.gist(done.output)[:160],
+        "said": prediction_view.summarize_output(done.output)[:160],
     }
 
 

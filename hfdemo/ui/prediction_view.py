@@ -12,8 +12,8 @@ from hfdemo.ui.html import bar, code, empty, escape, facts, notes, table, titled
 from hfdemo.ui.renderers.token_strips import SHOWN_SLOTS, render_strip, token_cell
 
 
-def prediction_facts(prediction: Prediction) -> str:
-    """Where the answer came from and what it took."""
+def render_prediction_facts(prediction: Prediction) -> str:
+    """Show where the answer came from and what it took."""
     seconds = prediction.seconds
     parts = ("preprocess", "forward", "postprocess")
     took = " + ".join(f"{1000 * seconds[part]:.0f}" for part in parts)
@@ -43,8 +43,8 @@ def _card_facts(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
     ]
 
 
-def card(found: Mapping[str, Any], why: str) -> str:
-    """A loaded model's card: what it is, how large, where it computes, and what happened to its weights."""
+def render_card(found: Mapping[str, Any], why: str) -> str:
+    """Draw a loaded model's card: what it is, how large, where it computes, and what happened to its weights."""
     said = [
         ("task", f"{found['task']}, because {why}"),
         *_card_facts(found),
@@ -58,21 +58,21 @@ def card(found: Mapping[str, Any], why: str) -> str:
     return notes(found["warnings"]) + table(("", found["model"]), rows, wrap=True)
 
 
-def download(reference: str, size: int) -> str:
-    """What stands where the answer will be while the model is still on the Hub; `size` in bytes."""
+def render_download_notice(reference: str, size: int) -> str:
+    """Say what stands where the answer will be while the model is still on the Hub; `size` in bytes."""
     return empty(f"`{reference}` is not on this machine yet: Run downloads {_megabytes(size)} first.")
 
 
-def loading(reference: str, state: Loading) -> str:
-    """A bar while a model's files come in or its weights are read."""
-    share = state.done / state.total if state.total else 0.0
-    return f"<p>{escape(state.what)} <code>{escape(reference)}</code></p>{bar(share)}" + facts(
+def render_loading(reference: str, state: Loading) -> str:
+    """Draw a bar while a model's files come in or its weights are read."""
+    done = state.done / state.total if state.total else 0.0
+    return f"<p>{escape(state.what)} <code>{escape(reference)}</code></p>{bar(done)}" + facts(
         [("", f"{_megabytes(state.done)} of {_megabytes(state.total)}")]
     )
 
 
 def _counted(number: int) -> str:
-    """A count of parameters, in thousands or millions."""
+    """Return a count of parameters, in thousands or millions."""
     return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number / 1e3:,.0f} k"
 
 
@@ -80,49 +80,49 @@ def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:,.2f} MB"
 
 
-def unloaded(found: Mapping[str, Any]) -> str:
+def render_unloaded(found: Mapping[str, Any]) -> str:
     return empty(f"`{found['model']}` was unloaded: {found['bytes'] / 2**20:.0f} MB are free again.")
 
 
-def link_to(address: str | None) -> str:
-    """A link that opens the tab in the state that gave this answer."""
+def render_link(address: str | None) -> str:
+    """Return a link that opens the tab in the state that gave this answer."""
     if address is None:
         return ""
     words = "opens with the same task, model and values."
     return f"<p class='hf-about'><a href='{escape(address)}'>Link to this</a>: {words}</p>"
 
 
-def gist(output: Any, most: int = 400) -> str:
-    """The first words of an answer, whatever its form: its texts, its labels, or its JSON."""
+def summarize_output(output: Any, most: int = 400) -> str:
+    """Return the first words of an answer, whatever its form: its texts, its labels, or its JSON."""
     found = output
     while isinstance(found, list) and found and isinstance(found[-1], list | dict):
         found = found[-1] if isinstance(found[-1], dict) and "role" in found[-1] else found[0]
     if isinstance(found, dict):
         for key, value in found.items():
             if key.endswith("_text") or key in ("text", "answer", "content", "word"):
-                return value[:most] if isinstance(value, str) else gist(value, most)
+                return value[:most] if isinstance(value, str) else summarize_output(value, most)
         if "label" in found:
             return f"{found['label']} {found['score']:.3f}" if found.get("score") is not None else str(found["label"])
         if "labels" in found:
             return f"{found['labels'][0]} {found['scores'][0]:.3f}"
-    return json.dumps(shortened(output), ensure_ascii=False)[:most]
+    return json.dumps(shorten_output(output), ensure_ascii=False)[:most]
 
 
-def shortened(output: Any, most: int = 8) -> Any:
-    """Long lists of numbers and long data URLs cut to their beginning: 384 numbers a token are no reading matter."""
+def shorten_output(output: Any, most: int = 8) -> Any:
+    """Cut long lists of numbers and long data URLs to their beginning: 384 numbers a token are no reading matter."""
     if isinstance(output, str) and output.startswith("data:") and len(output) > 80:
         return f"{output[:60]}… {len(output):,} characters"
     if isinstance(output, list) and len(output) > most and isinstance(output[0], int | float):
         return [*output[:most], f"… {len(output) - most} more"]
     if isinstance(output, list):
-        return [shortened(item, most) for item in output]
+        return [shorten_output(item, most) for item in output]
     if isinstance(output, dict):
-        return {key: shortened(item, most) for key, item in output.items()}
+        return {key: shorten_output(item, most) for key, item in output.items()}
     return output
 
 
-def history(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Earlier runs as links that open them again, the newest first."""
+def render_history(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Draw earlier runs as links that open them again, the newest first."""
     if not entries:
         return empty("Nothing yet. Each run is kept here, in this browser only, with its parameters.")
 
@@ -139,8 +139,8 @@ def history(entries: Sequence[Mapping[str, Any]]) -> str:
     return f"<ul class='hf-history'>{''.join(map(row, whole))}</ul>"
 
 
-def two_sides(left: tuple[str, str], right: tuple[str, str], differs: str) -> str:
-    """Two titled answers beside each other, and their difference below."""
+def render_two_sides(left: tuple[str, str], right: tuple[str, str], differs: str) -> str:
+    """Draw two titled answers beside each other, and their difference below."""
     sides = "".join(
         f"<div>{titled(f'{letter}: {title}', drawn)}</div>"
         for letter, (title, drawn) in zip("AB", (left, right), strict=True)
@@ -149,13 +149,13 @@ def two_sides(left: tuple[str, str], right: tuple[str, str], differs: str) -> st
     return f"<div class='hf-sides'>{sides}</div>{below}"
 
 
-def counting(done: int, rows: int) -> str:
-    """A bar for work that is counted in rows."""
+def render_row_progress(done: int, rows: int) -> str:
+    """Draw a bar for work that is counted in rows."""
     return bar(done / rows if rows else 0.0) + facts([("", f"{done:,} of {rows:,} rows" if rows else "reading …")])
 
 
-def file_facts(found: FilePrediction) -> str:
-    """What became of a file, and which of its rows were refused."""
+def render_file_facts(found: FilePrediction) -> str:
+    """Say what became of a file, and which of its rows were refused."""
     rate = found.predicted / max(found.seconds, 1e-9)
     said = [("rows", f"{found.rows:,}"), ("predicted", f"{found.predicted:,}"), ("refused", f"{len(found.refused):,}")]
     refused = [f"Row {row}: {reason}" for row, reason in found.refused[:20]]
@@ -165,8 +165,8 @@ def file_facts(found: FilePrediction) -> str:
     return facts([*said, ("took", f"{found.seconds:.1f} s, {rate:.0f} rows a second")]) + notes([*stopped, *refused])
 
 
-def stages(inside: Stages, seconds: Mapping[str, float]) -> str:
-    """The pipeline's three stages: what goes in as tokens or tensors, what comes out, and what becomes of it."""
+def render_stages(inside: Stages, seconds: Mapping[str, float]) -> str:
+    """Draw the pipeline's three stages: what goes in as tokens or tensors, what comes out, what becomes of it."""
     cells = [
         Cell(token, number, "special" if special else "token", sequence, None, None, 1)
         for token, number, special, sequence in zip(

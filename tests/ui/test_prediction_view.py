@@ -19,7 +19,7 @@ CARD = {
 @pytest.mark.parametrize(
     "drawn",
     [
-        prediction_view.stages(
+        prediction_view.render_stages(
             Stages(
                 (EVIL,),
                 (1,),
@@ -31,12 +31,12 @@ CARD = {
             ),
             {"preprocess": 0.0, "forward": 0.0, "postprocess": 0.0},
         ),
-        prediction_view.card(CARD, EVIL),
-        prediction_view.unloaded({"model": EVIL, "bytes": 1}),
-        prediction_view.link_to(f"?task={EVIL}"),
-        prediction_view.history([{"task": EVIL, "model": EVIL, "said": EVIL, "set": EVIL, "link": f"?{EVIL}"}]),
-        prediction_view.two_sides((EVIL, ""), (EVIL, ""), ""),
-        prediction_view.file_facts(FilePrediction(Path("x"), 1, 0, ((1, EVIL),), (EVIL,), (), 1.0, False)),
+        prediction_view.render_card(CARD, EVIL),
+        prediction_view.render_unloaded({"model": EVIL, "bytes": 1}),
+        prediction_view.render_link(f"?task={EVIL}"),
+        prediction_view.render_history([{"task": EVIL, "model": EVIL, "said": EVIL, "set": EVIL, "link": f"?{EVIL}"}]),
+        prediction_view.render_two_sides((EVIL, ""), (EVIL, ""), ""),
+        prediction_view.render_file_facts(FilePrediction(Path("x"), 1, 0, ((1, EVIL),), (EVIL,), (), 1.0, False)),
     ],
 )
 def test_supplied_text_is_escaped(drawn: str) -> None:
@@ -46,7 +46,7 @@ def test_supplied_text_is_escaped(drawn: str) -> None:
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "https://example.com", None])
 def test_a_kept_run_links_to_this_page_only(link: str | None) -> None:
     """The browser's storage can be written by anybody who sits at it."""
-    assert "<a " not in prediction_view.history([{"task": "t", "model": "m", "said": "s", "link": link}])
+    assert "<a " not in prediction_view.render_history([{"task": "t", "model": "m", "said": "s", "link": link}])
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def test_a_kept_run_links_to_this_page_only(link: str | None) -> None:
     ],
 )
 def test_the_gist_of_an_answer_is_its_first_words(output: Any, gist: str) -> None:
-    assert prediction_view.gist(output) == gist
+    assert prediction_view.summarize_output(output) == gist
 
 
 def test_long_numbers_and_data_urls_are_cut_in_the_json_view() -> None:
-    shown = prediction_view.shortened([[1.0] * 384, "data:image/png;base64," + "x" * 1000])
+    shown = prediction_view.shorten_output([[1.0] * 384, "data:image/png;base64," + "x" * 1000])
     assert shown[0][-1] == "… 376 more"
     assert len(shown[1]) < 100

@@ -159,7 +159,7 @@ def first_rows(examined: Examined) -> pd.DataFrame:
 
 
 def opened(found: Inspection, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The values of the data fields for data that was just read: as they look right, or as `wanted` has them."""
+    """Return the data fields' values for data that was just read: as they look right, or as `wanted` has them."""
     columns = columns_of(found.suggested)
     fresh = {name: DEFAULTS[name] for name in ("labels", "positive", "fixes", "validation_share", "test_share")}
     if wanted is not None:
@@ -169,7 +169,7 @@ def opened(found: Inspection, wanted: dict[str, Any] | None = None) -> dict[str,
 
 
 def columns_of(mapped: Columns | None) -> dict[str, Any]:
-    """The fields that name columns."""
+    """Return the fields that name columns."""
     if mapped is None:
         return {"text": None, **dict.fromkeys(("pair", "label", "split"), NO_COLUMN)}
     return {
@@ -181,7 +181,7 @@ def columns_of(mapped: Columns | None) -> dict[str, Any]:
 
 
 def split_values(names: Any, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Which of the data's splits is which: by their usual names, or as `wanted` has them."""
+    """Return which of the data's splits is which: by their usual names, or as `wanted` has them."""
     usual = form_values.usual(names)
     fields = {f"{split}_split": usual.get(split, NO_SPLIT) for split in ("train", "validation", "test")}
     if wanted is not None and any(wanted[name] != NO_SPLIT for name in fields):
@@ -190,7 +190,7 @@ def split_values(names: Any, wanted: dict[str, Any] | None = None) -> dict[str, 
 
 
 def updates(found: Inspection, values: dict[str, Any]) -> dict[str, Any]:
-    """What the data fields show for `values`, with the choices that the data has."""
+    """Return what the data fields show for `values`, with the choices that the data has."""
     columns = list(found.columns)
     optional = [NO_COLUMN, *columns]
     splits = [NO_SPLIT, *values["found"]]
@@ -211,7 +211,7 @@ def updates(found: Inspection, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def nothing() -> dict[str, Any]:
-    """What the data fields show where the data can't be read: nothing of the last."""
+    """Return what the data fields show where the data can't be read: nothing of the last."""
     gone = gr.update(choices=[], value=None)
     columns = dict.fromkeys(("text", "pair", "label", "split", "train_split", "validation_split", "test_split"), gone)
     return {**columns, "positive": gr.update(value=None, visible=False), "labels": None, "fixes": (), "found": ()}

@@ -155,15 +155,15 @@ def _steps(fields: dict[str, Any]) -> None:
 
 
 def helped(names: Sequence[str]) -> list[Any]:
-    """The help texts of TrainingArguments as the info of those fields of the form; imports transformers."""
+    """Return the help texts of TrainingArguments as the info of those fields of the form; imports transformers."""
     # An info is Markdown, in which a product of names would turn into italics.
     texts = {knob.name: knob.help.replace(" * ", " × ") for knob in knobs()}
     return [gr.update(info=texts[TRAINING[name]]) for name in names]
 
 
 def table(search: str | None = "", every: Sequence[Knob] | None = None) -> str:
-    """Every field of TrainingArguments that `search` is in: its default, its type, what it does, and who decides it
-    where a run may not; imports transformers."""
+    """List every field of TrainingArguments that `search` is in: its default, its type, what it does, and who decides
+    it where a run may not; imports transformers."""
     looked_for = (search or "").strip()
     wanted = looked_for.lower()
     drawn = []
@@ -181,7 +181,7 @@ def table(search: str | None = "", every: Sequence[Knob] | None = None) -> str:
 
 
 def devices() -> str:
-    """What there is to train on; imports torch."""
+    """Say what there is to train on; imports torch."""
     device = find_device()
     import torch
 

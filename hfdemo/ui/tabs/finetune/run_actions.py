@@ -55,7 +55,7 @@ class Steering:
 
 
 def shown_for(status: Status | None, has_model: bool) -> list[Any]:
-    """Updates for `Steering.parts`: what makes no sense for a run is not there; None hides them all."""
+    """Return updates for `Steering.parts`: what makes no sense for a run is not there; None hides them all."""
     active = status is not None and status.active
     there = (
         has_model and not active,
@@ -72,7 +72,7 @@ def shown_for(status: Status | None, has_model: bool) -> list[Any]:
 
 
 def buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Steering:
-    """The row of buttons below a run's progress."""
+    """Lay out the row of buttons below a run's progress."""
     small: dict[str, Any] = {"visible": False, "size": "md", "min_width": 90, "scale": 0}
     with gr.Row(elem_classes="hf-steering"):
         use = gr.Button("Use it in Run a model", variant="primary", **{**small, "min_width": 210})
@@ -124,8 +124,8 @@ def buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, t
 
 
 def going_on(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
-    """Two ways to begin another run from this one; returns what the form is to be filled with, {"config", "run",
-    "at"} or None, and the row that needs a finished model. `form` is the id of the element that is scrolled to."""
+    """Lay out two ways to begin another run from this one; returns what the form is to be filled with, {"config",
+    "run", "at"} or None, and the row that needs a finished model. `form` is the id of the element to scroll to."""
     prefill = gr.State(None)
     with gr.Row(equal_height=True) as more:
         epochs = gr.Number(1, label="More epochs", info="a new run from this model", minimum=0, min_width=120)
@@ -153,7 +153,7 @@ def going_on(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
 
 
 def downloads(app: App, run: gr.Dropdown) -> dict[str, gr.Button]:
-    """A button per file that a run has to give away; a zip is made when it is asked for."""
+    """Lay out a button per file that a run has to give away; a zip is made when it is asked for."""
     # Never seen: it holds the address of the file that was asked for last.
     ready = gr.File(visible=False)
     found = {}
@@ -175,7 +175,7 @@ def _fetching(app: App, name: str) -> Callable[[str | None], str]:
 
 
 def fetched(app: App, name: str, run_id: str | None) -> str:
-    """The path of a copy of one of a run's FILES where gradio may hand it out.
+    """Return the path of a copy of one of a run's FILES where gradio may hand it out.
 
     Raises:
         RunError: no such run, or it has no such file (yet).
@@ -194,7 +194,7 @@ def fetched(app: App, name: str, run_id: str | None) -> str:
 
 
 def offered(run: Run, name: str, *, public: bool) -> bool:
-    """Whether a run has one of FILES to give away; on a shared server none that holds rows of the data."""
+    """Return whether a run has one of FILES to give away; on a shared server none that holds rows of the data."""
     if not name:
         return run.has_model
     return name in FILES.values() and not (public and name == "errors.csv") and (run.folder / name).is_file()

@@ -187,8 +187,8 @@ def listing_state(runs: Sequence[Run]) -> str:
 
 
 def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None:
-    """The table of all runs, which also chooses the run on view, and below it those that are compared; `listed` is
-    `listing` as the page last saw it."""
+    """Lay out the table of all runs, which also chooses the run on view, and below it those that are compared; `listed`
+    is `listing_state` as the page last saw it."""
     table = gr.HTML(html.empty("No run yet."), js_on_load="hfdemo.listenToRuns(element, trigger)")
     chosen = gr.State([])
     said = gr.HTML(html.about(HOW))

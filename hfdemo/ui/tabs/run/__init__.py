@@ -140,21 +140,21 @@ class ModelDetails:
             made_for = f"It was made for {row.name}: {why}. Choose that task above to use it so."
             card = {"task": task.name, **found}
             if row is task:
-                return prediction_view.card(card, why)
-            return html.notes([made_for]) + prediction_view.card(card, "it is chosen above")
+                return prediction_view.render_card(card, why)
+            return html.notes([made_for]) + prediction_view.render_card(card, "it is chosen above")
 
         for item in in_background(load, Event()):
-            yield prediction_view.loading(reference, item) if isinstance(item, Loading) else item or gr.skip()
+            yield prediction_view.render_loading(reference, item) if isinstance(item, Loading) else item or gr.skip()
 
     def unload_model(self, reference: str) -> str:
         """Free the model's memory and say how much that was."""
-        return prediction_view.unloaded(unload_model(self.app, reference))
+        return prediction_view.render_unloaded(unload_model(self.app, reference))
 
 
 def _history_fold(demo: gr.Blocks, history: gr.BrowserState) -> None:
     """Lay out the runs of this browser."""
     with gr.Accordion("History (this browser only)", open=False):
-        past = gr.HTML(prediction_view.history([]))
+        past = gr.HTML(prediction_view.render_history([]))
         clear = gr.Button("Clear history", size="sm")
     clear.click(lambda: [], outputs=history, **PRIVATE)
-    gr.on([demo.load, history.change], prediction_view.history, history, past, **QUIET)
+    gr.on([demo.load, history.change], prediction_view.render_history, history, past, **QUIET)

@@ -68,7 +68,7 @@ class BatchPredict:
         """Yield progress, then the file: the work is done in a thread that this generator can stop."""
         if path is None:
             raise DataError("There is no file. Choose a CSV first.")
-        yield prediction_view.counting(0, 0), gr.skip(), gr.update(visible=False)
+        yield prediction_view.render_row_progress(0, 0), gr.skip(), gr.update(visible=False)
         task = self.panel.task
         values = {name: value for name, value in self.panel.values(given).items() if name not in PER_ROW}
         stop = self.running.begin(request.session_hash)
@@ -90,12 +90,12 @@ class BatchPredict:
         for found in in_background(predict_all, stop):
             if isinstance(found, FilePrediction):
                 yield (
-                    prediction_view.file_facts(found),
+                    prediction_view.render_file_facts(found),
                     gr.update(value=pd.DataFrame(found.preview, columns=list(found.columns)), visible=True),
                     gr.update(value=str(found.path), visible=True),
                 )
             else:
-                yield (prediction_view.counting(*found) if found else gr.skip()), gr.skip(), gr.skip()
+                yield (prediction_view.render_row_progress(*found) if found else gr.skip()), gr.skip(), gr.skip()
 
 
 def show_columns(path: str | None) -> Iterator[tuple[Any, ...]]:

@@ -138,7 +138,7 @@ def keep_answer(task: Task, found: Prediction) -> KeptAnswer:
         model=found.model,
         differs={**inputs, **found.parameters},
         drawn=registry.render_prediction(task.output, found) + took,
-        gist=prediction_view.gist(found.output, most=20_000),
+        gist=prediction_view.summarize_output(found.output, most=20_000),
         labels=found.output if task.output == "labels" and label_scores(found.output) else None,
         in_words=task.output in ("text", "chat", "transcript"),
     )
@@ -158,4 +158,4 @@ def render_side_by_side(left: KeptAnswer, right: KeptAnswer) -> str:
         )
     elif left.in_words:
         differs = differences.render_text_difference(left.gist, right.gist)
-    return prediction_view.two_sides(sides[0], sides[1], differs)
+    return prediction_view.render_two_sides(sides[0], sides[1], differs)

@@ -220,7 +220,7 @@ class TaskPanel:
             size = hub_bytes(ref.origin, settings.public)
             if size is None:
                 raise unreachable_error(ref, settings)
-            said = prediction_view.download(reference, size)
+            said = prediction_view.render_download_notice(reference, size)
         return gr.Timer(active=False), said, found
 
 

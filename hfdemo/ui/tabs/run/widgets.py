@@ -17,18 +17,18 @@ UNSET = "as the model says"
 
 
 def field_widget(field: Field, value: Any = None) -> gr.components.Component:
-    """The component in which a person fills `field` in; `value` is what it starts with."""
+    """Return the component in which a person fills `field` in; `value` is what it starts with."""
     return _KINDS[field.kind].component(field, shown(field, value))
 
 
 def shown(field: Field, value: Any) -> Any:
-    """What the component of `field` holds to show `value`; None shows the field's default."""
+    """Return what the component of `field` holds to show `value`; None shows the field's default."""
     meant = field.default if value is None and not field.required else value
     return None if meant is None else _KINDS[field.kind].shown(meant)
 
 
 def field_value(field: Field, held: Any) -> Any:
-    """What a person meant by leaving `held` in the component of `field`."""
+    """Return what a person meant by leaving `held` in the component of `field`."""
     return None if held is None else _KINDS[field.kind].meant(held)
 
 
@@ -61,7 +61,7 @@ class _Kind:
 
 
 def _box(lines: int, most: int, note: str = "", placeholder: str = "") -> Callable[[Field, Any], gr.Textbox]:
-    """A maker of text boxes that are `lines` high when a text has to be written into them, else one."""
+    """Return a maker of text boxes that are `lines` high when a text has to be written into them, else one."""
 
     def make(field: Field, held: Any) -> gr.Textbox:
         return gr.Textbox(
@@ -78,7 +78,7 @@ def _box(lines: int, most: int, note: str = "", placeholder: str = "") -> Callab
 
 
 def choices(field: Field) -> list[tuple[str, str]]:
-    """What the drop-down of a choice offers: its values, and to leave it to the model where it may be left out."""
+    """Return what the drop-down of a choice offers: its values, and UNSET where it may be left to the model."""
     unset = [] if field.required else [(UNSET, "")]
     return [*unset, *((choice, choice) for choice in field.choices)]
 
@@ -160,7 +160,7 @@ _KINDS: Mapping[str, _Kind] = {
 
 
 def allowed(fields: tuple[Field, ...], narrowed: tuple[Field, ...]) -> list[dict[str, Any]]:
-    """Updates for the components of `fields`: hidden where the model can't take one, its own range where it can."""
+    """Return updates for the components of `fields`: hidden where the model takes none, else with its range."""
     kept = {field.name: field for field in narrowed}
     return [gr.update(visible=field.name in kept, **_range(kept.get(field.name, field), field)) for field in fields]
 
