@@ -35,7 +35,7 @@ def hex_colour(text: str) -> Colour:
 
 
 def curve(points: Sequence[Point], closed: bool = True, steps: int = 16) -> list[Point]:
-    """A smooth line through `points` (Catmull-Rom)."""
+    """Return a smooth line through `points` (Catmull-Rom)."""
     around = [points[-1], *points, *points[:2]] if closed else [points[0], *points, points[-1]]
     found = []
     for p0, p1, p2, p3 in zip(around, around[1:], around[2:], around[3:], strict=False):
@@ -58,7 +58,7 @@ class Canvas:
     def shape(
         self, points: Sequence[Point], colour: str, to: str | None = None, across: bool = False, opacity: float = 1
     ) -> None:
-        """A filled polygon; `to` makes it a gradient from top to bottom, or from left to right with `across`."""
+        """Draw a filled polygon; `to` makes it a gradient from top to bottom, or from left to right with `across`."""
         mask = Image.new("L", self.image.size)
         ImageDraw.Draw(mask).polygon([self._at(point) for point in points], fill=round(255 * opacity))
         self._paint(mask, colour, to, across)
@@ -82,7 +82,7 @@ class Canvas:
         self._paint(mask, colour, to, across)
 
     def line(self, points: Sequence[Point], colour: str, width: float, opacity: float = 1) -> None:
-        """A line with round ends and joints."""
+        """Draw a line with round ends and joints."""
         mask = Image.new("L", self.image.size)
         draw, fill, radius = ImageDraw.Draw(mask), round(255 * opacity), width * self.scale / 2
         places = [self._at(point) for point in points]
@@ -92,7 +92,7 @@ class Canvas:
         self._paint(mask, colour, None, False)
 
     def view(self, width: int, height: int, centre: Point, degrees: float = 0, zoom: float = 1) -> Image.Image:
-        """What a camera over `centre` sees: `width` by `height` pixels, turned and zoomed."""
+        """Return what a camera over `centre` sees: `width` by `height` pixels, turned and zoomed."""
         factor = self.scale / zoom
         cosine, sine = math.cos(math.radians(degrees)) * factor, math.sin(math.radians(degrees)) * factor
         x, y = self._at(centre)
@@ -121,7 +121,10 @@ class Canvas:
 
 
 def desk() -> Canvas:
-    """A desk in the evening: window, plant, cat, mug, books, lamp, clock. 800 by 600; its middle is what is shown."""
+    """Draw a desk in the evening: window, plant, cat, mug, books, lamp, clock.
+
+    It is 800 by 600; its middle is what is shown.
+    """
     canvas = Canvas(800, 600, "f3dfc8")
     canvas.box((0, 0, 800, 420), "f7e6d0", "ecc9ac")
     for x in range(10, 800, 40):
@@ -327,7 +330,7 @@ def notebook(canvas: Canvas) -> None:
 
 
 def receipt() -> tuple[Image.Image, list[tuple[str, list[int]]]]:
-    """A shop's receipt, and its words with their boxes on a grid from 0 to 1000."""
+    """Draw a shop's receipt, and return its words with their boxes on a grid from 0 to 1000."""
     width, height = 480, 640
     image = Image.new("RGB", (width, height), "#fffdf8")
     draw = ImageDraw.Draw(image)
@@ -402,7 +405,7 @@ def speech() -> np.ndarray | None:
 
 
 def ball_frame(second: float) -> Image.Image:
-    """A red ball that bounces across a meadow, flatter at the ground, its shadow wider the nearer it is."""
+    """Draw a red ball that bounces across a meadow, flatter at the ground, its shadow wider the nearer it is."""
     canvas = Canvas(320, 240, "cfe6f2", scale=3)
     canvas.box((0, 0, 320, 176), "bfdff0", "eef7fb")
     canvas.box((0, 172, 320, 240), "7fb27a", "5c9160")

@@ -22,7 +22,7 @@ def inspect_dataset(
     config: dict | None = None,
     count: bool = False,
 ) -> dict:
-    """What a data set looks like before anything is trained on it: columns, rows, splits, labels, a suggested task
+    """Inspect a data set before anything is trained on it: columns, rows, splits, labels, a suggested task
     and mapping, what is wrong with it, and the change of the config that mends it.
 
     Args:

@@ -19,7 +19,7 @@ WATCH_SECONDS = 0.5
 
 
 def training_fields(app: App) -> list[dict]:
-    """Every field of TrainingArguments that a RunConfig's `training` may set, with its type, default and help; of
+    """List every field of TrainingArguments that a RunConfig's `training` may set, with its type, default and help; of
     one that a run decides itself, `reserved` says why."""
     return [dataclasses.asdict(knob) for knob in knobs()]
 
@@ -45,7 +45,7 @@ def run_status(app: App, run: str) -> dict:
 
 
 def run_events(app: App, run: str, after: int = 0, limit: int = 1000) -> list[dict]:
-    """What a run has said so far: started, step_logged, evaluated, saved, finished, stopped, failed.
+    """Return what a run has said so far: started, step_logged, evaluated, saved, finished, stopped, failed.
 
     Args:
         run: the run's id
@@ -58,7 +58,7 @@ def run_events(app: App, run: str, after: int = 0, limit: int = 1000) -> list[di
 
 
 def watch_run(app: App, run: str) -> Iterator[dict]:
-    """The status of a run again and again, whenever it changes, until it has ended.
+    """Stream the status of a run whenever it changes, until it has ended.
 
     Args:
         run: the run's id
@@ -75,7 +75,7 @@ def watch_run(app: App, run: str) -> Iterator[dict]:
 
 
 def run_report(app: App, run: str) -> dict:
-    """The report of a run that has a model: metrics, baseline, per class, confusion matrix.
+    """Return the report of a run that has a model: metrics, baseline, per class, confusion matrix.
 
     Args:
         run: the run's id
@@ -84,7 +84,7 @@ def run_report(app: App, run: str) -> dict:
 
 
 def run_epoch(app: App, run: str, epoch: int) -> dict:
-    """What validation looked like after an epoch, also while it trains: per class, confusion matrix, curves.
+    """Return the evaluation after an epoch, also while it trains: per class, confusion matrix, curves.
 
     Args:
         run: the run's id
@@ -94,7 +94,7 @@ def run_epoch(app: App, run: str, epoch: int) -> dict:
 
 
 def run_script(app: App, run: str) -> str:
-    """A stand-alone Python script that repeats a run.
+    """Return a stand-alone Python script that repeats a run.
 
     Args:
         run: the run's id
@@ -143,7 +143,7 @@ def train_more(app: App, run: str, epochs: float) -> dict:
 
 
 def compare_runs(app: App, runs: list[str]) -> dict:
-    """What is different between the configs of several runs, and their curves and metrics.
+    """Compare several runs: how their configs differ, their curves and metrics.
 
     Args:
         runs: ids of runs
@@ -163,7 +163,7 @@ def set_run_notes(app: App, run: str, notes: str) -> dict:
 
 
 def list_runs(app: App) -> list[dict]:
-    """Every run, the newest first, with its status."""
+    """List every run, the newest first, with its status."""
     return [{"run": run.id, **run.status().to_json()} for run in app.runs.list()]
 
 
@@ -180,7 +180,7 @@ def delete_run(app: App, run: str) -> dict:
 
 
 def download_run(app: App, run: str) -> gr.FileData:
-    """A zip of a run's model, report, config, data and script.
+    """Download a zip of a run's model, report, config, data and script.
 
     Args:
         run: the run's id

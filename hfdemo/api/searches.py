@@ -27,7 +27,7 @@ def start_search(
 
 
 def search_status(app: App, search: str) -> dict:
-    """The state of a search, its trials with their runs, values and metric, and the best of them.
+    """Return the state of a search, its trials with their runs, values and metric, and the best of them.
 
     Args:
         search: the search's id
@@ -47,5 +47,5 @@ def stop_search(app: App, search: str) -> dict:
 
 
 def list_searches(app: App) -> list[dict]:
-    """Every search, the newest first."""
+    """List every search, the newest first."""
     return [search.to_json() for search in app.searches.list()]

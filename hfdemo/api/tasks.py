@@ -114,7 +114,7 @@ def predict_file(
 
 
 def list_tasks(app: App) -> list[dict]:
-    """Every task that can be run here, with its endpoint, default model, inputs and parameters."""
+    """List every task that can be run here, with its endpoint, default model, inputs and parameters."""
     return [
         {
             "task": task.name,
@@ -133,7 +133,7 @@ def list_tasks(app: App) -> list[dict]:
 
 
 def list_models(app: App) -> dict:
-    """Models that are loaded now (their cards), and references that work here without a network."""
+    """List models that are loaded now (their cards), and references that work here without a network."""
     return {"loaded": app.models.cards(), "available": offline_choices(app.settings)}
 
 

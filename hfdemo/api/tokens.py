@@ -35,7 +35,7 @@ def tokenize(
     split_special_tokens: bool | None = None,
     model: str | None = None,
 ) -> dict:
-    """What the tokenizer returns for a batch of texts, with its tokens, words, sequences, offsets and warnings.
+    """Return what the tokenizer makes of a batch of texts, with its tokens, words, sequences, offsets and warnings.
 
     Args:
         texts: one text or several; a lone text is a batch of one
@@ -86,7 +86,7 @@ def padding_report(
     seed: int = 42,
     model: str | None = None,
 ) -> dict:
-    """How long the rows of a data set are, what truncation cuts, what each padding strategy costs, what to take.
+    """Report how long the rows of a data set are, what truncation cuts, what each padding strategy costs, what to take.
 
     Args:
         file: an uploaded CSV file; it wins over dataset

@@ -290,7 +290,7 @@ def _take_row(tensors: Mapping[str, Any], row: int, rows: int) -> dict[str, Any]
 def _number_sequences(
     task: Task, loaded: LoadedModel, job: Job, ids: Sequence[int], special: Sequence[bool]
 ) -> tuple[int | None, ...]:
-    """Number the text that each token is of, None for a special one.
+    """Return the number of the text that each token is of, None for a special one.
 
     The tokenizer knows it of texts that it reads whole; of others, a special token after a plain one ends the first.
     """

@@ -152,20 +152,8 @@ def _script_header(script: str) -> str:
     names = {_PACKAGES.get(name, name.replace("_", "-")) for name in imported - sys.stdlib_module_names}
     names |= {"accelerate"}  # what the Trainer needs besides
     pins = [f'#     "{name}=={version(name).partition("+")[0]}",' for name in sorted(names)]
-    lines = ["# /// script", f'# requires-python = "{PYTHON}"', "# dependencies = [", *pins, "# ]"]
-    build = version("torch").partition("+")[2]
-    if build:  # such as cpu: another build computes other last digits
-        lines += [
-            "#",
-            "# [tool.uv.sources]",
-            '# torch = { index = "pytorch" }',
-            "#",
-            "# [[tool.uv.index]]",
-            '# name = "pytorch"',
-            f'# url = "https://download.pytorch.org/whl/{build}"',
-            "# explicit = true",
-        ]
-    return "\n".join([*lines, "# ///", ""])
+    lines = ["# /// script", f'# requires-python = "{PYTHON}"', "# dependencies = [", *pins, "# ]", "# ///", ""]
+    return "\n".join(lines)
 
 
 def _describe_start(config: RunConfig) -> str:
