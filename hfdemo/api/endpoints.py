@@ -1,20 +1,57 @@
-"""The table of all endpoints: what gradio_client, MCP and curl can call, and within which limits."""
+"""The table of all endpoints: what gradio_client, MCP and curl can call, within which limits and with which types."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+import typing
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any
 
 import gradio as gr
 
 from hfdemo.api import datasets, runs, searches, tasks, tokens
 from hfdemo.api.app_state import App
-from hfdemo.api.argument_types import check_types
 from hfdemo.api.error_boundary import catch_errors
+from hfdemo.errors import DemoError
 from hfdemo.tasks import TASKS
+
+_PLAIN: Mapping[type, str] = MappingProxyType(
+    {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        dict: "a JSON object",
+        list: "a JSON list",
+    }
+)
+
+
+def check_types(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `arguments` of `function`, each of the plain type that its annotation names; 3.0 is a whole number, too.
+
+    Raises:
+        DemoError: an argument of another type.
+    """
+    hints = typing.get_type_hints(function)
+    return {name: _check_type(name, value, hints.get(name)) for name, value in arguments.items()}
+
+
+def _check_type(name: str, value: Any, hint: Any) -> Any:
+    kinds = typing.get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    kind = next((each for one in kinds if (each := typing.get_origin(one) or one) in _PLAIN), None)
+    if kind is None or (value is None and NoneType in kinds):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int and is_number and value == value // 1:
+        return int(value)
+    if is_number if kind is float else type(value) is kind:
+        return value
+    raise DemoError(f"{name} is {value!r:.80}, but must be {_PLAIN[kind]}.")
+
 
 HEAVY: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 16}
 LIGHT: dict[str, Any] = {"concurrency_limit": 16}
