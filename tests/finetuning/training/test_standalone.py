@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -54,17 +55,30 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+def run_interpreter(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a new interpreter, as a person does."""
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, **options)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "more"), VARIANTS)
+def test_plain_python_reaches_the_metrics_of_the_run_by_the_script(settings: Settings, tiny: Path, zoo: Zoo) -> None:
+    kind, more = VARIANTS[0]
+    repeats(run_folder(settings, kind, model_of(kind, tiny, zoo), **more), settings, run_interpreter)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "more"), VARIANTS[1:])
 def test_the_script_reaches_the_metrics_of_the_run(
     settings: Settings, tiny: Path, zoo: Zoo, kind: str, more: dict[str, Any]
 ) -> None:
     repeats(run_folder(settings, kind, model_of(kind, tiny, zoo), **more), settings)
 
 
-def repeats(folder: Path, settings: Settings) -> None:
+def repeats(
+    folder: Path, settings: Settings, run: Callable[..., subprocess.CompletedProcess[str]] = forked.run
+) -> None:
     trained(folder, settings)
-    done = forked.run(["-I", str(folder / "train.py")], cwd=settings.home, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    done = run(["-I", str(folder / "train.py")], cwd=settings.home, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads((folder / "report.json").read_text())
     for split in ("validation", "test"):
