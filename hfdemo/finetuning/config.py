@@ -80,8 +80,6 @@ class RunConfig:
         _check_choice("method", self.method, METHODS)
         _check_choice("padding", self.padding, trainable_names())
         find_strategy(self.padding).check_max_length(self.max_length)
-        if self.max_length is not None and self.max_length > MOST_TOKENS:
-            raise DemoError(f"max_length is {self.max_length:,}, but must be at most {MOST_TOKENS:,} tokens.")
         if self.max_length is not None and self.max_length < 3:
             raise DemoError(f"max_length is {self.max_length}, which leaves no room for words. Use 3 or more.")
         for name in ("labels", "fixes", "metrics"):
@@ -174,11 +172,15 @@ class RunConfig:
         return steps(self.training, train_rows, self.processes)
 
     def check_training(self) -> None:
-        """Check `training` and `lora` against the installed libraries, before anything starts.
+        """Check max_length, `training` and `lora` against the installed libraries, before anything starts.
+
+        A folder of before may say what is refused here, so it can still be opened.
 
         Raises:
             DemoError: an unknown field, or a value that transformers or peft would refuse.
         """
+        if self.max_length is not None and self.max_length > MOST_TOKENS:
+            raise DemoError(f"max_length is {self.max_length:,}, but must be at most {MOST_TOKENS:,} tokens.")
         check(self.training, find_device())
         if self.method == "lora":
             self._check_lora()

@@ -29,13 +29,13 @@ def request_stop(folder: Path, keep: bool) -> None:
 
 def read_stop_request(folder: Path) -> StopRequest | None:
     """Return what was asked for in `folder`, None if nothing was; a file that says nothing asks to keep."""
-    written = time.time()
+    keep, written = True, time.time()
     try:
         written = (folder / STOP_FILE).stat().st_mtime
         said = json.loads((folder / STOP_FILE).read_text(encoding="utf-8"))
+        keep = bool(said.get("keep", True))
+        return StopRequest(keep, float(said.get("time", written)))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
-        said = {}
-    said = said if isinstance(said, dict) else {}
-    return StopRequest(bool(said.get("keep", True)), float(said.get("time", written)))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return StopRequest(keep, written)

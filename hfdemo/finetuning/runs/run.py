@@ -327,7 +327,8 @@ class Run:
 def _latest_metrics(events: Sequence[Event]) -> dict[str, float]:
     """Return the metrics on the validation split: those of the model that a stop has kept, else the latest."""
     for event in reversed(events):
-        if isinstance(event, Stopped) and event.metrics:
+        # Without metrics the model was not evaluated; without notes either, it was said for a process that was gone.
+        if isinstance(event, Stopped) and event.kept and (event.metrics or event.notes):
             return dict(event.metrics)
         if isinstance(event, Evaluated) and event.split == "validation":
             return dict(event.metrics)

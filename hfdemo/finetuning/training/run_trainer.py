@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accelerate.utils import broadcast_object_list
 from transformers import PrinterCallback
 
 from hfdemo.errors import RunError
@@ -32,18 +34,22 @@ class Evaluation:
 
     def write(self, checkpoint: Path) -> None:
         """Put it into the folder `checkpoint`, whose model it is of."""
-        with (checkpoint / EVALUATION_FILE).open("wb") as file:
+        # The checkpoint may be sealed already: a crash must not leave half of this in it.
+        half = checkpoint / f".{EVALUATION_FILE}"
+        with half.open("wb") as file:
             text = np.array(json.dumps(dict(self.metrics)))
             np.savez(file, logits=self.logits, references=self.references, metrics=text)
+        half.replace(checkpoint / EVALUATION_FILE)
 
     @classmethod
     def read(cls, checkpoint: Path) -> Evaluation | None:
-        """Return what the model in the folder `checkpoint` was evaluated with; None if it was not."""
-        if not (checkpoint / EVALUATION_FILE).is_file():
+        """Return what the model in the folder `checkpoint` was evaluated with; None if that is not known."""
+        try:
+            with np.load(checkpoint / EVALUATION_FILE) as found:
+                metrics = json.loads(str(found["metrics"]))
+                return cls(checkpoints.checkpoint_step(checkpoint), found["logits"], found["references"], metrics)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        with np.load(checkpoint / EVALUATION_FILE) as found:
-            metrics = json.loads(str(found["metrics"]))
-            return cls(checkpoints.checkpoint_step(checkpoint), found["logits"], found["references"], metrics)
 
 
 def plain_metrics(found: Mapping[str, Any], prefix: str) -> dict[str, float]:
@@ -113,8 +119,7 @@ class RunTrainer(TaskTrainer):
         name, half = f"checkpoint-{step}", checkpoints.partial_folder(self.folder)
         if self.args.should_save:
             shutil.rmtree(half, ignore_errors=True)
-            checkpoints.check_space(self.folder, _checkpoint_bytes(model), f"the checkpoint of step {step}")
-        self.accelerator.wait_for_everyone()
+        self._check_space(model)
         self._saving = True
         try:
             super()._save_checkpoint(model, trial)
@@ -134,6 +139,24 @@ class RunTrainer(TaskTrainer):
         self.saved_step = step
         self.accelerator.wait_for_everyone()
 
+    def _check_space(self, model: Any) -> None:
+        """Check that a checkpoint fits on the disk: all processes hear what the first one finds, and none waits.
+
+        Raises:
+            RunError: it does not.
+        """
+        refusal = [""]
+        if self.args.should_save:
+            try:
+                checkpoints.check_space(
+                    self.folder, _checkpoint_bytes(model), f"the checkpoint of step {self.state.global_step}"
+                )
+            except RunError as error:
+                refusal = [str(error)]
+        broadcast_object_list(refusal)
+        if refusal[0]:
+            raise RunError(refusal[0])
+
     def _load_best_model(self) -> None:
         best = self.folder / Path(self.state.best_model_checkpoint).name
         wrong = checkpoints.find_damage(best)
@@ -151,6 +174,9 @@ class RunTrainer(TaskTrainer):
 
         `states` are the random states after that step, so that who resumes there goes on as if it had never stopped;
         None where this process has made no step.
+
+        Raises:
+            RunError: it does not fit on the disk.
         """
         if states is None or self.best_loaded is not None or self.saved_step == self.state.global_step:
             return
@@ -158,14 +184,23 @@ class RunTrainer(TaskTrainer):
         self._save_checkpoint(self.model, None)
         self.callback_handler.on_save(self.args, self.state, self.control)
 
-    def load_kept(self) -> Evaluation | None:
-        """Put the weights that a stopped training keeps into the model, and return their evaluation if they have one.
+    def load_best(self) -> str | None:
+        """Put the weights of the best checkpoint into the model, if there is one; return why they can't be.
 
-        They are those of the best checkpoint, or else of the last whole optimizer step.
+        Then the model stays as it was after the last whole optimizer step.
         """
-        wanted = self.args.load_best_model_at_end and self.state.best_model_checkpoint is not None
-        if wanted and self.best_loaded is None:
-            self._load_best_model()
+        best = self.state.best_model_checkpoint
+        if not self.args.load_best_model_at_end or best is None or self.best_loaded is not None:
+            return None
+        wrong = checkpoints.find_damage(self.folder / Path(best).name)
+        if wrong:
+            step = checkpoints.checkpoint_step(Path(best))
+            return f"The best checkpoint, of step {step:,}, is damaged ({wrong}): the model of the last step is kept."
+        self._load_best_model()
+        return None
+
+    def find_evaluation(self) -> Evaluation | None:
+        """Return the evaluation of the weights that a stopped training keeps; None if they have none."""
         if self.best_loaded is not None:
             return Evaluation.read(self.folder / f"checkpoint-{self.best_loaded}")
         last = self.evaluation

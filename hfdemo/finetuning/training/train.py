@@ -16,7 +16,7 @@ from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
 from transformers.integrations import TensorBoardCallback
 
 from hfdemo.devices import Device
-from hfdemo.errors import DemoError, Stopped
+from hfdemo.errors import DemoError, RunError, Stopped
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
@@ -28,6 +28,7 @@ from hfdemo.finetuning.kinds.losses import keep_logits
 from hfdemo.finetuning.preprocessing.encoding import encode_splits
 from hfdemo.finetuning.training.base_model import check_width, find_max_tokens, load_base
 from hfdemo.finetuning.training.callbacks import EventCallback
+from hfdemo.finetuning.training.checkpoints import find_damage
 from hfdemo.finetuning.training.class_weights import class_weights
 from hfdemo.finetuning.training.memory_probe import explain_out_of_memory, probe
 from hfdemo.finetuning.training.peft import apply_method
@@ -282,12 +283,18 @@ class Training:
             self.emit(what.Stopped(step, time.time(), kept=kept, notes=notes))
             return
         trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
-        trainer.save_stopped(self.stop_callback.after_step)
-        found = trainer.load_kept()
+        lost: list[str] = []
+        try:
+            trainer.save_stopped(self.stop_callback.after_step)
+        except RunError as error:  # the model alone may fit
+            lost.append(f"Its optimizer was not saved, so the run can't go on from here. {error}")
+        if damage := trainer.load_best():
+            lost.append(damage)
+        found = trainer.find_evaluation()
         if found is not None and "validation" not in self.predicted:
             words = self._labelled_words("validation")
             self.predicted["validation"] = Predicted(found.logits, found.references, found.metrics, words)
-        notes = self._notes_of_stop(trainer)
+        notes = (*self._notes_of_stop(trainer), *lost)
         self._save(trainer, notes)
         metrics = self.predicted["validation"].metrics if self.predicted else {}
         self.emit(what.Stopped(step, time.time(), kept=True, metrics=metrics, notes=notes))
@@ -298,11 +305,14 @@ class Training:
         if best is None:
             notes = [f"Stopped and kept after step {step:,}."]
         else:
-            notes = [f"Stopped after step {step:,}. Kept: the model after step {best:,}, the best that was evaluated."]
-            if best < step == trainer.saved_step:
+            notes = [f"Stopped after step {step:,}. Kept: the model after step {best:,}, the best that was saved."]
+            newest = trainer.folder / f"checkpoint-{step}"
+            if best < step and find_damage(newest, hashes=False) is None:
                 notes.append("What was learned since then is in the newest checkpoint: resume the run to go on there.")
-        if not self.predicted:
+        if not self.predicted and best is None:
             notes.append("Not evaluated: it was stopped before an evaluation was complete.")
+        elif not self.predicted:
+            notes.append("Not evaluated: its checkpoint was saved without the evaluation that made it the best.")
         if "test" in self.splits:
             notes.append("The test split was left out.")
         return tuple(notes)

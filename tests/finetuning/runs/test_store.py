@@ -85,6 +85,22 @@ def test_metrics_are_the_latest_on_the_validation_split(settings: Settings) -> N
     assert a_run(settings, STARTED, *scores, process=this_process()).status().metrics == {"accuracy": 0.7}
 
 
+def test_a_stopped_run_has_the_metrics_of_the_model_that_it_kept_and_none_of_another(settings: Settings) -> None:
+    before = Evaluated(0, 101.0, 0.0, "validation", {"accuracy": 0.5})
+    notes = ("Not evaluated.",)
+    found = {
+        name: a_run(settings, STARTED, before, HALF, stopped, name=f"20260101-000000-{name}").status().metrics
+        for name, stopped in (
+            ("new", Stopped(5, 120.0, kept=True, notes=notes)),
+            ("scored", Stopped(5, 120.0, kept=True, metrics={"accuracy": 0.9}, notes=notes)),
+            ("killed", Stopped(5, 120.0, kept=True)),
+            ("dropped", Stopped(5, 120.0, notes=notes)),
+        )
+    }
+    kept = {"accuracy": 0.5}
+    assert found == {"new": {}, "scored": {"accuracy": 0.9}, "killed": kept, "dropped": kept}
+
+
 def test_a_process_that_is_gone_without_a_word_is_lost(settings: Settings) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

@@ -6,16 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from transformers import Trainer
 
+from hfdemo.errors import RunError
 from hfdemo.errors import Stopped as StoppedError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Saved, Started, StepLogged, Stopped, Stopping
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.preprocessing.encoding import encode_splits
 from hfdemo.finetuning.runs import Run
+from hfdemo.finetuning.training import checkpoints
 from hfdemo.finetuning.training.base_model import load_base
+from hfdemo.finetuning.training.run_trainer import Evaluation
 from hfdemo.finetuning.training.train import train
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import report_view, run_comparison
@@ -162,7 +166,7 @@ def test_a_stop_keeps_the_best_checkpoint_with_the_evaluation_that_it_has(
     assert (report["steps"], report["best_step"]) == (7, 5)
     assert sum(map(sum, report["confusion_matrix"]["validation"])) == 11
     assert (folder / "errors.csv").exists()
-    assert "the model after step 5, the best that was evaluated" in seen.last.notes[0]
+    assert "the model after step 5, the best that was saved" in seen.last.notes[0]
     assert Run(folder).status([*seen.events]).metrics == evaluated[0].metrics
     found = weights(folder)
     from safetensors.torch import load_file
@@ -170,6 +174,52 @@ def test_a_stop_keeps_the_best_checkpoint_with_the_evaluation_that_it_has(
     best = load_file(folder / "checkpoints" / "checkpoint-5" / "model.safetensors")
     assert all(found[name].equal(best[name]) for name in best)
     assert report_view.render_report(report)
+
+
+def test_a_stop_keeps_the_model_where_its_checkpoint_does_not_fit_on_the_disk(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path, needed_bytes: int, what: str) -> None:
+        raise RunError(f"{what} does not fit.")
+
+    monkeypatch.setattr(checkpoints, "check_space", refuse)
+    folder = folder_of(settings, tiny)
+    seen = stop_when(folder, after_event(StepLogged, 3))
+    assert (seen.last.step, seen.last.kept) == (3, True)
+    assert "the checkpoint of step 3 does not fit." in seen.last.notes[-1]
+    assert (folder / "model" / "model.safetensors").is_file()
+
+
+def test_a_stop_keeps_the_last_step_where_the_best_checkpoint_is_damaged(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen]
+) -> None:
+    folder = folder_of(settings, tiny)
+
+    def damage(seen: Seen) -> bool:
+        if not after_event(StepLogged, 7)(seen):
+            return False
+        (folder / "checkpoints" / "checkpoint-5" / "model.safetensors").write_bytes(b"torn")
+        return True
+
+    seen = stop_when(folder, damage)
+    assert (seen.last.step, seen.last.kept, dict(seen.last.metrics)) == (7, True, {})
+    assert "The best checkpoint, of step 5, is damaged" in seen.last.notes[-1]
+    assert json.loads((folder / "report.json").read_text())["best_step"] is None
+
+
+def test_an_evaluation_that_is_torn_or_not_there_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint-3"
+    folder.mkdir()
+    assert Evaluation.read(folder) is None
+    Evaluation(3, np.zeros((2, 2)), np.zeros(2), {"f1": 0.5}).write(folder)
+    assert [path.name for path in folder.iterdir()] == ["evaluation.npz"]
+    found = Evaluation.read(folder)
+    assert found is not None
+    assert (found.step, found.metrics) == (3, {"f1": 0.5})
+    whole = (folder / "evaluation.npz").read_bytes()
+    for torn in (b"", whole[: len(whole) // 2], whole[:-1]):
+        (folder / "evaluation.npz").write_bytes(torn)
+        assert Evaluation.read(folder) is None
 
 
 INTERRUPTED: Sequence[tuple[str, Click, dict[str, Any], int]] = [

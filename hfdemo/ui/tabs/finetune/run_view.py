@@ -301,9 +301,13 @@ def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, An
 
 
 def _reported(run: Run) -> list[Any]:
+    report = run.report()
+    shown = gr.update(value=report_view.render_report(report), visible=True)
+    if "validation" not in report["metrics"]:  # nobody knows which rows it gets wrong
+        return [shown, gr.update(visible=False), ""]
     rows = _wrong_rows(run)
     drawn = report_view.render_wrong_rows(rows[:WRONG_ROWS], more=len(rows) > WRONG_ROWS)
-    return [gr.update(value=report_view.render_report(run.report()), visible=True), gr.update(visible=True), drawn]
+    return [shown, gr.update(visible=True), drawn]
 
 
 def _wrong_rows(run: Run) -> list[dict[str, str]]:

@@ -51,6 +51,16 @@ def shown(
     return drawn
 
 
+def test_of_a_model_that_was_not_evaluated_no_row_is_said_to_be_right(app: App) -> None:
+    run = a_run(app.settings)
+    assert run_view.parts_of(app, run, {}, {})["report"][1]()[1]["visible"]
+    report = {**run.report(), "metrics": {}, "baseline": {}}
+    (run.folder / "report.json").write_text(json.dumps(report))
+    (run.folder / "errors.csv").unlink()
+    _, fold, rows = run_view.parts_of(app, run, {}, {})["report"][1]()
+    assert (fold["visible"], rows) == (False, "")
+
+
 def test_what_did_not_change_is_left_alone(app: App) -> None:
     run = a_run(app.settings)
     first = shown(app, run, {})
