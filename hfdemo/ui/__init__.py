@@ -16,6 +16,22 @@ from hfdemo.ui.event_options import QUIET
 from hfdemo.ui.tabs import finetune, run, tokens
 
 
+class ComponentsById(dict[int, Any]):
+    """The components of a page, which may grow in one thread while another goes through them.
+
+    gradio draws a panel in the first while an event of the same page runs in the second, and the panel was lost.
+    """
+
+    def keys(self) -> Any:
+        return dict(self.items()).keys()
+
+    def values(self) -> Any:
+        return dict(self.items()).values()
+
+    def items(self) -> Any:
+        return dict(list(super().items())).items()
+
+
 def build(settings: Settings) -> gr.Blocks:
     """Build the whole app: page, endpoints and MCP tools, not launched yet."""
     app = App.create(settings)
@@ -32,6 +48,7 @@ def build(settings: Settings) -> gr.Blocks:
                 finetune.build(app, demo, run_tab.task, run_tab.model, tabs, chosen)
         # Asking for the device imports torch, so the page is drawn first.
         demo.load(lambda: html.header(str(find_device())), outputs=header, **QUIET)
+    demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
     demo.queue(default_concurrency_limit=16)
     return demo
 

@@ -318,7 +318,8 @@ def test_one_config_gives_one_model(settings: Settings, colours: Path, tiny: Pat
 def test_a_loss_that_is_no_number_stops_the_run_and_says_at_which_step(
     settings: Settings, colours: Path, tiny: Path
 ) -> None:
-    run = run_of(settings, colours, tiny, training={"learning_rate": 1e30, "max_grad_norm": 0.0, "max_steps": 30})
+    diverging = {"learning_rate": 100.0, "weight_decay": 100.0, "max_grad_norm": 0.0, "max_steps": 30}
+    run = run_of(settings, colours, tiny, training=diverging)
     with pytest.raises(DemoError, match=r"no longer a number .* at step \d+\. Lower the learning rate"):
         trained(run, settings)
 
