@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import math
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,8 +67,8 @@ _COMPILING = ("torch_compile", "torch_compile_backend", "torch_compile_mode")
 def check(training: Mapping[str, Any], device: Device) -> None:
     """Check names and values of `training` before anything starts.
 
-    A TrainingArguments is not built for this: building one reseeds every random generator of the process and resets
-    Accelerate's state, which a server can't have.
+    They are built without what touches this process: to look up a device would reset Accelerate's state, which a
+    server can't have, and the environment is left as it was.
 
     Raises:
         DemoError: a field that is unknown or reserved, a value that transformers would refuse, or two values that
@@ -193,7 +194,7 @@ def _rehearse(training: Mapping[str, Any]) -> None:
         made: Any = spec.default_factory() if spec.default_factory is not dataclasses.MISSING else spec.default
         return getattr(made, "value", made)
 
-    # Not a TrainingArguments, see `check`; the library reads nothing but names of it.
+    # Not a TrainingArguments: the library reads nothing but names of it.
     values = {spec.name: default(spec) for spec in dataclasses.fields(TrainingArguments)}
     arguments = SimpleNamespace(**{**values, **of_run({"learning_rate": 1e-4, **training})})
     weight = [torch.nn.Parameter(torch.zeros(1))]
@@ -244,11 +245,23 @@ def _build_arguments(training: Mapping[str, Any], device: Device) -> None:
     left_out = {"deepspeed", "tf32", *_COMPILING}
     values = {name: value for name, value in of_run(training).items() if name not in left_out}
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _restored_environment():
             warnings.simplefilter("ignore")
             Unbound(**{"output_dir": "unused", "use_cpu": kind == "cpu", **values})
     except Exception as error:  # whatever its parts raise
         raise DemoError(f"transformers refuses these TrainingArguments: {' '.join(str(error).split())}") from error
+
+
+@contextlib.contextmanager
+def _restored_environment() -> Iterator[None]:
+    """Undo what the block changes in os.environ: the processes of all later runs would inherit it."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
 
 
 def _check_packages(training: Mapping[str, Any]) -> None:

@@ -119,6 +119,30 @@ def adapter_base(folder: Path) -> ModelRef:
     return ModelRef.parse(named)
 
 
+def adapter_bases(folder: Path, settings: Settings) -> list[ModelRef]:
+    """List what the adapter in `folder` stands on: its base, the base of that, and so on to the first on the Hub.
+
+    Empty where the folder holds no adapter.
+
+    Raises:
+        ModelError: one of them names no base, the base is not there, or an adapter stands on itself.
+    """
+    bases: list[ModelRef] = []
+    seen = {folder.resolve()}
+    while (folder / "adapter_config.json").is_file():
+        bases.append(adapter_base(folder))
+        if bases[-1].origin.source == "hub":
+            break
+        folder = local_folder(bases[-1], settings, weights=False)
+        if folder.resolve() in seen:
+            raise ModelError(
+                f"The adapter stands on itself: base_model_name_or_path leads back to {bases[-1]}. "
+                "Write the reference of its base model in adapter_config.json."
+            )
+        seen.add(folder.resolve())
+    return bases
+
+
 def check(ref: ModelRef, settings: Settings) -> None:
     """Make sure that `ref` can be had, without downloading anything.
 

@@ -13,7 +13,7 @@ from typing import Any
 from hfdemo.devices import Device, find_device
 from hfdemo.errors import ModelError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.folders import adapter_base, local_folder
+from hfdemo.models.folders import adapter_bases, local_folder
 from hfdemo.models.hub import Progress
 from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.model_facts import load_config, readable_length
@@ -160,8 +160,8 @@ def load(
         with wrap_library_errors(
             f"It can't be loaded as {auto_class.__name__}", "Pick a model made for this task, or another task."
         ):
-            if (folder / "adapter_config.json").is_file():
-                local_folder(adapter_base(folder), settings, progress)  # while nobody waits for the turn
+            for base in adapter_bases(folder, settings):
+                local_folder(base, settings, progress)  # while nobody waits for the turn
             with turn or nullcontext():
                 model, report = build(folder, plan, untrained=ref.source == "untrained")
     tokenizer = _part(processors, "tokenizer")
@@ -182,6 +182,7 @@ def load_hollow(
 
     Raises:
         ModelError: the config or a processor can't be read, or `need` does not fit the architecture.
+        BuildingBusy: another model is being built, and that takes long.
     """
     import_libraries()
     need = Need.of(need)

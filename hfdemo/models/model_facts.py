@@ -10,7 +10,7 @@ from typing import Any
 
 from hfdemo.errors import ModelError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.folders import adapter_base, local_folder, unreachable_error
+from hfdemo.models.folders import adapter_base, adapter_bases, local_folder, unreachable_error
 from hfdemo.models.hub import cached_folder, hub_info
 from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.reference import ModelRef
@@ -34,7 +34,8 @@ def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
         ModelError: it is missing or broken, or names no architecture that the library knows.
     """
     if folder.is_dir() and not (folder / "config.json").is_file():
-        return load_config(local_folder(adapter_base(folder), settings, weights=False), settings, **overrides)
+        base = next(iter(adapter_bases(folder, settings)), None) or adapter_base(folder)
+        return load_config(local_folder(base, settings, weights=False), settings, **overrides)
     path = folder / "config.json" if folder.is_dir() else folder
     try:
         written = json.loads(path.read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from hfdemo.errors import ModelError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.folders import adapter_base, folder_with_tokenizer, local_folder
+from hfdemo.models.folders import adapter_bases, folder_with_tokenizer, local_folder
 from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
@@ -78,7 +78,7 @@ def tokenizer_folder(folder: Path, settings: Settings) -> Path:
 def _processor_folder(folder: Path, name: str, settings: Settings) -> Path:
     """Return where the files of a processor lie: an adapter often has none of its own."""
     if (folder / "adapter_config.json").is_file() and not _has_files(folder, name):
-        base = local_folder(adapter_base(folder), settings, weights=False)
+        base = local_folder(adapter_bases(folder, settings)[0], settings, weights=False)
         return tokenizer_folder(base, settings) if name == "tokenizer" else _processor_folder(base, name, settings)
     return folder
 

@@ -13,8 +13,8 @@ from threading import Lock
 from typing import Any
 
 from hfdemo.devices import Device
-from hfdemo.errors import ModelError
-from hfdemo.models.folders import adapter_base, local_folder
+from hfdemo.errors import DemoError, ModelError
+from hfdemo.models.folders import adapter_base, adapter_bases, local_folder
 from hfdemo.models.hub import Progress
 from hfdemo.settings import Settings
 
@@ -66,6 +66,8 @@ def _listed(names: tuple[str, ...], shown: int = 4) -> str:
 # transformers changes torch's default dtype, torch's init functions and its own progress bars for the whole process
 # while it builds a model: two built at once can come out with uninitialised weights. What guards that is global, too.
 _BUILDING = Lock()
+# That somebody who only wants to know waits for a model that is being loaded, which can take minutes.
+_BUSY_SECONDS = 5.0
 
 _CAST = {"F64", "F32", "F16", "BF16"}
 _CGROUP = Path("/sys/fs/cgroup")
@@ -81,6 +83,10 @@ class NotEnoughMemory(ModelError):
         )
         self.needed = needed
         self.free = free
+
+
+class BuildingBusy(DemoError):
+    """Another model is being built: nothing is wrong, and nothing is known either."""
 
 
 @dataclass(frozen=True)
@@ -228,29 +234,48 @@ def _required_weights(folder: Path, settings: Settings) -> list[Path]:
 def check_weights(folder: Path, settings: Settings) -> frozenset[str]:
     """Check the weights in `folder` by their files and headers alone, and return the names of their tensors.
 
-    An adapter's are checked with those of its base. Pickled weights tell no names before they are opened.
+    An adapter's are checked with those of its bases on this machine, and the names are those of the last. Pickled
+    weights tell no names before they are opened.
 
     Raises:
-        ModelError: they are missing, damaged, or pickled where that is refused.
+        ModelError: they are missing, damaged, or pickled where that is refused; or an adapter's base is not there.
     """
-    if (folder / "adapter_config.json").is_file():
-        base = adapter_base(folder)
-        return (
-            check_weights(local_folder(base, settings, weights=False), settings)
-            if base.source != "hub"
-            else frozenset()
-        )
+    bases = adapter_bases(folder, settings)
+    if bases:
+        list(_tensor_headers([_adapter_file(folder)]))
+        for base in bases:
+            if base.origin.source == "hub":
+                return frozenset()
+            folder = local_folder(base, settings, weights=False)
+            if (folder / "adapter_config.json").is_file():
+                list(_tensor_headers([_adapter_file(folder)]))
     files = _required_weights(folder, settings)
     return frozenset() if files[0].suffix == ".bin" else frozenset(name for name, _, _ in _tensor_headers(files))
 
 
+def _adapter_file(folder: Path) -> Path:
+    weights = folder / "adapter_model.safetensors"
+    if not weights.is_file():
+        raise ModelError("The adapter has no adapter_model.safetensors. Save it again with safe_serialization=True.")
+    return weights
+
+
 def build_hollow(config: Any, auto_class: Any) -> Any:
-    """Build a model on torch's meta device: its modules and shapes, and no weights."""
+    """Build a model on torch's meta device: its modules and shapes, and no weights.
+
+    Raises:
+        BuildingBusy: another model is being built, and that takes long.
+    """
     import torch
 
-    # A dtype of its own would change torch's default for every model that computes meanwhile.
-    with _BUILDING, torch.device("meta"):
-        return auto_class.from_config(config, dtype=torch.get_default_dtype(), trust_remote_code=False)
+    if not _BUILDING.acquire(timeout=_BUSY_SECONDS):
+        raise BuildingBusy("Another model is being loaded. Try again when it is here.")
+    try:
+        # A dtype of its own would change torch's default for every model that computes meanwhile.
+        with torch.device("meta"):
+            return auto_class.from_config(config, dtype=torch.get_default_dtype(), trust_remote_code=False)
+    finally:
+        _BUILDING.release()
 
 
 def _load_trained(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
@@ -339,9 +364,7 @@ def _merge_adapter(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
     import transformers
     from peft import PeftModel
 
-    weights = folder / "adapter_model.safetensors"
-    if not weights.is_file():
-        raise ModelError("The adapter has no adapter_model.safetensors. Save it again with safe_serialization=True.")
+    weights = _adapter_file(folder)
     backbone_only = plan.auto_class is transformers.AutoModel
     if backbone_only:
         own_class = getattr(transformers, (plan.config.architectures or [""])[0], None)

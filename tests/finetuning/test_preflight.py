@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,16 +17,20 @@ from hypothesis import strategies as st
 from hfdemo.data_sources import read_corpus
 from hfdemo.devices import Device
 from hfdemo.errors import DemoError, Unreachable
+from hfdemo.finetuning.argument_checks import check
 from hfdemo.finetuning.arguments import Method
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect
 from hfdemo.finetuning.events import Event, StepLogged
 from hfdemo.finetuning.launcher import check_processes
-from hfdemo.finetuning.preflight import BaseModels, RunData
+from hfdemo.finetuning.preflight import BaseModels, RunData, base_models
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.training.train import train
+from hfdemo.models import weights
+from hfdemo.models.folders import SENTIMENT
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import CPU, Zoo
+from tests.models import hub
 
 DATA = RunData((("train", 100), ("validation", 25)), ("a", "b"), "b", "single_label_classification", None, 1_000)
 
@@ -32,7 +38,7 @@ DATA = RunData((("train", 100), ("validation", 25)), ("a", "b"), "b", "single_la
 def ready(store: RunStore, **config: Any) -> str:
     """Return the first refusal; "" where there is none."""
     checked = store.preflight(RunConfig("x", **config), DATA)
-    assert (checked.error is None) == checked.is_ready == (not any(each.refuses for each in checked.findings))
+    assert (checked.error is None) == (not any(each.refuses for each in checked.findings))
     return str(checked.error or "")
 
 
@@ -47,6 +53,10 @@ def ready(store: RunStore, **config: Any) -> str:
         ({"method": "lora", "lora": {"target_modules": [], "layers_to_transform": [99]}}, "does not fit"),
         ({"model": "embedded:sentiment", "method": "lora", "lora": {"target_modules": ["quarry"]}}, "call 'quarry'"),
         ({"method": "lora", "lora": {"r": 10**9}}, "at most 8,192"),
+        ({"method": "lora", "lora": {"init_lora_weights": "pissa_niter_4"}}, ""),
+        ({"method": "lora", "lora": {"init_lora_weights": "olora"}}, ""),
+        ({"method": "lora", "lora": {"init_lora_weights": "pissa_niter_x"}}, "does not fit"),
+        ({"method": "lora", "lora": {"init_lora_weights": "nope"}}, "does not fit"),
         ({"training": {"use_liger_kernel": True}}, "needs the package liger-kernel"),
         ({"training": {"accelerator_config": {"nope": 1}}}, "unexpected keyword argument 'nope'"),
         ({"training": {"dataloader_persistent_workers": True}}, "needs dataloader_num_workers above 0"),
@@ -122,6 +132,76 @@ def test_an_answer_about_a_model_is_found_once_and_anew_when_its_files_change(
         models.check_is_there("owner/name")
 
 
+def copy_adapter(folder: Path, base: str = "embedded:minilm") -> Path:
+    """Copy embedded:sentiment to `folder`, as an adapter on `base`."""
+    shutil.copytree(SENTIMENT, folder)
+    written = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**written, "base_model_name_or_path": base}))
+    return folder
+
+
+def test_an_adapter_is_checked_with_everything_that_it_stands_on(settings: Settings, tmp_path: Path) -> None:
+    def said(folder: Path) -> str:
+        with pytest.raises(DemoError) as refused:
+            BaseModels(settings).check_is_there(str(folder))
+        return str(refused.value)
+
+    assert BaseModels(settings).check_is_there(str(copy_adapter(tmp_path / "whole"))) > 10**7
+    cut = copy_adapter(tmp_path / "cut") / "adapter_model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-8])
+    assert "is damaged" in said(cut.parent)
+    (copy_adapter(tmp_path / "none") / "adapter_model.safetensors").unlink()
+    assert "no adapter_model.safetensors" in said(tmp_path / "none")
+    assert "no folder" in said(copy_adapter(tmp_path / "lost", str(tmp_path / "nowhere")))
+    assert "can't be reached" in said(copy_adapter(tmp_path / "silent", "owner/name"))
+    assert "stands on itself" in said(copy_adapter(tmp_path / "self", str(tmp_path / "self")))
+    copy_adapter(tmp_path / "one", str(tmp_path / "two"))
+    assert "stands on itself" in said(copy_adapter(tmp_path / "two", str(tmp_path / "one")))
+
+
+def test_the_silence_of_the_hub_is_not_kept_for_an_adapter_whose_files_stay_the_same(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, adapter = BaseModels(settings), copy_adapter(tmp_path / "adapter", "owner/name")
+    with pytest.raises(Unreachable):
+        models.check_is_there(str(adapter))
+    monkeypatch.setattr(base_models, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(BaseModels, "_check_base", lambda self, base: None)
+    models.check_is_there(str(adapter))
+
+
+def test_a_model_of_the_hub_of_which_only_the_tokenizer_is_here_is_no_broken_one(tiny: Path, tmp_path: Path) -> None:
+    with hub.serve({"o/model": hub.of_folder(tiny)}) as endpoint:
+        words, ready = hub.ask(endpoint, tmp_path, ("words", "o/model"), ("ready", "o/model"))
+    assert not (Path(words["answer"]) / "model.safetensors").exists()
+    assert ready["answer"] > (tiny / "model.safetensors").stat().st_size, "and the rest of the download"
+
+
+def test_nobody_waits_for_a_model_that_is_being_loaded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RunStore(settings)
+    monkeypatch.setattr(weights, "_BUSY_SECONDS", 0.01)
+    lora = {"method": "lora", "lora": {"target_modules": ["quarry"]}}
+    with weights._BUILDING:
+        assert ready(store, **lora) == ""
+    assert "has no layer that" in ready(store, **lora), "what nobody looked at is not taken for known"
+
+
+def test_a_file_that_goes_while_the_files_are_listed_is_no_crash(
+    settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(folder: Path) -> None:
+        raise FileNotFoundError(folder)
+
+    monkeypatch.setattr(base_models, "_stat_files", vanish)
+    assert BaseModels(settings).check_is_there(str(tiny)) > 0
+
+
+def test_a_check_leaves_the_environment_as_it_was() -> None:
+    before = dict(os.environ)
+    check({"fsdp": "full_shard", "fsdp_config": {"cpu_ram_efficient_loading": True}}, Device("cuda", "a GPU"))
+    assert dict(os.environ) == before
+
+
 def test_each_process_needs_a_gpu_and_a_launcher_says_how_many_are_on_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -139,7 +219,7 @@ def test_a_learning_rate_that_is_most_likely_a_slip_is_doubted_but_not_refused(
 ) -> None:
     def said(**training: float) -> list[str]:
         checked = RunStore(settings).preflight(RunConfig("x", method=method, training=training), DATA)
-        assert checked.is_ready
+        assert checked.error is None
         return checked.warnings
 
     assert said(learning_rate=fine) == said() == []
@@ -154,6 +234,10 @@ def test_a_search_is_refused_for_what_one_of_its_trials_would_be(settings: Setti
     for space in ({"epochs": [1, 10**9]}, {"batch_sizes": [8, 10**12]}, {"learning_rate": [1e-5, 1e9]}):
         with pytest.raises(DemoError, match="must be at most"):
             searches.start(RunConfig("colours"), space, 2, colours)
+    long = RunConfig("colours", training={"max_steps": 1})  # which no later trial has
+    with pytest.raises(DemoError, match="steps, which no machine"):
+        searches.start(long, {"epochs": [1, 10**6], "batch_sizes": [1, 64]}, 2, colours)
+    assert searches.runs.list() == []
     assert searches.list() == []
 
 

@@ -140,6 +140,10 @@ for what, reference, public in questions:
             answer = [row.name, why]
         elif what == "bytes":
             answer = hub_bytes(ModelRef.parse(reference), public)
+        elif what == "ready":
+            from hfdemo.finetuning.preflight import BaseModels
+
+            answer = BaseModels(settings).check_is_there(reference)
         elif what == "data":
             name, config, split = (*reference.split("|"), None, None)[:3]
             found = read_corpus(name, settings, config=config or None, split=split or None, progress=see)
@@ -159,7 +163,8 @@ for what, reference, public in questions:
 def ask(endpoint: str, home: Path, *questions: Sequence[Any]) -> list[dict[str, Any]]:
     """Put (what, reference[, public]) to a fresh process whose Hub is `endpoint` and whose cache is below `home`.
 
-    `what` is "folder", "words" (the folder without weights), "load" (its card), "task", "bytes" or "offered"; or
+    `what` is "folder", "words" (the folder without weights), "load" (its card), "task", "bytes", "offered" or
+    "ready" (what preflight finds of it); or
     "data", whose reference is a data set's, with "|config|split" where they matter. Each answer has "answer", "seen"
     (the progress) and "seconds".
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -87,10 +87,6 @@ class Preflight:
     error: DemoError | None = None
 
     @property
-    def is_ready(self) -> bool:
-        return self.error is None
-
-    @property
     def warnings(self) -> list[str]:
         return [finding.problem for finding in self.findings if not finding.refuses]
 
@@ -105,12 +101,16 @@ class Preflight:
 
 
 def preflight(
-    config: RunConfig, data: RunData | None, settings: Settings, models: BaseModels, active_runs: int = 0
+    config: RunConfig,
+    data: RunData | None,
+    settings: Settings,
+    models: BaseModels,
+    count_active_runs: Callable[[], int] = lambda: 0,
 ) -> Preflight:
     """Find every reason to refuse a run of `config` on `data`, or to warn of it.
 
-    Without `data` (None: not read yet) the reasons are those of the config alone. `active_runs` are at work or waiting
-    on a public server.
+    Without `data` (None: not read yet) the reasons are those of the config alone. `count_active_runs` counts those at
+    work or waiting; it is asked on a public server, last of all.
     """
     reasons = _Reasons()
     device = find_device()
@@ -155,7 +155,7 @@ def preflight(
     if settings.public:
         with reasons.refuse("public_limits"):
             public_limits.check_shared(filled, data.train_rows, data.held_out_rows)
-            public_limits.check_active(active_runs)
+            public_limits.check_active(count_active_runs())
     with reasons.refuse("disk_space"):
         check_space(settings.runs, estimate_run_bytes(filled, data.characters, model_bytes), "this run")
     return reasons.result(filled)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -23,17 +26,19 @@ from hfdemo.finetuning.training.base_model import (
     require_tokenizer,
 )
 from hfdemo.finetuning.training.peft import apply_method
-from hfdemo.models.folders import adapter_base, check, local_folder
+from hfdemo.models.folders import adapter_bases, check, local_folder
 from hfdemo.models.hub import cached_folder, download
 from hfdemo.models.loading import LoadedModel, Need, load_hollow
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.weights import check_weights
+from hfdemo.models.weights import BuildingBusy, check_weights
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import width_rule
 
 KEPT_SECONDS = 60.0  # that the Hub's answer is taken for true
 RETRY_SECONDS = 5.0  # that its silence is
 _KEPT_ANSWERS = 64
+# Values of init_lora_weights for which peft computes with the weights, which the meta device has none of.
+_READS_WEIGHTS = re.compile(r"pissa(_niter_\d+)?|loftq|(?i:olora|mica)")
 
 # What a file is known by: its name, its size and when it was changed.
 _Files = tuple[tuple[str, int, int], ...]
@@ -64,12 +69,14 @@ class BaseModels:
             Unreachable: it is on the Hub, and the Hub can't be reached.
         """
         ref = ModelRef.parse(model)
-        files = self._list_files(ref)
-        value = self._ask(("is there", model, files), lambda: self._find(ref), expires=ref.origin.source == "hub")
+        files, lasts = self._list_files(ref)
+        value = self._ask(("is there", model, files), lambda: self._find(ref), expires=not lasts)
         return int(value)
 
     def check_can_be_trained(self, config: RunConfig, kind: Kind) -> None:
         """Check that the model of `config` can learn answers of `kind` by its method, without loading its weights.
+
+        While another model is loaded nobody waits for the answer: what is wrong is then found by the run itself.
 
         Raises:
             DemoError: its architecture, its tokenizer or its layers don't fit what the config asks for.
@@ -78,26 +85,31 @@ class BaseModels:
         length = (config.padding, config.max_length)
         checkpointing = _asks_for_checkpointing(config)
         method = (config.method, json.dumps(dict(config.lora), sort_keys=True, default=str), checkpointing)
+        files, lasts = self._list_files(ref)
         question = (
             "trains",
             config.model,
-            self._list_files(ref),
+            files,
             kind.name,
             len(config.labels or ()),
             *length,
             *method,
         )
-        self._ask(question, lambda: self._try_out(ref, config, kind), expires=ref.origin.source == "hub")
+        with contextlib.suppress(BuildingBusy):
+            self._ask(question, lambda: self._try_out(ref, config, kind), expires=not lasts)
 
     def _ask(self, question: tuple[Any, ...], find: Callable[[], Any], *, expires: bool) -> Any:
         with self._lock:
             known = self._answers.get(question)
-        if known is not None and expires:
-            lasts = RETRY_SECONDS if isinstance(known.error, Unreachable) else KEPT_SECONDS
+        if known is not None and (expires or known.error is not None):
+            is_silence = isinstance(known.error, Unreachable) or known.value == 0
+            lasts = RETRY_SECONDS if is_silence else KEPT_SECONDS
             known = known if time.monotonic() - known.asked < lasts else None
         if known is None:
             try:
                 known = _Answer(time.monotonic(), value=find())
+            except BuildingBusy:
+                raise  # which is no answer
             except DemoError as error:
                 known = _Answer(time.monotonic(), error=error)
             with self._lock:
@@ -108,25 +120,39 @@ class BaseModels:
             raise type(known.error)(*known.error.args)
         return known.value
 
-    def _list_files(self, ref: ModelRef) -> _Files:
-        """Return what the files of a model on this machine are known by; () for one that is not here."""
+    def _list_files(self, ref: ModelRef) -> tuple[_Files, bool]:
+        """Return what the files of a model and its bases are known by, and whether all of them are on this machine.
+
+        What is not here can change while the files that are here stay the same.
+        """
         if ref.origin.source == "hub":
-            return ()
+            return (), False
         try:
             folder = local_folder(ref.origin, self._settings, weights=False)
             found = _stat_files(folder)
-            if (folder / "adapter_config.json").is_file():
-                found += self._list_files(adapter_base(folder))
-        except DemoError:
-            return ()
-        return found
+            for base in adapter_bases(folder, self._settings):
+                if base.origin.source == "hub":
+                    return found, False
+                found += _stat_files(local_folder(base.origin, self._settings, weights=False))
+        except (DemoError, OSError):  # a file may go while they are listed
+            return (), False
+        return found, True
 
     def _find(self, ref: ModelRef) -> int:
         check(ref, self._settings)
-        folder = self._folder(ref)
+        # Of a model on the Hub the tokenizer may be here and the weights still to come.
+        folder = cached_folder(ref.origin) if ref.origin.source == "hub" else self._folder(ref)
         if folder is not None and ref.source != "untrained" and folder.is_dir():
             check_weights(folder, self._settings)
+            for base in adapter_bases(folder, self._settings):
+                self._check_base(base)
         return count_model_bytes(ref, self._settings)
+
+    def _check_base(self, base: ModelRef) -> None:
+        check(base, self._settings)
+        if base.origin.source == "hub" and cached_folder(base.origin) is None:
+            # The Hub tells everybody of a gated model, and gives its files to few: the smallest one shows it.
+            download(base.origin, ["config.json"], self._settings.public)
 
     def _folder(self, ref: ModelRef) -> Path | None:
         """Return the folder of the model with its tokenizer, where it is on this machine."""
@@ -155,7 +181,7 @@ class BaseModels:
                 "Leave it out of training."
             )
         if config.method != "frozen" or not self._has_own_head(loaded, folder, ref):
-            apply_method(config, kind, loaded)
+            apply_method(_without_weights_read(config), kind, loaded)
 
     def _has_own_head(self, loaded: LoadedModel, folder: Path, ref: ModelRef) -> bool:
         """Return whether the checkpoint may hold a head of its own where the config would share the embedding."""
@@ -172,6 +198,13 @@ class BaseModels:
 
 def _asks_for_checkpointing(config: RunConfig) -> bool:
     return any(bool(config.training.get(name)) for name in ("gradient_checkpointing", "activation_checkpointing"))
+
+
+def _without_weights_read(config: RunConfig) -> RunConfig:
+    """Return `config` with a LoRA adapter that begins at random, where it would begin with what the weights hold."""
+    if not _READS_WEIGHTS.fullmatch(str(config.lora.get("init_lora_weights"))):
+        return config
+    return dataclasses.replace(config, lora={**config.lora, "init_lora_weights": False})
 
 
 def _stat_files(folder: Path) -> _Files:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.arguments import of_run
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.models.folders import adapter_base, local_folder
+from hfdemo.models.folders import adapter_bases, local_folder
 from hfdemo.models.hub import cached_folder, hub_bytes
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
@@ -43,9 +43,8 @@ def count_model_bytes(ref: ModelRef, settings: Settings) -> int:
             cached = cached_folder(ref.origin)
             return _count_weight_bytes(cached) if cached else hub_bytes(ref.origin, settings.public) or 0
         folder = local_folder(ref.origin, settings, weights=False)
-        if (folder / "adapter_config.json").is_file():
-            return _count_weight_bytes(folder) + count_model_bytes(adapter_base(folder), settings)
-        return _count_weight_bytes(folder)
+        bases = [count_model_bytes(base.origin, settings) for base in adapter_bases(folder, settings)]
+        return _count_weight_bytes(folder) + sum(bases)
     except DemoError:  # nobody knows before it is loaded, and loading says what is wrong better
         return 0
 

@@ -19,14 +19,18 @@ def apply_method(config: RunConfig, recipe: Kind, loaded: LoadedModel) -> Any:
     """
     model, new = loaded.model, (*loaded.report.missing, *loaded.report.mismatched)
     if config.method == "lora":
+        import torch
         from peft import LoraConfig, get_peft_model
 
         check_targets(model, config)
         options = make_lora_options(model, config.lora, new)
         try:
             return get_peft_model(model, LoraConfig(task_type=recipe.peft_task, **options))
-        except (ValueError, TypeError) as error:
-            raise DemoError(f"This LoRA setting does not fit {config.model}: {error}") from error
+        except (MemoryError, torch.OutOfMemoryError):
+            raise  # which say nothing of the settings
+        except Exception as error:  # peft reads its options without checking them
+            said = str(error) if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: {error}"
+            raise DemoError(f"This LoRA setting does not fit {config.model}: {said}") from error
     if config.method == "frozen":
         freeze_backbone(model, new)
         if not any(parameter.requires_grad for parameter in model.parameters()):
