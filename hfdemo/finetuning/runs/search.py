@@ -72,14 +72,14 @@ class Space:
         return cls((rates[0], rates[1]), sizes, (epochs[0], epochs[1]))
 
     def corners(self) -> list[dict[str, Any]]:
-        """Return the training values at both ends of what is tried."""
+        """Return the training values at both ends of what is tried: the shortest run and the longest."""
         return [
             {
                 "learning_rate": self.learning_rate[end],
                 "per_device_train_batch_size": pick(self.batch_sizes),
                 "num_train_epochs": self.epochs[end],
             }
-            for end, pick in enumerate((min, max))
+            for end, pick in enumerate((max, min))
         ]
 
     def holds(self, training: Mapping[str, Any]) -> bool:
@@ -106,7 +106,10 @@ def _whole(values: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of a search: its values, its state, and the metric that is searched for (None: it has none yet)."""
+    """One run of a search: its values, its state, and the metric that is searched for (None: it has none yet).
+
+    `run` is "" where its values were refused, so that no run was made.
+    """
 
     number: int
     run: str
@@ -211,9 +214,9 @@ class SearchStore:
         if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= MOST_TRIALS:
             raise RunError(f"A search has 1 to {MOST_TRIALS} trials, not {trials!r}.")
         tried = Space.from_json(space, config)
-        for corner in tried.corners():
-            self.runs.preflight(dataclasses.replace(config, training={**config.training, **corner})).check()
-        first = self.runs.create(config, file)
+        own = {name: value for name, value in config.training.items() if name != "max_steps"}
+        corners = [dataclasses.replace(config, training={**own, **corner}) for corner in tried.corners()]
+        first = self.runs.create(config, file, corners)
         kind = find_kind(config.task, first.config.problem_type)
         metric, greater = selection_metric(config, kind.evaluator)
         folder = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}-{first.id[16:] or 'search'}"

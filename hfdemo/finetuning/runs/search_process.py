@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.atomic_files import write_atomically
-from hfdemo.errors import RunError
+from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.events import Evaluated, valid
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import process_identity
@@ -90,8 +90,15 @@ class TrialRunner:
             "per_device_train_batch_size": trial.suggest_categorical("batch_size", list(self.space.batch_sizes)),
             "num_train_epochs": trial.suggest_int("epochs", *self.space.epochs),
         }
-        config = duplicate(self.first, {"training": {**parameters, "max_steps": None}})
-        value = self._follow(self.runs.start(self.runs.create(config)), len(self.search.trials()), parameters, trial)
+        number = len(self.search.trials())
+        try:
+            config = duplicate(self.first, {"training": {**parameters, "max_steps": None}})
+            run = self.runs.start(self.runs.create(config))
+        except DemoError as error:
+            print(f"Trial {number} is refused: {error}", flush=True)
+            self._record(Trial(number, "", parameters, "failed"))
+            raise TrialPruned from error
+        value = self._follow(run, number, parameters, trial)
         if self.search.stop_asked():
             self.study.stop()
         if value is None:
@@ -102,9 +109,7 @@ class TrialRunner:
         """Wait for the end of `run`, and return its value, higher is better; None where it comes to none."""
 
         def record(state: TrialState, value: float | None = None) -> None:
-            one = Trial(number, run.id, parameters, state, value)
-            with (self.search.folder / "trials.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(dataclasses.asdict(one)) + "\n")
+            self._record(Trial(number, run.id, parameters, state, value))
 
         record("running")
         for step, value in _watch_values(run, self.metric, self.search.stop_asked):
@@ -124,6 +129,10 @@ class TrialRunner:
             return None
         record("finished", status.metrics[self.metric])
         return self.sign * status.metrics[self.metric]
+
+    def _record(self, trial: Trial) -> None:
+        with (self.search.folder / "trials.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dataclasses.asdict(trial)) + "\n")
 
     def _end(self, run: Run) -> None:
         """Stop a run that is still at work, and wait until it is gone."""

@@ -42,17 +42,23 @@ class RunStore:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._models = BaseModels(settings)
 
-    def create(self, config: RunConfig, file: Path | None = None) -> Run:
+    def create(self, config: RunConfig, file: Path | None = None, variants: Sequence[RunConfig] = ()) -> Run:
         """Check everything that can be checked, then write a new run folder with config.json, data/ and train.py.
+
+        `variants` are configs of later runs on the same rows: what refuses one of them refuses the run.
 
         Raises:
             DemoError: anything in the config or the data that would make the run fail; no folder is made.
         """
-        self.preflight(config).check()
+        for each in (config, *variants):
+            self.preflight(each).check()
         corpus = read_data(config, self.settings, file)
         prepared = prepare(config, corpus.tables, corpus.refused)
-        checked = self.preflight(config, RunData.of(prepared))
+        data = RunData.of(prepared)
+        checked = self.preflight(config, data)
         checked.check()
+        for each in variants:
+            self.preflight(each, data).check()
         filled = checked.config or config
         if self.settings.public:
             self._clear()
@@ -71,7 +77,7 @@ class RunStore:
 
     def preflight(self, config: RunConfig, data: RunData | None = None) -> Preflight:
         """Find every reason to refuse a run of `config` on `data`, or to warn of it; None is data not read yet."""
-        return preflight(config, data, self.settings, self._models, self._count_active_runs())
+        return preflight(config, data, self.settings, self._models, self._count_active_runs)
 
     def start(self, run: Run) -> Run:
         """Begin `run` in a process of its own that outlives this server."""
@@ -128,8 +134,13 @@ class RunStore:
 
         Raises:
             RunError: there is none, it is at work or finished, or it has no checkpoint.
+            DemoError: it could not be begun any more, because its base model is gone for one.
         """
         run = self.get(run_id)
+        hindrance = resuming.find_hindrance(run)
+        if hindrance:
+            raise RunError(hindrance)
+        self.preflight(run.config).check()
         public_limits.check_active(self._count_active_runs())
         resuming.reopen(run)
         return self.start(run)

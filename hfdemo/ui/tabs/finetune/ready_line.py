@@ -37,7 +37,7 @@ def render_ready_line(values: Values, data: RunData | None, check: Callable[[Run
         return html.notes(checked.warnings) + render_refusal(str(checked.error))
     won = find_overruled(values)
     said = [f"{', '.join(won)}: the box of TrainingArguments wins over the field of the form."] if won else []
-    return html.notes([*checked.warnings, *said]) + render_plan(config, data)
+    return html.notes([*checked.warnings, *said]) + render_plan(checked.config or config, data)
 
 
 def render_plan(config: RunConfig, data: RunData) -> str:
