@@ -9,11 +9,12 @@ import shlex
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.events import Failed, Stopped
+from hfdemo.finetuning.events import Emit, Failed, Stopped
 from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.child_process import Log, ProcessFile, device_lock, end_on_sigterm
@@ -97,7 +98,7 @@ def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
                 if free:
                     if ranks:
                         ranks.announce(run.folder, checkpoint)
-                    _train(run, settings, log, checkpoint, notes)
+                    _train(run, settings, checkpoint, notes, log.write, process_file.note_step)
                 else:
                     if ranks:
                         ranks.dismiss()
@@ -114,7 +115,7 @@ def follow(ranks: Ranks, settings: Settings) -> int:
     told = ranks.receive()
     if told is not None:
         folder, checkpoint = told
-        _train(Run(folder), settings, None, checkpoint, ())
+        _train(Run(folder), settings, checkpoint, (), lambda event: None)
     return 0
 
 
@@ -133,12 +134,19 @@ def _checkpoint_of(run: Run) -> tuple[Path | None, tuple[str, ...]]:
     return checkpoint, notes
 
 
-def _train(run: Run, settings: Settings, log: Log | None, checkpoint: Path | None, notes: tuple[str, ...]) -> None:
+def _train(
+    run: Run,
+    settings: Settings,
+    checkpoint: Path | None,
+    notes: tuple[str, ...],
+    emit: Emit,
+    on_step: Callable[[int], None] | None = None,
+) -> None:
     from hfdemo.devices import find_device
     from hfdemo.finetuning.training.train import Resume, train
 
     resume = Resume(checkpoint, checkpoint_step(checkpoint), notes) if checkpoint else None
-    train(run.config, run.folder, settings, find_device(), log.write if log else lambda event: None, resume)
+    train(run.config, run.folder, settings, find_device(), emit, resume, on_step)
 
 
 def _sentence(error: BaseException) -> str:

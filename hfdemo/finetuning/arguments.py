@@ -28,7 +28,7 @@ COMMON: Mapping[str, Any] = {
 }
 SHORTEST_TRAINING_STEPS = 180
 CHARTED_POINTS = 100
-# The name under which the best checkpoint is told from the others: reporting.selection makes it.
+# The name under which the best checkpoint is told from the others: SelectionCallback in training/trainer.py makes it.
 SELECTION = "selection"
 
 # Fields that count something.
@@ -139,9 +139,28 @@ def steps(training: Mapping[str, Any], train_rows: int, processes: int = 1) -> i
     """Return how many optimizer steps a training with its defaults filled in will take, as the Trainer counts them."""
     if training.get("max_steps", -1) > 0:
         return int(training["max_steps"])
+    return math.ceil(_steps_per_epoch(training, train_rows, processes) * training["num_train_epochs"])
+
+
+def _steps_per_epoch(training: Mapping[str, Any], train_rows: int, processes: int) -> int:
     batches = math.ceil(math.ceil(train_rows / training["per_device_train_batch_size"]) / processes)
-    updates = max(1, math.ceil(batches / (training.get("gradient_accumulation_steps") or 1)))
-    return math.ceil(updates * training["num_train_epochs"])
+    return max(1, math.ceil(batches / (training.get("gradient_accumulation_steps") or 1)))
+
+
+def count_evaluations(training: Mapping[str, Any], total_steps: int, train_rows: int, processes: int = 1) -> int:
+    """Count the evaluations of the validation split in a run: before the first step, while it trains, and at the end.
+
+    `training` has its defaults filled in.
+    """
+    if not evaluates(training):
+        return 1
+    values = of_run(training)
+    every: float = _steps_per_epoch(training, train_rows, processes)
+    if values["eval_strategy"] == "steps":
+        every = values.get("eval_steps") or values["logging_steps"]
+        every = every if every >= 1 else max(1, math.ceil(every * total_steps))
+    # The last part is evaluated, too, though it be shorter than the others.
+    return int(bool(values["eval_on_start"])) + math.ceil(total_steps / every) + 1
 
 
 def threads(processes: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Mapping
@@ -76,7 +77,7 @@ class RunConfig:
         """Refuse anything that can be seen to be wrong without the data."""
         for spec in dataclasses.fields(self):
             _check_type(spec.name, getattr(self, spec.name))
-        ModelRef.parse(self.model).check_is_model()
+        self.model_ref.check_is_model()
         _check_choice("method", self.method, METHODS)
         _check_choice("padding", self.padding, trainable_names())
         find_strategy(self.padding).check_max_length(self.max_length)
@@ -98,7 +99,7 @@ class RunConfig:
             raise DemoError("early_stopping_patience counts evaluations, so it is 1 or more. Leave it out for none.")
         if self.processes < 1:
             raise DemoError(f"processes is {self.processes}, but a run has at least 1.")
-        if self.method == "lora" and ModelRef.parse(self.model).source == "untrained":
+        if self.method == "lora" and self.model_ref.source == "untrained":
             raise DemoError("LoRA changes a trained model a little; an untrained one needs method full. Pick that one.")
         if self.lora and self.method != "lora":
             raise DemoError(f'lora is set, but method is "{self.method}". Set method to "lora", or leave lora out.')
@@ -155,6 +156,11 @@ class RunConfig:
         training = with_defaults(self.training, learning_rates[self.method], train_rows, self.processes)
         lora = {**LORA, **self.lora} if self.method == "lora" else {}
         return dataclasses.replace(self, training=training, lora=lora)
+
+    @functools.cached_property
+    def model_ref(self) -> ModelRef:
+        """What `model` refers to."""
+        return ModelRef.parse(self.model)
 
     @property
     def data_seed(self) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from hfdemo.errors import RunError
-from hfdemo.finetuning.arguments import evaluates, of_run, rows_per_step
+from hfdemo.finetuning.arguments import count_evaluations, rows_per_step
 from hfdemo.finetuning.config import RunConfig
 
 STEPS = 2_000
 RUNS = 3
 # Rows that are computed, in training and in all evaluations: 2,000 steps of the usual 16 rows, and twice that.
 TRAINED_ROWS = 32_000
-JUDGED_ROWS = 64_000
+EVALUATED_ROWS = 64_000
 # A visitor's run is there for the day.
 KEPT_SECONDS = 24 * 3600
 
@@ -64,11 +64,11 @@ def check_shared(config: RunConfig, train_rows: int, held_out_rows: int) -> None
             f"This run would compute {trained:,} rows; on this shared server a run has at most {TRAINED_ROWS:,}. Use "
             f"fewer epochs or fewer rows. {own}"
         )
-    judged = (evaluations(config, steps, train_rows) + 1) * held_out_rows
-    if judged > JUDGED_ROWS:
+    evaluated = count_evaluations(config.training, steps, train_rows) * held_out_rows
+    if evaluated > EVALUATED_ROWS:
         raise RunError(
-            f"This run would judge {judged:,} rows in all its evaluations; on this shared server at most "
-            f"{JUDGED_ROWS:,} are. Evaluate less often, or hold fewer rows out. {own}"
+            f"This run would evaluate {evaluated:,} rows in all its evaluations; on this shared server at most "
+            f"{EVALUATED_ROWS:,} are. Evaluate less often, or hold fewer rows out. {own}"
         )
 
 
@@ -80,14 +80,3 @@ def check_active(runs: int) -> None:
     """
     if runs >= RUNS:
         raise RunError(f"{runs} runs are at work or waiting on this shared server. Come back when one has ended.")
-
-
-def evaluations(config: RunConfig, steps: int, train_rows: int) -> int:
-    """Count the evaluations of a run of so many steps, the one before the first step included."""
-    if not evaluates(config.training):
-        return 0
-    values = of_run(config.training)
-    if values["eval_strategy"] == "steps":
-        every = values.get("eval_steps") or values["logging_steps"]
-        return 1 + int(steps / (every if every >= 1 else max(1, every * steps)))
-    return 1 + -(-steps // max(1, train_rows // rows_per_step(config.training)))

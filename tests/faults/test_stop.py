@@ -15,8 +15,10 @@ import pytest
 
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Resumed, Stopped, valid
-from hfdemo.finetuning.runs import Run, RunStore
+from hfdemo.finetuning.runs import Run, RunStore, stopping
+from hfdemo.finetuning.runs.child_process import ProcessFile
 from hfdemo.finetuning.runs.processes import process_identity
+from hfdemo.finetuning.stop_request import StopRequest
 from hfdemo.settings import Settings
 from tests.conftest import wait_until
 
@@ -87,6 +89,18 @@ def test_one_that_heard_but_has_no_step_to_keep_is_not_waited_for(home: Settings
     wait_until(lambda: child.poll() is not None, 10, "the end")
     wait_until(lambda: run.status().state == "stopped", 10, "its last word")
     assert time.monotonic() - asked < 10
+
+
+def test_one_that_heard_and_made_a_step_is_waited_for_though_no_event_tells_of_it_yet(settings: Settings) -> None:
+    folder = settings.runs / "20260101-000000-x"
+    folder.mkdir(parents=True)
+    process_file, asked = ProcessFile(folder), StopRequest(keep=True, time=time.time() - 60)
+    process_file.write(stopping=True)
+    assert stopping._is_overdue(Run(folder), asked, silent=False)
+    for step in (1, 2):
+        process_file.note_step(step)
+        assert not stopping._is_overdue(Run(folder), asked, silent=False)
+    assert json.loads((folder / "process.json").read_text())["step"] == 1, "not written at each step"
 
 
 @pytest.mark.slow

@@ -9,8 +9,18 @@ import pytest
 from hfdemo.devices import Device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.argument_checks import check
-from hfdemo.finetuning.arguments import RESERVED, knobs, of_run, rows_per_step, steps, with_defaults
+from hfdemo.finetuning.arguments import (
+    RESERVED,
+    SELECTION,
+    count_evaluations,
+    knobs,
+    of_run,
+    rows_per_step,
+    steps,
+    with_defaults,
+)
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.training.trainer import SelectionCallback
 
 CPU, GPU = Device("cpu", "CPU"), Device("cuda", "a GPU")
 
@@ -152,3 +162,26 @@ def test_a_run_evaluates_saves_and_keeps_the_best_unless_told_otherwise() -> Non
     assert not silent["load_best_model_at_end"]
     assert "metric_for_best_model" not in silent
     assert rows_per_step({"per_device_train_batch_size": 4, "gradient_accumulation_steps": 3}, 2) == 24
+
+
+@pytest.mark.parametrize(
+    ("training", "total", "expected"),
+    [
+        ({}, 6, 1 + 2 + 1),
+        ({"max_steps": 7}, 7, 1 + 3 + 1),
+        ({"eval_on_start": False}, 6, 2 + 1),
+        ({"eval_strategy": "no"}, 6, 1),
+        ({"eval_strategy": "steps", "eval_steps": 2}, 7, 1 + 4 + 1),
+        ({"eval_strategy": "steps", "eval_steps": 0.5}, 6, 1 + 2 + 1),
+        ({"eval_strategy": "steps"}, 6, 1 + 6 + 1),  # as often as is logged: every hundredth, which is each step here
+    ],
+)
+def test_evaluations_are_counted_as_the_trainer_does_them(training: dict[str, Any], total: int, expected: int) -> None:
+    filled = with_defaults({"num_train_epochs": 2, **training}, 1e-4, 48)
+    assert count_evaluations(filled, total, 48) == expected
+
+
+def test_the_best_checkpoint_is_told_by_the_number_that_the_trainer_adds() -> None:
+    metrics = {"eval_f1": 0.5, "eval_loss": 1.0}
+    SelectionCallback("f1", True).on_evaluate(None, None, None, metrics)
+    assert set(metrics) == {"eval_f1", "eval_loss", f"eval_{SELECTION}"}

@@ -10,7 +10,6 @@ from typing import Any
 
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import Kind, find_kind
-from hfdemo.models.reference import ModelRef
 
 # A larger confusion matrix is a wall of numbers; report.json holds it whole.
 CARD_LABELS = 12
@@ -67,7 +66,7 @@ def _front_matter(config: RunConfig, report: Mapping[str, Any], adapter: bool) -
     """Write the YAML that the Hub reads, with the results as a model-index."""
     from huggingface_hub import EvalResult, ModelCardData
 
-    base, on_the_hub = ModelRef.parse(config.model).origin, re.fullmatch(r"[\w.-]+/[\w.-]+", config.dataset)
+    base, on_the_hub = config.model_ref.origin, re.fullmatch(r"[\w.-]+/[\w.-]+", config.dataset)
     results = [
         EvalResult(
             task_type=config.task,

@@ -63,6 +63,14 @@ class ProcessFile:
             now = {"heartbeat": time.time(), "worked": _seconds_worked()}
             write_atomically(self._folder / "process.json", json.dumps({**self._values, **now}))
 
+    def note_step(self, step: int) -> None:
+        """Remember that `step` is done: the first is written at once, the others with the next heartbeat."""
+        is_first = "step" not in self._values
+        self._values["step"] = step
+        if is_first:
+            with contextlib.suppress(OSError):  # a full disk
+                self.write()
+
     @contextlib.contextmanager
     def beating(self) -> Iterator[None]:
         """Say every few seconds that this process lives, and at once that it heard of being asked to stop."""

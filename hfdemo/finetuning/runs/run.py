@@ -170,7 +170,7 @@ class Run:
         return bool(asked and events) and float(asked["time"]) > events[-1].time
 
     def process(self) -> dict[str, Any] | None:
-        """Read process.json: pid, created, heartbeat, worked (seconds of CPU), waiting (since), stopping."""
+        """Read process.json: pid, created, heartbeat, worked (seconds of CPU), waiting (since), stopping, step."""
         found = self._read("process.json")
         return found if isinstance(found, dict) else None
 

@@ -119,13 +119,12 @@ class TrialRunner:
                     self._end(run)
                     record("pruned", value)
                     return None
-        if self.search.stop_asked():
+        asked = self.search.stop_asked()
+        if asked:
             self._end(run)
-            record("stopped")
-            return None
         status = run.status()
         if status.state != "finished" or self.metric not in status.metrics:
-            record("failed")
+            record("stopped" if asked else "failed")
             return None
         record("finished", status.metrics[self.metric])
         return self.sign * status.metrics[self.metric]

@@ -63,7 +63,9 @@ def _is_overdue(run: Run, asked: StopRequest, silent: bool) -> bool:
 
 
 def _has_learned(run: Run) -> bool:
-    """Return whether it has made a step since it was begun or resumed."""
+    """Return whether it has made a step since it was begun or resumed, even one that no event tells of yet."""
+    if (run.process() or {}).get("step"):
+        return True
     events = run.events()
     return not run.reopened_after(valid(events)) and any(event.step for event in events)
 

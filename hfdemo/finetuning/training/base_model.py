@@ -11,22 +11,19 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.loading import LoadedModel, load
 from hfdemo.models.model_facts import readable_length
-from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import width_rule
 
 
-def load_base(config: RunConfig, recipe: Kind, settings: Settings, device: Device) -> LoadedModel:
+def load_base(config: RunConfig, kind: Kind, settings: Settings, device: Device) -> LoadedModel:
     """Load the model of `config` with the run's labels, and its tokenizer with a token to pad with.
 
     Raises:
         DemoError: it has no tokenizer, nothing to pad with, or reads what it is to predict.
     """
-    loaded = load(
-        ModelRef.parse(config.model), recipe.model_class, settings, device=device, **config_changes(config, recipe)
-    )
+    loaded = load(config.model_ref, kind.model_class, settings, device=device, **config_changes(config, kind))
     tokenizer = require_tokenizer(config, loaded)
-    if recipe.is_causal and not _is_causal(loaded.model):
+    if kind.is_causal and not _is_causal(loaded.model):
         raise _make_causal_error(config.model)
     if getattr(loaded.model.config, "pad_token_id", None) is None:
         # A classifier on a decoder reads its answer at the last token that is no padding.

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hfdemo.errors import DemoError
+from hfdemo.finetuning.arguments import count_evaluations
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Probed
 from hfdemo.finetuning.training.callbacks import held_bytes
@@ -58,7 +59,7 @@ def probe(trainer: RunTrainer, config: RunConfig, plan: Plan, total_steps: int, 
         )
     accumulated = trainer.args.gradient_accumulation_steps
     slots = len(typical.rows) * typical.width
-    evaluations = _evaluations(config, total_steps)
+    evaluations = count_evaluations(config.training, total_steps, len(trainer.train_dataset))
     evaluating = evaluations * FORWARD_SHARE * seconds * sum(evaluated) / slots
     return Probed(
         step=0,
@@ -109,16 +110,6 @@ def explain_out_of_memory(config: RunConfig, width: int) -> Iterator[None]:
         raise DemoError(
             f"The memory ran out at rows of up to {width} slots. {suggest_smaller(config, width)}"
         ) from error
-
-
-def _evaluations(config: RunConfig, total_steps: int) -> float:
-    strategy = config.training.get("eval_strategy", "epoch")
-    if strategy == "no":
-        return 0
-    every = config.training.get("eval_steps")
-    if strategy == "steps" and every:
-        return 2 + (1 / every if every < 1 else total_steps / every)
-    return 2 + float(config.training.get("num_train_epochs", 1))
 
 
 def _step(trainer: RunTrainer, rows: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.loading import LoadedModel
 
 
-def apply_method(config: RunConfig, recipe: Kind, loaded: LoadedModel) -> Any:
+def apply_method(config: RunConfig, kind: Kind, loaded: LoadedModel) -> Any:
     """Return the model with what the method trains set free and the rest frozen.
 
     Raises:
@@ -25,7 +25,7 @@ def apply_method(config: RunConfig, recipe: Kind, loaded: LoadedModel) -> Any:
         check_targets(model, config)
         options = make_lora_options(model, config.lora, new)
         try:
-            return get_peft_model(model, LoraConfig(task_type=recipe.peft_task, **options))
+            return get_peft_model(model, LoraConfig(task_type=kind.peft_task, **options))
         except (MemoryError, torch.OutOfMemoryError):
             raise  # which say nothing of the settings
         except Exception as error:  # peft reads its options without checking them

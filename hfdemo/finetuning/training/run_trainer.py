@@ -110,6 +110,11 @@ class RunTrainer(TaskTrainer):
                 checkpoints.write_manifest(checkpoint)
         return metrics
 
+    def _run_epoch(self, **arguments: Any) -> None:
+        # The evaluation that was made up for may have ended the training.
+        if not self.control.should_training_stop:
+            super()._run_epoch(**arguments)
+
     def _get_output_dir(self, trial: Any) -> str:
         return str(checkpoints.partial_folder(self.folder) if self._saving else self.folder)
 

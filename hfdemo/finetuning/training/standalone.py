@@ -24,7 +24,6 @@ from hfdemo.finetuning.preprocessing.encoding import find_rows_with_targets
 from hfdemo.finetuning.training.peft import find_whole_modules, freeze_backbone, make_lora_options
 from hfdemo.finetuning.training.selection import selection_metric
 from hfdemo.models.folders import local_folder
-from hfdemo.models.reference import ModelRef
 from hfdemo.models.snippets import model_lines
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import find_strategy, row_order
@@ -169,7 +168,7 @@ def _model_lines(config: RunConfig, kind: Kind, settings: Settings) -> str:
 
     Unless everything is trained, it binds `new` to the names of the parameters that the checkpoint had no weights for.
     """
-    ref, arguments = ModelRef.parse(config.model), _model_arguments(config, kind)
+    ref, arguments = config.model_ref, _model_arguments(config, kind)
     if config.method == "full":
         return model_lines(ref, kind.model_class, settings, arguments)
     folder = None if ref.origin.source == "hub" else local_folder(ref.origin, settings, weights=False)

@@ -107,6 +107,8 @@ class StopCallback(TrainerCallback):
         self.signal = signal
         #: the random states after the last whole optimizer step; None before the first
         self.after_step: RandomStates | None = None
+        #: hears of each optimizer step
+        self.on_step: Callable[[int], None] | None = None
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.signal.check()
@@ -116,6 +118,8 @@ class StopCallback(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.after_step = RandomStates.read()
+        if self.on_step is not None:
+            self.on_step(int(state.global_step))
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.signal.check()

@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,19 +62,27 @@ class Resume:
 
 
 def train(
-    config: RunConfig, folder: Path, settings: Settings, device: Device, emit: Emit, resume: Resume | None = None
+    config: RunConfig,
+    folder: Path,
+    settings: Settings,
+    device: Device,
+    emit: Emit,
+    resume: Resume | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> None:
     """Train as `config` says on `folder/data`, and write model/, report.json and errors.csv below `folder`.
 
     `config` is the run's own: columns, labels and training values are all filled in. A file `folder/stop` breaks the
-    training off at its next batch; {"keep": true} in it keeps the best model so far. Under torchrun every process
-    calls this; only the first one writes and emits.
+    training off at its next batch; {"keep": true} in it keeps the best model so far. `on_step(step)` is called after
+    each optimizer step. Under torchrun every process calls this; only the first one writes and emits.
 
     Raises:
         DemoError: the model can't be loaded or trained this way, the memory is too small, or the loss is no longer a
             number.
     """
-    Training(config, folder, settings, device, emit, resume).run()
+    training = Training(config, folder, settings, device, emit, resume)
+    training.stop_callback.on_step = on_step
+    training.run()
 
 
 class Training:

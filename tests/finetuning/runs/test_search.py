@@ -7,9 +7,11 @@ import pytest
 
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.events import Evaluated, Finished, append
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.runs import RunStore
+from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.search import Search, SearchStore, Space
+from hfdemo.finetuning.runs.search_process import TrialRunner
 from hfdemo.finetuning.training.selection import selection_metric
 from hfdemo.settings import Settings
 from tests.conftest import wait_until
@@ -57,6 +59,20 @@ def test_a_search_that_is_stopped_in_its_first_trial_is_stopped_and_so_is_the_tr
     run = runs.get(trial.run)
     assert run.status().state == "stopped"
     assert not run.processes()
+
+
+def test_a_trial_that_ended_before_the_search_was_stopped_counts_with_its_value(settings: Settings) -> None:
+    folder, run = settings.home / "search", Run(settings.runs / "20260101-000000-x")
+    folder.mkdir(parents=True)
+    run.folder.mkdir(parents=True)
+    events = [Evaluated(5, 1.0, 1.0, "validation", {"f1": 0.5}), Finished(5, 2.0, metrics={"f1": 0.5})]
+    for event in events:
+        append(run.folder / "events.jsonl", event)
+    runner = TrialRunner.__new__(TrialRunner)
+    runner.search, runner.metric, runner.sign = Search(folder), "f1", 1
+    runner.search.stop_asked = lambda: True  # type: ignore[method-assign]
+    assert runner._follow(run, 0, {}) == 0.5
+    assert [(trial.state, trial.value) for trial in runner.search.trials()] == [("finished", 0.5)]
 
 
 @pytest.mark.parametrize(

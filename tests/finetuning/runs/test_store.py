@@ -17,9 +17,10 @@ import psutil
 import pytest
 
 from hfdemo.errors import DemoError, RunError
+from hfdemo.finetuning.arguments import count_evaluations
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
-from hfdemo.finetuning.public_limits import check_shared, evaluations
+from hfdemo.finetuning.public_limits import check_shared
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.resuming import duplicate, reopen
 from hfdemo.finetuning.training.checkpoints import partial_folder, seal
@@ -412,8 +413,8 @@ def test_a_shared_server_takes_no_settings_that_reach_beyond_the_run_and_bounds_
 def test_evaluations_are_bounded_too() -> None:
     often = RunConfig("d", training={"max_steps": 2000, "eval_strategy": "steps", "eval_steps": 1})
     config = often.with_training_defaults(100)
-    assert evaluations(config, 2000, 100) == 2001
-    with pytest.raises(RunError, match="would judge 200,200 rows"):
+    assert count_evaluations(config.training, 2000, 100) == 2002
+    with pytest.raises(RunError, match="would evaluate 200,200 rows"):
         check_shared(config, 16, 100)
 
 

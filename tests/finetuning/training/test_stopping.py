@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,21 @@ def test_wherever_it_is_broken_off_it_goes_on_as_if_it_had_never_stopped(
     reports = [json.loads((folder / "report.json").read_text()) for folder in (whole, halves)]
     assert reports[0]["best_step"] == reports[1]["best_step"]
     assert reports[0]["metrics"] == reports[1]["metrics"]
+
+
+def test_an_evaluation_that_is_made_up_for_ends_the_training_where_it_would_have_ended(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen]
+) -> None:
+    training = {**TRAINING, "num_train_epochs": 3, "learning_rate": 1e-12}
+    make = partial(run_folder, settings, "single_label", tiny, early_stopping_patience=1)
+    whole = trained(make("whole", training=training), settings)
+    assert whole[-1].step == 10, "it learns nothing, so the second evaluation is no better"
+    folder = make("halves", training=training)
+    assert stop_when(folder, in_batch("eval", 10, 2)).last.step == 10
+    (folder / "stop").unlink()
+    resumed = trained(folder, settings, resume=True)
+    assert isinstance(resumed[-1], Finished)
+    assert {event.step for event in resumed} == {10}
 
 
 def test_a_cancel_in_the_last_evaluation_is_a_stop_and_no_failure(
