@@ -208,6 +208,39 @@ def test_a_stop_keeps_the_last_step_where_the_best_checkpoint_is_damaged(
     assert json.loads((folder / "report.json").read_text())["best_step"] is None
 
 
+def test_only_a_newest_checkpoint_that_is_there_is_offered_to_go_on_from(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen]
+) -> None:
+    """The first of equally good ones is the best, and with a limit of 1 the newest goes at the end of the training."""
+    click = in_batch("eval", 10, 5)  # in the last prediction
+    for limit, is_offered in ((1, False), (2, True)):
+        folder = folder_of(settings, tiny, f"limit-{limit}", learning_rate=1e-12, save_total_limit=limit)
+        seen = stop_when(folder, click)
+        assert "the model after step 5, the best that was saved" in seen.last.notes[0]
+        assert any("in the newest checkpoint" in note for note in seen.last.notes) is is_offered
+        assert (folder / "checkpoints" / "checkpoint-10").is_dir() is is_offered
+
+
+def test_a_best_checkpoint_without_its_evaluation_is_said_to_have_none(
+    settings: Settings, tiny: Path, stop_when: Callable[..., Seen]
+) -> None:
+    """As checkpoints were written before they held it."""
+    folder = folder_of(settings, tiny)
+
+    def forget(seen: Seen) -> bool:
+        if not after_event(StepLogged, 7)(seen):
+            return False
+        checkpoint = folder / "checkpoints" / "checkpoint-5"
+        (checkpoint / "evaluation.npz").unlink(missing_ok=True)
+        checkpoints.write_manifest(checkpoint)
+        return True
+
+    seen = stop_when(folder, forget)
+    assert (seen.last.kept, dict(seen.last.metrics)) == (True, {})
+    assert "the model after step 5" in seen.last.notes[0]
+    assert any("saved without the evaluation" in note for note in seen.last.notes)
+
+
 def test_an_evaluation_that_is_torn_or_not_there_is_none(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint-3"
     folder.mkdir()
