@@ -81,7 +81,7 @@ class BaseModels:
         Raises:
             DemoError: its architecture, its tokenizer or its layers don't fit what the config asks for.
         """
-        ref = ModelRef.parse(config.model)
+        ref = config.model_ref
         length = (config.padding, config.max_length)
         checkpointing = _asks_for_checkpointing(config)
         method = (config.method, json.dumps(dict(config.lora), sort_keys=True, default=str), checkpointing)
