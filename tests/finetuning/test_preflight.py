@@ -23,7 +23,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect
 from hfdemo.finetuning.events import Event, StepLogged
 from hfdemo.finetuning.launcher import check_processes
-from hfdemo.finetuning.preflight import BaseModels, RunData, base_models
+from hfdemo.finetuning.preflight import BaseModels, RunData, base_models, preflight
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.training.train import train
 from hfdemo.models import weights
@@ -194,6 +194,21 @@ def test_a_file_that_goes_while_the_files_are_listed_is_no_crash(
 
     monkeypatch.setattr(base_models, "_stat_files", vanish)
     assert BaseModels(settings).check_is_there(str(tiny)) > 0
+
+
+def test_runs_at_work_are_counted_once_everything_else_is_right_and_on_a_public_server_alone(
+    settings: Settings,
+) -> None:
+    counted: list[None] = []
+
+    def count() -> int:
+        counted.append(None)
+        return 99
+
+    public = dataclasses.replace(settings, public=True)
+    for where, data, times in ((settings, DATA, 0), (public, None, 0), (public, DATA, 1)):
+        checked = preflight(RunConfig("x"), data, where, BaseModels(where), count)
+        assert (len(counted), "99 runs" in str(checked.error)) == (times, times > 0)
 
 
 def test_a_check_leaves_the_environment_as_it_was() -> None:

@@ -1,5 +1,6 @@
 """A search: each trial is a run like any other, on the same rows."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,23 @@ def test_a_trial_that_ended_before_the_search_was_stopped_counts_with_its_value(
     runner.search.stop_asked = lambda: True  # type: ignore[method-assign]
     assert runner._follow(run, 0, {}) == 0.5
     assert [(trial.state, trial.value) for trial in runner.search.trials()] == [("finished", 0.5)]
+
+
+def test_a_trial_whose_values_are_refused_has_failed_and_the_search_goes_on(
+    settings: Settings, colours: Path, tiny: Path
+) -> None:
+    from optuna import TrialPruned
+    from optuna.trial import FixedTrial
+
+    first = RunStore(settings).create(RunConfig("colours", model=str(tiny)), colours)
+    space = {"learning_rate": [1e-4, 1e-2], "batch_sizes": [1], "epochs": [1, 10**6]}
+    described = {"data": first.id, "space": space, "trials": 2, "metric": "f1", "greater_is_better": True, "seed": 1}
+    (settings.home / "search.json").write_text(json.dumps(described))
+    search = Search(settings.home)
+    with pytest.raises(TrialPruned):
+        TrialRunner(search, settings)._try_values(FixedTrial({"learning_rate": 1e-3, "batch_size": 1, "epochs": 10**6}))
+    (trial,) = search.trials()
+    assert (trial.state, trial.run, trial.parameters["num_train_epochs"]) == ("failed", "", 10**6)
 
 
 @pytest.mark.parametrize(

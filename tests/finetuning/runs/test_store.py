@@ -434,6 +434,15 @@ def test_on_a_shared_server_nobody_deletes_or_describes_the_run_of_another_and_a
     assert not run.folder.exists()
 
 
+def test_a_run_whose_base_model_is_gone_is_not_resumed(settings: Settings, tmp_path: Path) -> None:
+    run = a_run(settings, STARTED, HALF, Stopped(5, 120.0, kept=True), checkpoints=[5])
+    config = RunConfig("tickets", model=str(tmp_path / "gone"))
+    (run.folder / "config.json").write_text(json.dumps(config.to_json()))
+    with pytest.raises(DemoError, match="There is no folder"):
+        RunStore(settings).resume(run.id)
+    assert run.status().state == "stopped", "a refusal changes nothing"
+
+
 def test_of_two_that_resume_at_once_one_does(settings: Settings) -> None:
     run = a_run(settings, STARTED, HALF, Stopped(5, 120.0, kept=True), checkpoints=[5])
     together = Barrier(2)
