@@ -13,7 +13,7 @@ from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.runs.run import RESUMABLE, Run
-from hfdemo.finetuning.training.checkpoints import find_newest_whole
+from hfdemo.finetuning.training.checkpoints import check_space, find_newest_whole
 
 # How the rows of a data set become the splits of a run; a run's own data went through it.
 _FROM_DATA: Mapping[str, Any] = {"dataset_config": None, "splits": {}, "split_column": "", "fixes": []}
@@ -33,6 +33,18 @@ def find_hindrance(run: Run) -> str | None:
         said = " ".join(notes) or "It ended before its first one."
         return f"Run {run.id} has no checkpoint to resume from. {said} Duplicate it to begin again."
     return None
+
+
+def check_next_checkpoint_fits(run: Run) -> None:
+    """Check that the disk holds one more checkpoint like the newest: that one stays until the next is whole.
+
+    Raises:
+        RunError: it does not.
+    """
+    found, _ = find_newest_whole(run.checkpoints, hashes=False)
+    if found is not None:
+        size = sum(path.stat().st_size for path in found.rglob("*") if path.is_file())
+        check_space(run.folder, size, "the next checkpoint")
 
 
 def reopen(run: Run) -> None:

@@ -141,6 +141,7 @@ class RunStore:
         if hindrance:
             raise RunError(hindrance)
         self.preflight(run.config).check()
+        resuming.check_next_checkpoint_fits(run)
         public_limits.check_active(self._count_active_runs())
         resuming.reopen(run)
         return self.start(run)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -434,11 +435,17 @@ def test_on_a_shared_server_nobody_deletes_or_describes_the_run_of_another_and_a
     assert not run.folder.exists()
 
 
-def test_a_run_whose_base_model_is_gone_is_not_resumed(settings: Settings, tmp_path: Path) -> None:
+def test_a_run_without_its_base_model_or_a_disk_for_its_checkpoints_is_not_resumed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = a_run(settings, STARTED, HALF, Stopped(5, 120.0, kept=True), checkpoints=[5])
     config = RunConfig("tickets", model=str(tmp_path / "gone"))
     (run.folder / "config.json").write_text(json.dumps(config.to_json()))
     with pytest.raises(DemoError, match="There is no folder"):
+        RunStore(settings).resume(run.id)
+    (run.folder / "config.json").write_text(json.dumps(RunConfig("tickets").to_json()))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1))
+    with pytest.raises(RunError, match="next checkpoint needs about"):
         RunStore(settings).resume(run.id)
     assert run.status().state == "stopped", "a refusal changes nothing"
 
