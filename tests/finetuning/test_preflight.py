@@ -57,6 +57,8 @@ def ready(store: RunStore, **config: Any) -> str:
         ({"method": "lora", "lora": {"init_lora_weights": "olora"}}, ""),
         ({"method": "lora", "lora": {"init_lora_weights": "pissa_niter_x"}}, "does not fit"),
         ({"method": "lora", "lora": {"init_lora_weights": "nope"}}, "does not fit"),
+        ({"method": "lora", "lora": {"init_lora_weights": "loftq"}}, "must be specified"),
+        ({"method": "lora", "lora": {"init_lora_weights": "loftq", "loftq_config": {"loftq_bits": 4}}}, "does not fit"),
         ({"training": {"use_liger_kernel": True}}, "needs the package liger-kernel"),
         ({"training": {"accelerator_config": {"nope": 1}}}, "unexpected keyword argument 'nope'"),
         ({"training": {"dataloader_persistent_workers": True}}, "needs dataloader_num_workers above 0"),

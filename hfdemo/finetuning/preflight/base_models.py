@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -202,8 +203,12 @@ def _asks_for_checkpointing(config: RunConfig) -> bool:
 
 def _without_weights_read(config: RunConfig) -> RunConfig:
     """Return `config` with a LoRA adapter that begins at random, where it would begin with what the weights hold."""
-    if not _READS_WEIGHTS.fullmatch(str(config.lora.get("init_lora_weights"))):
+    begun = str(config.lora.get("init_lora_weights"))
+    if not _READS_WEIGHTS.fullmatch(begun):
         return config
+    given = config.lora.get("loftq_config") or {}
+    if begun == "loftq" and not (find_spec("bitsandbytes") and {"loftq_bits", "loftq_iter"} <= set(given)):
+        return config  # peft refuses that before it reads a weight
     return dataclasses.replace(config, lora={**config.lora, "init_lora_weights": False})
 
 
