@@ -26,7 +26,7 @@ _READ_ON_IMPORT = (
     *("HF_ENDPOINT", "HF_HOME", "HF_MODULES_CACHE", "HF_DATASETS_CACHE", "HF_HUB_CACHE", "HF_HUB_DISABLE_XET"),
     "HF_UPDATE_DOWNLOAD_COUNTS",
 )
-_FORKED = ("hfdemo.finetuning", "hfdemo.finetuning.runs.search_process", "torch.distributed.run")
+_FORKED = ("hfdemo.finetuning", "hfdemo.finetuning.runs.search_trials", "torch.distributed.run")
 _POPEN = subprocess.Popen
 
 

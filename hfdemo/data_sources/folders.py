@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from hfdemo.data_sources.formats import FORMATS, read_file
-from hfdemo.data_sources.splits import SPLIT_ALIASES, SPLITS
+from hfdemo.data_sources.split_names import SPLIT_ALIASES, SPLITS
 from hfdemo.errors import DataError
 from hfdemo.tables import Refused, Sheet, decode, text_flaw
 

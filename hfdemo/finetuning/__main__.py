@@ -143,7 +143,7 @@ def _train(
     on_step: Callable[[int], None] | None = None,
 ) -> None:
     from hfdemo.devices import find_device
-    from hfdemo.finetuning.training.train import Resume, train
+    from hfdemo.finetuning.training.training import Resume, train
 
     resume = Resume(checkpoint, checkpoint_step(checkpoint), notes) if checkpoint else None
     train(run.config, run.folder, settings, find_device(), emit, resume, on_step)

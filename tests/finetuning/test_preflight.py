@@ -23,9 +23,9 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect
 from hfdemo.finetuning.events import Event, StepLogged
 from hfdemo.finetuning.launcher import check_processes
-from hfdemo.finetuning.preflight import BaseModels, RunData, base_models, preflight
+from hfdemo.finetuning.preflight import BaseModels, RunData, model_checks, preflight
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.finetuning.training.train import train
+from hfdemo.finetuning.training.training import train
 from hfdemo.models import weights
 from hfdemo.models.folders import SENTIMENT
 from hfdemo.settings import Settings
@@ -167,7 +167,7 @@ def test_the_silence_of_the_hub_is_not_kept_for_an_adapter_whose_files_stay_the_
     models, adapter = BaseModels(settings), copy_adapter(tmp_path / "adapter", "owner/name")
     with pytest.raises(Unreachable):
         models.check_is_there(str(adapter))
-    monkeypatch.setattr(base_models, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(model_checks, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(BaseModels, "_check_base", lambda self, base: None)
     models.check_is_there(str(adapter))
 
@@ -194,7 +194,7 @@ def test_a_file_that_goes_while_the_files_are_listed_is_no_crash(
     def vanish(folder: Path) -> None:
         raise FileNotFoundError(folder)
 
-    monkeypatch.setattr(base_models, "_stat_files", vanish)
+    monkeypatch.setattr(model_checks, "_stat_files", vanish)
     assert BaseModels(settings).check_is_there(str(tiny)) > 0
 
 

@@ -15,7 +15,7 @@ from hfdemo.finetuning.events import Event
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.checkpoints import find_newest_whole
 from hfdemo.finetuning.training.standalone import training_script
-from hfdemo.finetuning.training.train import Resume, train
+from hfdemo.finetuning.training.training import Resume, train
 from hfdemo.settings import Settings
 
 CPU = Device("cpu", "CPU")

@@ -5,7 +5,7 @@ rows        tables -> rows of text, text_pair and label, and what is wrong with 
 labels      their order, and the positive one
 fixes       repairs by name
 splitting   given splits, or made ones
-problems    the findings on rows: what is wrong, and the change of the config that mends it
+row_findings  the findings on rows: what is wrong, and the change of the config that mends it
 inspection  all of that as one Inspection
 preparing   all of that as checked splits
 """

@@ -10,14 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.data_sources.splits import usual_split
+from hfdemo.data_sources.split_names import usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import Columns, choose_columns, recognise_kind, suggest_columns
 from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes, has_decimal_comma
 from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels
 from hfdemo.finetuning.dataset.preparing import Prepared, SelectedRows, select_rows, split_rows
-from hfdemo.finetuning.dataset.problems import (
+from hfdemo.finetuning.dataset.row_findings import (
     decimal_comma_finding,
     find_bad_cells,
     find_imbalance,

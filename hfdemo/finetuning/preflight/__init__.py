@@ -1,6 +1,6 @@
 """Every reason to refuse a run, or to warn of it, as one list that all who start runs ask.
 
-base_models  what is known of a model before its weights are loaded
+model_checks  what is known of a model before its weights are loaded
 disk_space   what a run takes on the disk
 """
 
@@ -20,15 +20,15 @@ from hfdemo.finetuning.arguments import Method
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared
 from hfdemo.finetuning.dataset.columns import Columns
-from hfdemo.finetuning.evaluation.metrics import check_extra, check_metrics_fit
+from hfdemo.finetuning.evaluation.compute_metrics import check_extra, check_metrics_fit
 from hfdemo.finetuning.findings import Finding, refuse, warn
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.launcher import check_accelerate, check_processes
-from hfdemo.finetuning.preflight.base_models import BaseModels
 from hfdemo.finetuning.preflight.disk_space import estimate_run_bytes
+from hfdemo.finetuning.preflight.model_checks import BaseModels
 from hfdemo.finetuning.training.checkpoints import check_space
 from hfdemo.finetuning.training.class_weights import check_weights
-from hfdemo.finetuning.training.selection import check_selection_metric
+from hfdemo.finetuning.training.selection_metric import check_selection_metric
 from hfdemo.settings import Settings
 
 __all__ = ["MOST_STEPS", "BaseModels", "Preflight", "RunData", "preflight"]

@@ -10,7 +10,7 @@ ranks       several processes of one run
 child_process  process.json, the device's lock, the final event
 comparison  several runs side by side
 search      the trials of a search, and all searches
-search_process  the trials chosen by Optuna, in a process of their own
+search_trials  the trials chosen by Optuna, in a process of their own
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import child_environment, is_alive
 from hfdemo.finetuning.stop_request import read_stop_request, request_stop
-from hfdemo.finetuning.training.selection import selection_metric
+from hfdemo.finetuning.training.selection_metric import selection_metric
 from hfdemo.settings import Settings
 
 MOST_TRIALS = 50
@@ -232,7 +232,7 @@ class SearchStore:
         write_atomically(folder / "search.json", json.dumps(described, indent=2))
         with (folder / "log.txt").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "hfdemo.finetuning.runs.search_process", str(folder)],
+                [sys.executable, "-m", "hfdemo.finetuning.runs.search_trials", str(folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -12,8 +12,8 @@ from hfdemo.finetuning.events import Evaluated, Finished, append
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.search import Search, SearchStore, Space
-from hfdemo.finetuning.runs.search_process import TrialRunner
-from hfdemo.finetuning.training.selection import selection_metric
+from hfdemo.finetuning.runs.search_trials import TrialRunner
+from hfdemo.finetuning.training.selection_metric import selection_metric
 from hfdemo.settings import Settings
 from tests.conftest import wait_until
 

@@ -12,8 +12,8 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged, Stopped
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.kinds.next_token import encode_next_tokens
-from hfdemo.finetuning.training import train as training
-from hfdemo.finetuning.training.train import train
+from hfdemo.finetuning.training import training as training
+from hfdemo.finetuning.training.training import train
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import CPU, Zoo, calm, model_of, run_folder, trained, weights
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.training import train as training
+from hfdemo.finetuning.training import training as training
 from hfdemo.finetuning.training.saving import gather_model
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import run_folder, trained, weights

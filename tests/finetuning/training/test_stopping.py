@@ -21,7 +21,7 @@ from hfdemo.finetuning.runs import Run
 from hfdemo.finetuning.training import checkpoints
 from hfdemo.finetuning.training.base_model import load_base
 from hfdemo.finetuning.training.run_trainer import Evaluation
-from hfdemo.finetuning.training.train import train
+from hfdemo.finetuning.training.training import train
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import report_view, run_comparison
 from tests.finetuning.tiny_runs import CPU, run_folder, trained, weights

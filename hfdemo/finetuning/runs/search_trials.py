@@ -1,6 +1,6 @@
 """The process of a search: trials chosen by Optuna, one after the other.
 
-python -m hfdemo.finetuning.runs.search_process SEARCH_DIR
+python -m hfdemo.finetuning.runs.search_trials SEARCH_DIR
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _watch_values(run: Run, metric: str, ended: Callable[[], bool]) -> Iterator[
 def main(arguments: list[str]) -> int:
     """Search and return the exit code: 0 finished or stopped, 1 failed, 2 wrong usage."""
     if len(arguments) != 1 or not (Path(arguments[0]) / "search.json").is_file():
-        print("usage: python -m hfdemo.finetuning.runs.search_process SEARCH_DIR", file=sys.stderr)
+        print("usage: python -m hfdemo.finetuning.runs.search_trials SEARCH_DIR", file=sys.stderr)
         return 2
     search = Search(Path(arguments[0]).resolve())
     write_atomically(search.folder / "process.json", json.dumps(process_identity()))

@@ -15,7 +15,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged, Stopped
 from hfdemo.finetuning.runs import Run, RunStore
-from hfdemo.finetuning.training.train import train
+from hfdemo.finetuning.training.training import train
 from hfdemo.models.loading import load
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings

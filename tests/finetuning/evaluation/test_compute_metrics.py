@@ -15,9 +15,9 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation.metrics import check_extra, make_compute_metrics
+from hfdemo.finetuning.evaluation.compute_metrics import check_extra, make_compute_metrics
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.training.selection import check_selection_metric
+from hfdemo.finetuning.training.selection_metric import check_selection_metric
 from tests import forked
 from tests.clock import quiet_time
 from tests.conftest import ROOT
@@ -175,7 +175,7 @@ import json, sys
 import numpy as np
 from types import SimpleNamespace
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.evaluation.metrics import make_compute_metrics
+from hfdemo.finetuning.evaluation.compute_metrics import make_compute_metrics
 from hfdemo.finetuning.kinds import KINDS
 
 for name in sys.argv[1:]:
