@@ -66,7 +66,7 @@ class RunTab:
         self.task.input(self.on_task, [self.task, self.typed], [self.model, self.opening], **QUIET)
         self.task.change(open_task, [self.task, self.opening], self.opening, **QUIET)
         self.model.focus(lambda name: gr.update(choices=self._choices(find_task(name))), self.task, self.model, **QUIET)
-        demo.load(self.follow_link, outputs=[self.task, self.model, self.opening], **QUIET)
+        demo.load(self.follow_link, self.opening, [self.task, self.model, self.opening], **QUIET)
         demo.unload(self.running.on_unload)
 
     def on_task(self, name: str, typed: Mapping[str, Any], request: gr.Request) -> tuple[Any, ...]:
@@ -80,16 +80,22 @@ class RunTab:
             {"task": name, "values": values or None, "notes": ()},
         )
 
-    def follow_link(self, request: gr.Request) -> tuple[Any, ...]:
-        """Open the tab as the address of the page asks for."""
+    def follow_link(self, opening: dict[str, Any] | None, request: gr.Request) -> tuple[Any, ...]:
+        """Open the tab as the address of the page asks for; a task that was picked meanwhile stays picked."""
+        if opening is not None:
+            return gr.skip(), gr.skip(), gr.skip()
+        query = dict(request.query_params)
         asked = read_run_query(
-            dict(request.query_params),
+            query,
             lambda reference: infer_task(ModelRef.parse(reference), self.app.settings)[0],
             FIRST_TASK,
         )
         state = {"task": asked.task.name, "values": asked.values or None, "notes": asked.notes}
+        choices = self._choices(asked.task)
+        if not {"task", "model"} & query.keys():  # what is on the page may have been changed since
+            return gr.skip(), gr.update(choices=choices), state
         reference = asked.model or asked.task.default_model
-        return asked.task.name, gr.update(choices=self._choices(asked.task), value=reference), state
+        return asked.task.name, gr.update(choices=choices, value=reference), state
 
     def draw_panel(self, state: dict[str, Any] | None) -> None:
         """Draw the panel of the task that is opened."""
