@@ -57,7 +57,7 @@ def test_a_terminated_training_says_so_and_goes_on_later_from_the_last_checkpoin
     process = run.process()
     assert process is not None
     os.kill(process["pid"], signal.SIGTERM)
-    wait_until(lambda: not is_alive(process), 10, "the end")
+    wait_until(lambda: not is_alive(process), 2, "the end")
     assert isinstance(run.events()[-1], Stopped)
     assert run.events()[-1].kept  # type: ignore[attr-defined]
     assert run.status().state == "stopped"
@@ -149,7 +149,7 @@ def test_two_processes_train_one_run_and_only_the_first_writes(
     wait_until(lambda: not run.status().active, 240, "the end")
     assert run.status().state == "finished", run.log_tail(4000)
     assert len(of_kind(Started, run)) == len(of_kind(Finished, run)) == 1
-    wait_until(lambda: not run.processes(), 60, "its processes to go")
+    wait_until(lambda: not run.processes(), 20, "its processes to go")
     assert (run.folder / "model" / "model.safetensors").is_file()
 
 

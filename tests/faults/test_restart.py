@@ -58,7 +58,7 @@ def test_a_killed_server_loses_nothing_and_the_next_run_waits_its_turn(
 
         process = json.loads((home / "runs" / run / "process.json").read_text())
         psutil.Process(process["pid"]).kill()
-        wait_until(lambda: status()["state"] == "lost", 60, "the killed training to be found lost")
+        wait_until(lambda: status()["state"] == "lost", 30, "the killed training to be found lost")
         assert "left no word" in str(status()["error"])
 
 

@@ -72,7 +72,7 @@ def test_whatever_it_does_it_is_gone_within_ten_seconds_and_the_run_says_so(
     asked = time.monotonic()
     store.stop(run.id, keep)
     wait_until(lambda: not of_group(child.pid), 10, "the end of every process of the run")
-    wait_until(lambda: store.get(run.id).status().state == "stopped", 10, "its last word")
+    wait_until(lambda: store.get(run.id).status().state == "stopped", 2, "its last word")
     assert time.monotonic() - asked < 10
     last = run.events()[-1]
     assert isinstance(last, Stopped)
@@ -110,7 +110,7 @@ def test_a_stop_that_a_server_did_not_live_to_see_is_enforced_by_the_next(home: 
     run.stop(keep=False)  # the server that was asked ends here
     RunStore(home).adopt()
     wait_until(lambda: child.poll() is not None, 10, "the end")
-    wait_until(lambda: Run(run.folder).status().state == "stopped", 10, "its last word")
+    wait_until(lambda: Run(run.folder).status().state == "stopped", 2, "its last word")
 
 
 @pytest.mark.slow
