@@ -10,7 +10,7 @@ from hfdemo.api.app_state import App
 from hfdemo.api.uploads import missing_dataset, uploaded_path
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect, read_data
-from hfdemo.finetuning.preprocessing.token_counts import count_tokens
+from hfdemo.finetuning.preprocessing import count_tokens
 
 
 def inspect_dataset(

@@ -17,9 +17,8 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Emit, Failed, Stopped
 from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.runs import Run, RunStore
-from hfdemo.finetuning.runs.child_process import Log, ProcessFile, device_lock, end_on_sigterm
-from hfdemo.finetuning.runs.ranks import Ranks, find_ranks
-from hfdemo.finetuning.runs.resuming import reopen
+from hfdemo.finetuning.runs.child_process import Log, ProcessFile, Ranks, device_lock, end_on_sigterm, find_ranks
+from hfdemo.finetuning.runs.stop_and_resume import reopen
 from hfdemo.finetuning.training.checkpoints import checkpoint_step, find_newest_whole, rewind_to
 from hfdemo.settings import Settings
 

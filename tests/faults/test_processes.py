@@ -19,7 +19,7 @@ from hfdemo.finetuning.events import Evaluated, Failed, Finished, Resumed, Start
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import find_processes, is_alive
 from hfdemo.finetuning.runs.run import Run
-from hfdemo.finetuning.runs.stopping import ensure_stopped
+from hfdemo.finetuning.runs.stop_and_resume import ensure_stopped
 from hfdemo.settings import Settings
 from tests import forked
 from tests.conftest import ROOT, wait_until

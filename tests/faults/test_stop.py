@@ -15,7 +15,7 @@ import pytest
 
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Resumed, Stopped, valid
-from hfdemo.finetuning.runs import Run, RunStore, stopping
+from hfdemo.finetuning.runs import Run, RunStore, stop_and_resume
 from hfdemo.finetuning.runs.child_process import ProcessFile
 from hfdemo.finetuning.runs.processes import process_identity
 from hfdemo.finetuning.stop_request import StopRequest
@@ -96,10 +96,10 @@ def test_one_that_heard_and_made_a_step_is_waited_for_though_no_event_tells_of_i
     folder.mkdir(parents=True)
     process_file, asked = ProcessFile(folder), StopRequest(keep=True, time=time.time() - 60)
     process_file.write(stopping=True)
-    assert stopping._is_overdue(Run(folder), asked, silent=False)
+    assert stop_and_resume._is_overdue(Run(folder), asked, silent=False)
     for step in (1, 2):
         process_file.note_step(step)
-        assert not stopping._is_overdue(Run(folder), asked, silent=False)
+        assert not stop_and_resume._is_overdue(Run(folder), asked, silent=False)
     assert json.loads((folder / "process.json").read_text())["step"] == 1, "not written at each step"
 
 

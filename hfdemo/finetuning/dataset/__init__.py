@@ -1,11 +1,10 @@
-"""The rows: data_sources -> columns -> rows -> fixes -> labels -> splitting -> prepare.
+"""The rows: data_sources -> columns -> fixes -> labels -> splitting -> prepare.
 
-columns     which column is what, and which kind of answers its labels are
-rows        tables -> rows of text, text_pair and label, and what is wrong with each
+columns     which column is what, which kind of answers its labels are, and the rows of text, text_pair and label
 labels      their order, and the positive one
 fixes       repairs by name
 splitting   given splits, or made ones
-row_findings  the findings on rows: what is wrong, and the change of the config that mends it
+findings    what is wrong, and the change of the config that mends it
 inspection  all of that as one Inspection
 preparing   all of that as checked splits
 """

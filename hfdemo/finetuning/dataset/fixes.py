@@ -10,8 +10,8 @@ from types import MappingProxyType
 import pandas as pd
 
 from hfdemo.errors import DataError
+from hfdemo.finetuning.dataset.columns import Splits, join_texts
 from hfdemo.finetuning.dataset.labels import count_labels
-from hfdemo.finetuning.dataset.rows import Splits, join_texts
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.kinds.cells import NUMBER, write_list
 from hfdemo.tables import Refused

@@ -13,11 +13,9 @@ import pandas as pd
 from hfdemo.data_sources.split_names import usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Columns, choose_columns, recognise_kind, suggest_columns
-from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes, has_decimal_comma
-from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels
-from hfdemo.finetuning.dataset.preparing import Prepared, SelectedRows, select_rows, split_rows
-from hfdemo.finetuning.dataset.row_findings import (
+from hfdemo.finetuning.dataset.columns import Columns, choose_columns, read_rows, recognise_kind, suggest_columns
+from hfdemo.finetuning.dataset.findings import (
+    Finding,
     decimal_comma_finding,
     find_bad_cells,
     find_imbalance,
@@ -25,12 +23,14 @@ from hfdemo.finetuning.dataset.row_findings import (
     find_refused_rows,
     find_repeated_texts,
     find_spellings,
+    refuse,
 )
-from hfdemo.finetuning.dataset.rows import read_rows
+from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes, has_decimal_comma
+from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels
+from hfdemo.finetuning.dataset.preparing import Prepared, SelectedRows, select_rows, split_rows
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
-from hfdemo.finetuning.findings import Finding, refuse
 from hfdemo.finetuning.kinds import Kind, kinds_of_task
-from hfdemo.finetuning.kinds.label_names import sort_labels
+from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.tables import Refused
 
 _MOST_CUT = 0.01  # of the rows, what truncation may cut without being called a problem

@@ -11,9 +11,8 @@ import pandas as pd
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import Kind
-from hfdemo.finetuning.kinds.cells import write_list
+from hfdemo.finetuning.kinds.cells import sort_labels, write_list
 from hfdemo.finetuning.kinds.kind import MOST_LABELS
-from hfdemo.finetuning.kinds.label_names import sort_labels
 
 _POSITIVE = ("positive", "yes", "true", "1", "spam", "paraphrase", "entailment", "duplicate", "pos")
 FEWEST_ROWS = 4

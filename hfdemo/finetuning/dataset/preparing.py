@@ -11,10 +11,9 @@ import pandas as pd
 from hfdemo.data_sources import Corpus, read_corpus
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Columns, choose_columns
+from hfdemo.finetuning.dataset.columns import Columns, choose_columns, read_rows, select_data_columns
 from hfdemo.finetuning.dataset.fixes import apply_fixes
 from hfdemo.finetuning.dataset.labels import choose_positive_label, find_labels, order_labels
-from hfdemo.finetuning.dataset.rows import read_rows, select_data_columns
 from hfdemo.finetuning.dataset.splitting import find_given_splits, find_rows_of_no_split, make_splits
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.hub import Progress

@@ -12,9 +12,8 @@ import pandas as pd
 from hfdemo.data_sources.split_names import SPLITS, named_split, usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Columns
+from hfdemo.finetuning.dataset.columns import Columns, join_texts
 from hfdemo.finetuning.dataset.labels import FEWEST_ROWS, list_labels
-from hfdemo.finetuning.dataset.rows import join_texts
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.tables import Refused
 

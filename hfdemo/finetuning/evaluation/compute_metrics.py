@@ -1,4 +1,7 @@
-"""evaluate modules: our own, which load from disk with no network, and those that a person names beside them."""
+"""The metrics of a run: the scores of its kind, further evaluate modules, and the one that picks the best checkpoint.
+
+Our own module loads from the disk with no network.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.errors import DemoError, ModelError
+from hfdemo.finetuning.arguments import evaluates
+from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import Evaluator, Kind
+from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
 
@@ -114,6 +120,27 @@ def add_scores(own: Mapping[str, float], extra: Mapping[str, Any]) -> dict[str, 
     numbers = {name: np.asarray(value) for name, value in extra.items()}
     numbers = {name: value for name, value in numbers.items() if value.ndim == 0 and value.dtype.kind in "biuf"}
     return {**own, **{f"extra_{name}" if name in own else name: float(value) for name, value in numbers.items()}}
+
+
+def selection_metric(config: RunConfig, evaluator: Evaluator) -> tuple[str, bool]:
+    """Return the metric that is to be best, the one asked for or else the task's own, and whether higher is better."""
+    named, greater = (config.training.get(name) for name in ("metric_for_best_model", "greater_is_better"))
+    if named is None:
+        return evaluator.selection, evaluator.greater_is_better
+    name = str(named).removeprefix("eval_")
+    return name, name not in LOWER_IS_BETTER if greater is None else bool(greater)
+
+
+def check_selection_metric(config: RunConfig, evaluator: Evaluator, extra: Sequence[str] = ()) -> None:
+    """Refuse a metric to be best in that nothing computes; `extra` are the scores of the config's further metrics.
+
+    Raises:
+        DemoError: there is no metric of that name.
+    """
+    name, _ = selection_metric(config, evaluator)
+    known = ("loss", *evaluator.names, *(f"extra_{each}" if each in evaluator.names else each for each in extra))
+    if evaluates(config.training) and name not in known:
+        raise DemoError(f"metric_for_best_model is {name!r}, but the metrics are {', '.join(known)}. Pick one.")
 
 
 def score_metric_source() -> str:

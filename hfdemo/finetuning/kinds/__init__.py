@@ -7,8 +7,7 @@ regression           a number per row
 token_tags           a tag per word
 next_token           the next token of texts and chats
 text_classification  what the first three share: texts or pairs of them, and a label column
-cells                reading the cells of a table
-label_names          tags of entities, and the order of labels
+cells                reading the cells of a table; tags of entities, and the order of labels
 losses               losses, counts and class weights that several kinds share
 descriptions         probabilities, curves and confusion, as a report shows them
 

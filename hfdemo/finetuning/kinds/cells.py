@@ -1,4 +1,7 @@
-"""Cells of label and text columns: what each says, or a ValueError with the reason why it can't be read."""
+"""Cells of label and text columns: what each says, or a ValueError with the reason why it can't be read.
+
+Also which names of labels tag entities, and the order that people expect of them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import itertools
 import json
 import re
 import tokenize
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -105,6 +108,29 @@ def parse_list(cell: str) -> list[Any]:
     return found
 
 
+def entity_tags(labels: Iterable[str]) -> list[str] | None:
+    """Return the labels as seqeval reads them, where they tag whole entities as B-PER, I-PER and O do; else None.
+
+    What BILOU calls last and unit (L, U) IOBES, which seqeval knows, calls end and single (E, S).
+    """
+    import re
+
+    tags = list(labels)
+    if not all(re.fullmatch("O|[BIESLU]-.+", tag) for tag in tags) or all(tag == "O" for tag in tags):
+        return None
+    return [{"L": "E", "U": "S"}.get(tag[0], tag[0]) + tag[1:] for tag in tags]
+
+
+def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
+    """Sort numbers by value, texts by name with the numbers in them by value; of IOB tags O first, then by entity."""
+    found = set(labels)
+    if entity_tags(found):
+        return tuple(sorted(found, key=lambda tag: (tag != "O", _split_numbers(tag[2:]), tag)))
+    if found and all(NUMBER.fullmatch(label) for label in found):
+        return tuple(sorted(found, key=lambda label: (float(label), label)))
+    return tuple(sorted(found, key=lambda label: (_split_numbers(label), label)))
+
+
 def _joins_texts(text: str) -> bool:
     """Return whether Python takes two texts of its source for one, as only white space is between them."""
     types = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline)]
@@ -116,3 +142,8 @@ def shorten(cell: str) -> str:
     """Quote a cell, cut to 40 characters."""
     text = cell.strip()
     return repr(text if len(text) <= 40 else text[:39] + "…")
+
+
+def _split_numbers(text: str) -> list[tuple[int, int, str]]:
+    # isdecimal, because int() reads nothing more: "²" is a digit, too.
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hfdemo.finetuning.kinds.cells import NEARLY_ALL, are_nearly_all, parse_words, parse_words_or_none, write_list
+from hfdemo.finetuning.kinds.cells import (
+    NEARLY_ALL,
+    are_nearly_all,
+    entity_tags,
+    parse_words,
+    parse_words_or_none,
+    write_list,
+)
 from hfdemo.finetuning.kinds.descriptions import (
     array_shapes,
     class_scores,
@@ -19,7 +26,6 @@ from hfdemo.finetuning.kinds.descriptions import (
     softmax,
 )
 from hfdemo.finetuning.kinds.kind import CERTAIN, ColumnGuess, Evaluator, Kind, PageWords, ReadCell, RowFormat, Samples
-from hfdemo.finetuning.kinds.label_names import entity_tags
 from hfdemo.finetuning.kinds.losses import balance_by_rows, class_cross_entropy
 
 NOT_COUNTED = -100

@@ -1,7 +1,7 @@
 """Every reason to refuse a run, or to warn of it, as one list that all who start runs ask.
 
 model_checks  what is known of a model before its weights are loaded
-disk_space   what a run takes on the disk
+limits        what a run may take of the disk, and of a shared server
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ from typing import Any
 
 from hfdemo.devices import find_device
 from hfdemo.errors import DataError, DemoError, RunError
-from hfdemo.finetuning import public_limits
 from hfdemo.finetuning.arguments import Method
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared
 from hfdemo.finetuning.dataset.columns import Columns
-from hfdemo.finetuning.evaluation.compute_metrics import check_extra, check_metrics_fit
-from hfdemo.finetuning.findings import Finding, refuse, warn
+from hfdemo.finetuning.dataset.findings import Finding, refuse, warn
+from hfdemo.finetuning.evaluation.compute_metrics import check_extra, check_metrics_fit, check_selection_metric
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.launcher import check_accelerate, check_processes
-from hfdemo.finetuning.preflight.disk_space import estimate_run_bytes
+from hfdemo.finetuning.preflight import limits
+from hfdemo.finetuning.preflight.limits import estimate_run_bytes
 from hfdemo.finetuning.preflight.model_checks import BaseModels
 from hfdemo.finetuning.training.checkpoints import check_space
 from hfdemo.finetuning.training.class_weights import check_weights
-from hfdemo.finetuning.training.selection_metric import check_selection_metric
 from hfdemo.settings import Settings
 
 __all__ = ["MOST_STEPS", "BaseModels", "Preflight", "RunData", "preflight"]
@@ -118,7 +117,7 @@ def preflight(
         find_kind(config.task, config.problem_type)
     if settings.public:
         with reasons.refuse("public_limits"):
-            public_limits.check_fields(config)
+            limits.check_shared_fields(config)
         if reasons.error is not None:
             return reasons.result(None)  # what is refused here may name a file, and is not looked at
     with reasons.refuse("training"):
@@ -154,8 +153,8 @@ def preflight(
         _check_steps(filled, data.train_rows)
     if settings.public:
         with reasons.refuse("public_limits"):
-            public_limits.check_shared(filled, data.train_rows, data.held_out_rows)
-            public_limits.check_active(count_active_runs())
+            limits.check_shared(filled, data.train_rows, data.held_out_rows)
+            limits.check_active(count_active_runs())
     with reasons.refuse("disk_space"):
         check_space(settings.runs, estimate_run_bytes(filled, data.characters, model_bytes), "this run")
     return reasons.result(filled)

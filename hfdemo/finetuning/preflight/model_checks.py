@@ -18,17 +18,16 @@ from typing import Any
 from hfdemo.errors import DemoError, Unreachable
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import Kind
-from hfdemo.finetuning.preflight.disk_space import count_model_bytes
-from hfdemo.finetuning.training.base_model import (
+from hfdemo.finetuning.training.model import (
+    apply_method,
     check_base,
     check_width,
     config_changes,
     find_max_tokens,
     require_tokenizer,
 )
-from hfdemo.finetuning.training.peft import apply_method
 from hfdemo.models.folders import adapter_bases, check, local_folder
-from hfdemo.models.hub import cached_folder, download
+from hfdemo.models.hub import cached_folder, download, hub_bytes
 from hfdemo.models.loading import LoadedModel, Need, load_hollow
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import BuildingBusy, check_weights
@@ -215,3 +214,21 @@ def _without_weights_read(config: RunConfig) -> RunConfig:
 def _stat_files(folder: Path) -> _Files:
     files = [folder] if folder.is_file() else sorted(path for path in folder.iterdir() if path.is_file())
     return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+
+
+def count_model_bytes(ref: ModelRef, settings: Settings) -> int:
+    """Count the bytes of a model's weights; 0 where they can't be told before it is loaded."""
+    try:
+        if ref.origin.source == "hub":
+            cached = cached_folder(ref.origin)
+            return _count_weight_bytes(cached) if cached else hub_bytes(ref.origin, settings.public) or 0
+        folder = local_folder(ref.origin, settings, weights=False)
+        bases = [count_model_bytes(base.origin, settings) for base in adapter_bases(folder, settings)]
+        return _count_weight_bytes(folder) + sum(bases)
+    except DemoError:  # nobody knows before it is loaded, and loading says what is wrong better
+        return 0
+
+
+def _count_weight_bytes(folder: Path) -> int:
+    weights = list(folder.glob("*.safetensors")) or list(folder.glob("*.bin"))
+    return sum(path.stat().st_size for path in weights)

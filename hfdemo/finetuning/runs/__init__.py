@@ -2,12 +2,9 @@
 
 store       RunStore: make, start, stop, resume, duplicate, delete
 run         Run: what a folder tells
-processes   which they are, and how they are made to end
-stopping    a stop that is enforced
-resuming    going on where a run ended
-queue       whose turn it is
-ranks       several processes of one run
-child_process  process.json, the device's lock, the final event
+processes   which they are, how they are made to end, and whose turn it is
+child_process  a training's own: ranks, process.json, the device's lock, the final event
+stop_and_resume  a stop that is enforced, and going on where a run ended
 comparison  several runs side by side
 search      the trials of a search, and all searches
 search_trials  the trials chosen by Optuna, in a process of their own

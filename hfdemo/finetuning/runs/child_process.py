@@ -1,4 +1,7 @@
-"""A training process: process.json with its heartbeat, its turn on the device, and a final event whatever happens."""
+"""A training process: its rank among those of its run, process.json, its turn on the device, and a final event.
+
+Under torchrun the first process makes the folder and writes; the others are told where.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hfdemo.atomic_files import write_atomically
+from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.events import Event, Failed, Stopped, valid
-from hfdemo.finetuning.runs.processes import process_identity
-from hfdemo.finetuning.runs.queue import count_ahead
-from hfdemo.finetuning.runs.ranks import find_launcher
+from hfdemo.finetuning.runs.processes import count_ahead, process_identity
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.stop_request import read_stop_request
 from hfdemo.settings import Settings
@@ -26,6 +29,8 @@ HEARTBEAT_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
 _TURN_SECONDS = 0.3
 _ENDED_FROM_OUTSIDE = 128 + signal.SIGTERM
+_POLL_SECONDS = 0.2
+_KEY = "begin"
 
 
 class Log:
@@ -125,6 +130,60 @@ def _final_event(log: Log, several: bool) -> Event:
         said = "It was ended from outside, most likely because another of its processes failed. The end of its log: "
         return Failed(log.step, time.time(), said + (log.run.log_tail() or "(printed where it was started)"))
     return Stopped(log.step, time.time(), kept=log.run.has_kept())
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those of its run: number `rank` of `size`; `store` is what they all can read."""
+
+    rank: int
+    size: int
+    store: Any
+
+    def announce(self, folder: Path, checkpoint: Path | None) -> None:
+        """Tell the others to train on the run in `folder`, from `checkpoint` on if there is one."""
+        self.store.set(_KEY, json.dumps({"folder": str(folder), "checkpoint": checkpoint and str(checkpoint)}))
+
+    def dismiss(self) -> None:
+        """Tell the others that there is nothing to do."""
+        self.store.set(_KEY, "null")
+
+    def receive(self) -> tuple[Path, Path | None] | None:
+        """Wait for the first one's word: the run's folder and the checkpoint to go on from, or None to leave.
+
+        Raises:
+            RunError: the folder is not on this machine.
+        """
+        # Not its own wait: that one blocks every signal, and the first process may wait for the device for hours.
+        while not self.store.check([_KEY]):
+            time.sleep(_POLL_SECONDS)
+        said = json.loads(self.store.get(_KEY))
+        if said is None:
+            return None
+        folder = Path(said["folder"])
+        if not (folder / "config.json").is_file():
+            raise RunError(
+                f"The run's folder {folder} is not on this machine. Machines that train together need a HFDEMO_HOME "
+                "that they share."
+            )
+        return folder, Path(said["checkpoint"]) if said["checkpoint"] else None
+
+
+def find_ranks(environment: Mapping[str, str] = os.environ) -> Ranks | None:
+    """Find who this process is to torchrun or accelerate launch; None without one, or where it started no other."""
+    size = int(environment.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return None
+    from torch.distributed import PrefixStore, rendezvous
+
+    # What torch.distributed itself meets at; a prefix keeps our keys from its own.
+    store, rank, size = next(rendezvous("env://"))
+    return Ranks(rank, size, PrefixStore("hfdemo", store))
+
+
+def find_launcher(environment: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
+    """Find the pid and creation time of the torchrun that started this process."""
+    return process_identity(os.getppid()) if "TORCHELASTIC_RUN_ID" in environment else None
 
 
 @contextlib.contextmanager

@@ -1,13 +1,15 @@
-"""The processes of a run: which they are, whether they are alive, and how they are made to end."""
+"""The processes of runs: which they are, whether they are alive, how they are made to end, and whose turn it is."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ TERMINATE_SECONDS = 2.0
 KILL_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _ROOT = Path(__file__).resolve().parents[3]
+# A process that was frozen while it waited must not keep the others waiting.
+SILENT_SECONDS = 30.0
 
 
 def spawn(folder: Path, config: RunConfig, settings: Settings) -> subprocess.Popen[bytes]:
@@ -101,6 +105,38 @@ def end_processes(folder: Path, known: Iterable[Mapping[str, Any]]) -> bool:
                     process.kill()
         time.sleep(_POLL_SECONDS)
     return True
+
+
+@dataclass(frozen=True, order=True)
+class Waiting:
+    """A run that waits `since` (seconds since the epoch) for `device`."""
+
+    since: float
+    run: str
+    device: str
+
+
+def list_waiting(runs: Path) -> list[Waiting]:
+    """List the runs below the folder `runs` that wait for a device, the first to get it first."""
+    found = []
+    for path in runs.glob("*/process.json"):
+        try:
+            process = json.loads(path.read_text(encoding="utf-8"))
+            since = process.get("waiting")
+            if since and time.time() - process.get("heartbeat", 0.0) < SILENT_SECONDS and is_alive(process):
+                found.append(Waiting(float(since), path.parent.name, str(process.get("device", ""))))
+        except (OSError, ValueError, AttributeError, TypeError):
+            continue  # deleted this moment, or never ours
+    return sorted(found)
+
+
+def count_ahead(folder: Path, process: Mapping[str, Any]) -> int:
+    """Count the runs that wait, as the one in `folder` does, and get the device before it.
+
+    The one that has the device is none of them. `process` is what its process.json holds.
+    """
+    own = Waiting(float(process.get("waiting") or time.time()), folder.name, str(process.get("device", "")))
+    return sum(other < own for other in list_waiting(folder.parent) if other.device == own.device)
 
 
 def _is_ours(known: Mapping[str, Any]) -> bool:

@@ -32,8 +32,7 @@ from hfdemo.finetuning.events import (
     parse_all,
     valid,
 )
-from hfdemo.finetuning.runs.processes import find_processes, is_alive, process_identity
-from hfdemo.finetuning.runs.queue import count_ahead
+from hfdemo.finetuning.runs.processes import count_ahead, find_processes, is_alive, process_identity
 from hfdemo.finetuning.stop_request import StopRequest, read_stop_request, request_stop
 from hfdemo.finetuning.training.checkpoints import find_newest_whole
 

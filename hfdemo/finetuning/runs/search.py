@@ -18,11 +18,11 @@ from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.arguments import LEARNING_RATE
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.evaluation.compute_metrics import selection_metric
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import child_environment, is_alive
 from hfdemo.finetuning.stop_request import read_stop_request, request_stop
-from hfdemo.finetuning.training.selection_metric import selection_metric
 from hfdemo.settings import Settings
 
 MOST_TRIALS = 50

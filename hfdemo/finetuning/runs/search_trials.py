@@ -19,10 +19,9 @@ from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.events import Evaluated, valid
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import process_identity
-from hfdemo.finetuning.runs.resuming import duplicate
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.runs.search import Search, Space, Trial, TrialState
-from hfdemo.finetuning.runs.stopping import ensure_stopped
+from hfdemo.finetuning.runs.stop_and_resume import duplicate, ensure_stopped
 from hfdemo.settings import Settings
 
 POLL_SECONDS = 0.5

@@ -18,14 +18,13 @@ import psutil
 
 from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
-from hfdemo.finetuning import public_limits
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import prepare, read_data
-from hfdemo.finetuning.preflight import BaseModels, Preflight, RunData, preflight
-from hfdemo.finetuning.runs import processes, resuming
-from hfdemo.finetuning.runs.queue import list_waiting
+from hfdemo.finetuning.preflight import BaseModels, Preflight, RunData, limits, preflight
+from hfdemo.finetuning.runs import processes, stop_and_resume
+from hfdemo.finetuning.runs.processes import list_waiting
 from hfdemo.finetuning.runs.run import Run
-from hfdemo.finetuning.runs.stopping import ensure_stopped
+from hfdemo.finetuning.runs.stop_and_resume import ensure_stopped
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.models.reference import is_run_id
 from hfdemo.settings import Settings
@@ -137,22 +136,22 @@ class RunStore:
             DemoError: it could not be begun any more, because its base model is gone for one.
         """
         run = self.get(run_id)
-        hindrance = resuming.find_hindrance(run)
+        hindrance = stop_and_resume.find_hindrance(run)
         if hindrance:
             raise RunError(hindrance)
         self.preflight(run.config).check()
-        resuming.check_next_checkpoint_fits(run)
-        public_limits.check_active(self._count_active_runs())
-        resuming.reopen(run)
+        stop_and_resume.check_next_checkpoint_fits(run)
+        limits.check_active(self._count_active_runs())
+        stop_and_resume.reopen(run)
         return self.start(run)
 
     def duplicate(self, run_id: str, changes: Mapping[str, Any] | None = None) -> RunConfig:
-        """Return the config of a new run on the very data of that one, with `changes`; see `resuming.duplicate`.
+        """Return the config of a new run on the very data of that one, with `changes`; see `stop_and_resume.duplicate`.
 
         Raises:
             DemoError: there is no such run, or a change that no config may have.
         """
-        return resuming.duplicate(self.get(run_id), changes or {})
+        return stop_and_resume.duplicate(self.get(run_id), changes or {})
 
     def more_epochs(self, run_id: str, epochs: float) -> Run:
         """Begin a new run that goes on from the model of that one for so many epochs, on the same data.
@@ -160,7 +159,7 @@ class RunStore:
         Raises:
             DemoError: there is no such run or it has no model yet.
         """
-        return self.start(self.create(resuming.more_epochs(self.get(run_id), epochs)))
+        return self.start(self.create(stop_and_resume.more_epochs(self.get(run_id), epochs)))
 
     def queue(self) -> Sequence[Run]:
         """List the runs that wait for a device, the first to get it first."""
@@ -169,7 +168,7 @@ class RunStore:
     def _clear(self) -> None:
         """Delete what visitors left a day ago."""
         for run in self.list():
-            if run.folder.stat().st_mtime < time.time() - public_limits.KEPT_SECONDS and not run.status().active:
+            if run.folder.stat().st_mtime < time.time() - limits.KEPT_SECONDS and not run.status().active:
                 with contextlib.suppress(OSError, RunError):
                     run.remove()
 

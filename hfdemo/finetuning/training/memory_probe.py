@@ -13,8 +13,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.arguments import count_evaluations
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Probed
-from hfdemo.finetuning.training.event_callback import held_bytes
-from hfdemo.finetuning.training.run_trainer import RunTrainer
+from hfdemo.finetuning.training.run_trainer import RunTrainer, held_bytes
 from hfdemo.finetuning.training.stop_signal import RandomStates
 from hfdemo.models.weights import free_bytes
 from hfdemo.tokenization.padding import Plan

@@ -16,13 +16,12 @@ from typing import Any
 
 from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation.compute_metrics import add_scores, module_path, score_metric_source
+from hfdemo.finetuning.evaluation.compute_metrics import add_scores, module_path, score_metric_source, selection_metric
 from hfdemo.finetuning.kinds import Kind, find_kind
 from hfdemo.finetuning.kinds.losses import keep_logits
 from hfdemo.finetuning.launcher import command
-from hfdemo.finetuning.preprocessing.encoding import find_rows_with_targets
-from hfdemo.finetuning.training.peft import find_whole_modules, freeze_backbone, make_lora_options
-from hfdemo.finetuning.training.selection_metric import selection_metric
+from hfdemo.finetuning.preprocessing import find_rows_with_targets
+from hfdemo.finetuning.training.model import find_whole_modules, freeze_backbone, make_lora_options
 from hfdemo.models.folders import local_folder
 from hfdemo.models.snippets import model_lines
 from hfdemo.settings import Settings

@@ -20,21 +20,25 @@ from hfdemo.errors import DemoError, RunError, Stopped
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation.compute_metrics import make_compute_metrics
+from hfdemo.finetuning.evaluation.compute_metrics import check_selection_metric, make_compute_metrics, selection_metric
 from hfdemo.finetuning.evaluation.report import Predicted, rows_of, write_report
 from hfdemo.finetuning.events import Emit
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.kinds.losses import keep_logits
-from hfdemo.finetuning.preprocessing.encoding import encode_splits
-from hfdemo.finetuning.training.base_model import check_width, find_max_tokens, load_base
+from hfdemo.finetuning.preprocessing import encode_splits
 from hfdemo.finetuning.training.checkpoints import find_damage
 from hfdemo.finetuning.training.class_weights import class_weights
-from hfdemo.finetuning.training.event_callback import EventCallback
 from hfdemo.finetuning.training.memory_probe import explain_out_of_memory, probe
-from hfdemo.finetuning.training.peft import apply_method
-from hfdemo.finetuning.training.run_trainer import RunTrainer, plain_metrics
-from hfdemo.finetuning.training.saving import gather_model, prepare_sharding, save_model
-from hfdemo.finetuning.training.selection_metric import check_selection_metric, selection_metric
+from hfdemo.finetuning.training.model import (
+    apply_method,
+    check_width,
+    find_max_tokens,
+    gather_model,
+    load_base,
+    prepare_sharding,
+    save_model,
+)
+from hfdemo.finetuning.training.run_trainer import EventCallback, RunTrainer, plain_metrics
 from hfdemo.finetuning.training.stop_signal import StopCallback, StopSignal
 from hfdemo.finetuning.training.trainer import PaddingCollator, SelectionCallback
 from hfdemo.models.loading import LoadedModel

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
-from hfdemo.finetuning.dataset.columns import Columns
+from hfdemo.finetuning.dataset.columns import Columns, read_rows
 from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes
-from hfdemo.finetuning.dataset.rows import read_rows
 from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.tables import Refused
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import PROBLEM_TYPES, RunConfig
 from hfdemo.finetuning.dataset import Columns, Inspection, inspect, prepare
+from hfdemo.finetuning.dataset.findings import Finding
 from hfdemo.finetuning.dataset.fixes import FIXES
-from hfdemo.finetuning.findings import Finding
 from hfdemo.tables import Refused
 
 

@@ -15,9 +15,8 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.evaluation.compute_metrics import check_extra, make_compute_metrics
+from hfdemo.finetuning.evaluation.compute_metrics import check_extra, check_selection_metric, make_compute_metrics
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.training.selection_metric import check_selection_metric
 from tests import forked
 from tests.clock import quiet_time
 from tests.conftest import ROOT

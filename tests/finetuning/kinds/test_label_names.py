@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfdemo.finetuning.kinds.label_names import sort_labels
+from hfdemo.finetuning.kinds.cells import sort_labels
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn import metrics as sk
 
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.kinds.label_names import entity_tags
+from hfdemo.finetuning.kinds.cells import entity_tags
 from hfdemo.finetuning.kinds.multi_label import score_multi_label
 from hfdemo.finetuning.kinds.next_token import score_next_tokens
 from hfdemo.finetuning.kinds.regression import score_numbers

@@ -8,12 +8,12 @@ import pytest
 
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.evaluation.compute_metrics import selection_metric
 from hfdemo.finetuning.events import Evaluated, Finished, append
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.search import Search, SearchStore, Space
 from hfdemo.finetuning.runs.search_trials import TrialRunner
-from hfdemo.finetuning.training.selection_metric import selection_metric
 from hfdemo.settings import Settings
 from tests.conftest import wait_until
 

@@ -21,9 +21,9 @@ from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.arguments import count_evaluations
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
-from hfdemo.finetuning.public_limits import check_shared
+from hfdemo.finetuning.preflight.limits import check_shared
 from hfdemo.finetuning.runs import Run, RunStore
-from hfdemo.finetuning.runs.resuming import duplicate, reopen
+from hfdemo.finetuning.runs.stop_and_resume import duplicate, reopen
 from hfdemo.finetuning.training.checkpoints import partial_folder, seal
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import Zoo

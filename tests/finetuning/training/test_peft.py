@@ -12,7 +12,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import LORA
 from hfdemo.finetuning.events import Started
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.training.peft import find_whole_modules, freeze_backbone, make_lora_options
+from hfdemo.finetuning.training.model import find_whole_modules, freeze_backbone, make_lora_options
 from hfdemo.models.loading import load
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings

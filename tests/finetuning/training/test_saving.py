@@ -7,7 +7,7 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.training import training as training
-from hfdemo.finetuning.training.saving import gather_model
+from hfdemo.finetuning.training.model import gather_model
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import run_folder, trained, weights
 

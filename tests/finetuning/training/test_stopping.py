@@ -16,10 +16,10 @@ from hfdemo.errors import Stopped as StoppedError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Saved, Started, StepLogged, Stopped, Stopping
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.preprocessing.encoding import encode_splits
+from hfdemo.finetuning.preprocessing import encode_splits
 from hfdemo.finetuning.runs import Run
 from hfdemo.finetuning.training import checkpoints
-from hfdemo.finetuning.training.base_model import load_base
+from hfdemo.finetuning.training.model import load_base
 from hfdemo.finetuning.training.run_trainer import Evaluation
 from hfdemo.finetuning.training.training import train
 from hfdemo.settings import Settings

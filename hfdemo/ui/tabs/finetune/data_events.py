@@ -14,9 +14,9 @@ from hfdemo.api.app_state import App
 from hfdemo.api.endpoints import HEAVY
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.findings import Finding
+from hfdemo.finetuning.dataset.findings import Finding
 from hfdemo.finetuning.kinds import find_kind
-from hfdemo.finetuning.preprocessing.token_counts import count_tokens
+from hfdemo.finetuning.preprocessing import count_tokens
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
 from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK, draw_errors, toast_errors

@@ -12,7 +12,7 @@ from typing import Any
 from hfdemo.data_sources import Corpus
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Inspection, inspect, read_data
-from hfdemo.finetuning.preprocessing.token_counts import Lengths
+from hfdemo.finetuning.preprocessing import Lengths
 from hfdemo.models.hub import Progress
 from hfdemo.settings import Settings
 

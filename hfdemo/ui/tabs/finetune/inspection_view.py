@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hfdemo.finetuning.dataset.findings import Finding
 from hfdemo.finetuning.dataset.fixes import FIXES
 from hfdemo.finetuning.dataset.inspection import Truncation
-from hfdemo.finetuning.findings import Finding
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
-from hfdemo.finetuning.kinds.label_names import sort_labels
+from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.tables import Refused
 from hfdemo.ui.html import code, escape, facts, notes, table, titled
 from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, example_row

@@ -9,7 +9,7 @@ import pytest
 
 from hfdemo.errors import DataError, DemoError, Stopped
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.preprocessing.token_counts import Lengths, count_tokens
+from hfdemo.finetuning.preprocessing import Lengths, count_tokens
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused
 from hfdemo.ui.tabs.finetune import data_events, data_step, form_values, inspection_view

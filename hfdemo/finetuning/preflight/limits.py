@@ -1,9 +1,16 @@
-"""What a run may ask of a server that many people share: no settings that are paths or programs, and bounded work."""
+"""How much a run may take: of the disk, and of a server that many people share.
+
+There no setting is a path or a program, and the work is bounded.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from hfdemo.errors import RunError
-from hfdemo.finetuning.arguments import count_evaluations, rows_per_step
+from hfdemo.finetuning.arguments import count_evaluations, of_run, rows_per_step
 from hfdemo.finetuning.config import RunConfig
 
 STEPS = 2_000
@@ -29,9 +36,11 @@ _FIELDS = frozenset(
 
 
 _OWN_MACHINE = "Run the app on your own machine for that."
+# What a checkpoint takes, in sizes of the model: AdamW keeps two numbers for each weight that is trained.
+_CHECKPOINT: Mapping[str, float] = MappingProxyType({"full": 3.0, "frozen": 1.1, "lora": 0.1})
 
 
-def check_fields(config: RunConfig) -> None:
+def check_shared_fields(config: RunConfig) -> None:
     """Refuse training values that are not a visitor's to set, before anything reads what they name.
 
     Raises:
@@ -49,7 +58,7 @@ def check_shared(config: RunConfig, train_rows: int, held_out_rows: int) -> None
         RunError: a setting that is not offered there, or too much work.
     """
     own = _OWN_MACHINE
-    check_fields(config)
+    check_shared_fields(config)
     if config.processes > 1:
         raise RunError(f"processes is {config.processes}, but on this shared server a run has one. {own}")
     steps = config.steps(train_rows)
@@ -80,3 +89,20 @@ def check_active(runs: int) -> None:
     """
     if runs >= RUNS:
         raise RunError(f"{runs} runs are at work or waiting on this shared server. Come back when one has ended.")
+
+
+def estimate_run_bytes(config: RunConfig, characters: int, model_bytes: int) -> int:
+    """Estimate the most that a run takes at a time: its data as text and as ids, its checkpoints and its model.
+
+    `config` has its defaults filled in, and its data so many `characters`.
+    """
+    return 4 * characters + round(model_bytes * (1 + _CHECKPOINT[config.method] * _count_checkpoints(config)))
+
+
+def _count_checkpoints(config: RunConfig) -> int:
+    """Count those that are there at most: the newest, the best, and the one that is being written."""
+    values = of_run(config.training)
+    if values["save_strategy"] == "no":
+        return 0
+    newest = values["save_total_limit"]
+    return 2 + (math.ceil(values.get("num_train_epochs") or 1) if newest is None else int(newest))

@@ -1,23 +1,60 @@
-"""The findings on the rows of a data set: what is wrong, where, and the change of the config that mends it."""
+"""What is wrong with a config or its data: a finding refuses a run or warns of it, with the change that mends it.
+
+Those on the rows of a data set are found here, the others in preflight/.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pandas as pd
 
 from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.dataset.fixes import contradictory, decimal_commas, duplicated, leaked, rare, spellings
 from hfdemo.finetuning.dataset.labels import list_labels
-from hfdemo.finetuning.findings import Finding
 from hfdemo.finetuning.kinds import KINDS, Kind
-from hfdemo.finetuning.kinds.label_names import sort_labels
+from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.tables import Refused, list_rows
 
+Severity = Literal["refuse", "warn"]
 MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rarest
 _MOST_TOLD = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a config or its data that a person should know before a run.
+
+    A run is refused while a finding of severity "refuse" is left. `row`, the first of `rows` that it is about, counts
+    from 1 under the header; 0 means the whole. `code` names the kind of finding, and `change` has the keys of a
+    RunConfig that mend it: {} where only a person can. Its `fixes` are to be added to those that the config has; other
+    keys are new values.
+    """
+
+    row: int
+    column: str
+    problem: str
+    fix: str
+    code: str = ""
+    rows: int = 0
+    change: Mapping[str, Any] = field(default_factory=dict)
+    severity: Severity = "warn"
+
+    @property
+    def refuses(self) -> bool:
+        return self.severity == "refuse"
+
+
+def refuse(code: str, sentence: str, fix: str = "", column: str = "") -> Finding:
+    """Return the finding that refuses a run with `sentence`."""
+    return Finding(0, column, sentence, fix, code, severity="refuse")
+
+
+def warn(code: str, sentence: str) -> Finding:
+    """Return the finding that warns with `sentence`."""
+    return Finding(0, "", sentence, "", code)
 
 
 def find_refused_rows(refused: Sequence[Refused]) -> Iterator[Finding]:
