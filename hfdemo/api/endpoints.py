@@ -12,8 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api import datasets, runs, searches, tasks, tokens
-from hfdemo.api.app_state import App
+from hfdemo.api import App, finetuning, tasks, tokens
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.errors import DemoError
 from hfdemo.tasks import TASKS
@@ -112,28 +111,28 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(tasks.list_tasks, LIGHT),
     Endpoint(tasks.list_models, LIGHT),
     Endpoint(tasks.unload_model, LIGHT),
-    Endpoint(datasets.inspect_dataset, LIGHT, checks_types=True),
-    Endpoint(runs.training_fields, LIGHT, checks_types=True),
-    Endpoint(runs.start_run, LIGHT, checks_types=True),
-    Endpoint(runs.run_status, LIGHT, checks_types=True),
-    Endpoint(runs.run_events, LIGHT, checks_types=True),
-    Endpoint(runs.watch_run, LIGHT, checks_types=True),
-    Endpoint(runs.run_report, LIGHT, checks_types=True),
-    Endpoint(runs.run_epoch, LIGHT, checks_types=True),
-    Endpoint(runs.run_script, LIGHT, checks_types=True),
-    Endpoint(runs.stop_run, LIGHT, checks_types=True),
-    Endpoint(runs.resume_run, LIGHT, checks_types=True),
-    Endpoint(runs.duplicate_run, LIGHT, checks_types=True),
-    Endpoint(runs.train_more, LIGHT, checks_types=True),
-    Endpoint(runs.compare_runs, LIGHT, checks_types=True),
-    Endpoint(runs.set_run_notes, LIGHT, checks_types=True),
-    Endpoint(runs.list_runs, LIGHT, checks_types=True),
-    Endpoint(runs.delete_run, LIGHT, checks_types=True),
-    Endpoint(runs.download_run, LIGHT, checks_types=True),
-    Endpoint(searches.start_search, LIGHT, checks_types=True),
-    Endpoint(searches.search_status, LIGHT, checks_types=True),
-    Endpoint(searches.stop_search, LIGHT, checks_types=True),
-    Endpoint(searches.list_searches, LIGHT, checks_types=True),
+    Endpoint(finetuning.inspect_dataset, LIGHT, checks_types=True),
+    Endpoint(finetuning.training_fields, LIGHT, checks_types=True),
+    Endpoint(finetuning.start_run, LIGHT, checks_types=True),
+    Endpoint(finetuning.run_status, LIGHT, checks_types=True),
+    Endpoint(finetuning.run_events, LIGHT, checks_types=True),
+    Endpoint(finetuning.watch_run, LIGHT, checks_types=True),
+    Endpoint(finetuning.run_report, LIGHT, checks_types=True),
+    Endpoint(finetuning.run_epoch, LIGHT, checks_types=True),
+    Endpoint(finetuning.run_script, LIGHT, checks_types=True),
+    Endpoint(finetuning.stop_run, LIGHT, checks_types=True),
+    Endpoint(finetuning.resume_run, LIGHT, checks_types=True),
+    Endpoint(finetuning.duplicate_run, LIGHT, checks_types=True),
+    Endpoint(finetuning.train_more, LIGHT, checks_types=True),
+    Endpoint(finetuning.compare_runs, LIGHT, checks_types=True),
+    Endpoint(finetuning.set_run_notes, LIGHT, checks_types=True),
+    Endpoint(finetuning.list_runs, LIGHT, checks_types=True),
+    Endpoint(finetuning.delete_run, LIGHT, checks_types=True),
+    Endpoint(finetuning.download_run, LIGHT, checks_types=True),
+    Endpoint(finetuning.start_search, LIGHT, checks_types=True),
+    Endpoint(finetuning.search_status, LIGHT, checks_types=True),
+    Endpoint(finetuning.stop_search, LIGHT, checks_types=True),
+    Endpoint(finetuning.list_searches, LIGHT, checks_types=True),
     Endpoint(tokens.train_tokenizer, TRAINING),
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.uploads import required_path, served_folder, uploaded_path
 from hfdemo.inference import Partial, Prediction, need_of, predict, stream
 from hfdemo.inference import predict_file as predict_rows

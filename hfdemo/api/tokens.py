@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.uploads import missing_dataset, required_path, uploaded_path
 from hfdemo.data_sources import likely_columns, read_corpus
 from hfdemo.errors import DemoError

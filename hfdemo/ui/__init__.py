@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.endpoints import register_endpoints
 from hfdemo.devices import find_device
 from hfdemo.settings import Settings

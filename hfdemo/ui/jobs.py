@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.background import in_background
 from hfdemo.errors import Stopped

@@ -12,8 +12,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from hfdemo.api import datasets, runs, searches, tasks, tokens
-from hfdemo.api.app_state import App
+from hfdemo.api import App, finetuning, tasks, tokens
 from hfdemo.api.endpoints import ENDPOINTS
 from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS
@@ -43,7 +42,7 @@ def post(server: Server, endpoint: str, *data: Any) -> dict[str, Any]:
 
 
 def test_every_public_function_of_a_subject_is_one_row_of_the_table() -> None:
-    subjects = (tasks, tokens, datasets, runs, searches)
+    subjects = (tasks, tokens, finetuning)
     functions = {
         function
         for subject in subjects

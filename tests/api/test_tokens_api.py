@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.endpoints import TRAINING
 from hfdemo.api.tokens import padding_report, tokenize
 from hfdemo.errors import DemoError

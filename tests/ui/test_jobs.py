@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.inference import Prediction
 from hfdemo.inference.snippets import prediction_snippets
 from hfdemo.models.cache import ModelCache

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.endpoints import LIGHT
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.errors import DemoError

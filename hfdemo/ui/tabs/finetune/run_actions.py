@@ -14,9 +14,9 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.endpoints import LIGHT
-from hfdemo.api.runs import delete_run
+from hfdemo.api.finetuning import delete_run
 from hfdemo.api.uploads import served_folder
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.runs.run import Run, Status

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.devices import find_device
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.events import Event

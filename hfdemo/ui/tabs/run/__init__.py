@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.tasks import unload_model
 from hfdemo.background import in_background

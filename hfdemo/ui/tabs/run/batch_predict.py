@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import served_folder
 from hfdemo.background import in_background

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.endpoints import TRAINING
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.errors import DemoError

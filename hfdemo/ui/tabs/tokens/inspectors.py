@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.errors import DemoError
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.backend import MOST_CHARACTERS

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY
 from hfdemo.errors import DemoError
 from hfdemo.models.folders import tokenizer_choices

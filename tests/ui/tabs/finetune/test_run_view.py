@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.errors import RunError
 from hfdemo.finetuning.events import StepLogged
 from hfdemo.finetuning.runs.run import Run, Status

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hfdemo.api.app_state import App
+from hfdemo.api import App
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.ui.tabs.tokens.inspectors import render_inspector

@@ -1,21 +1,60 @@
-"""The endpoints of training runs: start, watch, stop, go on, compare, take away."""
+"""The endpoints of fine-tuning: inspect a data set; start, watch, stop and compare runs; search for hyperparameters."""
 
 # No `from __future__ import annotations` here: gradio reads the annotations as they stand.
 import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 
-from hfdemo.api.app_state import App
-from hfdemo.api.uploads import parse_config, served_folder
+from hfdemo.api import App
+from hfdemo.api.uploads import missing_dataset, parse_config, served_folder, uploaded_path
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import knobs
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset import inspect, read_data
+from hfdemo.finetuning.preprocessing import count_tokens
 from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.models.reference import ModelRef
 
 WATCH_SECONDS = 0.5
+
+
+def inspect_dataset(
+    app: App,
+    file: gr.FileData | None = None,
+    dataset: str | None = None,
+    dataset_config: str | None = None,
+    split: str | None = None,
+    config: dict | None = None,
+    count: bool = False,
+) -> dict:
+    """Inspect a data set before anything is trained on it: columns, rows, splits, labels, a suggested task
+    and mapping, what is wrong with it, and the change of the config that mends it.
+
+    Args:
+        file: an uploaded CSV, TSV, JSON, JSONL, Parquet, CoNLL or text file; it wins over dataset
+        dataset: an example name (tickets, paraphrases), a Hub id, run:<id>, or a path on a local server
+        dataset_config: the config of a Hub data set that has several
+        split: the only split to look at
+        config: a RunConfig as JSON: its columns, task and fixes are gone by
+        count: also count the tokens of the rows (of 20,000 at most) for the config's model, and what is cut
+    """
+    path = uploaded_path(file)
+    values: Any = {} if config is None else config
+    if path is None and dataset is None and "dataset" not in values:
+        raise missing_dataset()
+    named = {"dataset": path.stem if path else dataset or values.get("dataset")}
+    asked = RunConfig.from_json({**values, **named, **({"dataset_config": dataset_config} if dataset_config else {})})
+    if split:
+        asked = dataclasses.replace(asked, splits={"train": split}, split_column="")
+    corpus = read_data(asked, app.settings, path)
+    counted = count_tokens(corpus, asked, asked.model, app.settings) if count else None
+    known = (counted.lengths, counted.limit) if counted else (None, None)
+    found = inspect(corpus.tables, None, asked if config else None, corpus.refused, *known)
+    return {**found.to_json(), "reading": corpus.reading, "notes": [*corpus.notes, *found.notes]}
 
 
 def training_fields(app: App) -> list[dict]:
@@ -188,3 +227,47 @@ def download_run(app: App, run: str) -> gr.FileData:
     folder = served_folder("archives")
     # A shared server gives nobody another one's texts.
     return gr.FileData(path=str(app.runs.get(run).archive(folder, with_data=not app.settings.public)))
+
+
+def start_search(
+    app: App,
+    config: dict | None = None,
+    file: gr.FileData | None = None,
+    space: dict | None = None,
+    trials: int = 8,
+) -> dict:
+    """Search for a good learning rate, batch size and number of epochs: each trial is a run like any other.
+
+    Args:
+        config: a RunConfig as JSON, as for start_run; the first trial has its own values
+        file: an uploaded data file; it wins over config's dataset
+        space: {"learning_rate": [lowest, highest], "batch_sizes": [...], "epochs": [fewest, most]}
+        trials: how many runs at most
+    """
+    asked, path = parse_config(config, file)
+    return {"search": app.searches.start(asked, space, trials, path).id}
+
+
+def search_status(app: App, search: str) -> dict:
+    """Return the state of a search, its trials with their runs, values and metric, and the best of them.
+
+    Args:
+        search: the search's id
+    """
+    return app.searches.get(search).to_json()
+
+
+def stop_search(app: App, search: str) -> dict:
+    """End a search and the run that it is at; the trials that were done stay.
+
+    Args:
+        search: the search's id
+    """
+    found = app.searches.get(search)
+    found.stop()
+    return found.to_json()
+
+
+def list_searches(app: App) -> list[dict]:
+    """List every search, the newest first."""
+    return [search.to_json() for search in app.searches.list()]
