@@ -21,7 +21,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
 from hfdemo.ui.deep_links import write_run_query
-from hfdemo.ui.renderers import generated_text, registry
+from hfdemo.ui.renderers import RENDERERS, generated_text, render_prediction
 
 NO_STAGES = "Run the model to see its three stages."
 
@@ -141,7 +141,7 @@ def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], addr
     if done.token_probabilities:
         probabilities = generated_text.render_token_probabilities([vars(step) for step in done.token_probabilities])
     return {
-        "answer": registry.render_prediction(task.output, done)
+        "answer": render_prediction(task.output, done)
         + prediction_view.render_prediction_facts(done)
         + prediction_view.render_link(address),
         "inside": prediction_view.render_stages(done.stages, done.seconds),
@@ -169,7 +169,7 @@ def _add_user_turn(app: App, task: Task, ref: ModelRef, values: dict[str, Any], 
 
 
 def _render_partial(task: Task, item: Partial, values: Mapping[str, Any], seconds: float) -> str:
-    drawn = registry.RENDERERS[task.output](item.result, {**values, "sampling_rate": SPEECH_RATE})
+    drawn = RENDERERS[task.output](item.result, {**values, "sampling_rate": SPEECH_RATE})
     return drawn + html.facts([("", f"{seconds:.1f} s so far")])
 
 

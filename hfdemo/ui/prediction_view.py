@@ -9,7 +9,7 @@ from typing import Any
 from hfdemo.inference import FilePrediction, Loading, Prediction, Stages
 from hfdemo.tokenization.encoding import Cell
 from hfdemo.ui.html import bar, code, empty, escape, facts, notes, table, titled
-from hfdemo.ui.renderers.token_strips import SHOWN_SLOTS, render_strip, token_cell
+from hfdemo.ui.renderers.tokens import SHOWN_SLOTS, render_strip, token_cell
 
 
 def render_prediction_facts(prediction: Prediction) -> str:

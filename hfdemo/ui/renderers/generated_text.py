@@ -1,9 +1,10 @@
-"""The HTML of what a model wrote: texts, conversations, and the probability of each token."""
+"""The HTML of what a model wrote: texts, conversations, the probability of each token, how two texts differ."""
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hfdemo.ui.html import empty, escape, facts, percent, titled, visible
@@ -11,6 +12,7 @@ from hfdemo.ui.renderers.embeddings import dump_json, render_json, shorten_value
 from hfdemo.ui.renderers.image import render_image
 
 TEXT_KEYS = ("generated_text", "summary_text", "translation_text", "answer")
+MOST_WORDS = 4_000
 
 
 def render_text(output: Any, inputs: Mapping[str, Any]) -> str:
@@ -141,3 +143,27 @@ def _draw_step(step: Mapping[str, Any]) -> str:
         f"<span>{escape(visible(token))} · {percent(probability)} · entropy {float(step['entropy']):.2f} bits</span>"
         f"{''.join(bars)}</span></span>"
     )
+
+
+def render_text_difference(left_text: str, right_text: str) -> str:
+    """Show two texts as one: what only the left has is struck out, what only the right has is underlined."""
+    if left_text == right_text:
+        return empty("Both texts are the same, letter for letter.")
+    left, right = _split_words(left_text), _split_words(right_text)
+    if max(len(left), len(right)) > MOST_WORDS:  # the comparison takes the square of the length: go by lines
+        left, right = left_text.splitlines(keepends=True), right_text.splitlines(keepends=True)
+    return f"<p class='hf-text hf-difference'>{''.join(_mark_changes(left, right))}</p>"
+
+
+def _split_words(written: str) -> list[str]:
+    return re.findall(r"\s*\w+|\s*[^\w\s]|\s+", written)
+
+
+def _mark_changes(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
+    matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
+    for kind, from_left, to_left, from_right, to_right in matcher.get_opcodes():
+        gone, come = escape("".join(left[from_left:to_left])), escape("".join(right[from_right:to_right]))
+        if kind == "equal":
+            yield gone
+        else:
+            yield (f"<del>{gone}</del>" if gone else "") + (f"<ins>{come}</ins>" if come else "")

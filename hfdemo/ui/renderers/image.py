@@ -11,7 +11,7 @@ import numpy as np
 
 from hfdemo import media
 from hfdemo.media import to_array
-from hfdemo.ui.colours import VIRIDIS, hues
+from hfdemo.ui.appearance import VIRIDIS, hues
 from hfdemo.ui.html import Html, TableRow, empty, escape, facts, percent, table
 
 if TYPE_CHECKING:

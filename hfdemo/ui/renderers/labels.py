@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hfdemo.ui.colours import hues
-from hfdemo.ui.html import Html, empty, escape, facts, label_bars, percent, table, titled, visible
+from hfdemo.ui.appearance import hues
+from hfdemo.ui.html import Html, TableCell, empty, escape, facts, label_bars, percent, table, titled, visible
 from hfdemo.ui.renderers.image import frame_image, outline_boxes
 
 SHOWN_LABELS = 50
@@ -217,3 +217,27 @@ def _aggregate_cells(aggregator: str, chosen: Sequence[Any]) -> str:
         "COUNT": len(chosen),
     }.get(aggregator)
     return "" if value is None else f"<p>{escape(aggregator)} of the marked cells: <b>{value:,.10g}</b></p>"
+
+
+def render_score_differences(left: Any, right: Any) -> str:
+    """Compare two classifiers' outputs label by label, with right minus left; "" when they have no label in common."""
+    one, other = label_scores(left), label_scores(right)
+    if not one or not other or not {name for name, _ in one} & {name for name, _ in other}:
+        return ""
+    first, second = dict(one), dict(other)
+    scores = [*first.values(), *second.values()]
+    are_probabilities = all(0 <= score <= 1 for score in scores)
+    shown, signed, whole = (".1%", "+.1%", 1.0) if are_probabilities else (".3f", "+.3f", 2 * max(map(abs, scores)))
+    rows = []
+    for name in list(dict.fromkeys([*first, *second]))[:SHOWN_LABELS]:
+        before, after = first.get(name), second.get(name)
+        bar = number = ""
+        if before is not None and after is not None:
+            change = after - before
+            width = 50 * abs(change) / whole
+            start = 50 - width if change < 0 else 50.0
+            number = f"{change:{signed}}"
+            bar = f"<i class='{'hf-less' if change < 0 else ''}' style='left:{start:.2f}%;width:{width:.2f}%'></i>"
+        numbers = ["–" if each is None else f"{each:{shown}}" for each in (before, after)]
+        rows.append([name, *numbers, number, TableCell(Html(bar), "hf-change")])
+    return table(("label", "A", "B", "B − A", ""), rows, (1, 2, 3), kind="hf-changes")

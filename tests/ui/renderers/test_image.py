@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hfdemo.ui import colours
+from hfdemo.ui import appearance
 from hfdemo.ui.renderers import image
 from tests.ui.samples import BOX, MATCH, elements, opened, picture, square, text_of
 
@@ -29,9 +29,9 @@ def test_boxes_lie_where_the_model_put_them_and_share_a_name_with_their_row() ->
 
 def test_white_names_can_be_read_on_every_colour() -> None:
     for index in range(100):
-        channels = np.array(list(bytes.fromhex(colours.hue(index)[1:]))) / 255
+        channels = np.array(list(bytes.fromhex(appearance.hue(index)[1:]))) / 255
         linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.5, colours.hue(index)
+        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.5, appearance.hue(index)
 
 
 def test_many_boxes_are_numbered_and_far_too_many_are_cut() -> None:

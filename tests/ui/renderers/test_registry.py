@@ -10,8 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from hfdemo.ui.appearance import STYLE_SHEETS, script_tags
-from hfdemo.ui.renderers import audio, differences, generated_text, image
-from hfdemo.ui.renderers.registry import RENDERERS
+from hfdemo.ui.renderers import RENDERERS, audio, generated_text, image, labels
 from tests.browser.find import launch_options
 from tests.ui.samples import BOX, EVIL, MATCH, SOUND, Tags, entity, picture, square, text_of
 
@@ -62,10 +61,8 @@ def supplied(evil: str) -> dict[str, tuple[Any, Mapping[str, Any]]]:
 STEP = {"token": EVIL, "probability": 0.5, "entropy": 1.0, "top": [{"token": EVIL, "probability": 0.5}]}
 EXTRA = {
     "odds": generated_text.render_token_probabilities([STEP]),
-    "comparison": differences.render_score_differences(
-        [{"label": EVIL, "score": 0.5}], [{"label": EVIL, "score": 0.25}]
-    ),
-    "difference": differences.render_text_difference(EVIL, f"{EVIL} {EVIL}"),
+    "comparison": labels.render_score_differences([{"label": EVIL, "score": 0.5}], [{"label": EVIL, "score": 0.25}]),
+    "difference": generated_text.render_text_difference(EVIL, f"{EVIL} {EVIL}"),
 }
 
 

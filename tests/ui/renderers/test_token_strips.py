@@ -4,7 +4,7 @@ from typing import Any
 
 from hfdemo.tokenization.encoding import Encoding
 from hfdemo.tokenization.warnings import Warning
-from hfdemo.ui.renderers import token_strips
+from hfdemo.ui.renderers import tokens
 from tests.ui.samples import EVIL, escaped
 
 
@@ -23,15 +23,15 @@ def encoding(tokens: list[list[str]], attention: list[list[int]]) -> Encoding:
 
 
 def test_tokens_and_warnings_are_escaped() -> None:
-    assert escaped(token_strips.render_token_rows(encoding([[EVIL]], [[1]])))
+    assert escaped(tokens.render_token_rows(encoding([[EVIL]], [[1]])))
 
 
 def test_a_long_batch_is_cut_and_says_so() -> None:
     wide = encoding([["t"] * 1000], [[1] * 1000])
-    assert f"the first {token_strips.SHOWN_SLOTS} of 1,000 slots" in token_strips.render_token_rows(wide)
+    assert f"the first {tokens.SHOWN_SLOTS} of 1,000 slots" in tokens.render_token_rows(wide)
     tall = encoding([["t"]] * 40, [[1]] * 40)
-    assert f"and {40 - token_strips.SHOWN_ROWS} more rows" in token_strips.render_token_rows(tall)
+    assert f"and {40 - tokens.SHOWN_ROWS} more rows" in tokens.render_token_rows(tall)
 
 
 def test_ragged_rows_are_called_so() -> None:
-    assert "ragged" in token_strips.render_token_rows(encoding([["t"], ["t", "t"]], [[1], [1, 1]]))
+    assert "ragged" in tokens.render_token_rows(encoding([["t"], ["t", "t"]], [[1], [1, 1]]))

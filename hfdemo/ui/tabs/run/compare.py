@@ -19,8 +19,9 @@ from hfdemo.tasks import Task
 from hfdemo.ui import html, prediction_view
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
 from hfdemo.ui.jobs import RunningJobs
-from hfdemo.ui.renderers import differences, registry
-from hfdemo.ui.renderers.labels import label_scores
+from hfdemo.ui.renderers import render_prediction
+from hfdemo.ui.renderers.generated_text import render_text_difference
+from hfdemo.ui.renderers.labels import label_scores, render_score_differences
 from hfdemo.ui.tabs.run.widgets import PanelInputs
 
 ABOUT = "Two models on the same input, or the same model before and after a change of parameters."
@@ -137,7 +138,7 @@ def keep_answer(task: Task, found: Prediction) -> KeptAnswer:
     return KeptAnswer(
         model=found.model,
         differs={**inputs, **found.parameters},
-        drawn=registry.render_prediction(task.output, found) + took,
+        drawn=render_prediction(task.output, found) + took,
         gist=prediction_view.summarize_output(found.output, most=20_000),
         labels=found.output if task.output == "labels" and label_scores(found.output) else None,
         in_words=task.output in ("text", "chat", "transcript"),
@@ -153,9 +154,9 @@ def render_side_by_side(left: KeptAnswer, right: KeptAnswer) -> str:
     ]
     differs = ""
     if left.labels is not None and right.labels is not None:
-        differs = differences.render_score_differences(left.labels, right.labels) or html.notes(
+        differs = render_score_differences(left.labels, right.labels) or html.notes(
             ["They have no label in common, so there is nothing to subtract: one of them was not trained on these."]
         )
     elif left.in_words:
-        differs = differences.render_text_difference(left.gist, right.gist)
+        differs = render_text_difference(left.gist, right.gist)
     return prediction_view.render_two_sides(sides[0], sides[1], differs)

@@ -28,7 +28,7 @@ from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
 from hfdemo.ui.jobs import RunningJobs, follow_job
-from hfdemo.ui.renderers import token_strips
+from hfdemo.ui.renderers import tokens
 from hfdemo.ui.tabs.tokens import padding_view
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, model_of, reader_of
 
@@ -179,7 +179,7 @@ def _tensors(app: App, form: Form) -> tuple[str, str]:
     texts, pairs = form.rows()
     options, settings = form.options(), app.settings
     with app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
-        drawn = token_strips.render_token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
+        drawn = tokens.render_token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
         used = asdict(replace(options, pad_token=_borrowed(tokenizer, form)))
     given = {name: value for name, value in used.items() if value != asdict(Options())[name]}
     return drawn, tokenization_script(form.tokenizer, texts, pairs, given, settings)

@@ -22,8 +22,8 @@ from hfdemo.tokenization.truncating import Truncated, Window, truncations, windo
 from hfdemo.tokenization.warnings import unknown_slots
 from hfdemo.ui import html
 from hfdemo.ui.html import about, code, escape, facts, notes, table, titled
-from hfdemo.ui.renderers.differences import render_text_difference
-from hfdemo.ui.tabs.tokens.invisible import marked, named
+from hfdemo.ui.renderers.generated_text import render_text_difference
+from hfdemo.ui.renderers.tokens import marked, named
 
 SHOWN_PIECES = 400
 SHOWN_WINDOWS = 24

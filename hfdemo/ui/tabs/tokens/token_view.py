@@ -8,7 +8,7 @@ from functools import cache
 
 from hfdemo.tokenization.encoding import Cell, Encoding
 from hfdemo.ui.html import about, escape
-from hfdemo.ui.tabs.tokens.invisible import joins, marked
+from hfdemo.ui.renderers.tokens import joins, marked
 
 SHOWN_TOKENS = 600
 # A letter with thousands of marks on it is one group for ever; a page has to end somewhere.

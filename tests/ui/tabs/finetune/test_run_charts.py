@@ -4,7 +4,7 @@ import pytest
 
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged, Stopped
 from hfdemo.finetuning.runs import Status
-from hfdemo.ui import colours
+from hfdemo.ui import appearance
 from hfdemo.ui.tabs.finetune import run_charts
 from tests.ui.samples import EVIL, escaped, text_of
 
@@ -59,7 +59,7 @@ def test_a_long_run_is_drawn_with_fewer_points_and_its_last_one() -> None:
 
 def test_several_runs_lie_over_each_other_by_epoch() -> None:
     assert rows(run_charts.overlay_table({"A": EVENTS, "B": EVENTS[:4]}, "f1")) == [[1.0, 0.7, "A"], [1.0, 0.7, "B"]]
-    assert colours.chart_colours(["A", "B"])["A"] != colours.chart_colours(["A", "B"])["B"]
+    assert appearance.chart_colours(["A", "B"])["A"] != appearance.chart_colours(["A", "B"])["B"]
 
 
 def test_the_axis_goes_from_0_to_1_only_where_every_metric_does() -> None:

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from hfdemo.ui.tabs.tokens.invisible import joins, marked, named
+from hfdemo.ui.renderers.tokens import joins, marked, named
 from tests.ui.tabs.tokens.corpus import HARD, read
 
 
