@@ -12,7 +12,7 @@ from hfdemo.devices import find_device
 from hfdemo.settings import Settings
 from hfdemo.ui import html
 from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, script_tags
-from hfdemo.ui.event_options import QUIET
+from hfdemo.ui.event_handling import QUIET
 from hfdemo.ui.tabs import finetune, run, tokens
 
 

@@ -9,7 +9,7 @@ import pytest
 from hfdemo.errors import DemoError
 from hfdemo.settings import Settings
 from hfdemo.ui import build
-from hfdemo.ui.event_options import draw_errors, toast_errors
+from hfdemo.ui.event_handling import draw_errors, toast_errors
 
 FAILURES = [DemoError("run:<id> is `gone`."), KeyError("<bug>"), SystemExit(1)]
 

@@ -12,7 +12,8 @@ from hfdemo.inference import Prediction
 from hfdemo.inference.snippets import prediction_snippets
 from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS
-from hfdemo.ui.jobs import RunningJobs, stream_answer_parts
+from hfdemo.ui.event_handling import RunningJobs
+from hfdemo.ui.tabs.run.prediction_view import stream_answer_parts
 
 CLASSIFY, GENERATE = TASKS["text-classification"], TASKS["text-generation"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from hfdemo.inference import FilePrediction, Stages
 from hfdemo.tasks import Explanation
-from hfdemo.ui import prediction_view
+from hfdemo.ui.tabs.run import prediction_view
 from tests.ui.samples import EVIL, escaped
 
 CARD = {

@@ -10,7 +10,7 @@ from hfdemo.api import App
 from hfdemo.api.endpoints import LIGHT
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.ui import html
-from hfdemo.ui.event_options import PRIVATE
+from hfdemo.ui.event_handling import PRIVATE
 from hfdemo.ui.tabs.finetune import form, hp_search, ready_line, run_view
 from hfdemo.ui.tabs.tokens.dataset_view import Chosen
 

@@ -19,8 +19,7 @@ from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.preprocessing import count_tokens
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
-from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK, draw_errors, toast_errors
-from hfdemo.ui.jobs import RunningJobs, follow_job
+from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, RunningJobs, draw_errors, follow_job, toast_errors
 from hfdemo.ui.tabs.finetune import data_step, inspection_view
 from hfdemo.ui.tabs.finetune.data_step import DataStep
 from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, count_key

@@ -19,7 +19,7 @@ from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.preflight import RunData
 from hfdemo.models.folders import offline_choices
 from hfdemo.ui import html
-from hfdemo.ui.event_options import LATEST, QUICK, draw_errors, toast_errors
+from hfdemo.ui.event_handling import LATEST, QUICK, draw_errors, toast_errors
 from hfdemo.ui.tabs.finetune import data_step, form_values, hyperparameters
 from hfdemo.ui.tabs.finetune.data_events import DataEvents, Told
 from hfdemo.ui.tabs.finetune.dataset_preview import Examined, Shelf, examine

@@ -14,7 +14,7 @@ from hfdemo.api.error_boundary import catch_errors
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.runs.search import MOST_TRIALS
 from hfdemo.ui import html
-from hfdemo.ui.event_options import LATEST, PRIVATE, QUICK, toast_errors
+from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, toast_errors
 from hfdemo.ui.html import Html, escape
 from hfdemo.ui.tabs.finetune.form import Form
 from hfdemo.ui.tabs.finetune.report_diagrams import svg

@@ -21,7 +21,7 @@ from hfdemo.api.uploads import served_folder
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.models.folders import offline_choices
-from hfdemo.ui.event_options import PRIVATE, toast_errors
+from hfdemo.ui.event_handling import PRIVATE, toast_errors
 from hfdemo.ui.tabs.run.task_panel import RUN_BUTTON
 
 # What a person can take away of a run, by the words on its button; "" is everything, as a zip.

@@ -17,7 +17,7 @@ from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
-from hfdemo.ui.event_options import QUICK, draw_errors, toast_errors
+from hfdemo.ui.event_handling import QUICK, draw_errors, toast_errors
 from hfdemo.ui.html import Html, TableCell, TableRow, escape
 from hfdemo.ui.tabs.finetune import run_charts
 from hfdemo.ui.tabs.finetune.report_view import format_score

@@ -20,7 +20,7 @@ from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
-from hfdemo.ui.event_options import LATEST, QUICK, toast_errors
+from hfdemo.ui.event_handling import LATEST, QUICK, toast_errors
 from hfdemo.ui.tabs.finetune import report_view, run_actions, run_charts, run_comparison
 from hfdemo.ui.tabs.finetune.run_actions import run_choices
 

@@ -18,10 +18,10 @@ from hfdemo.models.loading import ATTENTIONS, DTYPES
 from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS, Task, find_task
-from hfdemo.ui import html, prediction_view
+from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_run_query
-from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import RunningJobs
+from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
+from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.task_panel import PanelContext, TaskPanel
 
 MODEL_HELP = "Pick one, or type a Hub id (owner/name, @revision if you like), a folder (/… ./… ~…), or a run"

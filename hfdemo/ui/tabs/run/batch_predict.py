@@ -19,9 +19,9 @@ from hfdemo.errors import DataError
 from hfdemo.inference import FilePrediction, predict_file
 from hfdemo.models.reference import ModelRef
 from hfdemo.tables import read_table
-from hfdemo.ui import html, prediction_view
-from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import RunningJobs
+from hfdemo.ui import html
+from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
+from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.widgets import PanelInputs
 
 NONE = "(none)"

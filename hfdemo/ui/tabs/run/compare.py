@@ -16,12 +16,12 @@ from hfdemo.inference import Prediction, predict
 from hfdemo.models.folders import base_of, offline_choices
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
-from hfdemo.ui import html, prediction_view
-from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import RunningJobs
+from hfdemo.ui import html
+from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
 from hfdemo.ui.renderers import render_prediction
 from hfdemo.ui.renderers.generated_text import render_text_difference
 from hfdemo.ui.renderers.labels import label_scores, render_score_differences
+from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.widgets import PanelInputs
 
 ABOUT = "Two models on the same input, or the same model before and after a change of parameters."

@@ -18,9 +18,9 @@ from hfdemo.models.folders import is_local, unreachable_error
 from hfdemo.models.hub import hub_bytes
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
-from hfdemo.ui import html, prediction_view
-from hfdemo.ui.event_options import PRIVATE, QUIET
-from hfdemo.ui.jobs import NO_STAGES, RunningJobs, stream_answer_parts
+from hfdemo.ui import html
+from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs
+from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.batch_predict import BatchPredict
 from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
 from hfdemo.ui.tabs.run.widgets import PanelInputs, allowed, field_widget, shown
@@ -96,7 +96,7 @@ class TaskPanel:
         context = self.context
         self.answer = gr.HTML(html.empty("The answer appears here."), label="Answer", elem_classes="hf-result")
         with gr.Accordion("Inside the pipeline", open=True):
-            self.inside = gr.HTML(html.empty(NO_STAGES))
+            self.inside = gr.HTML(html.empty(prediction_view.NO_STAGES))
         with gr.Accordion("Token probabilities", open=False, visible=self.task.stream is not None):
             self.odds = gr.HTML(html.empty("For each generated token: which others the model considered."))
         with gr.Accordion("JSON", open=False):
@@ -171,7 +171,7 @@ class TaskPanel:
         typed, wanted = self.context.typed, self.panel.values(given)
         inputs = [field.name for field in self.task.inputs if field.name in wanted and not field.media]
         yield {typed: {name: wanted[name] for name in inputs}, self.finished: None}
-        for step in stream_answer_parts(
+        for step in prediction_view.stream_answer_parts(
             self.context.app,
             self.task,
             reference,

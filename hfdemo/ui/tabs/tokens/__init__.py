@@ -15,7 +15,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import ALGORITHMS, train_reference
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_tokens_query
-from hfdemo.ui.event_options import PRIVATE, QUICK, toast_errors
+from hfdemo.ui.event_handling import PRIVATE, QUICK, toast_errors
 from hfdemo.ui.tabs.tokens import batch_view, dataset_view, text_view
 from hfdemo.ui.tabs.tokens.dataset_view import Chosen
 

@@ -26,8 +26,7 @@ from hfdemo.tokenization.padding import Plan, plan, plannable_names
 from hfdemo.tokenization.snippets import padding_script, tokenization_script
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
-from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import RunningJobs, follow_job
+from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
 from hfdemo.ui.renderers import tokens
 from hfdemo.ui.tabs.tokens import padding_view
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, model_of, reader_of

@@ -25,8 +25,7 @@ from hfdemo.tokenization.length_report import Report, report_on
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
-from hfdemo.ui.event_options import PRIVATE, QUIET, draw_errors
-from hfdemo.ui.jobs import RunningJobs, follow_job
+from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
 from hfdemo.ui.tabs.tokens import length_view, padding_view
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of
 

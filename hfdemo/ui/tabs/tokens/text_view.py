@@ -19,7 +19,7 @@ from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.tokenization.warnings import unknown_slots
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
-from hfdemo.ui.event_options import LATEST, draw_errors, toast_errors
+from hfdemo.ui.event_handling import LATEST, draw_errors, toast_errors
 from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, options_of, render_inspector
 from hfdemo.ui.tabs.tokens.token_view import linked, pages
 from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of

@@ -12,7 +12,7 @@ import gradio as gr
 
 from hfdemo.errors import ModelError
 from hfdemo.models.reference import ModelRef
-from hfdemo.ui.event_options import QUICK, toast_errors
+from hfdemo.ui.event_handling import QUICK, toast_errors
 
 FORMATS = ("Markdown", "CSV", "JSON")
 # gr.Code highlights these; it knows no CSV.

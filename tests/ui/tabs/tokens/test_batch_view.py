@@ -14,7 +14,7 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import strategy_names
-from hfdemo.ui.jobs import RunningJobs
+from hfdemo.ui.event_handling import RunningJobs
 from hfdemo.ui.tabs.tokens.batch_view import (
     DRAWINGS,
     EVERY_STRATEGY,

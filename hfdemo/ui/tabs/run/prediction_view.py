@@ -1,15 +1,142 @@
-"""The HTML around an answer: where it came from, what it took, how it came about, and what was asked before."""
+"""What a task's panel shows of an answer, as it grows and when it is complete, and of the runs before it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Event
 from typing import Any
 
-from hfdemo.inference import FilePrediction, Loading, Prediction, Stages
+from hfdemo.api import App
+from hfdemo.api.error_boundary import catch_errors
+from hfdemo.inference import SPEECH_RATE, FilePrediction, Loading, Partial, Prediction, Stages, stream
+from hfdemo.inference.snippets import RecordedCall
+from hfdemo.models.reference import ModelRef
+from hfdemo.tasks import Task
 from hfdemo.tokenization.encoding import Cell
+from hfdemo.ui.deep_links import write_run_query
+from hfdemo.ui.event_handling import RunningJobs
 from hfdemo.ui.html import bar, code, empty, escape, facts, notes, table, titled
+from hfdemo.ui.renderers import RENDERERS, generated_text, render_prediction
 from hfdemo.ui.renderers.tokens import SHOWN_SLOTS, render_strip, token_cell
+
+NO_STAGES = "Run the model to see its three stages."
+
+
+def stream_answer_parts(
+    app: App,
+    task: Task,
+    reference: str,
+    values: Mapping[str, Any],
+    running: RunningJobs,
+    session: str | None,
+    *,
+    dtype: str = "auto",
+    attention: str | None = None,
+    raw_prompt: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Yield what the panel of `task` shows while a model answers, by the names of its parts; the last has "done".
+
+    "answer", "inside" and "odds" are HTML, "raw" is JSON, "recorded" what code is written from, "entry" what the
+    history keeps, "done" the Prediction. Whatever fails is said in "answer". Once the page has begun something newer,
+    nothing more comes.
+    """
+    stop = running.begin(session)
+    steps = catch_errors(_answer, _render_failure)
+    for step in steps(app, task, reference, values, stop, dtype=dtype, attention=attention, raw_prompt=raw_prompt):
+        if not running.is_current(session, stop):
+            return
+        yield step
+
+
+def _answer(
+    app: App,
+    task: Task,
+    reference: str,
+    values: Mapping[str, Any],
+    stop: Event,
+    *,
+    dtype: str,
+    attention: str | None,
+    raw_prompt: bool,
+) -> Iterator[dict[str, Any]]:
+    """Yield the steps of `stream_answer_parts`; raises what fails."""
+    began = time.perf_counter()
+    ref = ModelRef.parse(reference or task.default_model)
+    wanted = _add_user_turn(app, task, ref, dict(values), raw_prompt=raw_prompt)
+    for item in stream(app.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
+        if isinstance(item, Prediction):
+            yield _render_answer(task, item, wanted, write_run_query(task, reference or task.default_model, wanted))
+        elif isinstance(item, Loading):
+            yield {"answer": render_loading(reference, item)}
+        elif isinstance(item, Partial):
+            yield {
+                "answer": _render_partial(task, item, wanted, time.perf_counter() - began),
+                "odds": generated_text.render_token_probabilities([vars(step) for step in item.token_probabilities]),
+            }
+        else:
+            yield {}
+
+
+def _render_failure(sentence: str) -> dict[str, Any]:
+    """Return what the panel shows of a failure: an old answer beside it would look like its result."""
+    return {
+        "answer": notes([sentence]),
+        "inside": empty(NO_STAGES),
+        "raw": "",
+        "recorded": None,
+    }
+
+
+def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
+    """Return what the panel shows of a complete answer."""
+    probabilities = empty("No token probabilities: nothing was generated, or by several beams at once.")
+    if done.token_probabilities:
+        probabilities = generated_text.render_token_probabilities([vars(step) for step in done.token_probabilities])
+    return {
+        "answer": render_prediction(task.output, done) + render_prediction_facts(done) + render_link(address),
+        "inside": render_stages(done.stages, done.seconds),
+        "odds": probabilities,
+        "raw": json.dumps(shorten_output(done.output), indent=2, ensure_ascii=False),
+        "recorded": RecordedCall.of(task, done, values),
+        "entry": _history_entry(task, done, values, address),
+        "done": done,
+    }
+
+
+def _add_user_turn(app: App, task: Task, ref: ModelRef, values: dict[str, Any], *, raw_prompt: bool) -> dict[str, Any]:
+    """Return `values` with the text as the next turn, where the task takes messages and the model has a template."""
+    names = [field.name for field in task.inputs if field.kind == "messages"]
+    if not names:
+        return values
+    past = values.pop(names[0], [])
+    if raw_prompt or not values.get("text"):
+        return values
+    with app.models.tokenizer(ref) as tokenizer:
+        if not tokenizer.chat_template:
+            return values
+    said = {"role": "user", "content": values.pop("text")}
+    return {**values, names[0]: [*past, said]}
+
+
+def _render_partial(task: Task, item: Partial, values: Mapping[str, Any], seconds: float) -> str:
+    drawn = RENDERERS[task.output](item.result, {**values, "sampling_rate": SPEECH_RATE})
+    return drawn + facts([("", f"{seconds:.1f} s so far")])
+
+
+def _history_entry(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
+    """Return what the browser keeps of an answer."""
+    asked = next((str(values[each.name]) for each in task.inputs if not each.media and values.get(each.name)), "")
+    chosen = ((each.name, values.get(each.name, each.default), each.default) for each in task.parameters)
+    return {
+        "task": task.title,
+        "model": done.model,
+        "link": address,
+        "set": ", ".join(f"{name}={value}" for name, value, default in chosen if value not in ("", default)),
+        "asked": asked[:100] or "a file, which the link does not bring back",
+        "said": summarize_output(done.output)[:160],
+    }
 
 
 def render_prediction_facts(prediction: Prediction) -> str:
