@@ -20,7 +20,7 @@ from hfdemo.tokenization.encoding import Cell
 from hfdemo.tokenization.length_report import padding_report
 from hfdemo.tokenization.padding import PaddingStrategy, find_strategy, plan, plannable_names, trainable_names
 from hfdemo.tokenization.snippets import padding_script
-from hfdemo.ui.tabs.finetune import hyperparameters
+from hfdemo.ui.tabs.finetune import form_steps
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
 from hfdemo.ui.tabs.tokens import padding_view
 
@@ -101,7 +101,7 @@ def test_a_run_may_take_it_if_it_is_trainable() -> None:
     with pytest.raises(DemoError, match=r"padding must be one of .*multiple_of_5, but is 'as_it_is'"):
         RunConfig("tickets", padding="as_it_is")
     with gr.Blocks():
-        step = hyperparameters.build([DEFAULTS["model"]], dict(DEFAULTS))
+        step = form_steps.build_training_step([DEFAULTS["model"]], dict(DEFAULTS))
     choices = {value for _, value in step.fields["padding"].choices}
     assert "multiple_of_5" in choices
     assert "as_it_is" not in choices

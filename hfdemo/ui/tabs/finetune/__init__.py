@@ -11,7 +11,7 @@ from hfdemo.api.endpoints import LIGHT
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE
-from hfdemo.ui.tabs.finetune import form, hp_search, ready_line, run_view
+from hfdemo.ui.tabs.finetune import form, hp_search, run_view
 from hfdemo.ui.tabs.tokens.dataset_view import Chosen
 
 ABOUT = (
@@ -39,8 +39,8 @@ def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs
         begun = app.runs.start(app.runs.create(config, path))
         return gr.update(choices=run_view.run_choices(app), value=begun.id), gr.skip()
 
-    start = catch_errors(begin, lambda sentence: (gr.skip(), ready_line.render_refusal(sentence)))
+    start = catch_errors(begin, lambda sentence: (gr.skip(), form.render_refusal(sentence)))
     asked.start.click(start, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(
         fn=None,
-        js=f"hfdemo.scrollUnless('.{ready_line.REFUSED}', '{run_view.RUN_PANEL}')",
+        js=f"hfdemo.scrollUnless('.{form.REFUSED}', '{run_view.RUN_PANEL}')",
     )

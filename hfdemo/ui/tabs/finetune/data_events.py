@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -14,93 +13,29 @@ from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.findings import Finding
-from hfdemo.finetuning.kinds import find_kind
+from hfdemo.finetuning.dataset.inspection import Inspection
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.preprocessing import count_tokens
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, RunningJobs, draw_errors, follow_job, toast_errors
-from hfdemo.ui.tabs.finetune import data_step, inspection_view
-from hfdemo.ui.tabs.finetune.data_step import DataStep
-from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, count_key
-from hfdemo.ui.tabs.finetune.form_fields import (
+from hfdemo.ui.tabs.finetune import form_steps, inspection_view
+from hfdemo.ui.tabs.finetune.form_data import (
+    Counted,
     Desk,
+    Examined,
     Named,
     add_upload,
     change_kind,
     change_label,
-    opened,
+    count_key,
+    suggest_values,
+    summarise_data,
     update_splits,
 )
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, Values
-from hfdemo.ui.tabs.finetune.ready_line import summarise_data
-
-# A change that was taken: the field of the form, its value, the one before it, and what that does, in words.
-Taken = Mapping[str, Any]
-
-
-def act(what: str, values: Values, taken: Sequence[Taken], examined: Examined) -> tuple[dict[str, Any], list[Taken]]:
-    """Return (the fields that change, the changes in force then) after a press on the button that does `what`.
-
-    A button of a report that has been drawn anew since, or of nobody's, does nothing.
-    """
-    does, _, of = what.partition(":")
-    kept = list(taken)
-    order = list(examined.labels or examined.inspection.label_order)
-    if does == "fix":
-        problem = next((each for each in examined.inspection.problems if each.code == of and each.change), None)
-        return _mend(problem, values, kept) if problem else ({}, kept)
-    if does == "usual":
-        return {"labels": None}, [each for each in kept if each["name"] != "labels"]
-    if not of.isdecimal():
-        return {}, kept
-    number = int(of)
-    if does == "undo" and number < len(kept):
-        return _undo(kept.pop(number), values), kept
-    other = number + {"up": -1, "down": 1}.get(does, 0)
-    if other != number and 0 <= other < len(order) and number < len(order):
-        order[number], order[other] = order[other], order[number]
-        return {"labels": order}, [each for each in kept if each["name"] != "labels"]
-    return {}, kept
-
-
-def keep_in_force(values: Values, taken: Sequence[Taken]) -> list[Taken]:
-    """Return the changes that nobody has changed again."""
-    return [each for each in taken if each["name"] == "fixes" or values[each["name"]] == each["value"]]
-
-
-def list_fixes(names: Sequence[str]) -> list[Taken]:
-    """Return the fixes that a config brings along, as if they had been taken here."""
-    return [{"name": "fixes", "value": name, "before": None, "said": ""} for name in names]
-
-
-def _mend(problem: Finding, values: Values, taken: list[Taken]) -> tuple[dict[str, Any], list[Taken]]:
-    fixes = list(values["fixes"] or ())
-    new = [name for name in problem.change.get("fixes", ()) if name not in fixes]
-    changed: dict[str, Any] = {"fixes": fixes + new} if new else {}
-    taken += list_fixes(new)
-    for name, value in _fields(problem).items():
-        changed[name] = value
-        taken.append({"name": name, "value": value, "before": values[name], "said": problem.fix})
-    return changed, taken
-
-
-def _fields(problem: Finding) -> dict[str, Any]:
-    """Return the changes of a finding besides its fixes, by the names of the form."""
-    change = {name: value for name, value in problem.change.items() if name != "fixes"}
-    task = change.pop("task", None)
-    problem_type = change.pop("problem_type", None)
-    if task is not None:
-        change["kind"] = find_kind(task, problem_type).name
-    if isinstance(change.get("class_weights"), Mapping):
-        change["class_weights"] = json.dumps(change["class_weights"])
-    return change
-
-
-def _undo(entry: Taken, values: Values) -> dict[str, Any]:
-    if entry["name"] == "fixes":
-        return {"fixes": [name for name in values["fixes"] or () if name != entry["value"]]}
-    return {entry["name"]: entry["before"]}
+from hfdemo.ui.tabs.finetune.form_steps import DataStep
+from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT
+from hfdemo.ui.tabs.finetune.inspection_view import Taken, act, keep_in_force, list_fixes
 
 
 @dataclass(frozen=True)
@@ -119,7 +54,7 @@ class DataEvents:
         self._jobs = RunningJobs()
         self._inputs = list(desk.fields.values())
         self._states = [step.taken, step.counted, step.pending]
-        shown = [*(desk.fields[name] for name in data_step.SHOWN), step.report, step.refused, step.page]
+        shown = [*(desk.fields[name] for name in form_steps.SHOWN), step.report, step.refused, step.page]
         self._shown = [*shown, step.refused_fold, step.taken, step.counted, told.known]
         self._read = [*self._shown, step.reading, step.preview, step.counting, step.pending, step.seen]
         self._read += [desk.fields["dataset"], desk.fields["file"]]
@@ -179,13 +114,13 @@ class DataEvents:
         named, _ = add_upload(desk.named(values))
         seen = {desk.fields["dataset"]: named["dataset"], step.seen: named["dataset"]}
         try:
-            named = opened(desk, named, wanted, report)
+            named = suggest_values(desk, named, wanted, report)
             if columns is not None and columns[0] is not None:
                 named |= {"text": columns[0], "pair": columns[1] or NO_COLUMN}
             taken = list_fixes(named["fixes"])
             examined, still = desk.examined(named, counted)
         except DemoError as error:
-            gone = {desk.fields[name]: value for name, value in data_step.nothing().items()}
+            gone = {desk.fields[name]: value for name, value in clear_data_fields().items()}
             hidden = {step.refused_fold: gr.update(visible=False), step.taken: [], self._told.known: None}
             said = {step.reading: html.notes([str(error)]), step.report: "", step.preview: None}
             return {**said, **gone, **hidden, **seen}
@@ -193,8 +128,8 @@ class DataEvents:
             **seen,
             **self._draw_examined(named, taken, examined, still),
             step.reading: inspection_view.reading(examined),
-            step.preview: data_step.first_rows(examined),
-            step.counting: data_step.COUNTING,
+            step.preview: form_steps.head_of_data(examined),
+            step.counting: form_steps.COUNTING,
             step.pending: None,
         }
 
@@ -243,7 +178,7 @@ class DataEvents:
         changed, taken = act(str(event._data.get("pressed", "")), named, taken, examined)
         if not changed:
             return {self._step.taken: taken}
-        others = {self._desk.fields[name]: value for name, value in changed.items() if name not in data_step.SHOWN}
+        others = {self._desk.fields[name]: value for name, value in changed.items() if name not in form_steps.SHOWN}
         named |= changed
         if "kind" in changed:
             named = change_kind(self._desk, named)
@@ -267,7 +202,7 @@ class DataEvents:
             return Counted(count_key(config, path, model), counts)
 
         for now, result in follow_job(self._jobs, request.session_hash, work):
-            yield (now, gr.skip()) if result is None else (data_step.COUNTED, result)
+            yield (now, gr.skip()) if result is None else (form_steps.COUNTED, result)
 
     def _draw(self, named: Named, taken: list[Taken], counted: Counted | None) -> dict[Any, Any]:
         """Return everything that shows the data, for these values of the form."""
@@ -280,7 +215,7 @@ class DataEvents:
         """Return the components of both steps, as they show `examined`."""
         desk, step = self._desk, self._step
         rows = examined.inspection.refused
-        updates = data_step.updates(examined.inspection, named)
+        updates = update_data_fields(examined.inspection, named)
         return {
             **{desk.fields[name]: update for name, update in updates.items()},
             step.report: inspection_view.findings(examined, taken, counted),
@@ -291,3 +226,31 @@ class DataEvents:
             step.counted: counted,
             self._told.known: summarise_data(examined),
         }
+
+
+def update_data_fields(found: Inspection, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what the data fields show for `values`, with the choices that the data has."""
+    columns = list(found.columns)
+    optional = [NO_COLUMN, *columns]
+    splits = [NO_SPLIT, *values["found"]]
+    kind = KINDS.get(found.kind or "")
+    binary = kind is not None and kind.rows.is_single_label and len(found.label_order) == 2
+    return {
+        "text": gr.update(choices=columns, value=values["text"]),
+        **{name: gr.update(choices=optional, value=values[name]) for name in ("pair", "label", "split")},
+        **{
+            f"{split}_split": gr.update(choices=splits, value=values[f"{split}_split"])
+            for split in ("train", "validation", "test")
+        },
+        "positive": gr.update(
+            choices=list(found.label_order), value=found.positive_label if binary else None, visible=binary
+        ),
+        **{name: values[name] for name in ("kind", "labels", "fixes", "found", "validation_share", "test_share")},
+    }
+
+
+def clear_data_fields() -> dict[str, Any]:
+    """Return what the data fields show where the data can't be read: nothing of the last."""
+    gone = gr.update(choices=[], value=None)
+    columns = dict.fromkeys(("text", "pair", "label", "split", "train_split", "validation_split", "test_split"), gone)
+    return {**columns, "positive": gr.update(value=None, visible=False), "labels": None, "fixes": (), "found": ()}

@@ -16,19 +16,19 @@ from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, find_kind
-from hfdemo.finetuning.preflight import RunData
+from hfdemo.finetuning.preflight import Preflight, RunData
 from hfdemo.models.folders import offline_choices
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import LATEST, QUICK, draw_errors, toast_errors
-from hfdemo.ui.tabs.finetune import data_step, form_values, hyperparameters
+from hfdemo.ui.tabs.finetune import form_steps, form_values
 from hfdemo.ui.tabs.finetune.data_events import DataEvents, Told
-from hfdemo.ui.tabs.finetune.dataset_preview import Examined, Shelf, examine
-from hfdemo.ui.tabs.finetune.form_fields import Desk, Named, opened
-from hfdemo.ui.tabs.finetune.ready_line import render_plan, render_ready_line, render_refusal, summarise_data
+from hfdemo.ui.tabs.finetune.form_data import Desk, Examined, Named, Shelf, examine, suggest_values, summarise_data
 from hfdemo.ui.tabs.tokens.dataset_view import Chosen
 from hfdemo.ui.tabs.tokens.view_parts import reader_of
 
 ABOUT = "Three steps, answered already. Change what you like, then press Start."
+REFUSED = "hf-refused"  # the class by which the page knows that Start has begun nothing
+_METHODS = {"full": "all weights", "lora": "a LoRA adapter", "frozen": "the head"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
     with gr.Row():
         gr.HTML(html.about(ABOUT))
         brought = gr.UploadButton("Open a config.json", file_types=[".json"], size="sm", min_width=150, scale=0)
-    step = data_step.build(examined, values, app.settings.public)
-    training = hyperparameters.build(_base_choices(app), given)
+    step = form_steps.build_data_step(examined, values, app.settings.public)
+    training = form_steps.build_training_step(_base_choices(app), given)
     line = gr.HTML(render_plan(config, summarise_data(examined)))
     start = gr.Button("Start", variant="primary", size="lg")
     with gr.Accordion("config.json and the shell command", open=False):
@@ -92,7 +92,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
 class _FormEvents:
     """What the form does when it has changed, and when a config fills it."""
 
-    def __init__(self, app: App, desk: Desk, step: data_step.DataStep, told: Told, lora_fold: Any) -> None:
+    def __init__(self, app: App, desk: Desk, step: form_steps.DataStep, told: Told, lora_fold: Any) -> None:
         self._app, self._desk, self._step, self._told, self._lora_fold = app, desk, step, told, lora_fold
 
     def on_change(self, known: RunData | None, *values: Any) -> tuple[Any, ...]:
@@ -128,7 +128,7 @@ class _FormEvents:
         # A config that was made for an upload names it: where that is still here, it stays.
         keeps_file = path is not None and path.stem == config.dataset
         del asked["file"], asked["found"]
-        filled = {fields[name]: value for name, value in asked.items() if name not in data_step.SHOWN}
+        filled = {fields[name]: value for name, value in asked.items() if name not in form_steps.SHOWN}
         filled |= {} if keeps_file else {fields["file"]: None}
         lora = gr.update(visible=config.method == "lora")
         told = {self._step.pending: config.to_json(), self._told.given: find_given(config)}
@@ -171,7 +171,7 @@ def refit_given(fitting: Named, given: Named, now: Named) -> Named:
     }
 
 
-def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.TrainingStep, desk: Desk, told: Told) -> None:
+def _wire_training(app: App, demo: gr.Blocks, training: form_steps.TrainingStep, desk: Desk, told: Told) -> None:
     fields = training.fields
     fields["method"].change(
         lambda method: gr.update(visible=method == "lora"), fields["method"], training.lora, **QUICK
@@ -212,12 +212,12 @@ def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.Training
 
     fields["more"].change(lambda: "", outputs=training.checked, **QUICK)
     fields["more"].blur(draw_errors(check), fields["more"], training.checked, **QUICK)
-    training.table_fold.expand(toast_errors(hyperparameters.table), training.search, training.table, **QUICK)
-    training.search.change(toast_errors(hyperparameters.table), training.search, training.table, **LATEST)
+    training.table_fold.expand(toast_errors(form_steps.render_arguments), training.search, training.table, **QUICK)
+    training.search.change(toast_errors(form_steps.render_arguments), training.search, training.table, **LATEST)
     explained = [name for name in form_values.TRAINING if name != "best_metric"]
     # The library's own words need the library, and so does the device: the page is drawn first.
     demo.load(
-        lambda: [*hyperparameters.helped(explained), hyperparameters.devices()],
+        lambda: [*form_steps.update_help(explained), form_steps.render_devices()],
         outputs=[*(fields[name] for name in explained), training.device],
         **QUICK,
     )
@@ -225,7 +225,7 @@ def _wire_training(app: App, demo: gr.Blocks, training: hyperparameters.Training
 
 def _beginning(shelf: Shelf) -> tuple[Named, Examined]:
     """Return the values of the form as it opens, and the first example, inspected."""
-    named = opened(Desk({}, shelf), {**form_values.DEFAULTS}, None)
+    named = suggest_values(Desk({}, shelf), {**form_values.DEFAULTS}, None)
     config = form_values.data_of(named)
     examined = examine(shelf.corpus(config, None), config)
     named |= form_values.defaults(named["method"], named["kind"], examined.train_rows)
@@ -235,3 +235,41 @@ def _beginning(shelf: Shelf) -> tuple[Named, Examined]:
 def _base_choices(app: App) -> list[str]:
     """List the models that make sense to start from, the embedded backbone first."""
     return list(dict.fromkeys(["embedded:minilm", *offline_choices(app.settings)]))
+
+
+def render_ready_line(
+    values: form_values.Values, data: RunData | None, check: Callable[[RunConfig, RunData], Preflight]
+) -> str:
+    """Render what Start would do with the form as it is, by the very check that Start makes."""
+    if data is None:
+        return render_refusal("There is no data yet that could be trained on.")
+    try:
+        config = form_values.config_of(values)
+    except DemoError as error:
+        return render_refusal(str(error))
+    checked = check(config, data)
+    if checked.error is not None:
+        return html.notes(checked.warnings) + render_refusal(str(checked.error))
+    won = form_values.find_overruled(values)
+    said = [f"{', '.join(won)}: the box of TrainingArguments wins over the field of the form."] if won else []
+    return html.notes([*checked.warnings, *said]) + render_plan(checked.config or config, data)
+
+
+def render_plan(config: RunConfig, data: RunData) -> str:
+    """Render what a run would do, in a line."""
+    rows = data.train_rows
+    filled = config.with_training_defaults(rows, find_kind(config.task, config.problem_type).learning_rate)
+    steps = filled.steps(rows)
+    held = {name: count for name, count in data.split_rows if name != "train"}
+    said = "".join(f", {count:,} {'for' if name == 'validation' else 'to'} {name}" for name, count in held.items())
+    many = f" in {config.processes} processes" if config.processes > 1 else ""
+    return (
+        f"<div class='hf-ready'>Start trains {html.escape(_METHODS[config.method])} of "
+        f"<b>{html.escape(config.model)}</b> on <b>{rows:,} rows</b>{html.escape(said)}: "
+        f"<b>{steps:,} {'step' if steps == 1 else 'steps'}</b>{many}.</div>"
+    )
+
+
+def render_refusal(sentence: str) -> str:
+    """Render a sentence so that the page knows that Start has begun nothing."""
+    return f"<div class='{REFUSED}'>{html.notes([sentence])}</div>"

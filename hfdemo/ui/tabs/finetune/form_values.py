@@ -270,7 +270,7 @@ def column(picked: str | None) -> str:
     return "" if picked in (None, NO_COLUMN) else str(picked)
 
 
-def usual(found: Any) -> dict[str, str]:
+def find_usual_splits(found: Any) -> dict[str, str]:
     """Find which of the names in the data is train, validation and test by a usual name for it."""
     return {split: name for name in found or () if (split := usual_split(name))}
 
@@ -302,7 +302,7 @@ def _own_training(values: Values) -> dict[str, Any]:
 def _splits(values: Values) -> dict[str, Any]:
     named = {split: values[f"{split}_split"] for split in SPLITS}
     named = {split: name for split, name in named.items() if name not in (None, "", NO_SPLIT)}
-    found: dict[str, Any] = {} if named == usual(values["found"]) else dict(named)
+    found: dict[str, Any] = {} if named == find_usual_splits(values["found"]) else dict(named)
     if "validation" not in named and values["validation_share"] not in (None, VALIDATION_SHARE):
         found["validation"] = values["validation_share"]
     if "test" not in named and values["test_share"]:

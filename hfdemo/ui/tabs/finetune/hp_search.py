@@ -17,7 +17,7 @@ from hfdemo.ui import html
 from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, toast_errors
 from hfdemo.ui.html import Html, escape
 from hfdemo.ui.tabs.finetune.form import Form
-from hfdemo.ui.tabs.finetune.report_diagrams import svg
+from hfdemo.ui.tabs.finetune.report_figures import svg
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 60, 60, 30, 24

@@ -1,21 +1,23 @@
-"""The HTML of the data doctor: how the data was read, its splits and labels, what is wrong with it and what was mended.
+"""The HTML of the data doctor, and what its buttons do: how the data was read, what is wrong with it, what was mended.
 
-A button in it carries what it does in `data-do`, from a closed list of words and numbers: never a text of the data.
+A button carries what it does in `data-do`, from a closed list of words and numbers: never a text of the data.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hfdemo.finetuning.dataset.findings import Finding
 from hfdemo.finetuning.dataset.fixes import FIXES
 from hfdemo.finetuning.dataset.inspection import Truncation
-from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
+from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, find_kind
 from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.tables import Refused
 from hfdemo.ui.html import code, escape, facts, notes, table, titled
-from hfdemo.ui.tabs.finetune.dataset_preview import Counted, Examined, example_row
+from hfdemo.ui.tabs.finetune.form_data import Counted, Examined, example_row
+from hfdemo.ui.tabs.finetune.form_values import Values
 
 PAGE = 50  # refused rows that are shown at once
 MOST_LABELS = 60
@@ -169,3 +171,71 @@ def _move(way: str, sign: str, number: int, edge: bool) -> str:
         f"<button type='button' class='hf-move' data-do='{way}:{number}' aria-label='Move label {number} {way}'{off}>"
         f"{sign}</button>"
     )
+
+
+# A change that was taken: the field of the form, its value, the one before it, and what that does, in words.
+Taken = Mapping[str, Any]
+
+
+def act(what: str, values: Values, taken: Sequence[Taken], examined: Examined) -> tuple[dict[str, Any], list[Taken]]:
+    """Return (the fields that change, the changes in force then) after a press on the button that does `what`.
+
+    A button of a report that has been drawn anew since, or of nobody's, does nothing.
+    """
+    does, _, of = what.partition(":")
+    kept = list(taken)
+    order = list(examined.labels or examined.inspection.label_order)
+    if does == "fix":
+        problem = next((each for each in examined.inspection.problems if each.code == of and each.change), None)
+        return _mend(problem, values, kept) if problem else ({}, kept)
+    if does == "usual":
+        return {"labels": None}, [each for each in kept if each["name"] != "labels"]
+    if not of.isdecimal():
+        return {}, kept
+    number = int(of)
+    if does == "undo" and number < len(kept):
+        return _undo(kept.pop(number), values), kept
+    other = number + {"up": -1, "down": 1}.get(does, 0)
+    if other != number and 0 <= other < len(order) and number < len(order):
+        order[number], order[other] = order[other], order[number]
+        return {"labels": order}, [each for each in kept if each["name"] != "labels"]
+    return {}, kept
+
+
+def keep_in_force(values: Values, taken: Sequence[Taken]) -> list[Taken]:
+    """Return the changes that nobody has changed again."""
+    return [each for each in taken if each["name"] == "fixes" or values[each["name"]] == each["value"]]
+
+
+def list_fixes(names: Sequence[str]) -> list[Taken]:
+    """Return the fixes that a config brings along, as if they had been taken here."""
+    return [{"name": "fixes", "value": name, "before": None, "said": ""} for name in names]
+
+
+def _mend(problem: Finding, values: Values, taken: list[Taken]) -> tuple[dict[str, Any], list[Taken]]:
+    fixes = list(values["fixes"] or ())
+    new = [name for name in problem.change.get("fixes", ()) if name not in fixes]
+    changed: dict[str, Any] = {"fixes": fixes + new} if new else {}
+    taken += list_fixes(new)
+    for name, value in _fields(problem).items():
+        changed[name] = value
+        taken.append({"name": name, "value": value, "before": values[name], "said": problem.fix})
+    return changed, taken
+
+
+def _fields(problem: Finding) -> dict[str, Any]:
+    """Return the changes of a finding besides its fixes, by the names of the form."""
+    change = {name: value for name, value in problem.change.items() if name != "fixes"}
+    task = change.pop("task", None)
+    problem_type = change.pop("problem_type", None)
+    if task is not None:
+        change["kind"] = find_kind(task, problem_type).name
+    if isinstance(change.get("class_weights"), Mapping):
+        change["class_weights"] = json.dumps(change["class_weights"])
+    return change
+
+
+def _undo(entry: Taken, values: Values) -> dict[str, Any]:
+    if entry["name"] == "fixes":
+        return {"fixes": [name for name in values["fixes"] or () if name != entry["value"]]}
+    return {entry["name"]: entry["before"]}

@@ -1,4 +1,4 @@
-"""What a report says of a run's model, as HTML: scores, raw predictions, and the details of a split."""
+"""What a report says of a run's model, as HTML: scores, the details of a split, and raw predictions step by step."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, Kind
 from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
-from hfdemo.ui.html import Html, TableCell, escape, facts, notes, table, titled, track
-from hfdemo.ui.tabs.finetune import report_diagrams
-from hfdemo.ui.tabs.finetune.raw_predictions import kind_of, render_first_row
+from hfdemo.ui.html import Html, code, escape, facts, notes, table, titled, track
+from hfdemo.ui.tabs.finetune import report_figures
 from hfdemo.ui.tabs.finetune.run_charts import UNIT_METRICS, format_duration
 
-# A larger confusion matrix is a wall of numbers: then its largest confusions are listed.
-MATRIX_LABELS = 24
-LISTED = 20
 # Columns of errors.csv that hold numbers, and those that need no six decimals to be read.
 _DECIMALS = ("confidence", "loss", "residual")
 _NUMBERS = ("row", "tokens", "tags", "wrong_tags", "wrong_labels", *_DECIMALS)
 Report = Mapping[str, Any]
+# Of more labels the most likely ones are shown.
+SHOWN = 12
+
+
+def kind_of(found: Mapping[str, Any]) -> Kind:
+    """Return the kind of answers that a report is of; reports of an earlier version don't name it."""
+    return KINDS[found.get("kind", DEFAULT_KIND.name)]
 
 
 def render_report(found: Report) -> str:
@@ -122,7 +126,7 @@ def render_details(found: Report, split: str) -> str:
 
 def _classes_block(found: Report, known: Report) -> str:
     title = kind_of(found).page.class_title(found.get("labels") or [])
-    return class_table(known["per_class"], title) if known.get("per_class") else ""
+    return report_figures.class_table(known["per_class"], title) if known.get("per_class") else ""
 
 
 def _labels_per_row_block(found: Report, known: Report) -> str:
@@ -134,11 +138,15 @@ def _labels_per_row_block(found: Report, known: Report) -> str:
 
 
 def _confusion_block(found: Report, known: Report) -> str:
-    return confusion_table(found.get("labels", []), known["confusion_matrix"]) if known.get("confusion_matrix") else ""
+    return (
+        report_figures.confusion_table(found.get("labels", []), known["confusion_matrix"])
+        if known.get("confusion_matrix")
+        else ""
+    )
 
 
 def _perplexity_block(found: Report, known: Report) -> str:
-    return _perplexity_details(known.get) if known.get("perplexity") is not None else ""
+    return report_figures.perplexity_table(known.get) if known.get("perplexity") is not None else ""
 
 
 def _two_label_diagrams(found: Report, known: Report) -> str:
@@ -149,109 +157,26 @@ def _two_label_diagrams(found: Report, known: Report) -> str:
     positive = found.get("positive_label") or labels[1]
     support = {name: each["support"] for name, each in (known.get("per_class") or {}).items()}
     prevalence = support.get(positive, 0) / (sum(support.values()) or 1)
-    drawn = report_diagrams.draw_roc(known["roc"], positive) if known.get("roc") else ""
+    drawn = report_figures.draw_roc(known["roc"], positive) if known.get("roc") else ""
     if known.get("precision_recall"):
-        drawn += report_diagrams.draw_precision_recall(known["precision_recall"], positive, prevalence)
+        drawn += report_figures.draw_precision_recall(known["precision_recall"], positive, prevalence)
     if not known.get("roc"):
         drawn += notes(["There is no ROC curve: only one of the two labels occurs in this split."])
     return drawn
 
 
 def _calibration_diagram(found: Report, known: Report) -> str:
-    return report_diagrams.draw_calibration(known["calibration"]) if known.get("calibration") else ""
+    return report_figures.draw_calibration(known["calibration"]) if known.get("calibration") else ""
 
 
 def _points_diagram(found: Report, known: Report) -> str:
     return (
-        report_diagrams.draw_scatter(known["points"], (known.get("fit") or {}).get("r2")) if known.get("points") else ""
+        report_figures.draw_scatter(known["points"], (known.get("fit") or {}).get("r2")) if known.get("points") else ""
     )
 
 
 def _residuals_diagram(found: Report, known: Report) -> str:
-    return report_diagrams.draw_residuals(known["residuals"]) if known.get("residuals") else ""
-
-
-def class_table(found: Mapping[str, Mapping[str, Any]], title: str) -> str:
-    """List precision, recall, f1 and support, and the average precision where it is known; f1 as a bar, too."""
-    ranked = any("average_precision" in each for each in found.values())
-    head = ["", "precision", "recall", "f1", *(["AP"] if ranked else []), "support"]
-    rows = []
-    for label, each in found.items():
-        numbers = [each["precision"], each["recall"], each["f1"], *([each["average_precision"]] if ranked else [])]
-        scores = ["" if number is None else f"{number:.3f}" for number in numbers]
-        rows.append([Html(f"{escape(label)}{track(each['f1'])}"), *scores, f"{each['support']:,}"])
-    drawn = table(head, rows, range(1, len(head)), kind="hf-classes", scroll="hf-tall", row_heads=True)
-    return f"<div>{titled(title, drawn)}</div>"
-
-
-def confusion_table(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
-    """Draw true labels as rows and predicted ones as columns, shaded by their part of the row; of many labels, list the
-    largest confusions."""
-    if len(labels) > MATRIX_LABELS:
-        return _largest_confusions(labels, matrix)
-    names = [Html(f"<span>{escape(label)}</span>") for label in labels]
-    head = ["true ↓ · predicted →", *(TableCell(name, "hf-number") for name in names)]
-    rows = [
-        [
-            names[truth],
-            *(_confusion_cell(count, sum(counts), label, truth == given) for given, count in enumerate(counts)),
-        ]
-        for truth, (label, counts) in enumerate(zip(labels, matrix, strict=True))
-    ]
-    drawn = table(head, rows, kind="hf-confusion", scroll="hf-tall", row_heads=True)
-    return f"<div>{titled('Confusion matrix', drawn)}</div>"
-
-
-def _confusion_cell(count: int, total: int, label: str, is_right: bool) -> TableCell:
-    """Return a count of predictions, the stronger the larger its part of the rows of the true label."""
-    part = count / (total or 1)
-    shade = f"background:color-mix(in srgb, var(--hf-bar) {90 * part:.0f}%, transparent)"
-    ink = ";color:#18181b" if part > 0.7 else ""
-    return TableCell(count, "hf-hit" if is_right else "", title=f"{part:.0%} of the true “{label}”", style=shade + ink)
-
-
-def _largest_confusions(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
-    pairs = [
-        (count, labels[truth], labels[given], sum(counts))
-        for truth, counts in enumerate(matrix)
-        for given, count in enumerate(counts)
-        if count and truth != given
-    ]
-    pairs.sort(key=lambda pair: -pair[0])
-    rows = [(truth, given, f"{count:,}", f"{count / total:.0%}") for count, truth, given, total in pairs[:LISTED]]
-    title = f"The most frequent confusions; report.json has the whole matrix of {len(labels)} labels"
-    drawn = table(["true", "predicted as", "rows", "of the true"], rows, (2, 3))
-    return f"<div>{titled(title, drawn if rows else facts([('', 'none')]))}</div>"
-
-
-def _perplexity_details(of: Any) -> str:
-    """Draw perplexity and the rows that are hardest to predict."""
-    pairs = [
-        ("perplexity", f"{of('perplexity'):,.2f}"),
-        ("bits per token", f"{of('bits_per_token'):.3f}"),
-        ("tokens that count", f"{of('tokens'):,}"),
-    ]
-    drawn = f"<div class='hf-line-wide'>{facts(pairs)}</div>"
-    for name, title in (("worst", "Hardest to predict"), ("longest", "The longest rows")):
-        rows = [(each["row"], f"{each['loss']:.3f}", f"{each['tokens']:,}") for each in of(name) or ()]
-        if rows:
-            drawn += f"<div>{titled(title, table(['row', 'loss per token', 'tokens'], rows, (0, 1, 2)))}</div>"
-    return drawn
-
-
-def render_wrong_rows(rows: Sequence[Mapping[str, str]], more: bool) -> str:
-    """List lines of errors.csv, whose text cells may break; `more` says that the file has further ones."""
-    if not rows:
-        return facts([("", "nothing: every validation row is right")])
-    names = list(rows[0])
-    numbers = [index for index, name in enumerate(names) if name in _NUMBERS]
-    drawn = table(names, [[_format_error_cell(row[name], name) for name in names] for row in rows], numbers, wrap=True)
-    left = "<p class='hf-quiet hf-small'>The first ones; errors.csv has them all.</p>" if more else ""
-    return f"<div class='hf-tall hf-wrong'>{drawn}</div>{left}"
-
-
-def _format_error_cell(text: str, name: str) -> str:
-    return f"{float(text):.4g}" if name in _DECIMALS and text else text
+    return report_figures.draw_residuals(known["residuals"]) if known.get("residuals") else ""
 
 
 Section = Callable[[Report, Report], str]
@@ -270,5 +195,129 @@ DIAGRAMS: Mapping[str, Section] = MappingProxyType(
         "calibration": _calibration_diagram,
         "points": _points_diagram,
         "residuals": _residuals_diagram,
+    }
+)
+
+
+def render_wrong_rows(rows: Sequence[Mapping[str, str]], more: bool) -> str:
+    """List lines of errors.csv, whose text cells may break; `more` says that the file has further ones."""
+    if not rows:
+        return facts([("", "nothing: every validation row is right")])
+    names = list(rows[0])
+    numbers = [index for index, name in enumerate(names) if name in _NUMBERS]
+    drawn = table(names, [[_format_error_cell(row[name], name) for name in names] for row in rows], numbers, wrap=True)
+    left = "<p class='hf-quiet hf-small'>The first ones; errors.csv has them all.</p>" if more else ""
+    return f"<div class='hf-tall hf-wrong'>{drawn}</div>{left}"
+
+
+def _format_error_cell(text: str, name: str) -> str:
+    return f"{float(text):.4g}" if name in _DECIMALS and text else text
+
+
+def render_first_row(found: Mapping[str, Any], split: str) -> str:
+    """Show the shapes of predictions and label_ids of a split, and its first row; nothing for a report without them."""
+    shapes, example = ((found.get(name) or {}).get(split) for name in ("shapes", "example"))
+    if not shapes:
+        return ""
+    page = kind_of(found).page
+    said = f"`predictions = trainer.predict({split})` returned arrays: "
+    said += f"`predictions.predictions.shape` is `{_format_shape(shapes['logits'])}`"
+    if shapes.get("labels"):
+        said += f", `predictions.label_ids.shape` is `{_format_shape(shapes['labels'])}`"
+    drawn = f"<p>{code(said)}: {escape(page.arrays)}.</p>"
+    if example:
+        drawn += EXAMPLES[page.example](example, found.get("labels") or [])
+    return titled("What the model returned, as it is", f"<div class='hf-first-row'>{drawn}</div>")
+
+
+def _format_shape(sizes: Sequence[int]) -> str:
+    return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
+
+
+def _explain_softmax(example: Mapping[str, Any], labels: Sequence[str]) -> str:
+    where = f"Row {example['row']}"
+    if "position" in example:
+        where = f"The first token that counts (row {example['row']}, position {example['position']})"
+    answer = f"<b>{example['argmax']}</b>, which is <b>{escape(example['name'])}</b>"
+    right = "right" if example["name"] == example["label"] else "wrong"
+    return (
+        f"<p>{where}. Logits are the raw, unnormalised scores of the model's last layer. Softmax turns them into "
+        "probabilities, which sum to 1.</p>"
+        + _score_table(example, labels, "softmax", {example["argmax"]}, "argmax", [example["label"]])
+        + f"<p>{code('`np.argmax(logits, axis=-1)`')} takes the index of the highest logit: {answer}. "
+        f"The label is <b>{escape(example['label'])}</b>: {right}.</p>"
+    )
+
+
+def _explain_sigmoid(example: Mapping[str, Any], labels: Sequence[str]) -> str:
+    given = {index for index, logit in enumerate(example["logits"]) if logit > 0}
+    names = ", ".join(example["name"]) or "no label"
+    truth = ", ".join(example["label"]) or "no label"
+    return (
+        f"<p>Row {example['row']}. Each label is a question of its own: sigmoid turns its logit into a probability, "
+        "and the label is given where that is above 0.5, which is a logit above 0.</p>"
+        + _score_table(example, labels, "sigmoid", given, "given", example["label"])
+        + f"<p>The answer is <b>{escape(names)}</b>, the label <b>{escape(truth)}</b>.</p>"
+    )
+
+
+def _explain_number(example: Mapping[str, Any], labels: Sequence[str]) -> str:
+    predicted, label = _format_number(example["predicted"]), _format_number(example["label"])
+    return (
+        f"<p>Row {example['row']}. The model has a single output, and its logit is the answer as it stands: no "
+        f"softmax, no argmax. Predicted <b>{predicted}</b>, label <b>{label}</b>.</p>"
+    )
+
+
+def _explain_likelihood(example: Mapping[str, Any], labels: Sequence[str]) -> str:
+    total, count = example["logits"]
+    return (
+        f"<p>Row {example['row']}. At every token the logits of the whole vocabulary go through a softmax; the loss is "
+        "the negative logarithm of the probability that the token which really follows got. "
+        f"Summed up <b>{_format_number(total)}</b> over <b>{count:,.0f}</b> tokens, so "
+        f"{_format_number(total)} / {count:,.0f} = "
+        f"<b>{_format_number(example['loss'])}</b> per token, and e to the power of that is a perplexity of "
+        f"<b>{example['perplexity']:,.2f}</b>: as unsure as a choice between that many equally likely tokens.</p>"
+    )
+
+
+def _score_table(
+    example: Mapping[str, Any],
+    labels: Sequence[str],
+    function: str,
+    chosen: set[int],
+    mark: str,
+    truth: Sequence[str],
+) -> str:
+    """List index, label, logit and probability of each label; the answer and the true label are marked in words."""
+    logits, probabilities = example["logits"], example[function]
+    order: list[int] = list(range(len(logits)))
+    if len(order) > SHOWN:
+        best = sorted(order, key=lambda index: -(logits[index] or 0.0))[:SHOWN]
+        order = sorted(best)
+    rows: list[Sequence[Any]] = []
+    for index in order:
+        label = labels[index] if index < len(labels) else str(index)
+        marks = [mark] * (index in chosen) + ["true"] * (label in truth)
+        chips = "".join(f" <span class='hf-chip'>{each}</span>" for each in marks)
+        probability = probabilities[index] or 0.0
+        name = Html(f"{escape(label)}{chips}")
+        rows.append((index, name, _format_number(logits[index]), f"{probability:.4f}", Html(track(probability))))
+    left = len(logits) - len(order)
+    more = f"<p class='hf-quiet hf-small'>The {left} other labels have lower logits.</p>" if left else ""
+    return table(("", "label", "logit", function, ""), rows, (0, 2, 3), kind="hf-logits") + more
+
+
+def _format_number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+# What the kinds of answers name as the renderer of their example.
+EXAMPLES: Mapping[str, Callable[[Mapping[str, Any], Sequence[str]], str]] = MappingProxyType(
+    {
+        "softmax": _explain_softmax,
+        "sigmoid": _explain_sigmoid,
+        "number": _explain_number,
+        "likelihood": _explain_likelihood,
     }
 )

@@ -9,8 +9,7 @@ import gradio as gr
 
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import form_values
-from hfdemo.ui.tabs.finetune.dataset_preview import Examined, Shelf
-from hfdemo.ui.tabs.finetune.form_fields import Desk, opened
+from hfdemo.ui.tabs.finetune.form_data import Desk, Examined, Shelf, suggest_values
 
 THINGS = ("sea", "sky", "wall", "road", "leaf", "lamp", "boat", "bird")
 
@@ -31,7 +30,7 @@ def open_file(path: Path, settings: Settings, **values: Any) -> tuple[Desk, dict
     """The desk, and the form's values after the file at `path` was chosen."""
     fields = {name: gr.State() for name in form_values.DEFAULTS}
     desk = Desk(fields, Shelf(settings))
-    named = opened(desk, {**form_values.DEFAULTS, "dataset": str(path), "rate": 1e-4, **values}, None)
+    named = suggest_values(desk, {**form_values.DEFAULTS, "dataset": str(path), "rate": 1e-4, **values}, None)
     return desk, named
 
 

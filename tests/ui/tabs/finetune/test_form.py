@@ -13,10 +13,10 @@ from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.preflight import RunData
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import form_values, ready_line
-from hfdemo.ui.tabs.finetune.form import find_given, refit_given, typed
+from hfdemo.ui.tabs.finetune import form, form_values
+from hfdemo.ui.tabs.finetune.form import find_given, refit_given, render_plan, render_ready_line, typed
+from hfdemo.ui.tabs.finetune.form_data import summarise_data
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
-from hfdemo.ui.tabs.finetune.ready_line import render_plan, render_ready_line, summarise_data
 from tests.ui.samples import EVIL, escaped
 from tests.ui.tabs.finetune.desks import look, open_file, rows_of, write
 
@@ -41,7 +41,7 @@ def line(known: RunData | None = KNOWN, **values: Any) -> str:
 
 def refusal(**values: Any) -> str:
     drawn = line(**values)
-    assert ready_line.REFUSED in drawn
+    assert form.REFUSED in drawn
     return drawn
 
 
@@ -193,7 +193,7 @@ def test_data_that_can_not_be_trained_on_is_said_before_start() -> None:
 
 def test_the_line_before_start_counts_rows_and_steps() -> None:
     drawn = line(epochs=2, batch=16, processes=2)
-    assert ready_line.REFUSED not in drawn
+    assert form.REFUSED not in drawn
     assert "<b>100 rows</b>, 25 for validation" in drawn
     assert "<b>8 steps</b> in 2 processes" in drawn
     assert escaped(render_plan(RunConfig("x", model=f"/{EVIL}"), KNOWN))

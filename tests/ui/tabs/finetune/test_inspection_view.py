@@ -12,9 +12,8 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.preprocessing import Lengths, count_tokens
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused
-from hfdemo.ui.tabs.finetune import data_events, data_step, form_values, inspection_view
-from hfdemo.ui.tabs.finetune.dataset_preview import Counted, count_key
-from hfdemo.ui.tabs.finetune.form_fields import change_kind, opened, update_splits
+from hfdemo.ui.tabs.finetune import data_events, form_values, inspection_view
+from hfdemo.ui.tabs.finetune.form_data import Counted, change_kind, count_key, suggest_values, update_splits
 from tests.ui.samples import EVIL, escaped, text_of
 from tests.ui.tabs.finetune.desks import look, open_file, rows_of, write
 
@@ -30,7 +29,7 @@ def sick(tmp_path: Path) -> Path:
 
 
 def press(desk: Any, named: dict[str, Any], taken: list[Any], what: str) -> tuple[dict[str, Any], list[Any]]:
-    changed, taken = data_events.act(what, named, taken, look(desk, named))
+    changed, taken = inspection_view.act(what, named, taken, look(desk, named))
     return {**named, **changed}, taken
 
 
@@ -85,7 +84,7 @@ def test_uneven_labels_are_mended_by_class_weights_and_undone_to_what_was_there(
     assert look(desk, fixed).inspection.problems == ()
     assert press(desk, fixed, taken, "undo:0")[0]["class_weights"] == named["class_weights"]
     by_hand = {**fixed, "class_weights": '{"common": 1, "rare": 3}'}
-    assert data_events.keep_in_force(by_hand, taken) == []  # nothing to undo any more
+    assert inspection_view.keep_in_force(by_hand, taken) == []  # nothing to undo any more
 
 
 def test_a_button_of_an_older_report_or_of_nobody_does_nothing(sick: Path, settings: Settings) -> None:
@@ -108,7 +107,7 @@ def test_labels_are_moved_one_place_at_a_time_and_back_to_the_usual_order(tmp_pa
 
 def test_the_positive_class_is_marked_and_can_be_chosen(tmp_path: Path, settings: Settings) -> None:
     desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
-    update = data_step.updates(look(desk, named).inspection, named)["positive"]
+    update = data_events.update_data_fields(look(desk, named).inspection, named)["positive"]
     assert (update["choices"], update["value"], update["visible"]) == (["down", "up"], "up", True)
     examined = look(desk, {**named, "positive": "down"})
     assert "down <em class='hf-chip'>positive" in inspection_view.labels(examined)
@@ -124,7 +123,7 @@ def test_what_stands_in_the_data_is_drawn_as_text(place: str, tmp_path: Path, se
     named |= {"label": "label", "split": "part" if place == "split" else form_values.NO_COLUMN}
     examined = look(desk, named)
     drawn = inspection_view.reading(examined) + inspection_view.findings(
-        examined, data_events.list_fixes(["drop_blank_rows"])
+        examined, inspection_view.list_fixes(["drop_blank_rows"])
     )
     assert escaped(drawn)
     assert escaped(inspection_view.refused([Refused(EVIL, 1, EVIL)]))
@@ -184,7 +183,7 @@ def test_a_config_that_was_opened_keeps_its_columns_fixes_and_labels(sick: Path,
     wanted = RunConfig(
         str(sick), text_column="mood", label_column="note", fixes=("drop_duplicates",), labels=("b", "a")
     )
-    found = opened(desk, named, wanted)
+    found = suggest_values(desk, named, wanted)
     assert (found["text"], found["label"]) == ("mood", "note")
     assert found["fixes"] == ("drop_duplicates",)
     assert found["labels"] == ("b", "a")
@@ -207,7 +206,7 @@ def test_tokens_are_counted_as_training_reads_them_and_a_cut_becomes_a_problem(
     assert cut.inspection.truncation.rows == 4
     drawn = inspection_view.findings(cut, (), counted)
     assert "4 rows (10.0%) lose their end at 16 tokens" in text_of(drawn)
-    changed, _ = data_events.act("fix:truncation", {**named, "max_length": 16}, [], cut)
+    changed, _ = inspection_view.act("fix:truncation", {**named, "max_length": 16}, [], cut)
     assert changed == {"max_length": 40}
     assert desk.examined({**named, "model": "embedded:sentiment"}, counted)[1] is None  # of another model
 

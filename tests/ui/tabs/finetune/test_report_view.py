@@ -9,7 +9,7 @@ import pytest
 
 from hfdemo.finetuning.kinds import KINDS as EVERY_KIND
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import raw_predictions, report_diagrams, report_view
+from hfdemo.ui.tabs.finetune import report_figures, report_view
 from tests.ui.samples import EVIL, SAFE, Tags, elements, escaped, text_of
 from tests.ui.tabs.finetune.reports import KINDS, a_run
 
@@ -19,7 +19,7 @@ DIAGRAMS = {"single_label": 3, "multi_label": 0, "regression": 2, "tokens": 0, "
 def test_every_kind_names_renderers_that_the_page_has_and_no_renderer_is_without_a_kind() -> None:
     sections = {name for kind in EVERY_KIND.values() for name in kind.page.sections}
     assert sections == set(report_view.BLOCKS) | set(report_view.DIAGRAMS)
-    assert {kind.page.example for kind in EVERY_KIND.values()} == set(raw_predictions.EXAMPLES)
+    assert {kind.page.example for kind in EVERY_KIND.values()} == set(report_view.EXAMPLES)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_split_with_one_class_says_why_there_is_no_roc_curve(report: dict[str,
 
 
 def test_a_confusion_matrix_has_the_counts_row_by_row() -> None:
-    drawn = report_view.confusion_table(["a", EVIL], [[3, 1], [0, 2]])
+    drawn = report_figures.confusion_table(["a", EVIL], [[3, 1], [0, 2]])
     assert escaped(drawn)
     assert text_of(drawn).replace(EVIL, "b").endswith("aba31b02")
 
@@ -90,7 +90,7 @@ def test_of_many_labels_the_largest_confusions_are_listed() -> None:
     size = report_view.MATRIX_LABELS + 1
     matrix = [[10 if column == row else 0 for column in range(size)] for row in range(size)]
     matrix[4][7], matrix[2][3] = 6, 9
-    told = text_of(report_view.confusion_table([f"l{index}" for index in range(size)], matrix))
+    told = text_of(report_figures.confusion_table([f"l{index}" for index in range(size)], matrix))
     assert "l2l3947%" in told
     assert told.index("l2l3") < told.index("l4l7")
     assert "l5" not in told
@@ -140,29 +140,29 @@ def test_the_roc_curve_runs_through_its_points_and_marks_the_threshold_of_a_half
         "true_positive_rate": [0.0, 0.5, 1.0],
         "threshold": [None, 0.6, 0.1],
     }
-    drawn = report_diagrams.draw_roc(found, EVIL)
+    drawn = report_figures.draw_roc(found, EVIL)
     assert escaped(drawn)
     assert "AUC 0.750" in drawn
     line = elements(drawn, "polyline")[1]["points"]
     assert line == " ".join(
-        f"{report_diagrams.UNIT.x(x)},{report_diagrams.UNIT.y(y)}" for x, y in ((0, 0), (0, 0.5), (1, 1))
+        f"{report_figures.UNIT.x(x)},{report_figures.UNIT.y(y)}" for x, y in ((0, 0), (0, 0.5), (1, 1))
     )
     (dot,) = elements(drawn, "circle")
-    assert (dot["cx"], dot["cy"]) == (report_diagrams.UNIT.x(0), report_diagrams.UNIT.y(0.5))
+    assert (dot["cx"], dot["cy"]) == (report_figures.UNIT.x(0), report_figures.UNIT.y(0.5))
 
 
 def test_empty_bins_are_left_out_of_the_calibration() -> None:
     full = {"from": 0.9, "to": 1.0, "rows": 5, "confidence": 0.95, "accuracy": 0.8}
     empty = {"from": 0.0, "to": 0.1, "rows": 0, "confidence": None, "accuracy": None}
-    drawn = report_diagrams.draw_calibration({"expected_calibration_error": 0.15, "bins": [empty, full]})
+    drawn = report_figures.draw_calibration({"expected_calibration_error": 0.15, "bins": [empty, full]})
     assert len(elements(drawn, "rect")) == 1
     assert "ECE 0.150" in drawn
 
 
 def test_numbers_that_are_all_the_same_make_a_diagram_or_none_but_no_error() -> None:
-    assert "circle" in report_diagrams.draw_scatter({"rows": 2, "label": [1.0, 1.0], "predicted": [1.0, 1.0]}, None)
-    assert report_diagrams.draw_scatter({"rows": 1, "label": [1.0], "predicted": [None]}, None) == ""
-    assert report_diagrams.draw_residuals({"edges": [0.0, 0.0], "counts": [4]}) == ""
+    assert "circle" in report_figures.draw_scatter({"rows": 2, "label": [1.0, 1.0], "predicted": [1.0, 1.0]}, None)
+    assert report_figures.draw_scatter({"rows": 1, "label": [1.0], "predicted": [None]}, None) == ""
+    assert report_figures.draw_residuals({"edges": [0.0, 0.0], "counts": [4]}) == ""
 
 
 @pytest.mark.parametrize(
@@ -170,4 +170,4 @@ def test_numbers_that_are_all_the_same_make_a_diagram_or_none_but_no_error() -> 
     [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0, 37, [0, 10, 20, 30]), (-2.4, 3.1, [-2, 0, 2])],
 )
 def test_the_values_along_an_axis_are_round(low: float, high: float, found: list[float]) -> None:
-    assert report_diagrams.axis_ticks(low, high) == pytest.approx(found)
+    assert report_figures.axis_ticks(low, high) == pytest.approx(found)

@@ -1,4 +1,4 @@
-"""Small diagrams of a report as inline SVG: ROC, precision-recall, calibration, predicted against true, residuals."""
+"""The figures of a report: curves, calibration and residuals as inline SVG, classes and confusions as tables."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfdemo.ui.html import escape
+from hfdemo.ui.html import Html, TableCell, escape, facts, table, titled, track
 
 WIDTH, HEIGHT = 290, 226
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 8, 36
+# A larger confusion matrix is a wall of numbers: then its largest confusions are listed.
+MATRIX_LABELS = 24
+LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -196,3 +199,71 @@ def svg(title: str, body: str, size: tuple[int, int]) -> str:
     """Return a diagram of that size, which is read out as its title."""
     width, height = size
     return f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='{escape(title)}'>{body}</svg>"
+
+
+def class_table(found: Mapping[str, Mapping[str, Any]], title: str) -> str:
+    """List precision, recall, f1 and support, and the average precision where it is known; f1 as a bar, too."""
+    ranked = any("average_precision" in each for each in found.values())
+    head = ["", "precision", "recall", "f1", *(["AP"] if ranked else []), "support"]
+    rows = []
+    for label, each in found.items():
+        numbers = [each["precision"], each["recall"], each["f1"], *([each["average_precision"]] if ranked else [])]
+        scores = ["" if number is None else f"{number:.3f}" for number in numbers]
+        rows.append([Html(f"{escape(label)}{track(each['f1'])}"), *scores, f"{each['support']:,}"])
+    drawn = table(head, rows, range(1, len(head)), kind="hf-classes", scroll="hf-tall", row_heads=True)
+    return f"<div>{titled(title, drawn)}</div>"
+
+
+def confusion_table(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
+    """Draw true labels as rows and predicted ones as columns, shaded by their part of the row; of many labels, list the
+    largest confusions."""
+    if len(labels) > MATRIX_LABELS:
+        return _largest_confusions(labels, matrix)
+    names = [Html(f"<span>{escape(label)}</span>") for label in labels]
+    head = ["true ↓ · predicted →", *(TableCell(name, "hf-number") for name in names)]
+    rows = [
+        [
+            names[truth],
+            *(_confusion_cell(count, sum(counts), label, truth == given) for given, count in enumerate(counts)),
+        ]
+        for truth, (label, counts) in enumerate(zip(labels, matrix, strict=True))
+    ]
+    drawn = table(head, rows, kind="hf-confusion", scroll="hf-tall", row_heads=True)
+    return f"<div>{titled('Confusion matrix', drawn)}</div>"
+
+
+def _confusion_cell(count: int, total: int, label: str, is_right: bool) -> TableCell:
+    """Return a count of predictions, the stronger the larger its part of the rows of the true label."""
+    part = count / (total or 1)
+    shade = f"background:color-mix(in srgb, var(--hf-bar) {90 * part:.0f}%, transparent)"
+    ink = ";color:#18181b" if part > 0.7 else ""
+    return TableCell(count, "hf-hit" if is_right else "", title=f"{part:.0%} of the true “{label}”", style=shade + ink)
+
+
+def _largest_confusions(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
+    pairs = [
+        (count, labels[truth], labels[given], sum(counts))
+        for truth, counts in enumerate(matrix)
+        for given, count in enumerate(counts)
+        if count and truth != given
+    ]
+    pairs.sort(key=lambda pair: -pair[0])
+    rows = [(truth, given, f"{count:,}", f"{count / total:.0%}") for count, truth, given, total in pairs[:LISTED]]
+    title = f"The most frequent confusions; report.json has the whole matrix of {len(labels)} labels"
+    drawn = table(["true", "predicted as", "rows", "of the true"], rows, (2, 3))
+    return f"<div>{titled(title, drawn if rows else facts([('', 'none')]))}</div>"
+
+
+def perplexity_table(of: Any) -> str:
+    """Draw perplexity and the rows that are hardest to predict."""
+    pairs = [
+        ("perplexity", f"{of('perplexity'):,.2f}"),
+        ("bits per token", f"{of('bits_per_token'):.3f}"),
+        ("tokens that count", f"{of('tokens'):,}"),
+    ]
+    drawn = f"<div class='hf-line-wide'>{facts(pairs)}</div>"
+    for name, title in (("worst", "Hardest to predict"), ("longest", "The longest rows")):
+        rows = [(each["row"], f"{each['loss']:.3f}", f"{each['tokens']:,}") for each in of(name) or ()]
+        if rows:
+            drawn += f"<div>{titled(title, table(['row', 'loss per token', 'tokens'], rows, (0, 1, 2)))}</div>"
+    return drawn

@@ -1,4 +1,4 @@
-"""The third step of the form: which model, how it is trained, and every other field for those who know it."""
+"""The three steps of the form, laid out: which data, what of it is learned, which model and how it is trained."""
 
 from __future__ import annotations
 
@@ -8,21 +8,174 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import pandas as pd
 
+from hfdemo.data_sources import EXAMPLE_NAMES
+from hfdemo.data_sources.formats import FORMATS
 from hfdemo.devices import find_device
 from hfdemo.finetuning.arguments import Knob, knobs
-from hfdemo.finetuning.kinds import DEFAULT_KIND
+from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
 from hfdemo.tokenization.padding import trainable_names
 from hfdemo.ui import html
-from hfdemo.ui.tabs.finetune.form_values import BALANCED, DEFAULTS, EQUAL, LABELS, OWN_METRIC, TRAINING
+from hfdemo.ui.tabs.finetune import inspection_view
+from hfdemo.ui.tabs.finetune.form_data import Examined
+from hfdemo.ui.tabs.finetune.form_values import (
+    BALANCED,
+    DEFAULTS,
+    EQUAL,
+    LABELS,
+    NO_COLUMN,
+    NO_SPLIT,
+    OWN_METRIC,
+    TRAINING,
+)
 
+PREVIEWED = 8
+COUNTING = "<div class='hf-about hf-small'>How many rows max_length would cut, read by the model of step 3.</div>"
+COUNTED = "<div class='hf-about hf-small'>Counted: see above.</div>"
+# The fields that are drawn anew after every look at the data.
+SHOWN = (
+    *("kind", "text", "pair", "label", "split", "positive", "train_split", "validation_split", "test_split"),
+    *("labels", "fixes", "found", "validation_share", "test_share"),
+)
 _NEED_MORE = "Several processes train on parts of each batch: one per GPU, or per few cores of a CPU."
 
 
 @dataclass(frozen=True)
+class DataStep:
+    """`fields` by the names of form_values.DEFAULTS, and what shows them: how the data was read, its first rows, what
+    the doctor says, and the rows that can't be read, page by page."""
+
+    fields: dict[str, Any]
+    reading: gr.HTML
+    preview: gr.Dataframe
+    report: gr.HTML
+    refused_fold: gr.Accordion
+    refused: gr.HTML
+    page: gr.Number
+    count: gr.Button
+    counting: gr.HTML
+    taken: gr.State
+    counted: gr.State
+    pending: gr.State
+    seen: gr.State
+
+
+def build_data_step(examined: Examined, values: dict[str, Any], public: bool) -> DataStep:
+    """Lay both steps out, answered already for the data in `examined`."""
+    fields: dict[str, Any] = {}
+    gr.Markdown("### 1 · Data")
+    fields["dataset"] = gr.Dropdown(
+        list(EXAMPLE_NAMES),
+        value=values["dataset"],
+        label="Data set",
+        info="an example or a Hub id" + ("" if public else ", or a path (/… ./… ~…)") + "; or upload a file below",
+        allow_custom_value=True,
+    )
+    fields["file"] = gr.File(
+        label="Your own CSV, TSV, JSON, JSON lines, Parquet, CoNLL or text file",
+        file_types=[*FORMATS],
+        height=140,
+    )
+    with gr.Accordion("Configuration of a Hub data set", open=False):
+        fields["dataset_config"] = gr.Textbox(label="Configuration", info="such as sst2 of nyu-mll/glue")
+    reading = gr.HTML(inspection_view.reading(examined))
+    with gr.Accordion("The first rows", open=False):
+        preview = gr.Dataframe(head_of_data(examined), interactive=False, wrap=True, show_label=False)
+    gr.Markdown("### 2 · What is learned")
+    _build_mapping(fields, examined, values)
+    report = gr.HTML(inspection_view.findings(examined, ()), js_on_load="hfdemo.listenToFixes(element, trigger)")
+    with gr.Accordion("Rows that can't be read", open=False, visible=False) as refused_fold:
+        refused = gr.HTML()
+        page = gr.Number(1, label="Page", precision=0, minimum=1, visible=False)
+    with gr.Row():
+        count = gr.Button("Count the tokens", size="sm", min_width=120, scale=0)
+        counting = gr.HTML(COUNTING)
+    fields["labels"] = gr.State(values["labels"])
+    fields["fixes"] = gr.State(())
+    fields["found"] = gr.State(values["found"])
+    return DataStep(
+        fields,
+        reading,
+        preview,
+        report,
+        refused_fold,
+        refused,
+        page,
+        count,
+        counting,
+        taken=gr.State([]),
+        counted=gr.State(None),
+        pending=gr.State(None),
+        seen=gr.State(values["dataset"]),
+    )
+
+
+def _build_mapping(fields: dict[str, Any], examined: Examined, values: dict[str, Any]) -> None:
+    columns = list(examined.inspection.columns)
+    fields["kind"] = gr.Dropdown(
+        [(kind.page.choice, kind.name) for kind in KINDS.values()],
+        value=values["kind"],
+        label="What is learned",
+        info="suggested from the data; change it where the guess is wrong",
+    )
+    # Free text is let through: a value of the data before may be on its way while the choices are new already, and
+    # gradio would refuse it with a toast. The doctor says what is no column.
+    free: dict[str, Any] = {"allow_custom_value": True, "min_width": 140}
+    with gr.Row():
+        fields["text"] = gr.Dropdown(columns, value=values["text"], label="Text column", **free)
+        fields["pair"] = gr.Dropdown([NO_COLUMN, *columns], value=values["pair"], label="Second text column", **free)
+    with gr.Row():
+        fields["label"] = gr.Dropdown([NO_COLUMN, *columns], value=values["label"], label="Label column", **free)
+        fields["split"] = gr.Dropdown([NO_COLUMN, *columns], value=values["split"], label="Split column", **free)
+    fields["positive"] = gr.Dropdown(
+        list(examined.inspection.label_order),
+        value=examined.inspection.positive_label,
+        label="Positive class",
+        info="the one that precision, recall and F1 are about",
+        visible=examined.inspection.positive_label is not None,
+        **free,
+    )
+    with gr.Accordion("Splits", open=False):
+        with gr.Row():
+            for split in ("train", "validation", "test"):
+                fields[f"{split}_split"] = gr.Dropdown(
+                    [NO_SPLIT, *values["found"]],
+                    value=values[f"{split}_split"],
+                    label=f"{split.capitalize()} split",
+                    allow_custom_value=True,
+                    min_width=110,
+                )
+        with gr.Row():
+            fields["validation_share"] = gr.Number(
+                DEFAULTS["validation_share"],
+                label="Validation share",
+                info="held out of train where the data has no validation split",
+                minimum=0,
+                maximum=0.9,
+                step=0.05,
+                min_width=140,
+            )
+            fields["test_share"] = gr.Number(
+                DEFAULTS["test_share"],
+                label="Test share",
+                info="the same for test; 0: none is made",
+                minimum=0,
+                maximum=0.9,
+                step=0.05,
+                min_width=140,
+            )
+        gr.HTML("<div class='hf-about hf-small'>Rows are drawn by label, with the seed of step 3.</div>")
+
+
+def head_of_data(examined: Examined) -> pd.DataFrame:
+    return next(iter(examined.corpus.tables.values())).head(PREVIEWED)
+
+
+@dataclass(frozen=True)
 class TrainingStep:
-    """`fields` by the names of filling.DEFAULTS, the box that only LoRA needs, the folds that somebody may have to look
-    into, and what is filled in once the libraries are there."""
+    """`fields` by the names of form_values.DEFAULTS, the box that only LoRA needs, the folds that somebody may have to
+    look into, and what is filled in once the libraries are there."""
 
     fields: dict[str, Any]
     lora: gr.Group
@@ -34,7 +187,7 @@ class TrainingStep:
     checked: gr.HTML
 
 
-def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
+def build_training_step(choices: list[str], given: dict[str, Any]) -> TrainingStep:
     """Lay the step out; `given` are the epochs and the learning rate that fit the data.
 
     No number has a lowest value: gradio would say it in a toast that names no field. The line before Start does.
@@ -54,7 +207,7 @@ def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
         label="What is trained",
     )
     with gr.Group(visible=False) as lora:
-        _lora(fields)
+        _build_lora(fields)
     with gr.Row(elem_classes="hf-level"):
         fields["epochs"] = gr.Number(given["epochs"], label=LABELS["epochs"], precision=2, min_width=90)
         fields["batch"] = gr.Number(DEFAULTS["batch"], label=LABELS["batch"], precision=0, min_width=90)
@@ -69,7 +222,7 @@ def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
             min_width=120,
         )
     with gr.Accordion("Steps, weights and the best checkpoint", open=False):
-        _steps(fields)
+        _build_optimization(fields)
     with gr.Accordion("Several processes", open=False):
         fields["processes"] = gr.Number(
             DEFAULTS["processes"], label=LABELS["processes"], info=_NEED_MORE, precision=0, min_width=110
@@ -93,7 +246,7 @@ def build(choices: list[str], given: dict[str, Any]) -> TrainingStep:
     return TrainingStep(fields, lora, length_fold, table_fold, table, search, device, checked)
 
 
-def _lora(fields: dict[str, Any]) -> None:
+def _build_lora(fields: dict[str, Any]) -> None:
     with gr.Row(elem_classes="hf-level"):
         fields["lora_r"] = gr.Number(
             DEFAULTS["lora_r"], label="r", info="rank of the change", precision=0, min_width=90
@@ -113,7 +266,7 @@ def _lora(fields: dict[str, Any]) -> None:
     )
 
 
-def _steps(fields: dict[str, Any]) -> None:
+def _build_optimization(fields: dict[str, Any]) -> None:
     with gr.Row(elem_classes="hf-level"):
         fields["accumulation"] = gr.Number(
             DEFAULTS["accumulation"], label=LABELS["accumulation"], precision=0, min_width=140
@@ -154,14 +307,14 @@ def _steps(fields: dict[str, Any]) -> None:
     )
 
 
-def helped(names: Sequence[str]) -> list[Any]:
+def update_help(names: Sequence[str]) -> list[Any]:
     """Return the help texts of TrainingArguments as the info of those fields of the form; imports transformers."""
     # An info is Markdown, in which a product of names would turn into italics.
     texts = {knob.name: knob.help.replace(" * ", " × ") for knob in knobs()}
     return [gr.update(info=texts[TRAINING[name]]) for name in names]
 
 
-def table(search: str | None = "", every: Sequence[Knob] | None = None) -> str:
+def render_arguments(search: str | None = "", every: Sequence[Knob] | None = None) -> str:
     """List every field of TrainingArguments that `search` is in: its default, its type, what it does, and who decides
     it where a run may not; imports transformers."""
     looked_for = (search or "").strip()
@@ -173,14 +326,14 @@ def table(search: str | None = "", every: Sequence[Knob] | None = None) -> str:
         said = f"Not here: {knob.reserved}." if knob.reserved else knob.help
         drawn.append(
             f"<dt>{html.escape(knob.name)} <small>{html.escape(knob.type)}, the library's default is "
-            f"{html.escape(_short(knob.default))}</small></dt><dd>{html.code(said)}</dd>"
+            f"{html.escape(_shorten(knob.default))}</small></dt><dd>{html.code(said)}</dd>"
         )
     if not drawn:
         return html.empty(f"No field of TrainingArguments has “{looked_for}” in its name or its help.")
     return f"<dl class='hf-knobs'>{''.join(drawn)}</dl>"
 
 
-def devices() -> str:
+def render_devices() -> str:
     """Say what there is to train on; imports torch."""
     device = find_device()
     import torch
@@ -192,6 +345,6 @@ def devices() -> str:
     return html.facts(pairs)
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,254 @@
+"""The data that the form names, read, kept and inspected before a run, and the fields that follow from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hfdemo.api.uploads import uploaded_path
+from hfdemo.data_sources import Corpus
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset import Inspection, inspect, read_data
+from hfdemo.finetuning.dataset.columns import Columns
+from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.preflight import RunData
+from hfdemo.finetuning.preprocessing import Lengths
+from hfdemo.models.hub import Progress
+from hfdemo.settings import Settings
+from hfdemo.ui.tabs.finetune import form_values
+from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT, find_usual_splits
+
+_KEPT = 4
+Named = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A corpus with its Inspection. `split_rows` and `labels` are what a run would have, `made` says which splits it
+    would make, and `refusal` is the sentence with which it would be refused; "" where it would not."""
+
+    corpus: Corpus
+    inspection: Inspection
+    split_rows: Mapping[str, int]
+    labels: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+    refusal: str = ""
+
+    @property
+    def train_rows(self) -> int:
+        return self.split_rows.get("train", self.inspection.train_rows)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The lengths of a data set's rows, and `of` which data and model: nobody takes them for those of another."""
+
+    of: tuple[Any, ...]
+    counts: Lengths
+
+
+class Shelf:
+    """The data sets that were read last: one that is looked at again after each click is not read, or asked for on the
+    Hub, again. Local paths are, as their files may change."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._read: OrderedDict[tuple[Any, ...], Corpus] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def corpus(self, config: RunConfig, file: Path | None, progress: Progress | None = None) -> Corpus:
+        """Read the data that `config` is about.
+
+        Raises:
+            DataError: it can't be read.
+        """
+        named = tuple(name for name in config.splits.values() if isinstance(name, str) and not config.split_column)
+        key = (file, config.dataset if file is None else "", config.dataset_config, named)
+        with self._lock:
+            known = self._read.get(key)
+        if known is not None:
+            return known
+        corpus = read_data(config, self.settings, file, progress)
+        if file is not None or not config.dataset.startswith(("/", "./", "../", "~", "run:")):
+            with self._lock:
+                self._read[key] = corpus
+                while len(self._read) > _KEPT:
+                    self._read.popitem(last=False)
+        return corpus
+
+
+def inspect_corpus(corpus: Corpus, config: RunConfig | None = None) -> Inspection:
+    """Inspect the data by the columns and the kind that look right; with a `config` by those that it asks for."""
+    return inspect(corpus.tables, None, config, corpus.refused)
+
+
+def examine(corpus: Corpus, config: RunConfig, counted: Counted | None = None) -> Examined:
+    """Inspect the data as `config` asks for it."""
+    lengths, limit = (counted.counts.lengths, counted.counts.limit) if counted else (None, None)
+    inspection = inspect(corpus.tables, None, config, corpus.refused, lengths, limit)
+    ready = inspection.prepared
+    if ready is None:
+        return Examined(corpus, inspection, inspection.splits, inspection.label_order, refusal=inspection.refusal)
+    made = tuple(note for note in ready.notes if note not in inspection.notes)
+    return Examined(corpus, inspection, {name: len(part) for name, part in ready.splits.items()}, ready.labels, made)
+
+
+def count_key(config: RunConfig, file: Path | None, model: str) -> tuple[Any, ...]:
+    """Return what the lengths of the rows depend on."""
+    columns = (config.text_column, config.text_pair_column, config.label_column, config.task, config.problem_type)
+    return (str(file), config.dataset, config.dataset_config, *columns, tuple(config.fixes), model)
+
+
+def example_row(examined: Examined, row: int) -> tuple[str, str] | None:
+    """Return (text, label) of a row by its number, where the data is one table: in several it names no one row."""
+    tables, mapped = list(examined.corpus.tables.values()), examined.inspection.suggested
+    if row < 1 or len(tables) != 1 or mapped is None or row - 1 not in tables[0].index:
+        return None
+    found = tables[0].loc[row - 1]
+    named = [mapped.text_column, mapped.label_column]
+    text, label = (str(found[name]) if name in found else "" for name in named)
+    return text, label
+
+
+def named_splits(corpus: Corpus, split_column: str | None) -> Sequence[str]:
+    """List the names of the splits that the data has: its tables', or those in its split column."""
+    tables = corpus.tables
+    if "" not in tables:
+        return list(tables)
+    column = tables[""].get(split_column) if split_column else None
+    return [] if column is None else [name for name in dict.fromkeys(map(str, column)) if name.strip()][:20]
+
+
+def summarise_data(examined: Examined) -> RunData:
+    """Return what a run on the data would have: a page keeps it, so it is made of tuples that gradio can hash."""
+    if examined.inspection.prepared is not None:
+        return RunData.of(examined.inspection.prepared)
+    rows = {**examined.split_rows, "train": examined.train_rows}
+    return RunData(tuple(rows.items()), examined.labels, refusal=examined.refusal)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`fields` are the form's components by the names of form_values.DEFAULTS, in the order of their values."""
+
+    fields: Mapping[str, Any]
+    shelf: Shelf
+
+    def named(self, values: Sequence[Any]) -> Named:
+        return dict(zip(self.fields, values, strict=True))
+
+    def asked(self, values: Sequence[Any]) -> tuple[RunConfig, Path | None]:
+        """Return (the config, the uploaded file if there is one) that a run is made of.
+
+        Raises:
+            DemoError: a field can't be what it is.
+        """
+        named, path = add_upload(self.named(values))
+        return form_values.config_of(named), path
+
+    def corpus(self, named: Named, progress: Progress | None = None) -> tuple[Corpus, RunConfig, Path | None]:
+        """Return (the data, what the form asks of it, the uploaded file if it is one).
+
+        Raises:
+            DemoError: it can't be read.
+        """
+        named, path = add_upload(named)
+        config = form_values.data_of(named)
+        return self.shelf.corpus(config, path, progress), config, path
+
+    def examined(self, named: Named, counted: Counted | None) -> tuple[Examined, Counted | None]:
+        """Return (the data as the form asks for it, `counted` if it is of this data and this model).
+
+        Raises:
+            DemoError: it can't be read.
+        """
+        corpus, config, path = self.corpus(named)
+        still = counted if counted and counted.of == count_key(config, path, named["model"]) else None
+        return examine(corpus, config, still), still
+
+
+def add_upload(named: Named) -> tuple[Named, Path | None]:
+    """Return the values with the name of an uploaded file as the data set's, and that file."""
+    path = uploaded_path(named["file"])
+    return ({**named, "dataset": path.stem} if path else named), path
+
+
+def suggest_values(desk: Desk, named: Named, wanted: RunConfig | None, progress: Progress | None = None) -> Named:
+    """Return the values of the form when other data was chosen.
+
+    Columns, kind and splits are as they look right, or as `wanted` has them; fixes and labels of the data before are
+    gone.
+
+    Raises:
+        DemoError: the data can't be read.
+    """
+    before = form_values.values_of(wanted) if wanted else None
+    splits = {name: DEFAULTS[name] for name in ("train_split", "validation_split", "test_split", "found", "split")}
+    reading = {**named, **splits, "text": None, "pair": None, "label": None, "fixes": (), "labels": None}
+    if before is not None:
+        reading |= {name: before[name] for name in splits if name != "found"}
+    corpus, _, _ = desk.corpus(reading, progress)
+    inspection = inspect_corpus(corpus, wanted)
+    fresh = fill_data_fields(inspection, before)
+    names = named_splits(corpus, form_values.column(fresh["split"]))
+    return {**named, "positive": None, **fresh, **fill_split_fields(names, before)}
+
+
+def fill_data_fields(found: Inspection, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the data fields' values for data that was just read: as they look right, or as `wanted` has them."""
+    columns = fill_column_fields(found.suggested)
+    fresh = {name: DEFAULTS[name] for name in ("labels", "positive", "fixes", "validation_share", "test_share")}
+    if wanted is not None:
+        fresh = {name: wanted[name] for name in fresh}
+        columns |= {name: wanted[name] for name in columns if wanted[name] in (NO_COLUMN, *found.columns)}
+    return {"kind": found.kind or (wanted or DEFAULTS)["kind"], **columns, **fresh}
+
+
+def fill_column_fields(mapped: Columns | None) -> dict[str, Any]:
+    """Return the fields that name columns."""
+    if mapped is None:
+        return {"text": None, **dict.fromkeys(("pair", "label", "split"), NO_COLUMN)}
+    return {
+        "text": mapped.text_column,
+        "pair": mapped.text_pair_column or NO_COLUMN,
+        "label": mapped.label_column or NO_COLUMN,
+        "split": mapped.split_column or NO_COLUMN,
+    }
+
+
+def fill_split_fields(names: Any, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return which of the data's splits is which: by their usual names, or as `wanted` has them."""
+    usual = find_usual_splits(names)
+    fields = {f"{split}_split": usual.get(split, NO_SPLIT) for split in ("train", "validation", "test")}
+    if wanted is not None and any(wanted[name] != NO_SPLIT for name in fields):
+        fields = {name: wanted[name] for name in fields}
+    return {"found": tuple(names), **fields}
+
+
+def change_kind(desk: Desk, named: Named) -> Named:
+    """Return the values for another kind of answers: the columns that look right for it, as far as any do."""
+    unset = {**named, "text": None, "pair": None, "label": None, "split": None, "labels": None, "positive": None}
+    corpus, config, _ = desk.corpus(unset)
+    none: dict[str, Any] = dict.fromkeys(("text_column", "text_pair_column", "label_column", "split_column"))
+    inspection = inspect_corpus(corpus, dataclasses.replace(config, **none))
+    columns = fill_column_fields(inspection.suggested) if inspection.suggested else {}
+    if not KINDS[named["kind"]].rows.has_labels and not columns:
+        columns = {"pair": form_values.NO_COLUMN, "label": form_values.NO_COLUMN}
+    return {**named, "labels": None, "positive": None, **columns}
+
+
+def change_label(desk: Desk, named: Named) -> Named:
+    """Return the values for another label column: the order of the labels and the positive one are its own."""
+    return {**named, "labels": None, "positive": None}
+
+
+def update_splits(desk: Desk, named: Named) -> Named:
+    """Return the values with the splits that the data has by its present split column."""
+    corpus, _, _ = desk.corpus(named)
+    names = tuple(named_splits(corpus, form_values.column(named["split"])))
+    return named if names == tuple(named["found"] or ()) else {**named, **fill_split_fields(names)}
