@@ -38,7 +38,7 @@ def build(settings: Settings) -> gr.Blocks:
     app.runs.adopt()
     with gr.Blocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
-        header = gr.HTML(html.header("looking for the device …"))
+        header = gr.HTML(html.page_header("looking for the device …"))
         with gr.Tabs() as tabs:
             with gr.Tab("Run a model", id="run"):
                 run_tab = run.RunTab(app, demo)
@@ -47,7 +47,7 @@ def build(settings: Settings) -> gr.Blocks:
             with gr.Tab("Fine-tune", id="finetune"):
                 finetune.build(app, demo, run_tab.task, run_tab.model, tabs, chosen)
         # Asking for the device imports torch, so the page is drawn first.
-        demo.load(lambda: html.header(str(find_device())), outputs=header, **QUIET)
+        demo.load(lambda: html.page_header(str(find_device())), outputs=header, **QUIET)
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
     demo.queue(default_concurrency_limit=16)
     return demo

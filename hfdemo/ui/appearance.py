@@ -65,7 +65,7 @@ CHART_COLOURS = ("#f59e0b", "#0ea5e9", "#8b5cf6", "#10b981", "#f43f5e", "#a1a1aa
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 
 
-def hue(index: int) -> str:
+def distinct_colour(index: int) -> str:
     """Return a colour for the index-th kind of thing; beyond the named ones they walk round the circle by the golden
     angle."""
     if index < len(HUES):
@@ -74,9 +74,9 @@ def hue(index: int) -> str:
     return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
 
 
-def hues(names: Iterable[str]) -> dict[str, str]:
+def distinct_colours(names: Iterable[str]) -> dict[str, str]:
     """Return one colour per distinct name, in the order in which they come."""
-    return {name: hue(index) for index, name in enumerate(dict.fromkeys(names))}
+    return {name: distinct_colour(index) for index, name in enumerate(dict.fromkeys(names))}
 
 
 def chart_colours(names: Sequence[str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ def write_run_query(task: Task, model: str, values: Mapping[str, Any]) -> str | 
     for field in task.fields:
         value = values.get(field.name)
         if not field.media and value not in (None, "", [], field.default):
-            kept[_key(field)] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            kept[_query_key(field)] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _encode_query(kept)
 
 
@@ -56,21 +56,21 @@ def read_run_query(query: Mapping[str, str], task_for: Callable[[str], Task], de
         notes.append(f"The link could not be followed as it is. {error}")
     values = {}
     for field in task.fields:
-        if field.media or _key(field) not in query:
+        if field.media or _query_key(field) not in query:
             continue
         try:
-            values[field.name] = field.check(_value(field, query[_key(field)]), MOST_CHARACTERS)
+            values[field.name] = field.check(_parse_value(field, query[_query_key(field)]), MOST_CHARACTERS)
         except DemoError as error:
             notes.append(f"The link's {field.name} was left out. {error}")
     return RunQuery(task, query.get("model") or None, values, tuple(notes))
 
 
-def _key(field: Field) -> str:
+def _query_key(field: Field) -> str:
     """Return a field's name in a query, where `task` and `model` are taken."""
     return f"{field.name}_" if field.name in ("task", "model") else field.name
 
 
-def _value(field: Field, text: str) -> Any:
+def _parse_value(field: Field, text: str) -> Any:
     """Read what `write_run_query` wrote for a field."""
     if field.kind in ("text", "choice"):
         return text

@@ -33,7 +33,7 @@ LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
 
 def toast_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Return `handler` with its errors said in a toast; all its outputs stay as they are."""
-    return catch_errors(handler, lambda sentence: raise_to_client(html.plain(sentence)))
+    return catch_errors(handler, lambda sentence: raise_to_client(html.toast_text(sentence)))
 
 
 def draw_errors(handler: Callable[..., Any], *others: Any) -> Callable[..., Any]:
@@ -122,4 +122,4 @@ def follow_job(
 
 def render_progress(what: str, done: int, whole: int) -> str:
     """Draw how much of a piece of work is done."""
-    return html.bar(done / whole if whole else 0.0) + html.about(f"{what}: {done:,} of {whole:,}")
+    return html.progress_bar(done / whole if whole else 0.0) + html.about(f"{what}: {done:,} of {whole:,}")

@@ -22,12 +22,12 @@ def code(text: str) -> str:
     )
 
 
-def plain(text: str) -> str:
+def toast_text(text: str) -> str:
     """Return a sentence for gradio's own toasts, which draw HTML: `run:<id>` must not become a tag."""
     return _escape(text, quote=False).replace("`", "")
 
 
-def header(device: str) -> str:
+def page_header(device: str) -> str:
     """Return the head of the page, with the device that models run on."""
     return (
         "<div class='hf-head'><h1>hfdemo</h1><p>Run a model, see its tokens, fine-tune it.</p>"
@@ -40,7 +40,7 @@ def about(text: str) -> str:
     return f"<div class='hf-about'>{code(text)}</div>"
 
 
-def empty(text: str) -> str:
+def placeholder(text: str) -> str:
     """Return what stands where a result will be."""
     return f"<div class='hf-empty'>{code(text)}</div>"
 
@@ -50,17 +50,17 @@ def notes(texts: Iterable[str]) -> str:
     return "".join(f"<div class='hf-note'>{escape(text)}</div>" for text in texts)
 
 
-def titled(title: Any, body: str) -> str:
+def with_title(title: Any, body: str) -> str:
     """Return HTML under a title that is text."""
     return f"<div class='hf-row-title'>{escape(title)}</div>{body}"
 
 
-def percent(score: Any) -> str:
+def format_percent(score: Any) -> str:
     """Return a score of 0 to 1 as a percentage; a missing one as a dash."""
     return "–" if score is None else f"{float(score):.1%}"
 
 
-def visible(token: str) -> str:
+def show_spaces(token: str) -> str:
     """Return a token with its white space made visible; an empty one is named."""
     return token.translate(SPACES) or "(empty)"
 
@@ -153,7 +153,7 @@ def _attributes(named: Mapping[str, str]) -> str:
     return "".join(f" {name}='{escape(value)}'" for name, value in named.items() if value)
 
 
-def bar(fraction: float) -> str:
+def progress_bar(fraction: float) -> str:
     """Return a bar of progress from 0 to 1."""
     return (
         f"<div class='hf-progress' role='progressbar' aria-valuenow='{100 * fraction:.0f}' aria-valuemin='0' "
@@ -161,7 +161,7 @@ def bar(fraction: float) -> str:
     )
 
 
-def track(score: float, mark: float | None = None) -> str:
+def score_bar(score: float, mark: float | None = None) -> str:
     """Draw a thin bar for a score from 0 to 1, with a line at `mark`, which it is compared with."""
     line = "" if mark is None else f"<em style='left:{100 * mark:.1f}%'></em>"
     return f"<div class='hf-track'><i style='width:{100 * min(max(score, 0), 1):.1f}%'></i>{line}</div>"

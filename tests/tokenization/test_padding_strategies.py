@@ -60,12 +60,12 @@ def test_it_is_planned_by_its_own_arithmetic() -> None:
 def test_the_page_draws_it_in_its_own_words() -> None:
     rows = [[Cell("a", 7, "token", 0, None, None, 1)] * length for length in LENGTHS]
     plans = [plan(LENGTHS, 2, name, 20) for name in ("multiple_of_5", "as_it_is")]
-    first, second = padding_view.strategies(plans, rows, "right", "no tensor").split("<section")[1:]
+    first, second = padding_view.render_strategies(plans, rows, "right", "no tensor").split("<section")[1:]
     for words in ("multiple_of_5", "Rounds up to fives.", "pad_to_multiple_of=5", "<b>55</b>"):
         assert words in first
     assert "no tensor" not in first
     assert "no tensor" in second
-    assert "multiple_of_5" in padding_view.costs([plans[0].cost()])
+    assert "multiple_of_5" in padding_view.render_costs([plans[0].cost()])
 
 
 def test_the_length_report_counts_it_or_says_what_it_lacks() -> None:

@@ -14,10 +14,10 @@ from tests.ui.samples import EVIL, elements, escaped
     [
         html.label_bars([{"label": EVIL, "score": 0.5}]),
         html.notes([EVIL]),
-        html.empty(EVIL),
+        html.placeholder(EVIL),
         html.about(f"`{EVIL}` {EVIL}"),
-        html.header(EVIL),
-        html.titled(EVIL, ""),
+        html.page_header(EVIL),
+        html.with_title(EVIL, ""),
         html.facts([(EVIL, EVIL)]),
         html.table([EVIL], [[EVIL]]),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 
 from hfdemo import media
 from hfdemo.media import to_array
-from hfdemo.ui.html import empty, escape, facts
+from hfdemo.ui.html import escape, facts, placeholder
 
 WAVE_STEPS = 300
 PLAYED_SECONDS = 600
@@ -19,17 +19,17 @@ def render_transcript(output: Any, inputs: Mapping[str, Any]) -> str:
     """Draw {"text", "chunks"?: [{"text", "timestamp": (start, end | None)}, ...]}, seconds, of inputs["audio"]."""
     if isinstance(output, list | tuple):
         output = output[0]
-    player, chunks = _player(inputs), output.get("chunks") or []
+    player, chunks = _draw_player(inputs), output.get("chunks") or []
     if chunks:
-        said = _pieces(chunks, playable="<audio" in player) + _subtitle_links(chunks)
+        said = _draw_chunks(chunks, playable="<audio" in player) + _subtitle_links(chunks)
     elif str(output["text"]).strip():
         said = f'<p class="hf-text hf-written">{escape(output["text"])}</p>'
     else:
-        said = empty("The model heard no words in this sound.")
+        said = placeholder("The model heard no words in this sound.")
     return f'<div class="hf-transcript">{player}{said}</div>'
 
 
-def _pieces(chunks: Sequence[Mapping[str, Any]], playable: bool) -> str:
+def _draw_chunks(chunks: Sequence[Mapping[str, Any]], playable: bool) -> str:
     """Draw the transcript; where its sound can be heard, each timed piece is a button that plays from there."""
     starts = [chunk["timestamp"][0] for chunk in chunks]
     pieces: list[str] = []
@@ -62,7 +62,7 @@ def _subtitle_links(chunks: Sequence[Mapping[str, Any]]) -> str:
     return f'<p class="hf-links">{"".join(links)}</p>'
 
 
-def _player(inputs: Mapping[str, Any]) -> str:
+def _draw_player(inputs: Mapping[str, Any]) -> str:
     if inputs.get("audio") is None:
         return ""
     samples, rate = to_array(inputs["audio"]), int(inputs.get("sampling_rate") or 16_000)
@@ -84,10 +84,10 @@ def _format_clock(seconds: Any) -> str:
 def render_audio(output: Any, inputs: Mapping[str, Any]) -> str:
     """Draw {"audio": [samples] or [channels, samples], "sampling_rate"}: to hear, to see and to download."""
     if isinstance(output, list | tuple):
-        return "".join(render_audio(each, inputs) for each in output) or empty("The model returned no sound.")
+        return "".join(render_audio(each, inputs) for each in output) or placeholder("The model returned no sound.")
     samples, rate = np.atleast_1d(np.squeeze(to_array(output["audio"]))).astype("float32"), int(output["sampling_rate"])
     if not samples.size:
-        return empty("The model returned a sound without a single sample.")
+        return placeholder("The model returned a sound without a single sample.")
     if samples.ndim == 2 and samples.shape[0] > samples.shape[1]:
         samples = samples.T
     samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hfdemo.media import to_array
-from hfdemo.ui.html import TableCell, empty, escape, table
+from hfdemo.ui.html import TableCell, escape, placeholder, table
 
 SHOWN_NUMBERS = 48
 SHOWN_TEXTS = 12
@@ -21,7 +21,7 @@ def render_vectors(output: Any, inputs: Mapping[str, Any]) -> str:
     """Draw [1, tokens, hidden] of one text or image, or a list of them: shape, first numbers, similarities."""
     found = [to_array(each) for each in output]
     if not found:
-        return empty("The model returned no vector.")
+        return placeholder("The model returned no vector.")
     found = [np.squeeze(each, 0) if each.ndim == 3 else each for each in found]
     if len(found) == 1 and found[0].ndim == 2 and inputs.get("image") is None:
         return _describe_token_vectors(found[0].tolist())
@@ -85,7 +85,7 @@ def _shorten_text(written: str, most: int) -> str:
 def render_json(output: Any, inputs: Mapping[str, Any]) -> str:
     """Draw anything as indented JSON; long lists and texts are cut, pictures and large arrays are named."""
     if output is None or (isinstance(output, list | dict | str) and not output):
-        return empty("Nothing was found: the model returned an empty answer.")
+        return placeholder("Nothing was found: the model returned an empty answer.")
     return f"<pre class='hf-pre'>{escape(dump_json(shorten_value(output)))}</pre>"
 
 

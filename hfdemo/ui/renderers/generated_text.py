@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hfdemo.ui.html import empty, escape, facts, percent, titled, visible
+from hfdemo.ui.html import escape, facts, format_percent, placeholder, show_spaces, with_title
 from hfdemo.ui.renderers.embeddings import dump_json, render_json, shorten_value
 from hfdemo.ui.renderers.image import render_image
 
@@ -30,7 +30,7 @@ def render_text(output: Any, inputs: Mapping[str, Any]) -> str:
     if any(isinstance(each, list) for each in written):
         return render_chat(output, inputs)
     if not any(str(each).strip() for each in written):
-        return empty("The model wrote nothing: its first token was the one that ends a text.")
+        return placeholder("The model wrote nothing: its first token was the one that ends a text.")
     paragraphs = [f"<p class='hf-text hf-written'>{escape(each)}</p>" for each in written]
     return _number_texts(paragraphs)
 
@@ -38,7 +38,7 @@ def render_text(output: Any, inputs: Mapping[str, Any]) -> str:
 def _number_texts(drawn: Sequence[str]) -> str:
     if len(drawn) == 1:
         return drawn[0]
-    return "".join(titled(f"{number} of {len(drawn)}", each) for number, each in enumerate(drawn, start=1))
+    return "".join(with_title(f"{number} of {len(drawn)}", each) for number, each in enumerate(drawn, start=1))
 
 
 def render_chat(output: Any, inputs: Mapping[str, Any]) -> str:
@@ -46,7 +46,7 @@ def render_chat(output: Any, inputs: Mapping[str, Any]) -> str:
     found = [output] if isinstance(output, Mapping) else list(output or [])
     found = found[0] if found and isinstance(found[0], list) else found
     if not found:
-        return empty("The model wrote nothing.")
+        return placeholder("The model wrote nothing.")
     return _number_texts([_draw_generated(each["generated_text"], inputs) for each in found])
 
 
@@ -60,7 +60,7 @@ def _draw_generated(written: Any, inputs: Mapping[str, Any]) -> str:
     new = written[len(known) :]
     quiet = f"<span class='hf-quiet'>{escape(known)}</span>" if known else ""
     if not new.strip():
-        return f"<p class='hf-text'>{quiet}</p>" + empty("The model added nothing to the text.")
+        return f"<p class='hf-text'>{quiet}</p>" + placeholder("The model added nothing to the text.")
     return f"<div class='hf-text hf-written'>{quiet}{_fold_reasoning(new, 'b')}</div>"
 
 
@@ -107,7 +107,7 @@ def render_token_probabilities(steps: Sequence[Mapping[str, Any]]) -> str:
     tabbing to it, shows what else it might have been.
     """
     if not steps:
-        return empty("No token was written, so there are no odds to show.")
+        return placeholder("No token was written, so there are no odds to show.")
     chips = "".join(map(_draw_step, steps))
     mean = sum(float(step["entropy"]) for step in steps) / len(steps)
     surest = sum(step["token"] == _alternatives(step)[0][0] for step in steps if step["top"])
@@ -133,14 +133,15 @@ def _draw_step(step: Mapping[str, Any]) -> str:
     for rival, chance in _alternatives(step):
         taken = " hf-taken" if rival == token else ""
         bars.append(
-            f"<span class='hf-rival{taken}'><b>{escape(visible(rival))}</b>"
-            f"<i style='width:{100 * chance:.1f}%'></i><em>{percent(chance)}</em></span>"
+            f"<span class='hf-rival{taken}'><b>{escape(show_spaces(rival))}</b>"
+            f"<i style='width:{100 * chance:.1f}%'></i><em>{format_percent(chance)}</em></span>"
         )
     # A line break is both named and made: the text keeps its shape.
     shown = escape(token).replace("\n", "⏎\n") or "∅"
     return (
         f"<span class='hf-odd' tabindex='0' style='--hf-strength:{probability:.0%}'>{shown}<span class='hf-rivals'>"
-        f"<span>{escape(visible(token))} · {percent(probability)} · entropy {float(step['entropy']):.2f} bits</span>"
+        f"<span>{escape(show_spaces(token))} · {format_percent(probability)} · "
+        f"entropy {float(step['entropy']):.2f} bits</span>"
         f"{''.join(bars)}</span></span>"
     )
 
@@ -148,7 +149,7 @@ def _draw_step(step: Mapping[str, Any]) -> str:
 def render_text_difference(left_text: str, right_text: str) -> str:
     """Show two texts as one: what only the left has is struck out, what only the right has is underlined."""
     if left_text == right_text:
-        return empty("Both texts are the same, letter for letter.")
+        return placeholder("Both texts are the same, letter for letter.")
     left, right = _split_words(left_text), _split_words(right_text)
     if max(len(left), len(right)) > MOST_WORDS:  # the comparison takes the square of the length: go by lines
         left, right = left_text.splitlines(keepends=True), right_text.splitlines(keepends=True)

@@ -11,8 +11,8 @@ import numpy as np
 
 from hfdemo import media
 from hfdemo.media import to_array
-from hfdemo.ui.appearance import VIRIDIS, hues
-from hfdemo.ui.html import Html, TableRow, empty, escape, facts, percent, table
+from hfdemo.ui.appearance import VIRIDIS, distinct_colours
+from hfdemo.ui.html import Html, TableRow, escape, facts, format_percent, placeholder, table
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,19 +30,19 @@ def render_boxes(output: Any, inputs: Mapping[str, Any]) -> str:
     """Draw [{"score", "label", "box": {"xmin", "ymin", "xmax", "ymax"}}, ...], in pixels, on inputs["image"]."""
     found = list(output[0] if output and isinstance(output[0], list) else output)
     if not found:
-        return empty("Nothing was found above the threshold. Lower it to see what the model is less sure of.")
+        return placeholder("Nothing was found above the threshold. Lower it to see what the model is less sure of.")
     shown = sorted(found, key=lambda item: -float(item["score"]))[:SHOWN_BOXES]
-    colours = hues(str(item["label"]) for item in shown)
+    colours = distinct_colours(str(item["label"]) for item in shown)
     corners = [[float(item["box"][side]) for side in ("xmin", "ymin", "xmax", "ymax")] for item in shown]
     names = [
-        f"{number}" if len(shown) > NAMED_BOXES else f"{item['label']} {percent(item['score'])}"
+        f"{number}" if len(shown) > NAMED_BOXES else f"{item['label']} {format_percent(item['score'])}"
         for number, item in enumerate(shown, start=1)
     ]
     rows = []
     for number, (item, box) in enumerate(zip(shown, corners, strict=True), start=1):
         place = f"<small>{box[0]:.0f}, {box[1]:.0f} – {box[2]:.0f}, {box[3]:.0f}</small>"
         name = Html(f"{_swatch(colours[str(item['label'])])}{escape(item['label'])}{place}")
-        rows.append(_linked_row(f"n{number}", [number, name, percent(item["score"])]))
+        rows.append(_linked_row(f"n{number}", [number, name, format_percent(item["score"])]))
     image = inputs.get("image")
     figure = ""
     if image is not None:
@@ -97,19 +97,19 @@ def render_masks(output: Any, inputs: Mapping[str, Any]) -> str:
     else:
         found = list(output)
     if not found:
-        return empty("No mask was found above the threshold. Lower it to see what the model is less sure of.")
+        return placeholder("No mask was found above the threshold. Lower it to see what the model is less sure of.")
     names = _number_labels([str(item["label"]) for item in found])
     areas = [to_array(item["mask"]) > 0 for item in found]
     areas_covered = [np.count_nonzero(area) / area.size for area in areas]
     order = sorted(range(len(found)), key=lambda index: -areas_covered[index])[:SHOWN_MASKS]
-    colours = hues(names[index] for index in sorted(order))
+    colours = distinct_colours(names[index] for index in sorted(order))
     rows = [
         _linked_row(
             f"n{index}",
             [
                 _checkbox(f"n{index}", f"{_swatch(colours[names[index]])}{escape(names[index])}"),
-                percent(found[index]["score"]),
-                percent(areas_covered[index]),
+                format_percent(found[index]["score"]),
+                format_percent(areas_covered[index]),
             ],
         )
         for index in sorted(order)
@@ -168,7 +168,7 @@ def _layer_url(area: Any, colour: str) -> str:
 def render_image(output: Any, inputs: Mapping[str, Any]) -> str:
     """Draw what was made of inputs["image"], or {"predicted_depth", "depth"}, or a list of either, before and after."""
     if isinstance(output, list | tuple):
-        return "".join(render_image(each, inputs) for each in output) or empty("The model returned no picture.")
+        return "".join(render_image(each, inputs) for each in output) or placeholder("The model returned no picture.")
     before = inputs.get("image")
     if isinstance(output, Mapping):
         picture, legend = _colour_depth(output)
@@ -234,7 +234,9 @@ def render_keypoints(output: Any, inputs: Mapping[str, Any]) -> str:
     """Draw [{"keypoint_image_0": {"x", "y"}, "keypoint_image_1", "score"}, ...] from inputs["image"] to ["image_2"]."""
     found = sorted(output, key=lambda match: -float(match["score"]))
     if not found:
-        return empty("No point of one image was found in the other. Lower the threshold, or try images of one thing.")
+        return placeholder(
+            "No point of one image was found in the other. Lower the threshold, or try images of one thing."
+        )
     first, second = inputs["image"], inputs["image_2"]
     height = first.height
     scale = height / second.height
@@ -251,7 +253,7 @@ def render_keypoints(output: Any, inputs: Mapping[str, Any]) -> str:
         dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{width / 320:.2f}"/>' for x, y in (ends[:2], ends[2:]))
         lines.append(
             f'<g style="--hf-hue:{ramp[round(15 * score)]};opacity:{0.35 + 0.65 * score:.2f}">'
-            f'<title>{percent(score)}</title><line x1="{ends[0]:.1f}" y1="{ends[1]:.1f}" x2="{ends[2]:.1f}" '
+            f'<title>{format_percent(score)}</title><line x1="{ends[0]:.1f}" y1="{ends[1]:.1f}" x2="{ends[2]:.1f}" '
             f'y2="{ends[3]:.1f}"/>{dots}</g>'
         )
     said = f"{len(found):,} matched points" if len(found) > 1 else "1 matched point"
@@ -264,7 +266,7 @@ def render_keypoints(output: Any, inputs: Mapping[str, Any]) -> str:
         f'preserveAspectRatio="none"/>{"".join(lines)}</svg>'
         f'<div class="hf-ramp"><span>score 0%</span><i style="background:linear-gradient('
         f'to right,{",".join(ramp)})"></i><span>100%</span></div>'
-        f"<p><b>{said}</b>{drawn}. Scores from {percent(min(scores))} to {percent(max(scores))}.</p>"
+        f"<p><b>{said}</b>{drawn}. Scores from {format_percent(min(scores))} to {format_percent(max(scores))}.</p>"
     )
 
 

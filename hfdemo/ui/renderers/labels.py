@@ -7,8 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hfdemo.ui.appearance import hues
-from hfdemo.ui.html import Html, TableCell, empty, escape, facts, label_bars, percent, table, titled, visible
+from hfdemo.ui.appearance import distinct_colours
+from hfdemo.ui.html import (
+    Html,
+    TableCell,
+    escape,
+    facts,
+    format_percent,
+    label_bars,
+    placeholder,
+    show_spaces,
+    table,
+    with_title,
+)
 from hfdemo.ui.renderers.image import frame_image, outline_boxes
 
 SHOWN_LABELS = 50
@@ -21,24 +32,24 @@ def render_labels(output: Any, inputs: Mapping[str, Any]) -> str:
     [{"label", "score"}, ...], one such list per text, {"sequence", "labels", "scores"}, or a decision's answers by the
     names of its questions, each {"type", ...}.
     """
-    if isinstance(output, Mapping) and output and all(_is_decided(each) for each in output.values()):
-        return "".join(titled(name, _draw_decision(each)) for name, each in output.items())
+    if isinstance(output, Mapping) and output and all(_is_decision(each) for each in output.values()):
+        return "".join(with_title(name, _draw_decision(each)) for name, each in output.items())
     if isinstance(output, list) and output and _is_zero_shot(output[0]):
-        return "".join(titled(each["sequence"], render_labels(each, inputs)) for each in output)
+        return "".join(with_title(each["sequence"], render_labels(each, inputs)) for each in output)
     if isinstance(output, list) and len(output) > 1 and isinstance(output[0], list):
         return "".join(
-            titled(f"text {number}", render_labels(each, inputs)) for number, each in enumerate(output, start=1)
+            with_title(f"text {number}", render_labels(each, inputs)) for number, each in enumerate(output, start=1)
         )
     found = label_scores(output)
     if not found:
-        return empty("Nothing was found above the threshold: no label has a score to show.")
+        return placeholder("Nothing was found above the threshold: no label has a score to show.")
     bars = label_bars([{"label": name, "score": score} for name, score in found[:SHOWN_LABELS]])
     return bars + (
         f"<p class='hf-about'>… and {len(found) - SHOWN_LABELS:,} more labels.</p>" if found[SHOWN_LABELS:] else ""
     )
 
 
-def _is_decided(answer: Any) -> bool:
+def _is_decision(answer: Any) -> bool:
     return isinstance(answer, Mapping) and ("noul" in answer or "probabilities" in answer)
 
 
@@ -53,7 +64,7 @@ def _draw_decision(answer: Mapping[str, Any]) -> str:
     }
     bars = label_bars([{"label": names[key], "score": float(p)} for key, p in answer["probabilities"].items()])
     said = [("score", f"{answer['score']:.2f}")] if "score" in answer else []
-    return bars + facts([*said, ("confidence", percent(answer["confidence"]))])
+    return bars + facts([*said, ("confidence", format_percent(answer["confidence"]))])
 
 
 def _is_zero_shot(output: Any) -> bool:
@@ -78,15 +89,15 @@ def render_spans(output: Any, inputs: Mapping[str, Any]) -> str:
     """Mark [{"entity" | "entity_group", "score", "word", "start", "end"}, ...] in inputs["text"], and list them."""
     found = output[0] if output and isinstance(output[0], list) else output
     if not found:
-        return empty("Nothing was found above the threshold: the model took every word for an ordinary one.")
+        return placeholder("Nothing was found above the threshold: the model took every word for an ordinary one.")
     kinds = [str(item.get("entity_group", item.get("entity"))) for item in found]
     text, rows, marks = str(inputs.get("text") or ""), [], []
     for item, kind in zip(found, kinds, strict=True):
         start, end = item.get("start"), item.get("end")
         placed = start is not None and end is not None
-        rows.append((kind, item["word"], percent(item["score"]), f"{start}–{end}" if placed else "–"))
+        rows.append((kind, item["word"], format_percent(item["score"]), f"{start}–{end}" if placed else "–"))
         if placed and 0 <= start < end <= len(text):
-            marks.append((int(start), int(end), kind, percent(item["score"])))
+            marks.append((int(start), int(end), kind, format_percent(item["score"])))
     marked = f"<p class='hf-text hf-spans'>{_mark_spans(text, marks)}</p>" if marks else ""
     slow = "" if marks else "<p class='hf-about'>This tokenizer does not say where in the text its words stand.</p>"
     listed = table(("type", "text", "score", "characters"), rows, numbers=(2, 3))
@@ -95,7 +106,7 @@ def render_spans(output: Any, inputs: Mapping[str, Any]) -> str:
 
 def _mark_spans(text: str, marks: Sequence[tuple[int, int, str, str]]) -> str:
     """Return `text` with (start, end, name, title) marked; marks may touch, nest or cross: each border cuts them."""
-    colours = hues(_entity_type(name) for _, _, name, _ in marks)
+    colours = distinct_colours(_entity_type(name) for _, _, name, _ in marks)
     borders = sorted({0, len(text), *(place for start, end, _, _ in marks for place in (start, end))})
     drawn = []
     for start, end in itertools.pairwise(borders):
@@ -123,7 +134,7 @@ def render_answers(output: Any, inputs: Mapping[str, Any]) -> str:
     found = [each for each in (output if isinstance(output, list) else [output]) if each]
     found = found[0] if found and isinstance(found[0], list) else found
     if not found:
-        return empty("The model found no answer. Ask for something that stands in the text or the picture.")
+        return placeholder("The model found no answer. Ask for something that stands in the text or the picture.")
     best = found[0]
     said = str(best.get("answer") or "").strip()
     head = (
@@ -132,13 +143,13 @@ def render_answers(output: Any, inputs: Mapping[str, Any]) -> str:
         else "<p class='hf-note'>The model's best answer is the empty one: "
         f"it holds that the question has no answer here.{_score_chip(best)}</p>"
     )
-    others = [(each.get("answer") or "(no answer)", percent(each.get("score"))) for each in found[1:]]
-    rest = titled("Other answers", table(("answer", "score"), others, numbers=(1,))) if others else ""
+    others = [(each.get("answer") or "(no answer)", format_percent(each.get("score"))) for each in found[1:]]
+    rest = with_title("Other answers", table(("answer", "score"), others, numbers=(1,))) if others else ""
     return head + _show_answer_place(best, said, inputs) + rest
 
 
 def _score_chip(item: Mapping[str, Any]) -> str:
-    return f" <span class='hf-chip'>{percent(item['score'])}</span>" if item.get("score") is not None else ""
+    return f" <span class='hf-chip'>{format_percent(item['score'])}</span>" if item.get("score") is not None else ""
 
 
 def _show_answer_place(best: Mapping[str, Any], said: str, inputs: Mapping[str, Any]) -> str:
@@ -158,7 +169,7 @@ def _show_answer_place(best: Mapping[str, Any], said: str, inputs: Mapping[str, 
         (box[0] * across, box[1] * down, box[2] * across, box[3] * down) for _, box in words[int(start) : int(end) + 1]
     ]
     names = [""] * len(places)
-    over = outline_boxes(picture.size, places, names, [hues(["answer"])["answer"]] * len(places))
+    over = outline_boxes(picture.size, places, names, [distinct_colours(["answer"])["answer"]] * len(places))
     return frame_image(picture, over, "The document with the words of the answer outlined")
 
 
@@ -166,7 +177,7 @@ def render_candidates(output: Any, inputs: Mapping[str, Any]) -> str:
     """Draw [{"score", "token", "token_str", "sequence"}, ...], or one such list per mask in inputs["text"]."""
     per_mask = output if output and isinstance(output[0], list) else [output]
     if not per_mask or not all(per_mask):
-        return empty("Nothing was found for the mask. Ask for one candidate or more.")
+        return placeholder("Nothing was found for the mask. Ask for one candidate or more.")
     pieces = MASK_TOKENS.split(str(inputs.get("text") or ""))
     if len(pieces) == len(per_mask) + 1:
         best = [f"<mark class='hf-filled'>{escape(each[0]['token_str'].strip())}</mark>" for each in per_mask]
@@ -175,16 +186,16 @@ def render_candidates(output: Any, inputs: Mapping[str, Any]) -> str:
         sentence = escape(per_mask[0][0]["sequence"])
     bars = []
     for number, found in enumerate(per_mask, start=1):
-        rows = [{"label": visible(each["token_str"]), "score": float(each["score"])} for each in found]
+        rows = [{"label": show_spaces(each["token_str"]), "score": float(each["score"])} for each in found]
         drawn = label_bars(rows)
-        bars.append(titled(f"Mask {number} of {len(per_mask)}", drawn) if len(per_mask) > 1 else drawn)
+        bars.append(with_title(f"Mask {number} of {len(per_mask)}", drawn) if len(per_mask) > 1 else drawn)
     return f"<p class='hf-text'>{sentence}</p>{''.join(bars)}"
 
 
 def render_table_answers(output: Any, inputs: Mapping[str, Any]) -> str:
     """Mark {"answer", "coordinates"?: [(row, column), ...], "cells"?, "aggregator"?}, or a list, in inputs["table"]."""
     if isinstance(output, list):
-        return "".join(render_table_answers(each, inputs) for each in output) or empty(
+        return "".join(render_table_answers(each, inputs) for each in output) or placeholder(
             "The model found no answer in the table."
         )
     chosen = {(int(row), int(column)) for row, column in output.get("coordinates") or ()}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hfdemo.tokenization.encoding import Cell, Encoding
-from hfdemo.ui.html import TableCell, escape, notes, table, titled
+from hfdemo.ui.html import TableCell, escape, notes, table, with_title
 
 SHOWN_SLOTS = 256
 SHOWN_ROWS = 16
@@ -69,7 +69,7 @@ def _draw_row(number: int, row: Sequence[Cell]) -> str:
     lines.append(("attention_mask", [cell.attention for cell in shown]))
     more = f" · the first {SHOWN_SLOTS} of {len(row):,} slots" if len(row) > SHOWN_SLOTS else ""
     real = sum(cell.attention for cell in row)
-    return titled(f"Text {number} · {real:,} token{'' if real == 1 else 's'}{more}", render_strip(lines))
+    return with_title(f"Text {number} · {real:,} token{'' if real == 1 else 's'}{more}", render_strip(lines))
 
 
 def render_strip(lines: Sequence[tuple[str, Sequence[Any]]]) -> str:
@@ -91,41 +91,42 @@ def token_cell(cell: Cell, before: Cell | None = None) -> TableCell:
     return TableCell(cell.token, " ".join(kinds))
 
 
-def marked(text: str, *, visible: bool) -> str:
+def render_characters(text: str, *, visible: bool) -> str:
     """Render `text` as HTML; with `visible`, white space as signs and everything else without ink as its name."""
     if not visible:
         return escape(text)
     drawn, cursor = [], 0
     for index, char in enumerate(text):
-        if _is_inkless(char):
-            drawn += [escape(text[cursor:index]), _sign(char)]
+        if _is_invisible(char):
+            drawn += [escape(text[cursor:index]), _render_invisible(char)]
             cursor = index + 1
     return "".join([*drawn, escape(text[cursor:])])
 
 
-def named(text: str) -> str:
+def name_invisible(text: str) -> str:
     """Return `text` as plain text, where no HTML can be: white space as signs, what else has no ink as [its name]."""
     return "".join(
-        char if not _is_inkless(char) else _SIGNS[char][0] if char in _SIGNS else f"[{_name(char)}]" for char in text
+        char if not _is_invisible(char) else _SIGNS[char][0] if char in _SIGNS else f"[{_character_name(char)}]"
+        for char in text
     )
 
 
-def _is_inkless(char: str) -> bool:
+def _is_invisible(char: str) -> bool:
     return char in _NAMES or unicodedata.category(char) in _INKLESS
 
 
-def _name(char: str) -> str:
+def _character_name(char: str) -> str:
     return _NAMES.get(char, f"U+{ord(char):04X}")
 
 
-def _sign(char: str) -> str:
+def _render_invisible(char: str) -> str:
     if char in _SIGNS:
         return f"<i class='hf-space'>{_SIGNS[char]}</i>"
-    name = _name(char)
+    name = _character_name(char)
     return f"<bdi class='hf-control'>{name}</bdi>{char if char in _STAY else ''}"
 
 
-def joins(text: str, index: int) -> bool:
+def joins_previous(text: str, index: int) -> bool:
     """Say whether the character at `index` is drawn as one with the one before: a mark, a joiner, a half of a flag."""
     if not 0 < index < len(text):
         return False

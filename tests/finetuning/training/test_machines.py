@@ -78,7 +78,7 @@ def test_two_machines_train_as_two_processes_of_one_do(settings: Settings, tiny:
     }
     config = RunConfig("tickets", model=str(tiny), max_length=16, training={**training, "save_strategy": "no"})
     (tmp_path / "config.json").write_text(json.dumps(config.to_json()))
-    shown = form_values.commands(config).partition("several machines")[2].partition("\n")[2]
+    shown = form_values.write_commands(config).partition("several machines")[2].partition("\n")[2]
     words = shlex.split(shown.replace("FIRST_MACHINE:29500", f"localhost:{free_port()}").replace("\\\n", ""))
     machines = [
         subprocess.Popen(

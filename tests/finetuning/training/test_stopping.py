@@ -147,7 +147,7 @@ def test_a_stop_before_the_first_evaluation_keeps_the_model_and_says_that_it_is_
     assert not (folder / "errors.csv").exists()
     assert "Not evaluated" in (folder / "model" / "README.md").read_text()
     assert "Not evaluated" in report_view.render_report(report)
-    (line,) = run_comparison.run_lines([Run(folder)])
+    (line,) = run_comparison.list_run_rows([Run(folder)])
     assert line.value is None
     assert [event.folder for event in seen.of(Saved)] == ["checkpoints/checkpoint-3", "model"]
 

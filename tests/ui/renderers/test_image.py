@@ -29,9 +29,9 @@ def test_boxes_lie_where_the_model_put_them_and_share_a_name_with_their_row() ->
 
 def test_white_names_can_be_read_on_every_colour() -> None:
     for index in range(100):
-        channels = np.array(list(bytes.fromhex(appearance.hue(index)[1:]))) / 255
+        channels = np.array(list(bytes.fromhex(appearance.distinct_colour(index)[1:]))) / 255
         linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.5, appearance.hue(index)
+        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.5, appearance.distinct_colour(index)
 
 
 def test_many_boxes_are_numbered_and_far_too_many_are_cut() -> None:

@@ -12,7 +12,7 @@ from hfdemo.api.error_boundary import catch_errors
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE
 from hfdemo.ui.tabs.finetune import form, hp_search, run_view
-from hfdemo.ui.tabs.tokens.dataset_view import Chosen
+from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
 ABOUT = (
     "A checkpoint and rows of text in, a model that has learned from them out: `Dataset.map(tokenize, batched=True)`, "
@@ -21,7 +21,9 @@ ABOUT = (
 )
 
 
-def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs, chosen: Chosen) -> None:
+def build(
+    app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs, chosen: DatasetChoice
+) -> None:
     """Lay the tab out; `task` and `model` are the first tab's, which a finished run can be sent to, and `chosen` is
     what the second tab sends here."""
     gr.HTML(html.about(ABOUT))
@@ -30,16 +32,16 @@ def build(app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs
             asked = form.build(app, demo, tabs, chosen)
         with gr.Column(scale=7, min_width=320):
             watched = run_view.RunView(app, demo, task, model, tabs)
-    asked.fill(watched.prefill)
+    asked.fill_on(watched.prefill)
     hp_search.SearchFold(app, demo, asked, watched.run)
 
-    def begin(*values: Any) -> tuple[Any, Any]:
+    def start_training(*values: Any) -> tuple[Any, Any]:
         """Start a run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""
-        config, path = asked.read(values)
+        config, path = asked.read_config(values)
         begun = app.runs.start(app.runs.create(config, path))
         return gr.update(choices=run_view.run_choices(app), value=begun.id), gr.skip()
 
-    start = catch_errors(begin, lambda sentence: (gr.skip(), form.render_refusal(sentence)))
+    start = catch_errors(start_training, lambda sentence: (gr.skip(), form.render_refusal(sentence)))
     asked.start.click(start, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(
         fn=None,
         js=f"hfdemo.scrollUnless('.{form.REFUSED}', '{run_view.RUN_PANEL}')",

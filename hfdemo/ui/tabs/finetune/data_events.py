@@ -21,10 +21,10 @@ from hfdemo.ui import html
 from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, RunningJobs, draw_errors, follow_job, toast_errors
 from hfdemo.ui.tabs.finetune import form_steps, inspection_view
 from hfdemo.ui.tabs.finetune.form_data import (
-    Counted,
-    Desk,
-    Examined,
-    Named,
+    CountedTokens,
+    ExaminedData,
+    FieldValues,
+    FormFields,
     add_upload,
     change_kind,
     change_label,
@@ -35,65 +35,65 @@ from hfdemo.ui.tabs.finetune.form_data import (
 )
 from hfdemo.ui.tabs.finetune.form_steps import DataStep
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT
-from hfdemo.ui.tabs.finetune.inspection_view import Taken, act, keep_in_force, list_fixes
+from hfdemo.ui.tabs.finetune.inspection_view import Change, apply_action, changes_of_fixes, drop_overwritten
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the steps tell each other: `known` of the data (a RunData, or None), and the defaults that were `given`."""
+class FormStates:
+    """What the steps know of each other: `run_data` is a RunData, or None; `suggested` the values nobody has typed."""
 
-    known: gr.State
-    given: gr.State
+    run_data: gr.State
+    suggested: gr.State
 
 
 class DataEvents:
-    """The events of the two data steps; `read_on` has a further event of other data read it."""
+    """The events of the two data steps; `read_data_on` has a further event of other data read it."""
 
-    def __init__(self, app: App, desk: Desk, step: DataStep, told: Told) -> None:
-        self._app, self._desk, self._step, self._told = app, desk, step, told
+    def __init__(self, app: App, form: FormFields, step: DataStep, states: FormStates) -> None:
+        self._app, self._form, self._step, self._states = app, form, step, states
         self._jobs = RunningJobs()
-        self._inputs = list(desk.fields.values())
-        self._states = [step.taken, step.counted, step.pending]
-        shown = [*(desk.fields[name] for name in form_steps.SHOWN), step.report, step.refused, step.page]
-        self._shown = [*shown, step.refused_fold, step.taken, step.counted, told.known]
+        self._inputs = list(form.fields.values())
+        self._sent_states = [step.taken, step.counted, step.pending]
+        shown = [*(form.fields[name] for name in form_steps.DATA_FIELDS), step.report, step.refused, step.page]
+        self._shown = [*shown, step.refused_fold, step.taken, step.counted, states.run_data]
         self._read = [*self._shown, step.reading, step.preview, step.counting, step.pending, step.seen]
-        self._read += [desk.fields["dataset"], desk.fields["file"]]
+        self._read += [form.fields["dataset"], form.fields["file"]]
         self._visible: dict[str, Any] = {**QUICK, "show_progress": "minimal", "show_progress_on": step.reading}
         self._wire_data()
         self._wire_report()
 
-    def read_on(self, event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
+    def read_data_on(self, event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
         """Read other data on `event`, with the text and pair columns of two components where it has them."""
-        sent = [*self._states, *self._inputs]
+        sent = [*self._sent_states, *self._inputs]
         if columns is None:
             event(toast_errors(self._on_data), sent, self._read, **self._visible)
         else:
             event(toast_errors(self._on_data_and_columns), [*columns, *sent], self._read, **self._visible)
 
     def _wire_data(self) -> None:
-        fields, sent = self._desk.fields, [*self._states, *self._inputs]
+        fields, sent = self._form.fields, [*self._sent_states, *self._inputs]
         # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
         named = [self._step.seen, *sent]
         fields["dataset"].input(toast_errors(self._on_name), named, self._read, **self._visible)
         fields["file"].clear(toast_errors(self._on_clear), sent, self._read, **self._visible)
-        self.read_on(fields["file"].upload)
-        self.read_on(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
-        fields["kind"].input(self._redraw(change_kind), sent, self._shown, **LATEST)
-        fields["split"].input(self._redraw(update_splits), sent, self._shown, **LATEST)
-        fields["label"].input(self._redraw(change_label), sent, self._shown, **LATEST)
+        self.read_data_on(fields["file"].upload)
+        self.read_data_on(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
+        fields["kind"].input(self._redraw_after(change_kind), sent, self._shown, **LATEST)
+        fields["split"].input(self._redraw_after(update_splits), sent, self._shown, **LATEST)
+        fields["label"].input(self._redraw_after(change_label), sent, self._shown, **LATEST)
         picked = ("text", "pair", "positive", "train_split", "validation_split", "test_split")
-        gr.on([fields[name].input for name in picked], self._redraw(), sent, self._shown, **LATEST)
+        gr.on([fields[name].input for name in picked], self._redraw_after(), sent, self._shown, **LATEST)
         typed = ("validation_share", "test_share", "max_length", "class_weights", "seed")
-        gr.on([fields[name].change for name in typed], self._redraw(), sent, self._shown, **LATEST)
+        gr.on([fields[name].change for name in typed], self._redraw_after(), sent, self._shown, **LATEST)
 
     def _wire_report(self) -> None:
-        fields, step, sent = self._desk.fields, self._step, [*self._states, *self._inputs]
+        fields, step, sent = self._form.fields, self._step, [*self._sent_states, *self._inputs]
         changed = [*self._shown, fields["max_length"], fields["class_weights"]]
         step.report.click(toast_errors(self._on_press), sent, changed, **QUICK)
         step.page.change(toast_errors(self._on_page), [step.page, *self._inputs], step.refused, **LATEST)
         step.count.click(
             draw_errors(self._on_count, gr.skip()), self._inputs, [step.counting, step.counted], **PRIVATE, **HEAVY
-        ).then(self._redraw(), sent, self._shown, **QUICK)
+        ).then(self._redraw_after(), sent, self._shown, **QUICK)
 
     def _read_data(
         self,
@@ -103,7 +103,7 @@ class DataEvents:
         progress: Any = None,
     ) -> dict[Any, Any]:
         """Return what shows other data, or what is wrong with it, and nothing of the last."""
-        desk, step = self._desk, self._step
+        form, step = self._form, self._step
         _, counted, pending = states
         wanted = RunConfig.from_json(pending) if pending else None
 
@@ -111,120 +111,124 @@ class DataEvents:
             if progress is not None:
                 progress((done, whole or None), desc=what)
 
-        named, _ = add_upload(desk.named(values))
-        seen = {desk.fields["dataset"]: named["dataset"], step.seen: named["dataset"]}
+        named, _ = add_upload(form.by_name(values))
+        seen = {form.fields["dataset"]: named["dataset"], step.seen: named["dataset"]}
         try:
-            named = suggest_values(desk, named, wanted, report)
+            named = suggest_values(form, named, wanted, report)
             if columns is not None and columns[0] is not None:
                 named |= {"text": columns[0], "pair": columns[1] or NO_COLUMN}
-            taken = list_fixes(named["fixes"])
-            examined, still = desk.examined(named, counted)
+            taken = changes_of_fixes(named["fixes"])
+            examined, still = form.examine(named, counted)
         except DemoError as error:
-            gone = {desk.fields[name]: value for name, value in clear_data_fields().items()}
-            hidden = {step.refused_fold: gr.update(visible=False), step.taken: [], self._told.known: None}
+            gone = {form.fields[name]: value for name, value in clear_data_fields().items()}
+            hidden = {step.refused_fold: gr.update(visible=False), step.taken: [], self._states.run_data: None}
             said = {step.reading: html.notes([str(error)]), step.report: "", step.preview: None}
             return {**said, **gone, **hidden, **seen}
         return {
             **seen,
-            **self._draw_examined(named, taken, examined, still),
-            step.reading: inspection_view.reading(examined),
-            step.preview: form_steps.head_of_data(examined),
+            **self._show_examined(named, taken, examined, still),
+            step.reading: inspection_view.render_reading(examined),
+            step.preview: form_steps.first_rows(examined),
             step.counting: form_steps.COUNTING,
             step.pending: None,
         }
 
-    def _split_sent(self, sent: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        return sent[: len(self._states)], sent[len(self._states) :]
+    def _split_inputs(self, sent: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        return sent[: len(self._sent_states)], sent[len(self._sent_states) :]
 
     # gradio passes a bar to what has one among its defaults.
     def _on_data(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
-        return self._read_data(None, *self._split_sent(sent), progress)
+        return self._read_data(None, *self._split_inputs(sent), progress)
 
     def _on_data_and_columns(self, text: str | None, pair: str | None, *sent: Any) -> dict[Any, Any]:
-        return self._read_data((text, pair), *self._split_sent(sent))
+        return self._read_data((text, pair), *self._split_inputs(sent))
 
-    def _read_named(self, name: str | None, sent: Sequence[Any], progress: Any) -> dict[Any, Any]:
+    def _read_by_name(self, name: str | None, sent: Sequence[Any], progress: Any) -> dict[Any, Any]:
         """Return what shows the data set `name` instead of an uploaded file."""
-        states, values = self._split_sent(sent)
-        named = {**self._desk.named(values), "dataset": name, "file": None}
-        return {self._desk.fields["file"]: None, **self._read_data(None, states, [*named.values()], progress)}
+        states, values = self._split_inputs(sent)
+        named = {**self._form.by_name(values), "dataset": name, "file": None}
+        return {self._form.fields["file"]: None, **self._read_data(None, states, [*named.values()], progress)}
 
     def _on_name(self, seen: str | None, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
         """Read the name that was picked or typed; the box may only have been left, with the name of what is on view."""
-        name = self._desk.named(self._split_sent(sent)[1])["dataset"]
+        name = self._form.by_name(self._split_inputs(sent)[1])["dataset"]
         # gradio takes an empty dict for a value.
-        return {self._step.seen: seen} if name == seen else self._read_named(name, sent, progress)
+        return {self._step.seen: seen} if name == seen else self._read_by_name(name, sent, progress)
 
     def _on_clear(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
-        return self._read_named(DEFAULTS["dataset"], sent, progress)
+        return self._read_by_name(DEFAULTS["dataset"], sent, progress)
 
-    def _redraw(self, change: Callable[[Desk, Named], Named] | None = None) -> Callable[..., Any]:
+    def _redraw_after(
+        self, change: Callable[[FormFields, FieldValues], FieldValues] | None = None
+    ) -> Callable[..., Any]:
         """Return a handler that draws the data anew, after `change` of the form's values."""
 
-        def on_change(taken: list[Taken], counted: Any, pending: Any, *values: Any) -> dict[Any, Any]:
-            named = self._desk.named(values)
+        def on_change(taken: list[Change], counted: Any, pending: Any, *values: Any) -> dict[Any, Any]:
+            named = self._form.by_name(values)
             try:
-                return self._draw(change(self._desk, named) if change else named, taken, counted)
+                return self._show_data(change(self._form, named) if change else named, taken, counted)
             except DemoError:  # said already where it was read
-                return {self._told.known: None}
+                return {self._states.run_data: None}
 
         return toast_errors(on_change)
 
     def _on_press(self, event: gr.EventData, *sent: Any) -> dict[Any, Any]:
         """Do what a button of the report says."""
-        (taken, counted, _), values = self._split_sent(sent)
-        named = self._desk.named(values)
-        examined, _ = self._desk.examined(named, counted)
-        changed, taken = act(str(event._data.get("pressed", "")), named, taken, examined)
+        (taken, counted, _), values = self._split_inputs(sent)
+        named = self._form.by_name(values)
+        examined, _ = self._form.examine(named, counted)
+        changed, taken = apply_action(str(event._data.get("pressed", "")), named, taken, examined)
         if not changed:
             return {self._step.taken: taken}
-        others = {self._desk.fields[name]: value for name, value in changed.items() if name not in form_steps.SHOWN}
+        others = {
+            self._form.fields[name]: value for name, value in changed.items() if name not in form_steps.DATA_FIELDS
+        }
         named |= changed
         if "kind" in changed:
-            named = change_kind(self._desk, named)
-        return {**self._draw(named, taken, counted), **others}
+            named = change_kind(self._form, named)
+        return {**self._show_data(named, taken, counted), **others}
 
     def _on_page(self, page: float | None, *values: Any) -> str:
-        corpus, _, _ = self._desk.corpus(self._desk.named(values))
-        return inspection_view.refused(corpus.refused, int(page or 1))
+        corpus, _, _ = self._form.read_data(self._form.by_name(values))
+        return inspection_view.render_refused_rows(corpus.refused, int(page or 1))
 
     def _on_count(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any]]:
-        named = self._desk.named(values)
+        named = self._form.by_name(values)
 
-        def work(tell: Progress, stop: Event) -> Counted:
-            corpus, config, path = self._desk.corpus(named, tell)
+        def work(tell: Progress, stop: Event) -> CountedTokens:
+            corpus, config, path = self._form.read_data(named, tell)
             model = named["model"]
 
             def report_rows(done: int, whole: int) -> None:
                 tell("Rows counted", done, whole)
 
             counts = count_tokens(corpus, config, model, self._app.settings, stop, report_rows)
-            return Counted(count_key(config, path, model), counts)
+            return CountedTokens(count_key(config, path, model), counts)
 
         for now, result in follow_job(self._jobs, request.session_hash, work):
             yield (now, gr.skip()) if result is None else (form_steps.COUNTED, result)
 
-    def _draw(self, named: Named, taken: list[Taken], counted: Counted | None) -> dict[Any, Any]:
+    def _show_data(self, named: FieldValues, taken: list[Change], counted: CountedTokens | None) -> dict[Any, Any]:
         """Return everything that shows the data, for these values of the form."""
-        examined, still = self._desk.examined(named, counted)
-        return self._draw_examined(named, keep_in_force(named, taken), examined, still)
+        examined, still = self._form.examine(named, counted)
+        return self._show_examined(named, drop_overwritten(named, taken), examined, still)
 
-    def _draw_examined(
-        self, named: Named, taken: list[Taken], examined: Examined, counted: Counted | None
+    def _show_examined(
+        self, named: FieldValues, taken: list[Change], examined: ExaminedData, counted: CountedTokens | None
     ) -> dict[Any, Any]:
         """Return the components of both steps, as they show `examined`."""
-        desk, step = self._desk, self._step
+        form, step = self._form, self._step
         rows = examined.inspection.refused
         updates = update_data_fields(examined.inspection, named)
         return {
-            **{desk.fields[name]: update for name, update in updates.items()},
-            step.report: inspection_view.findings(examined, taken, counted),
+            **{form.fields[name]: update for name, update in updates.items()},
+            step.report: inspection_view.render_inspection(examined, taken, counted),
             step.refused_fold: gr.update(visible=bool(rows)),
-            step.refused: inspection_view.refused(rows, 1),
+            step.refused: inspection_view.render_refused_rows(rows, 1),
             step.page: gr.update(value=1, visible=len(rows) > inspection_view.PAGE),
             step.taken: taken,
             step.counted: counted,
-            self._told.known: summarise_data(examined),
+            self._states.run_data: summarise_data(examined),
         }
 
 

@@ -18,13 +18,21 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.preflight import Preflight, RunData
 from hfdemo.models.folders import offline_choices
+from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import LATEST, QUICK, draw_errors, toast_errors
 from hfdemo.ui.tabs.finetune import form_steps, form_values
-from hfdemo.ui.tabs.finetune.data_events import DataEvents, Told
-from hfdemo.ui.tabs.finetune.form_data import Desk, Examined, Named, Shelf, examine, suggest_values, summarise_data
-from hfdemo.ui.tabs.tokens.dataset_view import Chosen
-from hfdemo.ui.tabs.tokens.view_parts import reader_of
+from hfdemo.ui.tabs.finetune.data_events import DataEvents, FormStates
+from hfdemo.ui.tabs.finetune.form_data import (
+    DatasetCache,
+    ExaminedData,
+    FieldValues,
+    FormFields,
+    examine_data,
+    suggest_values,
+    summarise_data,
+)
+from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
 ABOUT = "Three steps, answered already. Change what you like, then press Start."
 REFUSED = "hf-refused"  # the class by which the page knows that Start has begun nothing
@@ -35,7 +43,7 @@ _METHODS = {"full": "all weights", "lora": "a LoRA adapter", "frozen": "the head
 class Form:
     """The button Start, what it sends and how that is read, and the line before it, which also says a refusal.
 
-    `rate` is the field of the learning rate. `fill(source)` has the form filled whenever the component `source`
+    `rate` is the field of the learning rate. `fill_on(source)` has the form filled whenever the component `source`
     changes: it holds {"config": a RunConfig as JSON} or None.
     """
 
@@ -43,70 +51,76 @@ class Form:
     ready_line: gr.HTML
     rate: gr.Number
     inputs: list[Any]
-    read: Callable[[Sequence[Any]], tuple[RunConfig, Path | None]]
-    fill: Callable[[Any], None]
+    read_config: Callable[[Sequence[Any]], tuple[RunConfig, Path | None]]
+    fill_on: Callable[[Any], None]
 
 
-def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: Chosen) -> Form:
+def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: DatasetChoice) -> Form:
     """Lay out the steps and Start, and wire everything but Start itself."""
-    shelf = Shelf(app.settings)
-    values, examined = _beginning(shelf)
-    given = {name: values[name] for name in ("epochs", "rate")}
-    config = form_values.config_of(values)
+    datasets = DatasetCache(app.settings)
+    values, examined = _initial_values(datasets)
+    suggested = {name: values[name] for name in ("epochs", "rate")}
+    config = form_values.config_from_values(values)
     with gr.Row():
         gr.HTML(html.about(ABOUT))
         brought = gr.UploadButton("Open a config.json", file_types=[".json"], size="sm", min_width=150, scale=0)
     step = form_steps.build_data_step(examined, values, app.settings.public)
-    training = form_steps.build_training_step(_base_choices(app), given)
+    training = form_steps.build_training_step(_base_model_choices(app), suggested)
     line = gr.HTML(render_plan(config, summarise_data(examined)))
     start = gr.Button("Start", variant="primary", size="lg")
     with gr.Accordion("config.json and the shell command", open=False):
-        written = gr.Code(form_values.written(config), language="json", label="config.json as it stands", lines=1)
-        command = gr.Code(form_values.commands(config), language="shell", label="The same run from a shell", lines=1)
-    told = Told(known=gr.State(summarise_data(examined)), given=gr.State(given))
-    desk = Desk({**step.fields, **training.fields}, shelf)
-    inputs = list(desk.fields.values())
-    data = DataEvents(app, desk, step, told)
-    events = _FormEvents(app, desk, step, told, training.lora)
-    shown, known = [line, written, command], [told.known, *inputs]
-    changes = [*(field.change for field in inputs), told.known.change]
-    gr.on(changes, toast_errors(events.on_change), known, shown, **LATEST)
+        written = gr.Code(form_values.write_config(config), language="json", label="config.json as it stands", lines=1)
+        command = gr.Code(
+            form_values.write_commands(config), language="shell", label="The same run from a shell", lines=1
+        )
+    states = FormStates(run_data=gr.State(summarise_data(examined)), suggested=gr.State(suggested))
+    form = FormFields({**step.fields, **training.fields}, datasets)
+    inputs = list(form.fields.values())
+    data = DataEvents(app, form, step, states)
+    events = _FormEvents(app, form, step, states, training.lora)
+    shown, sent = [line, written, command], [states.run_data, *inputs]
+    changes = [*(field.change for field in inputs), states.run_data.change]
+    gr.on(changes, toast_errors(events.on_change), sent, shown, **LATEST)
     # As the page opens, too: what Start asks of the libraries and the model is then found out before it is pressed.
-    demo.load(toast_errors(events.on_change), known, shown, **QUICK)
-    _wire_training(app, demo, training, desk, told)
-    filled = [*inputs, step.pending, told.given, training.lora]
-    data.read_on(brought.upload(toast_errors(events.on_config), [brought, *inputs], filled, **QUICK).success)
+    demo.load(toast_errors(events.on_change), sent, shown, **QUICK)
+    _wire_training(app, demo, training, form, states)
+    filled = [*inputs, step.pending, states.suggested, training.lora]
+    data.read_data_on(brought.upload(toast_errors(events.on_config), [brought, *inputs], filled, **QUICK).success)
 
     def fill_from(source: Any) -> None:
         changed = source.change(toast_errors(events.on_duplicate), [source, *inputs], filled, **QUICK)
-        data.read_on(changed.success)
+        data.read_data_on(changed.success)
 
-    sent = [chosen.file, chosen.dataset, chosen.tokenizer, chosen.model]
-    sent += [chosen.padding, chosen.max_length, chosen.batch_size]
-    fields = [desk.fields[name] for name in ("file", "dataset", "model", "padding", "max_length", "batch")]
-    arrived = chosen.button.click(toast_errors(_take_chosen), sent, [*fields, training.length_fold, tabs], **QUICK)
-    data.read_on(arrived.success, (chosen.text, chosen.pair))
-    return Form(start, line, desk.fields["rate"], inputs, desk.asked, fill_from)
+    choice = [chosen.file, chosen.dataset, chosen.tokenizer, chosen.model]
+    choice += [chosen.padding, chosen.max_length, chosen.batch_size]
+    fields = [form.fields[name] for name in ("file", "dataset", "model", "padding", "max_length", "batch")]
+    arrived = chosen.button.click(
+        toast_errors(_take_dataset_choice), choice, [*fields, training.length_fold, tabs], **QUICK
+    )
+    data.read_data_on(arrived.success, (chosen.text, chosen.pair))
+    return Form(start, line, form.fields["rate"], inputs, form.read_config, fill_from)
 
 
 class _FormEvents:
     """What the form does when it has changed, and when a config fills it."""
 
-    def __init__(self, app: App, desk: Desk, step: form_steps.DataStep, told: Told, lora_fold: Any) -> None:
-        self._app, self._desk, self._step, self._told, self._lora_fold = app, desk, step, told, lora_fold
+    def __init__(
+        self, app: App, form: FormFields, step: form_steps.DataStep, states: FormStates, lora_fold: Any
+    ) -> None:
+        self._app, self._form, self._step, self._states, self._lora_fold = app, form, step, states, lora_fold
 
-    def on_change(self, known: RunData | None, *values: Any) -> tuple[Any, ...]:
+    def on_change(self, data: RunData | None, *values: Any) -> tuple[Any, ...]:
         """Return what the form says now, and whether that could be trained."""
-        named, public = self._desk.named(values), self._app.settings.public
-        said = render_ready_line(named, known, self._app.runs.preflight)
+        named, public = self._form.by_name(values), self._app.settings.public
+        said = render_ready_line(named, data, self._app.runs.preflight)
         unread = form_values.explain_missing_data(named["dataset"], public=public)
-        if known is None and named["file"] is None and unread:
+        if data is None and named["file"] is None and unread:
             said = render_refusal(unread)
         try:
-            config, path = self._desk.asked(values)
+            config, path = self._form.read_config(values)
         except DemoError:
             return said, gr.skip(), gr.skip()
-        return said, form_values.written(config), form_values.commands(config, uploaded=path is not None)
+        return said, form_values.write_config(config), form_values.write_commands(config, uploaded=path is not None)
 
     def on_config(self, file: Any, *values: Any) -> dict[Any, Any]:
         """Fill the form from a config.json."""
@@ -123,95 +137,99 @@ class _FormEvents:
 
     def _fill(self, config: RunConfig, *values: Any) -> dict[Any, Any]:
         """Return every field as `config` has it; the columns follow when the data has been read."""
-        asked, fields = form_values.values_of(config), self._desk.fields
-        path = uploaded_path(self._desk.named(values)["file"])
+        asked, fields = form_values.values_from_config(config), self._form.fields
+        path = uploaded_path(self._form.by_name(values)["file"])
         # A config that was made for an upload names it: where that is still here, it stays.
         keeps_file = path is not None and path.stem == config.dataset
         del asked["file"], asked["found"]
-        filled = {fields[name]: value for name, value in asked.items() if name not in form_steps.SHOWN}
+        filled = {fields[name]: value for name, value in asked.items() if name not in form_steps.DATA_FIELDS}
         filled |= {} if keeps_file else {fields["file"]: None}
         lora = gr.update(visible=config.method == "lora")
-        told = {self._step.pending: config.to_json(), self._told.given: find_given(config)}
-        return {**filled, **told, self._lora_fold: lora}
+        states = {self._step.pending: config.to_json(), self._states.suggested: find_suggested(config)}
+        return {**filled, **states, self._lora_fold: lora}
 
 
-def _take_chosen(file: Any, dataset: str, tokenizer: str, read_by: str, *setting: Any) -> tuple[Any, ...]:
+def _take_dataset_choice(file: Any, dataset: str, tokenizer: str, read_by: str, *setting: Any) -> tuple[Any, ...]:
     """Return what the tab See the tokens sends: its data, its model where it has one, and the setting that it found."""
-    reader = reader_of(tokenizer, read_by)
+    reader = ModelRef.parse(read_by or tokenizer)
     padding, length, batch = setting
     model = gr.skip() if reader.source == "tokenizer" else str(reader)
     folds = gr.Accordion(open=True), gr.Tabs(selected="finetune")
     return file, dataset or EXAMPLE_NAMES[0], model, padding, length or 0, batch, *folds
 
 
-def find_given(config: RunConfig) -> Named:
-    """Return what of a config counts as given, not as typed, and follows another method.
+def find_suggested(config: RunConfig) -> FieldValues:
+    """Return what of a config counts as suggested, not as typed, and follows another method.
 
     It is what the config leaves open, and a learning rate that is but the usual one of its method, as in the config of
     every run that named none.
     """
-    asked = form_values.values_of(config)
-    usual = form_values.defaults(asked["method"], asked["kind"], train_rows=1)["rate"]
-    given = {name: asked[name] for name in ("epochs", "rate") if form_values.TRAINING[name] not in config.training}
-    return {**given, "rate": usual} if asked["rate"] == usual else given
+    asked = form_values.values_from_config(config)
+    usual = form_values.suggest_epochs_and_rate(asked["method"], asked["kind"], train_rows=1)["rate"]
+    suggested = {name: asked[name] for name in ("epochs", "rate") if form_values.TRAINING[name] not in config.training}
+    return {**suggested, "rate": usual} if asked["rate"] == usual else suggested
 
 
-def typed(name: str, given: Named) -> Named:
-    """Return what counts as given when somebody has typed in the field `name`."""
-    return {each: value for each, value in given.items() if each != name}
+def drop_suggestion(name: str, suggested: FieldValues) -> FieldValues:
+    """Return what still counts as suggested when somebody has typed in the field `name`."""
+    return {each: value for each, value in suggested.items() if each != name}
 
 
-def refit_given(fitting: Named, given: Named, now: Named) -> Named:
-    """Return what is to be given for fields that are `now` as they are.
+def refit_suggested(fitting: FieldValues, suggested: FieldValues, now: FieldValues) -> FieldValues:
+    """Return what to suggest for fields that are `now` as they are.
 
-    That is what is `fitting`, where a field is empty or still has what was `given`.
+    That is what is `fitting`, where a field is empty or still has what was `suggested`.
     """
     return {
-        name: fitting[name] for name, value in now.items() if value is None or (name in given and value == given[name])
+        name: fitting[name]
+        for name, value in now.items()
+        if value is None or (name in suggested and value == suggested[name])
     }
 
 
-def _wire_training(app: App, demo: gr.Blocks, training: form_steps.TrainingStep, desk: Desk, told: Told) -> None:
+def _wire_training(
+    app: App, demo: gr.Blocks, training: form_steps.TrainingStep, form: FormFields, states: FormStates
+) -> None:
     fields = training.fields
     fields["method"].change(
         lambda method: gr.update(visible=method == "lora"), fields["method"], training.lora, **QUICK
     )
-    fields["model"].focus(lambda: gr.update(choices=_base_choices(app)), outputs=fields["model"], **QUICK)
+    fields["model"].focus(lambda: gr.update(choices=_base_model_choices(app)), outputs=fields["model"], **QUICK)
     follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
 
-    def refit(known: RunData | None, given: Named, *values: Any) -> dict[Any, Any]:
+    def refit(data: RunData | None, suggested: FieldValues, *values: Any) -> dict[Any, Any]:
         """Set the epochs and the rate that fit what is trained now, where nobody has typed others."""
         method, kind, batch, accumulation, *own = values
-        fitting = form_values.defaults(method, kind, known.train_rows if known else 1, batch, accumulation)
-        fresh = refit_given(fitting, given, dict(zip(("epochs", "rate"), own, strict=True)))
-        return {**{fields[name]: value for name, value in fresh.items()}, told.given: fresh}
+        fitting = form_values.suggest_epochs_and_rate(method, kind, data.train_rows if data else 1, batch, accumulation)
+        fresh = refit_suggested(fitting, suggested, dict(zip(("epochs", "rate"), own, strict=True)))
+        return {**{fields[name]: value for name, value in fresh.items()}, states.suggested: fresh}
 
     for name in ("epochs", "rate"):
-        # Typed: no longer what was given, even where it is the same number.
-        fields[name].input(functools.partial(typed, name), told.given, told.given, **LATEST)
+        # Typed: no longer what was suggested, even where it is the same number.
+        fields[name].input(functools.partial(drop_suggestion, name), states.suggested, states.suggested, **LATEST)
 
     gr.on(
-        [fields[name].change for name in ("method", "batch", "accumulation")] + [told.known.change],
+        [fields[name].change for name in ("method", "batch", "accumulation")] + [states.run_data.change],
         toast_errors(refit),
-        [told.known, told.given, *(desk.fields[name] for name in follows)],
-        [fields["epochs"], fields["rate"], told.given],
+        [states.run_data, states.suggested, *(form.fields[name] for name in follows)],
+        [fields["epochs"], fields["rate"], states.suggested],
         **LATEST,
     )
-    desk.fields["kind"].change(
+    form.fields["kind"].change(
         lambda kind: gr.update(choices=[form_values.OWN_METRIC, *KINDS[kind].evaluator.offered]),
-        desk.fields["kind"],
+        form.fields["kind"],
         fields["best_metric"],
         **QUICK,
     )
 
-    def check(more: str | None) -> str:
+    def check_arguments(more: str | None) -> str:
         """Say what is wrong with the JSON box when it is left."""
-        if training := form_values.further(more):
+        if training := form_values.parse_json_box(more):
             app.runs.preflight(RunConfig("data", training=training)).check()
         return ""
 
     fields["more"].change(lambda: "", outputs=training.checked, **QUICK)
-    fields["more"].blur(draw_errors(check), fields["more"], training.checked, **QUICK)
+    fields["more"].blur(draw_errors(check_arguments), fields["more"], training.checked, **QUICK)
     training.table_fold.expand(toast_errors(form_steps.render_arguments), training.search, training.table, **QUICK)
     training.search.change(toast_errors(form_steps.render_arguments), training.search, training.table, **LATEST)
     explained = [name for name in form_values.TRAINING if name != "best_metric"]
@@ -223,16 +241,16 @@ def _wire_training(app: App, demo: gr.Blocks, training: form_steps.TrainingStep,
     )
 
 
-def _beginning(shelf: Shelf) -> tuple[Named, Examined]:
+def _initial_values(datasets: DatasetCache) -> tuple[FieldValues, ExaminedData]:
     """Return the values of the form as it opens, and the first example, inspected."""
-    named = suggest_values(Desk({}, shelf), {**form_values.DEFAULTS}, None)
-    config = form_values.data_of(named)
-    examined = examine(shelf.corpus(config, None), config)
-    named |= form_values.defaults(named["method"], named["kind"], examined.train_rows)
+    named = suggest_values(FormFields({}, datasets), {**form_values.DEFAULTS}, None)
+    config = form_values.data_config_from_values(named)
+    examined = examine_data(datasets.read(config, None), config)
+    named |= form_values.suggest_epochs_and_rate(named["method"], named["kind"], examined.train_rows)
     return {**named, "positive": examined.inspection.positive_label}, examined
 
 
-def _base_choices(app: App) -> list[str]:
+def _base_model_choices(app: App) -> list[str]:
     """List the models that make sense to start from, the embedded backbone first."""
     return list(dict.fromkeys(["embedded:minilm", *offline_choices(app.settings)]))
 
@@ -244,7 +262,7 @@ def render_ready_line(
     if data is None:
         return render_refusal("There is no data yet that could be trained on.")
     try:
-        config = form_values.config_of(values)
+        config = form_values.config_from_values(values)
     except DemoError as error:
         return render_refusal(str(error))
     checked = check(config, data)

@@ -24,11 +24,11 @@ from hfdemo.ui.tabs.finetune import form_values
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT, find_usual_splits
 
 _KEPT = 4
-Named = dict[str, Any]
+FieldValues = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Examined:
+class ExaminedData:
     """A corpus with its Inspection. `split_rows` and `labels` are what a run would have, `made` says which splits it
     would make, and `refusal` is the sentence with which it would be refused; "" where it would not."""
 
@@ -45,14 +45,14 @@ class Examined:
 
 
 @dataclass(frozen=True)
-class Counted:
-    """The lengths of a data set's rows, and `of` which data and model: nobody takes them for those of another."""
+class CountedTokens:
+    """The lengths of a data set's rows; `key` says of which data and model, so nobody takes them for another's."""
 
-    of: tuple[Any, ...]
+    key: tuple[Any, ...]
     counts: Lengths
 
 
-class Shelf:
+class DatasetCache:
     """The data sets that were read last: one that is looked at again after each click is not read, or asked for on the
     Hub, again. Local paths are, as their files may change."""
 
@@ -61,7 +61,7 @@ class Shelf:
         self._read: OrderedDict[tuple[Any, ...], Corpus] = OrderedDict()
         self._lock = threading.Lock()
 
-    def corpus(self, config: RunConfig, file: Path | None, progress: Progress | None = None) -> Corpus:
+    def read(self, config: RunConfig, file: Path | None, progress: Progress | None = None) -> Corpus:
         """Read the data that `config` is about.
 
         Raises:
@@ -87,15 +87,17 @@ def inspect_corpus(corpus: Corpus, config: RunConfig | None = None) -> Inspectio
     return inspect(corpus.tables, None, config, corpus.refused)
 
 
-def examine(corpus: Corpus, config: RunConfig, counted: Counted | None = None) -> Examined:
+def examine_data(corpus: Corpus, config: RunConfig, counted: CountedTokens | None = None) -> ExaminedData:
     """Inspect the data as `config` asks for it."""
     lengths, limit = (counted.counts.lengths, counted.counts.limit) if counted else (None, None)
     inspection = inspect(corpus.tables, None, config, corpus.refused, lengths, limit)
     ready = inspection.prepared
     if ready is None:
-        return Examined(corpus, inspection, inspection.splits, inspection.label_order, refusal=inspection.refusal)
+        return ExaminedData(corpus, inspection, inspection.splits, inspection.label_order, refusal=inspection.refusal)
     made = tuple(note for note in ready.notes if note not in inspection.notes)
-    return Examined(corpus, inspection, {name: len(part) for name, part in ready.splits.items()}, ready.labels, made)
+    return ExaminedData(
+        corpus, inspection, {name: len(part) for name, part in ready.splits.items()}, ready.labels, made
+    )
 
 
 def count_key(config: RunConfig, file: Path | None, model: str) -> tuple[Any, ...]:
@@ -104,7 +106,7 @@ def count_key(config: RunConfig, file: Path | None, model: str) -> tuple[Any, ..
     return (str(file), config.dataset, config.dataset_config, *columns, tuple(config.fixes), model)
 
 
-def example_row(examined: Examined, row: int) -> tuple[str, str] | None:
+def find_row(examined: ExaminedData, row: int) -> tuple[str, str] | None:
     """Return (text, label) of a row by its number, where the data is one table: in several it names no one row."""
     tables, mapped = list(examined.corpus.tables.values()), examined.inspection.suggested
     if row < 1 or len(tables) != 1 or mapped is None or row - 1 not in tables[0].index:
@@ -115,7 +117,7 @@ def example_row(examined: Examined, row: int) -> tuple[str, str] | None:
     return text, label
 
 
-def named_splits(corpus: Corpus, split_column: str | None) -> Sequence[str]:
+def list_splits(corpus: Corpus, split_column: str | None) -> Sequence[str]:
     """List the names of the splits that the data has: its tables', or those in its split column."""
     tables = corpus.tables
     if "" not in tables:
@@ -124,7 +126,7 @@ def named_splits(corpus: Corpus, split_column: str | None) -> Sequence[str]:
     return [] if column is None else [name for name in dict.fromkeys(map(str, column)) if name.strip()][:20]
 
 
-def summarise_data(examined: Examined) -> RunData:
+def summarise_data(examined: ExaminedData) -> RunData:
     """Return what a run on the data would have: a page keeps it, so it is made of tuples that gradio can hash."""
     if examined.inspection.prepared is not None:
         return RunData.of(examined.inspection.prepared)
@@ -133,52 +135,54 @@ def summarise_data(examined: Examined) -> RunData:
 
 
 @dataclass(frozen=True)
-class Desk:
+class FormFields:
     """`fields` are the form's components by the names of form_values.DEFAULTS, in the order of their values."""
 
     fields: Mapping[str, Any]
-    shelf: Shelf
+    datasets: DatasetCache
 
-    def named(self, values: Sequence[Any]) -> Named:
+    def by_name(self, values: Sequence[Any]) -> FieldValues:
         return dict(zip(self.fields, values, strict=True))
 
-    def asked(self, values: Sequence[Any]) -> tuple[RunConfig, Path | None]:
+    def read_config(self, values: Sequence[Any]) -> tuple[RunConfig, Path | None]:
         """Return (the config, the uploaded file if there is one) that a run is made of.
 
         Raises:
             DemoError: a field can't be what it is.
         """
-        named, path = add_upload(self.named(values))
-        return form_values.config_of(named), path
+        named, path = add_upload(self.by_name(values))
+        return form_values.config_from_values(named), path
 
-    def corpus(self, named: Named, progress: Progress | None = None) -> tuple[Corpus, RunConfig, Path | None]:
+    def read_data(self, named: FieldValues, progress: Progress | None = None) -> tuple[Corpus, RunConfig, Path | None]:
         """Return (the data, what the form asks of it, the uploaded file if it is one).
 
         Raises:
             DemoError: it can't be read.
         """
         named, path = add_upload(named)
-        config = form_values.data_of(named)
-        return self.shelf.corpus(config, path, progress), config, path
+        config = form_values.data_config_from_values(named)
+        return self.datasets.read(config, path, progress), config, path
 
-    def examined(self, named: Named, counted: Counted | None) -> tuple[Examined, Counted | None]:
+    def examine(self, named: FieldValues, counted: CountedTokens | None) -> tuple[ExaminedData, CountedTokens | None]:
         """Return (the data as the form asks for it, `counted` if it is of this data and this model).
 
         Raises:
             DemoError: it can't be read.
         """
-        corpus, config, path = self.corpus(named)
-        still = counted if counted and counted.of == count_key(config, path, named["model"]) else None
-        return examine(corpus, config, still), still
+        corpus, config, path = self.read_data(named)
+        still = counted if counted and counted.key == count_key(config, path, named["model"]) else None
+        return examine_data(corpus, config, still), still
 
 
-def add_upload(named: Named) -> tuple[Named, Path | None]:
+def add_upload(named: FieldValues) -> tuple[FieldValues, Path | None]:
     """Return the values with the name of an uploaded file as the data set's, and that file."""
     path = uploaded_path(named["file"])
     return ({**named, "dataset": path.stem} if path else named), path
 
 
-def suggest_values(desk: Desk, named: Named, wanted: RunConfig | None, progress: Progress | None = None) -> Named:
+def suggest_values(
+    form: FormFields, named: FieldValues, wanted: RunConfig | None, progress: Progress | None = None
+) -> FieldValues:
     """Return the values of the form when other data was chosen.
 
     Columns, kind and splits are as they look right, or as `wanted` has them; fixes and labels of the data before are
@@ -187,15 +191,15 @@ def suggest_values(desk: Desk, named: Named, wanted: RunConfig | None, progress:
     Raises:
         DemoError: the data can't be read.
     """
-    before = form_values.values_of(wanted) if wanted else None
+    before = form_values.values_from_config(wanted) if wanted else None
     splits = {name: DEFAULTS[name] for name in ("train_split", "validation_split", "test_split", "found", "split")}
     reading = {**named, **splits, "text": None, "pair": None, "label": None, "fixes": (), "labels": None}
     if before is not None:
         reading |= {name: before[name] for name in splits if name != "found"}
-    corpus, _, _ = desk.corpus(reading, progress)
+    corpus, _, _ = form.read_data(reading, progress)
     inspection = inspect_corpus(corpus, wanted)
     fresh = fill_data_fields(inspection, before)
-    names = named_splits(corpus, form_values.column(fresh["split"]))
+    names = list_splits(corpus, form_values.column_name(fresh["split"]))
     return {**named, "positive": None, **fresh, **fill_split_fields(names, before)}
 
 
@@ -230,10 +234,10 @@ def fill_split_fields(names: Any, wanted: dict[str, Any] | None = None) -> dict[
     return {"found": tuple(names), **fields}
 
 
-def change_kind(desk: Desk, named: Named) -> Named:
+def change_kind(form: FormFields, named: FieldValues) -> FieldValues:
     """Return the values for another kind of answers: the columns that look right for it, as far as any do."""
     unset = {**named, "text": None, "pair": None, "label": None, "split": None, "labels": None, "positive": None}
-    corpus, config, _ = desk.corpus(unset)
+    corpus, config, _ = form.read_data(unset)
     none: dict[str, Any] = dict.fromkeys(("text_column", "text_pair_column", "label_column", "split_column"))
     inspection = inspect_corpus(corpus, dataclasses.replace(config, **none))
     columns = fill_column_fields(inspection.suggested) if inspection.suggested else {}
@@ -242,13 +246,13 @@ def change_kind(desk: Desk, named: Named) -> Named:
     return {**named, "labels": None, "positive": None, **columns}
 
 
-def change_label(desk: Desk, named: Named) -> Named:
+def change_label(form: FormFields, named: FieldValues) -> FieldValues:
     """Return the values for another label column: the order of the labels and the positive one are its own."""
     return {**named, "labels": None, "positive": None}
 
 
-def update_splits(desk: Desk, named: Named) -> Named:
+def update_splits(form: FormFields, named: FieldValues) -> FieldValues:
     """Return the values with the splits that the data has by its present split column."""
-    corpus, _, _ = desk.corpus(named)
-    names = tuple(named_splits(corpus, form_values.column(named["split"])))
+    corpus, _, _ = form.read_data(named)
+    names = tuple(list_splits(corpus, form_values.column_name(named["split"])))
     return named if names == tuple(named["found"] or ()) else {**named, **fill_split_fields(names)}

@@ -18,7 +18,7 @@ from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
 from hfdemo.tokenization.padding import trainable_names
 from hfdemo.ui import html
 from hfdemo.ui.tabs.finetune import inspection_view
-from hfdemo.ui.tabs.finetune.form_data import Examined
+from hfdemo.ui.tabs.finetune.form_data import ExaminedData
 from hfdemo.ui.tabs.finetune.form_values import (
     BALANCED,
     DEFAULTS,
@@ -34,7 +34,7 @@ PREVIEWED = 8
 COUNTING = "<div class='hf-about hf-small'>How many rows max_length would cut, read by the model of step 3.</div>"
 COUNTED = "<div class='hf-about hf-small'>Counted: see above.</div>"
 # The fields that are drawn anew after every look at the data.
-SHOWN = (
+DATA_FIELDS = (
     *("kind", "text", "pair", "label", "split", "positive", "train_split", "validation_split", "test_split"),
     *("labels", "fixes", "found", "validation_share", "test_share"),
 )
@@ -61,7 +61,7 @@ class DataStep:
     seen: gr.State
 
 
-def build_data_step(examined: Examined, values: dict[str, Any], public: bool) -> DataStep:
+def build_data_step(examined: ExaminedData, values: dict[str, Any], public: bool) -> DataStep:
     """Lay both steps out, answered already for the data in `examined`."""
     fields: dict[str, Any] = {}
     gr.Markdown("### 1 · Data")
@@ -79,12 +79,14 @@ def build_data_step(examined: Examined, values: dict[str, Any], public: bool) ->
     )
     with gr.Accordion("Configuration of a Hub data set", open=False):
         fields["dataset_config"] = gr.Textbox(label="Configuration", info="such as sst2 of nyu-mll/glue")
-    reading = gr.HTML(inspection_view.reading(examined))
+    reading = gr.HTML(inspection_view.render_reading(examined))
     with gr.Accordion("The first rows", open=False):
-        preview = gr.Dataframe(head_of_data(examined), interactive=False, wrap=True, show_label=False)
+        preview = gr.Dataframe(first_rows(examined), interactive=False, wrap=True, show_label=False)
     gr.Markdown("### 2 · What is learned")
     _build_mapping(fields, examined, values)
-    report = gr.HTML(inspection_view.findings(examined, ()), js_on_load="hfdemo.listenToFixes(element, trigger)")
+    report = gr.HTML(
+        inspection_view.render_inspection(examined, ()), js_on_load="hfdemo.listenToFixes(element, trigger)"
+    )
     with gr.Accordion("Rows that can't be read", open=False, visible=False) as refused_fold:
         refused = gr.HTML()
         page = gr.Number(1, label="Page", precision=0, minimum=1, visible=False)
@@ -111,7 +113,7 @@ def build_data_step(examined: Examined, values: dict[str, Any], public: bool) ->
     )
 
 
-def _build_mapping(fields: dict[str, Any], examined: Examined, values: dict[str, Any]) -> None:
+def _build_mapping(fields: dict[str, Any], examined: ExaminedData, values: dict[str, Any]) -> None:
     columns = list(examined.inspection.columns)
     fields["kind"] = gr.Dropdown(
         [(kind.page.choice, kind.name) for kind in KINDS.values()],
@@ -168,7 +170,7 @@ def _build_mapping(fields: dict[str, Any], examined: Examined, values: dict[str,
         gr.HTML("<div class='hf-about hf-small'>Rows are drawn by label, with the seed of step 3.</div>")
 
 
-def head_of_data(examined: Examined) -> pd.DataFrame:
+def first_rows(examined: ExaminedData) -> pd.DataFrame:
     return next(iter(examined.corpus.tables.values())).head(PREVIEWED)
 
 
@@ -187,8 +189,8 @@ class TrainingStep:
     checked: gr.HTML
 
 
-def build_training_step(choices: list[str], given: dict[str, Any]) -> TrainingStep:
-    """Lay the step out; `given` are the epochs and the learning rate that fit the data.
+def build_training_step(choices: list[str], suggested: dict[str, Any]) -> TrainingStep:
+    """Lay the step out; `suggested` are the epochs and the learning rate that fit the data.
 
     No number has a lowest value: gradio would say it in a toast that names no field. The line before Start does.
     """
@@ -209,9 +211,9 @@ def build_training_step(choices: list[str], given: dict[str, Any]) -> TrainingSt
     with gr.Group(visible=False) as lora:
         _build_lora(fields)
     with gr.Row(elem_classes="hf-level"):
-        fields["epochs"] = gr.Number(given["epochs"], label=LABELS["epochs"], precision=2, min_width=90)
+        fields["epochs"] = gr.Number(suggested["epochs"], label=LABELS["epochs"], precision=2, min_width=90)
         fields["batch"] = gr.Number(DEFAULTS["batch"], label=LABELS["batch"], precision=0, min_width=90)
-        fields["rate"] = gr.Number(given["rate"], label=LABELS["rate"], min_width=90)
+        fields["rate"] = gr.Number(suggested["rate"], label=LABELS["rate"], min_width=90)
     with gr.Accordion("Length and padding", open=False) as length_fold, gr.Row():
         fields["padding"] = gr.Dropdown(trainable_names(), value=DEFAULTS["padding"], label="Padding", min_width=160)
         fields["max_length"] = gr.Number(
@@ -329,7 +331,7 @@ def render_arguments(search: str | None = "", every: Sequence[Knob] | None = Non
             f"{html.escape(_shorten(knob.default))}</small></dt><dd>{html.code(said)}</dd>"
         )
     if not drawn:
-        return html.empty(f"No field of TrainingArguments has “{looked_for}” in its name or its help.")
+        return html.placeholder(f"No field of TrainingArguments has “{looked_for}” in its name or its help.")
     return f"<dl class='hf-knobs'>{''.join(drawn)}</dl>"
 
 

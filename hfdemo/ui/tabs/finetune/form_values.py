@@ -106,7 +106,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def data_of(values: Values) -> RunConfig:
+def data_config_from_values(values: Values) -> RunConfig:
     """Return what the form says about the data alone: it can be inspected while the rest is unfinished."""
     kind = KINDS[values["kind"] or DEFAULT_KIND.name]
     seed = values["seed"]
@@ -117,10 +117,10 @@ def data_of(values: Values) -> RunConfig:
             "task": kind.task,
             "problem_type": kind.problem_type,
             "text_column": values["text"],
-            "text_pair_column": column(values["pair"]),
-            "label_column": column(values["label"]),
-            "split_column": column(values["split"]),
-            "splits": _splits(values),
+            "text_pair_column": column_name(values["pair"]),
+            "label_column": column_name(values["label"]),
+            "split_column": column_name(values["split"]),
+            "splits": _splits_from_values(values),
             "labels": list(values["labels"]) if values["labels"] else None,
             "positive_label": values["positive"] or None,
             "fixes": list(values["fixes"] or ()),
@@ -132,24 +132,24 @@ def data_of(values: Values) -> RunConfig:
     )
 
 
-def config_of(values: Values) -> RunConfig:
+def config_from_values(values: Values) -> RunConfig:
     """Return the RunConfig that the form asks for; the box of further fields wins over the form's own.
 
     Raises:
         DemoError: a box that can't be read, a number that its field can't have, or anything that a RunConfig refuses.
     """
-    from_data = data_of(values).to_json()
-    own, boxed = _own_training(values), further(values["more"])
+    from_data = data_config_from_values(values).to_json()
+    own, boxed = _training_from_fields(values), parse_json_box(values["more"])
     _check_numbers(values, boxed)
     return RunConfig.from_json(
         from_data
         | {
             "model": (values["model"] or "").strip() or DEFAULTS["model"],
             "method": values["method"],
-            "lora": _lora(values) if values["method"] == "lora" else {},
+            "lora": _lora_from_values(values) if values["method"] == "lora" else {},
             "padding": values["padding"],
             "max_length": int(values["max_length"]) if values["max_length"] else None,
-            "class_weights": _weights(values["class_weights"]),
+            "class_weights": _parse_class_weights(values["class_weights"]),
             "early_stopping_patience": int(values["patience"]) if values["patience"] else None,
             "metrics": [name.strip() for name in (values["metrics"] or "").split(",") if name.strip()],
             "processes": int(values["processes"] or DEFAULTS["processes"]),
@@ -159,7 +159,7 @@ def config_of(values: Values) -> RunConfig:
     )
 
 
-def values_of(config: RunConfig) -> dict[str, Any]:
+def values_from_config(config: RunConfig) -> dict[str, Any]:
     """Return the fields of a form that asks for `config`; columns that it leaves open are None."""
     training = dict(config.training)
     own = {}
@@ -204,7 +204,9 @@ def values_of(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def defaults(method: str, kind: str, train_rows: int, batch: Any = None, accumulation: Any = None) -> dict[str, Any]:
+def suggest_epochs_and_rate(
+    method: str, kind: str, train_rows: int, batch: Any = None, accumulation: Any = None
+) -> dict[str, Any]:
     """Return the epochs and the learning rate that fit a method, a kind of answers and a number of rows."""
     sizes = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
     given = {name: int(value) for name, value in sizes.items() if value and value >= 1}
@@ -214,7 +216,7 @@ def defaults(method: str, kind: str, train_rows: int, batch: Any = None, accumul
     return {"epochs": filled.training["num_train_epochs"], "rate": filled.training["learning_rate"]}
 
 
-def further(text: str | None, box: str = "TrainingArguments") -> dict[str, Any]:
+def parse_json_box(text: str | None, box: str = "TrainingArguments") -> dict[str, Any]:
     """Parse the fields in a JSON box.
 
     Raises:
@@ -229,14 +231,14 @@ def further(text: str | None, box: str = "TrainingArguments") -> dict[str, Any]:
     return values
 
 
-def written(config: RunConfig) -> str:
+def write_config(config: RunConfig) -> str:
     """Write config.json: what is decided, without the keys that are left to their defaults."""
     default = RunConfig("").to_json()
     kept = {name: value for name, value in config.to_json().items() if name == "model" or value != default[name]}
     return json.dumps(kept, indent=2, ensure_ascii=False)
 
 
-def commands(config: RunConfig, *, uploaded: bool = False) -> str:
+def write_commands(config: RunConfig, *, uploaded: bool = False) -> str:
     """Write how a shell starts the same training: in as many processes, and on several machines.
 
     Of data that was `uploaded` a config has but a name, which a shell can't find.
@@ -265,7 +267,7 @@ def explain_missing_data(dataset: str, *, public: bool = False) -> str:
     return f"{dataset!r} may be the name of a file that was uploaded for another run: upload it again{path}."
 
 
-def column(picked: str | None) -> str:
+def column_name(picked: str | None) -> str:
     """Return a column that need not be there; "" says that none is wanted, where None would have one suggested."""
     return "" if picked in (None, NO_COLUMN) else str(picked)
 
@@ -277,7 +279,7 @@ def find_usual_splits(found: Any) -> dict[str, str]:
 
 def find_overruled(values: Values) -> list[str]:
     """List the TrainingArguments that the box sets to another value than a field of the form."""
-    own, boxed = _own_training(values), further(values["more"])
+    own, boxed = _training_from_fields(values), parse_json_box(values["more"])
     return sorted(name for name in boxed if name in own and own[name] != boxed[name])
 
 
@@ -294,12 +296,12 @@ def _check_numbers(values: Values, boxed: Mapping[str, Any]) -> None:
             raise DemoError(f"{label} is {value!r}, but must be at least {_LOWEST[field]}.")
 
 
-def _own_training(values: Values) -> dict[str, Any]:
+def _training_from_fields(values: Values) -> dict[str, Any]:
     given = {field: values[field] for field in TRAINING if values[field] not in (None, "", OWN_METRIC)}
     return {TRAINING[field]: value for field, value in given.items() if field in _ALWAYS or value != DEFAULTS[field]}
 
 
-def _splits(values: Values) -> dict[str, Any]:
+def _splits_from_values(values: Values) -> dict[str, Any]:
     named = {split: values[f"{split}_split"] for split in SPLITS}
     named = {split: name for split, name in named.items() if name not in (None, "", NO_SPLIT)}
     found: dict[str, Any] = {} if named == find_usual_splits(values["found"]) else dict(named)
@@ -310,7 +312,7 @@ def _splits(values: Values) -> dict[str, Any]:
     return found
 
 
-def _weights(text: str | None) -> Any:
+def _parse_class_weights(text: str | None) -> Any:
     if text in (None, "", EQUAL):
         return None
     if text == BALANCED:
@@ -327,7 +329,7 @@ def _weights(text: str | None) -> Any:
     return weights
 
 
-def _lora(values: Values) -> dict[str, Any]:
+def _lora_from_values(values: Values) -> dict[str, Any]:
     text = (values["lora_modules"] or "").strip() or str(LORA["target_modules"])
     names = [name.strip() for name in text.split(",") if name.strip()]
     # peft reads a text as "all-linear" or as a pattern for whole paths, and a list as the ends of paths.
@@ -337,5 +339,5 @@ def _lora(values: Values) -> dict[str, Any]:
         "lora_alpha": values["lora_alpha"],
         "lora_dropout": values["lora_dropout"],
         "target_modules": names if listed else text,
-        **further(values["lora_more"], "More of LoraConfig"),
+        **parse_json_box(values["lora_more"], "More of LoraConfig"),
     }

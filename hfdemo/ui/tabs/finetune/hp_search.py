@@ -113,7 +113,7 @@ class SearchFold:
                     self._build_ranges()
                 with gr.Column(scale=6, min_width=320):
                     chosen = gr.Dropdown([], label="Searches", interactive=True, allow_custom_value=True)
-                    found = gr.HTML(html.empty("No search yet."))
+                    found = gr.HTML(html.placeholder("No search yet."))
                     with gr.Row():
                         stop = gr.Button("Stop the search", interactive=False, size="md", min_width=140)
                         best = gr.Button("Show the best run", interactive=False, size="md", min_width=140)
@@ -127,12 +127,12 @@ class SearchFold:
             **QUICK,
         )
         stop.click(toast_errors(self.stop_search), chosen, None, **QUICK)
-        best.click(toast_errors(self.best_run), chosen, run, **QUICK)
+        best.click(toast_errors(self.find_best_run), chosen, run, **QUICK)
 
     def _build_ranges(self) -> None:
         rate = self.asked.rate
         with gr.Row():
-            lowest, highest = range_around(rate.value) or (None, None)
+            lowest, highest = learning_rate_range(rate.value) or (None, None)
             low = gr.Number(lowest, label="Lowest learning rate", min_width=120)
             high = gr.Number(highest, label="Highest learning rate", min_width=120)
         sizes = gr.Textbox("8, 16, 32", label="Batch sizes", info="any of these", max_lines=1)
@@ -143,23 +143,23 @@ class SearchFold:
         self.begin = gr.Button("Search", variant="primary")
         self.ranges = [low, high, sizes, fewest, most, trials]
         typed = gr.State(False)
-        rate.change(follow_rate, [rate, typed], [low, high], **LATEST)
+        rate.change(update_range, [rate, typed], [low, high], **LATEST)
         gr.on([low.input, high.input], lambda: True, outputs=typed, **LATEST)
 
-    def _names(self) -> list[str]:
+    def _list_ids(self) -> list[str]:
         return [search.id for search in self.app.searches.list()]
 
     def start(self, low: float, high: float, sizes: str, fewest: int, most: int, trials: int, *values: Any) -> Any:
         """Start a search over the ranges with what the form asks for."""
-        config, path = self.asked.read(values)
+        config, path = self.asked.read_config(values)
         space = {"learning_rate": [low, high], "batch_sizes": _parse_batch_sizes(sizes), "epochs": [fewest, most]}
         search = self.app.searches.start(config, space, int(trials), path)
-        return gr.update(choices=self._names(), value=search.id)
+        return gr.update(choices=self._list_ids(), value=search.id)
 
     def refresh(self, search: str | None, shown: str) -> tuple[Any, ...]:
         """Show what the chosen search has come to; nothing is drawn again that did not change."""
         if not search:
-            there = self._names()
+            there = self._list_ids()
             return (gr.update(choices=there, value=there[0]) if there else gr.skip()), *[gr.skip()] * 4
         found = self.app.searches.get(search).to_json()
         stamp = repr((search, found["state"], found["trials"]))
@@ -183,7 +183,7 @@ class SearchFold:
         """Ask the search to stop."""
         self.app.searches.get(search).stop()
 
-    def best_run(self, search: str) -> Any:
+    def find_best_run(self, search: str) -> Any:
         """Return the run of the best trial."""
         trial = self.app.searches.get(search).best()
         return gr.skip() if trial is None else trial.run
@@ -194,7 +194,7 @@ def refuse_search(sentence: str) -> tuple[Any, ...]:
     return gr.skip(), html.notes([sentence]), gr.update(interactive=False), gr.update(interactive=False), ""
 
 
-def range_around(rate: float | None) -> tuple[float, float] | None:
+def learning_rate_range(rate: float | None) -> tuple[float, float] | None:
     """Return the learning rates to try where the form has `rate`: a fifth of it to five times as much."""
     if not rate or rate < 0:
         return None
@@ -202,9 +202,9 @@ def range_around(rate: float | None) -> tuple[float, float] | None:
     return low, high
 
 
-def follow_rate(rate: float | None, typed: bool) -> tuple[Any, Any]:
+def update_range(rate: float | None, typed: bool) -> tuple[Any, Any]:
     """Return the range for another learning rate in the form, unless somebody has typed a range."""
-    return (None if typed else range_around(rate)) or (gr.skip(), gr.skip())
+    return (None if typed else learning_rate_range(rate)) or (gr.skip(), gr.skip())
 
 
 def _parse_batch_sizes(text: str) -> list[int]:

@@ -15,8 +15,8 @@ from hfdemo.finetuning.dataset.inspection import Truncation
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, find_kind
 from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.tables import Refused
-from hfdemo.ui.html import code, escape, facts, notes, table, titled
-from hfdemo.ui.tabs.finetune.form_data import Counted, Examined, example_row
+from hfdemo.ui.html import code, escape, facts, notes, table, with_title
+from hfdemo.ui.tabs.finetune.form_data import CountedTokens, ExaminedData, find_row
 from hfdemo.ui.tabs.finetune.form_values import Values
 
 PAGE = 50  # refused rows that are shown at once
@@ -24,7 +24,7 @@ MOST_LABELS = 60
 _MOST_CHARACTERS = 240
 
 
-def reading(examined: Examined) -> str:
+def render_reading(examined: ExaminedData) -> str:
     """Render how much there is and how it was read, and what the reader had to say."""
     found = examined.inspection
     pairs = [("rows", f"{found.rows:,}"), ("columns", ", ".join(found.columns[:12]))]
@@ -37,18 +37,20 @@ def reading(examined: Examined) -> str:
     return facts(pairs) + notes(said)
 
 
-def findings(examined: Examined, taken: Sequence[Mapping[str, Any]], counted: Counted | None = None) -> str:
+def render_inspection(
+    examined: ExaminedData, taken: Sequence[Mapping[str, Any]], counted: CountedTokens | None = None
+) -> str:
     """Render splits, labels, problems and what was mended: everything that changes with a fix."""
     return (
-        splits(examined)
-        + labels(examined)
-        + (_truncated(examined.inspection.truncation, counted) if counted else "")
-        + problems(examined)
-        + mended(examined, taken)
+        render_splits(examined)
+        + render_labels(examined)
+        + (_render_truncation(examined.inspection.truncation, counted) if counted else "")
+        + render_problems(examined)
+        + render_changes(examined, taken)
     )
 
 
-def splits(examined: Examined) -> str:
+def render_splits(examined: ExaminedData) -> str:
     """Render rows per split, and how a split that the data lacks is made."""
     counted = [(name, f"{count:,} rows") for name, count in examined.split_rows.items()]
     if not counted:
@@ -56,7 +58,7 @@ def splits(examined: Examined) -> str:
     return facts(counted) + "".join(f"<div class='hf-about hf-small'>{escape(each)}</div>" for each in examined.made)
 
 
-def labels(examined: Examined) -> str:
+def render_labels(examined: ExaminedData) -> str:
     """Render the labels in the model's order, with their counts as bars and buttons that change the order."""
     found = examined.inspection
     if not found.labels:
@@ -70,7 +72,9 @@ def labels(examined: Examined) -> str:
         count = found.labels.get(name, 0)
         buttons = ""
         if movable:
-            buttons = _move("up", "▲", number, number == 0) + _move("down", "▼", number, number == len(order) - 1)
+            buttons = _move_button("up", "▲", number, number == 0) + _move_button(
+                "down", "▼", number, number == len(order) - 1
+            )
         positive = " <em class='hf-chip'>positive</em>" if name == found.positive_label else ""
         rows.append(
             f"<div class='hf-count'><small>{number if order else ''}</small> <b>{escape(name)}{positive}</b> "
@@ -80,21 +84,21 @@ def labels(examined: Examined) -> str:
     if len(names) > MOST_LABELS:
         rows.append(f"<div class='hf-about hf-small'>and {len(names) - MOST_LABELS:,} more</div>")
     title = KINDS.get(found.kind or "", DEFAULT_KIND).page.counted
-    usual = _button("usual", "Usual order") if movable and tuple(order) != sort_labels(order) else ""
-    head = titled(title + (" (number = place in the model)" if order else ""), "")
+    usual = _action_button("usual", "Usual order") if movable and tuple(order) != sort_labels(order) else ""
+    head = with_title(title + (" (number = place in the model)" if order else ""), "")
     return f"<div class='hf-counts-head'>{head}{usual}</div><div class='hf-counts'>{''.join(rows)}</div>"
 
 
-def problems(examined: Examined) -> str:
+def render_problems(examined: ExaminedData) -> str:
     """Render one card per problem: what, how many, the first row that it is about, and the button that mends it."""
     found = examined.inspection.problems
     if not found:
         return "<div class='hf-well'>✓ The doctor found nothing wrong with the rows.</div>"
     ordered = sorted(found, key=lambda each: not each.refuses)
-    return "".join(_card(examined, each) for each in ordered)
+    return "".join(_render_problem(examined, each) for each in ordered)
 
 
-def mended(examined: Examined, taken: Sequence[Mapping[str, Any]]) -> str:
+def render_changes(examined: ExaminedData, taken: Sequence[Mapping[str, Any]]) -> str:
     """Render the fixes and changes that were taken, each with its undo."""
     if not taken:
         return ""
@@ -105,12 +109,12 @@ def mended(examined: Examined, taken: Sequence[Mapping[str, Any]]) -> str:
         if each["name"] == "fixes":
             said = FIXES[each["value"]].does
             count = f" <b>{escape(did.get(each['value'], 'changed nothing'))}</b>"
-        lines.append(f"<li><span>✓ {escape(said)}{count}</span>{_button(f'undo:{number}', 'Undo')}</li>")
-    head = titled("Mended for this run; the data set itself is left as it is", "")
+        lines.append(f"<li><span>✓ {escape(said)}{count}</span>{_action_button(f'undo:{number}', 'Undo')}</li>")
+    head = with_title("Mended for this run; the data set itself is left as it is", "")
     return f"{head}<ul class='hf-mended'>{''.join(lines)}</ul>"
 
 
-def refused(rows: Sequence[Refused], page: int = 1) -> str:
+def render_refused_rows(rows: Sequence[Refused], page: int = 1) -> str:
     """Render a page of the rows that fit no table."""
     if not rows:
         return ""
@@ -123,10 +127,10 @@ def refused(rows: Sequence[Refused], page: int = 1) -> str:
     first = (page - 1) * PAGE + 1
     where = f"Rows {first:,} to {first + len(shown) - 1:,} of {len(rows):,} that can't be read"
     drawn = table(head, cells, (len(head) - 2,), wrap=True)
-    return titled(where, f"<div class='hf-refused-rows'>{drawn}</div>")
+    return with_title(where, f"<div class='hf-refused-rows'>{drawn}</div>")
 
 
-def _truncated(found: Truncation | None, counted: Counted) -> str:
+def _render_truncation(found: Truncation | None, counted: CountedTokens) -> str:
     lengths, rows = counted.counts.lengths, counted.counts.rows
     looked = len(lengths)
     of = f"{looked:,}" if looked == rows else f"{looked:,} of {rows:,}, evenly spread"
@@ -138,17 +142,17 @@ def _truncated(found: Truncation | None, counted: Counted) -> str:
     return facts([*pairs, ("truncation", told)])
 
 
-def _card(examined: Examined, problem: Finding) -> str:
+def _render_problem(examined: ExaminedData, problem: Finding) -> str:
     must = problem.refuses
     fixes = problem.change.get("fixes", ())
     advice = " ".join(FIXES[name].does for name in fixes) if fixes else problem.fix
-    button = _button(f"fix:{problem.code}", "Fix it", advice) if problem.change else ""
+    button = _action_button(f"fix:{problem.code}", "Fix it", advice) if problem.change else ""
     chips = f"<em class='hf-chip{' hf-must' if must else ''}'>{'must be mended' if must else 'worth a look'}</em>"
     if problem.rows:
         chips += f"<em class='hf-chip'>{problem.rows:,} {'row' if problem.rows == 1 else 'rows'}</em>"
     if problem.column:
         chips += f"<em class='hf-chip'>column {escape(problem.column)}</em>"
-    example = example_row(examined, problem.row)
+    example = find_row(examined, problem.row)
     quoted = ""
     if example is not None:
         text, label = (each[:_MOST_CHARACTERS] + ("…" if len(each) > _MOST_CHARACTERS else "") for each in example)
@@ -160,12 +164,12 @@ def _card(examined: Examined, problem: Finding) -> str:
     )
 
 
-def _button(does: str, words: str, title: str = "") -> str:
+def _action_button(does: str, words: str, title: str = "") -> str:
     hint = f" title='{escape(title)}'" if title else ""
     return f"<button type='button' class='hf-do' data-do='{does}'{hint}>{words}</button>"
 
 
-def _move(way: str, sign: str, number: int, edge: bool) -> str:
+def _move_button(way: str, sign: str, number: int, edge: bool) -> str:
     off = " disabled" if edge else ""
     return (
         f"<button type='button' class='hf-move' data-do='{way}:{number}' aria-label='Move label {number} {way}'{off}>"
@@ -174,10 +178,12 @@ def _move(way: str, sign: str, number: int, edge: bool) -> str:
 
 
 # A change that was taken: the field of the form, its value, the one before it, and what that does, in words.
-Taken = Mapping[str, Any]
+Change = Mapping[str, Any]
 
 
-def act(what: str, values: Values, taken: Sequence[Taken], examined: Examined) -> tuple[dict[str, Any], list[Taken]]:
+def apply_action(
+    what: str, values: Values, taken: Sequence[Change], examined: ExaminedData
+) -> tuple[dict[str, Any], list[Change]]:
     """Return (the fields that change, the changes in force then) after a press on the button that does `what`.
 
     A button of a report that has been drawn anew since, or of nobody's, does nothing.
@@ -187,14 +193,14 @@ def act(what: str, values: Values, taken: Sequence[Taken], examined: Examined) -
     order = list(examined.labels or examined.inspection.label_order)
     if does == "fix":
         problem = next((each for each in examined.inspection.problems if each.code == of and each.change), None)
-        return _mend(problem, values, kept) if problem else ({}, kept)
+        return _apply_fix(problem, values, kept) if problem else ({}, kept)
     if does == "usual":
         return {"labels": None}, [each for each in kept if each["name"] != "labels"]
     if not of.isdecimal():
         return {}, kept
     number = int(of)
     if does == "undo" and number < len(kept):
-        return _undo(kept.pop(number), values), kept
+        return _undo_change(kept.pop(number), values), kept
     other = number + {"up": -1, "down": 1}.get(does, 0)
     if other != number and 0 <= other < len(order) and number < len(order):
         order[number], order[other] = order[other], order[number]
@@ -202,28 +208,28 @@ def act(what: str, values: Values, taken: Sequence[Taken], examined: Examined) -
     return {}, kept
 
 
-def keep_in_force(values: Values, taken: Sequence[Taken]) -> list[Taken]:
+def drop_overwritten(values: Values, taken: Sequence[Change]) -> list[Change]:
     """Return the changes that nobody has changed again."""
     return [each for each in taken if each["name"] == "fixes" or values[each["name"]] == each["value"]]
 
 
-def list_fixes(names: Sequence[str]) -> list[Taken]:
+def changes_of_fixes(names: Sequence[str]) -> list[Change]:
     """Return the fixes that a config brings along, as if they had been taken here."""
     return [{"name": "fixes", "value": name, "before": None, "said": ""} for name in names]
 
 
-def _mend(problem: Finding, values: Values, taken: list[Taken]) -> tuple[dict[str, Any], list[Taken]]:
+def _apply_fix(problem: Finding, values: Values, taken: list[Change]) -> tuple[dict[str, Any], list[Change]]:
     fixes = list(values["fixes"] or ())
     new = [name for name in problem.change.get("fixes", ()) if name not in fixes]
     changed: dict[str, Any] = {"fixes": fixes + new} if new else {}
-    taken += list_fixes(new)
-    for name, value in _fields(problem).items():
+    taken += changes_of_fixes(new)
+    for name, value in _changes_by_field(problem).items():
         changed[name] = value
         taken.append({"name": name, "value": value, "before": values[name], "said": problem.fix})
     return changed, taken
 
 
-def _fields(problem: Finding) -> dict[str, Any]:
+def _changes_by_field(problem: Finding) -> dict[str, Any]:
     """Return the changes of a finding besides its fixes, by the names of the form."""
     change = {name: value for name, value in problem.change.items() if name != "fixes"}
     task = change.pop("task", None)
@@ -235,7 +241,7 @@ def _fields(problem: Finding) -> dict[str, Any]:
     return change
 
 
-def _undo(entry: Taken, values: Values) -> dict[str, Any]:
+def _undo_change(entry: Change, values: Values) -> dict[str, Any]:
     if entry["name"] == "fixes":
         return {"fixes": [name for name in values["fixes"] or () if name != entry["value"]]}
     return {entry["name"]: entry["before"]}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfdemo.ui.html import Html, TableCell, escape, facts, table, titled, track
+from hfdemo.ui.html import Html, TableCell, escape, facts, score_bar, table, with_title
 
 WIDTH, HEIGHT = 290, 226
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 8, 36
@@ -209,9 +209,9 @@ def class_table(found: Mapping[str, Mapping[str, Any]], title: str) -> str:
     for label, each in found.items():
         numbers = [each["precision"], each["recall"], each["f1"], *([each["average_precision"]] if ranked else [])]
         scores = ["" if number is None else f"{number:.3f}" for number in numbers]
-        rows.append([Html(f"{escape(label)}{track(each['f1'])}"), *scores, f"{each['support']:,}"])
+        rows.append([Html(f"{escape(label)}{score_bar(each['f1'])}"), *scores, f"{each['support']:,}"])
     drawn = table(head, rows, range(1, len(head)), kind="hf-classes", scroll="hf-tall", row_heads=True)
-    return f"<div>{titled(title, drawn)}</div>"
+    return f"<div>{with_title(title, drawn)}</div>"
 
 
 def confusion_table(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
@@ -229,7 +229,7 @@ def confusion_table(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> s
         for truth, (label, counts) in enumerate(zip(labels, matrix, strict=True))
     ]
     drawn = table(head, rows, kind="hf-confusion", scroll="hf-tall", row_heads=True)
-    return f"<div>{titled('Confusion matrix', drawn)}</div>"
+    return f"<div>{with_title('Confusion matrix', drawn)}</div>"
 
 
 def _confusion_cell(count: int, total: int, label: str, is_right: bool) -> TableCell:
@@ -251,7 +251,7 @@ def _largest_confusions(labels: Sequence[str], matrix: Sequence[Sequence[int]]) 
     rows = [(truth, given, f"{count:,}", f"{count / total:.0%}") for count, truth, given, total in pairs[:LISTED]]
     title = f"The most frequent confusions; report.json has the whole matrix of {len(labels)} labels"
     drawn = table(["true", "predicted as", "rows", "of the true"], rows, (2, 3))
-    return f"<div>{titled(title, drawn if rows else facts([('', 'none')]))}</div>"
+    return f"<div>{with_title(title, drawn if rows else facts([('', 'none')]))}</div>"
 
 
 def perplexity_table(of: Any) -> str:
@@ -265,5 +265,5 @@ def perplexity_table(of: Any) -> str:
     for name, title in (("worst", "Hardest to predict"), ("longest", "The longest rows")):
         rows = [(each["row"], f"{each['loss']:.3f}", f"{each['tokens']:,}") for each in of(name) or ()]
         if rows:
-            drawn += f"<div>{titled(title, table(['row', 'loss per token', 'tokens'], rows, (0, 1, 2)))}</div>"
+            drawn += f"<div>{with_title(title, table(['row', 'loss per token', 'tokens'], rows, (0, 1, 2)))}</div>"
     return drawn

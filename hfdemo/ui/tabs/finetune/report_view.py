@@ -8,7 +8,7 @@ from typing import Any
 
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, Kind
 from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
-from hfdemo.ui.html import Html, code, escape, facts, notes, table, titled, track
+from hfdemo.ui.html import Html, code, escape, facts, notes, score_bar, table, with_title
 from hfdemo.ui.tabs.finetune import report_figures
 from hfdemo.ui.tabs.finetune.run_charts import UNIT_METRICS, format_duration
 
@@ -36,7 +36,7 @@ def render_report(found: Report) -> str:
         about.append(("took", format_duration(found["seconds"])))
     parts.append(facts(about) + f"<p class='hf-quiet hf-small'>{escape(kind_of(found).evaluator.meaning)}</p>")
     others, last = splits[:-1], splits[-1:]
-    parts += [titled(f"In detail: {split}", render_details(found, split)) for split in last]
+    parts += [with_title(f"In detail: {split}", render_details(found, split)) for split in last]
     parts += [
         f"<details class='hf-fold'><summary>In detail: {escape(split)}</summary>"
         f"{render_details(found, split)}</details>"
@@ -51,7 +51,7 @@ def metric_title(name: str, found: Report) -> str:
     return f"f1 of “{positive}”" if positive and name == "f1" else kind_of(found).evaluator.titles.get(name, name)
 
 
-def values_to_beat(found: Report, split: str) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
+def find_baselines(found: Report, split: str) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
     """Return what a split's scores have to beat: the baseline's answer and metrics, and the metrics before training."""
     baseline = found.get("baseline", {}).get(split, {})
     answer = baseline.get("answer") or f"always '{baseline.get('label', '')}'"
@@ -63,7 +63,7 @@ def values_to_beat(found: Report, split: str) -> tuple[str, Mapping[str, Any], M
 
 def render_scores(found: Report, split: str) -> str:
     """Draw a box per metric: its value, and below it the baseline's and the untrained model's."""
-    answer, baseline, before = values_to_beat(found, split)
+    answer, baseline, before = find_baselines(found, split)
     metrics = found["metrics"][split]
     names = sorted((name for name in metrics if metrics[name] is not None), key=lambda name: name == "loss")
     boxes = "".join(
@@ -73,7 +73,7 @@ def render_scores(found: Report, split: str) -> str:
     rows = found.get("rows", {}).get(split)
     title = f"{split} · {rows:,} rows" if rows is not None else split
     legend = [("baseline:", answer)] if baseline else []
-    drawn = titled(title, f"<div class='hf-scores'>{boxes}</div>{facts(legend) if legend else ''}")
+    drawn = with_title(title, f"<div class='hf-scores'>{boxes}</div>{facts(legend) if legend else ''}")
     return drawn + _baseline_warning(found, metrics, answer, baseline)
 
 
@@ -83,7 +83,7 @@ def _score_box(title: str, name: str, value: float, baseline: float | None, befo
         for words, other in (("baseline", baseline), ("before", before))
         if other is not None
     )
-    bar = track(value, baseline) if name in UNIT_METRICS else ""
+    bar = score_bar(value, baseline) if name in UNIT_METRICS else ""
     lower = "<small>lower is better</small>" if name in LOWER_IS_BETTER else ""
     return (
         f"<div class='hf-score hf-compared'><span>{escape(title)}</span><b>{format_score(value)}</b>{lower}{bar}"
@@ -227,7 +227,7 @@ def render_first_row(found: Mapping[str, Any], split: str) -> str:
     drawn = f"<p>{code(said)}: {escape(page.arrays)}.</p>"
     if example:
         drawn += EXAMPLES[page.example](example, found.get("labels") or [])
-    return titled("What the model returned, as it is", f"<div class='hf-first-row'>{drawn}</div>")
+    return with_title("What the model returned, as it is", f"<div class='hf-first-row'>{drawn}</div>")
 
 
 def _format_shape(sizes: Sequence[int]) -> str:
@@ -302,7 +302,7 @@ def _score_table(
         chips = "".join(f" <span class='hf-chip'>{each}</span>" for each in marks)
         probability = probabilities[index] or 0.0
         name = Html(f"{escape(label)}{chips}")
-        rows.append((index, name, _format_number(logits[index]), f"{probability:.4f}", Html(track(probability))))
+        rows.append((index, name, _format_number(logits[index]), f"{probability:.4f}", Html(score_bar(probability))))
     left = len(logits) - len(order)
     more = f"<p class='hf-quiet hf-small'>The {left} other labels have lower logits.</p>" if left else ""
     return table(("", "label", "logit", function, ""), rows, (0, 2, 3), kind="hf-logits") + more

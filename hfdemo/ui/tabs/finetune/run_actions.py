@@ -40,8 +40,8 @@ _KEEP_SECONDS = 3600
 
 
 @dataclass(frozen=True)
-class Steering:
-    """The parts that show only what a run can do now, in the order of `shown_for`."""
+class RunButtons:
+    """The parts that show only what a run can do now, in the order of `update_run_buttons`."""
 
     use: gr.Button
     stop: gr.Button
@@ -50,12 +50,12 @@ class Steering:
     delete: gr.Button
 
     @property
-    def parts(self) -> list[Any]:
+    def components(self) -> list[Any]:
         return [self.use, self.stop, self.cancel, self.resume, self.delete]
 
 
-def shown_for(status: Status | None, has_model: bool) -> list[Any]:
-    """Return updates for `Steering.parts`: what makes no sense for a run is not there; None hides them all."""
+def update_run_buttons(status: Status | None, has_model: bool) -> list[Any]:
+    """Return updates for `RunButtons.components`: what makes no sense for a run is not there; None hides them all."""
     active = status is not None and status.active
     there = (
         has_model and not active,
@@ -71,7 +71,7 @@ def shown_for(status: Status | None, has_model: bool) -> list[Any]:
     return updates
 
 
-def buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> Steering:
+def build_run_buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> RunButtons:
     """Lay out the row of buttons below a run's progress."""
     small: dict[str, Any] = {"visible": False, "size": "md", "min_width": 90, "scale": 0}
     with gr.Row(elem_classes="hf-steering"):
@@ -82,48 +82,48 @@ def buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, t
         delete = gr.Button("Delete", variant="stop", **small)
     plain: dict[str, Any] = {"api_visibility": "private", **LIGHT}
 
-    def end_and_keep(run_id: str | None) -> None:
-        app.runs.stop(_chosen(run_id), keep=True)
+    def stop_and_keep(run_id: str | None) -> None:
+        app.runs.stop(_require_run(run_id), keep=True)
         gr.Info("It ends at the next batch, and its best model so far is kept.", title="Asked to stop")
 
-    def throw_away(run_id: str | None, words: str) -> None:
+    def cancel_run(run_id: str | None, words: str) -> None:
         if run_id is None:  # they changed their mind
             return
         app.runs.stop(run_id, keep=False)
         lost = "It is taken out of the queue." if words == LEAVE else _DROPPED
         gr.Info(lost, title="Asked to stop")
 
-    stop.click(toast_errors(end_and_keep), run, **plain)
-    cancel.click(toast_errors(throw_away), [run, cancel], js=f"hfdemo.confirmCancel({json.dumps(LEAVE)})", **plain)
+    stop.click(toast_errors(stop_and_keep), run, **plain)
+    cancel.click(toast_errors(cancel_run), [run, cancel], js=f"hfdemo.confirmCancel({json.dumps(LEAVE)})", **plain)
 
-    def go_on(run_id: str) -> None:
+    def resume_run(run_id: str) -> None:
         app.runs.resume(run_id)
         gr.Info("It goes on from its last good checkpoint, under the same name.", title="Resumed")
 
-    resume.click(toast_errors(go_on), run, **plain)
+    resume.click(toast_errors(resume_run), run, **plain)
 
-    def remove(run_id: str | None) -> Any:
+    def remove_run(run_id: str | None) -> Any:
         if run_id is None:
             return gr.skip()
         delete_run(app, run_id)
         choices = run_choices(app)
         return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
-    delete.click(toast_errors(remove), run, run, js="hfdemo.confirmDelete", **plain)
+    delete.click(toast_errors(remove_run), run, run, js="hfdemo.confirmDelete", **plain)
 
-    def send(run_id: str) -> tuple[Any, ...]:
+    def use_model(run_id: str) -> tuple[Any, ...]:
         reference = f"run:{run_id}"
         chosen = app.runs.get(run_id).config.task
         choices = list(dict.fromkeys([reference, *offline_choices(app.settings)]))
         return chosen, gr.update(choices=choices, value=reference), gr.Tabs(selected="run")
 
-    use.click(toast_errors(send), run, [task, model, tabs], **plain).success(
+    use.click(toast_errors(use_model), run, [task, model, tabs], **plain).success(
         fn=None, js=f"hfdemo.clickSoon('{RUN_BUTTON}')"
     )
-    return Steering(use, stop, cancel, resume, delete)
+    return RunButtons(use, stop, cancel, resume, delete)
 
 
-def going_on(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
+def build_continuation(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
     """Lay out two ways to begin another run from this one; returns what the form is to be filled with, {"config",
     "run", "at"} or None, and the row that needs a finished model. `form` is the id of the element to scroll to."""
     prefill = gr.State(None)
@@ -136,23 +136,23 @@ def going_on(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
     def train_more(run_id: str | None, epochs: float | None) -> Any:
         if not epochs or epochs <= 0:
             raise DemoError("How many epochs more? Write a number above 0.")
-        begun = app.runs.more_epochs(_chosen(run_id), epochs)
+        begun = app.runs.more_epochs(_require_run(run_id), epochs)
         gr.Info("A new run goes on from this model, on the same data.", title="Started")
         return gr.update(choices=run_choices(app), value=begun.id)
 
     train.click(toast_errors(train_more), [run, epochs], run, **plain)
 
-    def fill(run_id: str | None) -> dict[str, Any]:
-        config = app.runs.duplicate(_chosen(run_id))
+    def fill_form(run_id: str | None) -> dict[str, Any]:
+        config = app.runs.duplicate(_require_run(run_id))
         gr.Info("The form holds this run's settings and its very data. Change what you like, then Start.")
         # The time makes it another value every time, so that the form hears of it.
         return {"config": config.to_json(), "run": run_id, "at": time.time()}
 
-    duplicate.click(toast_errors(fill), run, prefill, **plain).success(fn=None, js=f"hfdemo.scrollTo('{form}')")
+    duplicate.click(toast_errors(fill_form), run, prefill, **plain).success(fn=None, js=f"hfdemo.scrollTo('{form}')")
     return prefill, more
 
 
-def downloads(app: App, run: gr.Dropdown) -> dict[str, gr.Button]:
+def build_downloads(app: App, run: gr.Dropdown) -> dict[str, gr.Button]:
     """Lay out a button per file that a run has to give away; a zip is made when it is asked for."""
     # Never seen: it holds the address of the file that was asked for last.
     ready = gr.File(visible=False)
@@ -160,40 +160,40 @@ def downloads(app: App, run: gr.Dropdown) -> dict[str, gr.Button]:
     with gr.Row():
         for words, name in FILES.items():
             button = gr.Button(words, size="sm", min_width=110)
-            button.click(toast_errors(_fetching(app, name)), run, ready, **PRIVATE, **LIGHT).success(
+            button.click(toast_errors(_make_fetch(app, name)), run, ready, **PRIVATE, **LIGHT).success(
                 fn=None, inputs=ready, js="hfdemo.saveFile"
             )
             found[name] = button
     return found
 
 
-def _fetching(app: App, name: str) -> Callable[[str | None], str]:
+def _make_fetch(app: App, name: str) -> Callable[[str | None], str]:
     def fetch(run_id: str | None) -> str:
-        return fetched(app, name, run_id)
+        return copy_run_file(app, name, run_id)
 
     return fetch
 
 
-def fetched(app: App, name: str, run_id: str | None) -> str:
+def copy_run_file(app: App, name: str, run_id: str | None) -> str:
     """Return the path of a copy of one of a run's FILES where gradio may hand it out.
 
     Raises:
         RunError: no such run, or it has no such file (yet).
     """
-    found = app.runs.get(_chosen(run_id))
+    found = app.runs.get(_require_run(run_id))
     folder = served_folder("archives")
-    _clear(folder)
+    _clear_old_files(folder)
     if not name:
         # A shared server gives nobody another one's texts.
         return str(found.archive(folder, with_data=not app.settings.public))
-    if not offered(found, name, public=app.settings.public):
+    if not is_offered(found, name, public=app.settings.public):
         raise RunError(f"Run {found.id} has no {name} to give: it is {found.status().state}.")
     copy = Path(tempfile.mkdtemp(dir=folder)) / f"{found.id}-{name}"
     shutil.copyfile(found.folder / name, copy)
     return str(copy)
 
 
-def offered(run: Run, name: str, *, public: bool) -> bool:
+def is_offered(run: Run, name: str, *, public: bool) -> bool:
     """Return whether a run has one of FILES to give away; on a shared server none that holds rows of the data."""
     if not name:
         return run.has_model
@@ -204,13 +204,13 @@ def run_choices(app: App) -> list[tuple[str, str]]:
     return [(f"{run.id} · {run.status().state}", run.id) for run in app.runs.list()]
 
 
-def _chosen(run_id: str | None) -> str:
+def _require_run(run_id: str | None) -> str:
     if not run_id:
         raise RunError("No run is chosen. Pick one above.")
     return run_id
 
 
-def _clear(folder: Path) -> None:
+def _clear_old_files(folder: Path) -> None:
     """Remove what was made ready an hour ago: whoever asked for it has it."""
     for path in folder.iterdir():
         if time.time() - path.stat().st_mtime > _KEEP_SECONDS:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hfdemo.finetuning.events import Evaluated, Event, Probed, Resumed, Started, StepLogged, Stopped, valid
 from hfdemo.finetuning.runs import Status
-from hfdemo.ui.html import bar, escape, facts, notes
+from hfdemo.ui.html import escape, facts, notes, progress_bar
 
 # More points than pixels cost time and show nothing.
 MOST_POINTS = 400
@@ -19,10 +19,10 @@ UNIT_METRICS = ("accuracy", "f1", "f1_weighted", "f1_micro", "precision", "recal
 
 def loss_table(events: Sequence[Event]) -> pd.DataFrame:
     """Return columns step, loss and split ("train" or "validation")."""
-    rows = [(event.step, event.loss, "train") for event in _steps(events)]
+    rows = [(event.step, event.loss, "train") for event in _sample_steps(events)]
     rows += [
         (event.step, event.metrics["loss"], "validation")
-        for event in _validations(events)
+        for event in _list_validations(events)
         if event.metrics.get("loss") is not None
     ]
     return _typed_table(rows, {"step": float, "loss": float, "split": str})
@@ -32,7 +32,7 @@ def metrics_table(events: Sequence[Event], names: Sequence[str]) -> pd.DataFrame
     """Return columns epoch, value and metric, one row per name and evaluation of the validation split."""
     rows = [
         (round(event.epoch, 3), event.metrics[name], name)
-        for event in _validations(events)
+        for event in _list_validations(events)
         for name in names
         if event.metrics.get(name) is not None
     ]
@@ -41,14 +41,14 @@ def metrics_table(events: Sequence[Event], names: Sequence[str]) -> pd.DataFrame
 
 def logged_table(events: Sequence[Event], name: str, unit: float = 1.0) -> pd.DataFrame:
     """Return columns step and `name`, a number that StepLogged has, in units of `unit`, without steps that lack it."""
-    found = [(event.step, getattr(event, name)) for event in _steps(events)]
+    found = [(event.step, getattr(event, name)) for event in _sample_steps(events)]
     rows = [(step, value / unit) for step, value in found if value is not None]
     return _typed_table(rows, {"step": float, name: float})
 
 
 def metric_names(events: Sequence[Event]) -> list[str]:
     """Return what the validation split was judged by, in the order of the events; the loss has a chart of its own."""
-    names = dict.fromkeys(name for event in _validations(events) for name in event.metrics)
+    names = dict.fromkeys(name for event in _list_validations(events) for name in event.metrics)
     return [name for name in names if name != "loss"]
 
 
@@ -60,7 +60,7 @@ def overlay_table(runs: Mapping[str, Sequence[Event]], name: str) -> pd.DataFram
     rows = [
         (round(event.epoch, 3), event.metrics[name], run)
         for run, events in runs.items()
-        for event in _validations(events)
+        for event in _list_validations(events)
         if event.metrics.get(name) is not None
     ]
     return _typed_table(rows, {"epoch": float, "value": float, "run": str})
@@ -76,14 +76,14 @@ def _typed_table(rows: list[tuple[Any, ...]], columns: dict[str, type]) -> pd.Da
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
-def _steps(events: Sequence[Event]) -> list[StepLogged]:
+def _sample_steps(events: Sequence[Event]) -> list[StepLogged]:
     """Return at most MOST_POINTS, evenly chosen, the last one among them."""
     found = [event for event in valid(events) if isinstance(event, StepLogged)]
     every = -(-len(found) // MOST_POINTS) or 1
     return found[::-1][::every][::-1]
 
 
-def _validations(events: Sequence[Event]) -> list[Evaluated]:
+def _list_validations(events: Sequence[Event]) -> list[Evaluated]:
     """Return one evaluation per step: the last one repeats the best epoch for the report, off the curve."""
     seen: dict[int, Evaluated] = {}
     for event in valid(events):
@@ -121,7 +121,7 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
     return (
         f"<div class='hf-run'><b>{escape(run_id)}</b>"
         f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"
-        f"{bar(done)}"
+        f"{progress_bar(done)}"
         f"{facts([('', ' · '.join(_progress_words(status)))])}"
         f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed)])}"
         f"{notes(resumed)}{notes(stopped)}{error}{_list_remarks(started.notes if started else ())}"

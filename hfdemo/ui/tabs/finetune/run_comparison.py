@@ -26,7 +26,7 @@ LETTERS = "ABCDEF"
 
 
 @dataclass(frozen=True)
-class Line:
+class RunRow:
     """A run in the table. `value` and `baseline` are of `metric` on the validation split, None where not known;
     `data` says by a hash which data it was trained on, "" before there is a report."""
 
@@ -44,22 +44,22 @@ class Line:
     best: bool = False
 
 
-def run_lines(runs: Iterable[Run]) -> list[Line]:
+def list_run_rows(runs: Iterable[Run]) -> list[RunRow]:
     """Return a line per run in their order; one that is being deleted, or is damaged, is passed over."""
     found = []
     for run in runs:
         try:
-            found.append(_line(run))
+            found.append(_read_run_row(run))
         except (DemoError, OSError):
             continue
     return _mark_best(found)
 
 
-def _line(run: Run) -> Line:
+def _read_run_row(run: Run) -> RunRow:
     config, status = run.config, run.status()
     kind = find_kind(config.task, config.problem_type)
     selection = kind.evaluator.selection
-    line = Line(
+    line = RunRow(
         run.id,
         status.state,
         config.dataset,
@@ -82,9 +82,9 @@ def _line(run: Run) -> Line:
     )
 
 
-def _mark_best(found: Sequence[Line]) -> list[Line]:
+def _mark_best(found: Sequence[RunRow]) -> list[RunRow]:
     """Mark the best of each group that was trained on the very same data, where there are two or more of them."""
-    groups: dict[tuple[str, str], list[Line]] = {}
+    groups: dict[tuple[str, str], list[RunRow]] = {}
     for line in found:
         if line.data and line.value is not None:
             groups.setdefault((line.data, line.kind), []).append(line)
@@ -96,13 +96,13 @@ def _mark_best(found: Sequence[Line]) -> list[Line]:
     return [replace(line, best=line.run in best) for line in found]
 
 
-def render_runs(found: Sequence[Line], chosen: Collection[str] = (), shown: str | None = None) -> str:
+def render_runs(found: Sequence[RunRow], chosen: Collection[str] = (), shown: str | None = None) -> str:
     """List every run with a box to compare it and its name to show it; `chosen` are ticked, `shown` is on view."""
-    rows = [_row(line, line.run in chosen, line.run == shown) for line in found]
+    rows = [_render_row(line, line.run in chosen, line.run == shown) for line in found]
     return html.table(("compare", "run", "on validation"), rows, (2,), kind="hf-runs", scroll="hf-tall")
 
 
-def _row(line: Line, ticked: bool, shown: bool) -> TableRow:
+def _render_row(line: RunRow, ticked: bool, shown: bool) -> TableRow:
     name, note = escape(line.run), escape(line.notes)
     best = " <span class='hf-chip hf-best'>best on this data</span>" if line.best else ""
     value = "" if line.value is None else f"{format_score(line.value)}<small>{escape(line.metric)}</small>"
@@ -118,7 +118,7 @@ def _row(line: Line, ticked: bool, shown: bool) -> TableRow:
     return TableRow((Html(box), Html(described), Html(value)), {"class": "hf-open" if shown else ""})
 
 
-def data_title(line: Line) -> str:
+def data_title(line: RunRow) -> str:
     """Return what a run was trained on, in its config's words; of another run's rows, what they were and since when."""
     if not line.dataset.startswith("run:"):
         return line.dataset
@@ -143,7 +143,7 @@ def letter_runs(runs: Sequence[str]) -> dict[str, str]:
 
 def render_side_by_side(letters: Mapping[str, str], found: Mapping[str, Any]) -> str:
     """Draw one column per run: its scores, then a line per setting in which the runs differ; `found` is what
-    `finetuning.comparing.compare` says of them."""
+    `finetuning.runs.comparison.compare` says of them."""
     colours = chart_colours(list(letters))
     heads = [
         Html(f"<span class='hf-letter' style='--hf-hue:{colours[letter]}'>{letter}</span>{escape(run)}")
@@ -189,30 +189,30 @@ def listing_state(runs: Sequence[Run]) -> str:
 def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None:
     """Lay out the table of all runs, which also chooses the run on view, and below it those that are compared; `listed`
     is `listing_state` as the page last saw it."""
-    table = gr.HTML(html.empty("No run yet."), js_on_load="hfdemo.listenToRuns(element, trigger)")
+    table = gr.HTML(html.placeholder("No run yet."), js_on_load="hfdemo.listenToRuns(element, trigger)")
     chosen = gr.State([])
     said = gr.HTML(html.about(HOW))
     with gr.Column(visible=False) as side_by_side:
         metric = gr.Dropdown([], label="Compared by", interactive=True)
         with gr.Row():
-            loss = _plot("Loss on validation")
-            curve = _plot("Metric on validation")
+            loss = _build_plot("Loss on validation")
+            curve = _build_plot("Metric on validation")
         differing = gr.HTML()
 
-    def draw(run_id: str | None, chosen: list[str]) -> tuple[str, list[str]]:
-        found = run_lines(app.runs.list())
+    def draw_table(run_id: str | None, chosen: list[str]) -> tuple[str, list[str]]:
+        found = list_run_rows(app.runs.list())
         there = [each for each in chosen if any(line.run == each for line in found)]
-        drawn = render_runs(found, there, run_id) if found else html.empty("No run yet.")
+        drawn = render_runs(found, there, run_id) if found else html.placeholder("No run yet.")
         return drawn, there
 
-    def tick(found: gr.EventData) -> list[str]:
+    def read_ticked(found: gr.EventData) -> list[str]:
         runs = found.runs if isinstance(found.runs, list) else []
         return [app.runs.get(each).id for each in runs]
 
     def open_run(found: gr.EventData) -> Any:
         return gr.update(value=app.runs.get(found.run).id)
 
-    def lay_over(chosen: list[str], metric: str | None) -> tuple[Any, ...]:
+    def compare_ticked(chosen: list[str], metric: str | None) -> tuple[Any, ...]:
         if len(chosen) < 2:
             return html.about(HOW), gr.update(visible=False), *[gr.skip()] * 4
         letters = letter_runs(chosen)
@@ -234,12 +234,12 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None
         )
 
     shown = [said, side_by_side, metric, loss, curve, differing]
-    gr.on([listed.change, run.change, demo.load], toast_errors(draw), [run, chosen], [table, chosen], **QUICK)
+    gr.on([listed.change, run.change, demo.load], toast_errors(draw_table), [run, chosen], [table, chosen], **QUICK)
     table.select(toast_errors(open_run), None, run, **QUICK)
     # A chart whose series change while it is on the page goes on showing those that it had: it is put back anew.
-    for event in (table.input(toast_errors(tick), None, chosen, **QUICK).then, metric.input):
+    for event in (table.input(toast_errors(read_ticked), None, chosen, **QUICK).then, metric.input):
         event(lambda: [gr.update(visible=False)] * 2, None, [loss, curve], **QUICK).then(
-            draw_errors(lay_over, gr.update(visible=False), *[gr.skip()] * 4), [chosen, metric], shown, **QUICK
+            draw_errors(compare_ticked, gr.update(visible=False), *[gr.skip()] * 4), [chosen, metric], shown, **QUICK
         )
 
 
@@ -251,7 +251,7 @@ def _describe_comparison(found: Mapping[str, Any], more: str) -> str:
     return drawn
 
 
-def _plot(title: str) -> gr.LinePlot:
+def _build_plot(title: str) -> gr.LinePlot:
     return gr.LinePlot(
         run_charts.overlay_table({}, "loss"),
         x="epoch",
@@ -277,7 +277,7 @@ def _chart_update(table: Any, letters: list[str], title: str, metric: str | None
 
 def _run_state(run: Run) -> str:
     """Return what the state and the score of a run depend on; the steps of a training that goes on are all the same."""
-    word, resumed = _last_word(run), _changed_at(run, "resume")
+    word, resumed = _last_event_kind(run), _changed_at(run, "resume")
     if word in _ENDED and not resumed:
         return word
     try:
@@ -291,7 +291,7 @@ def _run_state(run: Run) -> str:
     return f"{word} {judged} {waits} {alive} {_changed_at(run, 'stop')} {resumed}"
 
 
-def _last_word(run: Run) -> str:
+def _last_event_kind(run: Run) -> str:
     """Return the last event's kind, or that it goes on."""
     try:
         with (run.folder / "events.jsonl").open("rb") as file:

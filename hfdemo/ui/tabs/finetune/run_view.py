@@ -46,7 +46,7 @@ Part = tuple[Any, Callable[[], Any]]
 
 
 class RunView:
-    """The chosen run: progress, charts, results, steering, and below it all runs.
+    """The chosen run: progress, charts, results, buttons, and below it all runs.
 
     `run` chooses it; `prefill` is what the form is to be filled with: None, or {"config": a RunConfig as JSON, "run":
     the id of the run that it is of, "at": when it was asked for}.
@@ -57,14 +57,14 @@ class RunView:
         self.run = gr.Dropdown(
             [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
         )
-        state = gr.HTML(html.empty(NO_RUN))
-        steer = run_actions.buttons(app, self.run, task, model, tabs)
+        state = gr.HTML(html.placeholder(NO_RUN))
+        run_buttons = run_actions.build_run_buttons(app, self.run, task, model, tabs)
         self.listed = gr.State("")
-        # What a refresh fills, by the names of `parts_of`.
+        # What a refresh fills, by the names of `parts_of_run`.
         self.outputs: dict[str, list[Any]] = {
             "listed": [self.run, self.listed],
             "state": [state],
-            "steer": steer.parts,
+            "buttons": run_buttons.components,
             **self._build_charts(),
             **self._build_results(),
             **self._build_ended(),
@@ -76,8 +76,10 @@ class RunView:
     def _build_charts(self) -> dict[str, list[Any]]:
         # Mounted with their first rows: a chart that was drawn empty once stays without lines.
         with gr.Row():
-            loss = _plot(run_charts.loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
-            curve = _plot(run_charts.metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", [])
+            loss = _build_plot(run_charts.loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
+            curve = _build_plot(
+                run_charts.metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", []
+            )
         with gr.Accordion("More curves", open=False, visible=False) as more_curves:
             # What the page sends may still be of the last run: with its own choices alone it would be refused.
             self.metrics = gr.Dropdown(
@@ -85,7 +87,7 @@ class RunView:
             )
             with gr.Row():
                 plots = {
-                    name: _plot(run_charts.logged_table([], name), "step", name, None, title, [])
+                    name: _build_plot(run_charts.logged_table([], name), "step", name, None, title, [])
                     for name, (title, _) in LOGGED.items()
                 }
         return {
@@ -110,9 +112,9 @@ class RunView:
                 label="Notes", placeholder="What you tried, and what came of it", lines=1, max_lines=8
             )
             with gr.Accordion("Continue", open=False):
-                self.prefill, epochs_more = run_actions.going_on(self.app, self.run, FORM)
+                self.prefill, epochs_more = run_actions.build_continuation(self.app, self.run, FORM)
             with gr.Accordion("Download", open=False):
-                files = run_actions.downloads(self.app, self.run)
+                files = run_actions.build_downloads(self.app, self.run)
             with gr.Accordion("Code, config and log", open=False):
                 code = gr.Code(
                     language="python", label="train.py: the same run without this app", lines=1, max_lines=24
@@ -137,7 +139,7 @@ class RunView:
         )
         # Only what a person picks counts: in a closed fold a component keeps what it had for the last run.
         for name, component in (("metrics", self.metrics), ("epoch", self.epoch)):
-            component.input(functools.partial(pick, name), [component, run, picked], picked, **LATEST)
+            component.input(functools.partial(remember_pick, name), [component, run, picked], picked, **LATEST)
         demo.load(self.choose_newest, run, run, **QUICK)
         typed = [self.notes.blur, self.notes.submit]
         gr.on(typed, toast_errors(self.keep_note), [self.notes, shown], None, **QUICK)
@@ -150,17 +152,17 @@ class RunView:
         # Nothing chosen yet, or deleted from another page: turn to the newest there is.
         turned = gr.skip() if found else newest
         mark = run_comparison.listing_state(runs)
-        choose: Part = (mark, lambda: [_choices(self.app, turned), mark])
+        choose: Part = (mark, lambda: [_update_choices(self.app, turned), mark])
         try:
-            parts = parts_of(self.app, found, picked, shown) if found else _nothing(html.empty(NO_RUN))
-            return fresh({"listed": choose, **parts}, shown, self.outputs)
+            parts = parts_of_run(self.app, found, picked, shown) if found else _empty_parts(html.placeholder(NO_RUN))
+            return update_changed_parts({"listed": choose, **parts}, shown, self.outputs)
         except (OSError, DemoError) as error:  # deleted while it was looked at, or damaged
             why = html.notes([f"Run {run_id} can't be read: {error}"])
-            return fresh({"listed": choose, **_nothing(why, Status("lost"))}, shown, self.outputs)
+            return update_changed_parts({"listed": choose, **_empty_parts(why, Status("lost"))}, shown, self.outputs)
 
     def keep_note(self, text: str | None, shown: Mapping[str, Any]) -> None:
         """Keep what was typed as the note of the run on view."""
-        write_down(self.app, text, shown)
+        save_note(self.app, text, shown)
 
     def choose_newest(self, run_id: str | None) -> Any:
         """Choose the newest run where none is chosen."""
@@ -168,19 +170,21 @@ class RunView:
         return gr.update(choices=choices, value=run_id or (choices[0][1] if choices else None))
 
 
-def pick(name: str, value: Any, run_id: str | None, picked: Mapping[str, Any]) -> dict[str, Any]:
+def remember_pick(name: str, value: Any, run_id: str | None, picked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was picked to see of the run on view, with `value` for `name`."""
     return {**(picked if picked.get("run") == run_id else {"run": run_id}), name: value}
 
 
-def write_down(app: App, text: str | None, shown: Mapping[str, Any]) -> None:
+def save_note(app: App, text: str | None, shown: Mapping[str, Any]) -> None:
     """Keep a note: it belongs to the run that was on view when it was written, whatever is chosen by now."""
     run = next((run for run in app.runs.list() if run.id == shown.get("run")), None)
     if run is not None and run.notes != (text or ""):
         app.runs.set_notes(run.id, text or "")
 
 
-def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[str, Sequence[Any]]) -> tuple[Any, ...]:
+def update_changed_parts(
+    parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[str, Sequence[Any]]
+) -> tuple[Any, ...]:
     """Return updates for all `outputs`, none for unchanged parts, and at the end the marks by part."""
     updates: list[Any] = []
     marks = dict(shown)
@@ -195,12 +199,12 @@ def fresh(parts: Mapping[str, Part], shown: Mapping[str, Any], outputs: Mapping[
     return (*updates, gr.skip() if marks == shown else marks)
 
 
-def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
+def _empty_parts(said: str, status: Status | None = None) -> dict[str, Part]:
     """Show no run but a reason; with a status, what can be done all the same."""
     hidden = gr.update(visible=False)
     empty: dict[str, list[Any]] = {
         "state": [said],
-        "steer": run_actions.shown_for(status, has_model=False),
+        "buttons": run_actions.update_run_buttons(status, has_model=False),
         **{name: [hidden] for name in ("loss", "curve", *LOGGED)},
         "metrics": [hidden, gr.skip()],
         "epochs": [hidden, gr.skip(), ""],
@@ -212,8 +216,8 @@ def _nothing(said: str, status: Status | None = None) -> dict[str, Part]:
     return {name: (said, functools.partial(list, updates)) for name, updates in empty.items()}
 
 
-def parts_of(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Part]:
-    """Return what there is to show of a run, by the names of `RunView.outputs`; `picked` is of `pick`."""
+def parts_of_run(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Part]:
+    """Return what there is to show of a run, by the names of `RunView.outputs`; `picked` is of `remember_pick`."""
     events = run.events()
     status = run.status(events)
     names = run_charts.metric_names(events)
@@ -225,16 +229,16 @@ def parts_of(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, 
     written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
     count = (run.id, len(events))
     public = app.settings.public
-    offers = [run_actions.offered(run, name, public=public) for name in run_actions.FILES.values()]
+    offers = [run_actions.is_offered(run, name, public=public) for name in run_actions.FILES.values()]
     return {
         "state": ((*count, status), lambda: [run_charts.render_progress(run.id, status, events, str(find_device()))]),
-        "steer": (
+        "buttons": (
             (run.id, status.state, status.resumable, run.has_model),
-            lambda: run_actions.shown_for(status, run.has_model),
+            lambda: run_actions.update_run_buttons(status, run.has_model),
         ),
-        "loss": _drawn_anew(shown.get("loss"), count, loss, sorted(set(loss["split"]))),
+        "loss": _redraw_chart(shown.get("loss"), count, loss, sorted(set(loss["split"]))),
         "metrics": ((run.id, names), lambda: [gr.update(visible=bool(names)), gr.update(choices=names, value=chosen)]),
-        "curve": _drawn_anew(
+        "curve": _redraw_chart(
             shown.get("curve"),
             (run.id, len(curve)),
             curve,
@@ -242,13 +246,13 @@ def parts_of(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, 
             color_map=chart_colours(chosen),
             y_lim=run_charts.axis_limits(chosen),
         ),
-        **{name: (count, functools.partial(_logged, events, name)) for name in LOGGED},
-        "epochs": _epochs(run, mine.get("epoch"), status.active, shown),
+        **{name: (count, functools.partial(_update_logged_chart, events, name)) for name in LOGGED},
+        "epochs": _epochs_part(run, mine.get("epoch"), status.active, shown),
         "report": (
             written,
-            lambda: _reported(run) if has_report else [gr.update(visible=False), gr.update(visible=False), ""],
+            lambda: _update_report(run) if has_report else [gr.update(visible=False), gr.update(visible=False), ""],
         ),
-        "run": (run.id, lambda: [gr.update(visible=True), run.notes, run.script(), _config(run)]),
+        "run": (run.id, lambda: [gr.update(visible=True), run.notes, run.script(), _format_config(run)]),
         "files": (
             (run.id, offers),
             lambda: [gr.update(visible=run.has_model), *(gr.update(visible=offer) for offer in offers)],
@@ -257,7 +261,7 @@ def parts_of(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, 
     }
 
 
-def _drawn_anew(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, series: list[str], **more: Any) -> Part:
+def _redraw_chart(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, series: list[str], **more: Any) -> Part:
     """Draw a chart of these series; `marked` is the mark of what is on the page, `mark` tells `table` from another.
 
     A chart whose series, colours or limits change while it is on the page goes on showing the lines that it had: it is
@@ -266,14 +270,14 @@ def _drawn_anew(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, series:
     before = marked[-1] if isinstance(marked, tuple) else None
     if before not in (None, series):
         return (*mark, None), lambda: [gr.update(visible=False)]
-    return (*mark, series), lambda: [_lines(table, **more)]
+    return (*mark, series), lambda: [_update_chart(table, **more)]
 
 
-def _logged(events: Sequence[Event], name: str) -> list[Any]:
-    return [_lines(run_charts.logged_table(events, name, LOGGED[name][1]))]
+def _update_logged_chart(events: Sequence[Event], name: str) -> list[Any]:
+    return [_update_chart(run_charts.logged_table(events, name, LOGGED[name][1]))]
 
 
-def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, Any]) -> Part:
+def _epochs_part(run: Run, chosen: float | None, active: bool, shown: Mapping[str, Any]) -> Part:
     """Show the evaluation after the chosen epoch; the newest one, unless an older one of this run was chosen."""
     numbers = run.epochs()
     if not numbers:
@@ -290,27 +294,27 @@ def _epochs(run: Run, chosen: float | None, active: bool, shown: Mapping[str, An
     def draw() -> list[Any]:
         several = len(numbers) > 1
         slider = gr.update(minimum=numbers[0], maximum=max(numbers[-1], numbers[0] + 1), value=number, visible=several)
-        drawn = report_view.render_details(found, "validation") or html.empty(
+        drawn = report_view.render_details(found, "validation") or html.placeholder(
             "Metrics alone tell of this kind of answer."
         )
         # While it learns it is the news; afterwards the report above says it of the model that is kept.
-        drawn = f"<div class='hf-results'>{html.titled(f'validation after {head}', drawn)}</div>"
+        drawn = f"<div class='hf-results'>{html.with_title(f'validation after {head}', drawn)}</div>"
         return [gr.update(visible=True, **fold), slider, drawn]
 
     return (run.id, numbers, number, found["step"], active), draw
 
 
-def _reported(run: Run) -> list[Any]:
+def _update_report(run: Run) -> list[Any]:
     report = run.report()
     shown = gr.update(value=report_view.render_report(report), visible=True)
     if "validation" not in report["metrics"]:  # nobody knows which rows it gets wrong
         return [shown, gr.update(visible=False), ""]
-    rows = _wrong_rows(run)
+    rows = _read_wrong_rows(run)
     drawn = report_view.render_wrong_rows(rows[:WRONG_ROWS], more=len(rows) > WRONG_ROWS)
     return [shown, gr.update(visible=True), drawn]
 
 
-def _wrong_rows(run: Run) -> list[dict[str, str]]:
+def _read_wrong_rows(run: Run) -> list[dict[str, str]]:
     """Return the first lines of errors.csv, one more than are shown."""
     try:
         with (run.folder / "errors.csv").open(encoding="utf-8", newline="") as file:
@@ -319,16 +323,18 @@ def _wrong_rows(run: Run) -> list[dict[str, str]]:
         return []
 
 
-def _config(run: Run) -> str:
+def _format_config(run: Run) -> str:
     return json.dumps(run.config.to_json(), indent=2, ensure_ascii=False)
 
 
-def _choices(app: App, value: Any) -> Any:
+def _update_choices(app: App, value: Any) -> Any:
     choices = run_choices(app)
     return gr.update(choices=choices) if isinstance(value, dict) else gr.update(choices=choices, value=value)
 
 
-def _plot(table: pd.DataFrame, x: str, y: str, color: str | None, title: str, names: Sequence[str]) -> gr.LinePlot:
+def _build_plot(
+    table: pd.DataFrame, x: str, y: str, color: str | None, title: str, names: Sequence[str]
+) -> gr.LinePlot:
     return gr.LinePlot(
         table,
         x=x,
@@ -343,6 +349,6 @@ def _plot(table: pd.DataFrame, x: str, y: str, color: str | None, title: str, na
     )
 
 
-def _lines(table: pd.DataFrame, **more: Any) -> Any:
+def _update_chart(table: pd.DataFrame, **more: Any) -> Any:
     """Update a chart: a line needs two points; until then there is no chart."""
     return gr.update(value=table, visible=table.iloc[:, 0].nunique() > 1, **more)

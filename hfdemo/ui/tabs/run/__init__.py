@@ -59,7 +59,7 @@ class RunTab:
         self.context = PanelContext(app, self.running, self.model, details.loading, self.typed, history)
         self._wire(demo)
         gr.render(inputs=self.opening, triggers=[self.opening.change])(self.draw_panel)
-        _history_fold(demo, history)
+        _build_history(demo, history)
 
     def _wire(self, demo: gr.Blocks) -> None:
         # .input, not .change: a run that another tab sends here brings its own model along.
@@ -128,7 +128,7 @@ class ModelDetails:
                 with gr.Column(min_width=200):
                     load = gr.Button("Load and show its card")
                     unload = gr.Button("Unload")
-            card = gr.HTML(html.empty("What the model is, how large, and where its weights came from."))
+            card = gr.HTML(html.placeholder("What the model is, how large, and where its weights came from."))
         self.loading = (dtype, attention)
         private: dict[str, Any] = {"outputs": card, "api_visibility": "private"}
         load.click(draw_errors(self.load_model), [model, task, dtype, attention], **private, **HEAVY)
@@ -157,7 +157,7 @@ class ModelDetails:
         return prediction_view.render_unloaded(unload_model(self.app, reference))
 
 
-def _history_fold(demo: gr.Blocks, history: gr.BrowserState) -> None:
+def _build_history(demo: gr.Blocks, history: gr.BrowserState) -> None:
     """Lay out the runs of this browser."""
     with gr.Accordion("History (this browser only)", open=False):
         past = gr.HTML(prediction_view.render_history([]))

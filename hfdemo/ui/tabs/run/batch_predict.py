@@ -51,7 +51,7 @@ class BatchPredict:
                         run = gr.Button("Predict all rows", variant="primary")
                         stop = gr.Button("Stop", min_width=80)
                 with gr.Column(scale=7, min_width=300):
-                    state = gr.HTML(html.empty(WAITING))
+                    state = gr.HTML(html.placeholder(WAITING))
                     preview = gr.Dataframe(visible=False, wrap=True, interactive=False, label="The first rows")
                     out = gr.File(label="The file with predictions", visible=False, interactive=False)
         shown = [state, column, pair, preview, out]
@@ -101,7 +101,7 @@ class BatchPredict:
 def show_columns(path: str | None) -> Iterator[tuple[Any, ...]]:
     """Yield the columns and the first rows of a new file; what was there of another one goes."""
     gone = (gr.update(visible=False), gr.update(visible=False))
-    yield html.empty(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
+    yield html.placeholder(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
     if path is None:
         return
     table = read_table(Path(path), lone_column=True)

@@ -49,7 +49,7 @@ class Comparison:
                     both = gr.Button("Run both models")
                     base = gr.Button("Against its base model")
                     pin = gr.Button("Pin this answer")
-            shown = gr.HTML(html.empty("Run both models, or pin this answer, change something and run again."))
+            shown = gr.HTML(html.placeholder("Run both models, or pin this answer, change something and run again."))
         wires: dict[str, Any] = {
             "inputs": [panel.model, self.second, *panel.loading, *panel.fields],
             "outputs": [shown, self.second],
@@ -69,7 +69,7 @@ class Comparison:
         if not other:
             raise DemoError("There is no second model. Choose one, or type any reference.")
         predict_with = self._predictor(request, dtype, attention, given)
-        yield html.empty(f"Running `{first}` and `{other}` on the same input …"), gr.skip()
+        yield html.placeholder(f"Running `{first}` and `{other}` on the same input …"), gr.skip()
         found = [predict_with(ModelRef.parse(reference)) for reference in (first, other)]
         yield render_side_by_side(*(keep_answer(self.panel.task, each) for each in found)), gr.skip()
 
@@ -81,7 +81,7 @@ class Comparison:
         task, ref = self.panel.task, ModelRef.parse(first)
         base = base_of(ref, self.app.settings)
         predict_with = self._predictor(request, dtype, attention, given)
-        yield html.empty(f"Running `{first}` and its base `{base}` on the same input …"), str(base)
+        yield html.placeholder(f"Running `{first}` and its base `{base}` on the same input …"), str(base)
         trained = predict_with(ref)
         before = predict_with(base, labels=trained.card["labels"] if task.output == "labels" else ())
         yield render_side_by_side(keep_answer(task, before), keep_answer(task, trained)), gr.skip()
@@ -104,10 +104,10 @@ class Comparison:
 def toggle_pin(found: KeptAnswer | None, before: KeptAnswer | None) -> tuple[Any, Any, Any]:
     """Pin the newest answer, or unpin what is pinned."""
     if before is not None:
-        return html.empty("Nothing is pinned."), None, gr.update(value="Pin this answer")
+        return html.placeholder("Nothing is pinned."), None, gr.update(value="Pin this answer")
     if found is None:
         raise DemoError("There is no answer to pin yet. Run the model first.")
-    return html.empty("Pinned. Change something and run again."), found, gr.update(value="Unpin")
+    return html.placeholder("Pinned. Change something and run again."), found, gr.update(value="Unpin")
 
 
 def compare_with_pinned(found: KeptAnswer | None, before: KeptAnswer | None) -> Any:

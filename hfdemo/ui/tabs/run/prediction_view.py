@@ -17,7 +17,7 @@ from hfdemo.tasks import Task
 from hfdemo.tokenization.encoding import Cell
 from hfdemo.ui.deep_links import write_run_query
 from hfdemo.ui.event_handling import RunningJobs
-from hfdemo.ui.html import bar, code, empty, escape, facts, notes, table, titled
+from hfdemo.ui.html import code, escape, facts, notes, placeholder, progress_bar, table, with_title
 from hfdemo.ui.renderers import RENDERERS, generated_text, render_prediction
 from hfdemo.ui.renderers.tokens import SHOWN_SLOTS, render_strip, token_cell
 
@@ -43,14 +43,14 @@ def stream_answer_parts(
     nothing more comes.
     """
     stop = running.begin(session)
-    steps = catch_errors(_answer, _render_failure)
+    steps = catch_errors(_stream_steps, _render_failure)
     for step in steps(app, task, reference, values, stop, dtype=dtype, attention=attention, raw_prompt=raw_prompt):
         if not running.is_current(session, stop):
             return
         yield step
 
 
-def _answer(
+def _stream_steps(
     app: App,
     task: Task,
     reference: str,
@@ -83,7 +83,7 @@ def _render_failure(sentence: str) -> dict[str, Any]:
     """Return what the panel shows of a failure: an old answer beside it would look like its result."""
     return {
         "answer": notes([sentence]),
-        "inside": empty(NO_STAGES),
+        "inside": placeholder(NO_STAGES),
         "raw": "",
         "recorded": None,
     }
@@ -91,7 +91,7 @@ def _render_failure(sentence: str) -> dict[str, Any]:
 
 def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
     """Return what the panel shows of a complete answer."""
-    probabilities = empty("No token probabilities: nothing was generated, or by several beams at once.")
+    probabilities = placeholder("No token probabilities: nothing was generated, or by several beams at once.")
     if done.token_probabilities:
         probabilities = generated_text.render_token_probabilities([vars(step) for step in done.token_probabilities])
     return {
@@ -164,8 +164,8 @@ def render_prediction_facts(prediction: Prediction) -> str:
 def _card_facts(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [
         ("architecture", found["architecture"]),
-        ("parameters", _counted(found["parameters"])),
-        ("memory", f"{_megabytes(found['bytes'])} {found['dtype']}"),
+        ("parameters", _format_count(found["parameters"])),
+        ("memory", f"{_format_megabytes(found['bytes'])} {found['dtype']}"),
         ("weights", found["load_report"]),
     ]
 
@@ -187,28 +187,28 @@ def render_card(found: Mapping[str, Any], why: str) -> str:
 
 def render_download_notice(reference: str, size: int) -> str:
     """Say what stands where the answer will be while the model is still on the Hub; `size` in bytes."""
-    return empty(f"`{reference}` is not on this machine yet: Run downloads {_megabytes(size)} first.")
+    return placeholder(f"`{reference}` is not on this machine yet: Run downloads {_format_megabytes(size)} first.")
 
 
 def render_loading(reference: str, state: Loading) -> str:
     """Draw a bar while a model's files come in or its weights are read."""
     done = state.done / state.total if state.total else 0.0
-    return f"<p>{escape(state.what)} <code>{escape(reference)}</code></p>{bar(done)}" + facts(
-        [("", f"{_megabytes(state.done)} of {_megabytes(state.total)}")]
+    return f"<p>{escape(state.what)} <code>{escape(reference)}</code></p>{progress_bar(done)}" + facts(
+        [("", f"{_format_megabytes(state.done)} of {_format_megabytes(state.total)}")]
     )
 
 
-def _counted(number: int) -> str:
+def _format_count(number: int) -> str:
     """Return a count of parameters, in thousands or millions."""
     return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number / 1e3:,.0f} k"
 
 
-def _megabytes(count: int) -> str:
+def _format_megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:,.2f} MB"
 
 
 def render_unloaded(found: Mapping[str, Any]) -> str:
-    return empty(f"`{found['model']}` was unloaded: {found['bytes'] / 2**20:.0f} MB are free again.")
+    return placeholder(f"`{found['model']}` was unloaded: {found['bytes'] / 2**20:.0f} MB are free again.")
 
 
 def render_link(address: str | None) -> str:
@@ -251,7 +251,7 @@ def shorten_output(output: Any, most: int = 8) -> Any:
 def render_history(entries: Sequence[Mapping[str, Any]]) -> str:
     """Draw earlier runs as links that open them again, the newest first."""
     if not entries:
-        return empty("Nothing yet. Each run is kept here, in this browser only, with its parameters.")
+        return placeholder("Nothing yet. Each run is kept here, in this browser only, with its parameters.")
 
     def row(entry: Mapping[str, Any]) -> str:
         named = f"{escape(entry['task'])} · {escape(entry['model'])}"
@@ -269,16 +269,18 @@ def render_history(entries: Sequence[Mapping[str, Any]]) -> str:
 def render_two_sides(left: tuple[str, str], right: tuple[str, str], differs: str) -> str:
     """Draw two titled answers beside each other, and their difference below."""
     sides = "".join(
-        f"<div>{titled(f'{letter}: {title}', drawn)}</div>"
+        f"<div>{with_title(f'{letter}: {title}', drawn)}</div>"
         for letter, (title, drawn) in zip("AB", (left, right), strict=True)
     )
-    below = titled("B against A", differs) if differs else ""
+    below = with_title("B against A", differs) if differs else ""
     return f"<div class='hf-sides'>{sides}</div>{below}"
 
 
 def render_row_progress(done: int, rows: int) -> str:
     """Draw a bar for work that is counted in rows."""
-    return bar(done / rows if rows else 0.0) + facts([("", f"{done:,} of {rows:,} rows" if rows else "reading …")])
+    return progress_bar(done / rows if rows else 0.0) + facts(
+        [("", f"{done:,} of {rows:,} rows" if rows else "reading …")]
+    )
 
 
 def render_file_facts(found: FilePrediction) -> str:
@@ -307,12 +309,12 @@ def render_stages(inside: Stages, seconds: Mapping[str, float]) -> str:
         tokens = render_strip(
             [("token", [token_cell(cell) for cell in cells]), ("input_ids", [cell.id for cell in cells])]
         )
-        first = _stage("1 · Tokenizer", seconds["preprocess"], said, tokens)
+        first = _render_stage("1 · Tokenizer", seconds["preprocess"], said, tokens)
     else:
         names = ", ".join(name for name, _ in inside.inputs)
         said = f"The processor turns the file into numbers of the shape that the model was trained on: `{names}`."
-        first = _stage("1 · Processor", seconds["preprocess"], said, "")
-    second = _stage(
+        first = _render_stage("1 · Processor", seconds["preprocess"], said, "")
+    second = _render_stage(
         "2 · Model",
         seconds["forward"],
         "`model(**inputs)` turns tensors into tensors. It knows no labels, only numbers.",
@@ -322,14 +324,14 @@ def render_stages(inside: Stages, seconds: Mapping[str, float]) -> str:
             + [("out", name, list(shape)) for name, shape in inside.outputs],
         ),
     )
-    return first + second + _third_stage(inside, seconds)
+    return first + second + _render_postprocessing(inside, seconds)
 
 
-def _third_stage(inside: Stages, seconds: Mapping[str, float]) -> str:
+def _render_postprocessing(inside: Stages, seconds: Mapping[str, float]) -> str:
     found = inside.explanation
     if found is None:
         said = "The pipeline turns the outputs into the answer: boxes, masks, text or nested lists."
-        return _stage("3 · Postprocessing", seconds["postprocess"], said, "")
+        return _render_stage("3 · Postprocessing", seconds["postprocess"], said, "")
     columns = list(zip(*found.rows, strict=True))
     numbers = [index for index, cells in enumerate(columns) if all(isinstance(cell, float) for cell in cells)]
     # Logits have a sign, probabilities have none.
@@ -338,8 +340,10 @@ def _third_stage(inside: Stages, seconds: Mapping[str, float]) -> str:
         tuple(f"{cell:{form}}" if isinstance(cell, float) else cell for cell, form in zip(row, forms, strict=True))
         for row in found.rows
     ]
-    return _stage("3 · Postprocessing", seconds["postprocess"], found.text, table(found.columns, rows, numbers=numbers))
+    return _render_stage(
+        "3 · Postprocessing", seconds["postprocess"], found.text, table(found.columns, rows, numbers=numbers)
+    )
 
 
-def _stage(title: str, seconds: float, text: str, body: str) -> str:
+def _render_stage(title: str, seconds: float, text: str, body: str) -> str:
     return f"<div class='hf-stage'><h4>{title} · {1000 * seconds:.1f} ms</h4><p>{code(text)}</p>{body}</div>"

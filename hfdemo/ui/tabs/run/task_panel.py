@@ -23,7 +23,7 @@ from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.batch_predict import BatchPredict
 from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
-from hfdemo.ui.tabs.run.widgets import PanelInputs, allowed, field_widget, shown
+from hfdemo.ui.tabs.run.widgets import PanelInputs, component_value, field_widget, narrow_widgets
 
 RUN_BUTTON = "run-now"
 HISTORY = 30
@@ -52,7 +52,7 @@ class TaskPanel:
         self, context: PanelContext, task: Task, values: Mapping[str, Any] | None, notes: Sequence[str] = ()
     ) -> None:
         self.context, self.task = context, task
-        self.examples = [_as_turn(task, example) for example in task.examples]
+        self.examples = [_split_conversation(task, example) for example in task.examples]
         begin = {**self.examples[0], **(values or {})}
         lacking = [str(each) for each in task.requires if each.missing()]
         gr.HTML(html.about(task.summary) + html.notes([*notes, *lacking]))
@@ -86,7 +86,7 @@ class TaskPanel:
         ]
         self.dataset = gr.Dataset(
             components=[widget for widget, _ in listed],
-            samples=[[shown(field, each.get(field.name)) for _, field in listed] for each in self.examples],
+            samples=[[component_value(field, each.get(field.name)) for _, field in listed] for each in self.examples],
             type="index",
             label="Examples",
         )
@@ -94,11 +94,11 @@ class TaskPanel:
     def _build_outputs(self) -> None:
         """Lay out the answer and what stands around it."""
         context = self.context
-        self.answer = gr.HTML(html.empty("The answer appears here."), label="Answer", elem_classes="hf-result")
+        self.answer = gr.HTML(html.placeholder("The answer appears here."), label="Answer", elem_classes="hf-result")
         with gr.Accordion("Inside the pipeline", open=True):
-            self.inside = gr.HTML(html.empty(prediction_view.NO_STAGES))
+            self.inside = gr.HTML(html.placeholder(prediction_view.NO_STAGES))
         with gr.Accordion("Token probabilities", open=False, visible=self.task.stream is not None):
-            self.odds = gr.HTML(html.empty("For each generated token: which others the model considered."))
+            self.odds = gr.HTML(html.placeholder("For each generated token: which others the model considered."))
         with gr.Accordion("JSON", open=False):
             self.raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
         self.recorded = gr.State(None)
@@ -120,7 +120,7 @@ class TaskPanel:
             names = [field.kind for field in self.task.inputs]
             messages = self.inputs[names.index("messages")]
             self.new_conversation.click(
-                lambda: ([], html.empty("A new conversation.")), outputs=[messages, self.answer], **PRIVATE
+                lambda: ([], html.placeholder("A new conversation.")), outputs=[messages, self.answer], **PRIVATE
             )
         # Text that was typed but not run is carried to the next task, too: leaving its box is the last chance to see
         # it.
@@ -198,7 +198,7 @@ class TaskPanel:
             self.recorded: step["recorded"],
         }
         if done := step.get("done"):
-            shows |= dict(zip(self.parameters, allowed(self.task.parameters, done.allowed), strict=True))
+            shows |= dict(zip(self.parameters, narrow_widgets(self.task.parameters, done.allowed), strict=True))
             shows |= _next_turn(self.task, done, self.inputs)
             shows |= {
                 self.latest: keep_answer(self.task, done),
@@ -209,7 +209,7 @@ class TaskPanel:
     def fill_example(self, index: int) -> list[Any]:
         """Fill every field with the example's value or its own default."""
         example = self.examples[index]
-        return [gr.update(value=shown(field, example.get(field.name))) for field in self.task.fields]
+        return [gr.update(value=component_value(field, example.get(field.name))) for field in self.task.fields]
 
     def check_model(self, reference: str) -> tuple[Any, Any, bool]:
         """Say whether the model is on this machine, and what Run would download where it is not."""
@@ -271,7 +271,7 @@ def _chat_controls(task: Task) -> tuple[Any, gr.Button | None]:
     return raw_prompt, fresh if chats else None
 
 
-def _as_turn(task: Task, values: Mapping[str, Any]) -> dict[str, Any]:
+def _split_conversation(task: Task, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` as the panel holds them: a conversation's last message stands in the box, the others are past."""
     if not values.get("messages") or "text" in values:
         return dict(values)

@@ -18,18 +18,18 @@ UNSET = "as the model says"
 
 def field_widget(field: Field, value: Any = None) -> gr.components.Component:
     """Return the component in which a person fills `field` in; `value` is what it starts with."""
-    return _KINDS[field.kind].component(field, shown(field, value))
+    return _KINDS[field.kind].component(field, component_value(field, value))
 
 
-def shown(field: Field, value: Any) -> Any:
+def component_value(field: Field, value: Any) -> Any:
     """Return what the component of `field` holds to show `value`; None shows the field's default."""
     meant = field.default if value is None and not field.required else value
-    return None if meant is None else _KINDS[field.kind].shown(meant)
+    return None if meant is None else _KINDS[field.kind].to_component(meant)
 
 
 def field_value(field: Field, held: Any) -> Any:
     """Return what a person meant by leaving `held` in the component of `field`."""
-    return None if held is None else _KINDS[field.kind].meant(held)
+    return None if held is None else _KINDS[field.kind].from_component(held)
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class PanelInputs:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _FieldKind:
     """A kind of field on the page: its component, what that holds to show a value, and the value that it means."""
 
     component: Callable[[Field, Any], gr.components.Component]
-    shown: Callable[[Any], Any] = lambda value: value
-    meant: Callable[[Any], Any] = lambda held: held
+    to_component: Callable[[Any], Any] = lambda value: value
+    from_component: Callable[[Any], Any] = lambda held: held
 
 
 # Inside gr.render a component with a value is drawn disabled unless it says that it is interactive.
 
 
-def _box(lines: int, most: int, note: str = "", placeholder: str = "") -> Callable[[Field, Any], gr.Textbox]:
+def _text_box(lines: int, most: int, note: str = "", placeholder: str = "") -> Callable[[Field, Any], gr.Textbox]:
     """Return a maker of text boxes that are `lines` high when a text has to be written into them, else one."""
 
     def make(field: Field, held: Any) -> gr.Textbox:
@@ -108,7 +108,7 @@ def _table(field: Field, held: Any) -> gr.Dataframe:
     )
 
 
-def _columns(held: pd.DataFrame) -> dict[str, list[str]]:
+def _table_columns(held: pd.DataFrame) -> dict[str, list[str]]:
     return {str(name): [str(cell) for cell in held[name]] for name in held.columns}
 
 
@@ -116,11 +116,11 @@ def _file(component: type[gr.components.Component], **options: Any) -> Callable[
     return lambda field, held: component(value=held, label=field.label, interactive=True, **options)
 
 
-def _number_shown(value: Any) -> str:
+def _format_number(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def _number_meant(held: str) -> Any:
+def _parse_number(held: str) -> Any:
     try:
         number = float(held) if held.strip() else None
         return int(number) if number is not None and number.is_integer() else number
@@ -128,42 +128,44 @@ def _number_meant(held: str) -> Any:
         return held
 
 
-def _lines_meant(held: str) -> Any:
+def _parse_lines(held: str) -> Any:
     lines = [line for line in held.splitlines() if line.strip()]
     return lines if len(lines) > 1 else held
 
 
-def _joined(separator: str) -> Callable[[Any], str]:
+def _join_with(separator: str) -> Callable[[Any], str]:
     return lambda value: value if isinstance(value, str) else separator.join(map(str, value))
 
 
-def _json(value: Any) -> str:
+def _format_json(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-_KINDS: Mapping[str, _Kind] = {
-    "text": _Kind(_box(3, 12)),
-    "texts": _Kind(_box(4, 16, "; several texts: one per line"), _joined("\n"), _lines_meant),
+_KINDS: Mapping[str, _FieldKind] = {
+    "text": _FieldKind(_text_box(3, 12)),
+    "texts": _FieldKind(_text_box(4, 16, "; several texts: one per line"), _join_with("\n"), _parse_lines),
     # gr.Number shows and sends an empty field as 0; a text box can be empty.
-    "number": _Kind(_box(1, 1, placeholder=UNSET), _number_shown, _number_meant),
-    "choice": _Kind(_choice),
-    "flag": _Kind(_flag),
-    "labels": _Kind(_box(1, 4, "; commas between them"), _joined(", ")),
-    "messages": _Kind(_messages),
-    "table": _Kind(_table, pd.DataFrame, _columns),
-    "json": _Kind(_box(2, 8, " (JSON)"), _json),
-    "boxes": _Kind(_box(2, 8, " (JSON)"), _json),
-    "image": _Kind(_file(gr.Image, type="filepath", height=260), str, Path),
-    "audio": _Kind(_file(gr.Audio, type="filepath"), str, Path),
-    "video": _Kind(_file(gr.Video, height=260), str, Path),
+    "number": _FieldKind(_text_box(1, 1, placeholder=UNSET), _format_number, _parse_number),
+    "choice": _FieldKind(_choice),
+    "flag": _FieldKind(_flag),
+    "labels": _FieldKind(_text_box(1, 4, "; commas between them"), _join_with(", ")),
+    "messages": _FieldKind(_messages),
+    "table": _FieldKind(_table, pd.DataFrame, _table_columns),
+    "json": _FieldKind(_text_box(2, 8, " (JSON)"), _format_json),
+    "boxes": _FieldKind(_text_box(2, 8, " (JSON)"), _format_json),
+    "image": _FieldKind(_file(gr.Image, type="filepath", height=260), str, Path),
+    "audio": _FieldKind(_file(gr.Audio, type="filepath"), str, Path),
+    "video": _FieldKind(_file(gr.Video, height=260), str, Path),
 }
 
 
-def allowed(fields: tuple[Field, ...], narrowed: tuple[Field, ...]) -> list[dict[str, Any]]:
+def narrow_widgets(fields: tuple[Field, ...], narrowed: tuple[Field, ...]) -> list[dict[str, Any]]:
     """Return updates for the components of `fields`: hidden where the model takes none, else with its range."""
     kept = {field.name: field for field in narrowed}
-    return [gr.update(visible=field.name in kept, **_range(kept.get(field.name, field), field)) for field in fields]
+    return [
+        gr.update(visible=field.name in kept, **_narrow_choices(kept.get(field.name, field), field)) for field in fields
+    ]
 
 
-def _range(narrowed: Field, field: Field) -> dict[str, Any]:
+def _narrow_choices(narrowed: Field, field: Field) -> dict[str, Any]:
     return {"choices": choices(narrowed)} if field.kind == "choice" and narrowed.choices != field.choices else {}

@@ -17,7 +17,7 @@ from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_tokens_query
 from hfdemo.ui.event_handling import PRIVATE, QUICK, toast_errors
 from hfdemo.ui.tabs.tokens import batch_view, dataset_view, text_view
-from hfdemo.ui.tabs.tokens.dataset_view import Chosen
+from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
 ABOUT = (
     "The tokenizer cuts text into pieces of its vocabulary and looks up their ids; padding makes the rows of a batch "
@@ -27,7 +27,7 @@ ABOUT = (
 OWN = "(the tokenizer's own)"
 
 
-def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
+def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
     """Lay the tab out; returns what its data set view can send to the tab Fine-tune."""
     settings = app.settings
     gr.HTML(html.about(ABOUT))
@@ -49,7 +49,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
             min_width=280,
         )
     with gr.Accordion("Train a tokenizer on a text of yours", open=False):
-        _trainer(app, tokenizer)
+        _build_training(app, tokenizer)
     with gr.Tabs() as views:
         with gr.Tab("One text", id="text"):
             linked = text_view.build(app, demo, tokenizer, model)
@@ -58,9 +58,9 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
         with gr.Tab("A data set", id="dataset"):
             more, chosen = dataset_view.build(app, demo, tokenizer, model)
     linked |= {"tokenizer": tokenizer, "model": model, **more}
-    kinds = {name: _kind(component) for name, component in linked.items()}
+    kinds = {name: _value_type(component) for name, component in linked.items()}
 
-    def follow(request: gr.Request) -> dict[Any, Any]:
+    def follow_link(request: gr.Request) -> dict[Any, Any]:
         asked = read_tokens_query(dict(request.query_params), kinds)
         if asked is None:
             return {tabs: gr.skip()}
@@ -71,20 +71,20 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> Chosen:
             **{linked[name]: value for name, value in values.items()},
         }
 
-    demo.load(follow, outputs=[tabs, views, *linked.values()], **QUICK)
+    demo.load(follow_link, outputs=[tabs, views, *linked.values()], **QUICK)
     tokenizer.focus(lambda: gr.update(choices=tokenizer_choices(settings)), outputs=tokenizer, **QUICK)
     model.focus(lambda: gr.update(choices=[(OWN, ""), *offline_choices(settings)]), outputs=model, **QUICK)
     return chosen
 
 
-def _kind(component: Any) -> type | tuple[type, ...]:
+def _value_type(component: Any) -> type | tuple[type, ...]:
     """Return what a link may set a component to."""
     if isinstance(component, gr.Checkbox):
         return bool
     return (int, float) if isinstance(component, gr.Number | gr.Slider) else str
 
 
-def _trainer(app: App, tokenizer: gr.Dropdown) -> None:
+def _build_training(app: App, tokenizer: gr.Dropdown) -> None:
     """Lay out the training of a tokenizer on a text file; what is trained is chosen at once."""
     gr.HTML(
         html.about(

@@ -12,7 +12,7 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
-from hfdemo.errors import DemoError
+from hfdemo.errors import DemoError, ModelError
 from hfdemo.inference import need_of
 from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel
@@ -29,7 +29,7 @@ from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
 from hfdemo.ui.renderers import tokens
 from hfdemo.ui.tabs.tokens import padding_view
-from hfdemo.ui.tabs.tokens.view_parts import copy_fold, model_of, reader_of
+from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
 
 TEXTS = """The ferry leaves at seven.
 Why?
@@ -53,7 +53,7 @@ NO_PAD_TOKEN = (
 
 
 @dataclass(frozen=True)
-class Form:
+class BatchForm:
     """What stands in the view's fields, in their order; 0 and "" mean that nothing was said."""
 
     texts: str
@@ -103,7 +103,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Lab:
+class BatchPlans:
     """The unpadded rows of a form, the plans over them, and who reads them.
 
     The rows are cut to `limit` (None: to nothing). `pad_id` is what they are padded with, None where there is nothing;
@@ -123,35 +123,35 @@ class Lab:
         return self.reader.size if self.reader else None
 
 
-def lab_of(app: App, form: Form) -> Lab:
+def plan_batches(app: App, form: BatchForm) -> BatchPlans:
     """Encode a form's rows without padding, cut to max_length or else to what can be read, and plan them.
 
     Raises:
         DemoError: see `Form.rows`, `encode`, `borrowed_pad_token` and `model_facts`.
     """
     texts, pairs = form.rows()
-    reader = model_facts(reader_of(form.tokenizer, form.model), app.settings)
+    reader = model_facts(ModelRef.parse(form.model or form.tokenizer), app.settings)
     with app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
         limit = form.max_length or longest_row(reader, tokenizer)
         options = Options(truncation=limit is not None, max_length=limit)
         rows = encode(tokenizer, texts, pairs, options, app.settings.max_tokenized)
         side = form.side or tokenizer.padding_side
-        borrowed = _borrowed(tokenizer, form)
+        borrowed = _find_borrowed_pad_token(tokenizer, form)
         with borrowed_pad_token(tokenizer, borrowed):
             pad_id = tokenizer.pad_token_id
     plans = tuple(plan(rows.lengths, form.batch_size, name, limit) for name in plannable_names(limit))
-    return Lab(rows, plans, reader, side, limit, borrowed, pad_id)
+    return BatchPlans(rows, plans, reader, side, limit, borrowed, pad_id)
 
 
-def _borrowed(tokenizer: Any, form: Form) -> str | None:
+def _find_borrowed_pad_token(tokenizer: Any, form: BatchForm) -> str | None:
     return (form.pad_token or None) if tokenizer.pad_token is None else None
 
 
-def draw(app: App, drawing: str, form: Form) -> tuple[str, str, str]:
+def render_drawing(app: App, drawing: str, form: BatchForm) -> tuple[str, str, str]:
     """Return the table of costs, the drawing of one of DRAWINGS, and the code that gives what is drawn."""
     if drawing == TENSORS:
-        return "", *_tensors(app, form)
-    found = lab_of(app, form)
+        return "", *_render_tensors(app, form)
+    found = plan_batches(app, form)
     texts, pairs = form.rows()
     code = padding_script(form.tokenizer, texts, pairs, form.batch_size, found.limit, found.borrowed, app.settings)
     with (
@@ -162,24 +162,24 @@ def draw(app: App, drawing: str, form: Form) -> tuple[str, str, str]:
             architecture = found.reader.architecture if found.reader else None
             first = found.rows.first(form.batch_size)
             part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
-            return "", part + padding_view.collated(collations(tokenizer, first, architecture)), code
+            return "", part + padding_view.render_collations(collations(tokenizer, first, architecture)), code
         error = tensor_error(tokenizer, found.rows)
     costs = [each.cost(found.size) for each in found.plans]
     # That unpadded rows are ragged is what the first drawing shows.
     said = [warning for warning in found.rows.warnings if warning.code != "ragged"]
     warnings = html.notes([NO_PAD_TOKEN] if found.pad_id is None else [])
     warnings += html.notes(f"{warning.message} {warning.fix}" for warning in said)
-    drawn = padding_view.strategies(found.plans, found.rows.rows(), found.side, error)
-    return warnings + padding_view.costs(costs), drawn, code
+    drawn = padding_view.render_strategies(found.plans, found.rows.rows(), found.side, error)
+    return warnings + padding_view.render_costs(costs), drawn, code
 
 
-def _tensors(app: App, form: Form) -> tuple[str, str]:
+def _render_tensors(app: App, form: BatchForm) -> tuple[str, str]:
     """Return the drawing of one call of the tokenizer, and that call."""
     texts, pairs = form.rows()
     options, settings = form.options(), app.settings
     with app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
         drawn = tokens.render_token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
-        used = asdict(replace(options, pad_token=_borrowed(tokenizer, form)))
+        used = asdict(replace(options, pad_token=_find_borrowed_pad_token(tokenizer, form)))
     given = {name: value for name, value in used.items() if value != asdict(Options())[name]}
     return drawn, tokenization_script(form.tokenizer, texts, pairs, given, settings)
 
@@ -192,7 +192,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
             fields, tensor_options = _build_fields(tokenizer, model)
         with gr.Column(scale=7, min_width=320):
             drawing = gr.Radio(DRAWINGS, value=DRAWINGS[0], label="Look at")
-            table = gr.HTML(html.empty("The batches appear here."))
+            table = gr.HTML(html.placeholder("The batches appear here."))
             with gr.Column() as measuring:
                 with gr.Row():
                     measure = gr.Button("Measure forward passes", size="md", min_width=190)
@@ -203,13 +203,13 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
             address = gr.HTML()
             inputs = list(fields.values())
             timings = gr.State(())
-            copy_fold(records(app), [timings, *inputs])
+            build_copy_fold(make_records(app), [timings, *inputs])
             with gr.Accordion("Code", open=False):
                 code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
 
     def show(request: gr.Request, drawing: str, *values: Any) -> tuple[Any, ...]:
         running.stop(request.session_hash)  # what is being measured is not what stands there any more
-        return _show(app, drawing, dict(zip(fields, values, strict=True)))
+        return _show_drawing(app, drawing, dict(zip(fields, values, strict=True)))
 
     wires: dict[str, Any] = {**QUIET, **HEAVY}
     gr.on(
@@ -220,8 +220,10 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
         trigger_mode="always_last",
         **wires,
     )
-    measure.click(draw_errors(timed(app, running), gr.skip(), gr.skip()), inputs, [measured, table, timings], **wires)
-    prove.click(draw_errors(proved(app, running)), inputs, measured, **wires)
+    measure.click(
+        draw_errors(make_measure(app, running), gr.skip(), gr.skip()), inputs, [measured, table, timings], **wires
+    )
+    prove.click(draw_errors(make_prove(app, running)), inputs, measured, **wires)
     stop.click(running.on_stop, **PRIVATE, **LIGHT)
     demo.unload(running.on_unload)
     linked = {**fields, "batch_look": drawing}
@@ -250,10 +252,10 @@ def _build_fields(tokenizer: gr.Dropdown, model: gr.Dropdown) -> tuple[dict[str,
     return fields, tensor_options
 
 
-def _show(app: App, drawing: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
+def _show_drawing(app: App, drawing: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what the view shows of the values of its fields, by their names in a link."""
     # While somebody types, a sentence in its place is better than a toast.
-    costs, drawn, written = draw_errors(draw, "", "")(app, drawing, form_of(*values.values()))
+    costs, drawn, written = draw_errors(render_drawing, "", "")(app, drawing, read_form(*values.values()))
     return (
         costs,
         drawn,
@@ -266,41 +268,56 @@ def _show(app: App, drawing: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def form_of(*values: Any) -> Form:
+def read_form(*values: Any) -> BatchForm:
     """Return the values of the fields, empty ones as what they mean."""
     texts, pairs, tokenizer, model, size, length, side, padding, truncation, special, multiple, pad_token = values
-    return Form(
+    return BatchForm(
         *(texts or "", pairs or "", tokenizer or "", model or "", int(size), int(length or 0), side or ""),
         *(padding, truncation, special, int(multiple or 0), pad_token or ""),
     )
 
 
-def records(app: App) -> Callable[..., list[dict[str, Any]]]:
+def make_records(app: App) -> Callable[..., list[dict[str, Any]]]:
     """Return a handler that gives the cost table as rows, with the seconds where they were measured."""
 
     def write(timings: Sequence[Timing], *values: Any) -> list[dict[str, Any]]:
-        found = lab_of(app, form_of(*values))
-        return padding_view.records([each.cost(found.size) for each in found.plans], timings)
+        found = plan_batches(app, read_form(*values))
+        return padding_view.cost_records([each.cost(found.size) for each in found.plans], timings)
 
     return write
 
 
-def loaded_for(app: App, ref: ModelRef, tell: Progress) -> LoadedModel:
+def runnable_model(tokenizer: str, model: str | None) -> ModelRef:
+    """Return the model that reads the tokens, where it has to be run.
+
+    Raises:
+        ModelError: there is none.
+    """
+    ref = ModelRef.parse(model or tokenizer)
+    if ref.source == "tokenizer":
+        raise ModelError(
+            "This needs a model to run, and the tokenizer belongs to none. Choose one under “Model that reads the "
+            "tokens”: embedded:minilm, for one."
+        )
+    return ref
+
+
+def load_with_head(app: App, ref: ModelRef, tell: Progress) -> LoadedModel:
     """Return the model with the head that it was saved with: what comes out of that is what people look at."""
     task, _ = infer_task(ref, app.settings)
     return app.models.get(ref, need_of(task), tell)
 
 
-def timed(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
+def make_measure(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
     """Return a handler that runs every plan through the model, and puts what it measures beside what was predicted."""
 
     def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
-        form = form_of(*values)
-        found, ref = lab_of(app, form), model_of(form.tokenizer, form.model)
+        form = read_form(*values)
+        found, ref = plan_batches(app, form), runnable_model(form.tokenizer, form.model)
         most = MOST_FLOPS_PUBLIC if app.settings.public else MOST_FLOPS
 
         def work(tell: Progress, stop: Event) -> tuple[LoadedModel, Sequence[Timing]]:
-            loaded = loaded_for(app, ref, tell)
+            loaded = load_with_head(app, ref, tell)
             rows = found.rows.columns["input_ids"]
             with app.models.scheduler.exclusive():
                 return loaded, time_plans(loaded, rows, found.plans, stop, tell, pad_id=found.pad_id, most_flops=most)
@@ -310,28 +327,28 @@ def timed(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, A
                 yield said, gr.skip(), gr.skip()
                 continue
             loaded, timings = result
-            costs = padding_view.costs([each.cost(found.size) for each in found.plans], timings)
+            costs = padding_view.render_costs([each.cost(found.size) for each in found.plans], timings)
             runs = f"{timings[0].runs} runs after {timings[0].warmups} to warm up"
             yield html.facts([("model", str(ref)), ("device", str(loaded.device)), ("each", runs)]), costs, timings
 
     return measure
 
 
-def proved(app: App, running: RunningJobs) -> Callable[..., Iterator[Any]]:
+def make_prove(app: App, running: RunningJobs) -> Callable[..., Iterator[Any]]:
     """Return a handler that shows what padding does to the shortest row, with the mask and without."""
 
     def prove(request: gr.Request, *values: Any) -> Iterator[Any]:
-        form = form_of(*values)
-        found, ref = lab_of(app, form), model_of(form.tokenizer, form.model)
+        form = read_form(*values)
+        found, ref = plan_batches(app, form), runnable_model(form.tokenizer, form.model)
         rows = found.rows.columns["input_ids"]
         width = max(batch.width for each in found.plans for batch in each.batches)
 
         def work(tell: Progress, stop: Event) -> MaskProof:
-            loaded = loaded_for(app, ref, tell)
+            loaded = load_with_head(app, ref, tell)
             with app.models.scheduler.exclusive():
                 return prove_mask(loaded, min(rows, key=len), width, found.side, found.pad_id)
 
         for said, result in follow_job(running, request.session_hash, work):
-            yield said if result is None else padding_view.proof(result)
+            yield said if result is None else padding_view.render_proof(result)
 
     return prove

@@ -27,7 +27,7 @@ from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
 from hfdemo.ui.tabs.tokens import length_view, padding_view
-from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of
+from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
 
 ABOUT = (
     "Before a data set is padded: how long its rows are, what a `max_length` would cut, and what each strategy costs "
@@ -42,7 +42,7 @@ NO_COLUMN = "(none)"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class DatasetChoice:
     """What this view can send to the tab Fine-tune when `button` is pressed: the components that hold it."""
 
     button: gr.Button
@@ -58,7 +58,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Data:
+class TextRows:
     """The texts that were chosen, row by row."""
 
     texts: list[str]
@@ -78,7 +78,7 @@ LINKED = (
 
 
 @dataclass(frozen=True)
-class Form:
+class DatasetForm:
     """What stands in the view's fields, in their order."""
 
     file: Any
@@ -93,13 +93,15 @@ class Form:
     max_length: int
 
     @property
-    def linked(self) -> dict[str, Any]:
+    def link_values(self) -> dict[str, Any]:
         """The values by their names in a link."""
         own = (self.dataset, self.config, self.split, self.text, self.pair, self.batch_size, self.max_length)
         return {**dict(zip(LINKED, own, strict=True)), "tokenizer": self.tokenizer, "model": self.model}
 
 
-def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> tuple[dict[str, Any], Chosen]:
+def build(
+    app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown
+) -> tuple[dict[str, Any], DatasetChoice]:
     """Lay the view out; return what a link restores, and what can be sent to Fine-tune."""
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
@@ -110,7 +112,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
                 stop = gr.Button("Stop", min_width=70)
         with gr.Column(scale=7, min_width=320):
             progress = gr.HTML()
-            view = gr.HTML(html.empty("Histogram, percentiles and the cost of every strategy appear here."))
+            view = gr.HTML(html.placeholder("Histogram, percentiles and the cost of every strategy appear here."))
             with gr.Row(visible=False) as sending:
                 padding = gr.Dropdown(
                     list(trainable_names()), value=LONGEST_IN_BATCH.name, label="Padding to train with", min_width=160
@@ -121,7 +123,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
                 send = gr.Button("Use this in Fine-tune", variant="primary", min_width=170)
             address = gr.HTML()
             kept = gr.State(None)
-            copy_fold(lambda report: padding_view.records(report.strategies) if report else [], [kept])
+            build_copy_fold(lambda report: padding_view.cost_records(report.strategies) if report else [], [kept])
             with gr.Accordion("map(batched=True) against row by row", open=False):
                 gr.HTML(html.about(MAP_ABOUT))
                 measure = gr.Button("Measure on this data", size="md")
@@ -129,7 +131,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
     file, dataset, config, split, text, pair, size, length = fields
     inputs = [file, dataset, config, split, text, pair, tokenizer, model, size, length]
     outputs = [progress, view, sending, padding, cut, kept, address]
-    handlers = Handlers(app)
+    handlers = DatasetEvents(app)
     counted: Callable[..., Any] = draw_errors(handlers.count, *[gr.skip()] * (len(outputs) - 1))
     wires: dict[str, Any] = {**QUIET, **HEAVY}
     gr.on(
@@ -145,7 +147,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
     stop.click(handlers.running.on_stop, **PRIVATE, **LIGHT)
     demo.unload(handlers.running.on_unload)
     linked = dict(zip(LINKED, fields[1:], strict=True))
-    return linked, Chosen(send, file, dataset, text, pair, tokenizer, model, padding, cut, size)
+    return linked, DatasetChoice(send, file, dataset, text, pair, tokenizer, model, padding, cut, size)
 
 
 def _build_fields(app: App) -> tuple[Any, ...]:
@@ -170,7 +172,7 @@ def _build_fields(app: App) -> tuple[Any, ...]:
     return file, dataset, config, split, text, pair, size, length
 
 
-class Handlers:
+class DatasetEvents:
     """What the events of the view do."""
 
     def __init__(self, app: App) -> None:
@@ -192,11 +194,11 @@ class Handlers:
 
     def count(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Count the tokens of every row, and yield how far it is and then the report."""
-        form = Form(*values)
-        reader = model_facts(reader_of(form.tokenizer, form.model), self.app.settings)
+        form = DatasetForm(*values)
+        reader = model_facts(ModelRef.parse(form.model or form.tokenizer), self.app.settings)
 
         def work(tell: Progress, stop: Event) -> tuple[Report, float]:
-            data = self._texts(form, tell)
+            data = self._read_texts(form, tell)
             # A copy of its own: nobody who types has to wait until a whole data set is counted.
             own = load_tokenizer(ModelRef.parse(form.tokenizer), self.app.settings)
             started = time.perf_counter()
@@ -221,40 +223,40 @@ class Handlers:
             found, seconds = result
             advised = found.recommended
             yield (
-                _facts(form, found, seconds),
-                length_view.report(found),
+                _render_facts(form, found, seconds),
+                length_view.render_report(found),
                 gr.Row(visible=True),
                 advised.padding,
                 advised.max_length or 0,
                 found,
-                render_tokens_link("dataset", form.linked),
+                render_tokens_link("dataset", form.link_values),
             )
 
     def measure_map(self, request: gr.Request, *values: Any) -> Iterator[Any]:
         """Map the rows twice, and yield how far it is and then both times."""
-        form = Form(*values)
+        form = DatasetForm(*values)
 
         def work(tell: Progress, stop: Event) -> Any:
-            data = self._texts(form)
+            data = self._read_texts(form)
             tell("Mapping twice", 0, len(data.texts))
             own = load_tokenizer(ModelRef.parse(form.tokenizer), self.app.settings)
             with TemporaryDirectory() as folder:
                 return try_map(own, data.texts, data.pairs, Path(folder), stop)
 
         for now, result in follow_job(self.running, request.session_hash, work):
-            yield now if result is None else length_view.trial(result)
+            yield now if result is None else length_view.render_map_trial(result)
 
     def _read(self, file: Any, dataset: str, config: str, split: str, progress: Progress | None = None) -> Corpus:
         path = uploaded_path(file)
         return read_corpus(dataset or "", self.app.settings, path, config or None, split or None, progress)
 
-    def _texts(self, form: Form, progress: Progress | None = None) -> Data:
+    def _read_texts(self, form: DatasetForm, progress: Progress | None = None) -> TextRows:
         table = self._read(form.file, form.dataset, form.config, form.split, progress).whole()
         first, second = likely_columns(table, form.text or None, "" if form.pair == NO_COLUMN else form.pair)
-        return Data(list(table[first]), list(table[second]) if second else None)
+        return TextRows(list(table[first]), list(table[second]) if second else None)
 
 
-def _facts(form: Form, found: Report, seconds: float) -> str:
+def _render_facts(form: DatasetForm, found: Report, seconds: float) -> str:
     """Render what was counted, and how fast."""
     tokens = sum(length * rows for length, rows in found.lengths)
     return html.facts(

@@ -21,33 +21,33 @@ from hfdemo.tokenization.stages import Piece, Stage, stages_of
 from hfdemo.tokenization.truncating import Truncated, Window, truncations, windows
 from hfdemo.tokenization.warnings import unknown_slots
 from hfdemo.ui import html
-from hfdemo.ui.html import about, code, escape, facts, notes, table, titled
+from hfdemo.ui.html import about, code, escape, facts, notes, table, with_title
 from hfdemo.ui.renderers.generated_text import render_text_difference
-from hfdemo.ui.renderers.tokens import marked, named
+from hfdemo.ui.renderers.tokens import name_invisible, render_characters
 
 SHOWN_PIECES = 400
 SHOWN_WINDOWS = 24
 
 
-def stages(found: Sequence[Stage], texts: Sequence[str]) -> str:
+def render_stages(found: Sequence[Stage], texts: Sequence[str]) -> str:
     """Render the stages below each other, linked by the characters of `texts` (the text and its pair) that they came
     from.
     """
     hint = about("Point at a piece, or go to it with the arrow keys: what came from the same characters lights up.")
     rows = "".join(
         f"<div class='hf-stage'><h4>{escape(stage.name)}</h4><p>{escape(stage.did)}</p>"
-        f"{_pieces(stage.pieces, texts)}</div>"
+        f"{_render_pieces(stage.pieces, texts)}</div>"
         for stage in found
     )
     return f"{hint}<div class='hf-linked-stages'>{rows}</div>"
 
 
-def _pieces(found: Sequence[Piece], texts: Sequence[str]) -> str:
-    shown = [_piece(piece, texts, first=not index) for index, piece in enumerate(found[:SHOWN_PIECES])]
-    return f"<div class='hf-pieces'>{''.join(shown)}{_rest(len(found) - SHOWN_PIECES, 'pieces')}</div>"
+def _render_pieces(found: Sequence[Piece], texts: Sequence[str]) -> str:
+    shown = [_render_piece(piece, texts, first=not index) for index, piece in enumerate(found[:SHOWN_PIECES])]
+    return f"<div class='hf-pieces'>{''.join(shown)}{_render_rest(len(found) - SHOWN_PIECES, 'pieces')}</div>"
 
 
-def _piece(piece: Piece, texts: Sequence[str], first: bool = False) -> str:
+def _render_piece(piece: Piece, texts: Sequence[str], first: bool = False) -> str:
     kinds = ["hf-piece"]
     if piece.special:
         kinds.append("hf-special")
@@ -63,33 +63,34 @@ def _piece(piece: Piece, texts: Sequence[str], first: bool = False) -> str:
         raw = texts[piece.sequence][piece.start : piece.end]
         if raw != piece.text and piece.id is None:
             kinds.append("hf-changed")
-            came = f" title='from {escape(named(raw))}'"
+            came = f" title='from {escape(name_invisible(raw))}'"
     number = "" if piece.id is None else f"<small>{piece.id}</small>"
-    return f"<span class='{' '.join(kinds)}'{linked}{came}><bdi>{_shown(piece.text)}</bdi>{number}</span>"
+    return f"<span class='{' '.join(kinds)}'{linked}{came}><bdi>{_render_text(piece.text)}</bdi>{number}</span>"
 
 
-def _shown(text: str) -> str:
+def _render_text(text: str) -> str:
     """Render a piece as HTML, with everything in it that has no ink made visible; an empty one is named."""
-    return marked(text, visible=True) or "(empty)"
+    return render_characters(text, visible=True) or "(empty)"
 
 
-def _rest(left: int, what: str) -> str:
+def _render_rest(left: int, what: str) -> str:
     return f"<span class='hf-quiet'>… and {left:,} more {what}</span>" if left > 0 else ""
 
 
-def steps(found: Steps) -> str:
+def render_steps(found: Steps) -> str:
     """Render how a word became pieces, one line a step."""
     lines = "".join(
-        f"<li><span class='hf-pieces'>{_step(step.pieces, step.changed)}</span><span>{escape(step.why)}</span></li>"
+        f"<li><span class='hf-pieces'>{_render_step(step.pieces, step.changed)}</span>"
+        f"<span>{escape(step.why)}</span></li>"
         for step in found.steps
     )
-    head = f"{found.algorithm}: {named(found.word)}"
-    return titled(head, about(found.about) + f"<ol class='hf-steps'>{lines}</ol>")
+    head = f"{found.algorithm}: {name_invisible(found.word)}"
+    return with_title(head, about(found.about) + f"<ol class='hf-steps'>{lines}</ol>")
 
 
-def _step(pieces: Sequence[str], changed: Sequence[int]) -> str:
+def _render_step(pieces: Sequence[str], changed: Sequence[int]) -> str:
     return "".join(
-        f"<span class='hf-piece{' hf-new' if index in changed else ''}'><bdi>{_shown(piece)}</bdi></span>"
+        f"<span class='hf-piece{' hf-new' if index in changed else ''}'><bdi>{_render_text(piece)}</bdi></span>"
         for index, piece in enumerate(pieces)
     )
 
@@ -100,8 +101,8 @@ def render_truncations(found: Sequence[Truncated], max_length: int) -> str:
     def one(each: Truncated) -> str:
         kept = len(each.kept) - each.lost
         said = "can't be done" if each.error else f"keeps {kept:,} of {len(each.kept):,} tokens, cuts {each.lost:,}"
-        body = notes([each.error]) if each.error else _cells(each.cells, [not kept for kept in each.kept], "del")
-        return titled(f'truncation="{each.strategy}": {said}', body)
+        body = notes([each.error]) if each.error else _render_cells(each.cells, [not kept for kept in each.kept], "del")
+        return with_title(f'truncation="{each.strategy}": {said}', body)
 
     legend = (
         f"max_length={max_length}, special tokens included. <del class='hf-piece hf-cut'>struck through</del> is what "
@@ -117,28 +118,30 @@ def render_windows(found: Sequence[Window], stride: int) -> str:
         "</ins> in the later one. Nothing is lost; the text becomes several rows."
     )
     rows = "".join(
-        titled(f"Window {number} · {len(window.cells):,} tokens", _cells(window.cells, window.overlap, "ins"))
+        with_title(
+            f"Window {number} · {len(window.cells):,} tokens", _render_cells(window.cells, window.overlap, "ins")
+        )
         for number, window in enumerate(found[:SHOWN_WINDOWS], start=1)
     )
-    more = f"<p class='hf-about'>{_rest(len(found) - SHOWN_WINDOWS, 'windows')}</p>"
+    more = f"<p class='hf-about'>{_render_rest(len(found) - SHOWN_WINDOWS, 'windows')}</p>"
     return f"<p class='hf-about'>{legend}</p>{rows}{more if len(found) > SHOWN_WINDOWS else ''}"
 
 
-def _cells(cells: Sequence[Cell], marked: Sequence[bool], mark: str) -> str:
+def _render_cells(cells: Sequence[Cell], marked: Sequence[bool], mark: str) -> str:
     """Render tokens in a line; those that are marked stand in `mark` (del or ins), so that no colour has to say it."""
     drawn = []
     before: Cell | None = None
     for cell, is_marked in list(zip(cells, marked, strict=True))[:SHOWN_PIECES]:
-        kinds = ["hf-piece", *_kinds(cell, before)]
+        kinds = ["hf-piece", *_cell_classes(cell, before)]
         if is_marked:
             kinds.append("hf-cut" if mark == "del" else "hf-shared")
         tag = mark if is_marked else "span"
-        drawn.append(f"<{tag} class='{' '.join(kinds)}'><bdi>{_shown(cell.token)}</bdi></{tag}>")
+        drawn.append(f"<{tag} class='{' '.join(kinds)}'><bdi>{_render_text(cell.token)}</bdi></{tag}>")
         before = cell
-    return f"<div class='hf-pieces'>{''.join(drawn)}{_rest(len(cells) - SHOWN_PIECES, 'tokens')}</div>"
+    return f"<div class='hf-pieces'>{''.join(drawn)}{_render_rest(len(cells) - SHOWN_PIECES, 'tokens')}</div>"
 
 
-def _kinds(cell: Cell, before: Cell | None) -> Iterable[str]:
+def _cell_classes(cell: Cell, before: Cell | None) -> Iterable[str]:
     if cell.kind in ("special", "pad"):
         yield f"hf-{cell.kind}"
     elif cell.sequence == 1:
@@ -147,7 +150,7 @@ def _kinds(cell: Cell, before: Cell | None) -> Iterable[str]:
         yield "hf-continued"
 
 
-def chat(found: Rendered) -> str:
+def render_chat(found: Rendered) -> str:
     """Render the rendered string, what add_generation_prompt added to it marked, and its tokens."""
     borrowed = (
         [
@@ -162,12 +165,14 @@ def chat(found: Rendered) -> str:
     row = found.encoding.rows()[0]
     return (
         notes(borrowed)
-        + titled("Rendered: the one string that the model reads", f"<pre class='hf-pre'>{escape(body)}{added}</pre>")
-        + titled(f"Tokens: {len(row):,}", _cells(row, [False] * len(row), "ins"))
+        + with_title(
+            "Rendered: the one string that the model reads", f"<pre class='hf-pre'>{escape(body)}{added}</pre>"
+        )
+        + with_title(f"Tokens: {len(row):,}", _render_cells(row, [False] * len(row), "ins"))
     )
 
 
-def splits(found: Sequence[Split], differing: frozenset[int], text: str) -> str:
+def render_comparison(found: Sequence[Split], differing: frozenset[int], text: str) -> str:
     """Render tokenizers side by side: counts, and the text with every split drawn, the differing ones marked."""
     counts = table(
         ("tokenizer", "algorithm", "vocabulary", "tokens", "characters per token", "unknown"),
@@ -184,11 +189,11 @@ def splits(found: Sequence[Split], differing: frozenset[int], text: str) -> str:
         "<p class='hf-about'>Same text, same words, other pieces. <b class='hf-here'>▾</b> stands where some of them "
         f"split and others don't: {len(differing):,} places.</p>"
     )
-    strips = "".join(titled(each.name, _split(each, differing, text)) for each in found)
+    strips = "".join(with_title(each.name, _render_split(each, differing, text)) for each in found)
     return counts + legend + strips
 
 
-def _split(found: Split, differing: frozenset[int], text: str) -> str:
+def _render_split(found: Split, differing: frozenset[int], text: str) -> str:
     drawn = []
     for piece in found.pieces[:SHOWN_PIECES]:
         place = -1
@@ -196,23 +201,25 @@ def _split(found: Split, differing: frozenset[int], text: str) -> str:
             # A boundary counts where the text goes on: a tokenizer may take the space before a word, or leave it.
             place = next((at for at in range(piece.start, piece.end) if not text[at].isspace()), -1)
         mark = "<b class='hf-here' title='others do not split here'>▾</b>" if place in differing else ""
-        drawn.append(mark + _piece(piece, [text]))
-    rest = _rest(found.tokens - SHOWN_PIECES, "tokens")
+        drawn.append(mark + _render_piece(piece, [text]))
+    rest = _render_rest(found.tokens - SHOWN_PIECES, "tokens")
     no_offsets = about("It knows no offsets, so its splits can't be compared.") if found.boundaries is None else ""
     return f"{no_offsets}<div class='hf-pieces'>{''.join(drawn)}{rest}</div>"
 
 
-def decoded(found: Decoded, text: str) -> str:
+def render_decoded(found: Decoded, text: str) -> str:
     """Render the text, what came back, and what was lost on the way."""
     changes = (
         ""
         if found.exact
-        else titled("Struck through is lost, underlined is new", render_text_difference(text, found.plain))
+        else with_title("Struck through is lost, underlined is new", render_text_difference(text, found.plain))
     )
     return (
         facts([("round trip", "exact" if found.exact else "not exact")])
-        + titled("tokenizer.decode(ids)", f"<pre class='hf-pre'>{escape(found.whole)}</pre>")
-        + titled("tokenizer.decode(ids, skip_special_tokens=True)", f"<pre class='hf-pre'>{escape(found.plain)}</pre>")
+        + with_title("tokenizer.decode(ids)", f"<pre class='hf-pre'>{escape(found.whole)}</pre>")
+        + with_title(
+            "tokenizer.decode(ids, skip_special_tokens=True)", f"<pre class='hf-pre'>{escape(found.plain)}</pre>"
+        )
         + changes
         + "".join(map(about, found.lost))
     )
@@ -220,18 +227,18 @@ def decoded(found: Decoded, text: str) -> str:
 
 EXAMPLE_MESSAGE = {"role": "user", "content": "And at low tide?"}
 # The inspectors draw every piece several times; a screenful of it is enough to see how it goes.
-LOOKED_AT = min(800, MOST_CHARACTERS)
+INSPECTED_CHARACTERS = min(800, MOST_CHARACTERS)
 SHORTENED = frozenset({"Stages", "Several tokenizers", "Decode"})
 MOST_COMPARED = 8
 
 
-def options_of(special: bool, splitting: bool) -> Options:
+def make_options(special: bool, splitting: bool) -> Options:
     # Off means the tokenizer's own way, which may be to split them.
     return Options(add_special_tokens=special, split_special_tokens=splitting or None)
 
 
-def _options(given: Mapping[str, Any]) -> Options:
-    return options_of(given["special"], given["splitting"])
+def _read_options(given: Mapping[str, Any]) -> Options:
+    return make_options(given["special"], given["splitting"])
 
 
 def render_inspector(app: App, inspector: str, given: Mapping[str, Any]) -> tuple[str, str]:
@@ -242,38 +249,38 @@ def render_inspector(app: App, inspector: str, given: Mapping[str, Any]) -> tupl
     """
     text, pair = given["text"] or "", given["pair"] or None
     if inspector in SHORTENED:
-        text, pair = text[:LOOKED_AT], pair and pair[:LOOKED_AT]
+        text, pair = text[:INSPECTED_CHARACTERS], pair and pair[:INSPECTED_CHARACTERS]
     short = text != given["text"] or pair != (given["pair"] or None)
-    note = f"Of each text, the first {LOOKED_AT:,} characters are looked at here." if short else ""
+    note = f"Of each text, the first {INSPECTED_CHARACTERS:,} characters are looked at here." if short else ""
     about = html.about(note) if note else ""
     if not text and inspector not in ("One word", "Chat template"):
-        return html.empty("Type a text above."), ""
+        return html.placeholder("Type a text above."), ""
     if inspector == "Code":
         options = {} if given["special"] else {"add_special_tokens": False}
         options |= {"split_special_tokens": True} if given["splitting"] else {}
         pairs = [pair] if pair else None
         return "", tokenization_script(given["tokenizer"], [text], pairs, options, app.settings)
     if inspector == "Several tokenizers":
-        return about + _side_by_side(app, given["others"] or [], text), ""
+        return about + _compare_tokenizers(app, given["others"] or [], text), ""
     with app.models.tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
-        return about + _LOOKS[inspector](tokenizer, text, pair, given, app), ""
+        return about + _INSPECTORS[inspector](tokenizer, text, pair, given, app), ""
 
 
-def _stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    return stages(stages_of(tokenizer, text, pair, _options(given)), [text, pair] if pair else [text])
+def _inspect_stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
+    return render_stages(stages_of(tokenizer, text, pair, _read_options(given)), [text, pair] if pair else [text])
 
 
-def _one_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    return steps(steps_of(tokenizer, given["word"] or ""))
+def _inspect_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
+    return render_steps(steps_of(tokenizer, given["word"] or ""))
 
 
-def _truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
+def _inspect_truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     most = int(given["max_length"] or 0)
-    return render_truncations(truncations(tokenizer, text, pair, most, _options(given)), most)
+    return render_truncations(truncations(tokenizer, text, pair, most, _read_options(given)), most)
 
 
-def _windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    most, stride, options = int(given["max_length"] or 0), int(given["stride"] or 0), _options(given)
+def _inspect_windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
+    most, stride, options = int(given["max_length"] or 0), int(given["stride"] or 0), _read_options(given)
     try:
         return render_windows(windows(tokenizer, text, pair, most, stride, given["strategy"], options), stride)
     except DemoError as error:
@@ -284,7 +291,7 @@ def _windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, An
         return html.notes([f"{error} Shown is only_second."]) + shown
 
 
-def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
+def _inspect_chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     try:
         messages = json.loads(given["messages"] or "")
     except (ValueError, RecursionError) as error:
@@ -293,27 +300,27 @@ def _chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any],
         ) from error
     # Its field is hidden on a shared server, but whoever calls can fill it in all the same.
     template = None if app.settings.public else given["template"] or None
-    return chat(render(tokenizer, messages, given["prompt"], template))
+    return render_chat(render(tokenizer, messages, given["prompt"], template))
 
 
-def _decode(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    columns = encode(tokenizer, [text], None, _options(given), LOOKED_AT).columns
+def _inspect_decoding(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
+    columns = encode(tokenizer, [text], None, _read_options(given), INSPECTED_CHARACTERS).columns
     only = html.about("Only the first text is decoded here.") if pair else ""
     unknown = unknown_slots(tokenizer, columns, 0, [text])
-    return only + decoded(round_trip(tokenizer, columns["input_ids"][0], text, unknown), text)
+    return only + render_decoded(round_trip(tokenizer, columns["input_ids"][0], text, unknown), text)
 
 
-_LOOKS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], App], str]] = {
-    "Stages": _stages,
-    "One word": _one_word,
-    "Truncation": _truncation,
-    "Windows": _windows,
-    "Chat template": _chat,
-    "Decode": _decode,
+_INSPECTORS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], App], str]] = {
+    "Stages": _inspect_stages,
+    "One word": _inspect_word,
+    "Truncation": _inspect_truncation,
+    "Windows": _inspect_windows,
+    "Chat template": _inspect_chat,
+    "Decode": _inspect_decoding,
 }
 
 
-def _side_by_side(app: App, references: Sequence[str], text: str) -> str:
+def _compare_tokenizers(app: App, references: Sequence[str], text: str) -> str:
     """Render several tokenizers on one text; one that can't be had is said, and the others are shown."""
     found, failed = [], []
     for reference in list(dict.fromkeys(references))[:MOST_COMPARED]:
@@ -325,5 +332,5 @@ def _side_by_side(app: App, references: Sequence[str], text: str) -> str:
     if len(references) > MOST_COMPARED:
         failed.append(f"{len(references)} tokenizers are chosen; the first {MOST_COMPARED} are compared.")
     if not found:
-        return html.notes(failed) or html.empty("Choose two tokenizers or more.")
-    return html.notes(failed) + splits(found, disagreements(found), text)
+        return html.notes(failed) or html.placeholder("Choose two tokenizers or more.")
+    return html.notes(failed) + render_comparison(found, disagreements(found), text)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hfdemo.tokenization.dataset_map import MapTrial
 from hfdemo.tokenization.length_report import Cut, Report
-from hfdemo.ui.html import Html, about, code, escape, table, titled
+from hfdemo.ui.html import Html, about, code, escape, table, with_title
 from hfdemo.ui.tabs.tokens import padding_view
 
 BINS = 40
@@ -24,22 +24,22 @@ class Bin:
     rows: int
 
 
-def report(found: Report) -> str:
+def render_report(found: Report) -> str:
     """Render everything that was counted, the advice first."""
     return (
-        advice(found)
-        + titled("Tokens per row", histogram(found))
-        + percentiles(found)
-        + titled("What truncation takes away", cuts(found))
-        + titled(
+        render_advice(found)
+        + with_title("Tokens per row", render_histogram(found))
+        + render_percentiles(found)
+        + with_title("What truncation takes away", render_cuts(found))
+        + with_title(
             f"What each strategy costs, over all {found.rows:,} rows in batches of {found.batch_size}"
             + (f", cut to {found.max_length} tokens" if found.max_length else ""),
-            padding_view.costs(found.strategies, recommended=found.recommended.padding),
+            padding_view.render_costs(found.strategies, recommended=found.recommended.padding),
         )
     )
 
 
-def advice(found: Report) -> str:
+def render_advice(found: Report) -> str:
     """Render what to take, and why."""
     taken = found.recommended
     length = "no max_length" if taken.max_length is None else f"max_length={taken.max_length}"
@@ -49,7 +49,7 @@ def advice(found: Report) -> str:
     )
 
 
-def bins(lengths: Sequence[tuple[int, int]], most: int = BINS) -> tuple[Bin, ...]:
+def bin_lengths(lengths: Sequence[tuple[int, int]], most: int = BINS) -> tuple[Bin, ...]:
     """Return (length, rows) pairs in at most `most` bins of equal width, empty ones among them; the last may be
     shorter.
     """
@@ -65,13 +65,13 @@ def bins(lengths: Sequence[tuple[int, int]], most: int = BINS) -> tuple[Bin, ...
     )
 
 
-def histogram(found: Report) -> str:
+def render_histogram(found: Report) -> str:
     """Render rows by length, with a line where max_length and the model's limit are."""
-    drawn = bins(found.lengths)
+    drawn = bin_lengths(found.lengths)
     highest = max((each.rows for each in drawn), default=1)
     first, last = drawn[0].low, drawn[-1].high
     bars = "".join(
-        f"<i style='height:{100 * each.rows / highest:.2f}%' title='{_range(each)}: {each.rows:,} rows'></i>"
+        f"<i style='height:{100 * each.rows / highest:.2f}%' title='{_format_range(each)}: {each.rows:,} rows'></i>"
         for each in drawn
     )
     across = (drawn[0].high - first + 1) * len(drawn)
@@ -82,18 +82,18 @@ def histogram(found: Report) -> str:
         if at is not None and first <= at <= last
     )
     middle = drawn[len(drawn) // 2].low
-    words = f"From {first} to {last} tokens; most rows have {_range(max(drawn, key=lambda each: each.rows))}."
+    words = f"From {first} to {last} tokens; most rows have {_format_range(max(drawn, key=lambda each: each.rows))}."
     return (
         f"<div class='hf-histogram' role='img' aria-label='{escape(words)}'><div>{bars}{lines}</div>"
         f"<p><span>{first}</span><span>{middle}</span><span>{last} tokens</span></p></div>"
     )
 
 
-def _range(each: Bin) -> str:
+def _format_range(each: Bin) -> str:
     return f"{each.low} tokens" if each.low == each.high else f"{each.low} to {each.high} tokens"
 
 
-def percentiles(found: Report) -> str:
+def render_percentiles(found: Report) -> str:
     """Render how long the rows are that stand at 50, 75, ... percent of all."""
     names = {50: "half of them", 100: "all"}
     cards = "".join(
@@ -103,7 +103,7 @@ def percentiles(found: Report) -> str:
     return about("So many rows have this many tokens or fewer:") + f"<div class='hf-scores'>{cards}</div>"
 
 
-def cuts(found: Report) -> str:
+def render_cuts(found: Report) -> str:
     """Render the share of rows that lose something at each max_length."""
 
     def row(cut: Cut) -> tuple[Any, ...]:
@@ -117,7 +117,7 @@ def cuts(found: Report) -> str:
     return table(heads, map(row, found.cuts), (1, 3, 4), kind="hf-costs")
 
 
-def trial(found: MapTrial) -> str:
+def render_map_trial(found: MapTrial) -> str:
     """Render both ways of `Dataset.map` on the same rows, and the Arrow files that they left."""
     slower = max(found.batched_seconds, found.unbatched_seconds) or 1.0
     ratio = found.unbatched_seconds / found.batched_seconds if found.batched_seconds else 0.0
@@ -137,5 +137,5 @@ def trial(found: MapTrial) -> str:
     return (
         f"<p>{found.rows:,} rows, measured now: batched is <b>{ratio:.2f} times</b> as fast.</p>"
         + table((), rows, (1, 3), kind="hf-costs")
-        + titled("Arrow cache files, memory-mapped when they are read", table((), files, (1,)))
+        + with_title("Arrow cache files, memory-mapped when they are read", table((), files, (1,)))
     )

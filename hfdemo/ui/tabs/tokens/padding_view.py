@@ -10,7 +10,7 @@ from hfdemo.tokenization.benchmark import MaskProof, Timing
 from hfdemo.tokenization.collating import Collated, Tensor
 from hfdemo.tokenization.encoding import Cell
 from hfdemo.tokenization.padding import Batch, Cost, Plan, find_strategy
-from hfdemo.ui.html import Html, about, code, escape, notes, table, titled
+from hfdemo.ui.html import Html, about, code, escape, notes, table, with_title
 
 SHOWN_BATCHES = 12
 SHOWN_ROWS = 8
@@ -28,43 +28,43 @@ LEGEND = (
 )
 
 
-def strategies(plans: Sequence[Plan], rows: Sequence[Sequence[Cell]], side: str, ragged_error: str) -> str:
+def render_strategies(plans: Sequence[Plan], rows: Sequence[Sequence[Cell]], side: str, ragged_error: str) -> str:
     """Render every plan drawn to one scale; `rows` are the unpadded cells, `side` is where the padding goes."""
-    kinds = [[_kind(cell) for cell in row] for row in rows]
+    kinds = [[_cell_kind(cell) for cell in row] for row in rows]
     scale = max((width for plan in plans for _, width in plan.shapes()), default=1)
-    blocks = "".join(_block(plan, kinds, side, scale, ragged_error) for plan in plans)
+    blocks = "".join(_render_plan(plan, kinds, side, scale, ragged_error) for plan in plans)
     return f"{LEGEND}<div class='hf-lab'>{blocks}</div>"
 
 
-def _kind(cell: Cell) -> str:
+def _cell_kind(cell: Cell) -> str:
     return "special" if cell.kind == "special" else "second" if cell.sequence == 1 else "first"
 
 
-def _block(plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: int, ragged_error: str) -> str:
+def _render_plan(plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: int, ragged_error: str) -> str:
     cost, strategy = plan.cost(), find_strategy(plan.strategy)
     call = strategy.arguments.format(width=plan.batches[0].width if plan.batches else 0)
     head = (
         f"<h4>{escape(strategy.name)}</h4><p>{escape(strategy.summary)} {code(f'`{call}`')} <b>{cost.slots:,}</b> "
         f"slots, <b>{cost.waste:.0%}</b> padding</p>"
     )
-    drawn = "".join(_batch(batch, plan, kinds, side, scale) for batch in plan.batches[:SHOWN_BATCHES])
+    drawn = "".join(_render_batch(batch, plan, kinds, side, scale) for batch in plan.batches[:SHOWN_BATCHES])
     more = len(plan.batches) - SHOWN_BATCHES
     rest = about(f"… and {more:,} more batches, counted above.") if more > 0 else ""
     error = notes([ragged_error]) if ragged_error and not strategy.pads else ""
     return f"<section class='hf-plan' data-strategy='{escape(plan.strategy)}'>{head}{drawn}{rest}{error}</section>"
 
 
-def _batch(batch: Batch, plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: int) -> str:
+def _render_batch(batch: Batch, plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: int) -> str:
     widths = plan.widths(batch)
     shape = f"[{len(batch.rows)}, {widths[0]}]" if len(set(widths)) == 1 else "ragged"
     lines = "".join(
-        _line(kinds[row][: plan.lengths[row]], width - plan.lengths[row], side, scale, row)
+        _render_row(kinds[row][: plan.lengths[row]], width - plan.lengths[row], side, scale, row)
         for row, width in zip(batch.rows, widths, strict=True)
     )
     return f"<div class='hf-batch'><small>{shape}</small><div>{lines}</div></div>"
 
 
-def _line(kinds: Sequence[str], padding: int, side: str, scale: int, row: int) -> str:
+def _render_row(kinds: Sequence[str], padding: int, side: str, scale: int, row: int) -> str:
     """Render one row of a batch as runs of slots of one kind: a row of a thousand slots is a handful of elements."""
     runs = [(kind, len(list(run))) for kind, run in groupby(kinds)]
     if padding:
@@ -81,7 +81,7 @@ def _line(kinds: Sequence[str], padding: int, side: str, scale: int, row: int) -
 _WORDS = {"first": "of the first text", "second": "of the second text", "special": "special", "pad": "padding"}
 
 
-def costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: str = "") -> str:
+def render_costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: str = "") -> str:
     """Render what each strategy costs, predicted and (where `timings` has it) measured, side by side."""
     most = max((cost.slots for cost in found), default=0) or 1
     least_flops = min((cost.flops for cost in found if cost.flops), default=0)
@@ -98,11 +98,13 @@ def costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: st
         bar = render_cost_bar(first=cost.tokens / most, pad=(cost.slots - cost.tokens) / most)
         cells: list[Any] = [Html(name), f"{cost.waste:.1%}", f"{cost.slots:,}", bar, f"{cost.shapes:,}"]
         if least_flops:
-            cells += [flops(cost.flops), f"×{cost.flops / least_flops:.2f}"] if cost.flops else ["–", "–"]
+            cells += [format_flops(cost.flops), f"×{cost.flops / least_flops:.2f}"] if cost.flops else ["–", "–"]
         if times:
             timing = times.get(cost.name)
             cells += (
-                [f"×{timing.median / fastest:.2f}", _spread(timing)] if timing is not None and fastest else ["–", "–"]
+                [f"×{timing.median / fastest:.2f}", _format_timing(timing)]
+                if timing is not None and fastest
+                else ["–", "–"]
             )
         rows.append(cells)
     numbers = set(range(len(heads))) - {0, 3}
@@ -117,13 +119,13 @@ def render_cost_bar(**shares: float) -> Html:
     return Html(f"<div class='hf-cost'>{''.join(parts)}</div>")
 
 
-def _spread(timing: Timing) -> str:
+def _format_timing(timing: Timing) -> str:
     """Render milliseconds: the median, and between which two all runs were."""
     low, middle, high = (f"{1000 * seconds:,.0f}" for seconds in (timing.lowest, timing.median, timing.highest))
     return f"{middle} ({low}, {high})"
 
 
-def flops(number: int | None) -> str:
+def format_flops(number: int | None) -> str:
     """Render floating point operations, readable: 1.20 GFLOP."""
     if number is None:
         return "–"
@@ -133,22 +135,23 @@ def flops(number: int | None) -> str:
     return f"{number} FLOP"
 
 
-def collated(found: Sequence[Collated]) -> str:
+def render_collations(found: Sequence[Collated]) -> str:
     """Render what each collate function returns, or raises, and what to look out for."""
-    return "".join(_collated(each) for each in found)
+    return "".join(_render_collation(each) for each in found)
 
 
-def _collated(each: Collated) -> str:
+def _render_collation(each: Collated) -> str:
     error = notes([each.error]) if each.error else ""
     tensors = "".join(
-        titled(f"{name} {list(tensor.shape)} {tensor.dtype}", _grid(tensor)) for name, tensor in each.tensors.items()
+        with_title(f"{name} {list(tensor.shape)} {tensor.dtype}", _render_tensor(tensor))
+        for name, tensor in each.tensors.items()
     )
     said = "".join(map(about, each.notes))
     call = f"<p>{code(f'`{each.call}`')}</p>"
     return f"<div class='hf-stage'><h4>{escape(each.name)}</h4>{call}{error}{tensors}{said}</div>"
 
 
-def _grid(tensor: Tensor) -> str:
+def _render_tensor(tensor: Tensor) -> str:
     rows = [row[:SHOWN_SLOTS] for row in tensor.rows[:SHOWN_ROWS]]
     widest = max((len(row) for row in tensor.rows), default=0)
     cut = [f"the first {SHOWN_ROWS} of {len(tensor.rows):,} rows"] if len(tensor.rows) > SHOWN_ROWS else []
@@ -157,9 +160,10 @@ def _grid(tensor: Tensor) -> str:
     return table((), rows, kind="hf-tokens hf-ids", focusable=True) + more
 
 
-def proof(found: MaskProof) -> str:
+def render_proof(found: MaskProof) -> str:
     """Render what a model makes of padding when it is told about it, and when it is not."""
-    verdict = f"{found.length} tokens, padded to {found.width} slots. {_with_mask(found)} {_without_mask(found)}"
+    shape = f"{found.length} tokens, padded to {found.width} slots."
+    verdict = f"{shape} {_describe_with_mask(found)} {_describe_without_mask(found)}"
     heads = ("against the row alone", f"largest change of {found.output}", "cosine of the first token", "")
     rows = [
         (way, f"{drift:.2e}", f"{cosine:.3f}", render_cost_bar(first=max(0.0, cosine)))
@@ -168,14 +172,14 @@ def proof(found: MaskProof) -> str:
     return f"<p>{escape(verdict)}</p>" + table(heads, rows, (1, 2), kind="hf-proof", focusable=True)
 
 
-def _measured(found: MaskProof, way: str) -> tuple[float, float]:
+def _find_measured(found: MaskProof, way: str) -> tuple[float, float]:
     """Return (cosine, drift) of one of the ways."""
     place = found.ways.index(way)
     return found.cosine[place], found.logits_drift[place]
 
 
-def _with_mask(found: MaskProof) -> str:
-    cosine, drift = _measured(found, "with attention_mask")
+def _describe_with_mask(found: MaskProof) -> str:
+    cosine, drift = _find_measured(found, "with attention_mask")
     if cosine > SAME and drift < SAME_OUTPUT:
         return f"With the mask the first token's vector is what it is without padding (cosine {cosine:.3f})."
     if cosine > SAME:
@@ -192,8 +196,8 @@ def _with_mask(found: MaskProof) -> str:
     return f"Even with the mask the first token's vector changes (cosine {cosine:.3f})."
 
 
-def _without_mask(found: MaskProof) -> str:
-    cosine, drift = _measured(found, "without attention_mask")
+def _describe_without_mask(found: MaskProof) -> str:
+    cosine, drift = _find_measured(found, "without attention_mask")
     if cosine <= SAME:
         return (
             f"Without the mask, attention goes to padding as if it were text: cosine {cosine:.3f}, and the output "
@@ -207,7 +211,7 @@ def _without_mask(found: MaskProof) -> str:
     )
 
 
-def records(found: Iterable[Cost], timings: Sequence[Timing] = ()) -> list[dict[str, object]]:
+def cost_records(found: Iterable[Cost], timings: Sequence[Timing] = ()) -> list[dict[str, object]]:
     """Return the cost table as rows to copy."""
     times = {timing.strategy: timing for timing in timings}
     return [

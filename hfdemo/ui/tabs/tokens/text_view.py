@@ -20,9 +20,9 @@ from hfdemo.tokenization.warnings import unknown_slots
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_handling import LATEST, draw_errors, toast_errors
-from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, options_of, render_inspector
-from hfdemo.ui.tabs.tokens.token_view import linked, pages
-from hfdemo.ui.tabs.tokens.view_parts import copy_fold, reader_of
+from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
+from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, make_options, render_inspector
+from hfdemo.ui.tabs.tokens.token_view import count_pages, render_linked_tokens
 
 TEXT = "Unbelievably, the café’s naïve gastroenterologist 🙂 re-tokenized 12,345 emails."
 WORD = "gastroenterologist"
@@ -83,16 +83,16 @@ def _build_text(
             address = gr.HTML()
         with gr.Column(scale=7, min_width=320):
             top = gr.HTML()
-            view = gr.HTML(html.empty("The tokens appear here."))
+            view = gr.HTML(html.placeholder("The tokens appear here."))
             with gr.Row(visible=False) as pager:
                 back = gr.Button("Previous", size="sm", min_width=90)
                 page = gr.Number(1, label="Page", precision=0, min_width=90)
                 forth = gr.Button("Next", size="sm", min_width=90)
-            copy_fold(records_of(app), [text, pair, tokenizer, special, splitting])
+            build_copy_fold(make_records(app), [text, pair, tokenizer, special, splitting])
 
     def show(*values: Any) -> tuple[Any, ...]:
         page = values[-1]
-        above, drawn, shown, count = draw(app, *values)
+        above, drawn, shown, count = render_text(app, *values)
         return above, drawn, gr.Row(visible=count > 1), shown if page and page > count else gr.skip()
 
     typed = [text, pair, tokenizer, model, special, splitting, white_space]
@@ -191,7 +191,7 @@ def _build_inspector_fields(app: App) -> tuple[dict[str, Any], list[tuple[Any, t
     return fields, shown_for
 
 
-def draw(
+def render_text(
     app: App,
     text: str,
     pair: str,
@@ -208,22 +208,22 @@ def draw(
         DemoError: a text or a reference that can't be read.
     """
     if not text:
-        return "", html.empty("Type a text on the left."), 1, 1
+        return "", html.placeholder("Type a text on the left."), 1, 1
     texts = [text, pair] if pair else [text]
-    reader = model_facts(reader_of(tokenizer, model), app.settings)
-    options, most = options_of(special, splitting), app.settings.max_tokenized
+    reader = model_facts(ModelRef.parse(model or tokenizer), app.settings)
+    options, most = make_options(special, splitting), app.settings.max_tokenized
     with app.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
         encoding = encode(loaded, [text], [pair] if pair else None, options, most, model=reader)
         unknown = len(unknown_slots(loaded, encoding.columns, 0, texts))
-    count = pages(encoding, 0)
+    count = count_pages(encoding, 0)
     shown = min(max(1, int(page or 1)), count)
     warnings = html.notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
     said = f"page {shown:,} of {count:,}" if count > 1 else ""
-    drawn = linked(encoding, 0, texts, shown, white_space)
-    return warnings + _facts(encoding, texts, unknown, said), drawn, shown, count
+    drawn = render_linked_tokens(encoding, 0, texts, shown, white_space)
+    return warnings + _render_facts(encoding, texts, unknown, said), drawn, shown, count
 
 
-def _facts(encoding: Encoding, texts: Sequence[str], unknown: int, page: str) -> str:
+def _render_facts(encoding: Encoding, texts: Sequence[str], unknown: int, page: str) -> str:
     ids, special = encoding.columns["input_ids"][0], sum(encoding.columns["special_tokens_mask"][0])
     characters, content = sum(map(len, texts)), len(ids) - special
     return html.facts(
@@ -239,12 +239,12 @@ def _facts(encoding: Encoding, texts: Sequence[str], unknown: int, page: str) ->
     )
 
 
-def records_of(app: App) -> Callable[..., list[dict[str, Any]]]:
+def make_records(app: App) -> Callable[..., list[dict[str, Any]]]:
     """Return one record per token, for the fold Copy."""
 
     def records(text: str, pair: str, tokenizer: str, special: bool, splitting: bool) -> list[dict[str, Any]]:
         with app.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
-            options, most = options_of(special, splitting), app.settings.max_tokenized
+            options, most = make_options(special, splitting), app.settings.max_tokenized
             encoding = encode(loaded, [text], [pair] if pair else None, options, most)
         cells = encoding.rows()[0]
         if len(cells) > MOST_RECORDS:

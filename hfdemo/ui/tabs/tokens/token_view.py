@@ -8,7 +8,7 @@ from functools import cache
 
 from hfdemo.tokenization.encoding import Cell, Encoding
 from hfdemo.ui.html import about, escape
-from hfdemo.ui.renderers.tokens import joins, marked
+from hfdemo.ui.renderers.tokens import joins_previous, render_characters
 
 SHOWN_TOKENS = 600
 # A letter with thousands of marks on it is one group for ever; a page has to end somewhere.
@@ -34,12 +34,12 @@ class Group:
     end: int
 
 
-def pages(encoding: Encoding, row: int) -> int:
+def count_pages(encoding: Encoding, row: int) -> int:
     """Return the number of pages that the row takes, at least 1."""
     return max(1, -(-len(encoding.columns["input_ids"][row]) // SHOWN_TOKENS))
 
 
-def linked(encoding: Encoding, row: int, texts: Sequence[str], page: int, white_space: bool) -> str:
+def render_linked_tokens(encoding: Encoding, row: int, texts: Sequence[str], page: int, white_space: bool) -> str:
     """Render one page (counted from 1) of a row: the texts that it came from, coloured by token, above its tokens and
     ids.
 
@@ -48,24 +48,24 @@ def linked(encoding: Encoding, row: int, texts: Sequence[str], page: int, white_
     """
     slots = len(encoding.columns["input_ids"][row])
     first, last = (_page_start(encoding, row, texts, start * SHOWN_TOKENS) for start in (page - 1, page))
-    found = list(_groups(encoding, row, texts, first, last))
+    found = list(_group_slots(encoding, row, texts, first, last))
     paired = len(texts) > 1
-    roles = _roles(encoding.columns["sequence_ids"], row, first, last) if paired else {}
+    roles = _special_roles(encoding.columns["sequence_ids"], row, first, last) if paired else {}
     if encoding.columns["offset_mapping"]:
-        above = _texts(encoding, row, texts, found, (first, last), white_space)
+        above = _render_texts(encoding, row, texts, found, (first, last), white_space)
     else:
-        shown = _cut(texts[0], white_space)
+        shown = _render_text(texts[0], white_space)
         above = about("This tokenizer knows no offsets: nothing says which characters a token came from.") + (
             f"<div class='hf-cut-text'>{shown}</div>"
         )
     told = f" {first + 1:,} to {last:,} of {slots:,}" if slots > SHOWN_TOKENS else ""
+    slots_drawn = "".join(_render_slots(found, texts, roles))
     hint = "Point at a token, or go through them with Tab and the arrow keys."
     return (
         f"<div class='hf-linked'><div class='hf-roll'>{above}</div>"
         f"<div class='hf-info' aria-live='polite'><p>{hint}</p><div></div></div>"
         f"<div class='hf-row-title'>Tokens{told} and their ids</div>"
-        f"<div class='hf-roll hf-slots' role='list' aria-label='Tokens'>{''.join(_strip(found, texts, roles))}</div>"
-        "</div>"
+        f"<div class='hf-roll hf-slots' role='list' aria-label='Tokens'>{slots_drawn}</div></div>"
     )
 
 
@@ -74,12 +74,12 @@ def _page_start(encoding: Encoding, row: int, texts: Sequence[str], slot: int) -
     endless.
     """
     length, furthest = len(encoding.columns["input_ids"][row]), slot + LARGEST_GROUP
-    while 0 < slot < min(length, furthest) and _goes_on(encoding, row, texts, slot):
+    while 0 < slot < min(length, furthest) and _continues_group(encoding, row, texts, slot):
         slot += 1
     return min(slot, length)
 
 
-def _goes_on(encoding: Encoding, row: int, texts: Sequence[str], slot: int) -> bool:
+def _continues_group(encoding: Encoding, row: int, texts: Sequence[str], slot: int) -> bool:
     """Say whether a slot stands on characters of the slot before it, or on the marks that belong to its last one."""
     if not encoding.columns["offset_mapping"]:
         return False
@@ -87,10 +87,10 @@ def _goes_on(encoding: Encoding, row: int, texts: Sequence[str], slot: int) -> b
     sequence, (start, end), (before, before_end) = sequences[slot], spans[slot], spans[slot - 1]
     if sequence is None or sequence != sequences[slot - 1] or start == end or before == before_end:
         return False
-    return bool(start < before_end or (start == before_end and joins(texts[sequence], start)))
+    return bool(start < before_end or (start == before_end and joins_previous(texts[sequence], start)))
 
 
-def _groups(encoding: Encoding, row: int, texts: Sequence[str], first: int, last: int) -> Iterator[Group]:
+def _group_slots(encoding: Encoding, row: int, texts: Sequence[str], first: int, last: int) -> Iterator[Group]:
     """Return the slots `first` to `last` as groups; each ends where its last character's combining marks do."""
     part = {name: [column[row][first:last]] for name, column in encoding.columns.items() if _is_per_slot(column, row)}
     spans = part.setdefault("offset_mapping", [])
@@ -99,7 +99,7 @@ def _groups(encoding: Encoding, row: int, texts: Sequence[str], first: int, last
     cells = Encoding(part, ()).rows()[0]
     start, count = 0, 0
     for stop in range(1, len(cells) + 1):
-        goes_on = stop < len(cells) and _goes_on(encoding, row, texts, first + stop)
+        goes_on = stop < len(cells) and _continues_group(encoding, row, texts, first + stop)
         if goes_on and stop - start < LARGEST_GROUP:
             continue
         sequence = cells[start].sequence
@@ -107,7 +107,11 @@ def _groups(encoding: Encoding, row: int, texts: Sequence[str], first: int, last
         if spans and sequence is not None:
             begin, end = min(at for at, _ in spans[0][start:stop]), max(at for _, at in spans[0][start:stop])
             furthest = end + LARGEST_GROUP
-            while not goes_on and begin < end < min(len(texts[sequence]), furthest) and joins(texts[sequence], end):
+            while (
+                not goes_on
+                and begin < end < min(len(texts[sequence]), furthest)
+                and joins_previous(texts[sequence], end)
+            ):
                 end += 1
         yield Group(first + start, count % HUES, tuple(cells[start:stop]), sequence, begin, end)
         start, count = stop, count + 1
@@ -117,7 +121,7 @@ def _is_per_slot(column: Sequence[object], row: int) -> bool:
     return row < len(column) and isinstance(column[row], list)
 
 
-def _texts(
+def _render_texts(
     encoding: Encoding,
     row: int,
     texts: Sequence[str],
@@ -134,9 +138,8 @@ def _texts(
     last_of = {group.sequence: group.number for group in found if group.sequence is not None}
     for group in found:
         if group.sequence is None:
-            chip = (
-                f"<bdi class='hf-inserted' data-g='{group.number}'>{marked(group.cells[0].token, visible=True)}</bdi>"
-            )
+            token = render_characters(group.cells[0].token, visible=True)
+            chip = f"<bdi class='hf-inserted' data-g='{group.number}'>{token}</bdi>"
             (waiting if current is None else blocks[current]).append(chip)
             continue
         text = texts[group.sequence]
@@ -145,22 +148,22 @@ def _texts(
             blocks[current], waiting = [*waiting], []
             cursor = next((spans[slot][1] for slot in range(page[0] - 1, -1, -1) if whole[slot] == current), 0)
             # The marks after the last character of the page before were drawn there.
-            while 0 < cursor < group.start and joins(text, cursor):
+            while 0 < cursor < group.start and joins_previous(text, cursor):
                 cursor += 1
         block = blocks[current]
         begin = max(group.start, cursor)
         if begin < group.end:
-            block.append(_cut(text[cursor:begin], white_space))
-            shown = _cut(text[begin : group.end], white_space)
+            block.append(_render_text(text[cursor:begin], white_space))
+            shown = _render_text(text[begin : group.end], white_space)
             block.append(f"<mark class='hf-hue{group.hue}' data-g='{group.number}'>{shown}</mark>")
             cursor = group.end
         if group.number == last_of[current] and current not in whole[page[1] :]:
-            block.append(_cut(text[cursor:], white_space))
+            block.append(_render_text(text[cursor:], white_space))
     for sequence, text in enumerate(texts):
         if page[0] == 0 and sequence not in whole:  # none of it became a token
-            blocks[sequence] = [*waiting[:1], _cut(text, white_space), *waiting[1:]]
+            blocks[sequence] = [*waiting[:1], _render_text(text, white_space), *waiting[1:]]
             waiting = []
-    types = _type_ids(found)
+    types = _describe_type_ids(found)
     heads = {
         sequence: f"<div class='hf-row-title'>{_text_name(sequence)}{types.get(sequence, '')}</div>"
         if len(texts) > 1
@@ -177,7 +180,7 @@ def _text_name(sequence: int) -> str:
     return f"Text {sequence + 1} · sequence_ids {sequence}"
 
 
-def _type_ids(found: Sequence[Group]) -> dict[int, str]:
+def _describe_type_ids(found: Sequence[Group]) -> dict[int, str]:
     """Return what the slots of each text carry in token_type_ids, where the tokenizer returns them."""
     said = {}
     for group in found:
@@ -186,14 +189,14 @@ def _type_ids(found: Sequence[Group]) -> dict[int, str]:
     return said
 
 
-def _cut(text: str, white_space: bool) -> str:
+def _render_text(text: str, white_space: bool) -> str:
     """Render characters as they stand; of very many in one piece only the first are drawn, and the rest is counted."""
     left = len(text) - SHOWN_CHARACTERS
     more = f"<bdi class='hf-control'>… {left:,} more characters</bdi>" if left > 0 else ""
-    return marked(text[:SHOWN_CHARACTERS], visible=white_space) + more
+    return render_characters(text[:SHOWN_CHARACTERS], visible=white_space) + more
 
 
-def _roles(sequence_ids: Sequence[Sequence[int | None]], row: int, first: int, last: int) -> dict[int, str]:
+def _special_roles(sequence_ids: Sequence[Sequence[int | None]], row: int, first: int, last: int) -> dict[int, str]:
     """Return what each inserted token does for the two texts of a pair, by slot."""
     if not sequence_ids:
         return {}
@@ -209,30 +212,32 @@ def _roles(sequence_ids: Sequence[Sequence[int | None]], row: int, first: int, l
     return said
 
 
-def _strip(found: Sequence[Group], texts: Sequence[str], roles: dict[int, str]) -> Iterator[str]:
+def _render_slots(found: Sequence[Group], texts: Sequence[str], roles: dict[int, str]) -> Iterator[str]:
     """Return each token above its id, the tokens of a group held together."""
     before: Cell | None = None
     stop = " tabindex='0'"
     for group in found:
         drawn = []
-        byte_lists = _bytes(group, texts)
+        byte_lists = _token_bytes(group, texts)
         for index, cell in enumerate(group.cells):
             slot = group.number + index
             kinds = ["hf-slot", f"hf-{cell.kind}" if cell.kind != "token" else f"hf-hue{group.hue}"]
             if before is not None and cell.word is not None and cell.word == before.word:
                 kinds += ["hf-continued"] if cell.sequence == before.sequence else []
             role = f"<em>{roles[slot]}</em>" if slot in roles else ""
-            facts = "|".join(f"{name}={value}" for name, value in _facts(slot, cell, group, index, byte_lists, roles))
+            facts = "|".join(
+                f"{name}={value}" for name, value in _list_facts(slot, cell, group, index, byte_lists, roles)
+            )
             drawn.append(
                 f"<span class='{' '.join(kinds)}' role='listitem'{stop} data-g='{group.number}' "
-                f"data-f='{escape(facts)}'><bdi>{_cut(cell.token, True)}</bdi>"
+                f"data-f='{escape(facts)}'><bdi>{_render_text(cell.token, True)}</bdi>"
                 f"<small>{cell.id}</small>{role}</span>"
             )
             before, stop = cell, ""
         yield f"<span class='hf-bound' role='presentation'>{''.join(drawn)}</span>" if len(drawn) > 1 else drawn[0]
 
 
-def _facts(
+def _list_facts(
     slot: int, cell: Cell, group: Group, index: int, byte_lists: Sequence[bytes], roles: dict[int, str]
 ) -> Iterator[tuple[str, str]]:
     """Return what the panel tells of a token, besides its string; nothing in here was typed by anybody."""
@@ -257,7 +262,7 @@ def _facts(
         yield "UTF-8", shown + more
 
 
-def _bytes(group: Group, texts: Sequence[str]) -> list[bytes]:
+def _token_bytes(group: Group, texts: Sequence[str]) -> list[bytes]:
     """Return the bytes of each token of a group: its own share where the tokens are made of bytes, else the
     characters'.
     """

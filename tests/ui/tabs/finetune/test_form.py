@@ -14,11 +14,17 @@ from hfdemo.finetuning.preflight import RunData
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import form, form_values
-from hfdemo.ui.tabs.finetune.form import find_given, refit_given, render_plan, render_ready_line, typed
+from hfdemo.ui.tabs.finetune.form import (
+    drop_suggestion,
+    find_suggested,
+    refit_suggested,
+    render_plan,
+    render_ready_line,
+)
 from hfdemo.ui.tabs.finetune.form_data import summarise_data
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
 from tests.ui.samples import EVIL, escaped
-from tests.ui.tabs.finetune.desks import look, open_file, rows_of, write
+from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
 
 KNOWN = RunData(
     (("train", 100), ("validation", 25)), ("a", "b"), "b", "single_label_classification", Columns("text", "label")
@@ -30,7 +36,7 @@ BASE: dict[str, Any] = {**DEFAULTS, "dataset": "tickets", "text": "text", "label
 def line(known: RunData | None = KNOWN, **values: Any) -> str:
     named = {**BASE, **values}
     if known is not None and not known.refusal:
-        data = form_values.data_of(named)
+        data = form_values.data_config_from_values(named)
         kind = KINDS[named["kind"]]
         columns = Columns("text", "label" if kind.rows.has_labels else None)
         known = dataclasses.replace(known, problem_type=data.problem_type, columns=columns)
@@ -67,7 +73,7 @@ def test_the_line_before_start_says_what_start_would_refuse(values: dict[str, An
     drawn = refusal(**values).replace("&#x27;", "'")
     assert said in drawn
     with pytest.raises(DemoError) as refused:
-        STORE.create(form_values.config_of({**BASE, **values}))
+        STORE.create(form_values.config_from_values({**BASE, **values}))
     assert str(refused.value)[:60] in drawn
 
 
@@ -118,9 +124,9 @@ def test_the_line_before_start_says_what_start_would_refuse(values: dict[str, An
     ],
 )  # fmt: skip
 def test_a_config_comes_out_of_the_form_as_it_went_in(config: RunConfig) -> None:
-    values = form_values.values_of(config)
+    values = form_values.values_from_config(config)
     own = {"epochs": "num_train_epochs", "batch": "per_device_train_batch_size", "rate": "learning_rate"}
-    out = form_values.config_of(values).to_json()
+    out = form_values.config_from_values(values).to_json()
     # What the form always says, and what the data says where the config leaves it open.
     for name in own.values():
         if name not in config.training:
@@ -137,15 +143,15 @@ def test_every_field_of_a_config_has_its_place_in_the_form() -> None:
         "d", "m/m", "text-classification", "regression", "c", {"test": 0.5}, "s", "t", "p", "l", ("a",), None, ("f",),
         9, "max_length", "lora", {"r": 2}, "balanced", 3, ("m",), 2, "a.yaml", {"seed": 1},
     )  # fmt: skip
-    values, usual = form_values.values_of(changed), form_values.values_of(RunConfig("other"))
+    values, usual = form_values.values_from_config(changed), form_values.values_from_config(RunConfig("other"))
     assert sum(values[name] != usual[name] for name in values) >= len(spoken)
 
 
 def test_a_data_set_that_can_be_looked_at_needs_no_finished_form() -> None:
     values = {**BASE, "more": "{", "model": "::", "max_length": 1, "class_weights": "{", "method": "lora"}
-    assert form_values.data_of(values).text_column == "text"
+    assert form_values.data_config_from_values(values).text_column == "text"
     with pytest.raises(DemoError, match="not JSON"):
-        form_values.config_of({**values, "class_weights": form_values.EQUAL})
+        form_values.config_from_values({**values, "class_weights": form_values.EQUAL})
 
 
 @pytest.mark.parametrize(
@@ -201,24 +207,24 @@ def test_the_line_before_start_counts_rows_and_steps() -> None:
 
 def test_the_box_wins_over_the_form_and_it_is_said() -> None:
     values = {**BASE, "more": '{"learning_rate": 0.5, "num_train_epochs": 3}'}
-    assert form_values.config_of(values).training["learning_rate"] == 0.5
+    assert form_values.config_from_values(values).training["learning_rate"] == 0.5
     assert "learning_rate: the box of TrainingArguments wins" in line(more=values["more"])
 
 
 def test_a_number_that_the_box_sets_is_not_taken_from_its_field() -> None:
     values = {**BASE, "rate": 0, "more": '{"learning_rate": 0.5}'}
-    assert form_values.config_of(values).training["learning_rate"] == 0.5
+    assert form_values.config_from_values(values).training["learning_rate"] == 0.5
     assert "learning_rate is -1" in refusal(more='{"learning_rate": -1}')
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_that_can_not_be_leaves_the_data_to_be_looked_at(seed: int, tmp_path: Path, settings: Settings) -> None:
-    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
-    assert look(desk, {**named, "seed": seed}).train_rows == 13
+    form, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    assert look(form, {**named, "seed": seed}).train_rows == 13
 
 
 def test_a_config_says_only_what_is_decided() -> None:
-    written = form_values.written(form_values.config_of(BASE))
+    written = form_values.write_config(form_values.config_from_values(BASE))
     assert '"dataset": "tickets"' in written
     assert '"model": "embedded:minilm"' in written
     assert "null" not in written
@@ -227,17 +233,17 @@ def test_a_config_says_only_what_is_decided() -> None:
 
 
 def test_the_command_starts_as_many_processes_as_are_asked_for() -> None:
-    one = form_values.commands(RunConfig("x")).splitlines()
+    one = form_values.write_commands(RunConfig("x")).splitlines()
     assert one[1] == "python -m hfdemo.finetuning config.json"
-    two = form_values.commands(RunConfig("x", processes=2)).splitlines()
+    two = form_values.write_commands(RunConfig("x", processes=2)).splitlines()
     assert two[1] == "python -m torch.distributed.run --standalone --nproc_per_node 2 -m hfdemo.finetuning config.json"
     assert "--nnodes 2 --nproc_per_node 2" in two[4]
     assert "--rdzv_endpoint" in two[5]
 
 
 def test_the_command_for_uploaded_data_says_that_its_path_has_to_be_put_into_the_config() -> None:
-    plain = form_values.commands(RunConfig("messy"))
-    told = form_values.commands(RunConfig("messy"), uploaded=True)
+    plain = form_values.write_commands(RunConfig("messy"))
+    told = form_values.write_commands(RunConfig("messy"), uploaded=True)
     assert told.splitlines()[0].startswith("# the data was uploaded")
     assert '"dataset" of config.json' in told
     assert told.endswith(plain)
@@ -256,35 +262,37 @@ def test_only_a_bare_name_may_be_that_of_an_uploaded_file(dataset: str) -> None:
 def test_what_was_typed_stays_and_what_was_given_follows() -> None:
     given: dict[str, Any] = {"epochs": 3, "rate": 1e-4}
     fitting: dict[str, Any] = {"epochs": 5, "rate": 1e-3}
-    assert refit_given(fitting, given, {"epochs": 3, "rate": 1e-4}) == fitting
+    assert refit_suggested(fitting, given, {"epochs": 3, "rate": 1e-4}) == fitting
     # The very number that was given: typed all the same.
-    assert refit_given(fitting, typed("epochs", given), {"epochs": 3, "rate": 1e-4}) == {"rate": 1e-3}
-    assert refit_given(fitting, given, {"epochs": 3, "rate": 0.5}) == {"epochs": 5}
-    assert refit_given(fitting, {}, {"epochs": 0, "rate": 0.5}) == {}
-    assert refit_given(fitting, {}, {"epochs": None, "rate": 0.5}) == {"epochs": 5}, "emptied: given again"
+    assert refit_suggested(fitting, drop_suggestion("epochs", given), {"epochs": 3, "rate": 1e-4}) == {"rate": 1e-3}
+    assert refit_suggested(fitting, given, {"epochs": 3, "rate": 0.5}) == {"epochs": 5}
+    assert refit_suggested(fitting, {}, {"epochs": 0, "rate": 0.5}) == {}
+    assert refit_suggested(fitting, {}, {"epochs": None, "rate": 0.5}) == {"epochs": 5}, "emptied: given again"
 
 
 def test_what_a_config_says_counts_as_typed_but_for_the_usual_rate_of_its_method() -> None:
-    assert find_given(RunConfig("x")) == {"epochs": DEFAULTS["epochs"], "rate": None}
-    assert find_given(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 2e-5})) == {}
-    assert find_given(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 1e-4})) == {"rate": 1e-4}
-    assert find_given(RunConfig("x", method="lora", training={"learning_rate": 1e-4})) == {"epochs": DEFAULTS["epochs"]}
+    assert find_suggested(RunConfig("x")) == {"epochs": DEFAULTS["epochs"], "rate": None}
+    assert find_suggested(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 2e-5})) == {}
+    assert find_suggested(RunConfig("x", training={"num_train_epochs": 3, "learning_rate": 1e-4})) == {"rate": 1e-4}
+    assert find_suggested(RunConfig("x", method="lora", training={"learning_rate": 1e-4})) == {
+        "epochs": DEFAULTS["epochs"]
+    }
 
 
 def test_epochs_and_rate_follow_the_method_the_kind_and_the_rows() -> None:
-    assert form_values.defaults("full", "single_label", 588) == {"epochs": 5, "rate": 1e-4}
-    assert form_values.defaults("lora", "single_label", 588)["rate"] == 1e-3
-    assert form_values.defaults("full", "language", 588)["rate"] == 5e-5
-    assert form_values.defaults("full", "single_label", 100_000)["epochs"] == 3
-    assert form_values.defaults("full", "single_label", 588, batch=4)["epochs"] == 3
-    assert form_values.defaults("full", "single_label", 588, batch=0) == form_values.defaults(
-        "full", "single_label", 588
-    )
+    assert form_values.suggest_epochs_and_rate("full", "single_label", 588) == {"epochs": 5, "rate": 1e-4}
+    assert form_values.suggest_epochs_and_rate("lora", "single_label", 588)["rate"] == 1e-3
+    assert form_values.suggest_epochs_and_rate("full", "language", 588)["rate"] == 5e-5
+    assert form_values.suggest_epochs_and_rate("full", "single_label", 100_000)["epochs"] == 3
+    assert form_values.suggest_epochs_and_rate("full", "single_label", 588, batch=4)["epochs"] == 3
+    assert form_values.suggest_epochs_and_rate(
+        "full", "single_label", 588, batch=0
+    ) == form_values.suggest_epochs_and_rate("full", "single_label", 588)
 
 
 def test_a_module_name_is_the_end_of_a_path_and_a_pattern_stays_a_pattern() -> None:
     def modules(text: str) -> Any:
-        return form_values.config_of({**BASE, "method": "lora", "lora_modules": text}).lora["target_modules"]
+        return form_values.config_from_values({**BASE, "method": "lora", "lora_modules": text}).lora["target_modules"]
 
     assert modules("all-linear") == modules("") == "all-linear"
     assert modules("query") == ["query"]
@@ -300,14 +308,14 @@ def test_other_data_forgets_the_fixes_and_labels_of_the_last(tmp_path: Path, set
 
 
 def test_what_the_page_keeps_of_the_data_can_be_hashed(tmp_path: Path, settings: Settings) -> None:
-    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
-    known = summarise_data(look(desk, named))
+    form, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    known = summarise_data(look(form, named))
     assert hash(known)
     assert known.train_rows == 13
     assert known.labels == ("down", "up")
 
 
 def test_a_column_that_is_not_there_is_said_and_not_trained_on(tmp_path: Path, settings: Settings) -> None:
-    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
-    examined = look(desk, {**named, "text": "gone"})
+    form, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    examined = look(form, {**named, "text": "gone"})
     assert "has no column 'gone'" in examined.refusal

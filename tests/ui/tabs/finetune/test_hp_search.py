@@ -65,18 +65,18 @@ def test_nothing_that_a_person_named_becomes_markup() -> None:
     ("rate", "low", "high"), [(1e-4, 2e-5, 5e-4), (1e-3, 2e-4, 5e-3), (5e-3, 1e-3, 0.025), (1 / 3, 0.0667, 1.67)]
 )
 def test_the_range_is_a_fifth_of_the_forms_rate_to_five_times_as_much(rate: float, low: float, high: float) -> None:
-    assert hp_search.range_around(rate) == (low, high)
+    assert hp_search.learning_rate_range(rate) == (low, high)
 
 
 def test_the_page_tries_the_same_range_as_a_call_that_names_none() -> None:
     for method, rate in LEARNING_RATE.items():
         space = Space.from_json(None, RunConfig("tickets", method=method))
-        assert hp_search.range_around(rate) == pytest.approx(space.learning_rate)
+        assert hp_search.learning_rate_range(rate) == pytest.approx(space.learning_rate)
 
 
 def test_a_range_that_was_typed_stays_and_a_rate_that_is_none_moves_nothing() -> None:
     left_alone = (gr.skip(), gr.skip())
-    assert hp_search.follow_rate(5e-3, typed=False) == (1e-3, 0.025)
-    assert hp_search.follow_rate(5e-3, typed=True) == left_alone
+    assert hp_search.update_range(5e-3, typed=False) == (1e-3, 0.025)
+    assert hp_search.update_range(5e-3, typed=True) == left_alone
     for rate in (None, 0, -1):
-        assert hp_search.follow_rate(rate, typed=False) == left_alone
+        assert hp_search.update_range(rate, typed=False) == left_alone

@@ -13,9 +13,9 @@ from hfdemo.finetuning.preprocessing import Lengths, count_tokens
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused
 from hfdemo.ui.tabs.finetune import data_events, form_values, inspection_view
-from hfdemo.ui.tabs.finetune.form_data import Counted, change_kind, count_key, suggest_values, update_splits
+from hfdemo.ui.tabs.finetune.form_data import CountedTokens, change_kind, count_key, suggest_values, update_splits
 from tests.ui.samples import EVIL, escaped, text_of
-from tests.ui.tabs.finetune.desks import look, open_file, rows_of, write
+from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def sick(tmp_path: Path) -> Path:
     return path
 
 
-def press(desk: Any, named: dict[str, Any], taken: list[Any], what: str) -> tuple[dict[str, Any], list[Any]]:
-    changed, taken = inspection_view.act(what, named, taken, look(desk, named))
+def press(form: Any, named: dict[str, Any], taken: list[Any], what: str) -> tuple[dict[str, Any], list[Any]]:
+    changed, taken = inspection_view.apply_action(what, named, taken, look(form, named))
     return {**named, **changed}, taken
 
 
 def test_every_problem_is_a_card_with_its_first_row_and_one_button(sick: Path, settings: Settings) -> None:
-    desk, named = open_file(sick, settings)
-    drawn = inspection_view.problems(look(desk, named))
+    form, named = open_file(sick, settings)
+    drawn = inspection_view.render_problems(look(form, named))
     for code in ("refused_rows", "blank_cells", "duplicates", "contradictions", "rare_labels"):
         assert drawn.count(f"data-do='fix:{code}'") == 1
     assert "row 17" in text_of(drawn)
@@ -44,73 +44,73 @@ def test_every_problem_is_a_card_with_its_first_row_and_one_button(sick: Path, s
 
 
 def test_a_press_takes_the_fix_counts_again_and_an_undo_takes_it_back(sick: Path, settings: Settings) -> None:
-    desk, named = open_file(sick, settings)
+    form, named = open_file(sick, settings)
     before = sick.read_bytes()
-    fixed, taken = press(desk, named, [], "fix:duplicates")
-    examined = look(desk, fixed)
+    fixed, taken = press(form, named, [], "fix:duplicates")
+    examined = look(form, fixed)
     assert fixed["fixes"] == ["drop_duplicates"]
     assert "duplicates" not in {problem.code for problem in examined.inspection.problems}
-    assert "removed 1 row" in text_of(inspection_view.mended(examined, taken))
-    assert examined.inspection.labels["up"] == look(desk, named).inspection.labels["up"] - 1
-    undone, taken = press(desk, fixed, taken, "undo:0")
+    assert "removed 1 row" in text_of(inspection_view.render_changes(examined, taken))
+    assert examined.inspection.labels["up"] == look(form, named).inspection.labels["up"] - 1
+    undone, taken = press(form, fixed, taken, "undo:0")
     assert undone["fixes"] == []
     assert taken == []
-    assert "duplicates" in {problem.code for problem in look(desk, undone).inspection.problems}
+    assert "duplicates" in {problem.code for problem in look(form, undone).inspection.problems}
     assert sick.read_bytes() == before
 
 
 def test_after_every_fix_a_run_can_be_made(sick: Path, settings: Settings) -> None:
-    desk, named = open_file(sick, settings)
+    form, named = open_file(sick, settings)
     taken: list[Any] = []
-    assert look(desk, named).refusal.startswith("Row 21 can't be read")
+    assert look(form, named).refusal.startswith("Row 21 can't be read")
     for _ in range(10):
-        mendable = [problem for problem in look(desk, named).inspection.problems if problem.change]
+        mendable = [problem for problem in look(form, named).inspection.problems if problem.change]
         if not mendable:
             break
-        named, taken = press(desk, named, taken, f"fix:{mendable[0].code}")
-    examined = look(desk, named)
+        named, taken = press(form, named, taken, f"fix:{mendable[0].code}")
+    examined = look(form, named)
     assert examined.refusal == ""
     assert sum(examined.split_rows.values()) == 15
-    assert form_values.config_of(named).fixes == tuple(each["value"] for each in taken)
+    assert form_values.config_from_values(named).fixes == tuple(each["value"] for each in taken)
 
 
 def test_uneven_labels_are_mended_by_class_weights_and_undone_to_what_was_there(
     tmp_path: Path, settings: Settings
 ) -> None:
     rows = [(f"word {number}", "common") for number in range(40)] + [(f"thing {number}", "rare") for number in range(4)]
-    desk, named = open_file(write(tmp_path / "uneven.csv", rows), settings)
-    fixed, taken = press(desk, named, [], "fix:imbalance")
-    assert form_values.config_of(fixed).class_weights == "balanced"
-    assert look(desk, fixed).inspection.problems == ()
-    assert press(desk, fixed, taken, "undo:0")[0]["class_weights"] == named["class_weights"]
+    form, named = open_file(write(tmp_path / "uneven.csv", rows), settings)
+    fixed, taken = press(form, named, [], "fix:imbalance")
+    assert form_values.config_from_values(fixed).class_weights == "balanced"
+    assert look(form, fixed).inspection.problems == ()
+    assert press(form, fixed, taken, "undo:0")[0]["class_weights"] == named["class_weights"]
     by_hand = {**fixed, "class_weights": '{"common": 1, "rare": 3}'}
-    assert inspection_view.keep_in_force(by_hand, taken) == []  # nothing to undo any more
+    assert inspection_view.drop_overwritten(by_hand, taken) == []  # nothing to undo any more
 
 
 def test_a_button_of_an_older_report_or_of_nobody_does_nothing(sick: Path, settings: Settings) -> None:
-    desk, named = open_file(sick, settings)
+    form, named = open_file(sick, settings)
     for what in ("fix:leaks", "fix:", "undo:0", "undo:x", "up:0", "down:99", "up:99", "up:-1", "", EVIL):
-        assert press(desk, named, [], what) == (named, [])
+        assert press(form, named, [], what) == (named, [])
 
 
 def test_labels_are_moved_one_place_at_a_time_and_back_to_the_usual_order(tmp_path: Path, settings: Settings) -> None:
-    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
-    assert look(desk, named).labels == ("down", "up")
-    moved, _ = press(desk, named, [], "up:1")
-    assert form_values.config_of(moved).labels == ("up", "down")
-    drawn = inspection_view.labels(look(desk, moved))
+    form, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    assert look(form, named).labels == ("down", "up")
+    moved, _ = press(form, named, [], "up:1")
+    assert form_values.config_from_values(moved).labels == ("up", "down")
+    drawn = inspection_view.render_labels(look(form, moved))
     assert drawn.index("up") < drawn.index("down ")
     assert "Usual order" in drawn
-    assert press(desk, moved, [], "usual")[0]["labels"] is None
-    assert "Usual order" not in inspection_view.labels(look(desk, named))
+    assert press(form, moved, [], "usual")[0]["labels"] is None
+    assert "Usual order" not in inspection_view.render_labels(look(form, named))
 
 
 def test_the_positive_class_is_marked_and_can_be_chosen(tmp_path: Path, settings: Settings) -> None:
-    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
-    update = data_events.update_data_fields(look(desk, named).inspection, named)["positive"]
+    form, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    update = data_events.update_data_fields(look(form, named).inspection, named)["positive"]
     assert (update["choices"], update["value"], update["visible"]) == (["down", "up"], "up", True)
-    examined = look(desk, {**named, "positive": "down"})
-    assert "down <em class='hf-chip'>positive" in inspection_view.labels(examined)
+    examined = look(form, {**named, "positive": "down"})
+    assert "down <em class='hf-chip'>positive" in inspection_view.render_labels(examined)
 
 
 @pytest.mark.parametrize("place", ["header", "text", "label", "split"])
@@ -119,71 +119,71 @@ def test_what_stands_in_the_data_is_drawn_as_text(place: str, tmp_path: Path, se
     label = EVIL if place == "label" else "good"
     rows = [(f"{EVIL if place == 'text' else 'word'} {number // 2}", label, "train") for number in range(30)]
     rows += [("", "bad", EVIL if place == "split" else "train"), ("one more", "bad", "train")]
-    desk, named = open_file(write(tmp_path / "evil.csv", rows, header), settings)
+    form, named = open_file(write(tmp_path / "evil.csv", rows, header), settings)
     named |= {"label": "label", "split": "part" if place == "split" else form_values.NO_COLUMN}
-    examined = look(desk, named)
-    drawn = inspection_view.reading(examined) + inspection_view.findings(
-        examined, inspection_view.list_fixes(["drop_blank_rows"])
+    examined = look(form, named)
+    drawn = inspection_view.render_reading(examined) + inspection_view.render_inspection(
+        examined, inspection_view.changes_of_fixes(["drop_blank_rows"])
     )
     assert escaped(drawn)
-    assert escaped(inspection_view.refused([Refused(EVIL, 1, EVIL)]))
+    assert escaped(inspection_view.render_refused_rows([Refused(EVIL, 1, EVIL)]))
 
 
 def test_buttons_never_carry_a_text_of_the_data(tmp_path: Path, settings: Settings) -> None:
     rows = [(f"word {number}", EVIL) for number in range(8)] + [(f"thing {number}", "x") for number in range(8)]
-    desk, named = open_file(write(tmp_path / "evil.csv", rows), settings)
-    drawn = inspection_view.findings(look(desk, named), ())
+    form, named = open_file(write(tmp_path / "evil.csv", rows), settings)
+    drawn = inspection_view.render_inspection(look(form, named), ())
     assert "data-do='up:1'" in drawn
     assert all(EVIL not in part and "&lt;" not in part.split("'")[0] for part in drawn.split("data-do='")[1:])
 
 
 def test_refused_rows_are_shown_fifty_at_a_time() -> None:
     rows = [Refused("", number, f"reason {number}") for number in range(1, 121)]
-    assert "Rows 1 to 50 of 120" in inspection_view.refused(rows)
-    last = inspection_view.refused(rows, 3)
+    assert "Rows 1 to 50 of 120" in inspection_view.render_refused_rows(rows)
+    last = inspection_view.render_refused_rows(rows, 3)
     assert "Rows 101 to 120 of 120" in last
     assert "reason 100<" not in last
     assert "reason 120<" in last
-    assert inspection_view.refused(rows, 99) == last
-    assert inspection_view.refused(()) == ""
+    assert inspection_view.render_refused_rows(rows, 99) == last
+    assert inspection_view.render_refused_rows(()) == ""
 
 
 def test_another_kind_of_answers_looks_for_columns_of_its_own(tmp_path: Path, settings: Settings) -> None:
     rows = [(json.dumps(["a", "b"]), json.dumps(["O", "B-X"]), "good" if n % 2 else "bad") for n in range(12)]
     path = write(tmp_path / "tags.csv", rows, ("tokens", "ner_tags", "label"))
-    desk, named = open_file(path, settings)
+    form, named = open_file(path, settings)
     assert (named["kind"], named["text"], named["label"]) == ("tokens", "tokens", "ner_tags")
-    other = change_kind(desk, {**named, "kind": "single_label"})
+    other = change_kind(form, {**named, "kind": "single_label"})
     assert other["label"] == "label"
-    language = change_kind(desk, {**named, "kind": "language"})
+    language = change_kind(form, {**named, "kind": "language"})
     assert language["label"] == form_values.NO_COLUMN
-    assert form_values.config_of(language).task == "text-generation"
+    assert form_values.config_from_values(language).task == "text-generation"
 
 
 def test_the_splits_follow_the_split_column(tmp_path: Path, settings: Settings) -> None:
     rows = [(text, label, "dev" if number % 4 == 0 else "train") for number, (text, label) in enumerate(rows_of())]
-    desk, named = open_file(write(tmp_path / "s.csv", rows, ("note", "mood", "split")), settings)
+    form, named = open_file(write(tmp_path / "s.csv", rows, ("note", "mood", "split")), settings)
     assert (named["train_split"], named["validation_split"], named["test_split"]) == (
         "train",
         "dev",
         form_values.NO_SPLIT,
     )
-    assert form_values.config_of(named).splits == {}
-    assert dict(look(desk, named).split_rows) == {"train": 12, "validation": 4}
-    unsplit = update_splits(desk, {**named, "split": form_values.NO_COLUMN})
+    assert form_values.config_from_values(named).splits == {}
+    assert dict(look(form, named).split_rows) == {"train": 12, "validation": 4}
+    unsplit = update_splits(form, {**named, "split": form_values.NO_COLUMN})
     assert unsplit["found"] == ()
     assert unsplit["train_split"] == form_values.NO_SPLIT
-    made = look(desk, {**unsplit, "validation_share": 0.25, "test_share": 0.25})
+    made = look(form, {**unsplit, "validation_share": 0.25, "test_share": 0.25})
     assert dict(made.split_rows) == {"train": 8, "validation": 4, "test": 4}
     assert any("held out for test, stratified by label, with seed 42" in note for note in made.made)
 
 
 def test_a_config_that_was_opened_keeps_its_columns_fixes_and_labels(sick: Path, settings: Settings) -> None:
-    desk, named = open_file(sick, settings)
+    form, named = open_file(sick, settings)
     wanted = RunConfig(
         str(sick), text_column="mood", label_column="note", fixes=("drop_duplicates",), labels=("b", "a")
     )
-    found = suggest_values(desk, named, wanted)
+    found = suggest_values(form, named, wanted)
     assert (found["text"], found["label"]) == ("mood", "note")
     assert found["fixes"] == ("drop_duplicates",)
     assert found["labels"] == ("b", "a")
@@ -193,32 +193,34 @@ def test_tokens_are_counted_as_training_reads_them_and_a_cut_becomes_a_problem(
     tmp_path: Path, settings: Settings
 ) -> None:
     rows = [(f"{'word ' * (30 if number < 4 else 3)}{number}", "up" if number % 2 else "down") for number in range(40)]
-    desk, named = open_file(write(tmp_path / "long.csv", rows), settings)
-    corpus, config, path = desk.corpus(named)
+    form, named = open_file(write(tmp_path / "long.csv", rows), settings)
+    corpus, config, path = form.read_data(named)
     told: list[tuple[int, int]] = []
     lengths = count_tokens(corpus, config, "embedded:minilm", settings, Event(), lambda *it: told.append(it))
     assert (len(lengths.lengths), lengths.rows, lengths.limit, told[-1]) == (40, 40, 512, (40, 40))
     assert max(lengths.lengths) == 33  # thirty words, a number, [CLS] and [SEP]
-    counted = Counted(count_key(config, path, "embedded:minilm"), lengths)
-    cut, still = desk.examined({**named, "max_length": 16}, counted)
+    counted = CountedTokens(count_key(config, path, "embedded:minilm"), lengths)
+    cut, still = form.examine({**named, "max_length": 16}, counted)
     assert still is counted
     assert cut.inspection.truncation is not None
     assert cut.inspection.truncation.rows == 4
-    drawn = inspection_view.findings(cut, (), counted)
+    drawn = inspection_view.render_inspection(cut, (), counted)
     assert "4 rows (10.0%) lose their end at 16 tokens" in text_of(drawn)
-    changed, _ = inspection_view.act("fix:truncation", {**named, "max_length": 16}, [], cut)
+    changed, _ = inspection_view.apply_action("fix:truncation", {**named, "max_length": 16}, [], cut)
     assert changed == {"max_length": 40}
-    assert desk.examined({**named, "model": "embedded:sentiment"}, counted)[1] is None  # of another model
+    assert form.examine({**named, "model": "embedded:sentiment"}, counted)[1] is None  # of another model
 
 
 def test_counting_stops_when_asked_and_says_what_can_not_be_counted(sick: Path, settings: Settings) -> None:
-    desk, named = open_file(sick, settings)
-    corpus, config, _ = desk.corpus(named)
+    form, named = open_file(sick, settings)
+    corpus, config, _ = form.read_data(named)
     with pytest.raises(DataError, match="can't be read"):
         count_tokens(corpus, config, "embedded:minilm", settings, Event(), lambda *_: None)
     stop = Event()
     stop.set()
-    fixed = form_values.data_of({**named, "fixes": ("drop_refused_rows", "drop_blank_rows", "drop_rare_labels")})
+    fixed = form_values.data_config_from_values(
+        {**named, "fixes": ("drop_refused_rows", "drop_blank_rows", "drop_rare_labels")}
+    )
     with pytest.raises(Stopped):
         count_tokens(corpus, fixed, "embedded:minilm", settings, stop, lambda *_: None)
     with pytest.raises(DemoError):
@@ -226,10 +228,10 @@ def test_counting_stops_when_asked_and_says_what_can_not_be_counted(sick: Path, 
 
 
 def test_a_data_set_without_a_limit_to_its_rows_says_that_nothing_is_cut(tmp_path: Path, settings: Settings) -> None:
-    desk, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
-    _, config, path = desk.corpus(named)
-    counted = Counted(count_key(config, path, named["model"]), Lengths((7, 8), None, 16))
-    examined, _ = desk.examined(named, counted)
-    drawn = text_of(inspection_view.findings(examined, (), counted))
+    form, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
+    _, config, path = form.read_data(named)
+    counted = CountedTokens(count_key(config, path, named["model"]), Lengths((7, 8), None, 16))
+    examined, _ = form.examine(named, counted)
+    drawn = text_of(inspection_view.render_inspection(examined, (), counted))
     assert "this model names no limit" in drawn
     assert "2 of 16, evenly spread" in drawn

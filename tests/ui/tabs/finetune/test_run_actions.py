@@ -6,7 +6,7 @@ from hfdemo.ui.tabs.finetune import run_actions
 
 def test_a_run_that_waits_leaves_the_queue_and_one_that_has_begun_is_cancelled() -> None:
     def words(status: Status) -> str:
-        return str(run_actions.shown_for(status, has_model=False)[2]["value"])
+        return str(run_actions.update_run_buttons(status, has_model=False)[2]["value"])
 
     assert words(Status("queued")) == run_actions.LEAVE
     for state in ("starting", "running", "stopping"):

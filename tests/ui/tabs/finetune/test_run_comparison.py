@@ -20,7 +20,7 @@ FIRST, SECOND, THIRD = "20260101-120000-x", "20260102-120000-x", "20260103-12000
 
 def test_a_line_has_the_metric_that_picks_the_best_beside_the_baseline(settings: Settings) -> None:
     run = a_run(settings)
-    (line,) = run_comparison.run_lines([run])
+    (line,) = run_comparison.list_run_rows([run])
     assert (line.state, line.metric, line.kind) == ("finished", "f1", "single_label")
     assert line.value == run.report()["metrics"]["validation"]["f1"]
     assert line.baseline == run.report()["baseline"]["validation"]["metrics"]["f1"]
@@ -32,7 +32,7 @@ def test_a_line_has_the_metric_that_picks_the_best_beside_the_baseline(settings:
 def test_the_best_of_those_on_the_very_same_data_is_marked(settings: Settings) -> None:
     worse, better = a_run(settings, name=FIRST, noise=4.0), a_run(settings, name=SECOND, noise=0.5)
     alone = a_run(settings, "regression", name=THIRD)
-    found = {line.run: line.best for line in run_comparison.run_lines([worse, better, alone])}
+    found = {line.run: line.best for line in run_comparison.list_run_rows([worse, better, alone])}
     assert found == {FIRST: False, SECOND: True, THIRD: False}
 
 
@@ -41,14 +41,14 @@ def test_where_lower_is_better_the_lowest_is_the_best(settings: Settings) -> Non
     report = runs[0].report()
     report["metrics"]["validation"]["loss"] -= 0.5
     (runs[0].folder / "report.json").write_text(json.dumps(report))
-    assert [line.best for line in run_comparison.run_lines(runs)] == [True, False]
+    assert [line.best for line in run_comparison.list_run_rows(runs)] == [True, False]
 
 
 def test_a_run_without_a_report_is_listed_and_one_that_is_gone_is_passed_over(settings: Settings) -> None:
     run = a_run(settings)
     (run.folder / "report.json").unlink()
     gone = Run(settings.runs / "gone")
-    (line,) = run_comparison.run_lines([gone, run])
+    (line,) = run_comparison.list_run_rows([gone, run])
     assert (line.run, line.data, line.baseline) == (run.id, "", None)
     assert line.value == run.status().metrics["f1"]
 
@@ -56,13 +56,13 @@ def test_a_run_without_a_report_is_listed_and_one_that_is_gone_is_passed_over(se
 def test_what_people_wrote_is_text_and_boxes_stay_ticked(settings: Settings) -> None:
     run = a_run(settings, dataset=EVIL)
     run.set_notes(EVIL)
-    drawn = run_comparison.render_runs(run_comparison.run_lines([run]), [run.id], run.id)
+    drawn = run_comparison.render_runs(run_comparison.list_run_rows([run]), [run.id], run.id)
     Tags(drawn)
     assert escaped(drawn)
     (box,) = elements(drawn, "input")
     assert (box["value"], "checked" in box) == (run.id, True)
     assert "hf-open" in drawn
-    assert "checked" not in elements(run_comparison.render_runs(run_comparison.run_lines([run])), "input")[0]
+    assert "checked" not in elements(run_comparison.render_runs(run_comparison.list_run_rows([run])), "input")[0]
 
 
 def test_side_by_side_shows_scores_and_only_the_settings_that_differ(settings: Settings) -> None:
@@ -87,7 +87,7 @@ def test_equal_configs_are_said_to_be(settings: Settings) -> None:
 
 
 def test_another_runs_rows_are_named_by_what_they_were_and_since_when(settings: Settings) -> None:
-    (line,) = run_comparison.run_lines([a_run(settings, dataset=f"run:{FIRST}")])
+    (line,) = run_comparison.list_run_rows([a_run(settings, dataset=f"run:{FIRST}")])
     assert run_comparison.data_title(line) == "x, the rows of 01 Jan 2026, 12:00:00"
     assert run_comparison.data_title(replace(line, dataset="run:mine")) == "the rows of mine"
     assert run_comparison.data_title(replace(line, dataset="tickets")) == "tickets"

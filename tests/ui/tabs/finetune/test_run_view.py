@@ -37,10 +37,10 @@ def shown(
     """The updates of the parts that are drawn again, and the marks under "marks"."""
     picked: dict[str, Any] = {}
     for name, value in (("metrics", chosen), ("epoch", epoch)):
-        picked = picked if value is None else run_view.pick(name, value, run.id, picked)
-    parts = run_view.parts_of(app, run, picked, before)
+        picked = picked if value is None else run_view.remember_pick(name, value, run.id, picked)
+    parts = run_view.parts_of_run(app, run, picked, before)
     outputs = {name: [name] * len(make()) for name, (_, make) in parts.items()}
-    *updates, marks = run_view.fresh(parts, before, outputs)
+    *updates, marks = run_view.update_changed_parts(parts, before, outputs)
     places = [name for name, components in outputs.items() for _ in components]
     drawn: dict[str, Any] = {"marks": before if marks == gr.skip() else marks}
     for name, update in zip(places, updates, strict=True):
@@ -53,11 +53,11 @@ def shown(
 
 def test_of_a_model_that_was_not_evaluated_no_row_is_said_to_be_right(app: App) -> None:
     run = a_run(app.settings)
-    assert run_view.parts_of(app, run, {}, {})["report"][1]()[1]["visible"]
+    assert run_view.parts_of_run(app, run, {}, {})["report"][1]()[1]["visible"]
     report = {**run.report(), "metrics": {}, "baseline": {}}
     (run.folder / "report.json").write_text(json.dumps(report))
     (run.folder / "errors.csv").unlink()
-    _, fold, rows = run_view.parts_of(app, run, {}, {})["report"][1]()
+    _, fold, rows = run_view.parts_of_run(app, run, {}, {})["report"][1]()
     assert (fold["visible"], rows) == (False, "")
 
 
@@ -100,17 +100,20 @@ def test_chosen_metrics_are_drawn_and_stay_chosen(app: App) -> None:
     assert set(curve["value"]["metric"]) == {"f1_weighted"}
     assert set(shown(app, run, again["marks"], ["f1_weighted"])) == {"marks"}
     other = a_run(app.settings, name="20260102-120000-y")
-    assert run_view.pick("epoch", 1, other.id, {"run": run.id, "metrics": ["f1"]}) == {"run": other.id, "epoch": 1}
+    assert run_view.remember_pick("epoch", 1, other.id, {"run": run.id, "metrics": ["f1"]}) == {
+        "run": other.id,
+        "epoch": 1,
+    }
 
 
 def test_what_was_picked_for_another_run_does_not_count(app: App) -> None:
     """In a closed fold the page keeps what it had: metrics of a regression, sent for a run of classes."""
     run, other = a_run(app.settings), a_run(app.settings, "regression", name="20260102-120000-y")
-    picked = run_view.pick("metrics", ["pearson"], other.id, {})
-    curve = run_view.parts_of(app, run, picked, {})["curve"][1]()[0]
+    picked = run_view.remember_pick("metrics", ["pearson"], other.id, {})
+    curve = run_view.parts_of_run(app, run, picked, {})["curve"][1]()[0]
     assert set(curve["value"]["metric"]) == {"accuracy", "f1"}
-    unknown = run_view.pick("metrics", ["pearson", "f1", EVIL], run.id, {})
-    curve = run_view.parts_of(app, run, unknown, {})["curve"][1]()[0]
+    unknown = run_view.remember_pick("metrics", ["pearson", "f1", EVIL], run.id, {})
+    curve = run_view.parts_of_run(app, run, unknown, {})["curve"][1]()[0]
     assert set(curve["value"]["metric"]) == {"f1"}
 
 
@@ -155,10 +158,10 @@ def test_what_a_run_says_is_text(app: App) -> None:
 
 def test_a_note_belongs_to_the_run_on_view_and_one_of_a_deleted_run_is_dropped(app: App) -> None:
     run = a_run(app.settings)
-    run_view.write_down(app, "better", {"run": run.id})
+    run_view.save_note(app, "better", {"run": run.id})
     assert run.notes == "better"
-    run_view.write_down(app, "lost", {"run": "gone"})
-    run_view.write_down(app, "lost", {})
+    run_view.save_note(app, "lost", {"run": "gone"})
+    run_view.save_note(app, "lost", {})
     assert [each.notes for each in app.runs.list()] == ["better"]
 
 
@@ -176,23 +179,23 @@ def test_a_note_belongs_to_the_run_on_view_and_one_of_a_deleted_run_is_dropped(a
 )
 def test_a_run_offers_what_can_be_done_with_it(status: Status | None, has_model: bool, there: list[str]) -> None:
     names = ("use", "stop", "cancel", "resume", "delete")
-    updates = run_actions.shown_for(status, has_model)
+    updates = run_actions.update_run_buttons(status, has_model)
     assert [name for name, update in zip(names, updates, strict=True) if update["visible"]] == there
 
 
 def test_a_stop_can_be_asked_for_once_but_still_be_turned_into_a_cancel() -> None:
-    _, stop, cancel, *_ = run_actions.shown_for(Status("stopping"), has_model=False)
+    _, stop, cancel, *_ = run_actions.update_run_buttons(Status("stopping"), has_model=False)
     assert (stop["interactive"], cancel["visible"]) == (False, True)
 
 
 def test_every_file_is_handed_out_under_the_name_of_its_run(app: App) -> None:
     run = a_run(app.settings)
     for name in filter(None, run_actions.FILES.values()):
-        path = Path(run_actions.fetched(app, name, run.id))
+        path = Path(run_actions.copy_run_file(app, name, run.id))
         assert path.name == f"{run.id}-{name}"
         assert path.read_bytes() == (run.folder / name).read_bytes()
         assert path.resolve().is_relative_to(Path(gr.utils.get_upload_folder()).resolve())
-    with zipfile.ZipFile(run_actions.fetched(app, "", run.id)) as file:
+    with zipfile.ZipFile(run_actions.copy_run_file(app, "", run.id)) as file:
         assert f"{run.id}/model/config.json" in file.namelist()
 
 
@@ -209,7 +212,7 @@ def test_every_file_is_handed_out_under_the_name_of_its_run(app: App) -> None:
 def test_nothing_but_the_files_of_a_run_is_handed_out(name: str, run: str | None, app: App) -> None:
     a_run(app.settings)
     with pytest.raises(RunError):
-        run_actions.fetched(app, name, run)
+        run_actions.copy_run_file(app, name, run)
 
 
 def test_a_shared_server_gives_nobody_the_rows_of_another(tmp_path: Path) -> None:
@@ -217,16 +220,16 @@ def test_a_shared_server_gives_nobody_the_rows_of_another(tmp_path: Path) -> Non
     app = App.create(settings)
     run = a_run(settings)
     with pytest.raises(RunError, match=r"no errors\.csv"):
-        run_actions.fetched(app, "errors.csv", run.id)
-    with zipfile.ZipFile(run_actions.fetched(app, "", run.id)) as file:
+        run_actions.copy_run_file(app, "errors.csv", run.id)
+    with zipfile.ZipFile(run_actions.copy_run_file(app, "", run.id)) as file:
         assert not [name for name in file.namelist() if "data/" in name or "errors" in name]
 
 
 def test_what_was_made_ready_an_hour_ago_is_cleared_away(app: App) -> None:
     run = a_run(app.settings)
-    old = Path(run_actions.fetched(app, "report.json", run.id))
-    new = Path(run_actions.fetched(app, "report.json", run.id))
+    old = Path(run_actions.copy_run_file(app, "report.json", run.id))
+    new = Path(run_actions.copy_run_file(app, "report.json", run.id))
     os.utime(old.parent, (1.0, 1.0))
-    run_actions.fetched(app, "train.py", run.id)
+    run_actions.copy_run_file(app, "train.py", run.id)
     assert not old.exists()
     assert new.exists()

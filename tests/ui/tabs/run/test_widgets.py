@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hfdemo.tasks import TASKS, Field
-from hfdemo.ui.tabs.run.widgets import allowed, field_value, field_widget, shown
+from hfdemo.ui.tabs.run.widgets import component_value, field_value, field_widget, narrow_widgets
 
 FIELDS = [(task.name, field) for task in TASKS.values() for field in task.fields]
 
@@ -17,7 +17,7 @@ def test_every_field_has_a_component_that_can_be_filled_in(task: str, field: Fie
     example = next((each[field.name] for each in TASKS[task].examples if field.name in each), None)
     component = field_widget(field, example)
     assert component.label == field.label
-    held = shown(field, example)
+    held = component_value(field, example)
     if example is not None and field.kind not in ("labels", "json", "boxes"):
         meant = field_value(field, held)
         assert field.check(meant, 100_000) == field.check(example, 100_000)
@@ -47,7 +47,7 @@ def test_what_is_left_in_a_component_is_what_it_means(kind: Any, held: Any, mean
 def test_a_table_goes_in_and_out_with_its_headers() -> None:
     field = Field("table", "table", "Table", "help")
     columns = {"city": ["Oslo", "Rome"], "people": ["709037", "2748109"]}
-    held = shown(field, columns)
+    held = component_value(field, columns)
     assert isinstance(held, pd.DataFrame)
     assert field_value(field, held) == columns
 
@@ -56,7 +56,7 @@ def test_a_parameter_that_a_model_can_not_take_is_hidden_and_a_narrower_one_narr
     wide = Field("mode", "choice", "Mode", "help", default=None, choices=("a", "b"))
     narrow = Field("mode", "choice", "Mode", "help", default=None, choices=("b",))
     other = Field("n", "number", "n", "help", default=None)
-    first, second = allowed((wide, other), (narrow,))
+    first, second = narrow_widgets((wide, other), (narrow,))
     assert first["visible"] is True
     assert first["choices"] == [("as the model says", ""), ("b", "b")]
     assert second["visible"] is False

@@ -20,27 +20,27 @@ from hfdemo.ui.tabs.tokens.batch_view import (
     EVERY_STRATEGY,
     TENSORS,
     TEXTS,
-    Form,
+    BatchForm,
     build,
-    draw,
-    form_of,
-    lab_of,
-    proved,
-    records,
-    timed,
+    make_measure,
+    make_prove,
+    make_records,
+    plan_batches,
+    read_form,
+    render_drawing,
+    runnable_model,
 )
-from hfdemo.ui.tabs.tokens.view_parts import model_of
 from tests import forked
 from tests.ui.samples import text_of
 
 
-def form(texts: str = TEXTS, pairs: str = "", tokenizer: str = "embedded:minilm", **changes: object) -> Form:
+def form(texts: str = TEXTS, pairs: str = "", tokenizer: str = "embedded:minilm", **changes: object) -> BatchForm:
     values = {
         **{"model": "", "batch_size": 4, "max_length": 32, "side": "", "padding": True},
         **{"truncation": False, "special": True, "multiple": 0, "pad_token": ""},
         **changes,
     }
-    return form_of(texts, pairs, tokenizer, *values.values())
+    return read_form(texts, pairs, tokenizer, *values.values())
 
 
 @pytest.fixture(scope="module")
@@ -58,19 +58,19 @@ def test_lines_are_rows_and_pairs_go_by_their_line() -> None:
 
 
 def test_every_strategy_is_planned_over_the_rows_that_were_typed(app: App) -> None:
-    found = lab_of(app, form())
+    found = plan_batches(app, form())
     assert [plan.strategy for plan in found.plans] == list(strategy_names())
     assert found.size == (6, 384)
     assert all(plan.lengths == tuple(found.rows.lengths) for plan in found.plans)
-    cut = lab_of(app, form(max_length=8))
+    cut = plan_batches(app, form(max_length=8))
     assert max(cut.rows.lengths) == 8, "rows are cut to max_length"
 
 
 def test_without_a_known_length_there_is_no_max_length_to_pad_to(app: App) -> None:
-    bare = lab_of(app, form(tokenizer="tokenizer:unigram", max_length=0))
+    bare = plan_batches(app, form(tokenizer="tokenizer:unigram", max_length=0))
     assert "max_length" not in [plan.strategy for plan in bare.plans]
     assert bare.size is None
-    read = lab_of(app, form(max_length=0))
+    read = plan_batches(app, form(max_length=0))
     widths = {plan.strategy: plan.batches[0].width for plan in read.plans}
     assert widths["max_length"] == 512, "what the model can read"
 
@@ -79,7 +79,7 @@ def test_without_a_known_length_there_is_no_max_length_to_pad_to(app: App) -> No
 @pytest.mark.parametrize("drawing", DRAWINGS)
 def test_every_drawing_is_drawn_with_every_kind_of_tokenizer(app: App, drawing: str, tokenizer: str) -> None:
     padding = tokenizer != "tokenizer:bpe"  # it has no pad token, as GPT-2 has none
-    costs, drawn, code = draw(app, drawing, form(tokenizer=tokenizer, padding=padding))
+    costs, drawn, code = render_drawing(app, drawing, form(tokenizer=tokenizer, padding=padding))
     assert bool(costs) == (drawing == EVERY_STRATEGY)
     assert len(text_of(drawn)) > 100
     assert "tokenizer(" in code
@@ -87,22 +87,22 @@ def test_every_drawing_is_drawn_with_every_kind_of_tokenizer(app: App, drawing: 
 
 def test_a_missing_pad_token_is_asked_for_with_the_choice_and_can_be_borrowed(app: App) -> None:
     with pytest.raises(DemoError, match=r"<\|endoftext\|>"):
-        draw(app, TENSORS, form(tokenizer="tokenizer:bpe"))
-    _, drawn, _ = draw(app, TENSORS, form(tokenizer="tokenizer:bpe", pad_token="<|endoftext|>"))
+        render_drawing(app, TENSORS, form(tokenizer="tokenizer:bpe"))
+    _, drawn, _ = render_drawing(app, TENSORS, form(tokenizer="tokenizer:bpe", pad_token="<|endoftext|>"))
     assert "Always give the model the attention_mask" in drawn
 
 
 def test_the_lab_shows_the_error_that_ragged_rows_give(app: App) -> None:
-    _, drawn, _ = draw(app, EVERY_STRATEGY, form())
+    _, drawn, _ = render_drawing(app, EVERY_STRATEGY, form())
     assert "Unable to create tensor" in drawn
-    _, even, _ = draw(app, EVERY_STRATEGY, form("one\ntwo"))
+    _, even, _ = render_drawing(app, EVERY_STRATEGY, form("one\ntwo"))
     assert "hf-note" not in even
 
 
 def test_a_tokenizer_without_a_model_can_borrow_one_and_can_not_be_run_alone() -> None:
-    assert str(model_of("tokenizer:bpe", "embedded:minilm")) == "embedded:minilm"
+    assert str(runnable_model("tokenizer:bpe", "embedded:minilm")) == "embedded:minilm"
     with pytest.raises(ModelError, match="Choose one under"):
-        model_of("tokenizer:bpe", "")
+        runnable_model("tokenizer:bpe", "")
 
 
 @pytest.mark.slow
@@ -115,14 +115,14 @@ def test_the_code_runs_alone_and_prints_the_shapes_that_are_drawn(
     texts = "one two three\nfour\nfive six\n" + "seven " * 20
     shown = form(texts, tokenizer=tokenizer, batch_size=2, pad_token=pad_token)
     path = tmp_path / "batch.py"
-    path.write_text(draw(app, drawing, shown)[2], encoding="utf-8")
+    path.write_text(render_drawing(app, drawing, shown)[2], encoding="utf-8")
     done = forked.run(["-I", str(path)], cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     if drawing == TENSORS:
         assert (pad_token or "[PAD]") in done.stdout
         return
     printed = {line.split()[0]: re.findall(r"\((\d+), (\d+)\)", line) for line in done.stdout.splitlines()}
-    for plan in lab_of(app, shown).plans[1:]:
+    for plan in plan_batches(app, shown).plans[1:]:
         assert [(int(rows), int(width)) for rows, width in printed[plan.strategy]] == plan.shapes()
 
 
@@ -138,18 +138,18 @@ def with_limit(folder: Path, tiny: Path, most: int) -> str:
 def test_the_lab_cuts_to_what_training_cuts_to_and_so_does_its_code(app: App, tiny: Path, tmp_path: Path) -> None:
     reference = with_limit(tmp_path / "short", tiny, 16)
     long = form("word " * 40, tokenizer=reference, max_length=0)
-    found = lab_of(app, long)
+    found = plan_batches(app, long)
     assert (found.limit, found.rows.lengths) == (16, [16])
-    assert "truncation=True, max_length=16" in draw(app, EVERY_STRATEGY, long)[2]
-    alone = lab_of(app, form("word " * 600, tokenizer="tokenizer:wordpiece", max_length=0))
+    assert "truncation=True, max_length=16" in render_drawing(app, EVERY_STRATEGY, long)[2]
+    alone = plan_batches(app, form("word " * 600, tokenizer="tokenizer:wordpiece", max_length=0))
     assert (alone.limit, alone.rows.lengths) == (512, [512])
 
 
 @pytest.mark.parametrize("drawing", DRAWINGS)
 def test_a_pad_token_outside_the_vocabulary_gets_a_sentence_in_every_drawing(app: App, drawing: str) -> None:
     with pytest.raises(DemoError, match="'nope' is not in this tokenizer's vocabulary"):
-        draw(app, drawing, form(tokenizer="tokenizer:bpe", pad_token="nope"))
-    code = draw(app, drawing, form(pad_token="nope"))[2]
+        render_drawing(app, drawing, form(tokenizer="tokenizer:bpe", pad_token="nope"))
+    code = render_drawing(app, drawing, form(pad_token="nope"))[2]
     assert "pad_token" not in code, "this tokenizer has its own"
 
 
@@ -168,7 +168,7 @@ def decoder(models: ModelCache, tmp_path_factory: pytest.TempPathFactory) -> str
     return str(folder)
 
 
-def values(shown: Form) -> list[Any]:
+def values(shown: BatchForm) -> list[Any]:
     return list(vars(shown).values())
 
 
@@ -176,14 +176,14 @@ def test_what_was_measured_with_a_borrowed_pad_token_can_be_copied(app: App, dec
     bare = form("one two three\nfour", tokenizer=decoder, batch_size=2)
     request = gr.Request(session_hash="a page")
     with pytest.raises(DemoError, match="no pad token"):
-        list(timed(app, RunningJobs())(request, *values(bare)))
+        list(make_measure(app, RunningJobs())(request, *values(bare)))
     filled = replace(bare, pad_token="<|endoftext|>")
-    *_, (_, table, timings) = timed(app, RunningJobs())(request, *values(filled))
+    *_, (_, table, timings) = make_measure(app, RunningJobs())(request, *values(filled))
     assert "measured" in text_of(table)
-    rows = records(app)(timings, *values(filled))
+    rows = make_records(app)(timings, *values(filled))
     assert [row["strategy"] for row in rows] == list(strategy_names())
     assert all(row["seconds"] > 0 for row in rows)
-    *_, proof = proved(app, RunningJobs())(request, *values(filled))
+    *_, proof = make_prove(app, RunningJobs())(request, *values(filled))
     assert "looks back only" in text_of(proof)
 
 
@@ -205,4 +205,4 @@ def test_a_shared_server_measures_less(app: App, models: ModelCache) -> None:
     shared = App.create(settings, models)
     many = form("\n".join(["a short line"] * 256), batch_size=1)
     with pytest.raises(DemoError, match="10,752 forward passes"):
-        list(timed(shared, RunningJobs())(gr.Request(session_hash="a page"), *values(many)))
+        list(make_measure(shared, RunningJobs())(gr.Request(session_hash="a page"), *values(many)))

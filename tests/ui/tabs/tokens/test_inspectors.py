@@ -31,7 +31,7 @@ def test_pieces_of_all_stages_carry_the_characters_that_they_came_from() -> None
         Stage("normalized", "lowercase", (Piece("cafe", 0, 4, 0), Piece(" x", 4, 6, 0))),
         Stage("post-processed", "template", (Piece("[CLS]", id=101, special=True), Piece("cafe", 0, 4, 0, id=7668))),
     ]
-    made = inspectors.stages(found, ["Café x"])
+    made = inspectors.render_stages(found, ["Café x"])
     assert re.findall(r"data-from='(\d)' data-to='(\d)'", made) == [("0", "6"), ("0", "4"), ("4", "6"), ("0", "4")]
     assert made.count("tabindex='0'") == 2, "one tab stop a stage that has linked pieces first; arrow keys do the rest"
     assert "hf-changed' data-text='0' data-from='0' data-to='4' tabindex='0' title='from Café'" in made
@@ -39,7 +39,7 @@ def test_pieces_of_all_stages_carry_the_characters_that_they_came_from() -> None
 
 
 def test_a_step_marks_the_pieces_that_are_new_in_it() -> None:
-    made = inspectors.steps(
+    made = inspectors.render_steps(
         Steps("BPE", "low", (Step(("l", "o", "w"), (), "letters"), Step(("lo", "w"), (0,), "l + o")), "")
     )
     assert "hf-new'><bdi>lo<" in made
@@ -76,10 +76,10 @@ def test_the_generation_prompt_is_told_apart_from_the_messages() -> None:
         "tokens": [["hi"]],
     }
     encoding = Encoding({**columns, "word_ids": [], "sequence_ids": []}, ())
-    made = inspectors.chat(Rendered("<|user|>hi<|bot|>", "<|bot|>", encoding, "ChatML"))
+    made = inspectors.render_chat(Rendered("<|user|>hi<|bot|>", "<|bot|>", encoding, "ChatML"))
     assert "&lt;|user|&gt;hi<ins class='hf-shared' title='add_generation_prompt'>&lt;|bot|&gt;</ins>" in made
     assert "no chat template of its own" in made
-    assert "<ins" not in inspectors.chat(Rendered("hi", "", encoding))
+    assert "<ins" not in inspectors.render_chat(Rendered("hi", "", encoding))
 
 
 def test_a_mark_stands_where_tokenizers_split_differently() -> None:
@@ -87,17 +87,17 @@ def test_a_mark_stands_where_tokenizers_split_differently() -> None:
     one = Split("a", "BPE", 300, (Piece("un", 0, 2, 0), Piece("seen", 2, 6, 0)), 0, 6, frozenset({2}))
     other = Split("b", "Unigram", 300, (Piece("unseen", 0, 6, 0),), 0, 6, frozenset())
     none = Split("c", "Python", 259, tuple(Piece(letter) for letter in text), 0, 6, None)
-    made = inspectors.splits([one, other, none], frozenset({2}), text)
+    made = inspectors.render_comparison([one, other, none], frozenset({2}), text)
     assert re.findall(r"▾</b><span class='hf-piece[^>]*><bdi>(\w+)", made) == ["seen"]
     assert "6.00" in text_of(made)
     assert "knows no offsets" in made
 
 
 def test_what_a_round_trip_lost_is_shown_and_said() -> None:
-    made = inspectors.decoded(Decoded("[CLS] cafe [SEP]", "cafe", False, ("Accents are lost.",)), "Café")
+    made = inspectors.render_decoded(Decoded("[CLS] cafe [SEP]", "cafe", False, ("Accents are lost.",)), "Café")
     assert "<del>Café</del><ins>cafe</ins>" in made
     assert "Accents are lost." in made
-    exact = inspectors.decoded(Decoded("a</s>", "a", True, ()), "a")
+    exact = inspectors.render_decoded(Decoded("a</s>", "a", True, ()), "a")
     assert "<del" not in exact
     assert "round trip <b>exact" in exact
 
@@ -113,15 +113,15 @@ def test_nothing_that_was_typed_becomes_markup(evil: str) -> None:
     }
     encoding = Encoding({**columns, "word_ids": [], "sequence_ids": []}, ())
     made = (
-        inspectors.stages([Stage(evil, evil, pieces), Stage("normalized", "", (Piece("x", 0, 1, 0),))], [evil])
-        + inspectors.steps(Steps(evil, evil, (Step((evil,), (0,), evil),), evil))
+        inspectors.render_stages([Stage(evil, evil, pieces), Stage("normalized", "", (Piece("x", 0, 1, 0),))], [evil])
+        + inspectors.render_steps(Steps(evil, evil, (Step((evil,), (0,), evil),), evil))
         + inspectors.render_truncations(
             [Truncated(evil, (cell(evil),), (False,), ""), Truncated(evil, (), (), evil)], 3
         )
         + inspectors.render_windows([Window((cell(evil),), (True,))], 1)
-        + inspectors.chat(Rendered(evil, evil, encoding, evil))
-        + inspectors.splits([Split(evil, evil, 1, pieces, 0, 1, frozenset())], frozenset({0}), evil)
-        + inspectors.decoded(Decoded(evil, evil, False, (evil,)), "x")
+        + inspectors.render_chat(Rendered(evil, evil, encoding, evil))
+        + inspectors.render_comparison([Split(evil, evil, 1, pieces, 0, 1, frozenset())], frozenset({0}), evil)
+        + inspectors.render_decoded(Decoded(evil, evil, False, (evil,)), "x")
     )
     assert evil not in made
     assert not re.search(r"<(img|script)", made)
@@ -131,11 +131,13 @@ def test_characters_without_ink_are_named_in_every_look() -> None:
     text = "a\u200b\ufeffb"
     cells = [cell(text)]
     made = [
-        inspectors.stages([Stage("pieces", "", (Piece(text, 0, 4, 0, id=1), Piece("ab", 0, 4, 0)))], [text]),
-        inspectors.steps(Steps("BPE", text, (Step((text,), (), "as it is"),), "")),
+        inspectors.render_stages([Stage("pieces", "", (Piece(text, 0, 4, 0, id=1), Piece("ab", 0, 4, 0)))], [text]),
+        inspectors.render_steps(Steps("BPE", text, (Step((text,), (), "as it is"),), "")),
         inspectors.render_windows([Window(tuple(cells), (False,))], 0),
         inspectors.render_truncations([Truncated("longest_first", tuple(cells), (True,))], 9),
-        inspectors.splits([Split("t", "BPE", 9, (Piece(text, 0, 4, 0, id=1),), 0, 4, frozenset())], frozenset(), text),
+        inspectors.render_comparison(
+            [Split("t", "BPE", 9, (Piece(text, 0, 4, 0, id=1),), 0, 4, frozenset())], frozenset(), text
+        ),
     ]
     for drawn in made:
         assert "ZWSP" in drawn

@@ -4,20 +4,20 @@ import unicodedata
 
 import pytest
 
-from hfdemo.ui.renderers.tokens import joins, marked, named
+from hfdemo.ui.renderers.tokens import joins_previous, name_invisible, render_characters
 from tests.ui.tabs.tokens.corpus import HARD, read
 
 
 def test_white_space_and_controls_are_named_on_demand_only() -> None:
     text = "a b\tc\nd\u200be\x07"
-    assert marked(text, visible=False) == text
-    drawn = read(marked(text, visible=True)).text
+    assert render_characters(text, visible=False) == text
+    drawn = read(render_characters(text, visible=True)).text
     assert drawn == "a␣b⇥\tc⏎\ndZWSPeBEL"
 
 
 def test_every_character_without_ink_gets_a_sign_and_no_letter_does() -> None:
     for char in (*map(chr, range(0x3100)), "\ufeff", "\ufffb", "\ue000", "\U000e0067"):
-        signed = "class='hf-" in marked(char, visible=True)
+        signed = "class='hf-" in render_characters(char, visible=True)
         kind = unicodedata.category(char)
         if kind in ("Cc", "Cf", "Co", "Zl", "Zp", "Zs") or char in "\u115f\u1160":  # Korean fillers are letters
             assert signed, hex(ord(char))
@@ -26,21 +26,21 @@ def test_every_character_without_ink_gets_a_sign_and_no_letter_does() -> None:
 
 
 def test_a_direction_mark_stays_beside_its_name() -> None:
-    assert marked("\u202e", visible=True).endswith("</bdi>\u202e")
+    assert render_characters("\u202e", visible=True).endswith("</bdi>\u202e")
 
 
 @pytest.mark.parametrize(
     "whole", ["e\u0301", "👍🏽", "🇩🇪", "👩\u200d👧", "❤\ufe0f", "क्", "\u1112\u1161\u11ab", "각\u11a8"]
 )
 def test_a_cluster_is_one(whole: str) -> None:
-    assert all(joins(whole, index) for index in range(1, len(whole)))
+    assert all(joins_previous(whole, index) for index in range(1, len(whole)))
 
 
 def test_letters_spaces_and_the_ends_of_a_text_join_nothing() -> None:
-    assert not any(joins("ab 한국", index) for index in range(-1, 7))
-    assert not joins("a \u0301", 2), "a mark after a space stands by itself"
-    assert not any(joins(text, 0) or joins(text, len(text)) for text in HARD)
+    assert not any(joins_previous("ab 한국", index) for index in range(-1, 7))
+    assert not joins_previous("a \u0301", 2), "a mark after a space stands by itself"
+    assert not any(joins_previous(text, 0) or joins_previous(text, len(text)) for text in HARD)
 
 
 def test_where_no_html_can_be_the_names_stand_in_brackets() -> None:
-    assert named("a b\tc\nd\u200be\x07<") == "a␣b⇥c⏎d[ZWSP]e[BEL]<"
+    assert name_invisible("a b\tc\nd\u200be\x07<") == "a␣b⇥c⏎d[ZWSP]e[BEL]<"

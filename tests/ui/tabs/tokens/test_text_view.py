@@ -10,7 +10,7 @@ from hfdemo.api import App
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.ui.tabs.tokens.inspectors import render_inspector
-from hfdemo.ui.tabs.tokens.text_view import COMPARED, INSPECTORS, MESSAGES, TEXT, draw, records_of
+from hfdemo.ui.tabs.tokens.text_view import COMPARED, INSPECTORS, MESSAGES, TEXT, make_records, render_text
 from tests import forked
 from tests.clock import quiet_time
 from tests.ui.samples import text_of
@@ -25,7 +25,7 @@ def app(models: ModelCache) -> App:
 
 def drawn(app: App, text: str, pair: str = "", tokenizer: str = "embedded:minilm", **more: Any) -> Any:
     values = {"model": "", "special": True, "splitting": False, "white_space": False, "page": 1, **more}
-    return draw(app, text, pair, tokenizer, *values.values())
+    return render_text(app, text, pair, tokenizer, *values.values())
 
 
 def given(tokenizer: str, **changes: Any) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def test_messages_that_are_no_json_and_a_tokenizer_that_is_not_there_are_said(ap
 
 
 def test_what_is_copied_has_one_row_a_token(app: App) -> None:
-    rows = records_of(app)("one", "two", "embedded:minilm", True, False)
+    rows = make_records(app)("one", "two", "embedded:minilm", True, False)
     assert [row["token"] for row in rows] == ["[CLS]", "one", "[SEP]", "two", "[SEP]"]
     assert [row["sequence"] for row in rows] == [None, 0, None, 1, None]
     assert [row["special"] for row in rows] == [True, False, True, False, True]

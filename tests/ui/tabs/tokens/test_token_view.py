@@ -9,7 +9,7 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.tokenization.options import Options
-from hfdemo.ui.tabs.tokens.token_view import SHOWN_CHARACTERS, SHOWN_TOKENS, linked, pages
+from hfdemo.ui.tabs.tokens.token_view import SHOWN_CHARACTERS, SHOWN_TOKENS, count_pages, render_linked_tokens
 from tests.clock import quiet_time
 from tests.ui.tabs.tokens.corpus import ATTACKS, HARD, Reader, read
 
@@ -61,7 +61,7 @@ def test_nothing_becomes_markup_and_no_character_is_lost(models: ModelCache, ref
     for pair in (None, f"second {text}"):
         texts = [text, pair] if pair else [text]
         encoding = encoded(models, reference, *texts)
-        plain, visible = (linked(encoding, 0, texts, 1, white_space) for white_space in (False, True))
+        plain, visible = (render_linked_tokens(encoding, 0, texts, 1, white_space) for white_space in (False, True))
         for made in (plain, visible):
             found = read(made)
             assert found.tags <= TAGS
@@ -74,15 +74,15 @@ def test_nothing_becomes_markup_and_no_character_is_lost(models: ModelCache, ref
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_token_of_the_vocabulary_is_no_markup(attack: str) -> None:
-    found = read(linked(by_hand([attack, attack], [[0, 2], [2, 3]]), 0, ["abc"], 1, False))
+    found = read(render_linked_tokens(by_hand([attack, attack], [[0, 2], [2, 3]]), 0, ["abc"], 1, False))
     assert found.tags <= TAGS
     assert found.attributes <= ATTRIBUTES
-    strip = read(linked(by_hand([attack], [[0, 3]]), 0, ["abc"], 1, False), ADDED, "hf-slots").text
+    strip = read(render_linked_tokens(by_hand([attack], [[0, 3]]), 0, ["abc"], 1, False), ADDED, "hf-slots").text
     assert strip.replace("␣", " ").removesuffix("0") == attack.replace("\u200b", "")
 
 
 def test_what_belongs_together_is_linked_by_number(models: ModelCache) -> None:
-    made = linked(encoded(models, "embedded:minilm", "unbelievably so"), 0, ["unbelievably so"], 1, False)
+    made = render_linked_tokens(encoded(models, "embedded:minilm", "unbelievably so"), 0, ["unbelievably so"], 1, False)
     assert marks(made) == ["un", "bel", "ie", "va", "bly", "so"]
     assert re.findall(r"<mark[^>]*data-g='(\d+)'", made) == list("123456")
     assert re.findall(r"hf-slot[^>]*data-g='(\d+)'", made) == list("01234567")
@@ -94,7 +94,7 @@ def test_what_belongs_together_is_linked_by_number(models: ModelCache) -> None:
 
 
 def test_special_tokens_stand_where_they_were_put_in(models: ModelCache) -> None:
-    made = linked(encoded(models, "embedded:minilm", "one", "two"), 0, ["one", "two"], 1, False)
+    made = render_linked_tokens(encoded(models, "embedded:minilm", "one", "two"), 0, ["one", "two"], 1, False)
     inserted = frozenset({"hf-control", "hf-row-title"})
     assert read(made, inserted, "hf-cut-text").text == "[CLS]one[SEP]two[SEP]"
     assert re.findall(r"<em>(.*?)</em>", made) == ["opens text 1", "closes text 1", "closes text 2"]
@@ -108,18 +108,18 @@ def test_a_double_separator_is_told_apart() -> None:
         special_tokens_mask=[[1, 0, 1, 1, 0, 1]],
         sequence_ids=[[None, 0, None, None, 1, None]],
     )
-    told = re.findall(r"<em>(.*?)</em>", linked(encoding, 0, ["a", "b"], 1, False))
+    told = re.findall(r"<em>(.*?)</em>", render_linked_tokens(encoding, 0, ["a", "b"], 1, False))
     assert told == ["opens text 1", "closes text 1", "opens text 2", "closes text 2"]
 
 
 def test_a_special_token_that_was_typed_stays_text(models: ModelCache) -> None:
-    made = linked(encoded(models, "embedded:minilm", "a [SEP] b"), 0, ["a [SEP] b"], 1, False)
+    made = render_linked_tokens(encoded(models, "embedded:minilm", "a [SEP] b"), 0, ["a [SEP] b"], 1, False)
     assert marks(made) == ["a", "[SEP]", "b"]
 
 
 def test_tokens_on_the_same_character_are_one_group() -> None:
     encoding = by_hand(["a", "ðŁ", "Ļ", "Ĥ", "b"], [[0, 1], [1, 2], [1, 2], [1, 2], [2, 3]])
-    made = linked(encoding, 0, ["a🙂b"], 1, False)
+    made = render_linked_tokens(encoding, 0, ["a🙂b"], 1, False)
     assert marks(made) == ["a", "🙂", "b"]
     assert re.findall(r"hf-slot[^>]*data-g='(\d+)'", made) == ["0", "1", "1", "1", "4"]
     assert [each["UTF-8"] for each in facts(made)] == ["61", "F0 9F", "99", "82", "62"]
@@ -129,7 +129,7 @@ def test_tokens_on_the_same_character_are_one_group() -> None:
 
 
 def test_byte_fallback_tokens_show_their_own_bytes() -> None:
-    made = linked(by_hand(["<0xC3>", "<0xA9>"], [[0, 1], [0, 1]]), 0, ["é"], 1, False)
+    made = render_linked_tokens(by_hand(["<0xC3>", "<0xA9>"], [[0, 1], [0, 1]]), 0, ["é"], 1, False)
     assert [each["UTF-8"] for each in facts(made)] == ["C3", "A9"]
 
 
@@ -143,13 +143,13 @@ def test_byte_fallback_tokens_show_their_own_bytes() -> None:
     ],
 )
 def test_a_mark_is_never_drawn_apart_from_its_letter(text: str, spans: list[list[int]], drawn: list[str]) -> None:
-    made = linked(by_hand(["t"] * len(spans), spans), 0, [text], 1, False)
+    made = render_linked_tokens(by_hand(["t"] * len(spans), spans), 0, [text], 1, False)
     assert marks(made) == drawn
     assert text_of(made) == text
 
 
 def test_a_token_without_characters_is_in_the_strip_only() -> None:
-    made = linked(by_hand(["▁", "hi"], [[0, 0], [0, 2]]), 0, ["hi"], 1, False)
+    made = render_linked_tokens(by_hand(["▁", "hi"], [[0, 0], [0, 2]]), 0, ["hi"], 1, False)
     assert marks(made) == ["hi"]
     assert len(facts(made)) == 2
 
@@ -157,8 +157,8 @@ def test_a_token_without_characters_is_in_the_strip_only() -> None:
 def test_white_space_is_visible_on_demand(models: ModelCache) -> None:
     text = "a  b\tc\u200bd"
     encoding = encoded(models, "embedded:minilm", text)
-    assert "␣" not in linked(encoding, 0, [text], 1, False)
-    shown = linked(encoding, 0, [text], 1, True)
+    assert "␣" not in render_linked_tokens(encoding, 0, [text], 1, False)
+    shown = render_linked_tokens(encoding, 0, [text], 1, True)
     assert text_of(shown) == "a␣␣b⇥\tcd"
     assert "<bdi class='hf-control'>ZWSP</bdi>" in shown
 
@@ -166,7 +166,7 @@ def test_white_space_is_visible_on_demand(models: ModelCache) -> None:
 def test_a_text_without_any_token_is_shown_plain(models: ModelCache) -> None:
     encoding = encoded(models, "embedded:minilm", "\u200b\u200b")
     assert len(encoding.columns["input_ids"][0]) == 2, "[CLS] and [SEP] alone"
-    made = linked(encoding, 0, ["\u200b\u200b"], 1, False)
+    made = render_linked_tokens(encoding, 0, ["\u200b\u200b"], 1, False)
     assert read(made, frozenset(), "hf-cut-text").text == "[CLS]\u200b\u200b[SEP]"
 
 
@@ -175,7 +175,7 @@ def test_all_pages_together_hold_everything_once(models: ModelCache, reference: 
     text = "  " + " ".join(HARD[:3] + HARD[4:7]) * 20 + " 🙂 "
     texts = [text, text[:3000]]
     encoding = encoded(models, reference, *texts)
-    drawn = [linked(encoding, 0, texts, page, False) for page in range(1, pages(encoding, 0) + 1)]
+    drawn = [render_linked_tokens(encoding, 0, texts, page, False) for page in range(1, count_pages(encoding, 0) + 1)]
     assert len(drawn) > 2
     assert "".join(map(text_of, drawn)) == "".join(texts)
     assert [int(each["position"]) for made in drawn for each in facts(made)] == list(
@@ -188,20 +188,20 @@ def test_a_page_never_cuts_a_group() -> None:
     spans += [[SHOWN_TOKENS - 1, SHOWN_TOKENS]] * 3 + [[SHOWN_TOKENS, SHOWN_TOKENS + 1]]
     encoding = by_hand(["t"] * len(spans), spans)
     text = "x" * (SHOWN_TOKENS + 1)
-    first, second = (linked(encoding, 0, [text], page, False) for page in (1, 2))
+    first, second = (render_linked_tokens(encoding, 0, [text], page, False) for page in (1, 2))
     assert (len(facts(first)), len(facts(second))) == (SHOWN_TOKENS + 2, 1)
     assert "Tokens 1 to 602 of 603" in first
 
 
 def test_what_is_very_long_is_counted_instead_of_drawn(models: ModelCache) -> None:
     for text in ("x" * 100_000, " " * 100_000 + "x"):
-        made = linked(encoded(models, "embedded:minilm", text), 0, [text], 1, True)
+        made = render_linked_tokens(encoded(models, "embedded:minilm", text), 0, [text], 1, True)
         assert "… 99,760 more characters" in made
         assert len(made) < 30_000
 
 
 def test_a_python_tokenizer_shows_its_tokens_without_links(models: ModelCache) -> None:
-    made = linked(encoded(models, "tokenizer:bytes", "né"), 0, ["né"], 1, False)
+    made = render_linked_tokens(encoded(models, "tokenizer:bytes", "né"), 0, ["né"], 1, False)
     assert "knows no offsets" in made
     assert len(facts(made)) == 4
     assert not marks(made)
@@ -212,7 +212,7 @@ def test_a_hundred_thousand_characters_are_drawn_at_once(models: ModelCache) -> 
     assert len(text) >= 100_000
     encoding = encoded(models, "embedded:minilm", text)
     began = quiet_time()
-    made = linked(encoding, 0, [text], 20, True)
+    made = render_linked_tokens(encoding, 0, [text], 20, True)
     assert quiet_time() - began < 0.1
     assert len(made) < 300_000
 
@@ -230,8 +230,8 @@ def test_a_letter_with_thousands_of_marks_fills_no_page_beyond_bounds(models: Mo
     encoding = encoded(models, reference, text)
     slots = len(encoding.columns["input_ids"][0])
     drawn: list[str] = []
-    for page in range(1, pages(encoding, 0) + 1):
-        made = linked(encoding, 0, [text], page, white_space=True)
+    for page in range(1, count_pages(encoding, 0) + 1):
+        made = render_linked_tokens(encoding, 0, [text], page, white_space=True)
         assert len(made) < 1_000_000
         drawn += [fact["position"] for fact in facts(made)]
     assert drawn == [str(slot) for slot in range(slots)], "each token on one page"

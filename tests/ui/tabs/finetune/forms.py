@@ -9,7 +9,7 @@ import gradio as gr
 
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import form_values
-from hfdemo.ui.tabs.finetune.form_data import Desk, Examined, Shelf, suggest_values
+from hfdemo.ui.tabs.finetune.form_data import DatasetCache, ExaminedData, FormFields, suggest_values
 
 THINGS = ("sea", "sky", "wall", "road", "leaf", "lamp", "boat", "bird")
 
@@ -26,13 +26,13 @@ def write(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = ("n
     return path
 
 
-def open_file(path: Path, settings: Settings, **values: Any) -> tuple[Desk, dict[str, Any]]:
-    """The desk, and the form's values after the file at `path` was chosen."""
+def open_file(path: Path, settings: Settings, **values: Any) -> tuple[FormFields, dict[str, Any]]:
+    """The form, and the form's values after the file at `path` was chosen."""
     fields = {name: gr.State() for name in form_values.DEFAULTS}
-    desk = Desk(fields, Shelf(settings))
-    named = suggest_values(desk, {**form_values.DEFAULTS, "dataset": str(path), "rate": 1e-4, **values}, None)
-    return desk, named
+    form = FormFields(fields, DatasetCache(settings))
+    named = suggest_values(form, {**form_values.DEFAULTS, "dataset": str(path), "rate": 1e-4, **values}, None)
+    return form, named
 
 
-def look(desk: Desk, named: dict[str, Any]) -> Examined:
-    return desk.examined(named, None)[0]
+def look(form: FormFields, named: dict[str, Any]) -> ExaminedData:
+    return form.examine(named, None)[0]

@@ -1,4 +1,4 @@
-"""What the views share: which model reads the tokens, and their content to take along."""
+"""The fold Copy of the views: what a view shows, as Markdown, CSV or JSON to take along."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.errors import ModelError
-from hfdemo.models.reference import ModelRef
 from hfdemo.ui.event_handling import QUICK, toast_errors
 
 FORMATS = ("Markdown", "CSV", "JSON")
@@ -20,7 +18,7 @@ LANGUAGES = {"Markdown": "markdown", "CSV": None, "JSON": "json"}
 Records = Sequence[dict[str, Any]]
 
 
-def as_text(records: Records, form: str) -> str:
+def format_records(records: Records, form: str) -> str:
     """Render rows with equal keys in one of FORMATS."""
     if form == "JSON":
         return json.dumps(list(records), indent=1, ensure_ascii=False)
@@ -31,24 +29,28 @@ def as_text(records: Records, form: str) -> str:
         writer.writeheader()
         writer.writerows(records)
         return written.getvalue()
-    lines = [columns, ["---"] * len(columns), *([_cell(value) for value in record.values()] for record in records)]
+    lines = [
+        columns,
+        ["---"] * len(columns),
+        *([_markdown_cell(value) for value in record.values()] for record in records),
+    ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _cell(value: Any) -> str:
+def _markdown_cell(value: Any) -> str:
     """Render one cell of a Markdown table: what would end it is escaped."""
     text = "" if value is None else str(value)
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", " ").replace("\n", " ")
 
 
-def copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> None:
+def build_copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> None:
     """Lay out a fold that hands out what `records(*inputs)` returns, made at the moment somebody picks a format."""
     with gr.Accordion("Copy", open=False) as fold:
         form = gr.Radio(FORMATS, value=FORMATS[0], label="As", interactive=True)
         text = gr.Code(label="Copied or saved with the buttons at its corner", lines=1, max_lines=16)
 
     def write(form: str, *values: Any) -> Any:
-        return gr.Code(as_text(records(*values), form), language=LANGUAGES[form])
+        return gr.Code(format_records(records(*values), form), language=LANGUAGES[form])
 
     gr.on(
         [form.input, fold.expand],
@@ -57,23 +59,3 @@ def copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> None:
         text,
         **QUICK,
     )
-
-
-def reader_of(tokenizer: str, model: str | None) -> ModelRef:
-    """Return whose ids they are, in the eyes of a model; a `tokenizer:` reference where no model was chosen for one."""
-    return ModelRef.parse(model or tokenizer)
-
-
-def model_of(tokenizer: str, model: str | None) -> ModelRef:
-    """Return the same where a model has to be run.
-
-    Raises:
-        ModelError: there is none.
-    """
-    ref = reader_of(tokenizer, model)
-    if ref.source == "tokenizer":
-        raise ModelError(
-            "This needs a model to run, and the tokenizer belongs to none. Choose one under “Model that reads the "
-            "tokens”: embedded:minilm, for one."
-        )
-    return ref
