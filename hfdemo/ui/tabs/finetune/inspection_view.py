@@ -146,7 +146,7 @@ def _render_problem(examined: ExaminedData, problem: Finding) -> str:
     must = problem.refuses
     fixes = problem.change.get("fixes", ())
     advice = " ".join(FIXES[name].does for name in fixes) if fixes else problem.fix
-    button = _action_button(f"fix:{problem.code}", "Fix it", advice) if problem.change else ""
+    button = _action_button(fix_action(problem), "Fix it", advice) if problem.change else ""
     chips = f"<em class='hf-chip{' hf-must' if must else ''}'>{'must be mended' if must else 'worth a look'}</em>"
     if problem.rows:
         chips += f"<em class='hf-chip'>{problem.rows:,} {'row' if problem.rows == 1 else 'rows'}</em>"
@@ -162,6 +162,11 @@ def _render_problem(examined: ExaminedData, problem: Finding) -> str:
         f"<section class='hf-problem{' hf-must' if must else ''}'><div><p>{escape(problem.problem)}</p>{quoted}"
         f"<p class='hf-advice-line'>{code(advice)}</p><div class='hf-chips'>{chips}</div></div>{button}</section>"
     )
+
+
+def fix_action(problem: Finding) -> str:
+    """Return what the button of a problem does: two problems of one code may have fixes of their own."""
+    return ":".join(("fix", problem.code, *problem.change.get("fixes", ())))
 
 
 def _action_button(does: str, words: str, title: str = "") -> str:
@@ -192,7 +197,8 @@ def apply_action(
     kept = list(taken)
     order = list(examined.labels or examined.inspection.label_order)
     if does == "fix":
-        problem = next((each for each in examined.inspection.problems if each.code == of and each.change), None)
+        mendable = (each for each in examined.inspection.problems if each.change)
+        problem = next((each for each in mendable if fix_action(each) == what), None)
         return _apply_fix(problem, values, kept) if problem else ({}, kept)
     if does == "usual":
         return {"labels": None}, [each for each in kept if each["name"] != "labels"]

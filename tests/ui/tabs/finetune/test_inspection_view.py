@@ -1,6 +1,7 @@
 """The data doctor says what is wrong, mends it with one press, takes it back with another, and draws text as text."""
 
 import json
+import re
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -37,7 +38,7 @@ def test_every_problem_is_a_card_with_its_first_row_and_one_button(sick: Path, s
     form, named = open_file(sick, settings)
     drawn = inspection_view.render_problems(look(form, named))
     for code in ("refused_rows", "blank_cells", "duplicates", "contradictions", "rare_labels"):
-        assert drawn.count(f"data-do='fix:{code}'") == 1
+        assert drawn.count(f"data-do='fix:{code}:drop_") == 1
     assert "row 17" in text_of(drawn)
     assert "the sea is warm" in drawn
     assert drawn.index("refused_rows") < drawn.index("duplicates")  # what a run is refused for comes first
@@ -46,7 +47,7 @@ def test_every_problem_is_a_card_with_its_first_row_and_one_button(sick: Path, s
 def test_a_press_takes_the_fix_counts_again_and_an_undo_takes_it_back(sick: Path, settings: Settings) -> None:
     form, named = open_file(sick, settings)
     before = sick.read_bytes()
-    fixed, taken = press(form, named, [], "fix:duplicates")
+    fixed, taken = press(form, named, [], "fix:duplicates:drop_duplicates")
     examined = look(form, fixed)
     assert fixed["fixes"] == ["drop_duplicates"]
     assert "duplicates" not in {problem.code for problem in examined.inspection.problems}
@@ -59,6 +60,23 @@ def test_a_press_takes_the_fix_counts_again_and_an_undo_takes_it_back(sick: Path
     assert sick.read_bytes() == before
 
 
+def test_blank_cells_of_two_columns_are_mended_each_by_its_own_button(tmp_path: Path, settings: Settings) -> None:
+    rows = [(f"text {i}", ("x|y", "x", "y", "")[i % 4]) for i in range(24)]
+    form, named = open_file(write(tmp_path / "sets.csv", [*rows, ("", "x")]), settings)
+    examined = look(form, named)
+    assert [each.code for each in examined.inspection.problems] == ["blank_cells", "blank_cells"]
+    buttons = re.findall(r"data-do='(fix:[^']*)'", inspection_view.render_problems(examined))
+    assert [press(form, named, [], button)[0]["fixes"] for button in buttons] == [
+        ["drop_blank_rows"],
+        ["keep_blank_labels"],
+    ]
+    taken: list[Any] = []
+    for button in reversed(buttons):  # the first drops rows without a label, too
+        named, taken = press(form, named, taken, button)
+    assert look(form, named).inspection.problems == ()
+    assert sum(look(form, named).split_rows.values()) == 24
+
+
 def test_after_every_fix_a_run_can_be_made(sick: Path, settings: Settings) -> None:
     form, named = open_file(sick, settings)
     taken: list[Any] = []
@@ -67,7 +85,7 @@ def test_after_every_fix_a_run_can_be_made(sick: Path, settings: Settings) -> No
         mendable = [problem for problem in look(form, named).inspection.problems if problem.change]
         if not mendable:
             break
-        named, taken = press(form, named, taken, f"fix:{mendable[0].code}")
+        named, taken = press(form, named, taken, inspection_view.fix_action(mendable[0]))
     examined = look(form, named)
     assert examined.refusal == ""
     assert sum(examined.split_rows.values()) == 15
@@ -89,7 +107,8 @@ def test_uneven_labels_are_mended_by_class_weights_and_undone_to_what_was_there(
 
 def test_a_button_of_an_older_report_or_of_nobody_does_nothing(sick: Path, settings: Settings) -> None:
     form, named = open_file(sick, settings)
-    for what in ("fix:leaks", "fix:", "undo:0", "undo:x", "up:0", "down:99", "up:99", "up:-1", "", EVIL):
+    fixes = ("fix:leaks:drop_leaks", "fix:blank_cells", "fix:duplicates:drop_leaks", "fix:")
+    for what in (*fixes, "undo:0", "undo:x", "up:0", "down:99", "up:99", "up:-1", "", EVIL):
         assert press(form, named, [], what) == (named, [])
 
 
