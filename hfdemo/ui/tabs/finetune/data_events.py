@@ -47,11 +47,14 @@ class FormStates:
 
 
 class DataEvents:
-    """The events of the two data steps; `read_data_on` has a further event of other data read it."""
+    """The events of the two data steps; `read_data_on` has a further event of other data read it.
 
-    def __init__(self, app: App, form: FormFields, step: DataStep, states: FormStates) -> None:
+    `jobs` are the counts of tokens that pages have going on; that of a page that is closed ends.
+    """
+
+    def __init__(self, app: App, demo: gr.Blocks, form: FormFields, step: DataStep, states: FormStates) -> None:
         self._app, self._form, self._step, self._states = app, form, step, states
-        self._jobs = RunningJobs()
+        self.jobs = RunningJobs()
         self._inputs = list(form.fields.values())
         self._sent_states = [step.taken, step.counted, step.pending]
         shown = [*(form.fields[name] for name in form_steps.DATA_FIELDS), step.report, step.refused, step.page]
@@ -61,6 +64,7 @@ class DataEvents:
         self._visible: dict[str, Any] = {**QUICK, "show_progress": "minimal", "show_progress_on": step.reading}
         self._wire_data()
         self._wire_report()
+        demo.unload(self.jobs.on_unload)
 
     def read_data_on(self, event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
         """Read other data on `event`, with the text and pair columns of two components where it has them."""
@@ -205,7 +209,7 @@ class DataEvents:
             counts = count_tokens(corpus, config, model, self._app.settings, stop, report_rows)
             return CountedTokens(count_key(config, path, model), counts)
 
-        for now, result in follow_job(self._jobs, request.session_hash, work):
+        for now, result in follow_job(self.jobs, request.session_hash, work):
             yield (now, gr.skip()) if result is None else (form_steps.COUNTED, result)
 
     def _show_data(self, named: FieldValues, taken: list[Change], counted: CountedTokens | None) -> dict[Any, Any]:

@@ -76,7 +76,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: DatasetChoice) -> Fo
     states = FormStates(run_data=gr.State(summarise_data(examined)), suggested=gr.State(suggested))
     form = FormFields({**step.fields, **training.fields}, datasets)
     inputs = list(form.fields.values())
-    data = DataEvents(app, form, step, states)
+    data = DataEvents(app, demo, form, step, states)
     events = _FormEvents(app, form, step, states, training.lora)
     shown, sent = [line, written, command], [states.run_data, *inputs]
     changes = [*(field.change for field in inputs), states.run_data.change]
