@@ -1,4 +1,4 @@
-"""What a model wrote keeps its shape, its turns and its odds."""
+"""What a model wrote keeps its shape, its turns and its odds; two texts are compared word by word."""
 
 import re
 
@@ -53,3 +53,11 @@ def test_odds_say_how_likely_each_token_was_and_what_else_it_might_have_been() -
     assert re.findall(r"<i style='width:([\d.]+)%'", made) == ["60.0", "25.0"]
     assert "the likeliest was taken <b>0 times" in made
     assert "No token" in generated_text.render_token_probabilities([])
+
+
+def test_a_difference_strikes_out_the_left_and_underlines_the_right() -> None:
+    made = generated_text.render_text_difference("It leaves at seven.", "It leaves at eight, today.")
+    assert text_of(re.sub(r"<ins>.*?</ins>", "", made)) == "It leaves at seven."
+    assert text_of(re.sub(r"<del>.*?</del>", "", made)) == "It leaves at eight, today."
+    assert "<del> seven</del>" in made
+    assert "same" in generated_text.render_text_difference("one", "one")

@@ -1,4 +1,4 @@
-"""What was found in a text, a document or a table stands where the model found it."""
+"""What was found in a text, a document or a table stands where the model found it; scores are compared by label."""
 
 import html as stdlib_html
 import re
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hfdemo.ui.renderers import labels
-from tests.ui.samples import elements, entity, picture, text_of
+from tests.ui.samples import BOX, elements, entity, picture, text_of
 
 
 def test_labels_take_every_form_that_classifiers_return() -> None:
@@ -144,3 +144,22 @@ def test_every_question_of_a_decision_has_its_bars() -> None:
     said = text_of(made)
     for expected in ("yes75.0%", "no25.0%", "<label>", "a40.0%", "b60.0%", "0: It can wait10.0%", "score 0.90"):
         assert expected in said, said
+
+
+def test_two_classifiers_are_compared_label_by_label() -> None:
+    left = [{"label": "a", "score": 0.75}, {"label": "b", "score": 0.25}]
+    right = [[{"label": "b", "score": 0.5}, {"label": "c", "score": 0.5}]]
+    made = labels.render_score_differences(left, right)
+    assert re.findall(r"<tr><td>(\w)</td>", made) == ["a", "b", "c"]
+    assert "+25.0%" in made
+    assert "left:50.00%;width:12.50%" in made
+    less = labels.render_score_differences([{"label": "a", "score": 4.0}], [{"label": "a", "score": -4.0}])
+    assert "left:0.00%;width:50.00%" in less, "logits go as far as the largest of them"
+    assert "-8.000" in less
+
+
+@pytest.mark.parametrize(
+    "other", [[], [{"label": "z", "score": 1.0}], [{"label": "a", "score": 1.0, "box": BOX}], {"text": "a"}, "a"]
+)
+def test_what_has_no_label_in_common_is_not_compared(other: Any) -> None:
+    assert labels.render_score_differences([{"label": "a", "score": 1.0}], other) == ""

@@ -1,4 +1,4 @@
-"""The events of the page cost little, and whatever fails in one is told where its reader looks."""
+"""The events of the page cost little, what fails in one is told where its reader looks, and each page has a stop."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 from hfdemo.errors import DemoError
 from hfdemo.settings import Settings
 from hfdemo.ui import build
-from hfdemo.ui.event_handling import draw_errors, toast_errors
+from hfdemo.ui.event_handling import RunningJobs, draw_errors, toast_errors
 
 FAILURES = [DemoError("run:<id> is `gone`."), KeyError("<bug>"), SystemExit(1)]
 
@@ -65,3 +65,15 @@ def test_a_page_that_is_closed_ends_its_generator() -> None:
     next(running)
     running.close()
     assert ended == [True]
+
+
+def test_a_page_that_is_left_is_stopped_and_forgotten() -> None:
+    running = RunningJobs()
+    stop = running.begin("page")
+    other = running.begin("another")
+    running.forget("page")
+    assert (stop.is_set(), other.is_set()) == (True, False)
+    assert not running.is_current("page", stop)
+    running.stop("another")
+    assert other.is_set()
+    assert running.is_current("another", other), "it may still show what there is"
