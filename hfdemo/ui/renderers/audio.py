@@ -21,7 +21,7 @@ def render_transcript(output: Any, inputs: Mapping[str, Any]) -> str:
         output = output[0]
     player, chunks = _draw_player(inputs), output.get("chunks") or []
     if chunks:
-        said = _draw_chunks(chunks, playable="<audio" in player) + _subtitle_links(chunks)
+        said = _draw_chunks(chunks, playable="<audio" in player) + _draw_subtitle_links(chunks)
     elif str(output["text"]).strip():
         said = f'<p class="hf-text hf-written">{escape(output["text"])}</p>'
     else:
@@ -50,7 +50,7 @@ def _draw_chunks(chunks: Sequence[Mapping[str, Any]], playable: bool) -> str:
     return f'{hint}<div class="hf-pieces">{"".join(pieces)}</div>'
 
 
-def _subtitle_links(chunks: Sequence[Mapping[str, Any]]) -> str:
+def _draw_subtitle_links(chunks: Sequence[Mapping[str, Any]]) -> str:
     timed = [chunk for chunk in chunks if chunk["timestamp"][0] is not None]
     if not timed:
         return ""
@@ -94,7 +94,7 @@ def render_audio(output: Any, inputs: Mapping[str, Any]) -> str:
     loudest = float(np.abs(samples).max())
     silence = '<p class="hf-about">Every sample is zero: the sound is silent.</p>' if loudest == 0 else ""
     url = media.data_url(media.wav_bytes(samples, rate), "audio/wav")
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _wave_points(np.atleast_2d(samples).mean(0), loudest or 1.0))
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _sample_wave(np.atleast_2d(samples).mean(0), loudest or 1.0))
     return (
         f'<div class="hf-sound"><svg viewBox="0 0 {2 * WAVE_STEPS} 100" preserveAspectRatio="none" role="img" '
         f'aria-label="Waveform"><polyline points="{points}"/></svg><audio controls src="{url}"></audio></div>{silence}'
@@ -110,7 +110,7 @@ def render_audio(output: Any, inputs: Mapping[str, Any]) -> str:
     )
 
 
-def _wave_points(samples: Any, loudest: float) -> list[tuple[float, float]]:
+def _sample_wave(samples: Any, loudest: float) -> list[tuple[float, float]]:
     """Return the sound as at most two points a step, its lowest and highest; x to 2 * WAVE_STEPS, y from 0 to 100."""
     parts = np.array_split(samples, min(WAVE_STEPS, samples.size))
     step = 2 * WAVE_STEPS / len(parts)

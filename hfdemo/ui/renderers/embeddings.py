@@ -37,7 +37,7 @@ def render_vectors(output: Any, inputs: Mapping[str, Any]) -> str:
     said = ", ".join(list(shapes)[:6]) + (" …" if len(shapes) > 6 else "")
     return (
         f"<p><b>{len(found)} texts</b> × tokens × hidden size: {said}. "
-        f"The cosine similarity of their mean vectors:</p>{_cosine_table(found, inputs)}"
+        f"The cosine similarity of their mean vectors:</p>{_draw_cosine_table(found, inputs)}"
     )
 
 
@@ -51,7 +51,7 @@ def _describe_token_vectors(rows: Sequence[Sequence[float]]) -> str:
     )
 
 
-def _cosine_table(found: Sequence[Any], inputs: Mapping[str, Any]) -> str:
+def _draw_cosine_table(found: Sequence[Any], inputs: Mapping[str, Any]) -> str:
     """Draw the cosine similarity of mean-pooled vectors as a shaded table."""
     given = inputs.get("text")
     texts = given.splitlines() if isinstance(given, str) else list(given or [])

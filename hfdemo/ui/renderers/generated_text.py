@@ -110,7 +110,7 @@ def render_token_probabilities(steps: Sequence[Mapping[str, Any]]) -> str:
         return placeholder("No token was written, so there are no odds to show.")
     chips = "".join(map(_draw_step, steps))
     mean = sum(float(step["entropy"]) for step in steps) / len(steps)
-    surest = sum(step["token"] == _alternatives(step)[0][0] for step in steps if step["top"])
+    surest = sum(step["token"] == _read_alternatives(step)[0][0] for step in steps if step["top"])
     said = facts(
         [
             ("tokens", len(steps)),
@@ -122,7 +122,7 @@ def render_token_probabilities(steps: Sequence[Mapping[str, Any]]) -> str:
     return f"<div class='hf-text hf-odds'>{chips}</div>{hint}{said}"
 
 
-def _alternatives(step: Mapping[str, Any]) -> list[tuple[str, float]]:
+def _read_alternatives(step: Mapping[str, Any]) -> list[tuple[str, float]]:
     pairs = ((top["token"], top["probability"]) if isinstance(top, Mapping) else top for top in step["top"])
     return [(str(token), float(probability)) for token, probability in pairs]
 
@@ -130,7 +130,7 @@ def _alternatives(step: Mapping[str, Any]) -> list[tuple[str, float]]:
 def _draw_step(step: Mapping[str, Any]) -> str:
     token, probability = str(step["token"]), float(step["probability"])
     bars = []
-    for rival, chance in _alternatives(step):
+    for rival, chance in _read_alternatives(step):
         taken = " hf-taken" if rival == token else ""
         bars.append(
             f"<span class='hf-rival{taken}'><b>{escape(show_spaces(rival))}</b>"

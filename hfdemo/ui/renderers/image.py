@@ -41,8 +41,8 @@ def render_boxes(output: Any, inputs: Mapping[str, Any]) -> str:
     rows = []
     for number, (item, box) in enumerate(zip(shown, corners, strict=True), start=1):
         place = f"<small>{box[0]:.0f}, {box[1]:.0f} – {box[2]:.0f}, {box[3]:.0f}</small>"
-        name = Html(f"{_swatch(colours[str(item['label'])])}{escape(item['label'])}{place}")
-        rows.append(_linked_row(f"n{number}", [number, name, format_percent(item["score"])]))
+        name = Html(f"{_draw_swatch(colours[str(item['label'])])}{escape(item['label'])}{place}")
+        rows.append(_make_linked_row(f"n{number}", [number, name, format_percent(item["score"])]))
     image = inputs.get("image")
     figure = ""
     if image is not None:
@@ -50,9 +50,9 @@ def render_boxes(output: Any, inputs: Mapping[str, Any]) -> str:
         figure = frame_image(
             image, outline_boxes(image.size, corners, names, ground), "The image with the boxes that were found"
         )
-    more = _count_note("boxes", len(shown), len(found))
+    more = _describe_cut("boxes", len(shown), len(found))
     head = ("#", Html("label<small>x, y – x, y</small>"), "score")
-    return _beside_list(figure, table(head, rows, (0, 2)), more)
+    return _place_beside_list(figure, table(head, rows, (0, 2)), more)
 
 
 def outline_boxes(
@@ -104,10 +104,10 @@ def render_masks(output: Any, inputs: Mapping[str, Any]) -> str:
     order = sorted(range(len(found)), key=lambda index: -areas_covered[index])[:SHOWN_MASKS]
     colours = distinct_colours(names[index] for index in sorted(order))
     rows = [
-        _linked_row(
+        _make_linked_row(
             f"n{index}",
             [
-                _checkbox(f"n{index}", f"{_swatch(colours[names[index]])}{escape(names[index])}"),
+                _draw_checkbox(f"n{index}", f"{_draw_swatch(colours[names[index]])}{escape(names[index])}"),
                 format_percent(found[index]["score"]),
                 format_percent(areas_covered[index]),
             ],
@@ -118,18 +118,18 @@ def render_masks(output: Any, inputs: Mapping[str, Any]) -> str:
     # The largest lie lowest: a small mask stays in sight on a large one.
     layers = "".join(
         f'<img class="hf-shape hf-layer" data-n="n{index}" alt="" '
-        f'src="{_layer_url(areas[index], colours[names[index]])}">'
+        f'src="{_mask_url(areas[index], colours[names[index]])}">'
         for index in order
     )
     if len(order) <= NAMED_BOXES:
         layers += "".join(
-            _mask_name(index, areas[index], str(found[index].get("name", names[index])), colours[names[index]])
+            _draw_mask_name(index, areas[index], str(found[index].get("name", names[index])), colours[names[index]])
             for index in order
             if areas_covered[index]
         )
     figure = frame_image(image, layers, "The image under the masks that were found") if image is not None else ""
-    more = _count_note("masks (the largest)", len(order), len(found))
-    return _beside_list(figure, table((_checkbox("all", "all"), "score", "share"), rows, (1, 2)), more)
+    more = _describe_cut("masks (the largest)", len(order), len(found))
+    return _place_beside_list(figure, table((_draw_checkbox("all", "all"), "score", "share"), rows, (1, 2)), more)
 
 
 def _number_labels(labels: Sequence[str]) -> list[str]:
@@ -141,7 +141,7 @@ def _number_labels(labels: Sequence[str]) -> list[str]:
     return names
 
 
-def _mask_name(index: int, area: Any, name: str, colour: str) -> str:
+def _draw_mask_name(index: int, area: Any, name: str, colour: str) -> str:
     """Draw the mask's name at the middle of what it covers."""
     down, across = (100 * np.mean(places) / length for places, length in zip(area.nonzero(), area.shape, strict=True))
     return (
@@ -150,7 +150,7 @@ def _mask_name(index: int, area: Any, name: str, colour: str) -> str:
     )
 
 
-def _layer_url(area: Any, colour: str) -> str:
+def _mask_url(area: Any, colour: str) -> str:
     """Return a [height, width] of booleans as a PNG: translucent inside, solid along its edge, nothing elsewhere."""
     from PIL import Image
 
@@ -171,7 +171,7 @@ def render_image(output: Any, inputs: Mapping[str, Any]) -> str:
         return "".join(render_image(each, inputs) for each in output) or placeholder("The model returned no picture.")
     before = inputs.get("image")
     if isinstance(output, Mapping):
-        picture, legend = _colour_depth(output)
+        picture, legend = _draw_depth_map(output)
         return compare_images(before, picture, "image", "depth") + legend
     sizes = [("before", f"{before.width:,} × {before.height:,} pixels")] if before is not None else []
     sizes.append(("after", f"{output.width:,} × {output.height:,} pixels"))
@@ -200,7 +200,7 @@ def compare_images(before: Image | None, after: Image, before_name: str, after_n
     return frame_image(before, slider, before_name, "hf-compare", max(before, after, key=lambda each: each.width))
 
 
-def _colour_depth(output: Mapping[str, Any]) -> tuple[Image, str]:
+def _draw_depth_map(output: Mapping[str, Any]) -> tuple[Image, str]:
     """Return the depth map in colour, and its legend with the model's own numbers."""
     from PIL import Image
 
@@ -305,23 +305,23 @@ def _image_url(picture: Image) -> str:
     return media.data_url(held.getvalue(), "image/jpeg")
 
 
-def _swatch(colour: str) -> str:
+def _draw_swatch(colour: str) -> str:
     return f'<i class="hf-swatch" style="--hf-hue:{colour}"></i>'
 
 
-def _count_note(things: str, shown: int, found: int) -> str:
+def _describe_cut(things: str, shown: int, found: int) -> str:
     return f'<p class="hf-about">{shown} {things} of {found:,} are shown.</p>' if found > shown else ""
 
 
-def _linked_row(number: str, cells: Sequence[Any]) -> TableRow:
+def _make_linked_row(number: str, cells: Sequence[Any]) -> TableRow:
     """Return a row that lights the shape with the same data-n where it is pointed at."""
     return TableRow(cells, {"data-n": number, "tabindex": "0"})
 
 
-def _checkbox(value: str, words: str) -> Html:
+def _draw_checkbox(value: str, words: str) -> Html:
     return Html(f'<label><input type="checkbox" value="{value}" checked>{words}</label>')
 
 
-def _beside_list(figure: str, listed: str, more: str) -> str:
+def _place_beside_list(figure: str, listed: str, more: str) -> str:
     """Draw a figure beside the table of what is on it."""
     return f'<div class="hf-look">{figure}<div class="hf-found">{listed}{more}</div></div>'

@@ -40,7 +40,7 @@ def render_labels(output: Any, inputs: Mapping[str, Any]) -> str:
         return "".join(
             with_title(f"text {number}", render_labels(each, inputs)) for number, each in enumerate(output, start=1)
         )
-    found = label_scores(output)
+    found = read_label_scores(output)
     if not found:
         return placeholder("Nothing was found above the threshold: no label has a score to show.")
     bars = label_bars([{"label": name, "score": score} for name, score in found[:SHOWN_LABELS]])
@@ -71,7 +71,7 @@ def _is_zero_shot(output: Any) -> bool:
     return isinstance(output, Mapping) and "labels" in output and "scores" in output and "masks" not in output
 
 
-def label_scores(output: Any) -> list[tuple[str, float]] | None:
+def read_label_scores(output: Any) -> list[tuple[str, float]] | None:
     """Return labels and scores of any classifier's output for one input; None when it is something else."""
     if _is_zero_shot(output):
         return [(str(name), float(score)) for name, score in zip(output["labels"], output["scores"], strict=True)]
@@ -138,21 +138,21 @@ def render_answers(output: Any, inputs: Mapping[str, Any]) -> str:
     best = found[0]
     said = str(best.get("answer") or "").strip()
     head = (
-        f"<p class='hf-answer'><b>{escape(said)}</b>{_score_chip(best)}</p>"
+        f"<p class='hf-answer'><b>{escape(said)}</b>{_draw_score(best)}</p>"
         if said
         else "<p class='hf-note'>The model's best answer is the empty one: "
-        f"it holds that the question has no answer here.{_score_chip(best)}</p>"
+        f"it holds that the question has no answer here.{_draw_score(best)}</p>"
     )
     others = [(each.get("answer") or "(no answer)", format_percent(each.get("score"))) for each in found[1:]]
     rest = with_title("Other answers", table(("answer", "score"), others, numbers=(1,))) if others else ""
-    return head + _show_answer_place(best, said, inputs) + rest
+    return head + _mark_answer(best, said, inputs) + rest
 
 
-def _score_chip(item: Mapping[str, Any]) -> str:
+def _draw_score(item: Mapping[str, Any]) -> str:
     return f" <span class='hf-chip'>{format_percent(item['score'])}</span>" if item.get("score") is not None else ""
 
 
-def _show_answer_place(best: Mapping[str, Any], said: str, inputs: Mapping[str, Any]) -> str:
+def _mark_answer(best: Mapping[str, Any], said: str, inputs: Mapping[str, Any]) -> str:
     """Show where the best answer stands: marked in the context, or outlined among the words of the image."""
     start, end, context = best.get("start"), best.get("end"), inputs.get("context")
     if start is None or end is None or not said:
@@ -232,7 +232,7 @@ def _aggregate_cells(aggregator: str, chosen: Sequence[Any]) -> str:
 
 def render_score_differences(left: Any, right: Any) -> str:
     """Compare two classifiers' outputs label by label, with right minus left; "" when they have no label in common."""
-    one, other = label_scores(left), label_scores(right)
+    one, other = read_label_scores(left), read_label_scores(right)
     if not one or not other or not {name for name, _ in one} & {name for name, _ in other}:
         return ""
     first, second = dict(one), dict(other)

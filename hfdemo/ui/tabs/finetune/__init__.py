@@ -11,7 +11,7 @@ from hfdemo.api.endpoints import LIGHT
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE
-from hfdemo.ui.tabs.finetune import form, hp_search, run_view
+from hfdemo.ui.tabs.finetune import form, hp_search, run_actions, run_view
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
 ABOUT = (
@@ -39,7 +39,7 @@ def build(
         """Start a run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""
         config, path = asked.read_config(values)
         begun = app.runs.start(app.runs.create(config, path))
-        return gr.update(choices=run_view.run_choices(app), value=begun.id), gr.skip()
+        return gr.update(choices=run_actions.list_run_choices(app), value=begun.id), gr.skip()
 
     start = catch_errors(start_training, lambda sentence: (gr.skip(), form.render_refusal(sentence)))
     asked.start.click(start, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(

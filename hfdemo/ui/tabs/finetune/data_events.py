@@ -28,7 +28,7 @@ from hfdemo.ui.tabs.finetune.form_data import (
     add_upload,
     change_kind,
     change_label,
-    count_key,
+    make_count_key,
     suggest_values,
     summarise_data,
     update_splits,
@@ -207,7 +207,7 @@ class DataEvents:
                 tell("Rows counted", done, whole)
 
             counts = count_tokens(corpus, config, model, self._app.settings, stop, report_rows)
-            return CountedTokens(count_key(config, path, model), counts)
+            return CountedTokens(make_count_key(config, path, model), counts)
 
         for now, result in follow_job(self.jobs, request.session_hash, work):
             yield (now, gr.skip()) if result is None else (form_steps.COUNTED, result)

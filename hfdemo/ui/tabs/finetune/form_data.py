@@ -100,7 +100,7 @@ def examine_data(corpus: Corpus, config: RunConfig, counted: CountedTokens | Non
     )
 
 
-def count_key(config: RunConfig, file: Path | None, model: str) -> tuple[Any, ...]:
+def make_count_key(config: RunConfig, file: Path | None, model: str) -> tuple[Any, ...]:
     """Return what the lengths of the rows depend on."""
     columns = (config.text_column, config.text_pair_column, config.label_column, config.task, config.problem_type)
     return (str(file), config.dataset, config.dataset_config, *columns, tuple(config.fixes), model)
@@ -170,7 +170,7 @@ class FormFields:
             DemoError: it can't be read.
         """
         corpus, config, path = self.read_data(named)
-        still = counted if counted and counted.key == count_key(config, path, named["model"]) else None
+        still = counted if counted and counted.key == make_count_key(config, path, named["model"]) else None
         return examine_data(corpus, config, still), still
 
 

@@ -17,7 +17,7 @@ from hfdemo.ui import html
 from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, toast_errors
 from hfdemo.ui.html import Html, escape
 from hfdemo.ui.tabs.finetune.form import Form
-from hfdemo.ui.tabs.finetune.report_figures import svg
+from hfdemo.ui.tabs.finetune.report_figures import draw_svg
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 60, 60, 30, 24
@@ -64,7 +64,7 @@ def _parallel_coordinates(trials: Sequence[Mapping[str, Any]], search: Mapping[s
         parts.append(f"<text x='{x:.1f}' y='{TOP - 4}'>{escape(_format_number(max(column)))}</text>")
         parts.append(f"<text x='{x:.1f}' y='{HEIGHT - 8}'>{escape(_format_number(min(column)))}</text>")
     title = f"Parallel coordinates of {len(trials)} trials"
-    return f"<figure class='hf-diagram hf-parallel'>{svg(title, ''.join(parts), (WIDTH, HEIGHT))}</figure>"
+    return f"<figure class='hf-diagram hf-parallel'>{draw_svg(title, ''.join(parts), (WIDTH, HEIGHT))}</figure>"
 
 
 def _axis_heights(values: Sequence[float], log: bool) -> list[float]:
@@ -132,7 +132,7 @@ class SearchFold:
     def _build_ranges(self) -> None:
         rate = self.asked.rate
         with gr.Row():
-            lowest, highest = learning_rate_range(rate.value) or (None, None)
+            lowest, highest = suggest_rate_range(rate.value) or (None, None)
             low = gr.Number(lowest, label="Lowest learning rate", min_width=120)
             high = gr.Number(highest, label="Highest learning rate", min_width=120)
         sizes = gr.Textbox("8, 16, 32", label="Batch sizes", info="any of these", max_lines=1)
@@ -194,7 +194,7 @@ def refuse_search(sentence: str) -> tuple[Any, ...]:
     return gr.skip(), html.notes([sentence]), gr.update(interactive=False), gr.update(interactive=False), ""
 
 
-def learning_rate_range(rate: float | None) -> tuple[float, float] | None:
+def suggest_rate_range(rate: float | None) -> tuple[float, float] | None:
     """Return the learning rates to try where the form has `rate`: a fifth of it to five times as much."""
     if not rate or rate < 0:
         return None
@@ -204,7 +204,7 @@ def learning_rate_range(rate: float | None) -> tuple[float, float] | None:
 
 def update_range(rate: float | None, typed: bool) -> tuple[Any, Any]:
     """Return the range for another learning rate in the form, unless somebody has typed a range."""
-    return (None if typed else learning_rate_range(rate)) or (gr.skip(), gr.skip())
+    return (None if typed else suggest_rate_range(rate)) or (gr.skip(), gr.skip())
 
 
 def _parse_batch_sizes(text: str) -> list[int]:

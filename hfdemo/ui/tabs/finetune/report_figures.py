@@ -52,7 +52,7 @@ def draw_roc(found: Mapping[str, Any], positive: str) -> str:
     """Draw the ROC curve; a point marks the threshold of 0.5, which is what argmax decides by."""
     false, true = found["false_positive_rate"], found["true_positive_rate"]
     drawn = UNIT.line([0, 1], [0, 1], "hf-chance") + UNIT.line(false, true, "hf-curve")
-    drawn += _mark_half(found["threshold"], false, true)
+    drawn += _mark_threshold(found["threshold"], false, true)
     return draw_figure(
         f"ROC · AUC {found['auc']:.3f}",
         _draw_axes(UNIT, "false positive rate", "true positive rate") + drawn,
@@ -64,7 +64,7 @@ def draw_precision_recall(found: Mapping[str, Any], positive: str, prevalence: f
     """Draw the precision-recall curve; `prevalence` of the rows are positive, which is the precision of guessing."""
     recall, precision = found["recall"], found["precision"]
     chance = "" if prevalence is None else UNIT.line([0, 1], [prevalence, prevalence], "hf-chance")
-    drawn = chance + UNIT.line(recall, precision, "hf-curve") + _mark_half(found["threshold"], recall, precision)
+    drawn = chance + UNIT.line(recall, precision, "hf-curve") + _mark_threshold(found["threshold"], recall, precision)
     dashed = "" if prevalence is None else f" Dashed: guessing, {prevalence:.3f}."
     return draw_figure(
         f"Precision and recall · AP {found['average_precision']:.3f}",
@@ -136,7 +136,7 @@ def draw_residuals(found: Mapping[str, Any]) -> str:
     )
 
 
-def _mark_half(thresholds: Sequence[float | None], xs: Sequence[float], ys: Sequence[float]) -> str:
+def _mark_threshold(thresholds: Sequence[float | None], xs: Sequence[float], ys: Sequence[float]) -> str:
     """Mark the point of the curve at which a score of 0.5 decides: the lowest threshold that is not below it."""
     above = [(value, index) for index, value in enumerate(thresholds) if value is not None and value >= 0.5]
     if not above:
@@ -189,19 +189,19 @@ def _axis_range(values: Sequence[float]) -> tuple[float, float]:
 
 def draw_figure(title: str, body: str, caption: str) -> str:
     """Draw a titled diagram with a caption below it."""
-    drawn = svg(title, body, (WIDTH, HEIGHT))
+    drawn = draw_svg(title, body, (WIDTH, HEIGHT))
     return (
         f"<figure class='hf-diagram'><figcaption>{escape(title)}</figcaption>{drawn}<p>{escape(caption)}</p></figure>"
     )
 
 
-def svg(title: str, body: str, size: tuple[int, int]) -> str:
+def draw_svg(title: str, body: str, size: tuple[int, int]) -> str:
     """Return a diagram of that size, which is read out as its title."""
     width, height = size
     return f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='{escape(title)}'>{body}</svg>"
 
 
-def class_table(found: Mapping[str, Mapping[str, Any]], title: str) -> str:
+def render_class_table(found: Mapping[str, Mapping[str, Any]], title: str) -> str:
     """List precision, recall, f1 and support, and the average precision where it is known; f1 as a bar, too."""
     ranked = any("average_precision" in each for each in found.values())
     head = ["", "precision", "recall", "f1", *(["AP"] if ranked else []), "support"]
@@ -214,7 +214,7 @@ def class_table(found: Mapping[str, Mapping[str, Any]], title: str) -> str:
     return f"<div>{with_title(title, drawn)}</div>"
 
 
-def confusion_table(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
+def render_confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
     """Draw true labels as rows and predicted ones as columns, shaded by their part of the row; of many labels, list the
     largest confusions."""
     if len(labels) > MATRIX_LABELS:
@@ -254,7 +254,7 @@ def _largest_confusions(labels: Sequence[str], matrix: Sequence[Sequence[int]]) 
     return f"<div>{with_title(title, drawn if rows else facts([('', 'none')]))}</div>"
 
 
-def perplexity_table(of: Any) -> str:
+def render_perplexity(of: Any) -> str:
     """Draw perplexity and the rows that are hardest to predict."""
     pairs = [
         ("perplexity", f"{of('perplexity'):,.2f}"),

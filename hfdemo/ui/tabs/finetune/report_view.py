@@ -45,7 +45,7 @@ def render_report(found: Report) -> str:
     return "<div class='hf-results'>" + "".join(parts) + "</div>"
 
 
-def metric_title(name: str, found: Report) -> str:
+def format_metric_name(name: str, found: Report) -> str:
     """Return a metric's name with what it is the mean of, where the name alone does not say it."""
     positive = found.get("positive_label")
     return f"f1 of “{positive}”" if positive and name == "f1" else kind_of(found).evaluator.titles.get(name, name)
@@ -67,7 +67,7 @@ def render_scores(found: Report, split: str) -> str:
     metrics = found["metrics"][split]
     names = sorted((name for name in metrics if metrics[name] is not None), key=lambda name: name == "loss")
     boxes = "".join(
-        _score_box(metric_title(name, found), name, metrics[name], baseline.get(name), before.get(name))
+        _score_box(format_metric_name(name, found), name, metrics[name], baseline.get(name), before.get(name))
         for name in names
     )
     rows = found.get("rows", {}).get(split)
@@ -126,7 +126,7 @@ def render_details(found: Report, split: str) -> str:
 
 def _classes_block(found: Report, known: Report) -> str:
     title = kind_of(found).page.class_title(found.get("labels") or [])
-    return report_figures.class_table(known["per_class"], title) if known.get("per_class") else ""
+    return report_figures.render_class_table(known["per_class"], title) if known.get("per_class") else ""
 
 
 def _labels_per_row_block(found: Report, known: Report) -> str:
@@ -139,14 +139,14 @@ def _labels_per_row_block(found: Report, known: Report) -> str:
 
 def _confusion_block(found: Report, known: Report) -> str:
     return (
-        report_figures.confusion_table(found.get("labels", []), known["confusion_matrix"])
+        report_figures.render_confusion_matrix(found.get("labels", []), known["confusion_matrix"])
         if known.get("confusion_matrix")
         else ""
     )
 
 
 def _perplexity_block(found: Report, known: Report) -> str:
-    return report_figures.perplexity_table(known.get) if known.get("perplexity") is not None else ""
+    return report_figures.render_perplexity(known.get) if known.get("perplexity") is not None else ""
 
 
 def _two_label_diagrams(found: Report, known: Report) -> str:

@@ -106,7 +106,7 @@ def build_run_buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.D
         if run_id is None:
             return gr.skip()
         delete_run(app, run_id)
-        choices = run_choices(app)
+        choices = list_run_choices(app)
         return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
     delete.click(toast_errors(remove_run), run, run, js="hfdemo.confirmDelete", **plain)
@@ -138,7 +138,7 @@ def build_continuation(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State,
             raise DemoError("How many epochs more? Write a number above 0.")
         begun = app.runs.more_epochs(_require_run(run_id), epochs)
         gr.Info("A new run goes on from this model, on the same data.", title="Started")
-        return gr.update(choices=run_choices(app), value=begun.id)
+        return gr.update(choices=list_run_choices(app), value=begun.id)
 
     train.click(toast_errors(train_more), [run, epochs], run, **plain)
 
@@ -200,7 +200,7 @@ def is_offered(run: Run, name: str, *, public: bool) -> bool:
     return name in FILES.values() and not (public and name == "errors.csv") and (run.folder / name).is_file()
 
 
-def run_choices(app: App) -> list[tuple[str, str]]:
+def list_run_choices(app: App) -> list[tuple[str, str]]:
     return [(f"{run.id} · {run.status().state}", run.id) for run in app.runs.list()]
 
 

@@ -17,7 +17,7 @@ MOST_POINTS = 400
 UNIT_METRICS = ("accuracy", "f1", "f1_weighted", "f1_micro", "precision", "recall")
 
 
-def loss_table(events: Sequence[Event]) -> pd.DataFrame:
+def make_loss_table(events: Sequence[Event]) -> pd.DataFrame:
     """Return columns step, loss and split ("train" or "validation")."""
     rows = [(event.step, event.loss, "train") for event in _sample_steps(events)]
     rows += [
@@ -28,7 +28,7 @@ def loss_table(events: Sequence[Event]) -> pd.DataFrame:
     return _typed_table(rows, {"step": float, "loss": float, "split": str})
 
 
-def metrics_table(events: Sequence[Event], names: Sequence[str]) -> pd.DataFrame:
+def make_metrics_table(events: Sequence[Event], names: Sequence[str]) -> pd.DataFrame:
     """Return columns epoch, value and metric, one row per name and evaluation of the validation split."""
     rows = [
         (round(event.epoch, 3), event.metrics[name], name)
@@ -39,20 +39,20 @@ def metrics_table(events: Sequence[Event], names: Sequence[str]) -> pd.DataFrame
     return _typed_table(rows, {"epoch": float, "value": float, "metric": str})
 
 
-def logged_table(events: Sequence[Event], name: str, unit: float = 1.0) -> pd.DataFrame:
+def make_logged_table(events: Sequence[Event], name: str, unit: float = 1.0) -> pd.DataFrame:
     """Return columns step and `name`, a number that StepLogged has, in units of `unit`, without steps that lack it."""
     found = [(event.step, getattr(event, name)) for event in _sample_steps(events)]
     rows = [(step, value / unit) for step, value in found if value is not None]
     return _typed_table(rows, {"step": float, name: float})
 
 
-def metric_names(events: Sequence[Event]) -> list[str]:
+def list_metric_names(events: Sequence[Event]) -> list[str]:
     """Return what the validation split was judged by, in the order of the events; the loss has a chart of its own."""
     names = dict.fromkeys(name for event in _list_validations(events) for name in event.metrics)
     return [name for name in names if name != "loss"]
 
 
-def overlay_table(runs: Mapping[str, Sequence[Event]], name: str) -> pd.DataFrame:
+def make_overlay_table(runs: Mapping[str, Sequence[Event]], name: str) -> pd.DataFrame:
     """Return columns epoch, value and run: one metric (or the loss) of several runs on the validation split.
 
     Epochs, because runs with other batch sizes differ in how many steps see the same rows.
@@ -66,7 +66,7 @@ def overlay_table(runs: Mapping[str, Sequence[Event]], name: str) -> pd.DataFram
     return _typed_table(rows, {"epoch": float, "value": float, "run": str})
 
 
-def axis_limits(names: Sequence[str]) -> list[float] | None:
+def find_axis_limits(names: Sequence[str]) -> list[float] | None:
     """Return the ends of the axis for these metrics; None where the values decide."""
     return [0.0, 1.0] if names and all(name in UNIT_METRICS for name in names) else None
 

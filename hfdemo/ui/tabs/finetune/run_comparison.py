@@ -111,14 +111,14 @@ def _render_row(line: RunRow, ticked: bool, shown: bool) -> TableRow:
     written = f"<small class='hf-written-down' title='{note}'>{note}</small>" if note else ""
     box = f"<input type='checkbox' value='{name}' aria-label='compare {name}'{' checked' if ticked else ''}>"
     described = (
-        f"<button type='button' data-open='{name}'>{escape(data_title(line))}</button>{best}"
+        f"<button type='button' data-open='{name}'>{escape(format_data_name(line))}</button>{best}"
         f"<small><span class='hf-state hf-{line.state}'>{line.state}</span> {escape(format_start(line.run))}</small>"
         f"<small>{escape(line.model)} · {escape(line.method)}</small>{written}"
     )
     return TableRow((Html(box), Html(described), Html(value)), {"class": "hf-open" if shown else ""})
 
 
-def data_title(line: RunRow) -> str:
+def format_data_name(line: RunRow) -> str:
     """Return what a run was trained on, in its config's words; of another run's rows, what they were and since when."""
     if not line.dataset.startswith("run:"):
         return line.dataset
@@ -136,7 +136,7 @@ def format_start(run_id: str) -> str:
         return run_id
 
 
-def letter_runs(runs: Sequence[str]) -> dict[str, str]:
+def assign_letters(runs: Sequence[str]) -> dict[str, str]:
     """Return a letter for each run, by which the charts and the table of differences name it."""
     return dict(zip(LETTERS, runs, strict=False))
 
@@ -178,7 +178,7 @@ HOW = "Tick two or more runs to lay their curves over each other and to see how 
 _ENDED = ("finished", "stopped", "failed")
 
 
-def listing_state(runs: Sequence[Run]) -> str:
+def describe_listing(runs: Sequence[Run]) -> str:
     """Return what the table of runs and the choice of a run depend on: it changes when a run comes to another state, is
     judged, gets a note, or is deleted. Of a run that has ended no whole file is read."""
     return "\n".join(
@@ -215,20 +215,20 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None
     def compare_ticked(chosen: list[str], metric: str | None) -> tuple[Any, ...]:
         if len(chosen) < 2:
             return html.about(HOW), gr.update(visible=False), *[gr.skip()] * 4
-        letters = letter_runs(chosen)
+        letters = assign_letters(chosen)
         runs = {letter: app.runs.get(each) for letter, each in letters.items()}
         found = compare(list(runs.values()))
         events = {letter: each.events() for letter, each in runs.items()}
-        names = list(dict.fromkeys(name for each in events.values() for name in run_charts.metric_names(each)))
+        names = list(dict.fromkeys(name for each in events.values() for name in run_charts.list_metric_names(each)))
         taken = metric if metric in names else next(iter(names), None)
         more = f" Of {len(chosen)} runs the first {len(letters)} are shown." if len(chosen) > len(letters) else ""
         return (
             _describe_comparison(found, more),
             gr.update(visible=True),
             gr.update(choices=names, value=taken),
-            _chart_update(run_charts.overlay_table(events, "loss"), list(letters), "Loss on validation"),
+            _chart_update(run_charts.make_overlay_table(events, "loss"), list(letters), "Loss on validation"),
             _chart_update(
-                run_charts.overlay_table(events, taken or ""), list(letters), f"{taken} on validation", taken
+                run_charts.make_overlay_table(events, taken or ""), list(letters), f"{taken} on validation", taken
             ),
             render_side_by_side(letters, found),
         )
@@ -253,7 +253,7 @@ def _describe_comparison(found: Mapping[str, Any], more: str) -> str:
 
 def _build_plot(title: str) -> gr.LinePlot:
     return gr.LinePlot(
-        run_charts.overlay_table({}, "loss"),
+        run_charts.make_overlay_table({}, "loss"),
         x="epoch",
         y="value",
         y_title=" ",
@@ -270,7 +270,7 @@ def _chart_update(table: Any, letters: list[str], title: str, metric: str | None
     return gr.update(
         value=table,
         title=title,
-        y_lim=run_charts.axis_limits([metric] if metric else []),
+        y_lim=run_charts.find_axis_limits([metric] if metric else []),
         visible=table["epoch"].nunique() > 1,
     )
 

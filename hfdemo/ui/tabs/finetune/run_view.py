@@ -22,9 +22,7 @@ from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
 from hfdemo.ui.event_handling import LATEST, QUICK, toast_errors
 from hfdemo.ui.tabs.finetune import report_view, run_actions, run_charts, run_comparison
-from hfdemo.ui.tabs.finetune.run_actions import run_choices
-
-__all__ = ["FORM", "RUN_PANEL", "RunView", "run_choices"]
+from hfdemo.ui.tabs.finetune.run_actions import list_run_choices
 
 RUN_PANEL = "the-run"
 # The element that the form stands in; it is scrolled to when a run is duplicated.
@@ -76,9 +74,9 @@ class RunView:
     def _build_charts(self) -> dict[str, list[Any]]:
         # Mounted with their first rows: a chart that was drawn empty once stays without lines.
         with gr.Row():
-            loss = _build_plot(run_charts.loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
+            loss = _build_plot(run_charts.make_loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
             curve = _build_plot(
-                run_charts.metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", []
+                run_charts.make_metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", []
             )
         with gr.Accordion("More curves", open=False, visible=False) as more_curves:
             # What the page sends may still be of the last run: with its own choices alone it would be refused.
@@ -87,7 +85,7 @@ class RunView:
             )
             with gr.Row():
                 plots = {
-                    name: _build_plot(run_charts.logged_table([], name), "step", name, None, title, [])
+                    name: _build_plot(run_charts.make_logged_table([], name), "step", name, None, title, [])
                     for name, (title, _) in LOGGED.items()
                 }
         return {
@@ -151,7 +149,7 @@ class RunView:
         newest = runs[0].id if runs else None
         # Nothing chosen yet, or deleted from another page: turn to the newest there is.
         turned = gr.skip() if found else newest
-        mark = run_comparison.listing_state(runs)
+        mark = run_comparison.describe_listing(runs)
         choose: Part = (mark, lambda: [_update_choices(self.app, turned), mark])
         try:
             parts = parts_of_run(self.app, found, picked, shown) if found else _empty_parts(html.placeholder(NO_RUN))
@@ -166,7 +164,7 @@ class RunView:
 
     def choose_newest(self, run_id: str | None) -> Any:
         """Choose the newest run where none is chosen."""
-        choices = run_choices(self.app)
+        choices = list_run_choices(self.app)
         return gr.update(choices=choices, value=run_id or (choices[0][1] if choices else None))
 
 
@@ -220,11 +218,11 @@ def parts_of_run(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[s
     """Return what there is to show of a run, by the names of `RunView.outputs`; `picked` is of `remember_pick`."""
     events = run.events()
     status = run.status(events)
-    names = run_charts.metric_names(events)
+    names = run_charts.list_metric_names(events)
     mine = picked if picked.get("run") == run.id else {}
     wanted = mine.get("metrics", find_kind(run.config.task, run.config.problem_type).evaluator.charted)
     chosen = [name for name in wanted if name in names]
-    loss, curve = run_charts.loss_table(events), run_charts.metrics_table(events, chosen)
+    loss, curve = run_charts.make_loss_table(events), run_charts.make_metrics_table(events, chosen)
     has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()
     written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
     count = (run.id, len(events))
@@ -244,7 +242,7 @@ def parts_of_run(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[s
             curve,
             chosen,
             color_map=chart_colours(chosen),
-            y_lim=run_charts.axis_limits(chosen),
+            y_lim=run_charts.find_axis_limits(chosen),
         ),
         **{name: (count, functools.partial(_update_logged_chart, events, name)) for name in LOGGED},
         "epochs": _epochs_part(run, mine.get("epoch"), status.active, shown),
@@ -274,7 +272,7 @@ def _redraw_chart(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, serie
 
 
 def _update_logged_chart(events: Sequence[Event], name: str) -> list[Any]:
-    return [_update_chart(run_charts.logged_table(events, name, LOGGED[name][1]))]
+    return [_update_chart(run_charts.make_logged_table(events, name, LOGGED[name][1]))]
 
 
 def _epochs_part(run: Run, chosen: float | None, active: bool, shown: Mapping[str, Any]) -> Part:
@@ -328,7 +326,7 @@ def _format_config(run: Run) -> str:
 
 
 def _update_choices(app: App, value: Any) -> Any:
-    choices = run_choices(app)
+    choices = list_run_choices(app)
     return gr.update(choices=choices) if isinstance(value, dict) else gr.update(choices=choices, value=value)
 
 

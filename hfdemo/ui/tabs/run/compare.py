@@ -20,7 +20,7 @@ from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
 from hfdemo.ui.renderers import render_prediction
 from hfdemo.ui.renderers.generated_text import render_text_difference
-from hfdemo.ui.renderers.labels import label_scores, render_score_differences
+from hfdemo.ui.renderers.labels import read_label_scores, render_score_differences
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.widgets import PanelInputs
 
@@ -140,7 +140,7 @@ def keep_answer(task: Task, found: Prediction) -> KeptAnswer:
         differs={**inputs, **found.parameters},
         drawn=render_prediction(task.output, found) + took,
         gist=prediction_view.summarize_output(found.output, most=20_000),
-        labels=found.output if task.output == "labels" and label_scores(found.output) else None,
+        labels=found.output if task.output == "labels" and read_label_scores(found.output) else None,
         in_words=task.output in ("text", "chat", "transcript"),
     )
 

@@ -100,7 +100,7 @@ def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], addr
         "odds": probabilities,
         "raw": json.dumps(shorten_output(done.output), indent=2, ensure_ascii=False),
         "recorded": RecordedCall.of(task, done, values),
-        "entry": _history_entry(task, done, values, address),
+        "entry": _make_history_entry(task, done, values, address),
         "done": done,
     }
 
@@ -125,7 +125,7 @@ def _render_partial(task: Task, item: Partial, values: Mapping[str, Any], second
     return drawn + facts([("", f"{seconds:.1f} s so far")])
 
 
-def _history_entry(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
+def _make_history_entry(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
     """Return what the browser keeps of an answer."""
     asked = next((str(values[each.name]) for each in task.inputs if not each.media and values.get(each.name)), "")
     chosen = ((each.name, values.get(each.name, each.default), each.default) for each in task.parameters)
@@ -158,10 +158,10 @@ def render_prediction_facts(prediction: Prediction) -> str:
         said.append(("seed", prediction.seed))
     if prediction.together > 1:
         said.append(("batch", f"shared with {prediction.together - 1} other calls"))
-    return facts([*said, *_card_facts(prediction.card)])
+    return facts([*said, *_list_card_facts(prediction.card)])
 
 
-def _card_facts(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _list_card_facts(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [
         ("architecture", found["architecture"]),
         ("parameters", _format_count(found["parameters"])),
@@ -174,7 +174,7 @@ def render_card(found: Mapping[str, Any], why: str) -> str:
     """Draw a loaded model's card: what it is, how large, where it computes, and what happened to its weights."""
     said = [
         ("task", f"{found['task']}, because {why}"),
-        *_card_facts(found),
+        *_list_card_facts(found),
         ("device", found["device"]),
         ("attention", found["attention"]),
         ("context", f"{found['context']:,} tokens" if found["context"] else "no limit known"),

@@ -23,7 +23,7 @@ from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.batch_predict import BatchPredict
 from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
-from hfdemo.ui.tabs.run.widgets import PanelInputs, component_value, field_widget, narrow_widgets
+from hfdemo.ui.tabs.run.widgets import PanelInputs, build_widget, narrow_widgets, to_component_value
 
 RUN_BUTTON = "run-now"
 HISTORY = 30
@@ -70,15 +70,15 @@ class TaskPanel:
     def _build_inputs(self, begin: Mapping[str, Any], given: set[str]) -> None:
         """Lay out what a person fills in; the parameters are in sight where one of them is `given`."""
         task = self.task
-        self.inputs = [field_widget(field, begin.get(field.name)) for field in task.inputs]
-        self.raw_prompt, self.new_conversation = _chat_controls(task)
+        self.inputs = [build_widget(field, begin.get(field.name)) for field in task.inputs]
+        self.raw_prompt, self.new_conversation = _build_chat_controls(task)
         with gr.Row():
             self.run = gr.Button("Run", variant="primary", elem_id=RUN_BUTTON, scale=3)
             self.stop = gr.Button("Stop", scale=1, min_width=80)
         self.parameters: list[Any] = []
         if task.parameters:
             with gr.Accordion("Parameters", open=any(each.name in given for each in task.parameters)):
-                self.parameters = [field_widget(field, begin.get(field.name)) for field in task.parameters]
+                self.parameters = [build_widget(field, begin.get(field.name)) for field in task.parameters]
         listed = [
             (widget, field)
             for widget, field in zip(self.inputs, task.inputs, strict=True)
@@ -86,7 +86,9 @@ class TaskPanel:
         ]
         self.dataset = gr.Dataset(
             components=[widget for widget, _ in listed],
-            samples=[[component_value(field, each.get(field.name)) for _, field in listed] for each in self.examples],
+            samples=[
+                [to_component_value(field, each.get(field.name)) for _, field in listed] for each in self.examples
+            ],
             type="index",
             label="Examples",
         )
@@ -199,7 +201,7 @@ class TaskPanel:
         }
         if done := step.get("done"):
             shows |= dict(zip(self.parameters, narrow_widgets(self.task.parameters, done.allowed), strict=True))
-            shows |= _next_turn(self.task, done, self.inputs)
+            shows |= _keep_conversation(self.task, done, self.inputs)
             shows |= {
                 self.latest: keep_answer(self.task, done),
                 self.context.history: [step["entry"], *past][:HISTORY],
@@ -209,7 +211,7 @@ class TaskPanel:
     def fill_example(self, index: int) -> list[Any]:
         """Fill every field with the example's value or its own default."""
         example = self.examples[index]
-        return [gr.update(value=component_value(field, example.get(field.name))) for field in self.task.fields]
+        return [gr.update(value=to_component_value(field, example.get(field.name))) for field in self.task.fields]
 
     def check_model(self, reference: str) -> tuple[Any, Any, bool]:
         """Say whether the model is on this machine, and what Run would download where it is not."""
@@ -257,7 +259,7 @@ class CodeFold:
         return snippets.pipeline, snippets.auto_classes, snippets.client, snippets.curl
 
 
-def _chat_controls(task: Task) -> tuple[Any, gr.Button | None]:
+def _build_chat_controls(task: Task) -> tuple[Any, gr.Button | None]:
     """Lay out, for a task that takes a conversation, a switch to the bare prompt and a way to begin anew."""
     chats = any(field.kind == "messages" for field in task.inputs)
     with gr.Row(visible=chats):
@@ -279,7 +281,7 @@ def _split_conversation(task: Task, values: Mapping[str, Any]) -> dict[str, Any]
     return {**values, "messages": past, "text": last["content"]}
 
 
-def _next_turn(task: Task, done: Prediction, inputs: list[Any]) -> dict[Any, Any]:
+def _keep_conversation(task: Task, done: Prediction, inputs: list[Any]) -> dict[Any, Any]:
     """Keep the conversation after an answer, and empty the box for the next message."""
     talked = done.inputs.get("messages")
     if not talked or not isinstance(done.result, list):

@@ -16,18 +16,18 @@ from hfdemo.tasks import Field, Task
 UNSET = "as the model says"
 
 
-def field_widget(field: Field, value: Any = None) -> gr.components.Component:
+def build_widget(field: Field, value: Any = None) -> gr.components.Component:
     """Return the component in which a person fills `field` in; `value` is what it starts with."""
-    return _KINDS[field.kind].component(field, component_value(field, value))
+    return _KINDS[field.kind].component(field, to_component_value(field, value))
 
 
-def component_value(field: Field, value: Any) -> Any:
+def to_component_value(field: Field, value: Any) -> Any:
     """Return what the component of `field` holds to show `value`; None shows the field's default."""
     meant = field.default if value is None and not field.required else value
     return None if meant is None else _KINDS[field.kind].to_component(meant)
 
 
-def field_value(field: Field, held: Any) -> Any:
+def read_component(field: Field, held: Any) -> Any:
     """Return what a person meant by leaving `held` in the component of `field`."""
     return None if held is None else _KINDS[field.kind].from_component(held)
 
@@ -44,7 +44,7 @@ class PanelInputs:
 
     def values(self, given: Sequence[Any]) -> dict[str, Any]:
         """Return the values that a person gave, by their fields' names, from what the components of `fields` hold."""
-        found = {field.name: field_value(field, held) for field, held in zip(self.task.fields, given, strict=True)}
+        found = {field.name: read_component(field, held) for field, held in zip(self.task.fields, given, strict=True)}
         return {name: value for name, value in found.items() if value not in (None, "")}
 
 
@@ -60,7 +60,9 @@ class _FieldKind:
 # Inside gr.render a component with a value is drawn disabled unless it says that it is interactive.
 
 
-def _text_box(lines: int, most: int, note: str = "", placeholder: str = "") -> Callable[[Field, Any], gr.Textbox]:
+def _text_box_builder(
+    lines: int, most: int, note: str = "", placeholder: str = ""
+) -> Callable[[Field, Any], gr.Textbox]:
     """Return a maker of text boxes that are `lines` high when a text has to be written into them, else one."""
 
     def make(field: Field, held: Any) -> gr.Textbox:
@@ -77,26 +79,26 @@ def _text_box(lines: int, most: int, note: str = "", placeholder: str = "") -> C
     return make
 
 
-def choices(field: Field) -> list[tuple[str, str]]:
+def list_choices(field: Field) -> list[tuple[str, str]]:
     """Return what the drop-down of a choice offers: its values, and UNSET where it may be left to the model."""
     unset = [] if field.required else [(UNSET, "")]
     return [*unset, *((choice, choice) for choice in field.choices)]
 
 
-def _choice(field: Field, held: Any) -> gr.Dropdown:
-    return gr.Dropdown(choices(field), value=held or "", label=field.label, info=field.help, interactive=True)
+def _build_choice(field: Field, held: Any) -> gr.Dropdown:
+    return gr.Dropdown(list_choices(field), value=held or "", label=field.label, info=field.help, interactive=True)
 
 
-def _flag(field: Field, held: Any) -> gr.Checkbox:
+def _build_flag(field: Field, held: Any) -> gr.Checkbox:
     return gr.Checkbox(value=bool(held), label=field.label, info=field.help, interactive=True)
 
 
-def _messages(field: Field, held: Any) -> gr.JSON:
+def _build_messages(field: Field, held: Any) -> gr.JSON:
     # The conversation is drawn where the answer stands; here it is only kept.
     return gr.JSON(value=held or [], label=field.label, visible=False)
 
 
-def _table(field: Field, held: Any) -> gr.Dataframe:
+def _build_table(field: Field, held: Any) -> gr.Dataframe:
     return gr.Dataframe(
         value=held,
         label=field.label,
@@ -112,7 +114,7 @@ def _table_columns(held: pd.DataFrame) -> dict[str, list[str]]:
     return {str(name): [str(cell) for cell in held[name]] for name in held.columns}
 
 
-def _file(component: type[gr.components.Component], **options: Any) -> Callable[[Field, Any], Any]:
+def _file_builder(component: type[gr.components.Component], **options: Any) -> Callable[[Field, Any], Any]:
     return lambda field, held: component(value=held, label=field.label, interactive=True, **options)
 
 
@@ -142,20 +144,20 @@ def _format_json(value: Any) -> str:
 
 
 _KINDS: Mapping[str, _FieldKind] = {
-    "text": _FieldKind(_text_box(3, 12)),
-    "texts": _FieldKind(_text_box(4, 16, "; several texts: one per line"), _join_with("\n"), _parse_lines),
+    "text": _FieldKind(_text_box_builder(3, 12)),
+    "texts": _FieldKind(_text_box_builder(4, 16, "; several texts: one per line"), _join_with("\n"), _parse_lines),
     # gr.Number shows and sends an empty field as 0; a text box can be empty.
-    "number": _FieldKind(_text_box(1, 1, placeholder=UNSET), _format_number, _parse_number),
-    "choice": _FieldKind(_choice),
-    "flag": _FieldKind(_flag),
-    "labels": _FieldKind(_text_box(1, 4, "; commas between them"), _join_with(", ")),
-    "messages": _FieldKind(_messages),
-    "table": _FieldKind(_table, pd.DataFrame, _table_columns),
-    "json": _FieldKind(_text_box(2, 8, " (JSON)"), _format_json),
-    "boxes": _FieldKind(_text_box(2, 8, " (JSON)"), _format_json),
-    "image": _FieldKind(_file(gr.Image, type="filepath", height=260), str, Path),
-    "audio": _FieldKind(_file(gr.Audio, type="filepath"), str, Path),
-    "video": _FieldKind(_file(gr.Video, height=260), str, Path),
+    "number": _FieldKind(_text_box_builder(1, 1, placeholder=UNSET), _format_number, _parse_number),
+    "choice": _FieldKind(_build_choice),
+    "flag": _FieldKind(_build_flag),
+    "labels": _FieldKind(_text_box_builder(1, 4, "; commas between them"), _join_with(", ")),
+    "messages": _FieldKind(_build_messages),
+    "table": _FieldKind(_build_table, pd.DataFrame, _table_columns),
+    "json": _FieldKind(_text_box_builder(2, 8, " (JSON)"), _format_json),
+    "boxes": _FieldKind(_text_box_builder(2, 8, " (JSON)"), _format_json),
+    "image": _FieldKind(_file_builder(gr.Image, type="filepath", height=260), str, Path),
+    "audio": _FieldKind(_file_builder(gr.Audio, type="filepath"), str, Path),
+    "video": _FieldKind(_file_builder(gr.Video, height=260), str, Path),
 }
 
 
@@ -168,4 +170,4 @@ def narrow_widgets(fields: tuple[Field, ...], narrowed: tuple[Field, ...]) -> li
 
 
 def _narrow_choices(narrowed: Field, field: Field) -> dict[str, Any]:
-    return {"choices": choices(narrowed)} if field.kind == "choice" and narrowed.choices != field.choices else {}
+    return {"choices": list_choices(narrowed)} if field.kind == "choice" and narrowed.choices != field.choices else {}

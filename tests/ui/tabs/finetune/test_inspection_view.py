@@ -14,7 +14,7 @@ from hfdemo.finetuning.preprocessing import Lengths, count_tokens
 from hfdemo.settings import Settings
 from hfdemo.tables import Refused
 from hfdemo.ui.tabs.finetune import data_events, form_values, inspection_view
-from hfdemo.ui.tabs.finetune.form_data import CountedTokens, change_kind, count_key, suggest_values, update_splits
+from hfdemo.ui.tabs.finetune.form_data import CountedTokens, change_kind, make_count_key, suggest_values, update_splits
 from tests.ui.samples import EVIL, escaped, text_of
 from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
 
@@ -218,7 +218,7 @@ def test_tokens_are_counted_as_training_reads_them_and_a_cut_becomes_a_problem(
     lengths = count_tokens(corpus, config, "embedded:minilm", settings, Event(), lambda *it: told.append(it))
     assert (len(lengths.lengths), lengths.rows, lengths.limit, told[-1]) == (40, 40, 512, (40, 40))
     assert max(lengths.lengths) == 33  # thirty words, a number, [CLS] and [SEP]
-    counted = CountedTokens(count_key(config, path, "embedded:minilm"), lengths)
+    counted = CountedTokens(make_count_key(config, path, "embedded:minilm"), lengths)
     cut, still = form.examine({**named, "max_length": 16}, counted)
     assert still is counted
     assert cut.inspection.truncation is not None
@@ -249,7 +249,7 @@ def test_counting_stops_when_asked_and_says_what_can_not_be_counted(sick: Path, 
 def test_a_data_set_without_a_limit_to_its_rows_says_that_nothing_is_cut(tmp_path: Path, settings: Settings) -> None:
     form, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
     _, config, path = form.read_data(named)
-    counted = CountedTokens(count_key(config, path, named["model"]), Lengths((7, 8), None, 16))
+    counted = CountedTokens(make_count_key(config, path, named["model"]), Lengths((7, 8), None, 16))
     examined, _ = form.examine(named, counted)
     drawn = text_of(inspection_view.render_inspection(examined, (), counted))
     assert "this model names no limit" in drawn

@@ -41,7 +41,7 @@ def test_every_metric_of_both_splits_has_a_box_and_validation_tells_what_it_was_
     for split in ("validation", "test"):
         told = text_of(report_view.render_scores(report, split))
         for name, value in report["metrics"][split].items():
-            assert report_view.metric_title(name, report) in told
+            assert report_view.format_metric_name(name, report) in told
             assert report_view.format_score(value) in told
     assert "before0.125" in text_of(report_view.render_scores(report, "validation"))
     assert "before" not in text_of(report_view.render_scores(report, "test"))
@@ -81,7 +81,7 @@ def test_a_split_with_one_class_says_why_there_is_no_roc_curve(report: dict[str,
 
 
 def test_a_confusion_matrix_has_the_counts_row_by_row() -> None:
-    drawn = report_figures.confusion_table(["a", EVIL], [[3, 1], [0, 2]])
+    drawn = report_figures.render_confusion_matrix(["a", EVIL], [[3, 1], [0, 2]])
     assert escaped(drawn)
     assert text_of(drawn).replace(EVIL, "b").endswith("aba31b02")
 
@@ -90,7 +90,7 @@ def test_of_many_labels_the_largest_confusions_are_listed() -> None:
     size = report_view.MATRIX_LABELS + 1
     matrix = [[10 if column == row else 0 for column in range(size)] for row in range(size)]
     matrix[4][7], matrix[2][3] = 6, 9
-    told = text_of(report_figures.confusion_table([f"l{index}" for index in range(size)], matrix))
+    told = text_of(report_figures.render_confusion_matrix([f"l{index}" for index in range(size)], matrix))
     assert "l2l3947%" in told
     assert told.index("l2l3") < told.index("l4l7")
     assert "l5" not in told

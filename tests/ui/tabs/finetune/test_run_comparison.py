@@ -67,7 +67,7 @@ def test_what_people_wrote_is_text_and_boxes_stay_ticked(settings: Settings) -> 
 
 def test_side_by_side_shows_scores_and_only_the_settings_that_differ(settings: Settings) -> None:
     runs = [a_run(settings, name=FIRST, dataset=EVIL), a_run(settings, name=SECOND, training={"learning_rate": 0.5})]
-    letters = run_comparison.letter_runs([FIRST, SECOND])
+    letters = run_comparison.assign_letters([FIRST, SECOND])
     drawn = run_comparison.render_side_by_side(letters, compare(runs))
     Tags(drawn)
     assert escaped(drawn)
@@ -82,15 +82,15 @@ def test_side_by_side_shows_scores_and_only_the_settings_that_differ(settings: S
 
 def test_equal_configs_are_said_to_be(settings: Settings) -> None:
     runs = [a_run(settings, name=name) for name in (FIRST, SECOND)]
-    told = text_of(run_comparison.render_side_by_side(run_comparison.letter_runs([FIRST, SECOND]), compare(runs)))
+    told = text_of(run_comparison.render_side_by_side(run_comparison.assign_letters([FIRST, SECOND]), compare(runs)))
     assert "the configs are the same" in told
 
 
 def test_another_runs_rows_are_named_by_what_they_were_and_since_when(settings: Settings) -> None:
     (line,) = run_comparison.list_run_rows([a_run(settings, dataset=f"run:{FIRST}")])
-    assert run_comparison.data_title(line) == "x, the rows of 01 Jan 2026, 12:00:00"
-    assert run_comparison.data_title(replace(line, dataset="run:mine")) == "the rows of mine"
-    assert run_comparison.data_title(replace(line, dataset="tickets")) == "tickets"
+    assert run_comparison.format_data_name(line) == "x, the rows of 01 Jan 2026, 12:00:00"
+    assert run_comparison.format_data_name(replace(line, dataset="run:mine")) == "the rows of mine"
+    assert run_comparison.format_data_name(replace(line, dataset="tickets")) == "tickets"
 
 
 def test_the_table_is_drawn_again_when_a_run_waits_begins_is_judged_is_to_stop_goes_on_or_is_lost(
@@ -105,7 +105,7 @@ def test_the_table_is_drawn_again_when_a_run_waits_begins_is_judged_is_to_stop_g
 
     def came_to_another_state() -> None:
         states.append(run.status().state)
-        marks.append(run_comparison.listing_state([run]))
+        marks.append(run_comparison.describe_listing([run]))
 
     def say(*events: Event) -> None:
         with (run.folder / "events.jsonl").open("a") as file:
@@ -139,14 +139,14 @@ def test_the_table_is_drawn_again_when_a_run_ends_or_gets_a_note_but_not_at_ever
     run = a_run(settings)
     events = (run.folder / "events.jsonl").read_text().splitlines(keepends=True)
     (run.folder / "events.jsonl").write_text("".join(events[:-1]))
-    going = run_comparison.listing_state([run])
+    going = run_comparison.describe_listing([run])
     with (run.folder / "events.jsonl").open("a") as file:
         file.write(json.dumps(StepLogged(41, 60.0).to_json()) + "\n")
-    assert run_comparison.listing_state([run]) == going
+    assert run_comparison.describe_listing([run]) == going
     with (run.folder / "events.jsonl").open("a") as file:
         file.write(events[-1])
-    ended = run_comparison.listing_state([run])
+    ended = run_comparison.describe_listing([run])
     assert ended != going
     run.set_notes("better")
-    assert run_comparison.listing_state([run]) != ended
-    assert run_comparison.listing_state([]) != ended
+    assert run_comparison.describe_listing([run]) != ended
+    assert run_comparison.describe_listing([]) != ended

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hfdemo.tasks import TASKS, Field
-from hfdemo.ui.tabs.run.widgets import component_value, field_value, field_widget, narrow_widgets
+from hfdemo.ui.tabs.run.widgets import build_widget, narrow_widgets, read_component, to_component_value
 
 FIELDS = [(task.name, field) for task in TASKS.values() for field in task.fields]
 
@@ -15,11 +15,11 @@ FIELDS = [(task.name, field) for task in TASKS.values() for field in task.fields
 @pytest.mark.parametrize(("task", "field"), FIELDS, ids=[f"{task}-{field.name}" for task, field in FIELDS])
 def test_every_field_has_a_component_that_can_be_filled_in(task: str, field: Field) -> None:
     example = next((each[field.name] for each in TASKS[task].examples if field.name in each), None)
-    component = field_widget(field, example)
+    component = build_widget(field, example)
     assert component.label == field.label
-    held = component_value(field, example)
+    held = to_component_value(field, example)
     if example is not None and field.kind not in ("labels", "json", "boxes"):
-        meant = field_value(field, held)
+        meant = read_component(field, held)
         assert field.check(meant, 100_000) == field.check(example, 100_000)
 
 
@@ -39,7 +39,7 @@ def test_every_field_has_a_component_that_can_be_filled_in(task: str, field: Fie
     ],
 )
 def test_what_is_left_in_a_component_is_what_it_means(kind: Any, held: Any, meant: Any) -> None:
-    found = field_value(Field("name", kind, "Name", "help", default=None), held)
+    found = read_component(Field("name", kind, "Name", "help", default=None), held)
     assert found == meant
     assert type(found) is type(meant)
 
@@ -47,9 +47,9 @@ def test_what_is_left_in_a_component_is_what_it_means(kind: Any, held: Any, mean
 def test_a_table_goes_in_and_out_with_its_headers() -> None:
     field = Field("table", "table", "Table", "help")
     columns = {"city": ["Oslo", "Rome"], "people": ["709037", "2748109"]}
-    held = component_value(field, columns)
+    held = to_component_value(field, columns)
     assert isinstance(held, pd.DataFrame)
-    assert field_value(field, held) == columns
+    assert read_component(field, held) == columns
 
 
 def test_a_parameter_that_a_model_can_not_take_is_hidden_and_a_narrower_one_narrowed() -> None:
