@@ -43,7 +43,7 @@ def test_the_best_checkpoint_can_be_picked_by_a_metric_that_the_kind_has() -> No
 
 def test_the_step_has_a_field_for_every_value_of_the_form() -> None:
     with gr.Blocks():
-        fields = step.build(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
+        fields = step.build_training_step(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
     from_data = {"file", "dataset", "dataset_config", "kind", "text", "pair", "label", "split", "found", "positive"}
     from_data |= {"train_split", "validation_split", "test_split", "validation_share", "test_share", "labels", "fixes"}
     assert set(fields) | from_data == set(form_values.DEFAULTS)
@@ -52,7 +52,7 @@ def test_the_step_has_a_field_for_every_value_of_the_form() -> None:
 
 def test_no_number_of_the_step_is_refused_by_a_toast_that_names_no_field() -> None:
     with gr.Blocks():
-        fields = step.build(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
+        fields = step.build_training_step(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
     numbers = {name: field for name, field in fields.items() if isinstance(field, gr.Number)}
     assert [name for name, field in numbers.items() if (field.minimum, field.maximum) != (None, None)] == []
     assert {name: numbers[name].label for name in form_values.LABELS} == dict(form_values.LABELS)

@@ -87,7 +87,7 @@ def test_a_confusion_matrix_has_the_counts_row_by_row() -> None:
 
 
 def test_of_many_labels_the_largest_confusions_are_listed() -> None:
-    size = report_view.MATRIX_LABELS + 1
+    size = report_figures.MATRIX_LABELS + 1
     matrix = [[10 if column == row else 0 for column in range(size)] for row in range(size)]
     matrix[4][7], matrix[2][3] = 6, 9
     told = text_of(report_figures.render_confusion_matrix([f"l{index}" for index in range(size)], matrix))
