@@ -26,6 +26,13 @@ def raise_to_client(sentence: str) -> NoReturn:
     raise gr.Error(sentence, print_exception=False)
 
 
+def _name_of(function: Callable[..., Any]) -> str:
+    """Return what a callable is called in the log, also one that has no name of its own."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
 def catch_errors(function: Callable[..., Any], answer: Callable[[str], Any] = raise_to_client) -> Callable[..., Any]:
     """Return `function` with all that it raises told as a sentence: `answer(sentence)` is its result then.
 
@@ -36,7 +43,7 @@ def catch_errors(function: Callable[..., Any], answer: Callable[[str], Any] = ra
     def answer_to(error: BaseException) -> Any:
         if isinstance(error, gr.Error | GeneratorExit):
             raise error
-        return answer(describe_error(error, function.__name__))
+        return answer(describe_error(error, _name_of(function)))
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

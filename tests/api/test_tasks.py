@@ -1,5 +1,6 @@
 """Every task, called as clients call it: its answer is the pipeline's own, its files arrive as files."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -140,6 +141,13 @@ def test_a_model_is_loaded_as_asked_and_says_what_it_is(client: Client, zoo: Cal
     assert (card["task"], card["dtype"], card["attention"]) == ("image-classification", "bfloat16", "eager")
     with pytest.raises(Exception, match="no dtype 'int3'"):
         client.predict(folder, dtype="int3", api_name="/load_model")
+
+
+@pytest.mark.parametrize("failing", [int, functools.partial(int, base=2), functools.partial(functools.partial(int))])
+def test_a_handler_without_a_name_fails_in_a_sentence(failing: Callable[..., Any], caplog: Any) -> None:
+    with pytest.raises(gr.Error, match="nobody foresaw: ValueError"):
+        catch_errors(failing)("nothing")
+    assert "in int" in caplog.text
 
 
 class Panic(BaseException):
