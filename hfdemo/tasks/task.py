@@ -120,8 +120,9 @@ class Task:
     `explain(loaded, inputs, outputs, parameters)` opens the last stage up, with the tensors that went into and came
     out of the first forward pass. `stream(inputs, parameters, text)` is the output while `text` is all that has been
     generated. `narrow(loaded)` names the parameters that this model can't take (name -> reason) or takes in a smaller
-    range (name -> Field). `adapt(loaded, inputs)` writes inputs as this very model wants them. `batches` says that
-    several calls may share one forward pass.
+    range (name -> Field). `in_windows(parameters)` says that a long text is read in pieces, and nothing of it cut off.
+    `adapt(loaded, inputs)` writes inputs as this very model wants them. `batches` says that several calls may share one
+    forward pass.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Task:
     explain: Callable[[Any, Values, Values, Values], Explanation | None] | None = None
     stream: Callable[[Values, Values, str], Any] | None = None
     narrow: Callable[[Any], Mapping[str, Field | str]] | None = None
+    in_windows: Callable[[Values], bool] | None = None
     adapt: Callable[[Any, Values], dict[str, Any]] | None = None
     requires: tuple[Requirement, ...] = ()
     batches: bool = False
@@ -199,6 +201,8 @@ class Task:
 
         What is read in windows is not among them: nothing of it is cut off.
         """
+        if self.in_windows is not None and self.in_windows(parameters):
+            return ()
         if self.pair is not None and self.pair.is_read(inputs):
             found: tuple[Any, ...] = () if self.pair.in_windows else self.pair.texts(inputs, parameters)
         else:

@@ -85,6 +85,10 @@ def _check_stride(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> N
         )
 
 
+def _reads_windows(parameters: Mapping[str, Any]) -> bool:
+    return parameters["stride"] is not None
+
+
 def _explain_tokens(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation:
@@ -270,6 +274,7 @@ TASKS = (
         output="spans",
         auto_class_form=classify_tokens,
         validate=_check_stride,
+        in_windows=_reads_windows,
         explain=_explain_tokens,
         narrow=_narrow_tokens,
         classes=("AutoModelForTokenClassification",),

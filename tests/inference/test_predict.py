@@ -67,6 +67,15 @@ def test_text_that_was_cut_off_is_reported_with_both_lengths(models: ModelCache)
     assert len(prediction.output[0]) == 512
 
 
+def test_a_text_that_is_read_in_pieces_is_not_said_to_be_cut(models: ModelCache, zoo: Callable[[str], Path]) -> None:
+    task, model = TASKS["token-classification"], parse(str(zoo("token-classification")))
+    given = {"text": "Ada met Babbage. " * 400, "aggregation_strategy": "simple"}
+    cut, whole = (predict(models, task, model, {**given, "stride": stride}) for stride in (None, 8))
+    assert [each for each in cut.warnings if "was cut off" in each]
+    assert [each for each in whole.warnings if "was cut off" in each] == []
+    assert whole.output[-1]["end"] > cut.output[-1]["end"]
+
+
 def test_random_weights_are_said_on_every_result(models: ModelCache, tiny: Path) -> None:
     prediction = predict(models, CLASSIFY, parse(f"untrained:{tiny}"), {"text": "hello"})
     assert "noise" in prediction.to_json()["warnings"][0]
