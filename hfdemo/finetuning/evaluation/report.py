@@ -47,14 +47,15 @@ def write_report(
     folder: Path,
     facts: Mapping[str, Any],
     predictions: Mapping[str, Predicted],
-    train_references: Any,
+    train_labels: Any,
 ) -> dict[str, Any]:
     """Evaluate the predictions on every held-out split, write report.json and errors.csv, and return the report.
 
-    `facts` are what only the trainer knows: run, device, rows, steps, best_step, seconds, `notes` on how it ended, and
-    in `before` the metrics on the validation split before training, or None. A split without predictions was not
-    evaluated, and has no metrics. What the evaluator describes (per_class, confusion_matrix, ...) stands in the report
-    under its own name, by split; a number that is not defined is null. errors.csv is of the validation split.
+    `train_labels` are those of the training rows, as the kind has encoded them. `facts` are what only the trainer
+    knows: run, device, rows, steps, best_step, seconds, `notes` on how it ended, and in `before` the metrics on the
+    validation split before training, or None. A split without predictions was not evaluated, and has no metrics. What
+    the evaluator describes (per_class, confusion_matrix, ...) stands in the report under its own name, by split; a
+    number that is not defined is null. errors.csv is of the validation split.
 
     Raises:
         ValueError: the predictions of a split are not one per row of its file in folder/data.
@@ -83,7 +84,7 @@ def write_report(
         if len(rows) != len(found.logits):
             raise ValueError(f"{split} has {len(rows)} rows, but there are predictions of {len(found.logits)}")
         report["metrics"][split] = dict(found.metrics)
-        baseline = evaluator.baseline(train_references, found.references, labels, config.positive_label)
+        baseline = evaluator.baseline(train_labels, found.references, labels, config.positive_label)
         report["baseline"][split] = {**baseline, "metrics": baseline["metrics"] or report["before"].get(split, {})}
         described = evaluator.describe(found.logits, found.references, labels, config.positive_label)
         for name, value in described.items():

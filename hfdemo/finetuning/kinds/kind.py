@@ -93,8 +93,9 @@ class Evaluator:
     to_inputs         (logits, references, labels) -> (predictions, references) as that metric reads them
     to_module_inputs  the same as other evaluate modules read them; None: none fits
     perfect_inputs    labels -> a handful of perfect answers, on which other modules are tried; None: none fits
-    baseline          (train references, evaluated references, labels, positive label) -> {"answer": "always 'x'",
-                      "metrics": {...}}: what an answer scores that does not look at the text
+    baseline          (labels of the training rows as they were encoded, evaluated references, labels, positive label)
+                      -> {"answer": "always 'x'", "metrics": {...}}: what an answer scores that does not look at the
+                      text
     describe          (logits, references, labels, positive label) -> a dict for report.json
     find_errors       (rows, logits, references, labels) -> what went wrong, the worst first; `row` counts from 1. A
                       row of words may say in `labelled` which of them have a reference (a JSON list of numbers from 0)

@@ -348,8 +348,7 @@ class Training:
                 "before": self.events.before,
                 "notes": list(notes),
             }
-            trained = _label_array(self.splits["train"]["labels"], kind.sequence_labels)
-            report = write_report(config, folder, facts, self.predicted, trained)
+            report = write_report(config, folder, facts, self.predicted, self.splits["train"]["labels"])
             save_model(config, folder, self.loaded, model, report)
             self.emit(what.Saved(self._step, time.time(), "model"))
             shutil.rmtree(folder / "arrow", ignore_errors=True)
@@ -362,13 +361,3 @@ def _notes_of_data(folder: Path) -> list[str]:
         return list(json.loads((folder / "data.json").read_text(encoding="utf-8"))["notes"])
     except FileNotFoundError:
         return []
-
-
-def _label_array(labels: Sequence[Any], sequence_labels: bool) -> Any:
-    """Return the labels of all rows as an array; those of tokens padded with -100."""
-    import numpy as np
-
-    if not sequence_labels:
-        return np.asarray(labels)
-    width = max(map(len, labels))
-    return np.asarray([[*own, *[-100] * (width - len(own))] for own in labels])

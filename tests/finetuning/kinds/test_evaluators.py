@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
@@ -82,6 +83,27 @@ def test_the_baseline_answers_with_the_most_frequent_training_label() -> None:
         "label": "b",
         "accuracy": 0.25,
     }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_baseline_reads_the_labels_of_the_training_rows_as_they_were_encoded(kind: str) -> None:
+    encoded: dict[str, tuple[Any, Any, list[str]]] = {
+        "single_label": ([1, 1, 0], np.array([1, 0]), ["a", "b"]),
+        "multi_label": ([[1.0, 0.0], [1.0, 0.0]], np.array([[1.0, 0.0], [0.0, 1.0]]), ["a", "b"]),
+        "regression": ([2.0, 4.0], np.array([3.0, 3.5]), []),
+        "tokens": ([[-100, 1, -100], [0, 1]], np.array([[-100, 1, 0]]), TAGS),  # rows of several lengths
+        "language": ([[5, 6, 7], [-100, 8]], np.array([[4.0, 2.0]]), []),
+    }
+    answers = {
+        "single_label": "always 'b'",
+        "multi_label": "always 'a'",
+        "regression": "always 3, the mean of training",
+        "tokens": f"always '{TAGS[1]}'",
+        "language": "the model before training",
+    }
+    train, evaluated, labels = encoded[kind]
+    rows = Dataset.from_dict({"labels": train})["labels"]  # what a training hands over
+    assert KINDS[kind].evaluator.baseline(rows, evaluated, labels, None)["answer"] == answers[kind]
 
 
 def test_the_other_baselines_are_the_most_frequent_answer_or_the_mean() -> None:
