@@ -21,6 +21,7 @@ from hfdemo.finetuning.argument_checks import check
 from hfdemo.finetuning.arguments import Method
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect
+from hfdemo.finetuning.evaluation import compute_metrics
 from hfdemo.finetuning.events import Event, StepLogged
 from hfdemo.finetuning.launcher import check_processes
 from hfdemo.finetuning.preflight import BaseModels, RunData, model_checks, preflight
@@ -29,6 +30,7 @@ from hfdemo.finetuning.training.training import train
 from hfdemo.models import weights
 from hfdemo.models.folders import SENTIMENT
 from hfdemo.settings import Settings
+from tests.finetuning.evaluation.test_compute_metrics import write
 from tests.finetuning.tiny_runs import CPU, Zoo
 from tests.models import hub
 
@@ -84,6 +86,44 @@ def test_what_would_only_fail_in_the_child_is_refused_before_there_is_one(
     found = ready(RunStore(settings), **config)
     assert said in found
     assert bool(said) == bool(found)
+
+
+@pytest.mark.slow
+def test_further_metrics_are_tried_before_a_run_starts(settings: Settings, tmp_path: Path) -> None:
+    store = RunStore(settings)
+    mine = write(tmp_path, "wrong", '{"wrong": 1.0, "f1": 0.0, "text": "no"}')
+
+    def best(name: str) -> str:
+        return ready(store, metrics=(mine,), training={"metric_for_best_model": name})
+
+    assert [best(name) for name in ("loss", "f1", "wrong", "eval_wrong", "extra_f1")] == [""] * 5
+    for name in ("rong", "text"):
+        assert best(name).startswith(f"metric_for_best_model is {name!r}, but the metrics are loss, accuracy, f1, ")
+        assert "f1_weighted, wrong, extra_f1. Pick one." in best(name)
+    Path(mine, "wrong.py").write_text(Path(mine, "wrong.py").read_text().replace('"wrong": 1.0', '"rong": 1.0'))
+    assert [best(name)[:35] for name in ("rong", "wrong")] == ["", "metric_for_best_model is 'wrong', b"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ('print("loud") or {"broken": 1 / 0}', "can't be computed on these predictions: division by zero"),
+        ("__import__('os')._exit(0)", "ended the process that tried it (exit code 0)"),
+    ],
+)
+def test_a_further_metric_that_fails_is_refused_before_there_is_a_child(
+    settings: Settings, tmp_path: Path, result: str, said: str
+) -> None:
+    assert said in ready(RunStore(settings), metrics=(write(tmp_path, "odd", result),))
+
+
+def test_a_metric_that_is_not_tried_in_time_is_left_to_the_run(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compute_metrics, "TRIAL_SECONDS", 0.01)
+    slow = write(tmp_path, "slow", '{"slow": 1.0}')
+    assert ready(RunStore(settings), metrics=(slow,), training={"metric_for_best_model": "who knows"}) == ""
 
 
 def test_a_checkpoint_that_cannot_be_loaded_is_refused(

@@ -5,7 +5,14 @@ Our own module loads from the disk with no network.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
+import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +21,16 @@ from typing import Any
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import evaluates
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.kinds import Evaluator, Kind
+from hfdemo.finetuning.kinds import KINDS, Evaluator, Kind
 from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
 
 MODULE = Path(__file__).with_name("scores_module.py")
-
+# That a trial of further metrics may take: libraries are imported, and a module may come from the Hub.
+TRIAL_SECONDS = 60.0
+_KEPT_SECONDS = 60.0  # that what a module on the Hub computes is taken for known
+_ROOT = Path(__file__).resolve().parents[3]
 _METRIC_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 
 
@@ -108,6 +118,66 @@ def make_compute_metrics(
         return add_scores(found, _compute(combined, extra, *evaluator.to_module_inputs(logits, label_ids, labels)))
 
     return ComputeMetrics(compute, tuple(add_scores({}, tried)))
+
+
+def try_metrics(kind: Kind, labels: Sequence[str], names: Sequence[str]) -> tuple[str, ...] | None:
+    """Return what the further metrics `names` compute for `kind`; None where that was not known in time.
+
+    They are tried in a process of their own: it is a program of somebody, which may hang, or end the process it is in.
+
+    Raises:
+        DemoError: one of them can't be loaded, or can't score this kind of answer.
+    """
+    try:
+        computed, refusal = _try_once(kind.name, tuple(labels), tuple(names), tuple(map(_version, names)))
+    except subprocess.TimeoutExpired:
+        return None
+    if refusal:
+        raise DemoError(refusal)
+    return computed
+
+
+@functools.lru_cache(maxsize=64)
+def _try_once(
+    kind: str, labels: tuple[str, ...], names: tuple[str, ...], versions: tuple[Any, ...]
+) -> tuple[tuple[str, ...], str]:
+    """Return what the metrics compute, and why they are refused; each question is asked once."""
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        [sys.executable, "-m", "hfdemo.finetuning.evaluation.compute_metrics"],
+        input=json.dumps({"kind": kind, "labels": labels, "names": names}),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        timeout=TRIAL_SECONDS,
+        check=False,
+    )
+    if done.returncode or not done.stdout:
+        code = done.returncode
+        return (), f"{', '.join(names)} ended the process that tried it (exit code {code}). Mend it, or leave it out."
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return tuple(answer["computed"]), str(answer["refusal"])
+
+
+def _version(name: str) -> Any:
+    """Return what changes with the code of a metric: of one on the Hub, the minute."""
+    if not _is_path(name):
+        return int(time.monotonic() // _KEPT_SECONDS)
+    found = _script(name).stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def main() -> None:
+    """Read a trial of further metrics from stdin, and write what they compute, or why not, to stdout."""
+    asked = json.load(sys.stdin)
+    computed: tuple[str, ...] = ()
+    refusal = ""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            computed = make_compute_metrics(KINDS[asked["kind"]], asked["labels"], None, asked["names"]).extra
+    except DemoError as error:
+        refusal = str(error)
+    print(json.dumps({"computed": computed, "refusal": refusal}))
 
 
 def add_scores(own: Mapping[str, float], extra: Mapping[str, Any]) -> dict[str, float]:
@@ -199,3 +269,7 @@ def _compute(combined: Any, names: Sequence[str], predictions: Any, references: 
 def _words(error: Exception) -> str:
     said = " ".join(str(error).split())[:300] or type(error).__name__
     return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
+if __name__ == "__main__":
+    main()

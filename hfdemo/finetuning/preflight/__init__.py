@@ -20,8 +20,13 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Prepared
 from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.dataset.findings import Finding, refuse, warn
-from hfdemo.finetuning.evaluation.compute_metrics import check_extra, check_metrics_fit, check_selection_metric
-from hfdemo.finetuning.kinds import find_kind
+from hfdemo.finetuning.evaluation.compute_metrics import (
+    check_extra,
+    check_metrics_fit,
+    check_selection_metric,
+    try_metrics,
+)
+from hfdemo.finetuning.kinds import Kind, find_kind
 from hfdemo.finetuning.launcher import check_accelerate, check_processes
 from hfdemo.finetuning.preflight import limits
 from hfdemo.finetuning.preflight.limits import estimate_run_bytes
@@ -144,11 +149,7 @@ def preflight(
     kind = find_kind(filled.task, filled.problem_type)
     with reasons.refuse("base_model"):
         models.check_can_be_trained(filled, kind)
-    with reasons.refuse("metric_for_best_model"):
-        if not filled.metrics:  # what else they compute is known once they are loaded
-            check_selection_metric(filled, kind.evaluator)
-    with reasons.refuse("metrics"):
-        check_metrics_fit(filled.metrics, kind.evaluator)
+    reasons.refuse_metrics(filled, kind)
     with reasons.refuse("steps"):
         _check_steps(filled, data.train_rows)
     if settings.public:
@@ -175,6 +176,17 @@ class _Reasons:
         except DemoError as error:
             self.error = self.error or error
             self._findings.append(refuse(code, str(error)))
+
+    def refuse_metrics(self, config: RunConfig, kind: Kind) -> None:
+        """Refuse further metrics that can't be computed, and a metric to be best in that nothing computes."""
+        computed: tuple[str, ...] | None = None if config.metrics else ()
+        with self.refuse("metrics"):
+            check_metrics_fit(config.metrics, kind.evaluator)
+            if config.metrics and self.error is None:  # else they need not be tried
+                computed = try_metrics(kind, config.labels or (), config.metrics)
+        with self.refuse("metric_for_best_model"):
+            if computed is not None:
+                check_selection_metric(config, kind.evaluator, computed)
 
     def warn_of_rate(self, config: RunConfig) -> None:
         """Warn of a learning rate that is most likely a slip, though it can be trained with."""
