@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from hfdemo.data_sources.folders import read_folder
+from hfdemo.data_sources.folders import SPLIT_ALIASES, named_split, read_folder
 from hfdemo.data_sources.formats import read_file
 from hfdemo.data_sources.hub import read_from_hub
-from hfdemo.data_sources.split_names import SPLIT_ALIASES, named_split
 from hfdemo.errors import DataError, ModelError
 from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef, is_run_id

@@ -1,4 +1,7 @@
-"""A folder as a data set: files named after the splits, or folders of texts named after their labels."""
+"""A folder as a data set: files named after the splits, or folders of texts named after their labels.
+
+What a split is called, here and by others, stands here for every source.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,28 @@ from pathlib import Path
 import pandas as pd
 
 from hfdemo.data_sources.formats import FORMATS, read_file
-from hfdemo.data_sources.split_names import SPLIT_ALIASES, SPLITS
 from hfdemo.errors import DataError
 from hfdemo.tables import Refused, Sheet, decode, text_flaw
 
+SPLITS = ("train", "validation", "test")
+SPLIT_ALIASES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"}
+SPLIT_ALIASES |= {"val": "validation", "dev": "validation", "eval": "validation", "test": "test"}
 _NAMED = re.compile(rf"({'|'.join(sorted(SPLIT_ALIASES, key=len, reverse=True))})(?![A-Za-z0-9])")
+
+
+def usual_split(name: str) -> str | None:
+    """Return the split that `name` is a usual name of, however it is capitalised; None if of none."""
+    return SPLIT_ALIASES.get(name.strip().lower())
+
+
+def named_split(split: str, names: Sequence[str]) -> str:
+    """Find the one of `names` that is meant by `split`, by its own name or by a usual one for the same."""
+    same = (name for name in names if (usual_split(name) or name) == (usual_split(split) or split))
+    found = split if split in names else next(same, None)
+    if found is None:
+        have = f"It has: {', '.join(names)}." if names else "It is not split: leave the split out."
+        raise DataError(f"The data has no split {split!r}. {have}")
+    return found
 
 
 @dataclass(frozen=True)

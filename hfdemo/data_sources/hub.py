@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from hfdemo.data_sources.folders import SPLIT_ALIASES, SPLITS, named_split
 from hfdemo.data_sources.formats import stream_table
-from hfdemo.data_sources.split_names import SPLIT_ALIASES, SPLITS, named_split
 from hfdemo.errors import DataError
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.hub import Progress, download, hub_info

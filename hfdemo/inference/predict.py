@@ -12,14 +12,13 @@ from threading import Event
 from typing import Any
 
 from hfdemo.background import in_background
-from hfdemo.errors import DemoError, Stopped
+from hfdemo.errors import DemoError, Stopped, wrap_library_errors
 from hfdemo.inference.prediction import Loading, Partial, Prediction, Setup, Shapes, Stages
 from hfdemo.inference.tracing import TokenProbability, Tracer
 from hfdemo.media import MOST_PIXELS, check_video, read_audio, read_image
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import local_folder
 from hfdemo.models.hub import Progress
-from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.loading import LoadedModel, Need
 from hfdemo.models.model_facts import load_config
 from hfdemo.models.reference import ModelRef

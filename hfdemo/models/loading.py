@@ -11,11 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from hfdemo.devices import Device, find_device
-from hfdemo.errors import ModelError
+from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_bases, local_folder
 from hfdemo.models.hub import Progress
-from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef

@@ -8,11 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from hfdemo.errors import ModelError
+from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_base, adapter_bases, local_folder, unreachable_error
 from hfdemo.models.hub import cached_folder, hub_info
-from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS, Task, task_for_architectures

@@ -8,10 +8,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from hfdemo.errors import ModelError
+from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_bases, folder_with_tokenizer, local_folder
-from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 

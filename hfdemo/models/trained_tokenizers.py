@@ -13,9 +13,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from hfdemo.errors import DataError, DemoError, ModelError
+from hfdemo.errors import DataError, DemoError, ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.library_errors import wrap_library_errors
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, TRAINED_TOKENIZER, ModelRef
 from hfdemo.settings import Settings
 

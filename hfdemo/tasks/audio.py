@@ -9,17 +9,6 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks.auto_classes.audio import classify_audio, classify_audio_zero_shot, speak, transcribe
-from hfdemo.tasks.common_fields import (
-    ALL_LABELS,
-    AUDIO,
-    FUNCTION_TO_APPLY,
-    LARGEST,
-    check_template,
-    hypothesis_template,
-    parameter,
-    real_number,
-    whole_number,
-)
 from hfdemo.tasks.explanations import (
     MOST_ROWS,
     explain_classification,
@@ -27,7 +16,19 @@ from hfdemo.tasks.explanations import (
     explain_ranking,
     explain_waveform,
 )
-from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
+from hfdemo.tasks.field import (
+    ALL_LABELS,
+    AUDIO,
+    EXAMPLE_MEDIA,
+    FUNCTION_TO_APPLY,
+    LARGEST,
+    Field,
+    check_template,
+    hypothesis_template,
+    parameter,
+    real_number,
+    whole_number,
+)
 from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
 
 # --- Speech recognition ---------------------------------------------------------------------------------------------

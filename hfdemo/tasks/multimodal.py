@@ -10,11 +10,18 @@ from typing import Any
 from hfdemo.errors import DemoError
 from hfdemo.tasks.auto_classes.multimodal import classify_image_zero_shot, generate_anything, tell_about_image
 from hfdemo.tasks.auto_classes.vision import detect_objects_zero_shot
-from hfdemo.tasks.common_fields import IMAGE, check_template, fraction, hypothesis_template, parameter, whole_number
 from hfdemo.tasks.explanations import explain_asked_boxes, explain_first_token, explain_ranking
-from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
-from hfdemo.tasks.requirements import TORCHVISION_FOR_PICTURES
-from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
+from hfdemo.tasks.field import (
+    EXAMPLE_MEDIA,
+    IMAGE,
+    Field,
+    check_template,
+    fraction,
+    hypothesis_template,
+    parameter,
+    whole_number,
+)
+from hfdemo.tasks.task import TORCHVISION_FOR_PICTURES, Call, Explanation, Task, set_parameters
 
 LABELS = Field("candidate_labels", "labels", "Candidate labels", "labels of your own")
 RAW_PROMPT = parameter("raw_prompt", "flag", "send the text as it is, for models that have no chat template", False)

@@ -15,11 +15,9 @@ from hfdemo.tasks.auto_classes.question_answering import (
     answer_from_table,
     answer_question,
 )
-from hfdemo.tasks.common_fields import IMAGE, QUESTION, parameter, whole_number
 from hfdemo.tasks.explanations import MOST_ROWS, explain_first_token, explain_ranking
-from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
-from hfdemo.tasks.requirements import TESSERACT
-from hfdemo.tasks.task import Call, Explanation, Task, TextPair, set_parameters
+from hfdemo.tasks.field import EXAMPLE_MEDIA, IMAGE, QUESTION, Field, parameter, whole_number
+from hfdemo.tasks.task import TESSERACT, Call, Explanation, Task, TextPair, set_parameters
 
 # --- Question answering ---------------------------------------------------------------------------------------------
 

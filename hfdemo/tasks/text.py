@@ -15,18 +15,18 @@ from hfdemo.tasks.auto_classes.text import (
     extract_features,
     fill_mask,
 )
-from hfdemo.tasks.common_fields import (
+from hfdemo.tasks.explanations import MOST_ROWS, NO_LIMIT, explain_classification, explain_next_token, explain_vectors
+from hfdemo.tasks.field import (
     ALL_LABELS,
     FUNCTION_TO_APPLY,
     LARGEST,
     TEXT,
+    Field,
     check_template,
     hypothesis_template,
     parameter,
     whole_number,
 )
-from hfdemo.tasks.explanations import MOST_ROWS, NO_LIMIT, explain_classification, explain_next_token, explain_vectors
-from hfdemo.tasks.field import Field
 from hfdemo.tasks.task import Call, Explanation, Task, TextPair, set_parameters
 
 # --- text-classification ----------------------------------------------------------------------------------------------

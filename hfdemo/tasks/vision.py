@@ -18,15 +18,6 @@ from hfdemo.tasks.auto_classes.vision import (
     match_keypoints,
     segment_image,
 )
-from hfdemo.tasks.common_fields import (
-    FIVE_LABELS,
-    FUNCTION_TO_APPLY,
-    IMAGE,
-    check_numbers,
-    fraction,
-    parameter,
-    whole_number,
-)
 from hfdemo.tasks.explanations import (
     explain_boxes,
     explain_classification,
@@ -36,9 +27,18 @@ from hfdemo.tasks.explanations import (
     explain_segments,
     explain_vectors,
 )
-from hfdemo.tasks.field import EXAMPLE_MEDIA, Field
-from hfdemo.tasks.requirements import AV, TORCHVISION
-from hfdemo.tasks.task import Call, Task, set_parameters
+from hfdemo.tasks.field import (
+    EXAMPLE_MEDIA,
+    FIVE_LABELS,
+    FUNCTION_TO_APPLY,
+    IMAGE,
+    Field,
+    check_numbers,
+    fraction,
+    parameter,
+    whole_number,
+)
+from hfdemo.tasks.task import AV, TORCHVISION, Call, Task, set_parameters
 
 SUBTASK = parameter(
     "subtask",

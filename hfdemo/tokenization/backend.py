@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hfdemo.models.library_errors import readable_panics
+from hfdemo.errors import readable_panics
 from hfdemo.tasks import check_text
 
 _LONGEST = 80

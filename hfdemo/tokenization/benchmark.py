@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
-from hfdemo.errors import DemoError, Stopped
-from hfdemo.models.library_errors import wrap_library_errors
+from hfdemo.errors import DemoError, Stopped, wrap_library_errors
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.model_facts import POSITIONS_AFTER_PADDING, text_config
 from hfdemo.models.weights import format_bytes, free_bytes

@@ -1,18 +1,33 @@
-"""Messages -> the string that a chat template renders -> tokens."""
+"""Messages -> the string that a chat template renders -> tokens.
+
+A stranger's template is rendered in a process of its own, with bounds on time and memory: `python -m` this, with the
+job on stdin.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from hfdemo.errors import DemoError
-from hfdemo.models.library_errors import wrap_library_errors
+from hfdemo.errors import DemoError, first_sentence, wrap_library_errors
 from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.tokenization.options import Options
-from hfdemo.tokenization.template_process import MOST_CHARACTERS, Job, rendered, rendered_apart
 
 MOST_TEMPLATE = 50_000
+MOST_CHARACTERS = 100_000
+MOST_SECONDS = 2
+MOST_BYTES = 128 * 1024**2
+# The library's import takes most of a second, and many times that on a busy machine.
+PATIENCE_SECONDS = 30
+_ROOT = Path(__file__).resolve().parents[2]
 
 BORROWED = "ChatML"
 CHATML = (
@@ -97,3 +112,124 @@ def _marked(tokenizer: Any, encoding: Encoding) -> Encoding:
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     marks = [[int(each in special) for each in ids] for ids in encoding.columns["input_ids"]]
     return replace(encoding, columns={**encoding.columns, "special_tokens_mask": marks})
+
+
+# --- Rendering, here or in a process of its own. ---
+
+
+@dataclass(frozen=True)
+class Job:
+    """A Jinja `template` with what it is rendered from, once for each value of add_generation_prompt in `prompts`.
+
+    `tokens` are the tokenizer's special tokens by their names.
+    """
+
+    template: str
+    messages: Sequence[Mapping[str, str]]
+    prompts: Sequence[bool]
+    tokens: Mapping[str, Any]
+
+
+def rendered(job: Job) -> list[str]:
+    """Return the texts, one for each of `job.prompts`, rendered by the library in this process.
+
+    The library's sandbox bounds neither time nor memory: only for templates that we wrote.
+
+    Raises:
+        DemoError: the template refuses the messages, can't be read, or makes more than MOST_CHARACTERS.
+    """
+    from jinja2 import TemplateSyntaxError
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    found = []
+    for prompted in job.prompts:
+        with wrap_library_errors(
+            "The chat template refuses these messages",
+            "Change the messages, for example the order of their roles, or the template.",
+        ):
+            try:
+                (text,), _ = render_jinja_template(
+                    [job.messages], chat_template=job.template, add_generation_prompt=prompted, **job.tokens
+                )
+            except TemplateSyntaxError as error:
+                problem = f"The chat template can't be read: in line {error.lineno}, {first_sentence(error)}"
+                raise DemoError(f"{problem} Correct the Jinja template.") from error
+            except MemoryError as error:
+                raise DemoError(
+                    f"The chat template needs more than {MOST_BYTES // 1024**2} MB of memory. Make it shorter."
+                ) from error
+        if len(text) > MOST_CHARACTERS:
+            raise DemoError(
+                f"The chat template makes a text of {len(text):,} characters; at most {MOST_CHARACTERS:,} are read. "
+                "Send fewer messages, or change the template."
+            )
+        found.append(text)
+    return found
+
+
+def rendered_apart(job: Job) -> list[str]:
+    """Render the same in a process of its own, which ends after MOST_SECONDS of work or at MOST_BYTES more than it
+    began with.
+
+    A template is a program, and one operation of it can take hours or fill the memory: no thread can stop it.
+
+    Raises:
+        DemoError: as `rendered`, or it takes too long.
+    """
+    order = json.dumps({"job": asdict(job), "seconds": MOST_SECONDS, "bytes": MOST_BYTES})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=order.encode(),
+            capture_output=True,
+            cwd=_ROOT,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _too_slow() from error
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise _too_slow()
+    if done.returncode:
+        logging.getLogger(__name__).info("A rendering process failed: %s", done.stderr.decode(errors="replace"))
+        raise DemoError(
+            f"The chat template broke the process that rendered it (exit code {done.returncode}). Change the template."
+        )
+    answer = json.loads(done.stdout)
+    if "refused" in answer:
+        raise DemoError(answer["refused"])
+    return [str(text) for text in answer["texts"]]
+
+
+def _too_slow() -> DemoError:
+    return DemoError(f"The chat template was still rendering after {MOST_SECONDS} s. Look for an endless loop in it.")
+
+
+def main() -> None:
+    """Read a job from stdin, render it within its bounds, and write {"texts"} or {"refused"} to stdout."""
+    order = json.load(sys.stdin)
+    import jinja2  # noqa: F401
+    import transformers.utils.chat_template_utils  # noqa: F401
+
+    _bound(order["seconds"], order["bytes"])
+    try:
+        answer: dict[str, object] = {"texts": rendered(Job(**order["job"]))}
+    except DemoError as error:
+        answer = {"refused": str(error)}
+    json.dump(answer, sys.stdout)
+
+
+def _bound(seconds: int, size: int) -> None:
+    """Let the system end this process after so many more seconds of computing, and refuse it so many more bytes."""
+    import resource
+
+    import psutil
+
+    most = int(time.process_time()) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most + 1))
+    room = psutil.Process().memory_info().vms + size
+    resource.setrlimit(resource.RLIMIT_AS, (room, room))
+
+
+if __name__ == "__main__":
+    main()

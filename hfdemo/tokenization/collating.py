@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hfdemo.errors import first_sentence
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.library_errors import first_sentence
 from hfdemo.models.model_facts import POSITIONS_AFTER_PADDING
 from hfdemo.tokenization.encoding import Encoding
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from hfdemo.errors import DemoError, Stopped
-from hfdemo.models.library_errors import readable_panics
+from hfdemo.errors import DemoError, Stopped, readable_panics
 
 MOST_MAPPED_ROWS = 5_000
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from hfdemo.models.library_errors import readable_panics
+from hfdemo.errors import readable_panics
 
 # What can get lost on the way, in the order in which an explanation is tried without them: the first is the least
 # likely to be meant where another one explains the same.

@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hfdemo.models.library_errors import readable_panics
+from hfdemo.errors import readable_panics
 from hfdemo.models.model_facts import ModelFacts
-from hfdemo.tokenization.argument_checks import (
+from hfdemo.tokenization.options import (
     Counts,
+    Options,
     check_options,
     check_pad_token,
     check_size,
     check_texts,
     really_pads,
 )
-from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.warnings import Call, Warning, find_traps
 
 

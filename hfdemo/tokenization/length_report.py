@@ -13,8 +13,7 @@ from typing import Any
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.model_facts import ModelFacts, longest_row
 from hfdemo.tasks import check_text
-from hfdemo.tokenization.argument_checks import check_room
-from hfdemo.tokenization.options import check_whole
+from hfdemo.tokenization.options import check_room, check_whole
 from hfdemo.tokenization.padding import GROUPED, LONGEST_IN_BATCH, Cost, plan, plannable_names, strategy_names
 
 PERCENTILES = (50, 75, 90, 95, 99, 100)

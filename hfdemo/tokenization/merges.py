@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
 
-from hfdemo.errors import DemoError
-from hfdemo.models.library_errors import readable_panics
+from hfdemo.errors import DemoError, readable_panics
 from hfdemo.tokenization.backend import first_word
 
 MOST_CHARACTERS = 60

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from hfdemo.models.library_errors import readable_panics
+from hfdemo.errors import readable_panics
 from hfdemo.tasks import check_text
 from hfdemo.tokenization.backend import (
     MOST_CHARACTERS,

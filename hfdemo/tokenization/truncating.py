@@ -9,9 +9,8 @@ from itertools import count
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.argument_checks import windows_of
 from hfdemo.tokenization.encoding import Cell, Encoding, encode
-from hfdemo.tokenization.options import Options
+from hfdemo.tokenization.options import Options, windows_of
 
 MOST_CHARACTERS = 100_000
 MOST_WINDOW_SLOTS = 200_000

@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from hfdemo.models.model_facts import ModelFacts, longest_row
-from hfdemo.tokenization.argument_checks import Counts, length_limit, really_pads, special_tokens, windows
-from hfdemo.tokenization.options import Options
+from hfdemo.tokenization.options import Counts, Options, length_limit, really_pads, special_tokens, windows
 
 
 @dataclass(frozen=True)

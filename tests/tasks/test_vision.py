@@ -11,8 +11,7 @@ from PIL import Image
 
 from hfdemo.errors import DemoError
 from hfdemo.tasks import TASKS
-from hfdemo.tasks.requirements import TORCHVISION
-from hfdemo.tasks.task import Task
+from hfdemo.tasks.task import TORCHVISION, Task
 
 ROWS = {task.name: task for task in TASKS.values() if task.group == "Image and video"}
 Load = Callable[[str], Any]

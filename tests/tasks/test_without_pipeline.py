@@ -15,8 +15,8 @@ from PIL import Image
 from hfdemo.errors import DemoError
 from hfdemo.tasks import TASKS
 from hfdemo.tasks.field import Field
+from hfdemo.tasks.generation import SUMMARIZATION, TEXT_TO_TEXT, TRANSLATION
 from hfdemo.tasks.question_answering import QUESTION_ANSWERING, VISUAL_QUESTION_ANSWERING
-from hfdemo.tasks.sequence_to_sequence import SUMMARIZATION, TEXT_TO_TEXT, TRANSLATION
 from hfdemo.tasks.task import Task
 from tests.zoo import make
 

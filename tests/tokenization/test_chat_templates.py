@@ -8,8 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.chat_templates import CHATML, MOST_TEMPLATE, render
-from hfdemo.tokenization.template_process import MOST_CHARACTERS, MOST_SECONDS, Job, rendered
+from hfdemo.tokenization.chat_templates import (
+    CHATML,
+    MOST_CHARACTERS,
+    MOST_SECONDS,
+    MOST_TEMPLATE,
+    Job,
+    render,
+    rendered,
+)
 from tests.tokenization.kinds import KINDS, bpe, kind
 
 TALK = [

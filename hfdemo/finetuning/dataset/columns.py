@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.data_sources.split_names import usual_split
+from hfdemo.data_sources.folders import usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, Kind, find_kind, kinds_of_task

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hfdemo.data_sources.split_names import SPLITS, named_split, usual_split
+from hfdemo.data_sources.folders import SPLITS, named_split, usual_split
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import Columns, join_texts

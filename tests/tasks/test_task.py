@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hfdemo.tasks.requirements import AV, TESSERACT, TORCHVISION, TORCHVISION_FOR_PICTURES
-from hfdemo.tasks.task import Requirement
+from hfdemo.tasks.task import AV, TESSERACT, TORCHVISION, TORCHVISION_FOR_PICTURES, Requirement
 
 
 @pytest.mark.parametrize("requirement", [TORCHVISION, TORCHVISION_FOR_PICTURES, TESSERACT, AV])
@@ -33,7 +32,7 @@ def test_a_torchvision_that_is_there_but_does_not_load_is_missing(
 ) -> None:
     (tmp_path / "torchvision.py").write_text(first_line)
     # In a process of its own: libraries remember which torchvision they once saw.
-    question = "from hfdemo.tasks.requirements import TORCHVISION; print(TORCHVISION.missing())"
+    question = "from hfdemo.tasks.task import TORCHVISION; print(TORCHVISION.missing())"
     path = os.pathsep.join([str(tmp_path), *sys.path])
     answer = subprocess.run(
         [sys.executable, "-c", question], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True

@@ -8,9 +8,8 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.argument_checks import MOST_WINDOWS, windows, windows_of
 from hfdemo.tokenization.encoding import Encoding, encode
-from hfdemo.tokenization.options import Options
+from hfdemo.tokenization.options import MOST_WINDOWS, Options, windows, windows_of
 from hfdemo.tokenization.truncating import windows as sliding
 from tests.tokenization.kinds import kind
 
