@@ -19,12 +19,12 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from hfdemo.data_sources import text_columns
+from hfdemo.data_sources import choose_text_columns
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tables import read_table
-from hfdemo.tokenization.length_report import padding_report, token_lengths
+from hfdemo.tokenization.length_report import count_tokens, report_lengths
 
 ROUNDS = 3
 CLAIM = 0.8
@@ -39,12 +39,12 @@ def seconds_of(work: Callable[[], Any]) -> float:
 def rounds_of(tokenizer: Any, texts: Sequence[str]) -> list[dict[str, float]]:
     """Seconds per round: `raw` is tokenizer(texts), `rust` encode_batch(texts), `lengths` and `report` are ours."""
     given = list(texts)
-    lengths: list[int] = token_lengths(tokenizer, given)  # also the warm-up
+    lengths: list[int] = count_tokens(tokenizer, given)  # also the warm-up
     return [
         {
             "raw": seconds_of(lambda: tokenizer(given, verbose=False)),
-            "lengths": seconds_of(lambda: token_lengths(tokenizer, given)),
-            "report": seconds_of(lambda: padding_report(lengths, 8, limit=512, size=(6, 384))),
+            "lengths": seconds_of(lambda: count_tokens(tokenizer, given)),
+            "report": seconds_of(lambda: report_lengths(lengths, 8, limit=512, size=(6, 384))),
             "rust": seconds_of(lambda: tokenizer.backend_tokenizer.encode_batch(given)),
         }
         for _ in range(ROUNDS)
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tokenizer", default="embedded:minilm")
     asked = parser.parse_args(arguments)
     table = read_table(asked.data, lone_column=True)
-    column, _ = text_columns(list(table.columns))
+    column, _ = choose_text_columns(list(table.columns))
     texts = list(islice(cycle(table[column]), asked.rows))
     models = ModelCache(Settings(home=Path(tempfile.mkdtemp())))
     with models.tokenizer(ModelRef.parse(asked.tokenizer)) as tokenizer:

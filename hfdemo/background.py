@@ -17,7 +17,7 @@ HEARTBEAT_SECONDS = 0.25
 LEAST_SECONDS, MOST_SECONDS, SHARE_OF_TIME = 0.2, 1.0, 0.04
 
 
-def in_background(work: Callable[[Callable[[Any], None]], Any], stop: Event) -> Iterator[Any]:
+def run_in_background(work: Callable[[Callable[[Any], None]], Any], stop: Event) -> Iterator[Any]:
     """Do `work(tell)` in a thread: yields the newest of what it tells, and its result as the last item.
 
     While nothing is new, None comes every quarter of a second, so that a listener gets the chance to leave. Closing

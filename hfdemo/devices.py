@@ -32,7 +32,7 @@ def find_device() -> Device:
         return Device(kind, name)
     cores = available_cores()
     return Device(
-        "cpu", f"CPU, {cores} core{'s' if cores != 1 else ''}", _why_cpu(torch.__version__, torch.version.cuda)
+        "cpu", f"CPU, {cores} core{'s' if cores != 1 else ''}", _explain_cpu(torch.__version__, torch.version.cuda)
     )
 
 
@@ -43,7 +43,7 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _why_cpu(version: str, cuda: str | None) -> str:
+def _explain_cpu(version: str, cuda: str | None) -> str:
     if cuda:
         return f"torch {version} is built for CUDA {cuda}, but no working GPU or driver was found"
     return f"torch {version} sees no CUDA, MPS or XPU device"

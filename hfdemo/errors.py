@@ -64,7 +64,7 @@ def wrap_library_errors(problem: str, advice: str) -> Iterator[None]:
         raise ModelError(f"{problem}: {first_sentence(error)} {advice}") from error
 
 
-def readable_panics() -> AbstractContextManager[None]:
+def wrap_tokenizer_errors() -> AbstractContextManager[None]:
     """Wrap the errors of a tokenizer at work: hopeless input makes its Rust core panic."""
     return wrap_library_errors("The tokenizer can't do this", "Change the text, the length or the stride.")
 

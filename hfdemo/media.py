@@ -150,7 +150,7 @@ def check_video(path: Path, frames_needed: int = 1) -> tuple[int, float]:
     return frames, float((end - min(starts)) * unit)
 
 
-def wav_bytes(samples: "numpy.ndarray", sampling_rate: int) -> bytes:
+def encode_wav(samples: "numpy.ndarray", sampling_rate: int) -> bytes:
     """Encode a 16-bit PCM WAV file of float samples in [-1, 1], of shape (samples,) or (channels, samples).
 
     Louder samples are clipped; what is not finite is silence. Leading axes of length 1 are ignored.
@@ -178,7 +178,7 @@ def wav_bytes(samples: "numpy.ndarray", sampling_rate: int) -> bytes:
     return payload.getvalue()
 
 
-def png_bytes(image: "Image.Image | numpy.ndarray") -> bytes:
+def encode_png(image: "Image.Image | numpy.ndarray") -> bytes:
     """Encode a PNG file of a picture, or of a 2-D array of shape (height, width).
 
     uint8 is grey as it is, bool is black and white; other numbers are scaled so that the least is black and the
@@ -204,7 +204,7 @@ def png_bytes(image: "Image.Image | numpy.ndarray") -> bytes:
 
 
 def _to_grey(array: "numpy.ndarray") -> "numpy.ndarray":
-    """Scale a 2-D array to uint8 greys; the rules are `png_bytes`'s."""
+    """Scale a 2-D array to uint8 greys; the rules are `encode_png`'s."""
     import numpy as np
 
     if array.ndim != 2:
@@ -220,14 +220,14 @@ def _to_grey(array: "numpy.ndarray") -> "numpy.ndarray":
     return np.rint((np.where(finite, numbers, least) - least) / span * 255).astype(np.uint8)
 
 
-def data_url(payload: bytes, mime: str) -> str:
+def encode_data_url(payload: bytes, mime: str) -> str:
     """Encode `payload` inside a URL, which a page shows without asking a server."""
     from base64 import b64encode
 
     return f"data:{mime};base64,{b64encode(payload).decode('ascii')}"
 
 
-def subtitles(chunks: Sequence[Mapping[str, Any]], form: Literal["srt", "vtt"]) -> str:
+def format_subtitles(chunks: Sequence[Mapping[str, Any]], form: Literal["srt", "vtt"]) -> str:
     """Write what automatic-speech-recognition returns as `chunks` as a file of subtitles.
 
     A chunk is {"text": str, "timestamp": (start, end)} in seconds. A chunk without a usable end lasts two seconds, or

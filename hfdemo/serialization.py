@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from hfdemo.media import data_url, png_bytes, wav_bytes
+from hfdemo.media import encode_data_url, encode_png, encode_wav
 
 MOST_NUMBERS = 4096
 _MIME = {"png": "image/png", "wav": "audio/wav", "npy": "application/octet-stream"}
@@ -41,8 +41,8 @@ def to_json(value: Any, folder: Path | None = None) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         if "sampling_rate" in value and hasattr(value.get("audio"), "tolist"):
-            payload = wav_bytes(_to_array(value["audio"]), int(value["sampling_rate"]))
-            value = {**value, "audio": _to_file(payload, "wav", folder)}
+            payload = encode_wav(_to_array(value["audio"]), int(value["sampling_rate"]))
+            value = {**value, "audio": _save_file(payload, "wav", folder)}
         return {str(key): to_json(item, folder) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [to_json(item, folder) for item in value]
@@ -54,9 +54,9 @@ def to_json(value: Any, folder: Path | None = None) -> Any:
         shape = getattr(value, "shape", ())
         if folder is None or len(shape) < 2 or math.prod(shape) <= MOST_NUMBERS:
             return to_json(value.tolist())
-        return _array_files(_to_array(value), folder)
+        return _save_array(_to_array(value), folder)
     if _is_picture(value):
-        return _to_file(png_bytes(value), "png", folder)
+        return _save_file(encode_png(value), "png", folder)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -76,7 +76,7 @@ def _to_array(value: Any) -> Any:
     return np.asarray(value)
 
 
-def _array_files(array: Any, folder: Path) -> dict[str, Any]:
+def _save_array(array: Any, folder: Path) -> dict[str, Any]:
     import io
 
     import numpy as np
@@ -86,17 +86,17 @@ def _array_files(array: Any, folder: Path) -> dict[str, Any]:
     payload = io.BytesIO()
     np.save(payload, array, allow_pickle=False)
     return {
-        "png": _to_file(png_bytes(array), "png", folder) if array.ndim == 2 else None,
-        "npy": _to_file(payload.getvalue(), "npy", folder),
+        "png": _save_file(encode_png(array), "png", folder) if array.ndim == 2 else None,
+        "npy": _save_file(payload.getvalue(), "npy", folder),
         "shape": list(array.shape),
         "dtype": str(array.dtype),
     }
 
 
-def _to_file(payload: bytes, suffix: str, folder: Path | None) -> dict[str, Any] | str:
+def _save_file(payload: bytes, suffix: str, folder: Path | None) -> dict[str, Any] | str:
     """Save `payload` as Gradio's value of a file in `folder`; as a data URL where there is none."""
     if folder is None:
-        return data_url(payload, _MIME[suffix])
+        return encode_data_url(payload, _MIME[suffix])
     path = folder / f"{hashlib.sha256(payload).hexdigest()[:16]}.{suffix}"
     unfinished = folder / f".{uuid4().hex}"
     unfinished.write_bytes(payload)

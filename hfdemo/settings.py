@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-def _setting(variable: str, default: Any, help: str) -> Any:
+def _setting_field(variable: str, default: Any, help: str) -> Any:
     return field(default=default, metadata={"variable": variable, "help": help})
 
 
@@ -17,16 +17,20 @@ def _setting(variable: str, default: Any, help: str) -> Any:
 class Settings:
     """One value per environment variable; `Settings.from_env()` is the only reader of the environment."""
 
-    home: Path = _setting("HFDEMO_HOME", Path("~/.cache/hfdemo"), "folder that holds `runs/`")
-    public: bool = _setting(
+    home: Path = _setting_field("HFDEMO_HOME", Path("~/.cache/hfdemo"), "folder that holds `runs/`")
+    public: bool = _setting_field(
         "HFDEMO_PUBLIC", False, "1 on a shared server: no local paths, safetensors only; a Space is always public"
     )
-    model_bytes: int = _setting("HFDEMO_MODEL_BYTES", 2 * 1024**3, "memory that loaded models may take together")
-    max_characters: int = _setting("HFDEMO_MAX_CHARACTERS", 50_000, "longest text that one call may send to a model")
-    max_tokenized: int = _setting(
+    model_bytes: int = _setting_field("HFDEMO_MODEL_BYTES", 2 * 1024**3, "memory that loaded models may take together")
+    max_characters: int = _setting_field(
+        "HFDEMO_MAX_CHARACTERS", 50_000, "longest text that one call may send to a model"
+    )
+    max_tokenized: int = _setting_field(
         "HFDEMO_MAX_TOKENIZED", 2_000_000, "characters that one call may send to a tokenizer alone"
     )
-    max_upload_bytes: int = _setting("HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded")
+    max_upload_bytes: int = _setting_field(
+        "HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded"
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -39,7 +43,7 @@ class Settings:
         for spec in fields(cls):
             text = environ.get(spec.metadata["variable"], "").strip()
             if text:
-                values[spec.name] = _read(spec.metadata["variable"], text, type(spec.default))
+                values[spec.name] = _parse_value(spec.metadata["variable"], text, type(spec.default))
         if environ.get("SPACE_ID"):
             values["public"] = True
         values["home"] = Path(values.get("home", cls.home)).expanduser().absolute()
@@ -51,7 +55,7 @@ class Settings:
         return self.home / "runs"
 
 
-def _read(variable: str, text: str, kind: type) -> Any:
+def _parse_value(variable: str, text: str, kind: type) -> Any:
     if kind is bool:
         switch = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(text.lower())
         if switch is None:

@@ -28,7 +28,7 @@ _ESCAPED = re.compile("[\udc80-\udcff]+")  # how Python's surrogateescape keeps 
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedRow:
     """A row that is in no table because it doesn't fit: `row` counts from 1 under the header, `split` may be ""."""
 
     split: str
@@ -44,7 +44,7 @@ class Sheet:
     """
 
     table: pd.DataFrame
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedRow, ...] = ()
     reading: str = ""
 
 
@@ -70,12 +70,12 @@ def read_csv(path: Path, *, lone_column: bool = False) -> Sheet:
     Raises:
         DataError: missing, empty, not text, or no rows that fit the header.
     """
-    text, encoding = decode(path, "CSV")
+    text, encoding = decode_file(path, "CSV")
     text = text.lstrip("\r\n")
     said = _SEP.match(text)
     text = text[said.end() :] if said else text
     header = next(iter(text.splitlines()), "")
-    if broken := text_flaw(header):
+    if broken := find_text_flaw(header):
         raise DataError(f"The first line of {path.name} can't be read: {broken}. Save the file as UTF-8.")
     delimiter = said[1] if said else _guess_delimiter(text, path.suffix.lower())
     if delimiter is None and (not lone_column or len(text.splitlines()) == 1):
@@ -85,11 +85,11 @@ def read_csv(path: Path, *, lone_column: bool = False) -> Sheet:
         )
     names = {"\t": "tabs", None: "one column"}
     between = names.get(delimiter, f"`{delimiter}`")
-    table, refused = _rows_of(path.name, text, delimiter or _LONE)
+    table, refused = _read_rows(path.name, text, delimiter or _LONE)
     return Sheet(table, refused, f"{encoding}, {between}" + (" between the cells" if delimiter else ""))
 
 
-def decode(path: Path, kind: str) -> tuple[str, str]:
+def decode_file(path: Path, kind: str) -> tuple[str, str]:
     """Decode the file at `path`: its text and the name of its encoding, UTF-8, UTF-16 by its mark, else Windows-1252.
 
     A file with more characters of UTF-8 than bytes that are none is UTF-8, and `flaw` finds those bytes in its text.
@@ -121,7 +121,7 @@ def decode(path: Path, kind: str) -> tuple[str, str]:
     return text, "UTF-8"
 
 
-def text_flaw(text: str) -> str:
+def find_text_flaw(text: str) -> str:
     """Say what keeps `text` from being stored and read again, in words; "" where nothing does."""
     if "\0" in text:
         return "it holds a NUL, which is no character of a text"
@@ -135,7 +135,7 @@ def text_flaw(text: str) -> str:
     return ""
 
 
-def cell_text(value: Any) -> str:
+def format_cell(value: Any) -> str:
     """Write a value as a cell: a text as it is, "" for None, lists and dicts as JSON, `str` of everything else."""
     if isinstance(value, str):
         return value
@@ -146,7 +146,7 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def list_rows(numbers: Sequence[int], most: int = 5) -> str:
+def format_row_numbers(numbers: Sequence[int], most: int = 5) -> str:
     """Write row numbers in words: "row 3", "rows 3, 5 and 8", "rows 1, 2, 3, 4, 5 and 7 more"."""
     first, more = [str(number) for number in numbers[:most]], len(numbers) - most
     last = f"{more:,} more" if more > 0 else first.pop() if len(first) > 1 else ""
@@ -181,16 +181,16 @@ def _quotes_are_text(text: str, delimiter: str) -> bool:
     return False
 
 
-def _row_flaw(row: Sequence[str], columns: int, sound: bool) -> str:
+def _find_row_flaw(row: Sequence[str], columns: int, sound: bool) -> str:
     """Say why a row is refused, "" where it is not; nothing of a `sound` file has a flaw."""
     if len(row) != columns:
         cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
         return f"{cells} where the header has {columns}: put texts that hold the delimiter or a line break in quotes"
-    return "" if sound else text_flaw("".join(row))
+    return "" if sound else find_text_flaw("".join(row))
 
 
-def _rows_of(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tuple[Refused, ...]]:
-    sound = not text_flaw(text)  # of the whole, so that most files needn't be looked at row by row
+def _read_rows(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tuple[RefusedRow, ...]]:
+    sound = not find_text_flaw(text)  # of the whole, so that most files needn't be looked at row by row
     csv.field_size_limit(2**31 - 1)  # a text may be as long as it likes
     try:
         # Not splitlines(): that would also break rows at form feeds and at Unicode's own line separators.
@@ -208,8 +208,10 @@ def _rows_of(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tuple[
         raise DataError(f"{name} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
     if len(rows) == 1:
         raise DataError(f"{name} has a header ({', '.join(header)}) but no rows. Add some.")
-    wrong = {number: reason for number, row in enumerate(rows[1:]) if (reason := _row_flaw(row, len(header), sound))}
-    refused = tuple(Refused("", number + 1, reason) for number, reason in wrong.items())
+    wrong = {
+        number: reason for number, row in enumerate(rows[1:]) if (reason := _find_row_flaw(row, len(header), sound))
+    }
+    refused = tuple(RefusedRow("", number + 1, reason) for number, reason in wrong.items())
     if len(refused) == len(rows) - 1:
         raise DataError(f"{name} has no row that fits its header; row 1: {refused[0].reason}.")
     kept = [number for number in range(len(rows) - 1) if number not in wrong]

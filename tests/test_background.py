@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hfdemo.background import in_background
+from hfdemo.background import run_in_background
 from tests.conftest import wait_until
 
 WHERE: ContextVar[str] = ContextVar("WHERE", default="nowhere")
@@ -20,7 +20,7 @@ def test_the_result_comes_last_and_news_before_it() -> None:
         time.sleep(0.6)
         return "whole"
 
-    found = list(in_background(work, Event()))
+    found = list(run_in_background(work, Event()))
     assert found[-1] == "whole"
     assert "half" in found
     assert None in found  # the heartbeat while nothing is new
@@ -40,7 +40,7 @@ def test_news_comes_at_once_then_no_faster_than_it_can_be_shown_and_the_result_w
 
     began = time.monotonic()
     found = []
-    for item in in_background(work, Event()):
+    for item in run_in_background(work, Event()):
         found.append(item)
         if item == 0:
             heard.set()
@@ -58,7 +58,7 @@ def test_what_the_work_raises_reaches_the_listener_even_a_panic() -> None:
         raise Panic
 
     with pytest.raises(Panic):
-        list(in_background(work, Event()))
+        list(run_in_background(work, Event()))
 
 
 def test_closing_stops_the_work_and_waits_for_its_end() -> None:
@@ -69,7 +69,7 @@ def test_closing_stops_the_work_and_waits_for_its_end() -> None:
             time.sleep(0.01)
         ended.set()
 
-    listening = in_background(work, stop)
+    listening = run_in_background(work, stop)
     next(listening)
     listening.close()  # type: ignore[attr-defined]
     assert ended.is_set()
@@ -82,7 +82,7 @@ def test_a_listener_that_is_forgotten_stops_the_work_too() -> None:
         stop.wait(30)
         ended.set()
 
-    listening = in_background(work, stop)
+    listening = run_in_background(work, stop)
     next(listening)
     del listening
     wait_until(ended.is_set, 10, "the work's end")
@@ -90,4 +90,4 @@ def test_a_listener_that_is_forgotten_stops_the_work_too() -> None:
 
 def test_the_thread_sees_the_callers_context() -> None:
     WHERE.set("here")
-    assert list(in_background(lambda tell: WHERE.get(), Event()))[-1] == "here"
+    assert list(run_in_background(lambda tell: WHERE.get(), Event()))[-1] == "here"

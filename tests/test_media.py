@@ -18,7 +18,16 @@ from PIL import Image
 
 from hfdemo import media
 from hfdemo.errors import DemoError
-from hfdemo.media import check_video, data_url, decode_audio, png_bytes, read_audio, read_image, subtitles, wav_bytes
+from hfdemo.media import (
+    check_video,
+    decode_audio,
+    encode_data_url,
+    encode_png,
+    encode_wav,
+    format_subtitles,
+    read_audio,
+    read_image,
+)
 
 # Always the same: by chance noise can look like a film without a picture.
 NOISE = random.Random(1).randbytes(500)
@@ -132,7 +141,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: 
 
 @pytest.mark.parametrize("damage", ["empty", "noise", "cut", "text", "postscript", "missing"])
 def test_a_broken_picture_gets_a_sentence_without_its_folder(damage: str, tmp_path: Path) -> None:
-    whole = png_bytes(np.random.default_rng(0).random((50, 50)))
+    whole = encode_png(np.random.default_rng(0).random((50, 50)))
     path = tmp_path / "holiday.png"
     contents = {"empty": b"", "noise": NOISE, "cut": whole[: len(whole) // 2], "text": b"<html>"}
     contents["postscript"] = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
@@ -197,7 +206,7 @@ def test_a_recording_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_header_that_lies_about_its_rate_does_not_fill_the_memory(tmp_path: Path) -> None:
-    (tmp_path / "slow.wav").write_bytes(wav_bytes(np.zeros(100_000), 1))
+    (tmp_path / "slow.wav").write_bytes(encode_wav(np.zeros(100_000), 1))
     with pytest.raises(DemoError, match="longer than 600 seconds"):
         read_audio(tmp_path / "slow.wav", 16000)
 
@@ -213,7 +222,7 @@ def test_a_recording_that_was_cut_off_gives_what_is_left(tmp_path: Path) -> None
 @pytest.mark.parametrize("damage", ["empty", "noise", "header", "missing"])
 def test_a_broken_recording_gets_a_sentence_without_its_folder(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "voice.wav"
-    contents = {"empty": b"", "noise": NOISE, "header": wav_bytes(np.zeros(0), 16000)}
+    contents = {"empty": b"", "noise": NOISE, "header": encode_wav(np.zeros(0), 16000)}
     if damage in contents:
         path.write_bytes(contents[damage])
     with pytest.raises(DemoError, match=r"^voice\.wav can't be (read|used) as sound: .+ Send ") as caught:
@@ -238,7 +247,7 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
 
 
 def test_the_source_of_decode_audio_runs_on_its_own(tmp_path: Path) -> None:
-    (tmp_path / "tone.wav").write_bytes(wav_bytes(sine(440, 44100), 44100))
+    (tmp_path / "tone.wav").write_bytes(encode_wav(sine(440, 44100), 44100))
     script: dict[str, Any] = {}
     exec(inspect.getsource(decode_audio), script)
     found = script["decode_audio"](str(tmp_path / "tone.wav"), 16000)
@@ -267,7 +276,7 @@ def test_a_video_with_too_few_frames_says_how_many_it_has(tmp_path: Path) -> Non
 
 
 def test_what_is_no_video_gets_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "tone.wav").write_bytes(wav_bytes(sine(440, 16000), 16000))
+    (tmp_path / "tone.wav").write_bytes(encode_wav(sine(440, 16000), 16000))
     (tmp_path / "notes.txt").write_text("hello\n" * 100)
     (tmp_path / "noise.mp4").write_bytes(NOISE)
     for name in ("tone.wav", "notes.txt"):
@@ -292,21 +301,21 @@ def test_a_video_with_enormous_frames_is_refused(tmp_path: Path) -> None:
     ("shape", "channels"), [((800,), 1), ((1, 800), 1), ((2, 800), 2), ((1, 1, 800), 1), ((0,), 1)]
 )
 def test_a_wav_has_the_channels_and_the_rate_of_its_samples(shape: tuple[int, ...], channels: int) -> None:
-    with wave.open(io.BytesIO(wav_bytes(np.zeros(shape, np.float32), 8000))) as file:
+    with wave.open(io.BytesIO(encode_wav(np.zeros(shape, np.float32), 8000))) as file:
         assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (channels, 8000, 2)
         assert file.getnframes() == shape[-1]
 
 
 def test_a_wav_holds_the_samples_clipped_and_finite() -> None:
     stereo = np.array([[0.5, 2.0, np.nan], [-0.5, -2.0, np.inf]])
-    with wave.open(io.BytesIO(wav_bytes(stereo, 8000))) as file:
+    with wave.open(io.BytesIO(encode_wav(stereo, 8000))) as file:
         levels = np.frombuffer(file.readframes(3), "<i2").reshape(3, 2)
     assert levels.tolist() == [[16384, -16384], [32767, -32767], [0, 0]]
 
 
 def test_samples_first_arrays_are_refused_loudly() -> None:
     with pytest.raises(ValueError, match="channels come first"):
-        wav_bytes(np.zeros((800, 2)), 8000)
+        encode_wav(np.zeros((800, 2)), 8000)
 
 
 @pytest.mark.parametrize(
@@ -324,23 +333,23 @@ def test_samples_first_arrays_are_refused_loudly() -> None:
     ids=["bool", "uint8", "float", "constant", "not finite", "all nan", "classes", "half"],
 )
 def test_a_map_becomes_greys(array: np.ndarray, greys: list[int]) -> None:
-    image = Image.open(io.BytesIO(png_bytes(array)))
+    image = Image.open(io.BytesIO(encode_png(array)))
     assert image.mode == "L"
     assert np.asarray(image)[0].tolist() == greys
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "F", "I", "I;16"])
 def test_a_picture_of_any_mode_becomes_a_png(mode: str) -> None:
-    assert Image.open(io.BytesIO(png_bytes(Image.new(mode, (3, 2))))).size == (3, 2)
+    assert Image.open(io.BytesIO(encode_png(Image.new(mode, (3, 2))))).size == (3, 2)
 
 
 def test_an_array_that_is_no_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="must be"):
-        png_bytes(np.zeros((2, 2, 3)))
+        encode_png(np.zeros((2, 2, 3)))
 
 
 def test_a_data_url_holds_every_byte() -> None:
-    url = data_url(bytes(range(256)), "image/png")
+    url = encode_data_url(bytes(range(256)), "image/png")
     assert url.startswith("data:image/png;base64,")
     assert b64decode(url.split(",")[1]) == bytes(range(256))
 
@@ -357,7 +366,7 @@ SAID: list[dict[str, Any]] = [
 
 
 def test_subtitles_are_srt_to_the_letter() -> None:
-    assert subtitles(SAID, "srt") == (
+    assert format_subtitles(SAID, "srt") == (
         "1\n00:00:00,000 --> 00:00:01,500\nHello there.\n\n"
         "2\n00:00:02,000 --> 00:00:03,250\na <b> & c -- > d\n\n"
         "3\n00:00:03,250 --> 00:00:05,250\nLater\n\n"
@@ -366,7 +375,7 @@ def test_subtitles_are_srt_to_the_letter() -> None:
 
 
 def test_subtitles_are_webvtt_to_the_letter() -> None:
-    assert subtitles(SAID, "vtt") == (
+    assert format_subtitles(SAID, "vtt") == (
         "WEBVTT\n\n"
         "00:00:00.000 --> 00:00:01.500\nHello there.\n\n"
         "00:00:02.000 --> 00:00:03.250\na &lt;b&gt; &amp; c --&gt; d\n\n"
@@ -377,7 +386,7 @@ def test_subtitles_are_webvtt_to_the_letter() -> None:
 
 @pytest.mark.parametrize(("form", "text"), [("srt", ""), ("vtt", "WEBVTT\n")])
 def test_silence_has_no_subtitles(form: Literal["srt", "vtt"], text: str) -> None:
-    assert subtitles([{"text": "", "timestamp": (None, None)}], form) == text
+    assert format_subtitles([{"text": "", "timestamp": (None, None)}], form) == text
 
 
 def test_importing_media_imports_no_decoder() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
-from hfdemo.tables import Refused, cell_text, list_rows, read_csv, read_table
+from hfdemo.tables import RefusedRow, format_cell, format_row_numbers, read_csv, read_table
 from tests.finetuning.dataset.test_preparing import write
 
 
@@ -89,8 +89,8 @@ def test_rows_that_do_not_fit_are_told_apart_by_their_number_and_the_others_keep
     assert sheet.table["text"].to_dict() == {0: "a", 3: "g"}
     advice = ": put texts that hold the delimiter or a line break in quotes"
     assert sheet.refused == (
-        Refused("", 2, f"1 cell where the header has 2{advice}"),
-        Refused("", 3, f"3 cells where the header has 2{advice}"),
+        RefusedRow("", 2, f"1 cell where the header has 2{advice}"),
+        RefusedRow("", 3, f"3 cells where the header has 2{advice}"),
     )
 
 
@@ -99,7 +99,7 @@ def test_a_byte_that_is_no_character_costs_its_row_and_no_other(tmp_path: Path) 
     sheet = read_csv(write(tmp_path, content))
     assert sheet.reading.startswith("UTF-8")
     assert sheet.table["text"].to_dict() == {0: "köstlich", 2: "größer"}
-    assert sheet.refused == (Refused("", 2, "it holds the byte 0xE9, which is no character in UTF-8"),)
+    assert sheet.refused == (RefusedRow("", 2, "it holds the byte 0xE9, which is no character in UTF-8"),)
     with pytest.raises(DataError, match=r"first line of .* can't be read: it holds the byte 0xE9"):
         read_csv(write(tmp_path, "tëxt,ö".encode() + b"\xe9\na,b\n"))
 
@@ -142,11 +142,11 @@ def test_no_row_vanishes(tmp_path_factory: pytest.TempPathFactory, rows: list[li
 
 def test_values_become_cells() -> None:
     values: tuple[Any, ...] = ("007", None, 1.5, True, ["ä", 1, None], {"a": []})
-    assert [cell_text(value) for value in values] == ["007", "", "1.5", "True", '["ä", 1, null]', '{"a": []}']
+    assert [format_cell(value) for value in values] == ["007", "", "1.5", "True", '["ä", 1, null]', '{"a": []}']
 
 
 def test_row_numbers_are_said_in_words() -> None:
-    assert [list_rows(rows) for rows in ([3], [3, 1200], [1, 2, 3, 4, 5, 6, 7])] == [
+    assert [format_row_numbers(rows) for rows in ([3], [3, 1200], [1, 2, 3, 4, 5, 6, 7])] == [
         "row 3", "rows 3 and 1200", "rows 1, 2, 3, 4, 5 and 2 more"
     ]  # fmt: skip
 
@@ -168,4 +168,4 @@ def test_a_text_may_be_very_long(tmp_path: Path) -> None:
 
 
 def test_nan_is_an_empty_cell_and_no_label() -> None:
-    assert cell_text(float("nan")) == ""
+    assert format_cell(float("nan")) == ""

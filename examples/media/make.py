@@ -19,7 +19,7 @@ import av
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from hfdemo.media import decode_audio, wav_bytes
+from hfdemo.media import decode_audio, encode_wav
 
 HERE = Path(__file__).parent
 RATE = 16_000
@@ -450,13 +450,13 @@ def main() -> None:
     save(page, "receipt.png")
     lines = ",\n".join(json.dumps(entry) for entry in boxes)
     (HERE / "receipt.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    (HERE / "bell.wav").write_bytes(wav_bytes(bell(), RATE))
+    (HERE / "bell.wav").write_bytes(encode_wav(bell(), RATE))
     ball(HERE / "ball.mp4")
     spoken = speech()
     if spoken is None:
         print("speech.wav is left as it is: espeak-ng is not installed. Install it to speak the sentence again.")
     else:
-        (HERE / "speech.wav").write_bytes(wav_bytes(spoken, RATE))
+        (HERE / "speech.wav").write_bytes(encode_wav(spoken, RATE))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.uploads import required_path, served_folder, uploaded_path
-from hfdemo.inference import Partial, Prediction, need_of, predict, stream
+from hfdemo.inference import PartialPrediction, Prediction, build_need, predict, stream_prediction
 from hfdemo.inference import predict_file as predict_rows
-from hfdemo.models.folders import offline_choices
+from hfdemo.models.folders import list_offline_models
 from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS, Field, Task, find_task
@@ -34,8 +34,8 @@ def task_endpoint(task: Task) -> Callable[..., Any]:
 
     def call_streaming(app: App, **sent: Any) -> Iterator[dict]:
         ref, values = read_values(sent)
-        for item in stream(app.models, task, ref, values, threading.Event(), keep_probabilities=False):
-            if isinstance(item, Partial | Prediction):
+        for item in stream_prediction(app.models, task, ref, values, threading.Event(), keep_probabilities=False):
+            if isinstance(item, PartialPrediction | Prediction):
                 yield item.to_json(served_folder("results"))
 
     function: Any = call if task.stream is None else call_streaming
@@ -134,7 +134,7 @@ def list_tasks(app: App) -> list[dict]:
 
 def list_models(app: App) -> dict:
     """List models that are loaded now (their cards), and references that work here without a network."""
-    return {"loaded": app.models.cards(), "available": offline_choices(app.settings)}
+    return {"loaded": app.models.cards(), "available": list_offline_models(app.settings)}
 
 
 def load_model(
@@ -150,7 +150,7 @@ def load_model(
     """
     ref = ModelRef.parse(model)
     row, why = (find_task(task), "it was asked for") if task else infer_task(ref, app.settings)
-    return {"task": row.name, "why": why, **app.models.get(ref, need_of(row, dtype, attention)).card()}
+    return {"task": row.name, "why": why, **app.models.get(ref, build_need(row, dtype, attention)).card()}
 
 
 def unload_model(app: App, model: str) -> dict:

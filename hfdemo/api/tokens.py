@@ -7,14 +7,14 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.uploads import missing_dataset, required_path, uploaded_path
-from hfdemo.data_sources import likely_columns, read_corpus
+from hfdemo.data_sources import guess_text_columns, read_corpus
 from hfdemo.errors import DemoError
 from hfdemo.models.model_facts import model_facts
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.trained_tokenizers import train_reference
+from hfdemo.models.trained_tokenizers import train_from_file
 from hfdemo.tokenization.encoding import encode
-from hfdemo.tokenization.length_report import report_on
+from hfdemo.tokenization.length_report import report_texts
 from hfdemo.tokenization.options import Options
 
 
@@ -106,12 +106,12 @@ def padding_report(
         raise missing_dataset()
     ref = ModelRef.parse(tokenizer or "embedded:minilm")
     table = read_corpus(dataset or "", app.settings, path, dataset_config, split).whole()
-    text, pair = likely_columns(table, text_column, text_pair_column)
+    text, pair = guess_text_columns(table, text_column, text_pair_column)
     reader = model_facts(ModelRef.parse(model) if model else ref, app.settings)
     # A copy of its own: nobody who types has to wait until a whole data set is counted.
     own = load_tokenizer(ref, app.settings)
     texts, pairs = list(table[text]), list(table[pair]) if pair else None
-    report = report_on(own, texts, pairs, reader, batch_size, max_length, seed=seed, public=app.settings.public)
+    report = report_texts(own, texts, pairs, reader, batch_size, max_length, seed=seed, public=app.settings.public)
     return {**report.to_json(), "text_column": text, "text_pair_column": pair}
 
 
@@ -124,7 +124,7 @@ def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabul
         vocabulary: how many tokens it may have at most
     """
     path = required_path(file, "a text")
-    ref = train_reference(path, algorithm, vocabulary, app.settings)
+    ref = train_from_file(path, algorithm, vocabulary, app.settings)
     with app.models.tokenizer(ref) as loaded:
         return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": len(loaded)}
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from hfdemo.data_sources.folders import SPLIT_ALIASES, named_split, read_folder
+from hfdemo.data_sources.folders import SPLIT_ALIASES, find_split, read_folder
 from hfdemo.data_sources.formats import read_file
 from hfdemo.data_sources.hub import read_from_hub
 from hfdemo.errors import DataError, ModelError
 from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef, is_run_id
 from hfdemo.settings import Settings
-from hfdemo.tables import Refused, Sheet
+from hfdemo.tables import RefusedRow, Sheet
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXAMPLE_NAMES = ("tickets", "paraphrases")
@@ -40,7 +40,7 @@ class Corpus:
 
     tables: dict[str, pd.DataFrame]
     notes: tuple[str, ...] = ()
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedRow, ...] = ()
     reading: str = ""
 
     def whole(self) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def read_corpus(
     """
     run = _RUN.match(dataset) if file is None else None
     if file is None and not run and dataset not in EXAMPLE_NAMES and not dataset.startswith(("/", "./", "../", "~")):
-        found = read_from_hub(_hub_ref(dataset), settings.public, config, split, progress, wanted_splits)
+        found = read_from_hub(_parse_hub_ref(dataset), settings.public, config, split, progress, wanted_splits)
         if found is None:
             raise DataError(
                 f"{dataset!r} is no example, and the Hub, where it may be, can't be reached from here. Take an example "
@@ -97,11 +97,11 @@ def read_corpus(
     if file is not None:
         sheets: Mapping[str, Sheet] = {"": read_file(file)}
     elif run:
-        sheets = _of_run(run[1], settings)
+        sheets = _read_run(run[1], settings)
     elif dataset in EXAMPLE_NAMES:
         sheets = {"": read_file(EXAMPLES / f"{dataset}.csv")}
     else:
-        sheets, notes = _from_path(dataset, settings)
+        sheets, notes = _read_path(dataset, settings)
     refused = tuple(row for sheet in sheets.values() for row in sheet.refused)
     if refused:
         first, count = refused[0], len(refused)
@@ -111,38 +111,38 @@ def read_corpus(
     return Corpus(_select_split(tables, split) if split else tables, notes, refused, reading)
 
 
-def likely_text(columns: Sequence[str]) -> str | None:
+def guess_text_column(columns: Sequence[str]) -> str | None:
     """Return the column that by its name holds the texts, or None."""
     lower = {column.lower(): column for column in columns}
     return next((lower[name] for name in TEXT_NAMES if name in lower), None)
 
 
-def likely_pair(text: str, columns: Sequence[str]) -> str | None:
+def guess_pair_column(text: str, columns: Sequence[str]) -> str | None:
     """Return the column that by its name holds the second texts to those in the column `text`, or None."""
     lower = {column.lower(): column for column in columns}
     return lower.get(PAIR_NAMES.get(text.lower(), ""))
 
 
-def longest_texts(table: pd.DataFrame, columns: Sequence[str]) -> str:
+def find_longest_column(table: pd.DataFrame, columns: Sequence[str]) -> str:
     """Return the one of `columns` whose cells are the longest: what stays to be guessed where no name tells."""
     return max(columns, key=lambda column: table[column].str.len().mean())
 
 
-def likely_columns(
+def guess_text_columns(
     table: pd.DataFrame, asked_text: str | None = None, asked_pair: str | None = None
 ) -> tuple[str, str | None]:
-    """Choose columns as `text_columns` does; where no name tells, the one with the longest cells is the text.
+    """Choose columns as `choose_text_columns` does; where no name tells, the one with the longest cells is the text.
 
     Raises:
         DataError: there is no such column, or both are the same.
     """
     columns = list(table.columns)
-    if asked_text is None and len(columns) > 1 and likely_text(columns) is None:
-        asked_text = longest_texts(table, [column for column in columns if column != asked_pair])
-    return text_columns(columns, asked_text, asked_pair)
+    if asked_text is None and len(columns) > 1 and guess_text_column(columns) is None:
+        asked_text = find_longest_column(table, [column for column in columns if column != asked_pair])
+    return choose_text_columns(columns, asked_text, asked_pair)
 
 
-def text_columns(
+def choose_text_columns(
     columns: Sequence[str], asked_text: str | None = None, asked_pair: str | None = None
 ) -> tuple[str, str | None]:
     """Choose (text, text pair): those asked for, else the only one or those with likely names; "" asks for no pair.
@@ -153,15 +153,15 @@ def text_columns(
     for asked in filter(None, (asked_text, asked_pair)):
         if asked not in columns:
             raise DataError(f"There is no column {asked!r}. There are: {', '.join(map(repr, columns))}.")
-    text = asked_text or (columns[0] if len(columns) == 1 else likely_text(columns))
+    text = asked_text or (columns[0] if len(columns) == 1 else guess_text_column(columns))
     if text is None:
         raise DataError(f"Which column holds the texts? Name one of: {', '.join(map(repr, columns))}.")
     if text == asked_pair:
         raise DataError(f"The column {text!r} is picked for both texts of a pair. Pick another for one of them.")
-    return text, (likely_pair(text, columns) if asked_pair is None else asked_pair) or None
+    return text, (guess_pair_column(text, columns) if asked_pair is None else asked_pair) or None
 
 
-def _from_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], tuple[str, ...]]:
+def _read_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], tuple[str, ...]]:
     if settings.public:
         raise DataError("This is a shared server: it reads no local paths. Upload the file instead.")
     path = Path(dataset).expanduser()
@@ -171,7 +171,7 @@ def _from_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], t
     return found.sheets, found.notes
 
 
-def _of_run(run: str, settings: Settings) -> Mapping[str, Sheet]:
+def _read_run(run: str, settings: Settings) -> Mapping[str, Sheet]:
     if settings.public:
         raise DataError("This is a shared server: the data of a run is not shown to others. Upload the file instead.")
     folder = settings.runs / run / "data"
@@ -185,11 +185,11 @@ def _select_split(tables: Mapping[str, pd.DataFrame], split: str) -> dict[str, p
     found = dict(tables)
     if "" in tables and "split" in tables[""]:
         found = {str(name): part.reset_index(drop=True) for name, part in tables[""].groupby("split")}
-    name = named_split(split, [name for name in found if name])
+    name = find_split(split, [name for name in found if name])
     return {SPLIT_ALIASES.get(name, name): found[name]}
 
 
-def _hub_ref(dataset: str) -> ModelRef:
+def _parse_hub_ref(dataset: str) -> ModelRef:
     try:
         ref = ModelRef.parse(dataset)
     except ModelError:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from hfdemo.errors import DataError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.tables import Refused, Sheet, cell_text, decode, read_csv, text_flaw
+from hfdemo.tables import RefusedRow, Sheet, decode_file, find_text_flaw, format_cell, read_csv
 
 _ALL = 1 << 62
 
@@ -41,7 +41,7 @@ def stream_table(
         cut = len(part) < len(batch)
         rows, size = rows + len(part), size + part.nbytes
         features = stream.features or Features.from_arrow_schema(part.schema)
-        cells = {name: _column_texts(part.column(name), features[name]) for name in part.column_names}
+        cells = {name: _format_column(part.column(name), features[name]) for name in part.column_names}
         left_out |= dict.fromkeys(name for name, values in cells.items() if values is None)
         frames.append(pd.DataFrame({name: values for name, values in cells.items() if values is not None}, dtype=str))
         if cut:
@@ -50,13 +50,13 @@ def stream_table(
     return table, tuple(left_out), cut
 
 
-def _column_texts(column: Any, feature: Any) -> list[str] | None:
+def _format_column(column: Any, feature: Any) -> list[str] | None:
     """Write the values of an Arrow column as texts, or None where they are media or bytes."""
-    plain = _json_converter(feature)
-    return None if plain is None else [cell_text(plain(value)) for value in column.to_pylist()]
+    plain = _make_json_converter(feature)
+    return None if plain is None else [format_cell(plain(value)) for value in column.to_pylist()]
 
 
-def _json_converter(feature: Any) -> Callable[[Any], Any] | None:
+def _make_json_converter(feature: Any) -> Callable[[Any], Any] | None:
     """Return what turns a value of `feature` into JSON's, with the names of classes; None for media and bytes."""
     from datasets import ClassLabel, Json, LargeList, List, Value
 
@@ -68,10 +68,10 @@ def _json_converter(feature: Any) -> Callable[[Any], Any] | None:
     if isinstance(feature, Json):
         return lambda value: json.loads(value) if isinstance(value, str | bytes) else value
     if isinstance(feature, List | LargeList):
-        each = _json_converter(feature.feature)
+        each = _make_json_converter(feature.feature)
         return each and (lambda values: None if values is None else [each(value) for value in values])
     if isinstance(feature, dict):
-        parts = {name: _json_converter(part) for name, part in feature.items()}
+        parts = {name: _make_json_converter(part) for name, part in feature.items()}
         if any(part is None for part in parts.values()):
             return None
         return lambda values: None if values is None else {n: part(values[n]) for n, part in parts.items() if part}
@@ -88,60 +88,60 @@ def read_file(path: Path) -> Sheet:
     Raises:
         DataError: missing, empty, of another format than its name says, or without a row that can be read.
     """
-    return FORMATS.get(path.suffix.lower(), _csv)(path)
+    return FORMATS.get(path.suffix.lower(), _read_csv_file)(path)
 
 
-def _csv(path: Path) -> Sheet:
+def _read_csv_file(path: Path) -> Sheet:
     return read_csv(path, lone_column=True)
 
 
 def _read_json(path: Path) -> Sheet:
     """Read an array of objects, or an object that has one under "data"."""
-    text, encoding = decode(path, "JSON")
+    text, encoding = decode_file(path, "JSON")
     try:
-        found = json.loads(text, object_pairs_hook=_object)
+        found = json.loads(text, object_pairs_hook=_parse_object)
     except (ValueError, RecursionError) as error:
         if text.lstrip().startswith("{") and "\n" in text.strip():
-            return _json_lines(path)  # as many files that are called .json
+            return _read_json_lines(path)  # as many files that are called .json
         raise DataError(f"{path.name} is not JSON: {error}. Mend it and try again.") from error
     rows = found.get("data") if isinstance(found, dict) else found
     if not isinstance(rows, list):
         raise DataError(
-            f"{path.name} holds {_kind(found)}. Rows are an array of objects, "
+            f"{path.name} holds {_name_type(found)}. Rows are an array of objects, "
             'such as [{"text": "Good.", "label": "positive"}], or the same under the key "data".'
         )
-    return _sheet_of(path.name, list(rows), {}, f"{encoding}, a JSON array of objects")
+    return _make_sheet(path.name, list(rows), {}, f"{encoding}, a JSON array of objects")
 
 
-def _json_lines(path: Path) -> Sheet:
-    text, encoding = decode(path, "JSON lines")
+def _read_json_lines(path: Path) -> Sheet:
+    text, encoding = decode_file(path, "JSON lines")
     rows: list[Any] = []
     broken = {}
     for line in re.split(r"\r\n|\n|\r", text):
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line, object_pairs_hook=_object))
+            rows.append(json.loads(line, object_pairs_hook=_parse_object))
         except (ValueError, RecursionError) as error:
             broken[len(rows)] = f"it is not JSON ({error})"
             rows.append(None)
-    return _sheet_of(path.name, rows, broken, f"{encoding}, a JSON object a line")
+    return _make_sheet(path.name, rows, broken, f"{encoding}, a JSON object a line")
 
 
-def _sheet_of(name: str, rows: Sequence[Any], broken: Mapping[int, str], reading: str) -> Sheet:
+def _make_sheet(name: str, rows: Sequence[Any], broken: Mapping[int, str], reading: str) -> Sheet:
     reasons, cells = dict(broken), {}
     for number, row in enumerate(rows):
         if number in broken:
             continue
         if not isinstance(row, dict):
-            reasons[number] = f"it is {_kind(row)}, not an object"
+            reasons[number] = f"it is {_name_type(row)}, not an object"
             continue
-        texts = {column: cell_text(value) for column, value in row.items()}
-        if reason := text_flaw("".join((*texts, *texts.values()))):
+        texts = {column: format_cell(value) for column, value in row.items()}
+        if reason := find_text_flaw("".join((*texts, *texts.values()))):
             reasons[number] = reason
         else:
             cells[number] = texts
-    refused = tuple(Refused("", number + 1, reasons[number]) for number in sorted(reasons))
+    refused = tuple(RefusedRow("", number + 1, reasons[number]) for number in sorted(reasons))
     columns = list(dict.fromkeys(column for row in cells.values() for column in row))
     if not columns:
         why = f"; row 1: {refused[0].reason}" if refused else ""
@@ -150,7 +150,7 @@ def _sheet_of(name: str, rows: Sequence[Any], broken: Mapping[int, str], reading
     return Sheet(pd.DataFrame(table, index=list(cells), dtype=str), refused, reading)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
@@ -158,14 +158,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _kind(value: Any) -> str:
+def _name_type(value: Any) -> str:
     names = {dict: "an object", list: "an array", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
 
 
 def _read_conll(path: Path) -> Sheet:
     """Read a word and its tag a line, first and last column, and a blank line between sentences."""
-    return _read_tagged(path, *decode(path, "CoNLL"))
+    return _read_tagged(path, *decode_file(path, "CoNLL"))
 
 
 def _read_conllu(path: Path) -> Sheet:
@@ -173,7 +173,7 @@ def _read_conllu(path: Path) -> Sheet:
 
     Lines of several words (1-2) and of words that are not there (1.1) are left out.
     """
-    text, encoding = decode(path, "CoNLL-U")
+    text, encoding = decode_file(path, "CoNLL-U")
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if not re.match(r"\d+[-.]\d", line)]
     return _read_tagged(path, "\n".join(lines), encoding, 1, 3)
 
@@ -199,13 +199,13 @@ def _read_tagged(path: Path, text: str, encoding: str, word: int = 0, tag: int =
     rows, kept, refused = [], [], []
     for index, sentence in enumerate(sentences):
         wrong = next((number for number in sentence if len(cells[number]) != usual), None)
-        broken = text_flaw("".join(itertools.chain.from_iterable(cells[number] for number in sentence)))
+        broken = find_text_flaw("".join(itertools.chain.from_iterable(cells[number] for number in sentence)))
         if wrong is not None or broken:
             reason = broken if wrong is None else f"line {wrong} has {len(cells[wrong])} instead of {usual} columns"
-            refused.append(Refused("", index + 1, reason))
+            refused.append(RefusedRow("", index + 1, reason))
             continue
         words, tags = zip(*((cells[number][word], cells[number][tag]) for number in sentence), strict=True)
-        rows.append((cell_text(words), cell_text(tags)))
+        rows.append((format_cell(words), format_cell(tags)))
         kept.append(index)
     if not rows:
         raise DataError(f"{path.name} has no sentence of words and tags. Put a word and its tag on every line.")
@@ -214,13 +214,13 @@ def _read_tagged(path: Path, text: str, encoding: str, word: int = 0, tag: int =
     return Sheet(table, tuple(refused), f"{encoding}, CoNLL: word and tag from {columns}")
 
 
-def _lines(path: Path) -> Sheet:
-    text, encoding = decode(path, "text")
+def _read_lines(path: Path) -> Sheet:
+    text, encoding = decode_file(path, "text")
     if _are_tags(text):
         return _read_tagged(path, text, encoding)
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
     refused = tuple(
-        Refused("", number, broken) for number, line in enumerate(lines, start=1) if (broken := text_flaw(line))
+        RefusedRow("", number, broken) for number, line in enumerate(lines, start=1) if (broken := find_text_flaw(line))
     )
     wrong = {row.row - 1 for row in refused}
     kept = {number: line for number, line in enumerate(lines) if number not in wrong}
@@ -235,7 +235,7 @@ def _are_tags(text: str) -> bool:
     return len(tags) == len(lines) and any(tag != "O" for tag in tags)
 
 
-def _parquet(path: Path) -> Sheet:
+def _read_parquet(path: Path) -> Sheet:
     if not path.is_file():
         raise DataError(f"There is no file {path.name!r}.")
     import_libraries()
@@ -252,12 +252,12 @@ def _parquet(path: Path) -> Sheet:
 
 FORMATS: Mapping[str, Callable[[Path], Sheet]] = MappingProxyType(
     {
-        **dict.fromkeys((".csv", ".tsv"), _csv),
+        **dict.fromkeys((".csv", ".tsv"), _read_csv_file),
         ".json": _read_json,
-        **dict.fromkeys((".jsonl", ".ndjson"), _json_lines),
-        ".parquet": _parquet,
+        **dict.fromkeys((".jsonl", ".ndjson"), _read_json_lines),
+        ".parquet": _read_parquet,
         **dict.fromkeys((".conll", ".bio", ".iob"), _read_conll),
         ".conllu": _read_conllu,
-        ".txt": _lines,
+        ".txt": _read_lines,
     }
 )

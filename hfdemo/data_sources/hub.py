@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.data_sources.folders import SPLIT_ALIASES, SPLITS, named_split
+from hfdemo.data_sources.folders import SPLIT_ALIASES, SPLITS, find_split
 from hfdemo.data_sources.formats import stream_table
 from hfdemo.errors import DataError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.hub import Progress, download, hub_info
+from hfdemo.models.hub import Progress, download_files, hub_info
 from hfdemo.models.reference import ModelRef
 
 # Of a data set on the Hub, what is read at most: rows of each split, and bytes of all its files.
@@ -57,17 +57,17 @@ def read_from_hub(
         DataError: no such data set, config or split, or one that can't be read here, or may not be.
     """
     info = hub_info(ref, public, "dataset")  # before the imports, which take longer than being refused
-    here = _cached_dataset_folder(ref) if info is None else None
+    here = _find_cached_folder(ref) if info is None else None
     if info is None and here is None:
         return None
     import_libraries()
     with _wrap_reading_errors(f"The description of {ref}"):
-        sizes, card = (_sizes_in(here, ref), _card_in(here)) if here else _hub_listing(info)
+        sizes, card = (_count_file_bytes(here, ref), _read_card(here)) if here else _fetch_listing(info)
         name, described = _choose_config(ref, card, sizes, config)
-        patterns = _card_patterns(described)
-        features = _card_features(card, name)
+        patterns = _read_card_patterns(described)
+        features = _read_card_features(card, name)
     if patterns and split:
-        split = named_split(split, list(patterns))
+        split = find_split(split, list(patterns))
         patterns = {split: patterns[split]}
     top = PurePosixPath(described.get("data_dir") or "")
     wanted = [
@@ -79,16 +79,16 @@ def read_from_hub(
     _check_files(ref, sizes, wanted, public)
     if here and not all((here / file).is_file() for file in wanted):
         raise DataError(f"Only a part of {ref} was downloaded before, and the Hub can't be reached now. Try it later.")
-    folder = here or download(ref, ["README.md", *wanted], public, progress, "dataset")
+    folder = here or download_files(ref, ["README.md", *wanted], public, progress, "dataset")
     if patterns:
         files = {each: [file for file in wanted if _fitting(file, {each: patterns[each]})] for each in patterns}
     else:
         with _wrap_reading_errors(f"The folder of {ref}"):
-            files = _patterns_by_name(folder, top, wanted)
-        split = named_split(split, list(files)) if split else None
+            files = _guess_patterns(folder, top, wanted)
+        split = find_split(split, list(files)) if split else None
     notes: list[str] = []
     if wanted_splits:
-        names = [named_split(each, list(files)) for each in wanted_splits]
+        names = [find_split(each, list(files)) for each in wanted_splits]
     else:
         names, notes = ([split], []) if split else _choose_splits(ref, [each for each in files if files[each]])
     options = {key: value for key, value in described.items() if key in _OPTIONS} | {"features": features}
@@ -113,14 +113,14 @@ def _wrap_reading_errors(what: str) -> Iterator[None]:
         raise DataError(f"{what} can't be read ({type(error).__name__}: {reason}). Take another data set.") from error
 
 
-def _hub_listing(info: Any) -> tuple[dict[str, int], Any]:
+def _fetch_listing(info: Any) -> tuple[dict[str, int], Any]:
     """Fetch the bytes of every file and the card from the Hub."""
     from huggingface_hub import DatasetCardData
 
     return {file.rfilename: file.size or 0 for file in info.siblings or []}, info.card_data or DatasetCardData()
 
 
-def _cached_dataset_folder(ref: ModelRef) -> Path | None:
+def _find_cached_folder(ref: ModelRef) -> Path | None:
     """Return the folder of a data set of which something was downloaded before."""
     from huggingface_hub import snapshot_download
 
@@ -135,7 +135,7 @@ def _cached_dataset_folder(ref: ModelRef) -> Path | None:
         return None
 
 
-def _sizes_in(folder: Path, ref: ModelRef) -> dict[str, int]:
+def _count_file_bytes(folder: Path, ref: ModelRef) -> dict[str, int]:
     """Count the bytes of every file of a data set that was downloaded before, those not fetched included."""
     from huggingface_hub import get_cached_repo_tree
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
@@ -148,7 +148,7 @@ def _sizes_in(folder: Path, ref: ModelRef) -> dict[str, int]:
     return {file.path: file.size for file in tree}
 
 
-def _card_in(folder: Path) -> Any:
+def _read_card(folder: Path) -> Any:
     from huggingface_hub import DatasetCard, DatasetCardData
 
     path = folder / "README.md"
@@ -165,20 +165,20 @@ def _choose_config(ref: ModelRef, card: Any, files: Iterable[str], asked: str | 
             listed[split.removeprefix("partial-")] = f"{config}/{split}/*"
     preferred = [name for name, said in configs.items() if said.get("default") or name == "default"]
     if asked is None and len(configs) > 1 and not preferred:
-        raise DataError(f"{ref} has several configs: {_some(configs)}. Choose one of them.")
+        raise DataError(f"{ref} has several configs: {_format_some(configs)}. Choose one of them.")
     name = asked or next(iter(preferred or configs), "default")
     if name not in (configs or {"default"}):
-        have = f"It has: {_some(configs)}." if configs else "It has one only: leave the config out."
+        have = f"It has: {_format_some(configs)}." if configs else "It has one only: leave the config out."
         raise DataError(f"{ref} has no config {name!r}. {have}")
     return name, configs.get(name, {})
 
 
-def _some(names: Iterable[str], most: int = 30) -> str:
+def _format_some(names: Iterable[str], most: int = 30) -> str:
     first = list(names)
     return ", ".join(first[:most]) + (f" and {len(first) - most} more" if len(first) > most else "")
 
 
-def _card_patterns(described: Mapping[str, Any]) -> dict[str, list[str]]:
+def _read_card_patterns(described: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the patterns of the files of each split, as the card gives them; {} where it gives none."""
     from datasets.data_files import sanitize_patterns
 
@@ -213,7 +213,8 @@ def _check_files(ref: ModelRef, sizes: Mapping[str, int], wanted: Sequence[str],
         )
     if not wanted:
         raise DataError(
-            f"{ref} has no file that texts are read from here: {', '.join(_BUILDERS)}. It has: {_some(sizes, 5)}."
+            f"{ref} has no file that texts are read from here: {', '.join(_BUILDERS)}. "
+            f"It has: {_format_some(sizes, 5)}."
         )
     size, most = sum(sizes[file] for file in wanted), MOST_PUBLIC_BYTES if public else MOST_BYTES
     if size > most:
@@ -223,7 +224,7 @@ def _check_files(ref: ModelRef, sizes: Mapping[str, int], wanted: Sequence[str],
         )
 
 
-def _patterns_by_name(folder: Path, top: PurePosixPath, wanted: Sequence[str]) -> dict[str, list[str]]:
+def _guess_patterns(folder: Path, top: PurePosixPath, wanted: Sequence[str]) -> dict[str, list[str]]:
     """Sort the files into splits where no card does: by the library's rules for names like train.csv."""
     from datasets.data_files import DataFilesDict, get_data_patterns
 
@@ -244,13 +245,13 @@ def _choose_splits(ref: ModelRef, names: Sequence[str]) -> tuple[list[str], list
         return list(names), []
     usual = {SPLIT_ALIASES[name]: name for name in reversed(names) if name in SPLIT_ALIASES}
     if not usual:
-        raise DataError(f"{ref} has the splits {_some(names)}. Choose one of them.")
+        raise DataError(f"{ref} has the splits {_format_some(names)}. Choose one of them.")
     others = [name for name in names if name not in usual.values()]
-    note = f"Splits that are none of train, validation and test were left out: {_some(others)}."
+    note = f"Splits that are none of train, validation and test were left out: {_format_some(others)}."
     return [usual[split] for split in SPLITS if split in usual], [note] if others else []
 
 
-def _card_features(card: Any, config: str) -> Any:
+def _read_card_features(card: Any, config: str) -> Any:
     """Return the datasets.Features that the card lists, which know the names of the classes; or None."""
     from datasets.info import DatasetInfosDict
 
@@ -267,7 +268,7 @@ def _read_split(
     same = [str(path) for path, (builder, _) in zip(paths, kinds, strict=True) if builder == kind]
     chosen = {**more, **options}
     if kind == "csv" and not chosen["features"] and not chosen.keys() & {"header", "names", "column_names"}:
-        chosen |= _raw_csv_options(same[0], chosen)
+        chosen |= _build_csv_options(same[0], chosen)
     most_rows, most_bytes = (MOST_PUBLIC_ROWS, MOST_PUBLIC_BYTES) if public else (MOST_ROWS, MOST_BYTES)
     table, left_out, cut = stream_table(kind, same, chosen, most_rows, most_bytes)
     if table.empty:
@@ -278,7 +279,7 @@ def _read_split(
     return table, notes
 
 
-def _raw_csv_options(path: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _build_csv_options(path: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return what makes the CSV builder leave every cell the text that it is: "NA" is "NA", 007 is "007"."""
     from datasets import Features, Value
 

@@ -19,7 +19,7 @@ from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tables import list_rows
+from hfdemo.tables import format_row_numbers
 
 MOST_COUNTED = 20_000  # rows whose tokens are counted, of larger data sets evenly spread ones
 _CHUNK = 1_000
@@ -106,7 +106,7 @@ def describe_left_out(split: str, rows: Sequence[int], cut: int | None) -> str:
         f"{split}: {len(rows):,} row{'s have' if many else ' has'} nothing to {'learn' if train else 'evaluate'}"
         f"{_within_limit(cut)}, so {'they are' if many else 'it is'} "
         f"{'not trained on' if train else 'without a score'} "
-        f"({list_rows([row + 1 for row in rows])})."
+        f"({format_row_numbers([row + 1 for row in rows])})."
     )
 
 

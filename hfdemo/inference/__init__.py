@@ -1,22 +1,22 @@
 """From a task, a model and inputs to the pipeline's own answer, and to what went on on the way."""
 
-from hfdemo.inference.batch_files import FilePrediction, predict_file, takes_files
-from hfdemo.inference.predict import SPEECH_RATE, need_of, pipeline_for, predict, stream
-from hfdemo.inference.prediction import Loading, Partial, Prediction, Stages
+from hfdemo.inference.batch_files import FilePrediction, can_predict_file, predict_file
+from hfdemo.inference.predict import SPEECH_RATE, build_need, build_pipeline, predict, stream_prediction
+from hfdemo.inference.prediction import LoadProgress, PartialPrediction, Prediction, Stages
 from hfdemo.inference.tracing import TokenProbability
 
 __all__ = [
     "SPEECH_RATE",
     "FilePrediction",
-    "Loading",
-    "Partial",
+    "LoadProgress",
+    "PartialPrediction",
     "Prediction",
     "Stages",
     "TokenProbability",
-    "need_of",
-    "pipeline_for",
+    "build_need",
+    "build_pipeline",
+    "can_predict_file",
     "predict",
     "predict_file",
-    "stream",
-    "takes_files",
+    "stream_prediction",
 ]

@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from hfdemo.data_sources import text_columns
+from hfdemo.data_sources import choose_text_columns
 from hfdemo.errors import DataError, DemoError, ModelError, Stopped
-from hfdemo.inference.predict import Job, check_requirements, need_of, prepare, run_pipeline
+from hfdemo.inference.predict import PredictionJob, build_need, check_requirements, prepare_job, run_pipeline
 from hfdemo.inference.tracing import Tracer
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.hub import Progress
@@ -42,7 +42,7 @@ class FilePrediction:
     stopped: bool
 
 
-def takes_files(task: Task) -> bool:
+def can_predict_file(task: Task) -> bool:
     """Say whether rows of text are enough for `task`: a text goes in, and what comes out fits a cell."""
     return (
         any(field.name == "text" for field in task.inputs)
@@ -77,16 +77,16 @@ def predict_file(
         DataError: the file can't be read, or has no such column.
         DemoError: the task takes no text, or the model can't be loaded.
     """
-    if not takes_files(task):
+    if not can_predict_file(task):
         raise DemoError(f"{task.name} can't be run on a CSV. Pick a task that takes a text and answers in words.")
     started = time.perf_counter()
     table = _read_rows(path, public=models.settings.public)
-    text_column, text_pair_column = text_columns(list(table.columns), text_column, text_pair_column or "")
+    text_column, text_pair_column = choose_text_columns(list(table.columns), text_column, text_pair_column or "")
     columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
     same = values or {}
     # What is the same for every row is checked once, before anything is loaded.
     check_requirements(models, task, ref, task.check({**same, **columns}, models.settings.max_characters)[0])
-    loaded = models.get(ref, need_of(task), progress)
+    loaded = models.get(ref, build_need(task), progress)
     texts = table[list(columns.values())].itertuples(index=False)
     rows = [{**same, **dict(zip(columns, each, strict=True))} for each in texts]
     jobs, refused = _prepare_rows(models, task, loaded, rows)
@@ -120,13 +120,13 @@ def _read_rows(path: Path, *, public: bool) -> Any:
 
 def _prepare_rows(
     models: ModelCache, task: Task, loaded: LoadedModel, rows: Sequence[Mapping[str, Any]]
-) -> tuple[dict[int, Job], dict[int, str]]:
+) -> tuple[dict[int, PredictionJob], dict[int, str]]:
     """Prepare the call of each row; returns them by row, and by row why there is none."""
-    jobs: dict[int, Job] = {}
+    jobs: dict[int, PredictionJob] = {}
     refused: dict[int, str] = {}
     for row, values in enumerate(rows):
         try:
-            jobs[row] = prepare(task, loaded, *task.check(values, models.settings.max_characters))
+            jobs[row] = prepare_job(task, loaded, *task.check(values, models.settings.max_characters))
         except DemoError as error:
             refused[row] = str(error)
     return jobs, refused
@@ -136,7 +136,7 @@ def _predict_batches(
     models: ModelCache,
     task: Task,
     loaded: LoadedModel,
-    jobs: Mapping[int, Job],
+    jobs: Mapping[int, PredictionJob],
     on_rows: Callable[[int, int], None] | None,
     stop: Event | None,
 ) -> tuple[dict[int, Any], dict[int, str]]:
@@ -146,7 +146,7 @@ def _predict_batches(
     results: dict[int, Any] = {}
     failed: dict[int, str] = {}
 
-    def run_batches(batches: Sequence[Sequence[Job]]) -> list[list[Any]]:
+    def run_batches(batches: Sequence[Sequence[PredictionJob]]) -> list[list[Any]]:
         with Tracer(loaded.model, loaded.tokenizer, stop, keep_probabilities=False):
             return [run_pipeline(task, loaded, batch) for batch in batches]
 

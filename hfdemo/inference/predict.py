@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
-from hfdemo.background import in_background
+from hfdemo.background import run_in_background
 from hfdemo.errors import DemoError, Stopped, wrap_library_errors
-from hfdemo.inference.prediction import Loading, Partial, Prediction, Setup, Shapes, Stages
+from hfdemo.inference.prediction import LoadOptions, LoadProgress, PartialPrediction, Prediction, Shapes, Stages
 from hfdemo.inference.tracing import TokenProbability, Tracer
 from hfdemo.media import MOST_PIXELS, check_video, read_audio, read_image
 from hfdemo.models.cache import ModelCache
@@ -22,22 +22,22 @@ from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel, Need
 from hfdemo.models.model_facts import load_config
 from hfdemo.models.reference import ModelRef
-from hfdemo.tasks import PROCESSORS, Call, Explanation, Task
+from hfdemo.tasks import PROCESSORS, Explanation, PipelineCall, Task
 
 SPEECH_RATE = 16_000
 LATEST_TOKENS = 24
 
 
 @dataclass(frozen=True)
-class Job:
+class PredictionJob:
     """One call on its way to the model."""
 
-    call: Call
+    call: PipelineCall
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
 
 
-def need_of(task: Task, dtype: str = "auto", attention: str | None = None, labels: Sequence[str] = ()) -> Need:
+def build_need(task: Task, dtype: str = "auto", attention: str | None = None, labels: Sequence[str] = ()) -> Need:
     """Return what `task` asks of a checkpoint; `labels` are for a head that it may not have."""
     return Need(task.classes, task.processors, dtype, attention, tuple(labels))
 
@@ -63,7 +63,7 @@ def predict(
     *,
     progress: Progress | None = None,
     stop: Event | None = None,
-    on_partial: Callable[[Partial], None] | None = None,
+    on_partial: Callable[[PartialPrediction], None] | None = None,
     dtype: str = "auto",
     attention: str | None = None,
     keep_probabilities: bool = True,
@@ -81,18 +81,18 @@ def predict(
     """
     inputs, parameters = task.check(values, models.settings.max_characters)
     check_requirements(models, task, ref, inputs)
-    need = need_of(task, dtype, attention, labels)
+    need = build_need(task, dtype, attention, labels)
     started = time.perf_counter()
     loaded = models.get(ref, need, _stop_with_progress(progress, stop))
     load_seconds = time.perf_counter() - started
-    job = prepare(task, loaded, inputs, parameters)
+    job = prepare_job(task, loaded, inputs, parameters)
 
-    def work(jobs: Sequence[Job]) -> list[Prediction]:
+    def work(jobs: Sequence[PredictionJob]) -> list[Prediction]:
         # Others' calls in the same turn are not this caller's to stop.
         own_stop = stop if len(jobs) == 1 else None
         on_token = _token_callback(task, job, on_partial)
         tracer = Tracer(loaded.model, loaded.tokenizer, own_stop, on_token, keep_probabilities=keep_probabilities)
-        return _trace(task, loaded, jobs, tracer)
+        return _predict_jobs(task, loaded, jobs, tracer)
 
     key = (str(ref), need, task.name, repr(job.call.kwargs)) if task.batches else None
     found = models.scheduler.run(job, work, key, stop)
@@ -100,7 +100,9 @@ def predict(
     return replace(found, seconds=seconds, allowed=task.parameters_for(loaded))
 
 
-def prepare(task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Job:
+def prepare_job(
+    task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> PredictionJob:
     """Build the call of `task` for checked `inputs` and `parameters`, as this very model wants it.
 
     Raises:
@@ -110,11 +112,11 @@ def prepare(task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], paramete
     decoded = _decode_inputs(task, inputs, loaded)
     if task.adapt is not None:
         decoded = task.adapt(loaded, decoded)
-    return Job(task.call(decoded, fitted), decoded, fitted)
+    return PredictionJob(task.call(decoded, fitted), decoded, fitted)
 
 
 def _token_callback(
-    task: Task, job: Job, on_partial: Callable[[Partial], None] | None
+    task: Task, job: PredictionJob, on_partial: Callable[[PartialPrediction], None] | None
 ) -> Callable[[str, Sequence[TokenProbability]], None] | None:
     """Return what a Tracer calls after each token; None where nobody listens, so that nothing is decoded for nobody."""
     stream_output = task.stream
@@ -122,7 +124,9 @@ def _token_callback(
         return None
 
     def on_token(text: str, seen: Sequence[TokenProbability]) -> None:
-        on_partial(Partial(stream_output(job.inputs, job.parameters, text), text, tuple(seen[-LATEST_TOKENS:])))
+        on_partial(
+            PartialPrediction(stream_output(job.inputs, job.parameters, text), text, tuple(seen[-LATEST_TOKENS:]))
+        )
 
     return on_token
 
@@ -139,21 +143,21 @@ def _stop_with_progress(progress: Progress | None, stop: Event | None) -> Progre
     return report
 
 
-def stream(
+def stream_prediction(
     models: ModelCache, task: Task, ref: ModelRef, values: Mapping[str, Any], stop: Event, **options: Any
-) -> Iterator[Loading | Partial | Prediction | None]:
+) -> Iterator[LoadProgress | PartialPrediction | Prediction | None]:
     """Yield what `predict` returns as the last item; before it Loading while files come in, then Partial for new text.
 
-    Closing this generator stops the computation: see `in_background`, which also sends a None now and then.
+    Closing this generator stops the computation: see `run_in_background`, which also sends a None now and then.
     """
 
     def work(tell: Callable[[Any], None]) -> Prediction:
         def report(what: str, done: int, total: int) -> None:
-            tell(Loading(what, done, total))
+            tell(LoadProgress(what, done, total))
 
         return predict(models, task, ref, values, progress=report, on_partial=tell, stop=stop, **options)
 
-    return in_background(work, stop)
+    return run_in_background(work, stop)
 
 
 def _decode_inputs(task: Task, inputs: Mapping[str, Any], loaded: LoadedModel) -> dict[str, Any]:
@@ -174,7 +178,7 @@ def _decode_inputs(task: Task, inputs: Mapping[str, Any], loaded: LoadedModel) -
     return decoded
 
 
-def pipeline_for(task: Task, loaded: LoadedModel) -> Any:
+def build_pipeline(task: Task, loaded: LoadedModel) -> Any:
     """Build the transformers pipeline of `task` around a model that is loaded already."""
     from transformers.pipelines import PIPELINE_REGISTRY
 
@@ -184,7 +188,7 @@ def pipeline_for(task: Task, loaded: LoadedModel) -> Any:
     return pipeline_class(model=loaded.model, task=task.name, device=loaded.device.kind, **loaded.processors)
 
 
-def _trace(task: Task, loaded: LoadedModel, jobs: Sequence[Job], tracer: Tracer) -> list[Prediction]:
+def _predict_jobs(task: Task, loaded: LoadedModel, jobs: Sequence[PredictionJob], tracer: Tracer) -> list[Prediction]:
     """Return the predictions for `jobs`, which differ in nothing but their inputs."""
     import torch
 
@@ -204,7 +208,7 @@ def _trace(task: Task, loaded: LoadedModel, jobs: Sequence[Job], tracer: Tracer)
             parameters=job.parameters,
             call=job.call,
             card=loaded.card(),
-            setup=_setup_of(loaded),
+            setup=_describe_loading(loaded),
             warnings=_collect_warnings(task, loaded, job, stages),
             tokens=tracer.tokens,
             token_probabilities=tuple(tracer.token_probabilities),
@@ -216,7 +220,7 @@ def _trace(task: Task, loaded: LoadedModel, jobs: Sequence[Job], tracer: Tracer)
     ]
 
 
-def run_pipeline(task: Task, loaded: LoadedModel, jobs: Sequence[Job]) -> list[Any]:
+def run_pipeline(task: Task, loaded: LoadedModel, jobs: Sequence[PredictionJob]) -> list[Any]:
     """Return the pipeline's own answer to each of `jobs`, in one batch where there are several.
 
     Only inside the caller's turn: a pipeline changes its tokenizer's state, and the model is one for all.
@@ -228,14 +232,14 @@ def run_pipeline(task: Task, loaded: LoadedModel, jobs: Sequence[Job]) -> list[A
         if not task.has_pipeline:
             processors = {name: loaded.processors[name] for name in PROCESSORS if name in loaded.processors}
             return [task.auto_class_form(loaded.model, **processors, **job.inputs, **job.parameters) for job in jobs]
-        pipe, kwargs = pipeline_for(task, loaded), jobs[0].call.kwargs
+        pipe, kwargs = build_pipeline(task, loaded), jobs[0].call.kwargs
         if len(jobs) == 1:
             return [pipe(*jobs[0].call.args, **kwargs)]
         return list(pipe([job.call.args[0] for job in jobs], batch_size=len(jobs), **kwargs))
 
 
-def _setup_of(loaded: LoadedModel) -> Setup:
-    return Setup(
+def _describe_loading(loaded: LoadedModel) -> LoadOptions:
+    return LoadOptions(
         auto_class=loaded.auto_class,
         processors=tuple(loaded.processors),
         dtype=str(loaded.model.dtype).removeprefix("torch."),
@@ -245,7 +249,7 @@ def _setup_of(loaded: LoadedModel) -> Setup:
     )
 
 
-def _build_stages(task: Task, loaded: LoadedModel, job: Job, tracer: Tracer, row: int, rows: int) -> Stages:
+def _build_stages(task: Task, loaded: LoadedModel, job: PredictionJob, tracer: Tracer, row: int, rows: int) -> Stages:
     inputs, outputs = _take_row(tracer.inputs, row, rows), _take_row(tracer.outputs, row, rows)
     ids: tuple[int, ...] = ()
     found = inputs.get("input_ids")
@@ -267,7 +271,7 @@ def _build_stages(task: Task, loaded: LoadedModel, job: Job, tracer: Tracer, row
 
 
 def _explain(
-    task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], outputs: Mapping[str, Any], job: Job
+    task: Task, loaded: LoadedModel, inputs: Mapping[str, Any], outputs: Mapping[str, Any], job: PredictionJob
 ) -> Explanation | None:
     """Explain how the answer came about; a model that the explanation does not fit has an answer all the same."""
     if task.explain is None or not outputs:
@@ -287,7 +291,7 @@ def _take_row(tensors: Mapping[str, Any], row: int, rows: int) -> dict[str, Any]
 
 
 def _number_sequences(
-    task: Task, loaded: LoadedModel, job: Job, ids: Sequence[int], special: Sequence[bool]
+    task: Task, loaded: LoadedModel, job: PredictionJob, ids: Sequence[int], special: Sequence[bool]
 ) -> tuple[int | None, ...]:
     """Return the number of the text that each token is of, None for a special one.
 
@@ -313,7 +317,7 @@ def _shapes_of(tensors: Mapping[str, Any]) -> Shapes:
     return tuple((name, tuple(tensor.shape)) for name, tensor in tensors.items())
 
 
-def _collect_warnings(task: Task, loaded: LoadedModel, job: Job, stages: Stages) -> tuple[str, ...]:
+def _collect_warnings(task: Task, loaded: LoadedModel, job: PredictionJob, stages: Stages) -> tuple[str, ...]:
     """Collect what the answer does not show: random weights, and text that was cut off."""
     said = [*([] if loaded.report.trustworthy else [str(loaded.report)]), *loaded.warnings]
     texts, read = task.tokenized_texts(job.inputs, job.parameters), len(stages.token_ids)

@@ -10,7 +10,7 @@ from typing import Any
 from hfdemo.inference.tracing import TokenProbability
 from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
-from hfdemo.tasks import Call, Explanation, Field
+from hfdemo.tasks import Explanation, Field, PipelineCall
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -35,7 +35,7 @@ class Stages:
 
 
 @dataclass(frozen=True)
-class Setup:
+class LoadOptions:
     """How the model was loaded, as far as code that loads it again must know."""
 
     auto_class: str
@@ -66,9 +66,9 @@ class Prediction:
     stages: Stages
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
-    call: Call
+    call: PipelineCall
     card: Mapping[str, Any]
-    setup: Setup
+    setup: LoadOptions
     warnings: tuple[str, ...]
     tokens: int = 0
     token_probabilities: tuple[TokenProbability, ...] = ()
@@ -100,7 +100,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Loading:
+class LoadProgress:
     """How far the files of a model are: `what` is going on, and bytes."""
 
     what: str
@@ -109,7 +109,7 @@ class Loading:
 
 
 @dataclass(frozen=True)
-class Partial:
+class PartialPrediction:
     """What there is while a model generates: the pipeline's `result` so far, new text, latest tokens' probabilities."""
 
     result: Any

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.inference.predict import SPEECH_RATE
-from hfdemo.inference.prediction import Prediction, Setup
+from hfdemo.inference.prediction import LoadOptions, Prediction
 from hfdemo.media import decode_audio
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.snippets import literal, model_lines
+from hfdemo.models.snippets import format_literal, write_model
 from hfdemo.settings import Settings
 from hfdemo.tasks import PROCESSORS, Task
 
@@ -39,7 +39,7 @@ class RecordedCall:
 
     task: Task
     ref: ModelRef
-    setup: Setup
+    setup: LoadOptions
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     values: Mapping[str, Any]
@@ -66,27 +66,27 @@ class Snippets:
     curl: str
 
 
-def prediction_snippets(recorded: RecordedCall, settings: Settings, url: str) -> Snippets:
+def write_snippets(recorded: RecordedCall, settings: Settings, url: str) -> Snippets:
     """Write the code that gives the answer of `recorded` again, here or through the app at `url`.
 
     The first form of a task without a pipeline is the Auto-class form, too.
     """
-    auto_classes = _auto_class_script(recorded, settings)
+    auto_classes = _write_auto_class_script(recorded, settings)
     return Snippets(
-        pipeline=_pipeline_script(recorded, settings) if recorded.task.has_pipeline else auto_classes,
+        pipeline=_write_pipeline_script(recorded, settings) if recorded.task.has_pipeline else auto_classes,
         auto_classes=auto_classes,
-        client=client_script(recorded.task, str(recorded.ref), recorded.values, url),
-        curl=curl_script(recorded.task, str(recorded.ref), recorded.values, url),
+        client=write_client_script(recorded.task, str(recorded.ref), recorded.values, url),
+        curl=write_curl_script(recorded.task, str(recorded.ref), recorded.values, url),
     )
 
 
-def _setup_lines(recorded: RecordedCall, settings: Settings) -> str:
+def _write_setup(recorded: RecordedCall, settings: Settings) -> str:
     """Write everything before the call: the model, its processors, the files, the seed."""
     setup, seed = recorded.setup, recorded.seed
     options = [f"dtype=torch.{setup.dtype}"] if setup.dtype != "float32" else []
     options += [f"attn_implementation={setup.attention!r}"] if setup.attention else []
     lines = [
-        model_lines(
+        write_model(
             recorded.ref,
             setup.auto_class,
             settings,
@@ -117,19 +117,19 @@ def _setup_lines(recorded: RecordedCall, settings: Settings) -> str:
     return "".join(dict.fromkeys(imports)) + "".join(lines)
 
 
-def _pipeline_script(recorded: RecordedCall, settings: Settings) -> str:
+def _write_pipeline_script(recorded: RecordedCall, settings: Settings) -> str:
     call = recorded.task.call(recorded.inputs, recorded.parameters)
-    arguments = [literal(argument) for argument in call.args]
-    arguments += [f"{name}={literal(value)}" for name, value in call.kwargs.items()]
+    arguments = [format_literal(argument) for argument in call.args]
+    arguments += [f"{name}={format_literal(value)}" for name, value in call.kwargs.items()]
     given = "".join(f", {name}={name}" for name in recorded.setup.processors)
     return (
-        f"from transformers import pipeline\n{_setup_lines(recorded, settings)}\n"
+        f"from transformers import pipeline\n{_write_setup(recorded, settings)}\n"
         f'pipe = pipeline("{recorded.task.name}", model=model{given})\n'
         f"output = pipe({', '.join(arguments)})\nprint(output)\n"
     )
 
 
-def _auto_class_script(recorded: RecordedCall, settings: Settings) -> str:
+def _write_auto_class_script(recorded: RecordedCall, settings: Settings) -> str:
     form = recorded.task.auto_class_form
     given = {**recorded.inputs, **recorded.parameters}
     defaults = {name: each.default for name, each in inspect.signature(form).parameters.items()}
@@ -137,15 +137,15 @@ def _auto_class_script(recorded: RecordedCall, settings: Settings) -> str:
     for name in PROCESSORS:  # of those that a checkpoint may lack, the form takes None
         if name in defaults:
             arguments.append(f"{name}={name if name in recorded.setup.processors else None}")
-    arguments += [f"{name}={literal(value)}" for name, value in given.items() if value != defaults[name]]
+    arguments += [f"{name}={format_literal(value)}" for name, value in given.items() if value != defaults[name]]
     source = inspect.getsource(form)
     return (
-        f"{_typing_imports(source)}{_setup_lines(recorded, settings)}\n\n{source}\n\n"
+        f"{_write_typing_imports(source)}{_write_setup(recorded, settings)}\n\n{source}\n\n"
         f"output = {form.__name__}({', '.join(arguments)})\nprint(output)\n"
     )
 
 
-def _typing_imports(source: str) -> str:
+def _write_typing_imports(source: str) -> str:
     """Import the names of types that a function's signature uses."""
     typing = [name for name in ("Any",) if re.search(rf"\b{name}\b", source)]
     collections = [name for name in ("Mapping", "Sequence") if re.search(rf"\b{name}\b", source)]
@@ -153,14 +153,14 @@ def _typing_imports(source: str) -> str:
     return "".join([*lines, *([f"from typing import {', '.join(typing)}\n"] if typing else [])])
 
 
-def client_script(task: Task, model: str, values: Mapping[str, Any], url: str) -> str:
+def write_client_script(task: Task, model: str, values: Mapping[str, Any], url: str) -> str:
     """Write the call of this app's endpoint through gradio_client."""
     arguments = []
     for field in task.fields:
         value = values.get(field.name)
         if value == field.default or value is None:
             continue
-        shown = f"handle_file({Path(value).name!r})" if field.media else literal(value)
+        shown = f"handle_file({Path(value).name!r})" if field.media else format_literal(value)
         arguments.append(f"    {field.name}={shown},\n")
     files = ", handle_file" if any("handle_file(" in line for line in arguments) else ""
     return (
@@ -171,7 +171,7 @@ def client_script(task: Task, model: str, values: Mapping[str, Any], url: str) -
     )
 
 
-def curl_script(task: Task, model: str, values: Mapping[str, Any], url: str) -> str:
+def write_curl_script(task: Task, model: str, values: Mapping[str, Any], url: str) -> str:
     """Write the same over plain HTTP: files are uploaded, the call is announced, its events are read."""
     lines, sent, uploads = [f"URL={url}/gradio_api"], {}, {}
     for field in task.fields:

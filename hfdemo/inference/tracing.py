@@ -103,14 +103,14 @@ class Tracer:
         self._stop_clock()
 
     def _start_clock(self) -> None:
-        self._random = _random_state(self._model)
+        self._random = _get_random_state(self._model)
         self._began = time.perf_counter()
 
     def _stop_clock(self) -> None:
         _synchronize(self._model)
         self._last = time.perf_counter()
         self.forward_seconds += self._last - self._began
-        self.drew_random = self.drew_random or not self._random.equal(_random_state(self._model))
+        self.drew_random = self.drew_random or not self._random.equal(_get_random_state(self._model))
 
     def _arguments_by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return all arguments of a forward pass by name."""
@@ -123,7 +123,7 @@ class Tracer:
         if self._stop is not None and self._stop.is_set():
             raise Stopped
         # A few models (SpeechT5) have a generate of their own that knows no criteria.
-        if _accepts(generate, "stopping_criteria"):
+        if _accepts_argument(generate, "stopping_criteria"):
             kwargs["stopping_criteria"] = [*(kwargs.get("stopping_criteria") or []), self._stopping_criterion()]
         if not self.inputs:  # what an encoder reads never reaches the model's own forward
             self.inputs = _copy_tensors({**dict(zip([self._model.main_input_name], args, strict=False)), **kwargs})
@@ -172,7 +172,7 @@ class Tracer:
         return TokenProbability(self._tokenizer.decode([token]), float(probabilities[token]), float(entropy), top)
 
 
-def _accepts(function: Any, name: str) -> bool:
+def _accepts_argument(function: Any, name: str) -> bool:
     parameters = inspect.signature(function).parameters
     return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
@@ -182,7 +182,7 @@ def _copy_tensors(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.detach().cpu().clone() for name, value in values.items() if hasattr(value, "detach")}
 
 
-def _random_state(model: Any) -> Any:
+def _get_random_state(model: Any) -> Any:
     """Return the state of the random generator that `model` draws from."""
     import torch
 

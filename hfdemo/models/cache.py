@@ -14,7 +14,7 @@ from typing import Any
 
 from hfdemo.errors import ModelError
 from hfdemo.models.hub import Progress
-from hfdemo.models.loading import LoadedModel, Need, load
+from hfdemo.models.loading import LoadedModel, Need, load_model
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import NotEnoughMemory
@@ -93,7 +93,7 @@ class ModelCache:
 
     def _load(self, ref: ModelRef, need: Need, progress: Progress | None) -> LoadedModel:
         try:
-            return load(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
+            return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
         except NotEnoughMemory as error:
             with self._lock:
                 # Only where it helps: an id with ten times the machine's memory must not cost everybody's models.
@@ -101,7 +101,7 @@ class ModelCache:
                     raise
                 self._models.clear()
         _release_memory()
-        return load(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
+        return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
 
     @property
     def bytes(self) -> int:

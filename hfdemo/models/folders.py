@@ -34,10 +34,10 @@ def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = 
             raise unreachable_error(origin, settings)
         return folder
     if origin.source == "run":
-        return _from_run(origin, settings)
+        return _find_run_folder(origin, settings)
     if origin.source == "embedded":
         return _minilm_folder(verify=weights) if origin.name == "minilm" else _sentiment()
-    return _from_disk(origin, settings)
+    return _find_disk_folder(origin, settings)
 
 
 def folder_with_tokenizer(ref: ModelRef, settings: Settings) -> Path:
@@ -74,11 +74,11 @@ def _sentiment() -> Path:
     return SENTIMENT
 
 
-def _from_run(ref: ModelRef, settings: Settings) -> Path:
+def _find_run_folder(ref: ModelRef, settings: Settings) -> Path:
     run = settings.runs / ref.name
     if not run.is_dir():
         raise ModelError(
-            f"There is no run {ref.name!r}. Runs with a model: {', '.join(_runs(settings)) or 'none yet'}."
+            f"There is no run {ref.name!r}. Runs with a model: {', '.join(_list_runs(settings)) or 'none yet'}."
         )
     if not (run / "model" / "config.json").is_file():
         raise ModelError(
@@ -87,7 +87,7 @@ def _from_run(ref: ModelRef, settings: Settings) -> Path:
     return run / "model"
 
 
-def _from_disk(ref: ModelRef, settings: Settings) -> Path:
+def _find_disk_folder(ref: ModelRef, settings: Settings) -> Path:
     if settings.public:
         raise ModelError("This is a shared server: it reads no local folders. Use a Hub id or an embedded model.")
     path = Path(ref.name).expanduser()
@@ -143,7 +143,7 @@ def adapter_bases(folder: Path, settings: Settings) -> list[ModelRef]:
     return bases
 
 
-def check(ref: ModelRef, settings: Settings) -> None:
+def check_available(ref: ModelRef, settings: Settings) -> None:
     """Make sure that `ref` can be had, without downloading anything.
 
     Raises:
@@ -160,26 +160,26 @@ def unreachable_error(ref: ModelRef, settings: Settings) -> Unreachable:
     """Build the error for something on the Hub, with the references that work without it."""
     return Unreachable(
         f"{ref} is on the Hub, and the Hub can't be reached from here. "
-        f"What works without a network: {', '.join(offline_choices(settings))}."
+        f"What works without a network: {', '.join(list_offline_models(settings))}."
     )
 
 
-def offline_choices(settings: Settings) -> list[str]:
+def list_offline_models(settings: Settings) -> list[str]:
     """List models that work with no network: embedded ones, finished runs (newest first), cached Hub models."""
-    return ["embedded:sentiment", "embedded:minilm", *_runs(settings), *cached_models()]
+    return ["embedded:sentiment", "embedded:minilm", *_list_runs(settings), *cached_models()]
 
 
-def tokenizer_choices(settings: Settings) -> list[str]:
+def list_offline_tokenizers(settings: Settings) -> list[str]:
     """List tokenizers that need no network: embedded, built in, trained here (newest first), runs, cached models.
 
     On a public server nobody is shown what others have trained there.
     """
     trained = () if settings.public else trained_names(settings)
     named = [f"tokenizer:{name}" for name in (*BUILT_IN_TOKENIZERS, *trained)]
-    return ["embedded:minilm", *named, *_runs(settings), *cached_models()]
+    return ["embedded:minilm", *named, *_list_runs(settings), *cached_models()]
 
 
-def _runs(settings: Settings) -> list[str]:
+def _list_runs(settings: Settings) -> list[str]:
     return sorted((f"run:{path.parents[1].name}" for path in settings.runs.glob("*/model/config.json")), reverse=True)
 
 
@@ -194,7 +194,7 @@ def is_local(ref: ModelRef, settings: Settings) -> bool:
     return True
 
 
-def base_of(ref: ModelRef, settings: Settings) -> ModelRef:
+def find_base_model(ref: ModelRef, settings: Settings) -> ModelRef:
     """Return the model that `ref` was trained from: what a run names in its config, or an adapter's base.
 
     Raises:

@@ -59,10 +59,10 @@ def hub_files(ref: ModelRef, public: bool, weights: bool = True) -> list[str] | 
     names = [file.rfilename for file in info.siblings or []]
     if public and weights and not any(name.endswith(".safetensors") for name in names):
         raise ModelError(f"{ref.name} has only pickled weights, which a shared server does not load. Pick another.")
-    return needed_files(names, weights)
+    return select_needed_files(names, weights)
 
 
-def hub_bytes(ref: ModelRef, public: bool) -> int | None:
+def count_download_bytes(ref: ModelRef, public: bool) -> int | None:
     """Count the bytes of a download of `ref` with its weights; None when the Hub can't be reached.
 
     Raises:
@@ -72,10 +72,10 @@ def hub_bytes(ref: ModelRef, public: bool) -> int | None:
     if info is None:
         return None
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-    return sum(sizes[name] for name in needed_files(sizes, weights=True)) or None
+    return sum(sizes[name] for name in select_needed_files(sizes, weights=True)) or None
 
 
-def needed_files(names: Iterable[str], weights: bool) -> list[str]:
+def select_needed_files(names: Iterable[str], weights: bool) -> list[str]:
     """Pick the files that a model is made of: every config and vocabulary, and the weights once."""
     found = []
     top = set()
@@ -103,10 +103,10 @@ def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None, *,
         Unreachable: the download broke off.
     """
     files = hub_files(ref, public, weights)
-    return cached_folder(ref, weights=weights) if files is None else download(ref, files, public, progress)
+    return cached_folder(ref, weights=weights) if files is None else download_files(ref, files, public, progress)
 
 
-def download(
+def download_files(
     ref: ModelRef,
     files: Iterable[str],
     public: bool,
@@ -152,7 +152,7 @@ def cached_folder(ref: ModelRef, *, weights: bool = True) -> Path | None:
         names = [file.path for file in get_cached_repo_tree(ref.name, revision=ref.revision)]
     except CachedRepoTreeNotFoundError:  # downloaded by another program; what is there has to do
         names = []
-    needed = [glob.escape(name) for name in needed_files(names, weights)]
+    needed = [glob.escape(name) for name in select_needed_files(names, weights)]
     try:
         folder = Path(snapshot_download(ref.name, revision=ref.revision, allow_patterns=needed, local_files_only=True))
     except (OSError, ValueError):

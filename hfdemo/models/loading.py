@@ -18,9 +18,9 @@ from hfdemo.models.hub import Progress
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.weights import LoadReport, Plan, build, build_hollow
+from hfdemo.models.weights import BuildPlan, LoadReport, build_model, build_on_meta_device
 from hfdemo.settings import Settings
-from hfdemo.tasks import task_for_architectures
+from hfdemo.tasks import find_task_for_architectures
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTIONS = ("eager", "sdpa", "flash_attention_2")
@@ -74,17 +74,17 @@ class LoadedModel:
     @property
     def tokenizer(self) -> Any:
         """The tokenizer, its own or the processor's; None where there is none."""
-        return _part(self.processors, "tokenizer")
+        return _find_processor(self.processors, "tokenizer")
 
     @property
     def image_processor(self) -> Any:
         """The image processor, its own or the processor's; None where there is none."""
-        return _part(self.processors, "image_processor")
+        return _find_processor(self.processors, "image_processor")
 
     @property
     def feature_extractor(self) -> Any:
         """The feature extractor, its own or the processor's; None where there is none."""
-        return _part(self.processors, "feature_extractor")
+        return _find_processor(self.processors, "feature_extractor")
 
     @property
     def sampling_rate(self) -> int | None:
@@ -116,7 +116,7 @@ class LoadedModel:
         }
 
 
-def load(
+def load_model(
     ref: ModelRef,
     need: Need | str,
     settings: Settings,
@@ -152,19 +152,21 @@ def load(
             config_overrides |= {"num_labels": len(names), "id2label": names}
             config_overrides |= {"label2id": {name: index for index, name in names.items()}}
         config = load_config(folder, settings, **config_overrides)
-        auto_class = _fitting_class(config, need)
+        auto_class = _choose_auto_class(config, need)
         _check_attention(config, auto_class, need)
         processors = load_processors(folder, need.processors, settings)
-        plan = Plan(config, auto_class, _dtype(config, need, device), need.attention, device, settings, progress)
+        plan = BuildPlan(
+            config, auto_class, _choose_dtype(config, need, device), need.attention, device, settings, progress
+        )
         with wrap_library_errors(
             f"It can't be loaded as {auto_class.__name__}", "Pick a model made for this task, or another task."
         ):
             for base in adapter_bases(folder, settings):
                 local_folder(base, settings, progress)  # while nobody waits for the turn
             with turn or nullcontext():
-                model, report = build(folder, plan, untrained=ref.source == "untrained")
-    tokenizer = _part(processors, "tokenizer")
-    warnings = tuple(_warnings(folder, model, tokenizer, device))
+                model, report = build_model(folder, plan, untrained=ref.source == "untrained")
+    tokenizer = _find_processor(processors, "tokenizer")
+    warnings = tuple(_list_warnings(folder, model, tokenizer, device))
     loaded = LoadedModel(
         ref, need, auto_class.__name__, model, MappingProxyType(processors), device, report, folder, warnings
     )
@@ -174,10 +176,10 @@ def load(
     return loaded
 
 
-def load_hollow(
+def load_on_meta_device(
     ref: ModelRef, folder: Path, need: Need | str, settings: Settings, **config_overrides: Any
 ) -> LoadedModel:
-    """Load what `need` asks of the model `ref` in `folder` as `load` does, but for its weights: on torch's meta device.
+    """Load what `need` asks of `ref` in `folder` as `load_model` does, but without weights: on torch's meta device.
 
     Raises:
         ModelError: the config or a processor can't be read, or `need` does not fit the architecture.
@@ -187,12 +189,12 @@ def load_hollow(
     need = Need.of(need)
     with _name_model_in_errors(ref):
         config = load_config(folder, settings, **config_overrides)
-        auto_class = _fitting_class(config, need)
+        auto_class = _choose_auto_class(config, need)
         processors = load_processors(folder, need.processors, settings)
         with wrap_library_errors(
             f"It can't be loaded as {auto_class.__name__}", "Pick a model made for this task, or another task."
         ):
-            model = build_hollow(config, auto_class)
+            model = build_on_meta_device(config, auto_class)
     meta = Device("meta", "no device")
     return LoadedModel(ref, need, auto_class.__name__, model, MappingProxyType(processors), meta, LoadReport(), folder)
 
@@ -207,12 +209,12 @@ def _name_model_in_errors(ref: ModelRef) -> Iterator[None]:
         raise
 
 
-def _part(processors: Mapping[str, Any], name: str) -> Any:
+def _find_processor(processors: Mapping[str, Any], name: str) -> Any:
     own = processors.get(name)
     return own if own is not None else getattr(processors.get("processor"), name, None)
 
 
-def _fitting_class(config: Any, need: Need) -> Any:
+def _choose_auto_class(config: Any, need: Need) -> Any:
     """Choose the Auto class that makes what the config was saved as, else the first that knows its kind of model."""
     import transformers
     from transformers.models.auto.auto_factory import _get_model_class
@@ -225,7 +227,7 @@ def _fitting_class(config: Any, need: Need) -> Any:
     if fitting:
         return fitting[0]
     named = ", ".join(config.architectures or []) or type(config).__name__
-    task, _ = task_for_architectures(config.architectures or [])
+    task, _ = find_task_for_architectures(config.architectures or [])
     raise ModelError(
         f"This is a {named} ({config.model_type}), which can't be loaded as {' or '.join(need.classes)}. "
         f"It fits the task {task.name}. Pick that task, or a model made for this one."
@@ -253,7 +255,7 @@ def _check_attention(config: Any, auto_class: Any, need: Need) -> None:
         )
 
 
-def _dtype(config: Any, need: Need, device: Device) -> str:
+def _choose_dtype(config: Any, need: Need, device: Device) -> str:
     if need.dtype not in DTYPES:
         raise ModelError(f"There is no dtype {need.dtype!r}. Pick one of: {', '.join(DTYPES)}.")
     # Every CPU is good at float32 and few are at half precision; a quantized checkpoint has to stay what it is.
@@ -262,7 +264,7 @@ def _dtype(config: Any, need: Need, device: Device) -> str:
     return need.dtype
 
 
-def _warnings(folder: Path, model: Any, tokenizer: Any, device: Device) -> Iterator[str]:
+def _list_warnings(folder: Path, model: Any, tokenizer: Any, device: Device) -> Iterator[str]:
     from torch.nn import Embedding
 
     if device.kind == "cpu" and str(model.dtype) == "torch.float16":

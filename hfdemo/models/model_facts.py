@@ -14,7 +14,7 @@ from hfdemo.models.folders import adapter_base, adapter_bases, local_folder, unr
 from hfdemo.models.hub import cached_folder, hub_info
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tasks import TASKS, Task, task_for_architectures
+from hfdemo.tasks import TASKS, Task, find_task_for_architectures
 
 # transformers writes "no limit known" as 1e30.
 NO_LIMIT = 1_000_000
@@ -77,7 +77,7 @@ def infer_task(ref: ModelRef, settings: Settings) -> tuple[Task, str]:
     """
     origin = ref.origin
     if origin.source != "hub":
-        return task_for_architectures(architectures(ref, settings))
+        return find_task_for_architectures(architectures(ref, settings))
     info = hub_info(origin, settings.public)
     if info is not None and info.pipeline_tag in TASKS:
         return TASKS[info.pipeline_tag], f"the Hub lists it under {info.pipeline_tag}"
@@ -85,7 +85,7 @@ def infer_task(ref: ModelRef, settings: Settings) -> tuple[Task, str]:
     folder = cached_folder(origin, weights=False) if info is None else local_folder(origin, settings, weights=False)
     if folder is None:
         raise unreachable_error(origin, settings)
-    return task_for_architectures(load_config(folder, settings).architectures or [])
+    return find_task_for_architectures(load_config(folder, settings).architectures or [])
 
 
 def readable_length(config: Any, tokenizer: Any) -> int | None:

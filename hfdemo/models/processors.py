@@ -43,7 +43,7 @@ def load_processors(folder: Path, names: Iterable[str], settings: Settings) -> d
         name = wanted.removesuffix("?")
         part = getattr(found.get("processor"), name, None)
         if part is None:
-            part = _load(folder, name, settings, optional=wanted != name)
+            part = _load_processor(folder, name, settings, optional=wanted != name)
         if part is not None:
             found[name] = part
     return found
@@ -55,16 +55,16 @@ def load_tokenizer(ref: ModelRef, settings: Settings) -> Any:
     Raises:
         ModelError: the reference can't be found, or has no tokenizer files.
     """
-    return tokenizer_in(folder_with_tokenizer(ref, settings), settings)
+    return load_tokenizer_from(folder_with_tokenizer(ref, settings), settings)
 
 
-def tokenizer_in(folder: Path, settings: Settings) -> Any:
+def load_tokenizer_from(folder: Path, settings: Settings) -> Any:
     """Load the tokenizer in `folder`; an adapter has its base model's, a bare config.json the embedded one.
 
     Raises:
         ModelError: there are no tokenizer files.
     """
-    return _load(folder, "tokenizer", settings, optional=False)
+    return _load_processor(folder, "tokenizer", settings, optional=False)
 
 
 def tokenizer_folder(folder: Path, settings: Settings) -> Path:
@@ -97,7 +97,7 @@ def _has_files(folder: Path, name: str) -> bool:
         return True
 
 
-def _load(folder: Path, name: str, settings: Settings, optional: bool) -> Any:
+def _load_processor(folder: Path, name: str, settings: Settings, optional: bool) -> Any:
     import_libraries()
     import transformers
 

@@ -14,7 +14,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 
 
-def checkpoint_lines(ref: ModelRef, settings: Settings) -> str:
+def write_checkpoint(ref: ModelRef, settings: Settings) -> str:
     """Write code that binds `checkpoint` to something that `from_pretrained` takes."""
     origin = ref.origin
     if origin == ModelRef("embedded", "minilm"):
@@ -29,7 +29,7 @@ def _folder(ref: ModelRef, settings: Settings) -> Path | None:
     return None if ref.origin.source == "hub" else local_folder(ref, settings, weights=False)
 
 
-def tokenizer_lines(ref: ModelRef, settings: Settings) -> str:
+def write_tokenizer(ref: ModelRef, settings: Settings) -> str:
     """Write code that binds `tokenizer`; it has AutoTokenizer imported, and imports what else it needs."""
     if ref == ModelRef("tokenizer", "bytes"):
         return "from transformers import ByT5Tokenizer\n\ntokenizer = ByT5Tokenizer()\n"
@@ -50,7 +50,7 @@ _AUTO = {
 }
 
 
-def model_lines(
+def write_model(
     ref: ModelRef,
     model_class: str,
     settings: Settings,
@@ -68,7 +68,7 @@ def model_lines(
     revision = f", revision={ref.origin.revision!r}" if ref.origin.revision else ""
     folder = _folder(ref, settings)
     loading = "".join(
-        tokenizer_lines(ref, settings)
+        write_tokenizer(ref, settings)
         if name == "tokenizer"
         else f"{name} = {_AUTO[name]}.from_pretrained(checkpoint{revision})\n"
         for name in processors
@@ -80,7 +80,7 @@ def model_lines(
 
     if ref.source == "untrained":
         return (
-            f"{imports(model_class)}{checkpoint_lines(ref, settings)}\n\n{loading}"
+            f"{imports(model_class)}{write_checkpoint(ref, settings)}\n\n{loading}"
             f"config = AutoConfig.from_pretrained(checkpoint{revision}{more})\n"
             f"model = {model_class}.from_config(config{with_weights})  # every weight is random\n"
         )
@@ -89,7 +89,7 @@ def model_lines(
         backbone = ".base_model" if model_class == "AutoModel" else ""
         return (
             f"from peft import PeftModel\n{imports(adapted)}"
-            f"{checkpoint_lines(adapter_base(folder), settings)}\n\n{loading}"
+            f"{write_checkpoint(adapter_base(folder), settings)}\n\n{loading}"
             f"adapter = {str(folder)!r}\n"
             f"config = AutoConfig.from_pretrained(adapter{more})\n"
             f"model = {adapted}.from_pretrained(checkpoint, config=config{with_weights})\n"
@@ -97,13 +97,13 @@ def model_lines(
             f"model = model.merge_and_unload(){backbone}\n"
         )
     return (
-        f"{imports(model_class)}{checkpoint_lines(ref, settings)}\n\n{loading}"
+        f"{imports(model_class)}{write_checkpoint(ref, settings)}\n\n{loading}"
         f"config = AutoConfig.from_pretrained(checkpoint{revision}{more})\n"
         f"model = {model_class}.from_pretrained("
         f"checkpoint{revision}, config=config, ignore_mismatched_sizes=True{with_weights})\n"
     )
 
 
-def literal(value: Any) -> str:
+def format_literal(value: Any) -> str:
     """Write `value` as Python source."""
     return pformat(value, width=100, sort_dicts=False)

@@ -53,7 +53,7 @@ def train_tokenizer(algorithm: str, lines: Sequence[str], vocabulary: int) -> An
     return _train(algorithm, lines, vocabulary, MOST_DISTINCT)
 
 
-def train_reference(file: Path, algorithm: str, vocabulary: int, settings: Settings) -> ModelRef:
+def train_from_file(file: Path, algorithm: str, vocabulary: int, settings: Settings) -> ModelRef:
     """Train on the text file and keep the tokenizer in the home folder; returns its `tokenizer:<name>`.
 
     The name depends on the file's content, the algorithm and the size: the same again is not trained again. A public
@@ -63,15 +63,17 @@ def train_reference(file: Path, algorithm: str, vocabulary: int, settings: Setti
         DemoError: as `train_tokenizer`, or a file that is not text or is too large.
     """
     _check_request(algorithm, vocabulary)
-    content = _content(file, settings)
-    name = _name(algorithm, content, vocabulary)
+    content = _read_content(file, settings)
+    name = _name_by_content(algorithm, content, vocabulary)
     folder = _home(settings) / name
     limit = MOST_DISTINCT_PUBLIC if settings.public else MOST_DISTINCT
     with _TRAINING:
         if folder.is_dir():
             os.utime(folder)  # the newest again, so that it stays
         else:
-            _keep(folder, lambda: _train(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit))
+            _save_whole(
+                folder, lambda: _train(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit)
+            )
     if settings.public:
         for old in trained_names(settings)[KEPT_ON_PUBLIC:]:
             shutil.rmtree(_home(settings) / old, ignore_errors=True)
@@ -94,7 +96,7 @@ def trained_folder(ref: ModelRef, settings: Settings) -> Path:
         return folder
     folder = _home(settings) / _built_in_folder(ref.name)
     if not folder.is_dir():
-        _keep(folder, _bytes if ref.name == "bytes" else lambda: _train_on_harbour(ref.name))
+        _save_whole(folder, _make_byte_tokenizer if ref.name == "bytes" else lambda: _train_on_harbour(ref.name))
     return folder
 
 
@@ -115,17 +117,17 @@ def _home(settings: Settings) -> Path:
     return settings.home / "tokenizers"
 
 
-def _name(algorithm: str, content: bytes, vocabulary: int) -> str:
+def _name_by_content(algorithm: str, content: bytes, vocabulary: int) -> str:
     recipe = f"{_RECIPE} {algorithm} {vocabulary} ".encode()
     return f"{algorithm}-{hashlib.sha256(recipe + content).hexdigest()[:12]}"
 
 
 def _built_in_folder(name: str) -> str:
     """Return the folder of a built-in tokenizer: that of its text uploaded, so that a changed text is trained anew."""
-    return _name(name, b"" if name == "bytes" else HARBOUR.read_bytes(), VOCABULARY)
+    return _name_by_content(name, b"" if name == "bytes" else HARBOUR.read_bytes(), VOCABULARY)
 
 
-def _keep(folder: Path, make: Callable[[], Any]) -> None:
+def _save_whole(folder: Path, make: Callable[[], Any]) -> None:
     """Save what `make` makes as `folder`, which is there as a whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     tokenizer = make()
@@ -139,7 +141,7 @@ def _keep(folder: Path, make: Callable[[], Any]) -> None:
                 raise
 
 
-def _bytes() -> Any:
+def _make_byte_tokenizer() -> Any:
     import_libraries()
     from transformers import ByT5Tokenizer
 
@@ -161,7 +163,7 @@ def _check_request(algorithm: str, vocabulary: int) -> None:
         )
 
 
-def _content(file: Path, settings: Settings) -> bytes:
+def _read_content(file: Path, settings: Settings) -> bytes:
     if not file.is_file():
         raise DataError(f"There is no file {file.name!r}. Upload a text file.")
     most = MOST_BYTES_PUBLIC if settings.public else MOST_BYTES

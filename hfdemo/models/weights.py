@@ -49,16 +49,17 @@ class LoadReport:
         if made_up:
             were = "weight was" if len(made_up) == 1 else "weights were"
             said.append(
-                f"{len(made_up)} {were} newly initialised: {_listed(made_up)}. Train it before you trust the output."
+                f"{len(made_up)} {were} newly initialised: {_join_names(made_up)}. "
+                "Train it before you trust the output."
             )
         else:
             said.append("Every weight came from the checkpoint.")
         if self.unexpected:
-            said.append(f"{len(self.unexpected)} in the checkpoint had no place here: {_listed(self.unexpected)}.")
+            said.append(f"{len(self.unexpected)} in the checkpoint had no place here: {_join_names(self.unexpected)}.")
         return " ".join(said)
 
 
-def _listed(names: tuple[str, ...], shown: int = 4) -> str:
+def _join_names(names: tuple[str, ...], shown: int = 4) -> str:
     rest = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + rest
 
@@ -90,7 +91,7 @@ class BuildingBusy(DemoError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """How a model is to be built; `dtype` is a torch dtype's name or "auto", `attention` None for the default."""
 
     config: Any
@@ -107,14 +108,14 @@ class Plan:
         return {"trust_remote_code": False, **chosen}
 
 
-def build(folder: Path, plan: Plan, *, untrained: bool) -> tuple[Any, LoadReport]:
+def build_model(folder: Path, plan: BuildPlan, *, untrained: bool) -> tuple[Any, LoadReport]:
     """Build the model on its device in evaluation mode, from the weights in `folder` or with random ones.
 
     Raises:
         ModelError: the weights are missing, damaged, pickled where that is refused, or larger than the free memory.
     """
     with _BUILDING:
-        model, report = _random(plan) if untrained else _load_trained(folder, plan)
+        model, report = _build_random(plan) if untrained else _load_trained(folder, plan)
         return model.eval().to(plan.device.kind), report
 
 
@@ -166,7 +167,7 @@ def weight_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def _tensor_headers(files: list[Path]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+def _read_tensor_headers(files: list[Path]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
     """Read (name, dtype as safetensors writes it, shape) of every tensor from the files' headers.
 
     The library would map a whole file into memory for this, which fails for the very files that are too large.
@@ -194,7 +195,7 @@ def _tensor_headers(files: list[Path]) -> Iterator[tuple[str, str, tuple[int, ..
         yield from found
 
 
-def _tensor_bytes(dtype: str, shape: tuple[int, ...], width: int | None = None) -> int:
+def _count_tensor_bytes(dtype: str, shape: tuple[int, ...], width: int | None = None) -> int:
     """Count the bytes of a tensor: as it is stored, or with floats cast to `width` bytes each."""
     if width and dtype in _CAST:
         return prod(shape) * width
@@ -202,7 +203,7 @@ def _tensor_bytes(dtype: str, shape: tuple[int, ...], width: int | None = None) 
     return prod(shape) * (int(bits[0]) if bits else 8) // 8
 
 
-def _check_memory(needed: int, plan: Plan) -> None:
+def _check_memory(needed: int, plan: BuildPlan) -> None:
     # An accelerator's model passes through the machine's own memory.
     for kind, name in {"cpu": "the CPU", plan.device.kind: plan.device.name}.items():
         free = free_bytes(kind)
@@ -210,7 +211,7 @@ def _check_memory(needed: int, plan: Plan) -> None:
             raise NotEnoughMemory(needed, free, name)
 
 
-def _random(plan: Plan) -> tuple[Any, LoadReport]:
+def _build_random(plan: BuildPlan) -> tuple[Any, LoadReport]:
     import torch
 
     options = plan.options() | ({} if plan.dtype == "auto" else {"dtype": getattr(torch, plan.dtype)})
@@ -220,7 +221,7 @@ def _random(plan: Plan) -> tuple[Any, LoadReport]:
     return plan.auto_class.from_config(plan.config, **options), LoadReport(untrained=True)
 
 
-def _required_weights(folder: Path, settings: Settings) -> list[Path]:
+def _require_weights(folder: Path, settings: Settings) -> list[Path]:
     files = weight_files(folder)
     if not files:
         raise ModelError(
@@ -242,25 +243,25 @@ def check_weights(folder: Path, settings: Settings) -> frozenset[str]:
     """
     bases = adapter_bases(folder, settings)
     if bases:
-        list(_tensor_headers([_adapter_file(folder)]))
+        list(_read_tensor_headers([_find_adapter_file(folder)]))
         for base in bases:
             if base.origin.source == "hub":
                 return frozenset()
             folder = local_folder(base, settings, weights=False)
             if (folder / "adapter_config.json").is_file():
-                list(_tensor_headers([_adapter_file(folder)]))
-    files = _required_weights(folder, settings)
-    return frozenset() if files[0].suffix == ".bin" else frozenset(name for name, _, _ in _tensor_headers(files))
+                list(_read_tensor_headers([_find_adapter_file(folder)]))
+    files = _require_weights(folder, settings)
+    return frozenset() if files[0].suffix == ".bin" else frozenset(name for name, _, _ in _read_tensor_headers(files))
 
 
-def _adapter_file(folder: Path) -> Path:
+def _find_adapter_file(folder: Path) -> Path:
     weights = folder / "adapter_model.safetensors"
     if not weights.is_file():
         raise ModelError("The adapter has no adapter_model.safetensors. Save it again with safe_serialization=True.")
     return weights
 
 
-def build_hollow(config: Any, auto_class: Any) -> Any:
+def build_on_meta_device(config: Any, auto_class: Any) -> Any:
     """Build a model on torch's meta device: its modules and shapes, and no weights.
 
     Raises:
@@ -278,27 +279,27 @@ def build_hollow(config: Any, auto_class: Any) -> Any:
         _BUILDING.release()
 
 
-def _load_trained(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
+def _load_trained(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
     """Load a checkpoint, or an adapter on whatever its base is (which may be an adapter again)."""
     if (folder / "adapter_config.json").is_file():
         return _merge_adapter(folder, plan)
-    files = _required_weights(folder, plan.settings)
+    files = _require_weights(folder, plan.settings)
     if files[0].suffix == ".bin":
         sizes: Mapping[str, int] = {}
         _check_memory(sum(path.stat().st_size for path in files), plan)
     else:
-        tensors = list(_tensor_headers(files))
+        tensors = list(_read_tensor_headers(files))
         width = {"float32": 4, "float16": 2, "bfloat16": 2}.get(plan.dtype)
-        _check_memory(sum(_tensor_bytes(kind, shape, width) for _, kind, shape in tensors), plan)
-        sizes = {name: _tensor_bytes(kind, shape) for name, kind, shape in tensors}
-    return _from_pretrained(folder, plan, sizes)
+        _check_memory(sum(_count_tensor_bytes(kind, shape, width) for _, kind, shape in tensors), plan)
+        sizes = {name: _count_tensor_bytes(kind, shape) for name, kind, shape in tensors}
+    return _load_from_pretrained(folder, plan, sizes)
 
 
-def _from_pretrained(folder: Path, plan: Plan, sizes: Mapping[str, int]) -> tuple[Any, LoadReport]:
+def _load_from_pretrained(folder: Path, plan: BuildPlan, sizes: Mapping[str, int]) -> tuple[Any, LoadReport]:
     from pickle import UnpicklingError
 
     try:
-        with _report_library_progress(_weights_hook(sizes, plan.progress or (lambda *step: None))):
+        with _report_library_progress(_make_progress_hook(sizes, plan.progress or (lambda *step: None))):
             model, info = plan.auto_class.from_pretrained(
                 folder,
                 config=plan.config,
@@ -335,7 +336,7 @@ def _report_library_progress(hook: Callable[..., Any]) -> Iterator[None]:
         logging.set_tqdm_hook(before)
 
 
-def _weights_hook(sizes: Mapping[str, int], progress: Progress) -> Callable[..., Any]:
+def _make_progress_hook(sizes: Mapping[str, int], progress: Progress) -> Callable[..., Any]:
     """Return what the library calls in place of tqdm: the weights are counted in bytes, and nothing is drawn."""
 
     def hook(factory: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -355,7 +356,7 @@ def _weights_hook(sizes: Mapping[str, int], progress: Progress) -> Callable[...,
     return hook
 
 
-def _merge_adapter(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
+def _merge_adapter(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
     """Merge the adapter in `folder` into its base.
 
     An adapter is tied to the class that it was trained on: its tensors are named by it. Where only the backbone is
@@ -364,14 +365,14 @@ def _merge_adapter(folder: Path, plan: Plan) -> tuple[Any, LoadReport]:
     import transformers
     from peft import PeftModel
 
-    weights = _adapter_file(folder)
+    weights = _find_adapter_file(folder)
     backbone_only = plan.auto_class is transformers.AutoModel
     if backbone_only:
         own_class = getattr(transformers, (plan.config.architectures or [""])[0], None)
         if own_class is None:
             raise ModelError("The adapter's config.json does not say which class it was trained on.")
         plan = replace(plan, auto_class=own_class)
-    stored = {name.removeprefix("base_model.model."): shape for name, _, shape in _tensor_headers([weights])}
+    stored = {name.removeprefix("base_model.model."): shape for name, _, shape in _read_tensor_headers([weights])}
     base, report = _load_trained(local_folder(adapter_base(folder), plan.settings, plan.progress), plan)
     shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
     mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}

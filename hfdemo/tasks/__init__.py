@@ -6,7 +6,7 @@ from types import MappingProxyType
 from hfdemo.errors import DemoError
 from hfdemo.tasks import audio, generation, multimodal, question_answering, text, vision
 from hfdemo.tasks.field import MEDIA, REQUIRED, Field, check_text
-from hfdemo.tasks.task import GROUPS, PROCESSORS, Call, Explanation, Requirement, Task, TextPair
+from hfdemo.tasks.task import GROUPS, PROCESSORS, Explanation, PipelineCall, Requirement, Task, TextPair
 
 _FAMILIES = (text, generation, question_answering, vision, audio, multimodal)
 _ROWS = sorted((row for family in _FAMILIES for row in family.TASKS), key=lambda row: GROUPS.index(row.group))
@@ -17,19 +17,19 @@ __all__ = [
     "PROCESSORS",
     "REQUIRED",
     "TASKS",
-    "Call",
     "Explanation",
     "Field",
+    "PipelineCall",
     "Requirement",
     "Task",
     "TextPair",
     "check_text",
     "find_task",
-    "task_for_architectures",
+    "find_task_for_architectures",
 ]
 
 
-def task_for_architectures(architectures: Sequence[str]) -> tuple[Task, str]:
+def find_task_for_architectures(architectures: Sequence[str]) -> tuple[Task, str]:
     """Return the task that a checkpoint with these `config.architectures` was made for, and why.
 
     The first row wins whose Auto classes know the architecture; bare backbones (AutoModel) come last, and one that no

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks.auto_classes.audio import classify_audio, classify_audio_zero_shot, speak, transcribe
+from hfdemo.tasks.auto_classes.audio import classify_audio, classify_audio_zero_shot, generate_audio, transcribe
 from hfdemo.tasks.explanations import (
     MOST_ROWS,
     explain_classification,
@@ -23,31 +23,33 @@ from hfdemo.tasks.field import (
     FUNCTION_TO_APPLY,
     LARGEST,
     Field,
-    check_template,
+    check_hypothesis_template,
     hypothesis_template,
     parameter,
     real_number,
     whole_number,
 )
-from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
+from hfdemo.tasks.task import Explanation, PipelineCall, Task, drop_unset_parameters
 
 # --- Speech recognition ---------------------------------------------------------------------------------------------
 
 
-def _call_recognition(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+def _call_recognition(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> PipelineCall:
     length, stride = parameters["chunk_length_s"], parameters["stride_length_s"]
     if length is not None and stride is not None and 2 * stride >= length:
         raise DemoError(
             f"Pieces of {length:g} s that overlap by {stride:g} s on both sides leave nothing in between. "
             "Make chunk_length_s more than twice stride_length_s."
         )
-    kwargs = set_parameters(parameters, "return_timestamps", "chunk_length_s", "stride_length_s", "return_language")
+    kwargs = drop_unset_parameters(
+        parameters, "return_timestamps", "chunk_length_s", "stride_length_s", "return_language"
+    )
     if parameters["return_timestamps"] == "segment":
         kwargs["return_timestamps"] = True
-    generating = set_parameters(parameters, "language", "task", "max_new_tokens", "num_beams")
+    generating = drop_unset_parameters(parameters, "language", "task", "max_new_tokens", "num_beams")
     if generating:
         kwargs["generate_kwargs"] = generating
-    return Call((inputs["audio"],), kwargs)
+    return PipelineCall((inputs["audio"],), kwargs)
 
 
 def _explain_transcript(
@@ -224,7 +226,7 @@ TEXT_TO_AUDIO = Task(
         ),
     ),
     output="audio",
-    auto_class_form=speak,
+    auto_class_form=generate_audio,
     validate=_check_arguments,
     classes=("AutoModelForTextToWaveform",),
     processors=("tokenizer", "processor?"),
@@ -282,7 +284,7 @@ ZERO_SHOT = Task(
     parameters=(hypothesis_template("This is a sound of {}."),),
     output="labels",
     auto_class_form=classify_audio_zero_shot,
-    validate=partial(check_template, "This is a sound of {}."),
+    validate=partial(check_hypothesis_template, "This is a sound of {}."),
     classes=("AutoModel",),
     processors=("tokenizer", "feature_extractor"),
     default_model="laion/clap-htsat-unfused",

@@ -317,7 +317,7 @@ def hypothesis_template(example: str) -> Field:
     )
 
 
-def check_template(example: str, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+def check_hypothesis_template(example: str, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
     """Refuse a hypothesis_template that is not one sentence with one place for the label.
 
     Raises:

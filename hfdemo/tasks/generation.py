@@ -8,10 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks.auto_classes.generation import decide, generate_text, rewrite, summarize, translate
+from hfdemo.tasks.auto_classes.generation import (
+    generate_text,
+    generate_text_from_text,
+    make_decision,
+    summarize,
+    translate,
+)
 from hfdemo.tasks.explanations import NO_LIMIT, explain_first_token, explain_next_token
 from hfdemo.tasks.field import Field, fraction, parameter, real_number, whole_number
-from hfdemo.tasks.task import Call, Explanation, Task, set_parameters
+from hfdemo.tasks.task import Explanation, PipelineCall, Task, drop_unset_parameters
 
 # --- text-generation --------------------------------------------------------------------------------------------------
 
@@ -22,7 +28,7 @@ _MAX_NEW_TOKENS = whole_number(
 )
 
 
-def _call_generation(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+def _call_generation(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> PipelineCall:
     text, messages = inputs["text"], inputs["messages"]
     if (text is None) == (messages is None):
         found = "neither was sent" if text is None else "both were sent"
@@ -30,12 +36,12 @@ def _call_generation(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -
             f"Text generation takes either a text or messages, but {found}. "
             "Send a text to be continued, or the messages of a conversation to be answered."
         )
-    kwargs = set_parameters(parameters)
+    kwargs = drop_unset_parameters(parameters)
     if "do_sample" in kwargs:
         kwargs["do_sample"] = kwargs["do_sample"] == "true"
     if not kwargs.pop("return_full_text", False):  # left out, the pipeline returns it
         kwargs["return_full_text"] = False
-    return Call((text if messages is None else messages,), kwargs)
+    return PipelineCall((text if messages is None else messages,), kwargs)
 
 
 def _stream_generation(inputs: Mapping[str, Any], parameters: Mapping[str, Any], text: str) -> Any:
@@ -125,7 +131,7 @@ TEXT_GENERATION = Task(
 # --- decision ---------------------------------------------------------------------------------------------------------
 
 
-def _call_decision(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+def _call_decision(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> PipelineCall:
     from transformers.decision import DecisionConfig, parse_questions
 
     question, labels, questions = inputs["question"], inputs["candidate_labels"], inputs["questions"]
@@ -141,7 +147,7 @@ def _call_decision(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
         raise DemoError(
             f"The questions can't be asked: {str(error).rstrip('.')}. Mend them and send them again."
         ) from error
-    return Call(({"state": inputs["text"], "questions": questions},), {})
+    return PipelineCall(({"state": inputs["text"], "questions": questions},), {})
 
 
 def _explain_decision(
@@ -185,7 +191,7 @@ DECISION = Task(
     ),
     parameters=(),
     output="labels",
-    auto_class_form=decide,
+    auto_class_form=make_decision,
     pipeline_call=_call_decision,
     explain=_explain_decision,
     classes=("AutoModelForDecision", "AutoModelForImageTextToText", "AutoModelForCausalLM"),
@@ -350,7 +356,7 @@ TEXT_TO_TEXT = Task(
     ),
     output="text",
     validate=_check_lengths,
-    auto_class_form=rewrite,
+    auto_class_form=generate_text_from_text,
     classes=("AutoModelForSeq2SeqLM",),
     processors=("tokenizer",),
     default_model="google/flan-t5-small",

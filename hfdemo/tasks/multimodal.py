@@ -8,20 +8,20 @@ from functools import partial
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks.auto_classes.multimodal import classify_image_zero_shot, generate_anything, tell_about_image
+from hfdemo.tasks.auto_classes.multimodal import classify_image_zero_shot, generate_from_any, generate_text_from_image
 from hfdemo.tasks.auto_classes.vision import detect_objects_zero_shot
 from hfdemo.tasks.explanations import explain_asked_boxes, explain_first_token, explain_ranking
 from hfdemo.tasks.field import (
     EXAMPLE_MEDIA,
     IMAGE,
     Field,
-    check_template,
+    check_hypothesis_template,
     fraction,
     hypothesis_template,
     parameter,
     whole_number,
 )
-from hfdemo.tasks.task import TORCHVISION_FOR_PICTURES, Call, Explanation, Task, set_parameters
+from hfdemo.tasks.task import TORCHVISION_FOR_PICTURES, Explanation, PipelineCall, Task, drop_unset_parameters
 
 LABELS = Field("candidate_labels", "labels", "Candidate labels", "labels of your own")
 RAW_PROMPT = parameter("raw_prompt", "flag", "send the text as it is, for models that have no chat template", False)
@@ -58,7 +58,7 @@ def _explain_zero_shot(
 
 def _generation_kwargs(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Collect what `generate` gets. All in one place: the pipeline refuses a max_new_tokens that it meets twice."""
-    given = set_parameters(parameters, "max_new_tokens", "temperature", "top_p", "num_beams")
+    given = drop_unset_parameters(parameters, "max_new_tokens", "temperature", "top_p", "num_beams")
     return {"do_sample": parameters["do_sample"], **given}
 
 
@@ -69,11 +69,11 @@ def _chat_messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"role": "user", "content": content}]
 
 
-def _call_with_picture(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+def _call_with_image(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> PipelineCall:
     kwargs = {"return_full_text": False, "generate_kwargs": _generation_kwargs(parameters)}
     if parameters["raw_prompt"]:
-        return Call((inputs["image"],), {"text": inputs["text"], **kwargs})
-    return Call((), {"text": _chat_messages(inputs), **kwargs})
+        return PipelineCall((inputs["image"],), {"text": inputs["text"], **kwargs})
+    return PipelineCall((), {"text": _chat_messages(inputs), **kwargs})
 
 
 def _stream_text(inputs: Mapping[str, Any], parameters: Mapping[str, Any], text: str) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def _narrow_chat(loaded: Any) -> Mapping[str, Field | str]:
     return {} if _has_template(loaded) else {"raw_prompt": replace(RAW_PROMPT, default=True)}
 
 
-def _call_with_anything(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+def _call_with_any(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> PipelineCall:
     mode = parameters["generation_mode"]
     kwargs: dict[str, Any] = {"generate_kwargs": _generation_kwargs(parameters)}
     if mode is not None:
@@ -97,9 +97,11 @@ def _call_with_anything(inputs: Mapping[str, Any], parameters: Mapping[str, Any]
     if mode in (None, "text"):
         kwargs["return_full_text"] = False
     if not parameters["raw_prompt"]:
-        return Call((), {"text": _chat_messages(inputs), **kwargs})
+        return PipelineCall((), {"text": _chat_messages(inputs), **kwargs})
     media = {"images": inputs["image"], "videos": inputs["video"], "audio": inputs["audio"]}
-    return Call((inputs["text"],), {**{name: value for name, value in media.items() if value is not None}, **kwargs})
+    return PipelineCall(
+        (inputs["text"],), {**{name: value for name, value in media.items() if value is not None}, **kwargs}
+    )
 
 
 def _check_modalities(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def _check_modalities(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return dict(inputs)
 
 
-def _narrow_modes(loaded: Any) -> Mapping[str, Field | str]:
+def _narrow_modalities(loaded: Any) -> Mapping[str, Field | str]:
     able = tuple(mode for mode in MODE.choices if mode in loaded.model.output_modalities)
     return {"generation_mode": replace(MODE, choices=able), **_narrow_chat(loaded)}
 
@@ -129,7 +131,7 @@ TASKS = (
         parameters=(hypothesis_template("This is a photo of {}."),),
         output="labels",
         auto_class_form=classify_image_zero_shot,
-        validate=partial(check_template, "This is a photo of {}."),
+        validate=partial(check_hypothesis_template, "This is a photo of {}."),
         classes=("AutoModelForZeroShotImageClassification",),
         processors=("tokenizer", "image_processor"),
         default_model="openai/clip-vit-base-patch32",
@@ -176,8 +178,8 @@ TASKS = (
         ),
         parameters=(*GENERATION, RAW_PROMPT),
         output="text",
-        auto_class_form=tell_about_image,
-        pipeline_call=_call_with_picture,
+        auto_class_form=generate_text_from_image,
+        pipeline_call=_call_with_image,
         classes=("AutoModelForImageTextToText",),
         processors=("processor",),
         default_model="HuggingFaceTB/SmolVLM-256M-Instruct",
@@ -205,8 +207,8 @@ TASKS = (
         ),
         parameters=(*GENERATION, MODE, RAW_PROMPT),
         output="text",
-        auto_class_form=generate_anything,
-        pipeline_call=_call_with_anything,
+        auto_class_form=generate_from_any,
+        pipeline_call=_call_with_any,
         classes=("AutoModelForMultimodalLM",),
         processors=("processor",),
         default_model="HuggingFaceTB/SmolVLM-256M-Instruct",
@@ -220,7 +222,7 @@ TASKS = (
         ),
         explain=explain_first_token,
         stream=_stream_text,
-        narrow=_narrow_modes,
+        narrow=_narrow_modalities,
         adapt=_check_modalities,
         requires=(TORCHVISION_FOR_PICTURES,),
     ),

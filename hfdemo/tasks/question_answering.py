@@ -17,7 +17,7 @@ from hfdemo.tasks.auto_classes.question_answering import (
 )
 from hfdemo.tasks.explanations import MOST_ROWS, explain_first_token, explain_ranking
 from hfdemo.tasks.field import EXAMPLE_MEDIA, IMAGE, QUESTION, Field, parameter, whole_number
-from hfdemo.tasks.task import TESSERACT, Call, Explanation, Task, TextPair, set_parameters
+from hfdemo.tasks.task import TESSERACT, Explanation, PipelineCall, Task, TextPair, drop_unset_parameters
 
 # --- Question answering ---------------------------------------------------------------------------------------------
 
@@ -167,10 +167,12 @@ VISUAL_QUESTION_ANSWERING = Task(
 )
 
 
-def _call_table(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+def _call_table(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> PipelineCall:
     # A table that is too long loses its last rows without this pipeline being told.
     questions = [line.strip() for line in inputs["question"].splitlines() if line.strip()]
-    return Call((inputs["table"], questions if len(questions) > 1 else questions[0]), set_parameters(parameters))
+    return PipelineCall(
+        (inputs["table"], questions if len(questions) > 1 else questions[0]), drop_unset_parameters(parameters)
+    )
 
 
 def _explain_table(

@@ -38,14 +38,14 @@ PROCESSORS = ("tokenizer", "image_processor", "feature_extractor", "processor")
 
 
 @dataclass(frozen=True)
-class Call:
+class PipelineCall:
     """The arguments of one pipeline call: `pipe(*args, **kwargs)`."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
 
 
-def set_parameters(parameters: Values, *names: str) -> dict[str, Any]:
+def drop_unset_parameters(parameters: Values, *names: str) -> dict[str, Any]:
     """Return the parameters that were set, of `names` or of all; what is None or False the pipeline decides."""
     asked = names or tuple(parameters)
     return {name: parameters[name] for name in asked if parameters[name] is not None and parameters[name] is not False}
@@ -143,7 +143,7 @@ class Task:
     examples: tuple[Mapping[str, Any], ...]
     pair: TextPair | None = None
     pipeline_kwargs: Values | None = None
-    pipeline_call: Callable[[Values, Values], Call] | None = None
+    pipeline_call: Callable[[Values, Values], PipelineCall] | None = None
     validate: Callable[[Values, Values], None] | None = None
     explain: Callable[[Any, Values, Values, Values], Explanation | None] | None = None
     stream: Callable[[Values, Values, str], Any] | None = None
@@ -169,7 +169,7 @@ class Task:
         own = f"the Auto-class code of {self.auto_class_form.__name__}()"
         return "the transformers pipeline" if self.has_pipeline else own
 
-    def call(self, inputs: Values, parameters: Values) -> Call:
+    def call(self, inputs: Values, parameters: Values) -> PipelineCall:
         """Return the pipeline call for checked and decoded values: the first input, then by name what else was given.
 
         A parameter at the row's default is left out, for the pipeline to decide.
@@ -185,7 +185,7 @@ class Task:
         given = {name: inputs[name] for name in others if inputs[name] is not None}
         defaults = {each.name: each.default for each in self.parameters}
         chosen = {name: value for name, value in parameters.items() if value != defaults[name]}
-        return Call((inputs[first],), {**(self.pipeline_kwargs or {}), **given, **chosen})
+        return PipelineCall((inputs[first],), {**(self.pipeline_kwargs or {}), **given, **chosen})
 
     def reads_pair(self, inputs: Values) -> bool:
         """Say whether the tokenizer joins two texts for these inputs."""

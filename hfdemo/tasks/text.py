@@ -22,23 +22,23 @@ from hfdemo.tasks.field import (
     LARGEST,
     TEXT,
     Field,
-    check_template,
+    check_hypothesis_template,
     hypothesis_template,
     parameter,
     whole_number,
 )
-from hfdemo.tasks.task import Call, Explanation, Task, TextPair, set_parameters
+from hfdemo.tasks.task import Explanation, PipelineCall, Task, TextPair, drop_unset_parameters
 
 # --- text-classification ----------------------------------------------------------------------------------------------
 
 
-def _call_classification(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+def _call_classification(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> PipelineCall:
     text: Any = inputs["text"]
     if inputs["text_pair"] is not None:
         text = {"text": inputs["text"], "text_pair": inputs["text_pair"]}
     # top_k is passed even when it is None: left out, the pipeline would answer with one label only.
-    function = set_parameters(parameters, "function_to_apply")
-    return Call((text,), {"top_k": parameters["top_k"], "truncation": True, **function})
+    function = drop_unset_parameters(parameters, "function_to_apply")
+    return PipelineCall((text,), {"top_k": parameters["top_k"], "truncation": True, **function})
 
 
 # --- feature-extraction -----------------------------------------------------------------------------------------------
@@ -46,17 +46,17 @@ def _call_classification(inputs: Mapping[str, Any], parameters: Mapping[str, Any
 _TOKENIZE_KWARGS = ("max_length", "add_special_tokens", "truncation")
 
 
-def _call_features(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
+def _call_features(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> PipelineCall:
     given = parameters["tokenize_kwargs"]
     if given is None:
-        return Call((inputs["text"],), {"truncation": True})
+        return PipelineCall((inputs["text"],), {"truncation": True})
     # What the tokenizer is asked to pad to or return would let one call take all memory, or leave no tensor.
     unknown = sorted(set(given) - set(_TOKENIZE_KWARGS))
     if unknown:
         raise DemoError(
             f"tokenize_kwargs can't hold {', '.join(unknown)} here. It takes: {', '.join(_TOKENIZE_KWARGS)}."
         )
-    return Call((inputs["text"],), {"tokenize_kwargs": {"truncation": True, **given}})
+    return PipelineCall((inputs["text"],), {"tokenize_kwargs": {"truncation": True, **given}})
 
 
 # --- token-classification ---------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ TASKS = (
         output="labels",
         auto_class_form=classify_zero_shot,
         validate=partial(
-            check_template, "This text is about {}."
+            check_hypothesis_template, "This text is about {}."
         ),  # the pipeline itself cuts the text, never the hypothesis
         explain=_explain_zero_shot,
         classes=("AutoModelForSequenceClassification",),

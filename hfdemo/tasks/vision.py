@@ -11,12 +11,12 @@ from hfdemo.tasks.auto_classes.vision import (
     classify_image,
     classify_video,
     detect_objects,
-    enlarge_image,
     estimate_depth,
     extract_image_features,
     generate_masks,
     match_keypoints,
     segment_image,
+    upscale_image,
 )
 from hfdemo.tasks.explanations import (
     explain_boxes,
@@ -38,7 +38,7 @@ from hfdemo.tasks.field import (
     parameter,
     whole_number,
 )
-from hfdemo.tasks.task import AV, TORCHVISION, Call, Task, set_parameters
+from hfdemo.tasks.task import AV, TORCHVISION, PipelineCall, Task, drop_unset_parameters
 
 SUBTASK = parameter(
     "subtask",
@@ -56,8 +56,8 @@ def _check_processor_kwargs(inputs: Mapping[str, Any], parameters: Mapping[str, 
     check_numbers("image_processor_kwargs", parameters["image_processor_kwargs"] or {}, LARGEST_SIDE)
 
 
-def _call_with_pair(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Call:
-    return Call(((inputs["image"], inputs["image_2"]),), set_parameters(parameters))
+def _call_with_pair(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> PipelineCall:
+    return PipelineCall(((inputs["image"], inputs["image_2"]),), drop_unset_parameters(parameters))
 
 
 def _narrow_frames(loaded: Any) -> Mapping[str, Field | str]:
@@ -284,7 +284,7 @@ TASKS = (
         ),
         parameters=(),
         output="image",
-        auto_class_form=enlarge_image,
+        auto_class_form=upscale_image,
         classes=("AutoModelForImageToImage",),
         processors=("image_processor",),
         default_model="caidas/swin2SR-classical-sr-x2-64",

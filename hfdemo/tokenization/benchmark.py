@@ -14,7 +14,7 @@ from hfdemo.errors import DemoError, Stopped, wrap_library_errors
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.model_facts import POSITIONS_AFTER_PADDING, text_config
 from hfdemo.models.weights import format_bytes, free_bytes
-from hfdemo.tokenization.padding import Plan
+from hfdemo.tokenization.padding import PaddingPlan
 
 WARMUPS = 1
 MOST_CPU_SLOTS = 200_000
@@ -40,7 +40,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class MaskProof:
+class MaskEffect:
     """A short row alone, and padded to `width`, with its attention mask and without.
 
     `logits_drift` is the largest absolute difference of the model's output to the row alone, `cosine` the likeness of
@@ -61,7 +61,7 @@ class MaskProof:
 def time_plans(
     loaded: LoadedModel,
     rows: Sequence[Sequence[int]],
-    plans: Sequence[Plan],
+    plans: Sequence[PaddingPlan],
     stop: Event,
     tell: Callable[[str, int, int], None],
     runs: int = 5,
@@ -80,13 +80,13 @@ def time_plans(
         DemoError: a batch is wider than the model can read or too large for the memory, all passes together take more
             than `most_flops`, padding needs a pad token and there is none, or the model needs more than text.
     """
-    work = [(plan.strategy, _passes(plan)) for plan in plans]
-    pad_id = _pad_id(loaded, pad_id)
+    work = [(plan.strategy, _list_passes(plan)) for plan in plans]
+    pad_id = _choose_pad_id(loaded, pad_id)
     for strategy, passes in work:
-        _check(loaded, rows, strategy, passes, pad_id)
+        _check_batches(loaded, rows, strategy, passes, pad_id)
     _check_work(loaded, [each for _, passes in work for each in passes], WARMUPS + runs, most_flops)
     left = loaded.tokenizer.padding_side == "left"
-    counting = left and _counts_positions(loaded.model)
+    counting = left and _takes_position_ids(loaded.model)
     in_all = sum(len(passes) for _, passes in work) * (WARMUPS + runs)
     done, seconds = 0, [[0.0] * (WARMUPS + runs) for _ in work]
     for run in range(WARMUPS + runs):
@@ -95,8 +95,8 @@ def time_plans(
                 if stop.is_set():
                     raise Stopped
                 batch = [rows[row][:length] for row, length in cut.lengths]
-                inputs = _inputs(loaded, batch, cut.width, left, pad_id, positions=counting)
-                seconds[place][run] += _timed(loaded, inputs)
+                inputs = _build_inputs(loaded, batch, cut.width, left, pad_id, positions=counting)
+                seconds[place][run] += _time_forward(loaded, inputs)
                 done += 1
                 tell(strategy, done, in_all)
     counted = [each[WARMUPS:] for each in seconds]
@@ -106,9 +106,9 @@ def time_plans(
     )
 
 
-def prove_mask(
+def measure_mask_effect(
     loaded: LoadedModel, ids: Sequence[int], width: int, side: str | None = None, pad_id: int | None = None
-) -> MaskProof:
+) -> MaskEffect:
     """Return what padding `ids` to `width` changes, with the mask and without.
 
     Without one a model takes every slot for a real token. Padding goes to `side` and is made of `pad_id`, else to the
@@ -123,21 +123,21 @@ def prove_mask(
         raise DemoError(
             f"The text has {length} tokens and is to be padded to {width}. Give it at least 1, and a larger width."
         )
-    pad_id = _pad_id(loaded, pad_id)
-    _check(loaded, [ids], f"padding to {width}", [_Pass(((0, length),), width)], pad_id)
+    pad_id = _choose_pad_id(loaded, pad_id)
+    _check_batches(loaded, [ids], f"padding to {width}", [_Pass(((0, length),), width)], pad_id)
     left = (side or loaded.tokenizer.padding_side) == "left"
     start = width - length if left else 0
     ways = {"with attention_mask": (True, False), "without attention_mask": (False, False)}
-    if left and _counts_positions(loaded.model):
+    if left and _takes_position_ids(loaded.model):
         ways = {"with attention_mask and its position_ids": (True, True), **ways}
-    name, lone, first = _read(loaded, _inputs(loaded, [ids], length, left, pad_id), 0, length)
+    name, lone, first = _read_output(loaded, _build_inputs(loaded, [ids], length, left, pad_id), 0, length)
     drift, cosine = [], []
     for masked, positions in ways.values():
-        inputs = _inputs(loaded, [ids], width, left, pad_id, masked=masked, positions=positions)
-        _, answer, hidden = _read(loaded, inputs, start, length)
+        inputs = _build_inputs(loaded, [ids], width, left, pad_id, masked=masked, positions=positions)
+        _, answer, hidden = _read_output(loaded, inputs, start, length)
         drift.append(float((answer - lone).abs().max()))
-        cosine.append(_cosine(hidden, first))
-    return MaskProof(name, length, width, tuple(ways), tuple(drift), tuple(cosine), _looks_back(loaded.model))
+        cosine.append(_cosine_similarity(hidden, first))
+    return MaskEffect(name, length, width, tuple(ways), tuple(drift), tuple(cosine), _is_causal(loaded.model))
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class _Pass:
         return any(length < self.width for _, length in self.lengths)
 
 
-def _passes(plan: Plan) -> list[_Pass]:
+def _list_passes(plan: PaddingPlan) -> list[_Pass]:
     return [
         _Pass(tuple((row, plan.lengths[row]) for row in tensor.rows), tensor.width)
         for tensor in plan.tensors()
@@ -160,14 +160,14 @@ def _passes(plan: Plan) -> list[_Pass]:
     ]
 
 
-def _pad_id(loaded: LoadedModel, chosen: int | None) -> int | None:
+def _choose_pad_id(loaded: LoadedModel, chosen: int | None) -> int | None:
     if loaded.tokenizer is None:
         raise DemoError(f"{loaded.ref} has no tokenizer, so it reads no text. Pick a model that does.")
     own: int | None = loaded.tokenizer.pad_token_id
     return own if chosen is None else chosen
 
 
-def _check(
+def _check_batches(
     loaded: LoadedModel, rows: Sequence[Sequence[int]], what: str, passes: Sequence[_Pass], pad_id: int | None
 ) -> None:
     """Refuse what would fail in the middle, take the process down with it, or leave an accelerator broken."""
@@ -187,7 +187,7 @@ def _check(
             f"{what}: rows are made {widest:,} tokens wide, and nothing says how many {name} can read; at most "
             f"{MOST_WIDTH_UNKNOWN:,} are tried. Set a max_length."
         )
-    known = _known_tokens(loaded.model)
+    known = _count_embeddings(loaded.model)
     largest = max((max(row, default=0) for row in rows), default=0)
     largest = max(largest, pad_id or 0)
     if known is not None and largest >= known:
@@ -206,7 +206,7 @@ def _check(
     # A model that predicts tokens answers each slot with one number for every token it knows.
     output = slots * head.weight.shape[0] * head.weight.element_size() if head is not None else 0
     # Every head of a layer gives each two slots of a row a score, in float32.
-    scores = _heads(loaded.model) * max((len(each.lengths) * each.width**2 for each in passes), default=0) * 4
+    scores = _count_heads(loaded.model) * max((len(each.lengths) * each.width**2 for each in passes), default=0) * 4
     for part, needed in (("output", output), ("attention", scores)):
         free = free_bytes(kind)
         if needed > free:
@@ -230,20 +230,20 @@ def _check_work(loaded: LoadedModel, passes: Sequence[_Pass], rounds: int, most_
         )
 
 
-def _heads(model: Any) -> int:
+def _count_heads(model: Any) -> int:
     """Return attention heads per layer of what reads the text; 0 where its config names none."""
     text = text_config(model.config)
     found = getattr(text, "num_attention_heads", None)
     return found if isinstance(found, int) else 0
 
 
-def _looks_back(model: Any) -> bool:
+def _is_causal(model: Any) -> bool:
     """Say whether every attention layer of what reads the text is causal, as the library itself marks them."""
-    marks = [each.is_causal for each in _reader(model).modules() if hasattr(each, "is_causal")]
+    marks = [each.is_causal for each in _find_text_model(model).modules() if hasattr(each, "is_causal")]
     return bool(marks) and all(marks)
 
 
-def _known_tokens(model: Any) -> int | None:
+def _count_embeddings(model: Any) -> int | None:
     """Return how many token ids a model can look up; None where it has no one table for them (CLIP, CANINE)."""
     try:
         return getattr(model.get_input_embeddings(), "num_embeddings", None)
@@ -251,12 +251,12 @@ def _known_tokens(model: Any) -> int | None:
         return None
 
 
-def _counts_positions(model: Any) -> bool:
+def _takes_position_ids(model: Any) -> bool:
     """Say whether it can be told the positions; RoBERTa and its kin see from the ids where the text begins."""
-    return _takes(model, "position_ids") and model.config.model_type not in POSITIONS_AFTER_PADDING
+    return _accepts_argument(model, "position_ids") and model.config.model_type not in POSITIONS_AFTER_PADDING
 
 
-def _inputs(
+def _build_inputs(
     loaded: LoadedModel,
     rows: Sequence[Sequence[int]],
     width: int,
@@ -281,7 +281,7 @@ def _inputs(
     if not masked:
         mask = torch.ones_like(mask)
     inputs = {"input_ids": ids, "attention_mask": mask}
-    if "token_type_ids" in tokenizer.model_input_names and _takes(model, "token_type_ids"):
+    if "token_type_ids" in tokenizer.model_input_names and _accepts_argument(model, "token_type_ids"):
         inputs["token_type_ids"] = torch.zeros_like(ids)
     if positions:
         inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp_min(0)
@@ -291,17 +291,17 @@ def _inputs(
     return {name: value.to(model.device) for name, value in inputs.items()}
 
 
-def _takes(model: Any, name: str) -> bool:
+def _accepts_argument(model: Any, name: str) -> bool:
     return name in inspect.signature(model.forward).parameters
 
 
-def _reader(model: Any) -> Any:
+def _find_text_model(model: Any) -> Any:
     """Return what reads the text: a headless encoder-decoder has nothing to answer yet, so of that only the encoder."""
     headless = model.base_model is model and not model.can_generate()
     return model.get_encoder() if model.config.is_encoder_decoder and headless else model
 
 
-def _forward(loaded: LoadedModel, inputs: Mapping[str, Any], **options: Any) -> Any:
+def _run_forward(loaded: LoadedModel, inputs: Mapping[str, Any], **options: Any) -> Any:
     import torch
 
     with (
@@ -310,18 +310,18 @@ def _forward(loaded: LoadedModel, inputs: Mapping[str, Any], **options: Any) -> 
         ),
         torch.inference_mode(),
     ):
-        return _reader(loaded.model)(**inputs, **options)
+        return _find_text_model(loaded.model)(**inputs, **options)
 
 
-def _timed(loaded: LoadedModel, inputs: Mapping[str, Any]) -> float:
-    _wait(loaded)
+def _time_forward(loaded: LoadedModel, inputs: Mapping[str, Any]) -> float:
+    _synchronize(loaded)
     began = time.perf_counter()
-    _forward(loaded, inputs)
-    _wait(loaded)
+    _run_forward(loaded, inputs)
+    _synchronize(loaded)
     return time.perf_counter() - began
 
 
-def _wait(loaded: LoadedModel) -> None:
+def _synchronize(loaded: LoadedModel) -> None:
     """Wait for an accelerator, which answers before it is done."""
     import torch
 
@@ -329,10 +329,10 @@ def _wait(loaded: LoadedModel) -> None:
         torch.accelerator.synchronize()
 
 
-def _read(loaded: LoadedModel, inputs: Mapping[str, Any], start: int, length: int) -> tuple[str, Any, Any]:
+def _read_output(loaded: LoadedModel, inputs: Mapping[str, Any], start: int, length: int) -> tuple[str, Any, Any]:
     """Return the name and values of the output for the row's own `length` tokens, and the first hidden state."""
     width = inputs["input_ids"].shape[1]
-    output = _forward(loaded, inputs, output_hidden_states=True)
+    output = _run_forward(loaded, inputs, output_hidden_states=True)
     name, answer = next((name, value) for name, value in output.items() if hasattr(value, "is_floating_point"))
     # One answer for each token, not one for the whole text.
     if (answer.ndim == 3 or name == "start_logits") and answer.shape[1] == width:
@@ -342,7 +342,7 @@ def _read(loaded: LoadedModel, inputs: Mapping[str, Any], start: int, length: in
     return name, answer.double(), hidden[0, start].double()
 
 
-def _cosine(first: Any, second: Any) -> float:
+def _cosine_similarity(first: Any, second: Any) -> float:
     import torch
 
     # Rounding can lift equal vectors just above 1.

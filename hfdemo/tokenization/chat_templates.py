@@ -39,7 +39,7 @@ CHATML = (
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedChat:
     """`text` is what the template made of the messages, `encoding` its one row.
 
     `prompt` is the end of the text that add_generation_prompt=True appended, "" if nothing; `borrowed` names the
@@ -53,9 +53,9 @@ class Rendered:
     borrowed: str = ""
 
 
-def render(
+def render_messages(
     tokenizer: Any, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool, template: str | None = None
-) -> Rendered:
+) -> RenderedChat:
     """Return what `apply_chat_template` makes of `messages`; `template` (Jinja) wins over the tokenizer's own, and the
     plain ChatML form is borrowed where there is none.
 
@@ -66,21 +66,21 @@ def render(
         DemoError: no messages, one without role or content, or a template that refuses them, can't be read, takes too
             long or needs too much memory.
     """
-    _check(messages)
-    used = _template(tokenizer, template)
+    _check_messages(messages)
+    used = _choose_template(tokenizer, template)
     prompts = (False, True) if add_generation_prompt else (False,)
-    job = Job(used, [dict(message) for message in messages], prompts, dict(tokenizer.special_tokens_map))
-    without, *prompted = rendered(job) if used is CHATML else rendered_apart(job)
+    job = RenderJob(used, [dict(message) for message in messages], prompts, dict(tokenizer.special_tokens_map))
+    without, *prompted = render_template(job) if used is CHATML else render_in_subprocess(job)
     text = prompted[0] if prompted else without
     if not text.strip():
         raise DemoError("The chat template makes an empty text of these messages. Change the messages or the template.")
     # Templates write their own special tokens; apply_chat_template(tokenize=True) adds none either.
     encoding = encode(tokenizer, [text], None, Options(add_special_tokens=False), MOST_CHARACTERS)
     prompt = text[len(without) :] if text.startswith(without) else ""
-    return Rendered(text, prompt, _marked(tokenizer, encoding), BORROWED if used is CHATML else "")
+    return RenderedChat(text, prompt, _mark_special_tokens(tokenizer, encoding), BORROWED if used is CHATML else "")
 
 
-def _check(messages: Sequence[Mapping[str, str]]) -> None:
+def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
     shape = 'a list like [{"role": "user", "content": "Hello"}]'
     if isinstance(messages, str) or not isinstance(messages, Sequence):
         raise DemoError(f"The messages must be {shape}, but a {type(messages).__name__} was sent.")
@@ -97,7 +97,7 @@ def _check(messages: Sequence[Mapping[str, str]]) -> None:
         raise DemoError(f"The messages have {total:,} characters together; at most {MOST_CHARACTERS:,} are rendered.")
 
 
-def _template(tokenizer: Any, chosen: str | None) -> str:
+def _choose_template(tokenizer: Any, chosen: str | None) -> str:
     """Return the template to render: the chosen one, else the tokenizer's own, else the borrowed one."""
     if chosen is None and not tokenizer.chat_template:
         return CHATML
@@ -108,7 +108,7 @@ def _template(tokenizer: Any, chosen: str | None) -> str:
     return used
 
 
-def _marked(tokenizer: Any, encoding: Encoding) -> Encoding:
+def _mark_special_tokens(tokenizer: Any, encoding: Encoding) -> Encoding:
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     marks = [[int(each in special) for each in ids] for ids in encoding.columns["input_ids"]]
     return replace(encoding, columns={**encoding.columns, "special_tokens_mask": marks})
@@ -118,7 +118,7 @@ def _marked(tokenizer: Any, encoding: Encoding) -> Encoding:
 
 
 @dataclass(frozen=True)
-class Job:
+class RenderJob:
     """A Jinja `template` with what it is rendered from, once for each value of add_generation_prompt in `prompts`.
 
     `tokens` are the tokenizer's special tokens by their names.
@@ -130,7 +130,7 @@ class Job:
     tokens: Mapping[str, Any]
 
 
-def rendered(job: Job) -> list[str]:
+def render_template(job: RenderJob) -> list[str]:
     """Return the texts, one for each of `job.prompts`, rendered by the library in this process.
 
     The library's sandbox bounds neither time nor memory: only for templates that we wrote.
@@ -167,14 +167,14 @@ def rendered(job: Job) -> list[str]:
     return found
 
 
-def rendered_apart(job: Job) -> list[str]:
+def render_in_subprocess(job: RenderJob) -> list[str]:
     """Render the same in a process of its own, which ends after MOST_SECONDS of work or at MOST_BYTES more than it
     began with.
 
     A template is a program, and one operation of it can take hours or fill the memory: no thread can stop it.
 
     Raises:
-        DemoError: as `rendered`, or it takes too long.
+        DemoError: as `render_template`, or it takes too long.
     """
     order = json.dumps({"job": asdict(job), "seconds": MOST_SECONDS, "bytes": MOST_BYTES})
     try:
@@ -187,9 +187,9 @@ def rendered_apart(job: Job) -> list[str]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _too_slow() from error
+        raise _timeout_error() from error
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise _too_slow()
+        raise _timeout_error()
     if done.returncode:
         logging.getLogger(__name__).info("A rendering process failed: %s", done.stderr.decode(errors="replace"))
         raise DemoError(
@@ -201,7 +201,7 @@ def rendered_apart(job: Job) -> list[str]:
     return [str(text) for text in answer["texts"]]
 
 
-def _too_slow() -> DemoError:
+def _timeout_error() -> DemoError:
     return DemoError(f"The chat template was still rendering after {MOST_SECONDS} s. Look for an endless loop in it.")
 
 
@@ -211,15 +211,15 @@ def main() -> None:
     import jinja2  # noqa: F401
     import transformers.utils.chat_template_utils  # noqa: F401
 
-    _bound(order["seconds"], order["bytes"])
+    _limit_resources(order["seconds"], order["bytes"])
     try:
-        answer: dict[str, object] = {"texts": rendered(Job(**order["job"]))}
+        answer: dict[str, object] = {"texts": render_template(RenderJob(**order["job"]))}
     except DemoError as error:
         answer = {"refused": str(error)}
     json.dump(answer, sys.stdout)
 
 
-def _bound(seconds: int, size: int) -> None:
+def _limit_resources(seconds: int, size: int) -> None:
     """Let the system end this process after so many more seconds of computing, and refuse it so many more bytes."""
     import resource
 

@@ -19,7 +19,7 @@ SLOTS_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Tensor:
+class IntTensor:
     """A tensor of whole numbers, [rows, slots]; what has no rows is shown as one."""
 
     shape: tuple[int, ...]
@@ -28,17 +28,17 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Collated:
+class CollatedBatch:
     """`call` is the Python that makes it; `error` is what it raises instead; `notes` say what to look out for."""
 
     name: str
     call: str
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, IntTensor]
     error: str = ""
     notes: tuple[str, ...] = ()
 
 
-def collations(tokenizer: Any, encoding: Encoding, architecture: str | None = None) -> tuple[Collated, ...]:
+def run_collators(tokenizer: Any, encoding: Encoding, architecture: str | None = None) -> tuple[CollatedBatch, ...]:
     """Put the rows of `encoding`, their padding taken off, through each collate function.
 
     `architecture` is the config's first one; it decides whether packing is safe for this model. The caller must hold
@@ -48,19 +48,19 @@ def collations(tokenizer: Any, encoding: Encoding, architecture: str | None = No
     from torch.utils.data import default_collate
     from transformers import DataCollatorWithFlattening, DataCollatorWithPadding, default_data_collator
 
-    rows = features(tokenizer, encoding)
+    rows = build_features(tokenizer, encoding)
     ragged = len({len(row["input_ids"]) for row in rows}) > 1
     start = _first_position(tokenizer, architecture)
     packing = {"position_ids_start": start} if start else {}
     arguments = ", ".join(f"{name}={value}" for name, value in packing.items())
     return (
-        _collated(
+        _run_collator(
             "default_collate",
             "torch.utils.data.default_collate(features)",
             lambda: default_collate(rows),
             _transposed_notes(rows, ragged),
         ),
-        _collated(
+        _run_collator(
             "default_data_collator",
             "transformers.default_data_collator(features)",
             lambda: default_data_collator(rows),
@@ -68,13 +68,13 @@ def collations(tokenizer: Any, encoding: Encoding, architecture: str | None = No
             if ragged
             else ("It never pads: this works because all rows are equally long, and fails as soon as one is not.",),
         ),
-        _collated(
+        _run_collator(
             "DataCollatorWithPadding",
             "DataCollatorWithPadding(tokenizer)(features)",
             lambda: DataCollatorWithPadding(tokenizer)(rows),
             _padding_notes(tokenizer),
         ),
-        _collated(
+        _run_collator(
             "DataCollatorWithFlattening",
             f"DataCollatorWithFlattening({arguments})(features)",
             lambda: DataCollatorWithFlattening(**packing)(rows),
@@ -83,7 +83,7 @@ def collations(tokenizer: Any, encoding: Encoding, architecture: str | None = No
     )
 
 
-def features(tokenizer: Any, encoding: Encoding) -> list[dict[str, list[int]]]:
+def build_features(tokenizer: Any, encoding: Encoding) -> list[dict[str, list[int]]]:
     """Return what a Dataset hands to a collate function: one dict of plain lists a row, of its own length."""
     columns = encoding.columns
     names = [name for name in tokenizer.model_input_names if name in columns]
@@ -93,19 +93,21 @@ def features(tokenizer: Any, encoding: Encoding) -> list[dict[str, list[int]]]:
     ]
 
 
-def tensor_error(tokenizer: Any, encoding: Encoding) -> str:
+def find_tensor_error(tokenizer: Any, encoding: Encoding) -> str:
     """Return what `return_tensors="pt"` says of these rows as they are, "" where it makes tensors of them."""
     import_libraries()
     from transformers import BatchEncoding
 
     try:
-        BatchEncoding({name: encoding.columns[name] for name in features(tokenizer, encoding)[0]}, tensor_type="pt")
+        BatchEncoding(
+            {name: encoding.columns[name] for name in build_features(tokenizer, encoding)[0]}, tensor_type="pt"
+        )
     except ValueError as error:
         return first_sentence(error)
     return ""
 
 
-def keeps_packed_apart(architecture: str) -> bool | None:
+def isolates_packed_texts(architecture: str) -> bool | None:
     """Say whether the texts of one packed row stay apart by `position_ids` alone, under sdpa and eager attention.
 
     The library does this where a model hands its position ids to its causal mask: Llama and GPT-2 do, while OPT and
@@ -113,7 +115,7 @@ def keeps_packed_apart(architecture: str) -> bool | None:
     to token (Mamba, linear attention) mix whatever the mask says. It also takes a call without an attention mask and
     without a cache of keys and values. None for an architecture that the library does not have.
     """
-    model_class = _model_class(architecture)
+    model_class = _find_model_class(architecture)
     if model_class is None:
         return None
     if model_class._is_stateful:
@@ -130,7 +132,7 @@ def keeps_packed_apart(architecture: str) -> bool | None:
     return False
 
 
-def _model_class(architecture: str | None) -> Any:
+def _find_model_class(architecture: str | None) -> Any:
     import_libraries()
     import transformers
 
@@ -138,28 +140,28 @@ def _model_class(architecture: str | None) -> Any:
     return found if inspect.isclass(found) and issubclass(found, transformers.PreTrainedModel) else None
 
 
-def _collated(name: str, call: str, make: Callable[[], Mapping[str, Any]], notes: Sequence[str]) -> Collated:
+def _run_collator(name: str, call: str, make: Callable[[], Mapping[str, Any]], notes: Sequence[str]) -> CollatedBatch:
     try:
         batch = make()
     except Exception as error:  # what it throws at these rows is what is to be shown
-        return Collated(name, call, {}, first_sentence(error), tuple(notes))
-    tensors: dict[str, Tensor] = {}
+        return CollatedBatch(name, call, {}, first_sentence(error), tuple(notes))
+    tensors: dict[str, IntTensor] = {}
     for key, value in batch.items():
         if isinstance(value, list):
-            tensors |= {f"{key}[{slot}]": _tensor(each) for slot, each in enumerate(value[:SLOTS_SHOWN])}
+            tensors |= {f"{key}[{slot}]": _copy_tensor(each) for slot, each in enumerate(value[:SLOTS_SHOWN])}
         else:
-            tensors[key] = _tensor(value)
-    return Collated(name, call, tensors, "", tuple(notes))
+            tensors[key] = _copy_tensor(value)
+    return CollatedBatch(name, call, tensors, "", tuple(notes))
 
 
-def _tensor(value: Any) -> Tensor:
+def _copy_tensor(value: Any) -> IntTensor:
     rows = value.tolist() if value.ndim > 1 else [value.reshape(-1).tolist()]
-    return Tensor(tuple(value.shape), str(value.dtype).removeprefix("torch."), tuple(map(tuple, rows)))
+    return IntTensor(tuple(value.shape), str(value.dtype).removeprefix("torch."), tuple(map(tuple, rows)))
 
 
 def _first_position(tokenizer: Any, architecture: str | None) -> int:
     """Return what a model's own position ids begin with: RoBERTa and its kin count from the padding id on."""
-    config = getattr(_model_class(architecture), "config_class", None)
+    config = getattr(_find_model_class(architecture), "config_class", None)
     counts_on = getattr(config, "model_type", None) in POSITIONS_AFTER_PADDING
     return tokenizer.pad_token_id + 1 if counts_on and tokenizer.pad_token_id is not None else 0
 
@@ -188,8 +190,8 @@ def _packing_notes(architecture: str | None, start: int) -> tuple[str, ...]:
         "It returns no attention_mask and no token_type_ids, and makes labels of the input_ids for a model that "
         "predicts the next token; -100 keeps the first token of each text out of the loss."
     )
-    apart = None if architecture is None else keeps_packed_apart(architecture)
-    said = [made_up, _isolation(architecture, apart)]
+    apart = None if architecture is None else isolates_packed_texts(architecture)
+    said = [made_up, _describe_isolation(architecture, apart)]
     if start:
         said.append(
             f"{architecture} counts its positions from {start} on, so position_ids_start={start}: from 0 on, every "
@@ -198,7 +200,7 @@ def _packing_notes(architecture: str | None, start: int) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _isolation(architecture: str | None, apart: bool | None) -> str:
+def _describe_isolation(architecture: str | None, apart: bool | None) -> str:
     if apart is None:
         return (
             "Whether the texts stay apart depends on the model. Measured with sdpa attention: Llama and GPT-2 keep "

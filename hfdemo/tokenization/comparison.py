@@ -8,14 +8,14 @@ from typing import Any
 
 from hfdemo.tokenization.encoding import encode
 from hfdemo.tokenization.options import Options
-from hfdemo.tokenization.stages import Piece, algorithm_of
-from hfdemo.tokenization.warnings import unknown_slots
+from hfdemo.tokenization.stages import Piece, name_algorithm
+from hfdemo.tokenization.warnings import find_unknown_slots
 
 MOST_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True)
-class Split:
+class Segmentation:
     """What one tokenizer makes of the text, without special tokens.
 
     `boundaries` are the character positions inside the text at which it splits; None for a tokenizer that knows no
@@ -39,7 +39,7 @@ class Split:
         return self.characters / len(self.pieces) if self.pieces else 0.0
 
 
-def split(tokenizer: Any, name: str, text: str) -> Split:
+def segment_text(tokenizer: Any, name: str, text: str) -> Segmentation:
     """Return `text` cut by one tokenizer, which must be held alone.
 
     Raises:
@@ -53,18 +53,18 @@ def split(tokenizer: Any, name: str, text: str) -> Split:
         Piece(token, start, end, 0, id, joined=word is not None and word == before)
         for token, (start, end), id, word, before in zip(tokens, spans, ids, words, [None, *words], strict=False)
     )
-    return Split(
+    return Segmentation(
         name=name,
-        algorithm=algorithm_of(tokenizer),
+        algorithm=name_algorithm(tokenizer),
         vocabulary=len(tokenizer),
         pieces=pieces,
-        unknown=len(unknown_slots(tokenizer, columns, 0, [text])),
+        unknown=len(find_unknown_slots(tokenizer, columns, 0, [text])),
         characters=len(text),
-        boundaries=_boundaries(text, spans) if tokenizer.is_fast else None,
+        boundaries=_find_boundaries(text, spans) if tokenizer.is_fast else None,
     )
 
 
-def disagreements(splits: Sequence[Split]) -> frozenset[int]:
+def find_disagreements(splits: Sequence[Segmentation]) -> frozenset[int]:
     """Return the positions where some of the tokenizers split and others don't; those without offsets have no say."""
     known = [each.boundaries for each in splits if each.boundaries is not None]
     if not known:
@@ -72,24 +72,24 @@ def disagreements(splits: Sequence[Split]) -> frozenset[int]:
     return frozenset.union(*known) - frozenset.intersection(*known)
 
 
-def _boundaries(text: str, spans: Iterable[tuple[int, int]]) -> frozenset[int]:
+def _find_boundaries(text: str, spans: Iterable[tuple[int, int]]) -> frozenset[int]:
     """Return where a token starts inside the text.
 
     Two conventions are no difference in splitting: tokens that share a character's bytes count as one, and white space
     belongs to the token before it, after it or to none, so that a start on it moves on to the next character that is
     not.
     """
-    first = at = _past_white_space(text, 0)
+    first = at = _skip_white_space(text, 0)
     found, covered = set(), 0
     for start, end in spans:
         if start >= covered:
-            at = _past_white_space(text, max(at, start))
+            at = _skip_white_space(text, max(at, start))
             found.add(at)
         covered = max(covered, end)
     return frozenset(found) - {first, len(text)}
 
 
-def _past_white_space(text: str, at: int) -> int:
+def _skip_white_space(text: str, at: int) -> int:
     while at < len(text) and text[at].isspace():
         at += 1
     return at

@@ -11,13 +11,13 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from hfdemo.errors import DemoError, Stopped, readable_panics
+from hfdemo.errors import DemoError, Stopped, wrap_tokenizer_errors
 
 MOST_MAPPED_ROWS = 5_000
 
 
 @dataclass(frozen=True)
-class MapTrial:
+class MapTiming:
     """`Dataset.map` over the same rows with batched=True and without; `files` are Arrow cache files (name, bytes).
 
     `rows` were measured, which may be fewer than were given.
@@ -29,7 +29,7 @@ class MapTrial:
     files: tuple[tuple[str, int], ...]
 
 
-def try_map(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, folder: Path, stop: Event) -> MapTrial:
+def time_map(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, folder: Path, stop: Event) -> MapTiming:
     """Tokenize with `Dataset.map` twice, its cache files in a new folder below `folder`.
 
     At most MOST_MAPPED_ROWS rows are taken, the first ones. The caller holds the tokenizer for itself, and removes the
@@ -55,7 +55,7 @@ def try_map(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, f
 
     folder.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="map-", dir=folder))
-    with readable_panics(), _no_bars():
+    with wrap_tokenizer_errors(), _disable_progress_bars():
         with ArrowWriter(path=str(home / "data.arrow")) as writer:
             writer.write_batch(columns)
             writer.finalize()
@@ -71,11 +71,11 @@ def try_map(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, f
             )
             seconds[name] = time.perf_counter() - began
     files = tuple((path.name, path.stat().st_size) for path in sorted(home.glob("*.arrow")))
-    return MapTrial(len(columns["text"]), seconds["batched"], seconds["unbatched"], files)
+    return MapTiming(len(columns["text"]), seconds["batched"], seconds["unbatched"], files)
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
+def _disable_progress_bars() -> Iterator[None]:
     """Turn off all progress bars of the library, which has one switch for them: they cost time that is measured."""
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 

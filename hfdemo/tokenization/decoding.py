@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from hfdemo.errors import readable_panics
+from hfdemo.errors import wrap_tokenizer_errors
 
 # What can get lost on the way, in the order in which an explanation is tried without them: the first is the least
 # likely to be meant where another one explains the same.
@@ -18,7 +18,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Decoded:
+class RoundTrip:
     """What `decode` gives with and without special tokens; `lost` says in sentences how it differs from the text."""
 
     whole: str
@@ -38,7 +38,9 @@ class _Trip:
     special: tuple[str, ...]
 
 
-def round_trip(tokenizer: Any, ids: Sequence[int], text: str, unknown: Collection[int] | None = None) -> Decoded:
+def decode_round_trip(
+    tokenizer: Any, ids: Sequence[int], text: str, unknown: Collection[int] | None = None
+) -> RoundTrip:
     """Decode the ids that `text` was encoded to, and compare; `exact` is about the text without special tokens.
 
     `unknown` are the slots that stand for what the vocabulary lacks; left out, all that have the unknown token.
@@ -54,21 +56,21 @@ def round_trip(tokenizer: Any, ids: Sequence[int], text: str, unknown: Collectio
     if unknown is None:
         unknown = [slot for slot, id in enumerate(ids) if id == tokenizer.unk_token_id]
     missing = frozenset(unknown)
-    with readable_panics():
+    with wrap_tokenizer_errors():
         whole, plain = (str(tokenizer.decode(ids, skip_special_tokens=skip)) for skip in (False, True))
         if plain == text:
-            return Decoded(whole, plain, True, ())
+            return RoundTrip(whole, plain, True, ())
         parts = [plain]
         if missing:
-            parts = [str(tokenizer.decode(run, skip_special_tokens=True)) for run in _runs(ids, missing)]
+            parts = [str(tokenizer.decode(run, skip_special_tokens=True)) for run in _split_at_unknown(ids, missing)]
     present = {id for slot, id in enumerate(ids) if slot not in missing}
     special = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
     written = sorted({token for token, id in special if id in present and token in text}, key=len, reverse=True)
     trip = _Trip(text, plain, tuple(parts), tuple(written))
-    return Decoded(whole, plain, False, tuple(_lost(trip, len(missing), tokenizer.unk_token)))
+    return RoundTrip(whole, plain, False, tuple(_explain_losses(trip, len(missing), tokenizer.unk_token)))
 
 
-def _runs(ids: Sequence[int], unknown: Collection[int]) -> Iterator[list[int]]:
+def _split_at_unknown(ids: Sequence[int], unknown: Collection[int]) -> Iterator[list[int]]:
     """Return the ids between unknown slots: one run more than there are groups of these, possibly empty at the ends."""
     groups = [
         (is_unknown, [ids[slot] for slot in group])
@@ -81,35 +83,35 @@ def _runs(ids: Sequence[int], unknown: Collection[int]) -> Iterator[list[int]]:
         yield []
 
 
-def _lost(trip: _Trip, unknown: int, unknown_token: str | None) -> Iterator[str]:
+def _explain_losses(trip: _Trip, unknown: int, unknown_token: str | None) -> Iterator[str]:
     if unknown == 1:
         yield f"1 token is {unknown_token}: what it stood for can't come back."
     elif unknown:
         yield f"{unknown:,} tokens are {unknown_token}: what they stood for can't come back."
     # A special token's name in the text need not have been read as one.
     starts = ([*_CHANGES], [change for change in _CHANGES if change != "special"])
-    needed = next((changes for changes in starts if _explained(trip, changes)), None)
+    needed = next((changes for changes in starts if _changes_explain(trip, changes)), None)
     if needed is None:
-        yield _first_difference(trip)
+        yield _describe_first_difference(trip)
         return
     for change in _CHANGES:
         others = [each for each in needed if each != change]
-        if _explained(trip, others):
+        if _changes_explain(trip, others):
             needed = others
-    yield from (_sentence(trip, change, needed) for change in reversed(needed))
+    yield from (_describe_change(trip, change, needed) for change in reversed(needed))
 
 
-def _explained(trip: _Trip, changes: Sequence[str]) -> bool:
+def _changes_explain(trip: _Trip, changes: Sequence[str]) -> bool:
     """Say whether `changes` (and unknown tokens) turn the text into what came back."""
-    text = _changed(trip, changes)
-    parts = [_folded(part, changes) for part in trip.parts]
+    text = _apply_changes(trip, changes)
+    parts = [_fold_text(part, changes) for part in trip.parts]
     if "cut" in changes:
         # A cut within a character leaves a replacement sign of its bytes.
-        return _in_order(text, [part.strip("\ufffd") for part in parts], cut=True)
-    return _in_order(text, parts, cut=False)
+        return _matches_in_order(text, [part.strip("\ufffd") for part in parts], cut=True)
+    return _matches_in_order(text, parts, cut=False)
 
 
-def _in_order(text: str, parts: Sequence[str], cut: bool) -> bool:
+def _matches_in_order(text: str, parts: Sequence[str], cut: bool) -> bool:
     """Say whether `text` is `parts` with anything between them; `cut` allows more text at one end."""
     if len(parts) == 1:
         return text.startswith(parts[0]) or text.endswith(parts[0]) if cut else text == parts[0]
@@ -127,22 +129,22 @@ def _in_order(text: str, parts: Sequence[str], cut: bool) -> bool:
     return at <= end
 
 
-def _changed(trip: _Trip, changes: Sequence[str]) -> str:
+def _apply_changes(trip: _Trip, changes: Sequence[str]) -> str:
     """Return the text after `changes`."""
     text = trip.text
     for token in trip.special if "special" in changes else ():
         text = text.replace(token, "")
-    return _folded(text, changes)
+    return _fold_text(text, changes)
 
 
-def _folded(text: str, changes: Sequence[str]) -> str:
+def _fold_text(text: str, changes: Sequence[str]) -> str:
     """Return `text` without what may differ: what is equal after some of the changes stays so after more of them."""
     if "form" in changes:
         text = unicodedata.normalize("NFKC", text)
     if "removed" in changes:
-        text = _without(text, _invisible)
+        text = _remove_characters(text, _is_invisible)
     if "accents" in changes:
-        text = _without(unicodedata.normalize("NFD", text), _accent)
+        text = _remove_characters(unicodedata.normalize("NFD", text), _is_accent)
     if "case" in changes:
         text = text.lower()
     if "spaces" in changes:
@@ -150,23 +152,23 @@ def _folded(text: str, changes: Sequence[str]) -> str:
     return text
 
 
-def _without(text: str, unwanted: Callable[[str], bool]) -> str:
+def _remove_characters(text: str, unwanted: Callable[[str], bool]) -> str:
     return text.translate({ord(each): None for each in set(text) if unwanted(each)})
 
 
-def _accent(character: str) -> bool:
+def _is_accent(character: str) -> bool:
     return unicodedata.category(character) == "Mn"
 
 
-def _invisible(character: str) -> bool:
+def _is_invisible(character: str) -> bool:
     """Return control characters, zero-width ones and the like, and the replacement sign."""
     return character == "\ufffd" or (unicodedata.category(character)[0] == "C" and not character.isspace())
 
 
-def _sentence(trip: _Trip, change: str, needed: Sequence[str]) -> str:
+def _describe_change(trip: _Trip, change: str, needed: Sequence[str]) -> str:
     match change:
         case "accents":
-            gone = not any(map(_accent, set(unicodedata.normalize("NFD", trip.plain))))
+            gone = not any(map(_is_accent, set(unicodedata.normalize("NFD", trip.plain))))
             return "Accents were removed." if gone else "Accents came back different."
         case "case":
             lower = trip.plain == trip.plain.lower()
@@ -174,23 +176,23 @@ def _sentence(trip: _Trip, change: str, needed: Sequence[str]) -> str:
         case "form":
             return "Some characters came back in another Unicode form, as “ﬁ” comes back as “fi”."
         case "removed":
-            gone = not any(map(_invisible, set(trip.plain)))
+            gone = not any(map(_is_invisible, set(trip.plain)))
             kinds = "Control, zero-width or unassigned characters"
             return f"{kinds} were removed." if gone else f"{kinds} came back different."
         case "special":
             return f"Special tokens that stand in the text were left out: {', '.join(trip.special)}."
         case "cut":
-            return _cut(trip, needed)
+            return _describe_cut(trip, needed)
         case _:
-            return _spaces(trip, needed)
+            return _describe_spaces(trip, needed)
 
 
-def _cut(trip: _Trip, needed: Sequence[str]) -> str:
+def _describe_cut(trip: _Trip, needed: Sequence[str]) -> str:
     plain = trip.plain.strip("\ufffd")
     if not plain.strip():
         return "The text was cut: nothing of it came back."
-    text = _changed(trip, needed)
-    first, last = (_folded(trip.parts[at].strip("\ufffd"), needed) for at in (0, -1))
+    text = _apply_changes(trip, needed)
+    first, last = (_fold_text(trip.parts[at].strip("\ufffd"), needed) for at in (0, -1))
     if first and text.startswith(first):
         return f"The end is missing: nothing comes back after “{plain[-_SHOWN:]}”."
     if last and text.endswith(last):
@@ -199,9 +201,9 @@ def _cut(trip: _Trip, needed: Sequence[str]) -> str:
     return f"Only a part came back: “{shown}”."
 
 
-def _spaces(trip: _Trip, needed: Sequence[str]) -> str:
+def _describe_spaces(trip: _Trip, needed: Sequence[str]) -> str:
     kept = [each for each in needed if each != "spaces"]
-    before, after = (_spacing(text) for text in (_changed(trip, kept), _folded(trip.plain, kept)))
+    before, after = (_list_spaces(text) for text in (_apply_changes(trip, kept), _fold_text(trip.plain, kept)))
     if len(before) != len(after):
         return "White space came back different."
     pairs = list(zip(before, after, strict=True))
@@ -213,12 +215,12 @@ def _spaces(trip: _Trip, needed: Sequence[str]) -> str:
     return f"White space was {told}."
 
 
-def _spacing(text: str) -> list[str]:
+def _list_spaces(text: str) -> list[str]:
     """Return the white space before each other character, and at the end."""
     return [*re.findall(r"(\s*)\S", text), text[len(text.rstrip()) :]]
 
 
-def _first_difference(trip: _Trip) -> str:
+def _describe_first_difference(trip: _Trip) -> str:
     pairs = enumerate(zip(trip.text, trip.plain, strict=False))
     at = next((at for at, (old, new) in pairs if old != new), min(len(trip.text), len(trip.plain)))
     there, back = trip.text[at : at + _SHOWN], trip.plain[at : at + _SHOWN]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hfdemo.errors import readable_panics
+from hfdemo.errors import wrap_tokenizer_errors
 from hfdemo.models.model_facts import ModelFacts
 from hfdemo.tokenization.options import (
     Counts,
@@ -16,9 +16,9 @@ from hfdemo.tokenization.options import (
     check_pad_token,
     check_size,
     check_texts,
-    really_pads,
+    will_pad,
 )
-from hfdemo.tokenization.warnings import Call, Warning, find_traps
+from hfdemo.tokenization.warnings import TokenizerCall, TokenizerWarning, find_warnings
 
 
 class Cell(NamedTuple):
@@ -47,7 +47,7 @@ class Encoding:
     """
 
     columns: Mapping[str, list[Any]]
-    warnings: tuple[Warning, ...]
+    warnings: tuple[TokenizerWarning, ...]
 
     @property
     def lengths(self) -> list[int]:
@@ -127,11 +127,11 @@ def encode(
     """
     check_texts(texts, text_pairs, max_characters)
     check_options(tokenizer, text_pairs is not None, options)
-    with readable_panics():
-        counts = _counts(tokenizer, texts, text_pairs, options)
+    with wrap_tokenizer_errors():
+        counts = _count_tokens(tokenizer, texts, text_pairs, options)
     check_size(tokenizer, text_pairs is not None, counts, options)
-    borrowed = options.pad_token if really_pads(tokenizer, options) else None
-    with readable_panics(), borrowed_pad_token(tokenizer, borrowed):
+    borrowed = options.pad_token if will_pad(tokenizer, options) else None
+    with wrap_tokenizer_errors(), borrow_pad_token(tokenizer, borrowed):
         batch = tokenizer(
             list(texts),
             list(text_pairs) if text_pairs is not None else None,
@@ -149,11 +149,13 @@ def encode(
             return_offsets_mapping=tokenizer.is_fast,
             verbose=False,
         )
-        columns = _columns(tokenizer, batch)
-    return Encoding(columns, find_traps(Call(tokenizer, texts, text_pairs, options, columns, counts, model)))
+        columns = _collect_columns(tokenizer, batch)
+    return Encoding(
+        columns, find_warnings(TokenizerCall(tokenizer, texts, text_pairs, options, columns, counts, model))
+    )
 
 
-def _counts(tokenizer: Any, texts: Sequence[str], text_pairs: Sequence[str] | None, options: Options) -> Counts:
+def _count_tokens(tokenizer: Any, texts: Sequence[str], text_pairs: Sequence[str] | None, options: Options) -> Counts:
     """Count the tokens in a dry run where something may be cut or padded: afterwards it is too late to count what is
     lost, or too much.
     """
@@ -177,7 +179,7 @@ def _counts(tokenizer: Any, texts: Sequence[str], text_pairs: Sequence[str] | No
 
 
 @contextmanager
-def borrowed_pad_token(tokenizer: Any, token: str | None) -> Iterator[None]:
+def borrow_pad_token(tokenizer: Any, token: str | None) -> Iterator[None]:
     """Set `token` as the pad token for the time of the block, where the tokenizer, which must be held alone, has none.
 
     Raises:
@@ -194,7 +196,7 @@ def borrowed_pad_token(tokenizer: Any, token: str | None) -> Iterator[None]:
         tokenizer.pad_token = None
 
 
-def _columns(tokenizer: Any, batch: Any) -> dict[str, list[Any]]:
+def _collect_columns(tokenizer: Any, batch: Any) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = dict(batch.items())
     # Not `batch.tokens()`: where a Unigram piece is unknown, that has the characters of the text.
     columns["tokens"] = [tokenizer.convert_ids_to_tokens(ids) for ids in columns["input_ids"]]

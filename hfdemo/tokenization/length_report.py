@@ -13,8 +13,15 @@ from typing import Any
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.model_facts import ModelFacts, longest_row
 from hfdemo.tasks import check_text
-from hfdemo.tokenization.options import check_room, check_whole
-from hfdemo.tokenization.padding import GROUPED, LONGEST_IN_BATCH, Cost, plan, plannable_names, strategy_names
+from hfdemo.tokenization.options import check_max_length, check_whole_number
+from hfdemo.tokenization.padding import (
+    GROUPED,
+    LONGEST_IN_BATCH,
+    PaddingCost,
+    plan_batches,
+    plannable_names,
+    strategy_names,
+)
 
 PERCENTILES = (50, 75, 90, 95, 99, 100)
 # Rows and characters between two looks at `stop`: large enough for the tokenizer's threads, well under a second.
@@ -29,7 +36,7 @@ _WORTH_GROUPING, _WHILE = 0.1, 1_000
 
 
 @dataclass(frozen=True)
-class Cut:
+class TruncationLoss:
     """What truncating to `max_length` takes away: `rows` that lose something, `tokens` that are lost in all."""
 
     max_length: int
@@ -47,7 +54,7 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
-class Report:
+class LengthReport:
     """Rows and their lengths in tokens, special tokens included, before truncation (`lengths`: length, rows).
 
     `strategies` are counted over the whole set, batched in a shuffled order by `seed` as training does, rows cut to
@@ -57,8 +64,8 @@ class Report:
     rows: int
     lengths: tuple[tuple[int, int], ...]
     percentiles: Mapping[int, int]
-    cuts: tuple[Cut, ...]
-    strategies: tuple[Cost, ...]
+    cuts: tuple[TruncationLoss, ...]
+    strategies: tuple[PaddingCost, ...]
     recommended: Recommendation
     batch_size: int
     max_length: int | None
@@ -85,7 +92,7 @@ class Report:
         }
 
 
-def report_on(
+def report_texts(
     tokenizer: Any,
     texts: Sequence[str],
     pairs: Sequence[str] | None,
@@ -97,11 +104,11 @@ def report_on(
     public: bool = False,
     stop: Event | None = None,
     tell: Callable[[int, int], None] | None = None,
-) -> Report:
+) -> LengthReport:
     """Count a data set and report on it; `reader` is the model that will read the rows, if there is one.
 
-    On a `public` server at most MOST_CHARACTERS_PUBLIC are counted. For the rest see `token_lengths` and
-    `padding_report`, which this is made of.
+    On a `public` server at most MOST_CHARACTERS_PUBLIC are counted. For the rest see `count_tokens` and
+    `report_lengths`, which this is made of.
 
     Raises:
         DemoError: as these two, or too many characters.
@@ -116,11 +123,11 @@ def report_on(
             f"The data set has {total:,} characters; a shared server counts at most {MOST_CHARACTERS_PUBLIC:,}. "
             "Take one split, or upload a part of it."
         )
-    lengths = token_lengths(tokenizer, texts, pairs, stop, tell)
-    return padding_report(lengths, batch_size, max_length, limit, reader.size if reader else None, seed, special)
+    lengths = count_tokens(tokenizer, texts, pairs, stop, tell)
+    return report_lengths(lengths, batch_size, max_length, limit, reader.size if reader else None, seed, special)
 
 
-def token_lengths(
+def count_tokens(
     tokenizer: Any,
     texts: Sequence[str],
     pairs: Sequence[str] | None = None,
@@ -136,17 +143,17 @@ def token_lengths(
         Stopped: `stop` was set.
     """
     found: list[int] = []
-    with _bare(tokenizer):
-        for start, end in _chunks(texts, pairs):
+    with _without_truncation_and_padding(tokenizer):
+        for start, end in _split_into_chunks(texts, pairs):
             if stop is not None and stop.is_set():
                 raise Stopped
-            found += _lengths(tokenizer, texts[start:end], None if pairs is None else pairs[start:end], start)
+            found += _count_chunk(tokenizer, texts[start:end], None if pairs is None else pairs[start:end], start)
             if tell is not None:
                 tell(len(found), len(texts))
     return found
 
 
-def _chunks(texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[tuple[int, int]]:
+def _split_into_chunks(texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[tuple[int, int]]:
     """Yield (first row, row after the last) of the parts counted in one go; a row stays whole, however long."""
     start = characters = 0
     for row, text in enumerate(texts):
@@ -157,7 +164,7 @@ def _chunks(texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[tuple
 
 
 @contextlib.contextmanager
-def _bare(tokenizer: Any) -> Iterator[None]:
+def _without_truncation_and_padding(tokenizer: Any) -> Iterator[None]:
     """Free a fast tokenizer's Rust part of the truncation and padding that the last call left in it."""
     backend = tokenizer.backend_tokenizer if tokenizer.is_fast else None
     if backend is None:
@@ -177,7 +184,7 @@ def _bare(tokenizer: Any) -> Iterator[None]:
         backend.encode_special_tokens = split
 
 
-def _lengths(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, start: int) -> list[int]:
+def _count_chunk(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, start: int) -> list[int]:
     try:
         if tokenizer.is_fast:
             rows = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
@@ -193,7 +200,7 @@ def _lengths(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, 
         raise error
 
 
-def padding_report(
+def report_lengths(
     lengths: Sequence[int],
     batch_size: int,
     max_length: int | None = None,
@@ -201,7 +208,7 @@ def padding_report(
     size: tuple[int, int] | None = None,
     seed: int = 42,
     special: int = 0,
-) -> Report:
+) -> LengthReport:
     """Return the report over rows of these lengths; `size` is (layers, hidden width) of the model, for the FLOPs.
 
     Without `max_length` the rows are cut to `limit`, as the trainer would; "max_length" without either is left out.
@@ -215,12 +222,14 @@ def padding_report(
         raise DemoError("There are no rows to report on. Give a data set with texts.")
     counted = sorted(Counter(lengths).items())
     cut_to = max_length if max_length is not None else limit
-    return Report(
+    return LengthReport(
         rows=len(lengths),
         lengths=tuple(counted),
         percentiles={percent: _percentile(counted, percent) for percent in PERCENTILES},
-        cuts=tuple(_cut(counted, at) for at in _marks(counted[-1][0], max_length, limit)),
-        strategies=tuple(plan(lengths, batch_size, name, cut_to, seed).cost(size) for name in plannable_names(cut_to)),
+        cuts=tuple(_count_loss(counted, at) for at in _choose_lengths(counted[-1][0], max_length, limit)),
+        strategies=tuple(
+            plan_batches(lengths, batch_size, name, cut_to, seed).cost(size) for name in plannable_names(cut_to)
+        ),
         recommended=_recommend(lengths, counted, batch_size, max_length, limit, seed),
         batch_size=batch_size,
         max_length=max_length,
@@ -229,11 +238,11 @@ def padding_report(
 
 
 def _check_request(batch_size: int, max_length: int | None, limit: int | None, special: int) -> None:
-    check_whole("The batch size", batch_size, 1)
+    check_whole_number("The batch size", batch_size, 1)
     if max_length is None:
         return
-    check_whole("max_length", max_length, 1)
-    check_room(max_length, special)
+    check_whole_number("max_length", max_length, 1)
+    check_max_length(max_length, special)
     if limit is not None and max_length > limit:
         raise DemoError(
             f"max_length is {max_length}, but the model and its tokenizer take at most {limit} tokens. "
@@ -248,7 +257,7 @@ def _percentile(counted: Sequence[tuple[int, int]], percent: int) -> int:
     return next(length for (length, _), rows in zip(counted, seen, strict=True) if rows >= needed)
 
 
-def _marks(longest: int, *more: int | None) -> list[int]:
+def _choose_lengths(longest: int, *more: int | None) -> list[int]:
     """Return where to look what is cut: the powers of two from 16 to the first that cuts nothing, and `more`."""
     powers = [16]
     while powers[-1] < longest:
@@ -256,9 +265,9 @@ def _marks(longest: int, *more: int | None) -> list[int]:
     return sorted({*powers, *(mark for mark in more if mark is not None)})
 
 
-def _cut(counted: Sequence[tuple[int, int]], max_length: int) -> Cut:
+def _count_loss(counted: Sequence[tuple[int, int]], max_length: int) -> TruncationLoss:
     long = [(length - max_length, rows) for length, rows in counted if length > max_length]
-    return Cut(max_length, sum(rows for _, rows in long), sum(over * rows for over, rows in long))
+    return TruncationLoss(max_length, sum(rows for _, rows in long), sum(over * rows for over, rows in long))
 
 
 def _recommend(
@@ -273,25 +282,25 @@ def _recommend(
     much.
     """
     longest = counted[-1][0]
-    enough = _rounded(_percentile(counted, round(_KEPT * 100)))
-    whole = _rounded(longest)
+    enough = _round_up(_percentile(counted, round(_KEPT * 100)))
+    whole = _round_up(longest)
     max_length = whole if whole <= _STRETCH * enough else enough
     advised = max_length if limit is None else min(max_length, limit)
     max_length = advised if chosen is None else chosen
-    cut = _cut(counted, max_length)
+    cut = _count_loss(counted, max_length)
     if not cut.rows:
         kept = f"max_length {max_length} keeps every row whole: the longest has {longest} tokens."
     else:
         why = ", all that the model reads," if max_length == limit else ""
         kept = (
-            f"max_length {max_length}{why} keeps {_percent(1 - cut.rows / len(lengths))} of the rows whole; "
+            f"max_length {max_length}{why} keeps {_format_percent(1 - cut.rows / len(lengths))} of the rows whole; "
             f"the longest has {longest} tokens."
         )
     if max_length < advised:
-        more = _cut(counted, advised).rows
-        kept += f" {advised} would keep {_percent(1 - more / len(lengths)) if more else 'all of them'}."
-    dynamic = plan(lengths, batch_size, LONGEST_IN_BATCH.name, max_length, seed).cost()
-    grouped = plan(lengths, batch_size, GROUPED.name, max_length, seed).cost()
+        more = _count_loss(counted, advised).rows
+        kept += f" {advised} would keep {_format_percent(1 - more / len(lengths)) if more else 'all of them'}."
+    dynamic = plan_batches(lengths, batch_size, LONGEST_IN_BATCH.name, max_length, seed).cost()
+    grouped = plan_batches(lengths, batch_size, GROUPED.name, max_length, seed).cost()
     saved = 1 - grouped.slots / dynamic.slots if dynamic.slots else 0.0
     slots = f"{grouped.slots:,} slots instead of {dynamic.slots:,}, {saved:.0%} less"
     if saved >= _WORTH_GROUPING and len(lengths) >= _WHILE:
@@ -305,10 +314,10 @@ def _recommend(
     return Recommendation(LONGEST_IN_BATCH.name, max_length, f"{kept} {said}")
 
 
-def _rounded(length: int) -> int:
+def _round_up(length: int) -> int:
     return -(-max(length, 1) // 8) * 8
 
 
-def _percent(share: float) -> str:
+def _format_percent(share: float) -> str:
     """Write a share below one: 99.96% is not 100%."""
     return f"{min(share, 0.999):.1%}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfdemo.errors import DemoError, readable_panics
+from hfdemo.errors import DemoError, wrap_tokenizer_errors
 from hfdemo.tasks import check_text
 
 # Beyond every text and every model, and below what the Rust cores can count to.
@@ -42,22 +42,22 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse a value that no tokenizer takes."""
-        _choice("padding", self.padding, PADDINGS)
-        _choice("truncation", self.truncation, TRUNCATIONS)
-        _choice("padding_side", self.padding_side, SIDES)
+        _check_choice("padding", self.padding, PADDINGS)
+        _check_choice("truncation", self.truncation, TRUNCATIONS)
+        _check_choice("padding_side", self.padding_side, SIDES)
         for name, value, lowest in (
             ("max_length", self.max_length, 2),
             ("pad_to_multiple_of", self.pad_to_multiple_of, 1),
         ):
             if value is not None:
-                check_whole(name, value, lowest)
-        check_whole("stride", self.stride, 0)
-        check_switch("add_special_tokens", self.add_special_tokens)
-        check_switch("return_overflowing_tokens", self.return_overflowing_tokens)
+                check_whole_number(name, value, lowest)
+        check_whole_number("stride", self.stride, 0)
+        check_bool("add_special_tokens", self.add_special_tokens)
+        check_bool("return_overflowing_tokens", self.return_overflowing_tokens)
         if self.split_special_tokens is not None:
-            check_switch("split_special_tokens", self.split_special_tokens)
+            check_bool("split_special_tokens", self.split_special_tokens)
         if self.pad_token is not None and not isinstance(self.pad_token, str):
-            raise DemoError(f"pad_token must be a token as text, but is {shown(self.pad_token)}.")
+            raise DemoError(f"pad_token must be a token as text, but is {shorten_repr(self.pad_token)}.")
 
     @property
     def pads(self) -> bool:
@@ -68,13 +68,13 @@ class Options:
         return self.truncation not in (False, "do_not_truncate")
 
 
-def _choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+def _check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     # 1 == True, but nobody means it.
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
-        raise DemoError(f"{name} must be one of {', '.join(map(repr, choices))}, but is {shown(value)}.")
+        raise DemoError(f"{name} must be one of {', '.join(map(repr, choices))}, but is {shorten_repr(value)}.")
 
 
-def check_whole(name: str, value: Any, lowest: int) -> None:
+def check_whole_number(name: str, value: Any, lowest: int) -> None:
     """Refuse what is no whole number from `lowest` to MOST_LENGTH; a switch is none.
 
     Raises:
@@ -82,21 +82,22 @@ def check_whole(name: str, value: Any, lowest: int) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= MOST_LENGTH:
         raise DemoError(
-            f"{name} must be a whole number of at least {lowest:,} and at most {MOST_LENGTH:,}, but is {shown(value)}."
+            f"{name} must be a whole number of at least {lowest:,} and at most {MOST_LENGTH:,}, "
+            f"but is {shorten_repr(value)}."
         )
 
 
-def check_switch(name: str, value: Any) -> None:
+def check_bool(name: str, value: Any) -> None:
     """Refuse what is neither True nor False.
 
     Raises:
         DemoError: it is neither.
     """
     if not isinstance(value, bool):
-        raise DemoError(f"{name} must be True or False, but is {shown(value)}.")
+        raise DemoError(f"{name} must be True or False, but is {shorten_repr(value)}.")
 
 
-def shown(value: Any) -> str:
+def shorten_repr(value: Any) -> str:
     """Return a value as Python writes it, cut where it is long."""
     try:
         written = repr(value)
@@ -108,7 +109,7 @@ def shown(value: Any) -> str:
 # --- With the tokenizer and the texts that they are for. ---
 
 
-def length_limit(tokenizer: Any, options: Options) -> int | None:
+def find_length_limit(tokenizer: Any, options: Options) -> int | None:
     """Return the length in tokens that a call pads and cuts to; None where the library knows none, and does neither."""
     from transformers.tokenization_utils_base import LARGE_INTEGER
 
@@ -118,17 +119,17 @@ def length_limit(tokenizer: Any, options: Options) -> int | None:
     return int(known) if known <= LARGE_INTEGER else None
 
 
-def really_pads(tokenizer: Any, options: Options) -> bool:
+def will_pad(tokenizer: Any, options: Options) -> bool:
     """Say whether padding is asked for and can happen."""
-    return options.pads and not (options.padding == "max_length" and length_limit(tokenizer, options) is None)
+    return options.pads and not (options.padding == "max_length" and find_length_limit(tokenizer, options) is None)
 
 
-def special_tokens(tokenizer: Any, has_pairs: bool, options: Options) -> int:
+def count_special_tokens(tokenizer: Any, has_pairs: bool, options: Options) -> int:
     """Return how many special tokens are added to each row."""
     return int(tokenizer.num_special_tokens_to_add(has_pairs)) if options.add_special_tokens else 0
 
 
-def check_room(max_length: int, special: int) -> None:
+def check_max_length(max_length: int, special: int) -> None:
     """Refuse a length that leaves no room for text.
 
     Raises:
@@ -171,17 +172,17 @@ def check_options(tokenizer: Any, has_pairs: bool, options: Options) -> None:
         DemoError: no pad token to pad with, only_second without second texts, a max_length or a stride that leaves no
             room for text, or one that is no multiple of pad_to_multiple_of.
     """
-    if really_pads(tokenizer, options) and tokenizer.pad_token is None:
+    if will_pad(tokenizer, options) and tokenizer.pad_token is None:
         check_pad_token(tokenizer, options.pad_token)
     if options.truncation == "only_second" and not has_pairs:
         raise DemoError('truncation "only_second" needs second texts. Add them, or use True.')
-    limit = length_limit(tokenizer, options)
+    limit = find_length_limit(tokenizer, options)
     if limit is None or not options.truncates:
         return
-    special = special_tokens(tokenizer, has_pairs, options)
-    check_room(limit, special)
+    special = count_special_tokens(tokenizer, has_pairs, options)
+    check_max_length(limit, special)
     multiple = options.pad_to_multiple_of
-    if multiple and limit % multiple and really_pads(tokenizer, options):
+    if multiple and limit % multiple and will_pad(tokenizer, options):
         up, down = -(-limit // multiple) * multiple, limit // multiple * multiple
         # A max_length may grow, what the model can read may not.
         use = down if down and options.max_length is None else up
@@ -213,7 +214,7 @@ def check_pad_token(tokenizer: Any, chosen: str | None) -> None:
             "This tokenizer has no pad token, so it can't pad. Choose a pad_token from its vocabulary: "
             f"{choices or 'any token will do'}. Or set padding to False."
         )
-    with readable_panics():
+    with wrap_tokenizer_errors():
         id = tokenizer.convert_tokens_to_ids(chosen)
     if id is None or tokenizer.convert_ids_to_tokens(id) != chosen:
         raise DemoError(
@@ -231,19 +232,21 @@ def check_size(tokenizer: Any, has_pairs: bool, counts: Counts, options: Options
     Raises:
         DemoError: more than MOST_WINDOWS windows or MOST_SLOTS slots.
     """
-    limit, special = length_limit(tokenizer, options), special_tokens(tokenizer, has_pairs, options)
+    limit, special = find_length_limit(tokenizer, options), count_special_tokens(tokenizer, has_pairs, options)
     widths = [sum(count) + special for count in counts]
     rows = [1] * len(counts)
     if options.truncates and limit is not None:
         widths = [min(width, limit) for width in widths]
         if tokenizer.is_fast:
-            rows = [first * second for first, second in (windows(count, limit - special, options) for count in counts)]
+            rows = [
+                first * second for first, second in (count_windows(count, limit - special, options) for count in counts)
+            ]
     if sum(rows) > MOST_WINDOWS:
         raise DemoError(
             f"Cutting to {limit} tokens makes {sum(rows):,} windows, and the tokenizer computes all of them, even "
             f"to return the first; one call takes at most {MOST_WINDOWS:,}. Raise max_length or shorten the texts."
         )
-    if really_pads(tokenizer, options):
+    if will_pad(tokenizer, options):
         multiple = options.pad_to_multiple_of or 1
         widest = max(*widths, limit or 0) if options.padding == "max_length" else max(widths)
         widths = [-(-widest // multiple) * multiple] * len(widths)
@@ -255,7 +258,7 @@ def check_size(tokenizer: Any, has_pairs: bool, counts: Counts, options: Options
         )
 
 
-def windows(count: tuple[int, int], room: int, options: Options) -> tuple[int, int]:
+def count_windows(count: tuple[int, int], room: int, options: Options) -> tuple[int, int]:
     """Return the windows that each text of a row is cut into, 1 where it is not cut; the row has their product.
 
     `room` is what a row has for tokens of the texts. Where the library can't cut as asked, both are 1.
@@ -264,18 +267,18 @@ def windows(count: tuple[int, int], room: int, options: Options) -> tuple[int, i
     if first + second <= room:
         return 1, 1
     if options.truncation == "only_first":
-        return windows_of(first, room - second, options.stride), 1
+        return count_text_windows(first, room - second, options.stride), 1
     if options.truncation == "only_second":
-        return 1, windows_of(second, room - first, options.stride)
+        return 1, count_text_windows(second, room - first, options.stride)
     short, long = sorted(count)
     if 2 * short > room:
         short, long = room // 2, room - room // 2
     else:
         long = room - short
     rooms = (short, long) if first <= second else (long, short)
-    return windows_of(first, rooms[0], options.stride), windows_of(second, rooms[1], options.stride)
+    return count_text_windows(first, rooms[0], options.stride), count_text_windows(second, rooms[1], options.stride)
 
 
-def windows_of(tokens: int, room: int, stride: int) -> int:
+def count_text_windows(tokens: int, room: int, stride: int) -> int:
     """Return how many windows with `room` for tokens one text is cut into; 1 where the library can't cut it so."""
     return 1 if tokens <= room or room <= stride else -(-(tokens - stride) // (room - stride))

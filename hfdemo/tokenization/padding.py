@@ -161,7 +161,7 @@ def find_strategy(name: str) -> PaddingStrategy:
     return found
 
 
-def width_rule(name: str, dataset_longest: int, max_length: int | None = None) -> Callable[[int], int]:
+def make_width_function(name: str, dataset_longest: int, max_length: int | None = None) -> Callable[[int], int]:
     """Return the function from a batch's longest row to its width, for a data set whose longest row is given.
 
     Raises:
@@ -185,7 +185,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Cost:
+class PaddingCost:
     """What a strategy costs: `waste` is the padding's share of the slots, `shapes` the number of distinct tensor
     shapes, `flops` the estimate for one forward pass over everything (None without a model's size)."""
 
@@ -198,7 +198,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PaddingPlan:
     """Every batch of a data set under one strategy. `lengths` are the tokens per row that are left after truncation."""
 
     strategy: str
@@ -221,7 +221,7 @@ class Plan:
         """Return (rows, slots) of every tensor that is computed."""
         return [(len(tensor.rows), tensor.width) for tensor in self.tensors()]
 
-    def cost(self, size: tuple[int, int] | None = None) -> Cost:
+    def cost(self, size: tuple[int, int] | None = None) -> PaddingCost:
         """Return what the plan costs.
 
         `size` is (layers, hidden width d): 24*L*d^2 + 4*L^2*d per layer and row of L slots.
@@ -232,7 +232,9 @@ class Plan:
         if size is not None:
             layers, d = size
             flops = layers * sum(rows * (24 * width * d * d + 4 * width * width * d) for rows, width in shapes)
-        return Cost(self.strategy, slots, tokens, (slots - tokens) / slots if slots else 0.0, len(set(shapes)), flops)
+        return PaddingCost(
+            self.strategy, slots, tokens, (slots - tokens) / slots if slots else 0.0, len(set(shapes)), flops
+        )
 
 
 def row_order(lengths: Sequence[int], batch_size: int, grouped: bool, seed: int | None, epoch: int) -> list[int]:
@@ -257,14 +259,14 @@ def row_order(lengths: Sequence[int], batch_size: int, grouped: bool, seed: int 
     return [row for each in blocks for row in sorted(each, key=lambda row: lengths[row], reverse=True)]
 
 
-def plan(
+def plan_batches(
     lengths: Sequence[int],
     batch_size: int,
     strategy: str,
     max_length: int | None = None,
     seed: int | None = None,
     epoch: int = 0,
-) -> Plan:
+) -> PaddingPlan:
     """Plan the batches of rows with these lengths: in the order given, or shuffled by `seed` and `epoch` as a run is.
 
     Rows longer than `max_length` are counted as cut to it. A strategy that groups by length sorts within large shuffled
@@ -277,10 +279,10 @@ def plan(
     if batch_size < 1:
         raise DemoError(f"The batch size is {batch_size}, but a batch has at least 1 row.")
     left = tuple(lengths) if max_length is None else tuple(min(length, max_length) for length in lengths)
-    rule = width_rule(strategy, max(left, default=0), max_length) if padding.pads else None
+    rule = make_width_function(strategy, max(left, default=0), max_length) if padding.pads else None
     order = row_order(left, batch_size, padding.groups_by_length, seed, epoch)
     batches = []
     for start in range(0, len(order), batch_size):
         rows = tuple(order[start : start + batch_size])
         batches.append(Batch(rows, rule(max(left[row] for row in rows)) if rule else 0))
-    return Plan(strategy, left, tuple(batches))
+    return PaddingPlan(strategy, left, tuple(batches))

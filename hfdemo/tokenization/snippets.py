@@ -6,29 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.snippets import literal, tokenizer_lines
+from hfdemo.models.snippets import format_literal, write_tokenizer
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import find_strategy, plannable_names
 
 
-def tokenization_script(
+def write_tokenization_script(
     tokenizer: str, texts: list[str], pairs: list[str] | None, options: Mapping[str, Any], settings: Settings
 ) -> str:
     """Write the tokenizer call whose columns the panel shows; `pad_token` among the `options` is set before it."""
-    arguments = [literal(texts), *([literal(pairs)] if pairs else [])]
-    arguments += [f"{name}={literal(value)}" for name, value in options.items() if name != "pad_token"]
+    arguments = [format_literal(texts), *([format_literal(pairs)] if pairs else [])]
+    arguments += [f"{name}={format_literal(value)}" for name, value in options.items() if name != "pad_token"]
     joined = ",\n    ".join(arguments)
-    lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
+    lines = write_tokenizer(ModelRef.parse(tokenizer), settings)
     auto = "from transformers import AutoTokenizer\n" if "AutoTokenizer" in lines else ""
     return (
-        f"{auto}{lines}{_pad_token_line(options.get('pad_token'))}"
+        f"{auto}{lines}{_write_pad_token(options.get('pad_token'))}"
         f"batch = tokenizer(\n    {joined},\n)\n"
         "for ids in batch['input_ids']:\n"
         "    print(tokenizer.convert_ids_to_tokens(ids))\n"
     )
 
 
-def padding_script(
+def write_padding_script(
     tokenizer: str,
     texts: list[str],
     pairs: list[str] | None,
@@ -38,13 +38,13 @@ def padding_script(
     settings: Settings,
 ) -> str:
     """Write every strategy that pads on the same rows: the script prints the shapes that each of them gives."""
-    given = literal(texts) + (f",\n    {literal(pairs)}" if pairs else "")
+    given = format_literal(texts) + (f",\n    {format_literal(pairs)}" if pairs else "")
     cut = f", truncation=True, max_length={max_length}" if max_length else ""
-    lines = tokenizer_lines(ModelRef.parse(tokenizer), settings)
+    lines = write_tokenizer(ModelRef.parse(tokenizer), settings)
     auto = "AutoTokenizer, " if "AutoTokenizer" in lines else ""
-    strategies = "".join(_strategy_line(name, max_length) for name in plannable_names(max_length))
+    strategies = "".join(_write_strategy(name, max_length) for name in plannable_names(max_length))
     return (
-        f"from transformers import {auto}DataCollatorWithPadding\n{lines}{_pad_token_line(pad_token)}"
+        f"from transformers import {auto}DataCollatorWithPadding\n{lines}{_write_pad_token(pad_token)}"
         f"batch = tokenizer(\n    {given}{cut}\n)\n"
         "rows = [{name: column[row] for name, column in batch.items()} for row in range(len(batch['input_ids']))]\n"
         "by_length = sorted(rows, key=lambda row: -len(row['input_ids']))\n"
@@ -57,7 +57,7 @@ def padding_script(
     )
 
 
-def _strategy_line(name: str, max_length: int | None) -> str:
+def _write_strategy(name: str, max_length: int | None) -> str:
     """Write the entry of a strategy: its rows in their order, and the arguments of the collator."""
     strategy = find_strategy(name)
     if not strategy.pads:
@@ -67,5 +67,5 @@ def _strategy_line(name: str, max_length: int | None) -> str:
     return f"    {name!r}: ({rows}, dict({strategy.arguments.format(width=width)})),\n"
 
 
-def _pad_token_line(pad_token: str | None) -> str:
+def _write_pad_token(pad_token: str | None) -> str:
     return f"tokenizer.pad_token = {pad_token!r}  # it has none of its own\n" if pad_token else ""

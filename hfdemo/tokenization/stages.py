@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from hfdemo.errors import readable_panics
+from hfdemo.errors import wrap_tokenizer_errors
 from hfdemo.tasks import check_text
 from hfdemo.tokenization.backend import (
     MOST_CHARACTERS,
-    Part,
-    characters,
-    component,
-    model,
-    normalized,
-    parts_of,
-    pre_tokenized,
+    TextPart,
+    align_characters,
+    describe_component,
+    describe_model,
+    normalize_part,
+    pre_tokenize_part,
+    split_added_tokens,
 )
 from hfdemo.tokenization.options import Options
 
@@ -54,12 +54,12 @@ class Stage:
     pieces: tuple[Piece, ...]
 
 
-def algorithm_of(tokenizer: Any) -> str:
+def name_algorithm(tokenizer: Any) -> str:
     """Return WordPiece, BPE, Unigram or WordLevel; "Python" for a tokenizer without a fast core."""
     return type(tokenizer.backend_tokenizer.model).__name__ if tokenizer.is_fast else "Python"
 
 
-def stages_of(tokenizer: Any, text: str, pair: str | None = None, options: Options = _DEFAULTS) -> tuple[Stage, ...]:
+def trace_stages(tokenizer: Any, text: str, pair: str | None = None, options: Options = _DEFAULTS) -> tuple[Stage, ...]:
     """Return the stages raw, normalized, pre-tokenized, pieces and post-processed; a Python-only tokenizer has fewer.
 
     Of `options`, those about special tokens count. A tokenizer that skips merges at random skips none here.
@@ -76,15 +76,15 @@ def stages_of(tokenizer: Any, text: str, pair: str | None = None, options: Optio
     chosen = {"add_special_tokens": options.add_special_tokens}
     if options.split_special_tokens is not None:
         chosen["split_special_tokens"] = options.split_special_tokens
-    with readable_panics():
+    with wrap_tokenizer_errors():
         if not tokenizer.is_fast:
-            return _python_only(tokenizer, texts, chosen)
-        with _nothing_random(tokenizer.backend_tokenizer.model):
-            return _fast(tokenizer, texts, chosen)
+            return _trace_python_only(tokenizer, texts, chosen)
+        with _disable_dropout(tokenizer.backend_tokenizer.model):
+            return _trace_fast(tokenizer, texts, chosen)
 
 
 @contextmanager
-def _nothing_random(model: Any) -> Iterator[None]:
+def _disable_dropout(model: Any) -> Iterator[None]:
     """Turn BPE's dropout off: the text is cut twice, as a whole and step by step, and would be cut in two ways."""
     dropout = getattr(model, "dropout", None)
     if dropout is None:
@@ -97,7 +97,7 @@ def _nothing_random(model: Any) -> Iterator[None]:
         model.dropout = dropout
 
 
-def _fast(tokenizer: Any, texts: Sequence[str], chosen: Mapping[str, Any]) -> tuple[Stage, ...]:
+def _trace_fast(tokenizer: Any, texts: Sequence[str], chosen: Mapping[str, Any]) -> tuple[Stage, ...]:
     backend = tokenizer.backend_tokenizer
     # First, because a call sets the switch that says whether special tokens are looked for in the text.
     batch = tokenizer(*texts, return_offsets_mapping=True, verbose=False, **chosen)
@@ -105,31 +105,31 @@ def _fast(tokenizer: Any, texts: Sequence[str], chosen: Mapping[str, Any]) -> tu
     words: list[Piece] = []
     pieces: list[Piece] = []
     for sequence, text in enumerate(texts):
-        parts = parts_of(backend, text)
+        parts = split_added_tokens(backend, text)
         runs += _normalized_pieces(backend, text, parts, sequence)
         for part in parts:
             if part.id is None:
-                words += _words(backend, text, part, sequence)
+                words += _pre_tokenized_pieces(backend, text, part, sequence)
                 pieces += _model_pieces(backend, text, part, sequence)
             else:
-                added = _added(backend, text, part, sequence)
+                added = _build_added_piece(backend, text, part, sequence)
                 words.append(added)
                 pieces.append(replace(added, id=part.id))
     return (
-        _raw(texts),
-        Stage("normalized", component(backend.normalizer, "normalizer"), tuple(runs)),
-        Stage("pre-tokenized", component(backend.pre_tokenizer, "pre-tokenizer"), tuple(words)),
-        Stage("pieces", model(tokenizer), tuple(pieces)),
+        _build_raw_stage(texts),
+        Stage("normalized", describe_component(backend.normalizer, "normalizer"), tuple(runs)),
+        Stage("pre-tokenized", describe_component(backend.pre_tokenizer, "pre-tokenizer"), tuple(words)),
+        Stage("pieces", describe_model(tokenizer), tuple(pieces)),
         Stage(
             "post-processed",
-            component(backend.post_processor, "post-processor", pair=len(texts) == 2)
+            describe_component(backend.post_processor, "post-processor", pair=len(texts) == 2)
             + ("" if chosen["add_special_tokens"] else ", without special tokens (add_special_tokens=False)"),
             tuple(_post_processed(tokenizer, batch, pieces)),
         ),
     )
 
 
-def _raw(texts: Sequence[str]) -> Stage:
+def _build_raw_stage(texts: Sequence[str]) -> Stage:
     pieces = [
         Piece(run.group(), run.start(), run.end(), sequence)
         for sequence, text in enumerate(texts)
@@ -139,21 +139,21 @@ def _raw(texts: Sequence[str]) -> Stage:
     return Stage("raw", f"the text as it was given: {count:,} characters, {size:,} bytes in UTF-8", tuple(pieces))
 
 
-def _added(backend: Any, text: str, part: Part, sequence: int) -> Piece:
+def _build_added_piece(backend: Any, text: str, part: TextPart, sequence: int) -> Piece:
     start, end = part.raw
     found = text[start:end]
     if part.within is not None:
-        found, (start, end), _ = normalized(backend, text, part).get_splits("original", "char")[0]
+        found, (start, end), _ = normalize_part(backend, text, part).get_splits("original", "char")[0]
     return Piece(found, start, end, sequence, special=part.special)
 
 
-def _words(backend: Any, text: str, part: Part, sequence: int) -> list[Piece]:
-    splits = pre_tokenized(backend, text, part).get_splits("original", "char")
+def _pre_tokenized_pieces(backend: Any, text: str, part: TextPart, sequence: int) -> list[Piece]:
+    splits = pre_tokenize_part(backend, text, part).get_splits("original", "char")
     return [Piece(word, start, end, sequence) for word, (start, end), _ in splits]
 
 
-def _model_pieces(backend: Any, text: str, part: Part, sequence: int) -> list[Piece]:
-    string = pre_tokenized(backend, text, part)
+def _model_pieces(backend: Any, text: str, part: TextPart, sequence: int) -> list[Piece]:
+    string = pre_tokenize_part(backend, text, part)
     string.tokenize(backend.model.tokenize)
     found = string.to_encoding()
     rows = zip(found.tokens, found.offsets, found.ids, found.word_ids, [None, *found.word_ids], strict=False)
@@ -195,10 +195,10 @@ class _Unit:
     special: bool = False
 
 
-def _normalized_pieces(backend: Any, text: str, parts: Sequence[Part], sequence: int) -> list[Piece]:
+def _normalized_pieces(backend: Any, text: str, parts: Sequence[TextPart], sequence: int) -> list[Piece]:
     pieces: list[Piece] = []
     before: _Unit | None = None
-    units = _with_removed(text, _units(backend, text, parts))
+    units = _add_removed_units(text, _list_units(backend, text, parts))
     # An added token is a run of its own, whatever stands beside it.
     for _, run in groupby(units, lambda unit: (unit.changed, unit.blank, unit.start if unit.added else None)):
         first, *rest = run
@@ -210,43 +210,43 @@ def _normalized_pieces(backend: Any, text: str, parts: Sequence[Part], sequence:
     return pieces
 
 
-def _units(backend: Any, text: str, parts: Sequence[Part]) -> Iterator[_Unit]:
+def _list_units(backend: Any, text: str, parts: Sequence[TextPart]) -> Iterator[_Unit]:
     for part in parts:
         if part.id is not None:
-            added = _added(backend, text, part, 0)
-            yield _unit(text, added.text, (added.start or 0, added.end or 0), added=True, special=part.special)
+            added = _build_added_piece(backend, text, part, 0)
+            yield _make_unit(text, added.text, (added.start or 0, added.end or 0), added=True, special=part.special)
             continue
         held, span = "", (0, 0)
-        for char, (start, end) in characters(backend, text, part):
+        for char, (start, end) in align_characters(backend, text, part):
             if held and start < span[1]:
                 held, span = held + char, (span[0], max(span[1], end))
                 continue
             if held:
-                yield _unit(text, held, span)
+                yield _make_unit(text, held, span)
             held, span = char, (start, end)
-        yield _unit(text, held, span)
+        yield _make_unit(text, held, span)
 
 
-def _unit(text: str, found: str, span: tuple[int, int], added: bool = False, special: bool = False) -> _Unit:
+def _make_unit(text: str, found: str, span: tuple[int, int], added: bool = False, special: bool = False) -> _Unit:
     start, end = span
     raw = text[start:end]
     return _Unit(found, start, end, found != raw, not raw.strip(), added, special)
 
 
-def _with_removed(text: str, units: Iterable[_Unit]) -> Iterator[_Unit]:
+def _add_removed_units(text: str, units: Iterable[_Unit]) -> Iterator[_Unit]:
     """Yield the units, and "" for each raw character between them from which nothing came."""
     at = 0
     for unit in units:
-        yield from (_unit(text, "", (gap, gap + 1)) for gap in range(at, unit.start))
+        yield from (_make_unit(text, "", (gap, gap + 1)) for gap in range(at, unit.start))
         yield unit
         at = max(at, unit.end)
-    yield from (_unit(text, "", (gap, gap + 1)) for gap in range(at, len(text)))
+    yield from (_make_unit(text, "", (gap, gap + 1)) for gap in range(at, len(text)))
 
 
 # --- A tokenizer without a fast core. ---
 
 
-def _python_only(tokenizer: Any, texts: Sequence[str], chosen: Mapping[str, Any]) -> tuple[Stage, ...]:
+def _trace_python_only(tokenizer: Any, texts: Sequence[str], chosen: Mapping[str, Any]) -> tuple[Stage, ...]:
     kind = type(tokenizer).__name__
     special = set(tokenizer.all_special_tokens)
     pieces = [
@@ -264,7 +264,7 @@ def _python_only(tokenizer: Any, texts: Sequence[str], chosen: Mapping[str, Any]
         else:
             processed.append(Piece(token, id=id, special=True))
     return (
-        _raw(texts),
+        _build_raw_stage(texts),
         Stage("pieces", f"{kind}.tokenize: written in Python, so it keeps no offsets", tuple(pieces)),
         Stage("post-processed", f"{kind} adds its special tokens", tuple(processed)),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 from hfdemo.tokenization.encoding import Cell, Encoding, encode
-from hfdemo.tokenization.options import Options, windows_of
+from hfdemo.tokenization.options import Options, count_text_windows
 
 MOST_CHARACTERS = 100_000
 MOST_WINDOW_SLOTS = 200_000
@@ -51,7 +51,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class _Uncut:
+class _FullRow:
     """The whole row, and for each of its slots the text that it came from; None is a special token."""
 
     cells: tuple[Cell, ...]
@@ -61,7 +61,7 @@ class _Uncut:
         return self.sequences.count(sequence)
 
 
-def truncations(
+def compare_truncations(
     tokenizer: Any, text: str, pair: str | None, max_length: int, options: Options = _DEFAULTS
 ) -> tuple[Truncated, ...]:
     """Return longest_first, only_first and only_second on the same row, in that order (without a pair: the first two).
@@ -71,13 +71,13 @@ def truncations(
     Raises:
         DemoError: a text that can't be read or is longer than MOST_CHARACTERS, or a max_length below 2.
     """
-    uncut = _uncut(tokenizer, text, pair, options)
+    uncut = _encode_full_row(tokenizer, text, pair, options)
     strategies = ("longest_first", "only_first", "only_second")[: 2 if pair is None else 3]
     cuts = [replace(options, truncation=strategy, max_length=max_length) for strategy in strategies]
-    return tuple(_truncated(tokenizer, uncut, text, pair, each) for each in cuts)
+    return tuple(_truncate(tokenizer, uncut, text, pair, each) for each in cuts)
 
 
-def windows(
+def split_into_windows(
     tokenizer: Any,
     text: str,
     pair: str | None,
@@ -104,8 +104,8 @@ def windows(
             "This tokenizer is written in Python only: it returns one row and the tokens that were cut, no windows. "
             "Choose a tokenizer with a tokenizer.json."
         )
-    uncut = _uncut(tokenizer, text, pair, options)
-    cut = _truncated(tokenizer, uncut, text, pair, cutting)
+    uncut = _encode_full_row(tokenizer, text, pair, options)
+    cut = _truncate(tokenizer, uncut, text, pair, cutting)
     if cut.error:
         raise DemoError(cut.error)
     slides = {
@@ -123,38 +123,40 @@ def windows(
     (slide,) = slides
     _check_windows(uncut.count(slide), room[slide], stride, max_length, _NAMES[slide])
     rows = _encode(tokenizer, text, pair, replace(cutting, stride=stride, return_overflowing_tokens=True))
-    return tuple(_overlapping(rows, slide, stride, tokenizer.truncation_side))
+    return tuple(_mark_overlaps(rows, slide, stride, tokenizer.truncation_side))
 
 
 def _encode(tokenizer: Any, text: str, pair: str | None, options: Options) -> Encoding:
     return encode(tokenizer, [text], None if pair is None else [pair], options, MOST_CHARACTERS)
 
 
-def _uncut(tokenizer: Any, text: str, pair: str | None, options: Options) -> _Uncut:
+def _encode_full_row(tokenizer: Any, text: str, pair: str | None, options: Options) -> _FullRow:
     encoding = _encode(tokenizer, text, pair, options)
     (cells,) = encoding.rows()
     if tokenizer.is_fast:
-        return _Uncut(tuple(cells), tuple(encoding.columns["sequence_ids"][0]))
+        return _FullRow(tuple(cells), tuple(encoding.columns["sequence_ids"][0]))
     alone = _encode(tokenizer, text, None, replace(options, add_special_tokens=False))
     first = len(alone.columns["input_ids"][0])
     real = count()
     sequences = [None if cell.kind == "special" else int(next(real) >= first) for cell in cells]
-    return _Uncut(tuple(cells), tuple(sequences))
+    return _FullRow(tuple(cells), tuple(sequences))
 
 
-def _truncated(tokenizer: Any, uncut: _Uncut, text: str, pair: str | None, options: Options) -> Truncated:
+def _truncate(tokenizer: Any, uncut: _FullRow, text: str, pair: str | None, options: Options) -> Truncated:
     strategy, limit = str(options.truncation), options.max_length or 0
     try:
         columns = _encode(tokenizer, text, pair, options).columns
     except DemoError as error:
-        return Truncated(strategy, uncut.cells, (True,) * len(uncut.cells), _refusal(uncut, strategy, limit, error))
-    kept = _kept(tokenizer, uncut, columns, strategy)
+        return Truncated(
+            strategy, uncut.cells, (True,) * len(uncut.cells), _explain_refusal(uncut, strategy, limit, error)
+        )
+    kept = _find_kept(tokenizer, uncut, columns, strategy)
     left = sum(kept)
     said = "" if left <= limit else f"{strategy} can't reach max_length {limit}: {left} tokens are left after it."
     return Truncated(strategy, uncut.cells, kept, said)
 
 
-def _refusal(uncut: _Uncut, strategy: str, limit: int, error: DemoError) -> str:
+def _explain_refusal(uncut: _FullRow, strategy: str, limit: int, error: DemoError) -> str:
     """Return the library's "Sequence to truncate too short", with the numbers that make it clear."""
     sequence = _ORDER.get(strategy)
     over = len(uncut.cells) - limit
@@ -168,7 +170,7 @@ def _refusal(uncut: _Uncut, strategy: str, limit: int, error: DemoError) -> str:
     )
 
 
-def _kept(tokenizer: Any, uncut: _Uncut, columns: Mapping[str, list[Any]], strategy: str) -> tuple[bool, ...]:
+def _find_kept(tokenizer: Any, uncut: _FullRow, columns: Mapping[str, list[Any]], strategy: str) -> tuple[bool, ...]:
     """Say which slots of the uncut row are in the cut one: special tokens, and from each text what was left."""
     totals = [uncut.count(0), uncut.count(1)]
     if tokenizer.is_fast:
@@ -181,7 +183,7 @@ def _kept(tokenizer: Any, uncut: _Uncut, columns: Mapping[str, list[Any]], strat
     else:
         # The library's own function, given positions in place of ids: it returns those that stay.
         over = len(uncut.cells) - len(columns["input_ids"][0])
-        stay = [set(part or ()) for part in _positions(tokenizer, totals, over, strategy)]
+        stay = [set(part or ()) for part in _truncate_positions(tokenizer, totals, over, strategy)]
     seen, kept = [0, 0], []
     for sequence in uncut.sequences:
         kept.append(sequence is None or seen[sequence] in stay[sequence])
@@ -190,7 +192,7 @@ def _kept(tokenizer: Any, uncut: _Uncut, columns: Mapping[str, list[Any]], strat
     return tuple(kept)
 
 
-def _positions(tokenizer: Any, totals: Sequence[int], over: int, strategy: str) -> Any:
+def _truncate_positions(tokenizer: Any, totals: Sequence[int], over: int, strategy: str) -> Any:
     first, second = (list(range(total)) for total in totals)
     return tokenizer.truncate_sequences(first, second or None, over, strategy)[:2]
 
@@ -201,7 +203,7 @@ def _check_windows(total: int, room: int, stride: int, max_length: int, name: st
             f"stride is {stride}, but a window has room for {room} tokens of the {name} text only. "
             "Make stride smaller or max_length larger."
         )
-    needed = windows_of(total, room, stride)
+    needed = count_text_windows(total, room, stride)
     if needed * max_length > MOST_WINDOW_SLOTS:
         raise DemoError(
             f"These would be {needed:,} windows with {needed * max_length:,} slots; at most {MOST_WINDOW_SLOTS:,} are "
@@ -209,7 +211,7 @@ def _check_windows(total: int, room: int, stride: int, max_length: int, name: st
         )
 
 
-def _overlapping(encoding: Encoding, slide: int, stride: int, side: str) -> list[Window]:
+def _mark_overlaps(encoding: Encoding, slide: int, stride: int, side: str) -> list[Window]:
     columns, found = encoding.columns, []
     before: list[Any] = []
     for row, cells in enumerate(encoding.rows()):

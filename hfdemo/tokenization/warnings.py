@@ -8,11 +8,18 @@ from functools import cached_property
 from typing import Any
 
 from hfdemo.models.model_facts import ModelFacts, longest_row
-from hfdemo.tokenization.options import Counts, Options, length_limit, really_pads, special_tokens, windows
+from hfdemo.tokenization.options import (
+    Counts,
+    Options,
+    count_special_tokens,
+    count_windows,
+    find_length_limit,
+    will_pad,
+)
 
 
 @dataclass(frozen=True)
-class Warning:
+class TokenizerWarning:
     """Something the tokenizer does without saying; `rows` are the texts concerned, counted from 0."""
 
     code: str
@@ -22,7 +29,7 @@ class Warning:
 
 
 @dataclass(frozen=True)
-class Call:
+class TokenizerCall:
     """A finished call: what was asked and what came back; `counts` are from before anything was cut or padded."""
 
     tokenizer: Any
@@ -36,7 +43,7 @@ class Call:
     @cached_property
     def special(self) -> int:
         """Special tokens that are added to each row."""
-        return special_tokens(self.tokenizer, self.text_pairs is not None, self.options)
+        return count_special_tokens(self.tokenizer, self.text_pairs is not None, self.options)
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -72,36 +79,40 @@ class Call:
 _PADDED_VOCABULARY = 1.5
 
 
-def find_traps(call: Call) -> tuple[Warning, ...]:
+def find_warnings(call: TokenizerCall) -> tuple[TokenizerWarning, ...]:
     """Return a warning for each thing that the tokenizer did, or left out, without saying."""
-    return tuple(warning for trap in _TRAPS for warning in trap(call))
+    return tuple(warning for trap in _CHECKS for warning in trap(call))
 
 
-def _lengths_unknown(call: Call) -> Iterator[Warning]:
-    if length_limit(call.tokenizer, call.options) is not None:
+def _warn_unknown_length(call: TokenizerCall) -> Iterator[TokenizerWarning]:
+    if find_length_limit(call.tokenizer, call.options) is not None:
         return
     if call.options.padding == "max_length":
-        yield Warning("padding_ignored", 'padding="max_length" did nothing: no length is known.', "Give a max_length.")
+        yield TokenizerWarning(
+            "padding_ignored", 'padding="max_length" did nothing: no length is known.', "Give a max_length."
+        )
     if call.options.truncates:
-        yield Warning("truncation_ignored", "Truncation did nothing: no length is known.", "Give a max_length.")
+        yield TokenizerWarning(
+            "truncation_ignored", "Truncation did nothing: no length is known.", "Give a max_length."
+        )
 
 
-def _ragged(call: Call) -> Iterator[Warning]:
+def _warn_ragged(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     if len({len(ids) for ids in call.columns["input_ids"]}) == 1:
         return
-    if call.options.pads and really_pads(call.tokenizer, call.options):
+    if call.options.pads and will_pad(call.tokenizer, call.options):
         message = "A row is longer than max_length, so padding could not make the rows equally long."
-        yield Warning("ragged", message, "Set truncation to True.")
+        yield TokenizerWarning("ragged", message, "Set truncation to True.")
     else:
         message = 'The rows differ in length: return_tensors="pt" raises, "np" silently gives an array of objects.'
-        yield Warning("ragged", message, "Set padding to True.")
+        yield TokenizerWarning("ragged", message, "Set padding to True.")
 
 
-def _options_without_effect(call: Call) -> Iterator[Warning]:
+def _warn_options_without_effect(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     options = call.options
     if options.max_length is not None and not options.truncates and options.padding != "max_length":
         message = f"max_length {options.max_length} has no effect: nothing is cut and nothing is padded to it."
-        yield Warning("max_length_ignored", message, 'Set truncation to True, or padding to "max_length".')
+        yield TokenizerWarning("max_length_ignored", message, 'Set truncation to True, or padding to "max_length".')
     if not options.pads:
         for code, name, value in (
             ("pad_to_multiple_ignored", "pad_to_multiple_of", options.pad_to_multiple_of),
@@ -110,15 +121,15 @@ def _options_without_effect(call: Call) -> Iterator[Warning]:
         ):
             if value is not None:
                 message = f"{name} {value!r} has no effect: nothing is padded."
-                yield Warning(code, message, f"Set padding to True, or leave {name} out.")
+                yield TokenizerWarning(code, message, f"Set padding to True, or leave {name} out.")
     own = call.named.get("pad_token")
     if options.pads and options.pad_token is not None and own is not None and own != options.pad_token:
         message = f"pad_token {options.pad_token!r} has no effect: this tokenizer pads with its own, {own!r}."
-        yield Warning("pad_token_ignored", message, "Leave pad_token out.")
+        yield TokenizerWarning("pad_token_ignored", message, "Leave pad_token out.")
 
 
-def _pad_token_with_a_meaning(call: Call) -> Iterator[Warning]:
-    if not really_pads(call.tokenizer, call.options):
+def _warn_pad_token_with_a_meaning(call: TokenizerCall) -> Iterator[TokenizerWarning]:
+    if not will_pad(call.tokenizer, call.options):
         return
     pad = call.named.get("pad_token") or call.options.pad_token
     twins = [name for name, token in call.named.items() if token == pad and name != "pad_token"]
@@ -129,68 +140,68 @@ def _pad_token_with_a_meaning(call: Call) -> Iterator[Warning]:
             "Always give the model the attention_mask: it can't be guessed from these ids. When training, mask labels "
             "by it too, or the model never learns where a text ends."
         )
-        yield Warning("pad_token_borrowed", message, fix)
+        yield TokenizerWarning("pad_token_borrowed", message, fix)
 
 
-def _overflow(call: Call) -> Iterator[Warning]:
+def _warn_overflow(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     options, fast = call.options, call.tokenizer.is_fast
     wanted = options.return_overflowing_tokens
     if wanted and not fast:
         message = "This tokenizer is written in Python only: what it cuts off can't come back as rows."
         fix = "Leave return_overflowing_tokens out, or use a tokenizer with a tokenizer.json."
-        yield Warning("overflow_ignored", message, fix)
+        yield TokenizerWarning("overflow_ignored", message, fix)
     elif wanted and not options.truncates:
         message = "return_overflowing_tokens has no effect: nothing is cut, so nothing overflows."
-        yield Warning("overflow_ignored", message, "Set truncation to True and give a max_length.")
+        yield TokenizerWarning("overflow_ignored", message, "Set truncation to True and give a max_length.")
     if options.stride and not (wanted and fast and options.truncates):
         message = f"stride {options.stride} has no effect: only the rows of return_overflowing_tokens overlap by it."
         fix = "Set truncation and return_overflowing_tokens to True, or leave stride out."
-        yield Warning("stride_ignored", message, fix)
+        yield TokenizerWarning("stride_ignored", message, fix)
     rows, texts = len(call.samples), len(call.texts)
     if rows > texts:
         message = f"Texts: {texts}, rows: {rows}. Labels that belong to the texts no longer line up with the rows."
         several = call.texts_of(row for row in range(1, rows) if call.samples[row] == call.samples[row - 1])
         fix = "Take the label of each row from its text: overflow_to_sample_mapping says which it is."
-        yield Warning("more_rows", message, fix, several)
-        room = (length_limit(call.tokenizer, options) or 0) - call.special
-        crossed = tuple(text for text in several if min(windows(call.counts[text], room, options)) > 1)
+        yield TokenizerWarning("more_rows", message, fix, several)
+        room = (find_length_limit(call.tokenizer, options) or 0) - call.special
+        crossed = tuple(text for text in several if min(count_windows(call.counts[text], room, options)) > 1)
         if crossed:
             message = "Both texts were cut, so every window of the first is paired with every window of the second."
-            yield Warning("windows_crossed", message, 'Use "only_first" or "only_second".', crossed)
+            yield TokenizerWarning("windows_crossed", message, 'Use "only_first" or "only_second".', crossed)
 
 
-def _no_offsets(call: Call) -> Iterator[Warning]:
+def _warn_no_offsets(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     if not call.tokenizer.is_fast:
         message = "This tokenizer is written in Python only: it knows no offsets and no word ids."
-        yield Warning("no_offsets", message, "Use a tokenizer with a tokenizer.json to see them.")
+        yield TokenizerWarning("no_offsets", message, "Use a tokenizer with a tokenizer.json to see them.")
 
 
-def _too_long(call: Call) -> Iterator[Warning]:
+def _warn_too_long(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     limit = call.readable
     if limit is None:
         return
     long = call.texts_of(row for row, length in enumerate(call.lengths) if length > limit)
     if long:
         message = f"Rows longer than the {limit} tokens that the model can read: {len(long)}."
-        yield Warning("too_long", message, f"Set truncation to True and max_length to {limit}.", long)
+        yield TokenizerWarning("too_long", message, f"Set truncation to True and max_length to {limit}.", long)
     wide = call.texts_of(
         row for row, ids in enumerate(call.columns["input_ids"]) if len(ids) > limit >= call.lengths[row]
     )
     if wide and call.options.pads:
         message = f"Rows padded beyond the {limit} tokens that the model can read: {len(wide)}."
         fix = f"Make sure that padding ends at {limit}: lower max_length or pad_to_multiple_of, or cut longer rows."
-        yield Warning("padded_too_long", message, fix, wide)
+        yield TokenizerWarning("padded_too_long", message, fix, wide)
 
 
-def _truncated(call: Call) -> Iterator[Warning]:
-    limit = length_limit(call.tokenizer, call.options)
+def _warn_truncated(call: TokenizerCall) -> Iterator[TokenizerWarning]:
+    limit = find_length_limit(call.tokenizer, call.options)
     if limit is None or not call.options.truncates:
         return
     still = call.texts_of(row for row, length in enumerate(call.lengths) if length > limit)
     if still:
         message = f"Rows that are longer than max_length {limit} although truncation was asked for: {len(still)}."
         fix = "This strategy could not cut enough: use longest_first, or a longer max_length."
-        yield Warning("still_too_long", message, fix, still)
+        yield TokenizerWarning("still_too_long", message, fix, still)
     if call.options.return_overflowing_tokens and call.tokenizer.is_fast:
         return
     lost = {
@@ -202,10 +213,10 @@ def _truncated(call: Call) -> Iterator[Warning]:
         end = "beginning" if call.tokenizer.truncation_side == "left" else "end"
         message = f"Tokens cut from the {end}: {sum(lost.values()):,}, in {len(lost)} of {len(call.texts)} texts."
         fix = "Raise max_length, or set return_overflowing_tokens to True to get what was cut as rows of their own."
-        yield Warning("truncated", message, fix, tuple(lost))
+        yield TokenizerWarning("truncated", message, fix, tuple(lost))
 
 
-def unknown_slots(tokenizer: Any, columns: Mapping[str, list[Any]], row: int, texts: Sequence[str]) -> list[int]:
+def find_unknown_slots(tokenizer: Any, columns: Mapping[str, list[Any]], row: int, texts: Sequence[str]) -> list[int]:
     """Return the slots of a row that stand for something which the vocabulary lacks; the text or the two are those of
     the row.
 
@@ -216,11 +227,11 @@ def unknown_slots(tokenizer: Any, columns: Mapping[str, list[Any]], row: int, te
         return []
     special = columns["special_tokens_mask"][row]
     slots = [slot for slot, id in enumerate(ids) if id == unk and not special[slot]]
-    spelled = _spelled(columns, row, tokenizer.unk_token, texts)
+    spelled = _make_spelled_check(columns, row, tokenizer.unk_token, texts)
     return [slot for slot in slots if not spelled(slot)]
 
 
-def _tokens_with_a_meaning(call: Call) -> Iterator[Warning]:
+def _warn_tokens_with_a_meaning(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     """Return unknown tokens, and special tokens that stand in the text itself; both have the ids of special tokens."""
     token_of = dict(zip(call.tokenizer.all_special_ids, call.tokenizer.all_special_tokens, strict=True))
     unk = call.named.get("unk_token")
@@ -230,7 +241,7 @@ def _tokens_with_a_meaning(call: Call) -> Iterator[Warning]:
         zip(call.columns["input_ids"], call.columns["special_tokens_mask"], strict=True)
     ):
         texts = call.texts_in(row)
-        missing = set(unknown_slots(call.tokenizer, call.columns, row, texts))
+        missing = set(find_unknown_slots(call.tokenizer, call.columns, row, texts))
         if missing:
             unknown.add(row)
         for slot, id in enumerate(ids):
@@ -239,14 +250,18 @@ def _tokens_with_a_meaning(call: Call) -> Iterator[Warning]:
     if unknown:
         message = f"Some characters are not in the vocabulary and became {unk}."
         fix = "The model can't see them. Rewrite them, or change the model."
-        yield Warning("unknown_tokens", message, fix, call.texts_of(unknown))
+        yield TokenizerWarning("unknown_tokens", message, fix, call.texts_of(unknown))
     if typed:
         message = f"The text itself holds special tokens, and they were read as such: {', '.join(sorted(typed))}."
         fix = "If a stranger wrote it, set split_special_tokens to True: then they are ordinary text."
-        yield Warning("special_in_text", message, fix, call.texts_of(row for rows in typed.values() for row in rows))
+        yield TokenizerWarning(
+            "special_in_text", message, fix, call.texts_of(row for rows in typed.values() for row in rows)
+        )
 
 
-def _spelled(columns: Mapping[str, list[Any]], row: int, token: str, texts: Sequence[str]) -> Callable[[int], bool]:
+def _make_spelled_check(
+    columns: Mapping[str, list[Any]], row: int, token: str, texts: Sequence[str]
+) -> Callable[[int], bool]:
     """Say whether a slot with the id of `token` has it from its text, in which it is spelled out."""
     if not columns["offset_mapping"]:
         somewhere = any(token in text for text in texts)
@@ -260,11 +275,11 @@ def _spelled(columns: Mapping[str, list[Any]], row: int, token: str, texts: Sequ
     return spelled
 
 
-def _pairs(call: Call) -> Iterator[Warning]:
+def _warn_pairs(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     if call.text_pairs is None:
         return
     empty = tuple(row for row, text in enumerate(call.text_pairs) if not text)
-    single = special_tokens(call.tokenizer, False, call.options)
+    single = count_special_tokens(call.tokenizer, False, call.options)
     if empty:
         if call.special == single:
             message = "The second text is empty, and nothing in the row shows that there is one."
@@ -275,7 +290,7 @@ def _pairs(call: Call) -> Iterator[Warning]:
             )
         else:
             message = f"The second text is empty. Such a row has the {call.special} special tokens of a pair."
-        yield Warning("empty_pair", message, "Leave second texts out where there is none.", empty)
+        yield TokenizerWarning("empty_pair", message, "Leave second texts out where there is none.", empty)
     types = call.columns.get("token_type_ids", [])
     # A separator is one that a pair has and a single text has not.
     if call.special == single and not any(map(any, types)) and len(empty) < len(call.text_pairs):
@@ -283,17 +298,17 @@ def _pairs(call: Call) -> Iterator[Warning]:
         fix = "Join them yourself with a separator that the model knows."
         if not call.options.add_special_tokens:
             fix = "Set add_special_tokens to True, or join them yourself with a separator that the model knows."
-        yield Warning("no_separator", message, fix)
+        yield TokenizerWarning("no_separator", message, fix)
 
 
-def _nothing_left(call: Call) -> Iterator[Warning]:
+def _warn_nothing_left(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     bare = call.texts_of(row for row, special in enumerate(call.columns["special_tokens_mask"]) if all(special))
     if bare:
         message = "No token is left of the text: this tokenizer removes all of its characters."
-        yield Warning("no_tokens", message, "Check for control characters and zero-width characters.", bare)
+        yield TokenizerWarning("no_tokens", message, "Check for control characters and zero-width characters.", bare)
 
 
-def _mismatch(call: Call) -> Iterator[Warning]:
+def _warn_mismatch(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     size = call.model.vocab_size if call.model else None
     if call.model is None or size is None:
         return
@@ -304,22 +319,29 @@ def _mismatch(call: Call) -> Iterator[Warning]:
     beyond = call.texts_of(row for row, ids in enumerate(call.columns["input_ids"]) if max(ids, default=0) >= size)
     if beyond:
         message = f"Some ids are too high: {call.model.name} knows {size:,} tokens and raises an index error here."
-        yield Warning("vocabulary_mismatch", message, fix, beyond)
+        yield TokenizerWarning("vocabulary_mismatch", message, fix, beyond)
     elif len(call.tokenizer) > size:
         message = (
             f"The tokenizer has {len(call.tokenizer):,} tokens, but {call.model.name} knows only {size:,}: it "
             "will fail on some texts, though not on this one."
         )
-        yield Warning("vocabulary_mismatch", message, fix)
+        yield TokenizerWarning("vocabulary_mismatch", message, fix)
     elif len(call.tokenizer) * _PADDED_VOCABULARY < size:
         message = (
             f"The tokenizer has {len(call.tokenizer):,} tokens, {call.model.name} knows {size:,}: this looks like "
             "another model's tokenizer, whose ids mean other words there. Nothing will fail, and nothing will be right."
         )
-        yield Warning("vocabulary_mismatch", message, fix)
+        yield TokenizerWarning("vocabulary_mismatch", message, fix)
 
 
-_TRAPS: tuple[Callable[[Call], Iterator[Warning]], ...] = (
-    *(_lengths_unknown, _ragged, _options_without_effect, _pad_token_with_a_meaning, _overflow, _no_offsets),
-    *(_too_long, _truncated, _tokens_with_a_meaning, _pairs, _nothing_left, _mismatch),
+_CHECKS: tuple[Callable[[TokenizerCall], Iterator[TokenizerWarning]], ...] = (
+    *(
+        _warn_unknown_length,
+        _warn_ragged,
+        _warn_options_without_effect,
+        _warn_pad_token_with_a_meaning,
+        _warn_overflow,
+        _warn_no_offsets,
+    ),
+    *(_warn_too_long, _warn_truncated, _warn_tokens_with_a_meaning, _warn_pairs, _warn_nothing_left, _warn_mismatch),
 )

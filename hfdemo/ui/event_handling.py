@@ -10,7 +10,7 @@ import gradio as gr
 
 from hfdemo.api.endpoints import LIGHT
 from hfdemo.api.error_boundary import catch_errors, raise_to_client
-from hfdemo.background import in_background
+from hfdemo.background import run_in_background
 from hfdemo.errors import Stopped
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
@@ -108,7 +108,7 @@ def follow_job(
         return "done", work(lambda *state: tell(("so far", state)), stop)
 
     try:
-        for item in in_background(tell_in_full, stop):
+        for item in run_in_background(tell_in_full, stop):
             if item is None:
                 yield gr.skip(), None
             elif item[0] == "done":

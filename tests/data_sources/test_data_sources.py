@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hfdemo.data_sources import likely_columns, longest_texts, read_corpus, read_tables, text_columns
+from hfdemo.data_sources import choose_text_columns, find_longest_column, guess_text_columns, read_corpus, read_tables
 from hfdemo.errors import DataError
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
@@ -270,7 +270,7 @@ def test_one_split_of_files_is_read_by_any_of_its_names(tmp_path: Path, settings
 def test_text_columns_are_those_asked_for_else_those_with_likely_names(
     columns: list[str], asked: tuple[str | None, str | None], expected: tuple[str, str | None]
 ) -> None:
-    assert text_columns(columns, *asked) == expected
+    assert choose_text_columns(columns, *asked) == expected
 
 
 @pytest.mark.parametrize(
@@ -279,11 +279,11 @@ def test_text_columns_are_those_asked_for_else_those_with_likely_names(
 )
 def test_text_columns_that_cannot_be_get_a_sentence(asked: tuple[str | None, str | None], said: str) -> None:
     with pytest.raises(DataError, match=said):
-        text_columns(["a", "b"], *asked)
+        choose_text_columns(["a", "b"], *asked)
 
 
 def test_where_no_name_tells_the_longest_cells_are_the_texts() -> None:
     table = pd.DataFrame({"mood": ["up", "down"], "note": ["the tide is in", "all boats are out"]})
-    assert longest_texts(table, list(table.columns)) == "note"
-    assert likely_columns(table) == ("note", None)
-    assert likely_columns(table, "mood") == ("mood", None)
+    assert find_longest_column(table, list(table.columns)) == "note"
+    assert guess_text_columns(table) == ("note", None)
+    assert guess_text_columns(table, "mood") == ("mood", None)

@@ -9,7 +9,7 @@ from hfdemo.data_sources import read_corpus, read_tables
 from hfdemo.data_sources.folders import read_folder
 from hfdemo.errors import DataError
 from hfdemo.settings import Settings
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 
 
 def fill(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -111,6 +111,6 @@ def test_a_refused_row_knows_its_split_and_is_an_error_where_only_tables_are_ask
     fill(tmp_path, {"train.csv": "text,label\na,x\nb\n"})
     (row,) = read_corpus(str(tmp_path), settings).refused
     assert (row.split, row.row) == ("train", 2)
-    assert isinstance(row, Refused)
+    assert isinstance(row, RefusedRow)
     with pytest.raises(DataError, match="Train row 2: 1 cell"):
         read_tables(str(tmp_path), settings)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hfdemo.data_sources.formats import read_file
 from hfdemo.errors import DataError
-from hfdemo.tables import cell_text
+from hfdemo.tables import format_cell
 from tests.finetuning.dataset.test_preparing import write
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -44,7 +44,7 @@ def test_every_json_value_comes_out_as_its_cell(
     for path in (write(folder, json.dumps(rows), "data.json"), write(folder, lines, "data.jsonl")):
         table = read_file(path).table
         assert table["text"].tolist() == [row["text"] for row in rows]
-        assert table["value"].tolist() == [cell_text(row["value"]) for row in rows]
+        assert table["value"].tolist() == [format_cell(row["value"]) for row in rows]
 
 
 def test_lines_that_are_no_objects_are_refused_and_the_others_keep_their_number(tmp_path: Path) -> None:

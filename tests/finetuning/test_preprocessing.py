@@ -13,7 +13,7 @@ import pytest
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import plan
+from hfdemo.tokenization.padding import plan_batches
 from tests.finetuning.tiny_runs import Zoo, run_folder, table, trained
 
 
@@ -106,7 +106,7 @@ def test_the_padding_plan_is_of_the_rows_that_are_trained(settings: Settings, ch
     values["training"] |= {"per_device_train_batch_size": 4}
     (chats / "config.json").write_text(json.dumps(values))
     lengths = [len(ids) for ids in encode_next_tokens({"text": SHORT}, tokenizer, 32, ())["input_ids"]]
-    cost = plan(lengths, 4, "longest_in_batch", 32, values["training"]["seed"], 0).cost()
+    cost = plan_batches(lengths, 4, "longest_in_batch", 32, values["training"]["seed"], 0).cost()
     assert any(f"of the {cost.slots:,} slots of the first epoch" in note for note in notes(trained(chats, settings)))
 
 

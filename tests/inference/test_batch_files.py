@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hfdemo.errors import DataError, DemoError
-from hfdemo.inference import predict, predict_file, takes_files
+from hfdemo.inference import can_predict_file, predict, predict_file
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS
@@ -141,7 +141,7 @@ def test_what_can_not_be_done_is_said(models: ModelCache, tiny: Path, tmp_path: 
         predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out", text_column="a", text_pair_column="c")
     with pytest.raises(DemoError, match="can't be run on a CSV"):
         predict_file(models, TASKS["question-answering"], parse(str(tiny)), path, tmp_path / "out")
-    assert not takes_files(TASKS["image-text-to-text"])
+    assert not can_predict_file(TASKS["image-text-to-text"])
 
 
 def test_a_row_on_which_the_model_fails_is_refused_and_the_others_are_answered(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hfdemo.errors import DemoError, Stopped
-from hfdemo.inference import Partial, Prediction, need_of, predict, stream
+from hfdemo.inference import PartialPrediction, Prediction, build_need, predict, stream_prediction
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS
@@ -175,10 +175,10 @@ def test_generated_text_streams_and_the_last_item_is_the_whole_prediction(
     models: ModelCache, zoo: Callable[[str], Path]
 ) -> None:
     values = {"text": "A lamp", "max_new_tokens": 600, "do_sample": False}
-    items = list(stream(models, GENERATE, parse(str(zoo("text-generation"))), values, threading.Event()))
+    items = list(stream_prediction(models, GENERATE, parse(str(zoo("text-generation"))), values, threading.Event()))
     done = items[-1]
     assert isinstance(done, Prediction)
-    parts = [item for item in items if isinstance(item, Partial)]
+    parts = [item for item in items if isinstance(item, PartialPrediction)]
     assert parts
     whole = done.output[0]["generated_text"]
     for part in parts:
@@ -206,7 +206,7 @@ def test_a_stop_ends_the_computation_within_one_token_and_keeps_what_there_is(
 ) -> None:
     stop, seen = threading.Event(), []
 
-    def hear(part: Partial) -> None:
+    def hear(part: PartialPrediction) -> None:
         seen.append(part.text)
         if len(seen) == 5:
             stop.set()
@@ -221,12 +221,14 @@ def test_whoever_goes_away_ends_the_computation_within_one_token(
 ) -> None:
     """The worker itself is watched: its model makes no forward pass after the listener has left."""
     folder = str(zoo("text-generation"))
-    model = models.get(parse(folder), need_of(GENERATE)).model
+    model = models.get(parse(folder), build_need(GENERATE)).model
     passes: list[float] = []
     hook = model.register_forward_hook(lambda *_: passes.append(time.perf_counter()))
     try:
-        listening = stream(models, GENERATE, parse(folder), {"text": "A", "max_new_tokens": 1000}, threading.Event())
-        while not isinstance(next(listening), Partial):
+        listening = stream_prediction(
+            models, GENERATE, parse(folder), {"text": "A", "max_new_tokens": 1000}, threading.Event()
+        )
+        while not isinstance(next(listening), PartialPrediction):
             pass
         before = len(passes)
         listening.close()  # type: ignore[attr-defined]
@@ -256,16 +258,16 @@ def test_a_seed_is_named_where_chance_had_a_part_and_gives_the_same_text_again(
     drawn = predict(models, GENERATE, parse(folder), {**values, "do_sample": True})
     assert drawn.seed is not None
     torch.manual_seed(drawn.seed)
-    loaded = models.get(parse(folder), need_of(GENERATE))
-    from hfdemo.inference import pipeline_for
+    loaded = models.get(parse(folder), build_need(GENERATE))
+    from hfdemo.inference import build_pipeline
 
-    assert pipeline_for(GENERATE, loaded)(*drawn.call.args, **drawn.call.kwargs) == drawn.result
+    assert build_pipeline(GENERATE, loaded)(*drawn.call.args, **drawn.call.kwargs) == drawn.result
 
 
 def test_the_models_own_generate_is_back_after_a_run(models: ModelCache, zoo: Callable[[str], Path]) -> None:
     folder = str(zoo("text-generation"))
     predict(models, GENERATE, parse(folder), {"text": "A", "max_new_tokens": 2})
-    model = models.get(parse(folder), need_of(GENERATE)).model
+    model = models.get(parse(folder), build_need(GENERATE)).model
     assert "generate" not in vars(model)
     assert not model._forward_hooks
     assert not model._forward_pre_hooks
@@ -284,7 +286,7 @@ def test_loading_one_model_does_not_change_what_another_one_computes(
         cache = ModelCache(models.settings)
         cache.scheduler = models.scheduler
         while not done.is_set():
-            cache.get(parse("untrained:embedded:minilm"), need_of(CLASSIFY, "bfloat16"))
+            cache.get(parse("untrained:embedded:minilm"), build_need(CLASSIFY, "bfloat16"))
             cache.unload(parse("untrained:embedded:minilm"))
 
     with ThreadPoolExecutor(1) as pool:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hfdemo.inference import Prediction, predict
-from hfdemo.inference.snippets import RecordedCall, Snippets, prediction_snippets
+from hfdemo.inference.snippets import RecordedCall, Snippets, write_snippets
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
@@ -31,7 +31,7 @@ def shown(
 ) -> tuple[Prediction, Snippets]:
     task = TASKS[key.split("/")[0]]
     prediction = predict(models, task, ModelRef.parse(model), values)
-    return prediction, prediction_snippets(RecordedCall.of(task, prediction, values), models.settings, url)
+    return prediction, write_snippets(RecordedCall.of(task, prediction, values), models.settings, url)
 
 
 def files_in(folder: Path, values: dict[str, Any]) -> None:
@@ -93,14 +93,14 @@ def test_writing_code_does_not_hash_the_weights(models: ModelCache, monkeypatch:
         with monkeypatch.context() as patch:
             patch.setattr(folders, "MINILM_SHA256", "0" * 64)  # any look at the weights would now be refused
             recorded = RecordedCall.of(task, prediction, {"text": "a"})
-            assert "pipeline(" in prediction_snippets(recorded, models.settings, URL).pipeline
+            assert "pipeline(" in write_snippets(recorded, models.settings, URL).pipeline
 
 
 def test_precision_attention_and_seed_are_part_of_the_code(models: ModelCache, zoo: Callable[[str], Path]) -> None:
     task, values = TASKS["text-generation"], {"text": "A lamp", "max_new_tokens": 3, "do_sample": "true"}
     folder = str(zoo("text-generation"))
     prediction = predict(models, task, ModelRef.parse(folder), values, dtype="bfloat16", attention="eager")
-    code = prediction_snippets(RecordedCall.of(task, prediction, values), models.settings, URL).pipeline
+    code = write_snippets(RecordedCall.of(task, prediction, values), models.settings, URL).pipeline
     assert "dtype=torch.bfloat16" in code
     assert "attn_implementation='eager'" in code
     assert f"torch.manual_seed({prediction.seed})" in code

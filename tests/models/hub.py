@@ -119,10 +119,10 @@ from pathlib import Path
 from hfdemo.data_sources import read_corpus
 from hfdemo.errors import DemoError
 from hfdemo.models.model_facts import infer_task
-from hfdemo.models.hub import hub_bytes
-from hfdemo.models.loading import load
+from hfdemo.models.hub import count_download_bytes
+from hfdemo.models.loading import load_model
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.folders import local_folder, offline_choices
+from hfdemo.models.folders import local_folder, list_offline_models
 from hfdemo.settings import Settings
 from tests.clock import quiet_time
 
@@ -134,12 +134,12 @@ for what, reference, public in questions:
     started = quiet_time()
     try:
         if what == "offered":
-            answer = offline_choices(settings)
+            answer = list_offline_models(settings)
         elif what == "task":
             row, why = infer_task(ModelRef.parse(reference), settings)
             answer = [row.name, why]
         elif what == "bytes":
-            answer = hub_bytes(ModelRef.parse(reference), public)
+            answer = count_download_bytes(ModelRef.parse(reference), public)
         elif what == "ready":
             from hfdemo.finetuning.preflight import BaseModels
 
@@ -151,7 +151,7 @@ for what, reference, public in questions:
             answer = {"tables": tables, "notes": found.notes}
         elif what == "load":
             ref = ModelRef.parse(reference)
-            answer = load(ref, "AutoModelForSequenceClassification", settings, progress=see).card()
+            answer = load_model(ref, "AutoModelForSequenceClassification", settings, progress=see).card()
         else:
             answer = str(local_folder(ModelRef.parse(reference), settings, see, weights=what == "folder"))
     except DemoError as error:

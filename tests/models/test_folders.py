@@ -13,19 +13,19 @@ import pytest
 from hfdemo.errors import ModelError, Unreachable
 from hfdemo.models import folders
 from hfdemo.models.folders import (
-    base_of,
-    check,
+    check_available,
+    find_base_model,
     folder_with_tokenizer,
     is_local,
+    list_offline_models,
+    list_offline_tokenizers,
     local_folder,
-    offline_choices,
-    tokenizer_choices,
 )
-from hfdemo.models.loading import load
+from hfdemo.models.loading import load_model
 from hfdemo.models.model_facts import architectures, infer_task
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.trained_tokenizers import train_reference
+from hfdemo.models.trained_tokenizers import train_from_file
 from hfdemo.settings import Settings
 from tests.clock import quiet_time
 from tests.conftest import ROOT
@@ -36,7 +36,7 @@ def test_without_a_network_a_hub_reference_says_so_within_three_seconds_and_list
 ) -> None:
     import huggingface_hub.hf_api  # noqa: F401  what it takes to import is not meant
 
-    for ask in (local_folder, check):
+    for ask in (local_folder, check_available):
         started = quiet_time()
         with pytest.raises(Unreachable, match=r"can't be reached.*embedded:sentiment, embedded:minilm"):
             ask(ModelRef.parse("owner/name@v2"), settings)
@@ -81,7 +81,7 @@ def test_finished_runs_are_offered_newest_first(settings: Settings) -> None:
         (settings.runs / name / "model").mkdir(parents=True)
         if "unfinished" not in name:
             (settings.runs / name / "model" / "config.json").write_text("{}")
-    assert offline_choices(settings)[:4] == [
+    assert list_offline_models(settings)[:4] == [
         "embedded:sentiment",
         "embedded:minilm",
         "run:20260102-000000-b",
@@ -97,14 +97,14 @@ def test_tokenizers_are_offered_beside_models_and_on_a_public_server_only_those_
     (run / "config.json").write_text("{}")
     text = tmp_path / "a.txt"
     text.write_text("A tug tows, and towed ships follow. " * 20)
-    trained = str(train_reference(text, "bpe", 300, settings))
+    trained = str(train_from_file(text, "bpe", 300, settings))
     built_in = ["tokenizer:wordpiece", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"]
-    assert tokenizer_choices(settings) == ["embedded:minilm", *built_in, trained, "run:20260101-000000-a"]
-    assert tokenizer_choices(replace(settings, public=True)) == [
+    assert list_offline_tokenizers(settings) == ["embedded:minilm", *built_in, trained, "run:20260101-000000-a"]
+    assert list_offline_tokenizers(replace(settings, public=True)) == [
         *("embedded:minilm", *built_in, "run:20260101-000000-a")
     ]
-    assert not [choice for choice in offline_choices(settings) if choice.startswith("tokenizer:")]
-    for choice in tokenizer_choices(settings)[:-1]:
+    assert not [choice for choice in list_offline_models(settings) if choice.startswith("tokenizer:")]
+    for choice in list_offline_tokenizers(settings)[:-1]:
         assert load_tokenizer(ModelRef.parse(choice), settings)("tug")["input_ids"]
 
 
@@ -113,11 +113,11 @@ def test_tokenizers_are_offered_beside_models_and_on_a_public_server_only_those_
     [
         local_folder,
         lambda ref, settings: local_folder(ref, settings, weights=False),
-        check,
+        check_available,
         architectures,
         infer_task,
-        base_of,
-        lambda ref, settings: load(ref, "AutoModel", settings),
+        find_base_model,
+        lambda ref, settings: load_model(ref, "AutoModel", settings),
     ],
     ids=["weights", "config", "check", "architectures", "infer_task", "base_of", "load"],
 )

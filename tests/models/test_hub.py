@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hfdemo.models.hub import needed_files
+from hfdemo.models.hub import select_needed_files
 from tests.models.hub import NOWHERE, Repo, ask, of_folder, serve
 
 
@@ -47,14 +47,14 @@ def test_of_a_repository_every_config_and_vocabulary_is_needed_and_one_copy_of_t
         *("model.fp16-00001-of-00002.safetensors", "consolidated.safetensors", "original/model.safetensors", "run.py"),
         *("optimizer.bin", "picture.png"),
     ]
-    assert needed_files([*words, *weights, *others], weights=True) == sorted(words + weights)
-    assert needed_files([*words, *weights, *others], weights=False) == sorted(words)
+    assert select_needed_files([*words, *weights, *others], weights=True) == sorted(words + weights)
+    assert select_needed_files([*words, *weights, *others], weights=False) == sorted(words)
 
 
 def test_pickled_weights_are_needed_only_where_there_are_no_others() -> None:
     shards = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"]
-    assert needed_files(["config.json", *shards, "training_args.bin"], weights=True) == ["config.json", *shards]
-    assert needed_files(["model.fp16.safetensors"], weights=True) == ["model.fp16.safetensors"]
+    assert select_needed_files(["config.json", *shards, "training_args.bin"], weights=True) == ["config.json", *shards]
+    assert select_needed_files(["model.fp16.safetensors"], weights=True) == ["model.fp16.safetensors"]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 
 from hfdemo.devices import Device
 from hfdemo.errors import ModelError
-from hfdemo.models.loading import Need, load
+from hfdemo.models.loading import Need, load_model
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import NotEnoughMemory
@@ -21,7 +21,7 @@ CLASSIFIER = "AutoModelForSequenceClassification"
 
 
 def test_a_whole_checkpoint_is_reported_as_whole(settings: Settings, tiny: Path) -> None:
-    loaded = load(ModelRef.parse(str(tiny)), CLASSIFIER, settings)
+    loaded = load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings)
     card = loaded.card()
     assert card["trustworthy"]
     assert card["load_report"] == "Every weight came from the checkpoint."
@@ -32,27 +32,27 @@ def test_a_whole_checkpoint_is_reported_as_whole(settings: Settings, tiny: Path)
 
 
 def test_a_head_that_was_not_in_the_checkpoint_is_named(settings: Settings) -> None:
-    loaded = load(ModelRef.parse("embedded:minilm"), CLASSIFIER, settings)
+    loaded = load_model(ModelRef.parse("embedded:minilm"), CLASSIFIER, settings)
     assert not loaded.report.trustworthy
     assert str(loaded.report).startswith("2 weights were newly initialised: classifier.bias, classifier.weight.")
 
 
 def test_a_head_of_another_shape_is_initialised_anew_and_named(settings: Settings, tiny: Path) -> None:
-    loaded = load(ModelRef.parse(str(tiny)), CLASSIFIER, settings, num_labels=5)
+    loaded = load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings, num_labels=5)
     assert loaded.model.config.num_labels == 5
     assert set(loaded.report.mismatched) == {"classifier.bias", "classifier.weight"}
     assert not loaded.report.trustworthy
 
 
 def test_weights_without_a_place_are_named(settings: Settings, tiny: Path) -> None:
-    loaded = load(ModelRef.parse(str(tiny)), "AutoModel", settings)
+    loaded = load_model(ModelRef.parse(str(tiny)), "AutoModel", settings)
     assert loaded.report.trustworthy
     assert set(loaded.report.unexpected) == {"classifier.bias", "classifier.weight"}
 
 
 def test_untrained_takes_the_architecture_only_and_says_so(settings: Settings, tiny: Path) -> None:
-    trained = load(ModelRef.parse(str(tiny)), CLASSIFIER, settings)
-    untrained = load(ModelRef.parse(f"untrained:{tiny}"), CLASSIFIER, settings)
+    trained = load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings)
+    untrained = load_model(ModelRef.parse(f"untrained:{tiny}"), CLASSIFIER, settings)
     assert "random" in str(untrained.report)
     name = "bert.embeddings.word_embeddings.weight"
     assert untrained.model.state_dict()[name].shape == trained.model.state_dict()[name].shape
@@ -60,7 +60,7 @@ def test_untrained_takes_the_architecture_only_and_says_so(settings: Settings, t
 
 
 def test_a_bare_config_has_the_embedded_tokenizer(settings: Settings, tiny: Path) -> None:
-    loaded = load(ModelRef.parse(f"untrained:{tiny}/config.json"), CLASSIFIER, settings)
+    loaded = load_model(ModelRef.parse(f"untrained:{tiny}/config.json"), CLASSIFIER, settings)
     assert loaded.tokenizer("hello")["input_ids"] == [101, 7592, 102]
 
 
@@ -68,7 +68,7 @@ def test_an_adapter_is_merged_into_the_base_that_it_names(settings: Settings, ti
     import torch
     from peft import LoraConfig, get_peft_model
 
-    base = load(ModelRef.parse(str(tiny)), CLASSIFIER, settings, num_labels=2, id2label={0: "no", 1: "yes"})
+    base = load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings, num_labels=2, id2label={0: "no", 1: "yes"})
     peft_model = get_peft_model(base.model, LoraConfig(task_type="SEQ_CLS", target_modules="all-linear"))
     with torch.no_grad():
         for name, parameter in peft_model.named_parameters():
@@ -82,7 +82,7 @@ def test_an_adapter_is_merged_into_the_base_that_it_names(settings: Settings, ti
         expected = peft_model.eval()(**inputs).logits
 
     ref = ModelRef.parse(str(tmp_path / "adapter"))
-    loaded = load(ref, CLASSIFIER, settings)
+    loaded = load_model(ref, CLASSIFIER, settings)
     with torch.no_grad():
         found = loaded.model(**inputs).logits
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
@@ -90,7 +90,7 @@ def test_an_adapter_is_merged_into_the_base_that_it_names(settings: Settings, ti
     assert str(loaded.report) == "A LoRA adapter was merged into its base model. Every weight came from the checkpoint."
     assert load_tokenizer(ref, settings)("hello")["input_ids"] == [101, 7592, 102]
 
-    other = load(ref, CLASSIFIER, settings, num_labels=4)
+    other = load_model(ref, CLASSIFIER, settings, num_labels=4)
     assert set(other.report.mismatched) == {"classifier.bias", "classifier.weight"}
 
 
@@ -100,7 +100,7 @@ def test_the_embedded_adapter_is_small_names_no_machine_and_is_whole(settings: S
     assert sum(path.stat().st_size for path in SENTIMENT.iterdir()) < 2 * 1024**2
     assert (SENTIMENT / "adapter_model.safetensors").is_file()
     assert json.loads((SENTIMENT / "adapter_config.json").read_text())["base_model_name_or_path"] == "embedded:minilm"
-    loaded = load(ModelRef.parse("embedded:sentiment"), CLASSIFIER, settings)
+    loaded = load_model(ModelRef.parse("embedded:sentiment"), CLASSIFIER, settings)
     assert loaded.report.trustworthy
     assert loaded.card()["labels"] == ["negative", "positive"]
 
@@ -113,7 +113,7 @@ def copy(folder: Path, to: Path, *, without: str = "") -> Path:
 def said(settings: Settings, reference: object, need: Need | str = CLASSIFIER) -> str:
     """The sentence with which loading fails."""
     with pytest.raises(ModelError) as caught:
-        load(ModelRef.parse(str(reference)), need, settings)
+        load_model(ModelRef.parse(str(reference)), need, settings)
     return str(caught.value)
 
 
@@ -135,7 +135,7 @@ def test_a_model_of_every_task_loads_with_what_its_task_needs(task: str, setting
     row = TASKS[task.split("/")[0]]
     folder = zoo.make(task, tmp_path / "model")
     for reference in (f"{folder}", f"untrained:{folder}"):
-        loaded = load(ModelRef.parse(reference), Need(row.classes, row.processors), settings)
+        loaded = load_model(ModelRef.parse(reference), Need(row.classes, row.processors), settings)
         assert set(loaded.processors) >= {name for name in row.processors if not name.endswith("?")}
         assert loaded.report.untrained == reference.startswith("untrained:")
         assert loaded.report.untrained or loaded.report.trustworthy
@@ -145,7 +145,7 @@ def test_a_model_of_every_task_loads_with_what_its_task_needs(task: str, setting
 
 def test_the_first_class_that_knows_the_architecture_is_taken(settings: Settings, speech: Path) -> None:
     need = Need(("AutoModelForSpeechSeq2Seq", "AutoModelForCTC", "AutoModel"), ("feature_extractor", "tokenizer"))
-    loaded = load(ModelRef.parse(str(speech)), need, settings)
+    loaded = load_model(ModelRef.parse(str(speech)), need, settings)
     assert type(loaded.model).__name__ == "Wav2Vec2ForCTC"
     assert loaded.sampling_rate == 16_000
     assert loaded.image_processor is None
@@ -160,11 +160,11 @@ def test_a_model_of_another_kind_is_refused_with_the_task_that_fits_it(settings:
 def test_a_processor_lends_its_parts_and_no_part_is_there_twice(settings: Settings, tmp_path: Path) -> None:
     folder = zoo.make("zero-shot-image-classification", tmp_path / "clip")
     need = Need(("AutoModel",), ("tokenizer", "image_processor", "processor?"))
-    loaded = load(ModelRef.parse(str(folder)), need, settings)
+    loaded = load_model(ModelRef.parse(str(folder)), need, settings)
     if "processor" in loaded.processors:
         assert loaded.tokenizer is loaded.processors["processor"].tokenizer
         assert loaded.image_processor is loaded.processors["processor"].image_processor
-    only = load(ModelRef.parse(str(folder)), Need(("AutoModel",), ("processor",)), settings)
+    only = load_model(ModelRef.parse(str(folder)), Need(("AutoModel",), ("processor",)), settings)
     assert only.tokenizer("hello")["input_ids"]
     assert only.tokenizer.model_max_length == only.context == loaded.context
 
@@ -173,10 +173,10 @@ def test_an_optional_processor_is_left_out_where_there_is_none_and_a_needed_one_
     settings: Settings, speech: Path, picture: Path
 ) -> None:
     every = ("tokenizer?", "image_processor?", "feature_extractor?", "processor?")
-    seen = load(ModelRef.parse(str(picture)), Need(("AutoModel",), every), settings)
+    seen = load_model(ModelRef.parse(str(picture)), Need(("AutoModel",), every), settings)
     assert set(seen.processors) == {"image_processor"}
     assert (seen.tokenizer, seen.sampling_rate, seen.card()["context"]) == (None, None, None)
-    heard = load(ModelRef.parse(str(speech)), Need(("AutoModel",), every[:3]), settings)
+    heard = load_model(ModelRef.parse(str(speech)), Need(("AutoModel",), every[:3]), settings)
     assert set(heard.processors) == {"tokenizer", "feature_extractor"}
     assert "no tokenizer here" in said(settings, picture, Need(("AutoModel",)))
     assert "no image processor here" in said(settings, speech, Need(("AutoModel",), ("image_processor",)))
@@ -187,7 +187,7 @@ def test_a_bare_config_of_a_model_for_pictures_asks_for_the_rest(settings: Setti
     need = Need(("AutoModelForImageClassification",), ("image_processor",))
     assert "preprocessor_config.json" in said(settings, reference, need)
     optional = Need(("AutoModelForImageClassification",), ("image_processor?", "tokenizer?"))
-    assert load(ModelRef.parse(reference), optional, settings).processors == {}
+    assert load_model(ModelRef.parse(reference), optional, settings).processors == {}
 
 
 def test_image_processors_work_with_pillow_alone(settings: Settings, picture: Path) -> None:
@@ -195,7 +195,7 @@ def test_image_processors_work_with_pillow_alone(settings: Settings, picture: Pa
     from PIL import Image
 
     need = Need(("AutoModelForImageClassification",), ("image_processor",))
-    loaded = load(ModelRef.parse(str(picture)), need, settings)
+    loaded = load_model(ModelRef.parse(str(picture)), need, settings)
     pixels = loaded.image_processor(Image.new("RGB", (40, 30)), return_tensors="pt")["pixel_values"]
     assert loaded.model(pixels).logits.shape == (1, loaded.model.config.num_labels)
 
@@ -206,7 +206,7 @@ def test_image_processors_work_with_pillow_alone(settings: Settings, picture: Pa
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_a_dtype_that_was_asked_for_is_what_the_weights_have(settings: Settings, tiny: Path, dtype: str) -> None:
     for reference in (f"{tiny}", f"untrained:{tiny}", "embedded:sentiment"):
-        card = load(ModelRef.parse(reference), Need((CLASSIFIER,), dtype=dtype), settings).card()
+        card = load_model(ModelRef.parse(reference), Need((CLASSIFIER,), dtype=dtype), settings).card()
         assert card["dtype"] == dtype
         slow = [warning for warning in card["warnings"] if "float16 is slow on a CPU" in warning]
         assert bool(slow) == (dtype == "float16" and card["device"].startswith("CPU"))
@@ -215,17 +215,17 @@ def test_a_dtype_that_was_asked_for_is_what_the_weights_have(settings: Settings,
 def test_without_a_wish_a_half_precision_checkpoint_computes_in_float32_on_a_cpu(
     settings: Settings, tiny: Path, tmp_path: Path
 ) -> None:
-    half = load(ModelRef.parse(str(tiny)), Need((CLASSIFIER,), dtype="bfloat16"), settings)
+    half = load_model(ModelRef.parse(str(tiny)), Need((CLASSIFIER,), dtype="bfloat16"), settings)
     half.model.save_pretrained(tmp_path / "half")
     half.tokenizer.save_pretrained(tmp_path / "half")
     cpu = Device("cpu", "CPU")
-    assert load(ModelRef.parse(f"{tmp_path}/half"), CLASSIFIER, settings, device=cpu).card()["dtype"] == "float32"
+    assert load_model(ModelRef.parse(f"{tmp_path}/half"), CLASSIFIER, settings, device=cpu).card()["dtype"] == "float32"
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_an_attention_that_was_asked_for_is_what_the_model_uses(settings: Settings, tiny: Path, attention: str) -> None:
     for reference in (f"{tiny}", f"untrained:{tiny}"):
-        card = load(ModelRef.parse(reference), Need((CLASSIFIER,), attention=attention), settings).card()
+        card = load_model(ModelRef.parse(reference), Need((CLASSIFIER,), attention=attention), settings).card()
         assert card["attention"] == attention
 
 
@@ -245,7 +245,7 @@ def test_flash_attention_is_used_where_it_can_be_and_refused_where_not(settings:
 
     need = Need((CLASSIFIER,), dtype="bfloat16", attention="flash_attention_2")
     if is_flash_attn_2_available():
-        assert load(ModelRef.parse(str(tiny)), need, settings).card()["attention"] == "flash_attention_2"
+        assert load_model(ModelRef.parse(str(tiny)), need, settings).card()["attention"] == "flash_attention_2"
     else:
         assert "flash-attn" in said(settings, tiny, need)
 
@@ -254,10 +254,10 @@ def test_flash_attention_is_used_where_it_can_be_and_refused_where_not(settings:
 
 
 def test_the_card_knows_context_and_chat_template(settings: Settings, tiny: Path, tmp_path: Path) -> None:
-    card = load(ModelRef.parse(str(tiny)), CLASSIFIER, settings).card()
+    card = load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings).card()
     assert (card["context"], card["chat_template"], card["attention"]) == (128, False, "sdpa")
     chat = zoo.make("text-generation", tmp_path / "chat")
-    card = load(ModelRef.parse(str(chat)), "AutoModelForCausalLM", settings).card()
+    card = load_model(ModelRef.parse(str(chat)), "AutoModelForCausalLM", settings).card()
     assert (card["context"], card["chat_template"]) == (1024, True)
 
 
@@ -266,7 +266,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model_knows_is_warned_of(settings
 
     small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     BertConfig(vocab_size=1000, **small).save_pretrained(tmp_path)
-    warnings = load(ModelRef.parse(f"untrained:{tmp_path}/config.json"), CLASSIFIER, settings).card()["warnings"]
+    warnings = load_model(ModelRef.parse(f"untrained:{tmp_path}/config.json"), CLASSIFIER, settings).card()["warnings"]
     assert warnings[0] == "A bare config.json has no tokenizer of its own, so this is embedded:minilm's."
     assert "30,522 tokens and the model knows 1,000" in warnings[1]
 
@@ -282,17 +282,17 @@ def test_a_tokenizer_of_another_checkpoint_is_warned_of_where_the_files_tell(
 
     change("config.json", _name_or_path="owner/one", vocab_size=30_600)
     change("tokenizer_config.json", name_or_path="owner/other")
-    warnings = load(ModelRef.parse(f"untrained:{folder}"), CLASSIFIER, settings).warnings
+    warnings = load_model(ModelRef.parse(f"untrained:{folder}"), CLASSIFIER, settings).warnings
     assert warnings == (
         "The model was made from owner/one and its tokenizer from owner/other. Check that they belong together.",
     )
     change("tokenizer_config.json", name_or_path="/somewhere/checkpoint-50")
-    assert load(ModelRef.parse(f"untrained:{folder}"), CLASSIFIER, settings).warnings == ()
+    assert load_model(ModelRef.parse(f"untrained:{folder}"), CLASSIFIER, settings).warnings == ()
 
 
 def test_loading_reports_every_byte_of_the_weights(settings: Settings, tiny: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    load(ModelRef.parse(str(tiny)), CLASSIFIER, settings, progress=lambda *step: seen.append(step))
+    load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings, progress=lambda *step: seen.append(step))
     done = [step[1] for step in seen]
     header = int.from_bytes((tiny / "model.safetensors").read_bytes()[:8], "little")
     assert {step[0] for step in seen} == {"Loading weights"}
@@ -317,7 +317,7 @@ def pickled(tiny: Path, folder: Path, content: Any = None) -> Path:
 
 def test_pickled_weights_are_loaded_locally_and_refused_on_a_public_server(settings: Settings, tiny: Path) -> None:
     pickled(tiny, settings.runs / "old" / "model")
-    assert load(ModelRef.parse("run:old"), CLASSIFIER, settings).report.trustworthy
+    assert load_model(ModelRef.parse("run:old"), CLASSIFIER, settings).report.trustworthy
     assert "a shared server loads safetensors only" in said(Settings(home=settings.home, public=True), "run:old")
 
 
@@ -361,12 +361,12 @@ def test_missing_weights_are_named(settings: Settings, tiny: Path, tmp_path: Pat
 
 
 def test_weights_in_several_files_are_loaded_and_counted_whole(settings: Settings, tiny: Path, tmp_path: Path) -> None:
-    loaded = load(ModelRef.parse(str(tiny)), CLASSIFIER, settings)
+    loaded = load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings)
     loaded.model.save_pretrained(tmp_path, max_shard_size="100KB")
     loaded.tokenizer.save_pretrained(tmp_path)
     assert len(list(tmp_path.glob("*.safetensors"))) > 1
     seen: list[tuple[str, int, int]] = []
-    again = load(ModelRef.parse(str(tmp_path)), CLASSIFIER, settings, progress=lambda *step: seen.append(step))
+    again = load_model(ModelRef.parse(str(tmp_path)), CLASSIFIER, settings, progress=lambda *step: seen.append(step))
     assert again.report.trustworthy
     assert seen[-1][2] == sum(p.numel() * p.element_size() for p in loaded.model.parameters())
 
@@ -427,7 +427,7 @@ def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(
         file.truncate(8 + len(header) + 2 * numbers)  # a hole: it takes no room on the disk
     for dtype, needed in (("float32", 4 * numbers), ("bfloat16", 2 * numbers)):
         with pytest.raises(NotEnoughMemory) as caught:
-            load(ModelRef.parse(str(folder)), Need((CLASSIFIER,), dtype=dtype), settings)
+            load_model(ModelRef.parse(str(folder)), Need((CLASSIFIER,), dtype=dtype), settings)
         assert caught.value.needed == needed
         assert 0 < caught.value.free < needed
         assert f"need {needed / 1e9:.2f} GB of memory and {caught.value.free / 1e9:.2f} GB are free" in str(
@@ -439,14 +439,14 @@ def test_a_config_of_a_model_larger_than_the_memory_is_refused(settings: Setting
     config = {"model_type": "bert", "vocab_size": 10**7, "hidden_size": 49_152, "num_hidden_layers": 1}
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(NotEnoughMemory) as caught:
-        load(ModelRef.parse(f"untrained:{tmp_path}/config.json"), "AutoModel", settings)
+        load_model(ModelRef.parse(f"untrained:{tmp_path}/config.json"), "AutoModel", settings)
     assert caught.value.needed > 4 * 10**7 * 49_152
 
 
 def test_a_model_can_be_given_a_head_for_other_labels_and_the_report_says_so(settings: Settings, tiny: Path) -> None:
     six = tuple("abcdef")
-    loaded = load(ModelRef.parse(str(tiny)), Need((CLASSIFIER,), labels=six), settings)
+    loaded = load_model(ModelRef.parse(str(tiny)), Need((CLASSIFIER,), labels=six), settings)
     assert tuple(loaded.card()["labels"]) == six
     assert "classifier.weight" in str(loaded.report)
-    renamed = load(ModelRef.parse(str(tiny)), Need((CLASSIFIER,), labels=("x", "y", "z")), settings)
+    renamed = load_model(ModelRef.parse(str(tiny)), Need((CLASSIFIER,), labels=("x", "y", "z")), settings)
     assert renamed.report.trustworthy

@@ -16,7 +16,7 @@ from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
 from hfdemo.models.trained_tokenizers import (
     ALGORITHMS,
     HARBOUR,
-    train_reference,
+    train_from_file,
     train_tokenizer,
     trained_folder,
     trained_names,
@@ -133,17 +133,17 @@ def test_the_order_of_training_shows_nowhere_however_many_ties_there_are(algorit
 def test_a_file_is_trained_from_once_and_gets_a_name_that_can_be_used(
     settings: Settings, file: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ref = train_reference(file, algorithm, 300, settings)
+    ref = train_from_file(file, algorithm, 300, settings)
     assert ModelRef.parse(str(ref)) == ref
     with ModelCache(settings).tokenizer(ref) as tokenizer:
         assert len(tokenizer) <= 300
         assert len(tokens(tokenizer, "unloading")) < len("unloading")
-    other = train_reference(file, algorithm, 301, settings)
+    other = train_from_file(file, algorithm, 301, settings)
     assert trained_names(settings) == [other.name, ref.name]
     monkeypatch.setattr(trained_tokenizers, "_train", None)  # would fail if it were asked
     copy = file.with_name("copy.txt")
     copy.write_bytes(file.read_bytes())
-    assert train_reference(copy, algorithm, 300, settings) == ref
+    assert train_from_file(copy, algorithm, 300, settings) == ref
     assert trained_names(settings) == [ref.name, other.name]
 
 
@@ -169,9 +169,9 @@ def test_a_public_server_keeps_the_newest_and_never_loses_the_built_in_ones(
     monkeypatch.setattr(trained_tokenizers, "KEPT_ON_PUBLIC", 2)
     public = Settings(home=tmp_path / "home", public=True)
     folders = [trained_folder(ModelRef("tokenizer", name), public) for name in BUILT_IN_TOKENIZERS]
-    refs = [train_reference(file, "bpe", size, public) for size in (300, 301)]
-    train_reference(file, "bpe", 300, public)  # asked for again, so the other one is the oldest now
-    last = train_reference(file, "bpe", 302, public)
+    refs = [train_from_file(file, "bpe", size, public) for size in (300, 301)]
+    train_from_file(file, "bpe", 300, public)  # asked for again, so the other one is the oldest now
+    last = train_from_file(file, "bpe", 302, public)
     assert trained_names(public) == [last.name, refs[0].name]
     assert all(folder.is_dir() for folder in folders)
     with pytest.raises(ModelError, match=r"\(any more\)"):
@@ -181,7 +181,7 @@ def test_a_public_server_keeps_the_newest_and_never_loses_the_built_in_ones(
 def test_old_encodings_are_read(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "old.txt"
     path.write_bytes("Das Café am Hafen öffnet früh. ".encode("cp1252") * 20)
-    with ModelCache(settings).tokenizer(train_reference(path, "unigram", 100, settings)) as tokenizer:
+    with ModelCache(settings).tokenizer(train_from_file(path, "unigram", 100, settings)) as tokenizer:
         assert tokenizer.unk_token_id not in tokenizer("öffnet Café")["input_ids"]
 
 
@@ -189,7 +189,7 @@ def test_old_encodings_are_read(settings: Settings, tmp_path: Path) -> None:
 def test_one_endless_word_is_no_problem(settings: Settings, tmp_path: Path, algorithm: str) -> None:
     path = tmp_path / "blob.txt"
     path.write_text("".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(256)))
-    ref = train_reference(path, algorithm, 300, settings)
+    ref = train_from_file(path, algorithm, 300, settings)
     assert 0 < len(load_tokenizer(ref, settings)) <= 300
 
 
@@ -209,7 +209,7 @@ def test_a_file_to_learn_nothing_from_gets_a_sentence(
     path = tmp_path / "bad.txt"
     path.write_bytes(content)
     with pytest.raises(DemoError, match=said):
-        train_reference(path, "bpe", 600, settings)
+        train_from_file(path, "bpe", 600, settings)
     assert trained_names(settings) == []
 
 
@@ -218,9 +218,9 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as large:
         large.truncate(6 * 1024**2)
     with pytest.raises(DemoError, match=r"6\.0 MB.*at most 5 MB"):
-        train_reference(path, "bpe", 600, Settings(home=tmp_path, public=True))
+        train_from_file(path, "bpe", 600, Settings(home=tmp_path, public=True))
     with pytest.raises(DemoError, match=r"no file 'gone\.txt'"):
-        train_reference(tmp_path / "gone.txt", "bpe", 600, Settings(home=tmp_path))
+        train_from_file(tmp_path / "gone.txt", "bpe", 600, Settings(home=tmp_path))
 
 
 def test_unigram_refuses_what_it_would_take_minutes_for_and_names_what_is_faster(
@@ -229,8 +229,8 @@ def test_unigram_refuses_what_it_would_take_minutes_for_and_names_what_is_faster
     monkeypatch.setattr(trained_tokenizers, "MOST_DISTINCT_PUBLIC", 50)
     public = Settings(home=tmp_path / "home", public=True)
     with pytest.raises(DemoError, match=r"more than 50\. Cut the file, or take bpe"):
-        train_reference(file, "unigram", 300, public)
-    train_reference(file, "bpe", 300, public)
+        train_from_file(file, "unigram", 300, public)
+    train_from_file(file, "bpe", 300, public)
 
 
 @pytest.mark.parametrize("vocabulary", [49, 30_001, -1, 600.0, "600", True, None])
@@ -255,7 +255,7 @@ def test_a_vocabulary_that_the_letters_alone_fill_gets_a_sentence(algorithm: str
 
 def test_an_unknown_algorithm_gets_a_sentence(settings: Settings, file: Path) -> None:
     with pytest.raises(DemoError, match=r"no algorithm '\.\./bpe' .* wordpiece, bpe, unigram"):
-        train_reference(file, "../bpe", 600, settings)
+        train_from_file(file, "../bpe", 600, settings)
 
 
 def test_what_the_library_can_not_read_gets_a_sentence() -> None:
@@ -272,8 +272,8 @@ def test_too_many_different_words_are_refused_whatever_the_algorithm(
     path.write_text("\n".join(f"word{number:04}" for number in range(600)), encoding="utf-8")
     home = tmp_path / "home"
     with pytest.raises(DemoError, match=rf"{algorithm} would take too long for more than [\d,]+00\. Cut the file"):
-        train_reference(path, algorithm, 1000, Settings(home=home, public=True))
-    assert train_reference(path, algorithm, 1000, Settings(home=home)).source == "tokenizer", "on one's own machine"
+        train_from_file(path, algorithm, 1000, Settings(home=home, public=True))
+    assert train_from_file(path, algorithm, 1000, Settings(home=home)).source == "tokenizer", "on one's own machine"
 
 
 def test_only_one_tokenizer_is_trained_at_a_time_and_the_same_one_once(
@@ -291,5 +291,5 @@ def test_only_one_tokenizer_is_trained_at_a_time_and_the_same_one_once(
 
     monkeypatch.setattr(trained_tokenizers, "_train", counted)
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda size: train_reference(file, "bpe", size, settings), [300, 301, 302] * 2))
+        list(pool.map(lambda size: train_from_file(file, "bpe", size, settings), [300, 301, 302] * 2))
     assert seen == [1, 1, 1]

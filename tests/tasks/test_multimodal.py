@@ -11,7 +11,7 @@ from PIL import Image
 from hfdemo.errors import DemoError
 from hfdemo.tasks import TASKS
 from hfdemo.tasks.field import Field
-from hfdemo.tasks.task import Call, Task
+from hfdemo.tasks.task import PipelineCall, Task
 
 ROWS = {task.name: task for task in TASKS.values() if task.group == "Multimodal"}
 Load = Callable[[str], Any]
@@ -213,7 +213,7 @@ def test_a_template_without_one_place_for_the_label_gets_a_sentence(template: st
 def test_the_words_of_a_document_are_passed_only_when_given() -> None:
     task = ROWS["document-question-answering"]
     given = {"image": IMAGE, "question": "What?", "word_boxes": None}
-    assert task.call(given, defaults(task)) == Call((IMAGE,), {"question": "What?"})
+    assert task.call(given, defaults(task)) == PipelineCall((IMAGE,), {"question": "What?"})
     assert task.call({**given, "word_boxes": WORDS}, defaults(task)).kwargs["word_boxes"] == WORDS
 
 

@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 
 from hfdemo.errors import DemoError
-from hfdemo.inference import pipeline_for, predict
+from hfdemo.inference import build_pipeline, predict
 from hfdemo.models.cache import ModelCache
-from hfdemo.models.loading import load
+from hfdemo.models.loading import load_model
 from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
-from hfdemo.tasks import PROCESSORS, TASKS, Field, Task, find_task, task_for_architectures
+from hfdemo.tasks import PROCESSORS, TASKS, Field, Task, find_task, find_task_for_architectures
 from hfdemo.tasks.field import EXAMPLE_MEDIA
 from tests.zoo import MAKERS
 
@@ -110,14 +110,14 @@ def test_the_output_is_the_pipelines_own(key: str, models: ModelCache, zoo: Call
         assert not models.loaded(ModelRef.parse(folder)), "said before anything was loaded"
         return
     ours = predict(models, task, ModelRef.parse(folder), values)
-    again = load(ModelRef.parse(folder), ours_need(task), models.settings)
+    again = load_model(ModelRef.parse(folder), ours_need(task), models.settings)
     torch.manual_seed(ours.seed or 0)
     if not task.has_pipeline:
         processors = {name: again.processors[name] for name in PROCESSORS if name in again.processors}
         theirs = task.auto_class_form(again.model, **processors, **ours.inputs, **ours.parameters)
     else:
         call = task.call(ours.inputs, ours.parameters)
-        theirs = pipeline_for(task, again)(*call.args, **call.kwargs)
+        theirs = build_pipeline(task, again)(*call.args, **call.kwargs)
     assert_same(ours.output, to_json(theirs))
     seconds = ours.seconds
     parts = (seconds[name] for name in ("preprocess", "forward", "postprocess"))
@@ -128,9 +128,9 @@ def test_the_output_is_the_pipelines_own(key: str, models: ModelCache, zoo: Call
 
 
 def ours_need(task: Task) -> Any:
-    from hfdemo.inference import need_of
+    from hfdemo.inference import build_need
 
-    return need_of(task)
+    return build_need(task)
 
 
 def assert_same(ours: Any, theirs: Any) -> None:
@@ -271,6 +271,6 @@ def test_an_unknown_task_gets_the_list_of_tasks() -> None:
     ],
 )
 def test_the_task_is_read_off_the_architecture(architectures: list[str], expected: str) -> None:
-    task, why = task_for_architectures(architectures)
+    task, why = find_task_for_architectures(architectures)
     assert task.name == expected
     assert why

@@ -15,14 +15,14 @@ from hfdemo.models.loading import LoadedModel, Need
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import LoadReport
 from hfdemo.tokenization import benchmark
-from hfdemo.tokenization.benchmark import MOST_FLOPS_PUBLIC, WARMUPS, prove_mask, time_plans
-from hfdemo.tokenization.padding import Batch, Plan
+from hfdemo.tokenization.benchmark import MOST_FLOPS_PUBLIC, WARMUPS, measure_mask_effect, time_plans
+from hfdemo.tokenization.padding import Batch, PaddingPlan
 from tests.tokenization.kinds import kind
 
 MINILM = ModelRef.parse("embedded:minilm")
 LENGTHS = (5, 3, 9, 2)
-LONGEST = Plan("longest_in_batch", LENGTHS, (Batch((0, 1), 5), Batch((2, 3), 9)))
-NONE = Plan("none", LENGTHS, (Batch((0, 1), 0), Batch((2, 3), 0)))
+LONGEST = PaddingPlan("longest_in_batch", LENGTHS, (Batch((0, 1), 5), Batch((2, 3), 9)))
+NONE = PaddingPlan("none", LENGTHS, (Batch((0, 1), 0), Batch((2, 3), 0)))
 ROWS = [[101, *range(2000, 2000 + length - 2), 102] for length in LENGTHS]
 
 
@@ -104,7 +104,7 @@ def test_a_batch_is_what_the_tokenizer_itself_would_pad(minilm: LoadedModel) -> 
 
 
 def test_rows_are_cut_to_the_length_that_the_plan_counts(minilm: LoadedModel) -> None:
-    cut = Plan("max_length", (4, 3), (Batch((0, 1), 4),))
+    cut = PaddingPlan("max_length", (4, 3), (Batch((0, 1), 4),))
     call = seen(minilm, lambda: time_plans(minilm, ROWS[:2], (cut,), Event(), quiet, runs=1))[0]
     assert call["input_ids"][0].tolist() == ROWS[0][:4]
     assert call["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
@@ -125,7 +125,7 @@ def test_stop_is_heard_between_two_forward_passes(minilm: LoadedModel) -> None:
 
 
 def test_wider_means_slower(minilm: LoadedModel) -> None:
-    wide = Plan("max_length", LENGTHS, (Batch((0, 1), 256), Batch((2, 3), 256)))
+    wide = PaddingPlan("max_length", LENGTHS, (Batch((0, 1), 256), Batch((2, 3), 256)))
     short, long = time_plans(minilm, ROWS, (LONGEST, wide), Event(), quiet, runs=3)
     assert long.lowest > short.lowest
 
@@ -137,9 +137,9 @@ def test_an_encoder_decoder_reads_too_and_its_mask_holds(
 ) -> None:
     loaded = models.get(ModelRef.parse(str(zoo(key))), auto_class)
     rows = [[5, 6, 7, 8, 9], [10, 11, 2]]
-    plan = Plan("longest_in_batch", (5, 3), (Batch((0, 1), 5),))
+    plan = PaddingPlan("longest_in_batch", (5, 3), (Batch((0, 1), 5),))
     assert time_plans(loaded, rows, (plan,), Event(), quiet, runs=1)[0].median > 0
-    proof = prove_mask(loaded, rows[1], 8)
+    proof = measure_mask_effect(loaded, rows[1], 8)
     assert proof.output == ("last_hidden_state" if auto_class == "AutoModel" else "logits")
     assert proof.logits_drift[0] < 1e-4 < 1e-2 < proof.logits_drift[1]
     assert proof.cosine[0] == pytest.approx(1, abs=1e-6)
@@ -149,11 +149,11 @@ def test_an_encoder_decoder_reads_too_and_its_mask_holds(
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
-        (Plan("max_length", (5,), (Batch((0,), 1024),)), "1024 tokens wide, but embedded:minilm reads at most"),
-        (Plan("max_length", (5,) * 2000, (Batch(tuple(range(2000)), 128),)), "256,000 slots"),
+        (PaddingPlan("max_length", (5,), (Batch((0,), 1024),)), "1024 tokens wide, but embedded:minilm reads at most"),
+        (PaddingPlan("max_length", (5,) * 2000, (Batch(tuple(range(2000)), 128),)), "256,000 slots"),
     ],
 )
-def test_what_can_not_work_is_refused_before_the_first_pass(minilm: LoadedModel, plan: Plan, said: str) -> None:
+def test_what_can_not_work_is_refused_before_the_first_pass(minilm: LoadedModel, plan: PaddingPlan, said: str) -> None:
     def work() -> None:
         with pytest.raises(DemoError, match=said):
             time_plans(minilm, [ROWS[0]] * len(plan.lengths), (LONGEST, plan), Event(), quiet)
@@ -163,13 +163,13 @@ def test_what_can_not_work_is_refused_before_the_first_pass(minilm: LoadedModel,
 
 def test_ids_of_another_tokenizer_are_refused(minilm: LoadedModel) -> None:
     with pytest.raises(DemoError, match="Token id 40000 is unknown to embedded:minilm, which has 30,522 tokens"):
-        prove_mask(minilm, [101, 40_000, 102], 8)
+        measure_mask_effect(minilm, [101, 40_000, 102], 8)
 
 
 def test_an_answer_larger_than_the_memory_is_refused() -> None:
     # 100,000 slots with a number for each of 2,000,000 tokens: 800 GB.
     loaded = gpt2(n_embd=4, n_layer=1, vocab_size=2_000_000, n_positions=512)
-    plan = Plan("max_length", (5,) * 400, (Batch(tuple(range(400)), 250),))
+    plan = PaddingPlan("max_length", (5,) * 400, (Batch(tuple(range(400)), 250),))
     with pytest.raises(DemoError, match=r"takes 800\.00 GB"):
         time_plans(loaded, [ROWS[0]] * 400, (plan,), Event(), quiet)
 
@@ -180,20 +180,20 @@ def test_without_a_pad_token_only_rows_alone_can_be_run() -> None:
     config = GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=400, bos_token_id=None, eos_token_id=None)
     loaded = by_hand(GPT2Model(config), kind("bpe"))
     rows = [[5, 6, 7], [8, 9]]
-    lone = Plan("none", (3, 2), (Batch((0, 1), 0),))
+    lone = PaddingPlan("none", (3, 2), (Batch((0, 1), 0),))
     assert time_plans(loaded, rows, (lone,), Event(), quiet, runs=1)[0].strategy == "none"
     with pytest.raises(DemoError, match="no pad token"):
-        time_plans(loaded, rows, (Plan("longest_in_batch", (3, 2), (Batch((0, 1), 3),)),), Event(), quiet)
+        time_plans(loaded, rows, (PaddingPlan("longest_in_batch", (3, 2), (Batch((0, 1), 3),)),), Event(), quiet)
 
 
 def test_a_model_that_needs_more_than_text_says_so(models: ModelCache, zoo: Callable[[str], Path]) -> None:
     loaded = models.get(ModelRef.parse(str(zoo("zero-shot-image-classification"))), "AutoModel")
     with pytest.raises(ModelError, match="Pick a model that reads text and nothing else"):
-        prove_mask(loaded, [3, 4, 5], 8)
+        measure_mask_effect(loaded, [3, 4, 5], 8)
 
 
 def test_with_its_mask_padding_changes_nothing_and_without_it_much(minilm: LoadedModel) -> None:
-    proof = prove_mask(minilm, ROWS[0], 64)
+    proof = measure_mask_effect(minilm, ROWS[0], 64)
     assert (proof.output, proof.length, proof.width) == ("last_hidden_state", 5, 64)
     assert proof.logits_drift[0] < 1e-4
     assert proof.logits_drift[1] > 0.01
@@ -213,14 +213,14 @@ def test_a_mask_that_is_not_given_is_a_mask_of_ones(minilm: LoadedModel) -> None
 
 def test_a_classifiers_logits_are_compared(models: ModelCache, tiny: Path) -> None:
     loaded = models.get(ModelRef.parse(str(tiny)), "AutoModelForSequenceClassification")
-    proof = prove_mask(loaded, ROWS[0], 32)
+    proof = measure_mask_effect(loaded, ROWS[0], 32)
     assert proof.output == "logits"
     assert proof.logits_drift[0] < 1e-5 < proof.logits_drift[1]
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_decoder_keeps_its_positions_on_either_side(side: str) -> None:
-    proof = prove_mask(gpt2(side), ROWS[2], 24)
+    proof = measure_mask_effect(gpt2(side), ROWS[2], 24)
     assert proof.output == "logits"
     assert proof.logits_drift[0] < 1e-3
     assert proof.cosine[0] == pytest.approx(1, abs=1e-6)
@@ -240,7 +240,7 @@ def test_an_encoder_padded_on_the_left_keeps_its_positions(architecture: str) ->
     model_class = getattr(transformers, architecture)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = model_class.config_class(**sizes, vocab_size=31_000, pad_token_id=0, initializer_range=0.3)
-    proof = prove_mask(by_hand(model_class(config), tokenizer_on("left")), ROWS[2], 24)
+    proof = measure_mask_effect(by_hand(model_class(config), tokenizer_on("left")), ROWS[2], 24)
     assert proof.logits_drift[0] < 1e-4
     assert proof.logits_drift[1] > 0.1
     assert proof.cosine[0] == pytest.approx(1, abs=1e-6)
@@ -249,11 +249,11 @@ def test_an_encoder_padded_on_the_left_keeps_its_positions(architecture: str) ->
 @pytest.mark.parametrize("width", [4, 5, 100_000])
 def test_a_width_that_pads_nothing_or_too_much_is_refused(minilm: LoadedModel, width: int) -> None:
     with pytest.raises(DemoError, match=r"larger width|reads at most"):
-        prove_mask(minilm, ROWS[0], width)
+        measure_mask_effect(minilm, ROWS[0], width)
 
 
 def test_on_the_left_the_mask_alone_does_not_keep_the_positions(minilm: LoadedModel) -> None:
-    right, left = prove_mask(minilm, ROWS[0], 64, "right"), prove_mask(minilm, ROWS[0], 64, "left")
+    right, left = measure_mask_effect(minilm, ROWS[0], 64, "right"), measure_mask_effect(minilm, ROWS[0], 64, "left")
     assert right.ways == ("with attention_mask", "without attention_mask")
     assert left.ways == ("with attention_mask and its position_ids", *right.ways)
     assert f"{left.cosine[0]:.3f}" == "1.000"
@@ -272,16 +272,18 @@ def test_a_text_that_would_fill_the_memory_with_attention_is_refused(monkeypatch
     loaded = t5()
     assert loaded.context is None
     with pytest.raises(DemoError, match=r"60,000 tokens wide, and nothing says how many .* at most 16,384"):
-        time_plans(loaded, [[5] * 60_000], (Plan("none", (60_000,), (Batch((0,), 0),)),), Event(), quiet)
+        time_plans(loaded, [[5] * 60_000], (PaddingPlan("none", (60_000,), (Batch((0,), 0),)),), Event(), quiet)
     monkeypatch.setattr(benchmark, "free_bytes", lambda _: 10 * 10**9)
     # 12 heads, 16,000 slots with 16,000 others, 4 bytes each.
     with pytest.raises(DemoError, match=r"the attention for the largest batch takes 12\.29 GB"):
-        time_plans(loaded, [[5] * 16_000], (Plan("none", (16_000,), (Batch((0,), 0),)),), Event(), quiet)
+        time_plans(loaded, [[5] * 16_000], (PaddingPlan("none", (16_000,), (Batch((0,), 0),)),), Event(), quiet)
 
 
 def test_a_comparison_that_would_hold_everybody_up_is_refused_before_the_first_pass(minilm: LoadedModel) -> None:
     # 256 lines, one a batch, under seven strategies.
-    lone = [Plan("longest_in_batch", (5,) * 256, tuple(Batch((row,), 5) for row in range(256))) for _ in range(7)]
+    lone = [
+        PaddingPlan("longest_in_batch", (5,) * 256, tuple(Batch((row,), 5) for row in range(256))) for _ in range(7)
+    ]
 
     def work() -> None:
         with pytest.raises(DemoError, match=r"takes 10,752 forward passes with 2,752,512 slots"):
@@ -296,15 +298,15 @@ def test_rows_are_padded_with_the_token_that_was_chosen() -> None:
 
     config = GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=400, bos_token_id=None, eos_token_id=None)
     loaded = by_hand(GPT2LMHeadModel(config), kind("bpe"))
-    plan = Plan("longest_in_batch", (3, 2), (Batch((0, 1), 3),))
+    plan = PaddingPlan("longest_in_batch", (3, 2), (Batch((0, 1), 3),))
     with pytest.raises(DemoError, match=r"no pad token.* pad_token"):
         time_plans(loaded, [[5, 6, 7], [8, 9]], (plan,), Event(), quiet)
     calls = seen(loaded, lambda: time_plans(loaded, [[5, 6, 7], [8, 9]], (plan,), Event(), quiet, runs=1, pad_id=44))
     assert calls[0]["input_ids"].tolist() == [[5, 6, 7], [8, 9, 44]]
-    calls = seen(loaded, lambda: prove_mask(loaded, [8, 9], 4, "right", pad_id=44))
+    calls = seen(loaded, lambda: measure_mask_effect(loaded, [8, 9], 4, "right", pad_id=44))
     assert calls[-1]["input_ids"].tolist() == [[8, 9, 44, 44]]
     with pytest.raises(DemoError, match="Token id 400 is unknown"):
-        prove_mask(loaded, [8, 9], 4, pad_id=400)
+        measure_mask_effect(loaded, [8, 9], 4, pad_id=400)
 
 
 @pytest.mark.parametrize(
@@ -314,9 +316,9 @@ def test_whether_a_model_looks_back_only_is_read_from_its_layers(architecture: s
     import transformers
 
     if architecture == "T5EncoderModel":
-        assert prove_mask(t5(), [5, 6], 4).looks_back is looks_back
+        assert measure_mask_effect(t5(), [5, 6], 4).looks_back is looks_back
         return
     model_class = getattr(transformers, architecture)
     sizes = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "vocab_size": 31_000}
     model = model_class(model_class.config_class(**sizes))
-    assert prove_mask(by_hand(model, tokenizer_on("right")), ROWS[0], 8).looks_back is looks_back
+    assert measure_mask_effect(by_hand(model, tokenizer_on("right")), ROWS[0], 8).looks_back is looks_back

@@ -7,7 +7,13 @@ import pytest
 
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.collating import Collated, collations, features, keeps_packed_apart, tensor_error
+from hfdemo.tokenization.collating import (
+    CollatedBatch,
+    build_features,
+    find_tensor_error,
+    isolates_packed_texts,
+    run_collators,
+)
 from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.tokenization.options import Options
 from tests.tokenization.kinds import kind
@@ -24,17 +30,17 @@ def encoded(tokenizer: Any, texts: tuple[str, ...], **options: Any) -> Encoding:
     return encode(tokenizer, texts, None, Options(**options), 10_000)
 
 
-def collated(models: ModelCache, texts: tuple[str, ...], architecture: str | None = None) -> dict[str, Collated]:
+def collated(models: ModelCache, texts: tuple[str, ...], architecture: str | None = None) -> dict[str, CollatedBatch]:
     with models.tokenizer(MINILM) as tokenizer:
-        return {each.name: each for each in collations(tokenizer, encoded(tokenizer, texts), architecture)}
+        return {each.name: each for each in run_collators(tokenizer, encoded(tokenizer, texts), architecture)}
 
 
 def test_features_are_the_rows_without_their_padding_whichever_side_it_is_on(models: ModelCache) -> None:
     with models.tokenizer(MINILM) as tokenizer:
-        plain = features(tokenizer, encoded(tokenizer, RAGGED))
+        plain = build_features(tokenizer, encoded(tokenizer, RAGGED))
         for side in ("left", "right"):
             padded = encoded(tokenizer, RAGGED, padding="max_length", max_length=12, truncation=True, padding_side=side)
-            assert features(tokenizer, padded) == plain
+            assert build_features(tokenizer, padded) == plain
         assert [row["input_ids"] for row in plain] == tokenizer(list(RAGGED))["input_ids"]
     assert set(plain[0]) == {"input_ids", "token_type_ids", "attention_mask"}
 
@@ -72,7 +78,7 @@ def test_padding_makes_one_tensor_and_a_mask(models: ModelCache) -> None:
 
 def test_a_tokenizer_without_a_pad_token_is_told_how_to_get_one() -> None:
     tokenizer = kind("bpe")
-    found = {each.name: each for each in collations(tokenizer, encoded(tokenizer, RAGGED))}
+    found = {each.name: each for each in run_collators(tokenizer, encoded(tokenizer, RAGGED))}
     assert "does not have a padding token" in found["DataCollatorWithPadding"].error
     assert "tokenizer.pad_token = tokenizer.eos_token" in found["DataCollatorWithPadding"].notes[0]
 
@@ -163,7 +169,7 @@ def drift(architecture: str, attention: str | None, **arguments: Any) -> float:
 @pytest.mark.parametrize("architecture", MODELS)
 def test_what_is_said_of_packing_is_what_the_model_does(architecture: str) -> None:
     found = drift(architecture, None, use_cache=False)
-    assert keeps_packed_apart(architecture) == (architecture in APART)
+    assert isolates_packed_texts(architecture) == (architecture in APART)
     assert (found < 1e-4) == (architecture in APART)
     assert found < 1e-4 or found > 0.1
 
@@ -190,5 +196,5 @@ def test_rows_of_different_lengths_make_no_tensor_and_the_library_says_so(models
     with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         ragged = encode(tokenizer, ["one", "one two"], None, Options(), 100)
         even = encode(tokenizer, ["one", "two"], None, Options(), 100)
-        assert "padding" in tensor_error(tokenizer, ragged)
-        assert tensor_error(tokenizer, even) == ""
+        assert "padding" in find_tensor_error(tokenizer, ragged)
+        assert find_tensor_error(tokenizer, even) == ""

@@ -11,14 +11,14 @@ from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization import dataset_map
-from hfdemo.tokenization.dataset_map import MapTrial, try_map
+from hfdemo.tokenization.dataset_map import MapTiming, time_map
 
 MINILM = ModelRef.parse("embedded:minilm")
 
 
-def trial(models: ModelCache, texts: Sequence[str], pairs: Sequence[str] | None, folder: Path) -> MapTrial:
+def trial(models: ModelCache, texts: Sequence[str], pairs: Sequence[str] | None, folder: Path) -> MapTiming:
     with models.tokenizer(MINILM) as tokenizer:
-        return try_map(tokenizer, texts, pairs, folder, Event())
+        return time_map(tokenizer, texts, pairs, folder, Event())
 
 
 def test_map_is_measured_both_ways_and_its_arrow_files_lie_where_they_should(
@@ -53,7 +53,7 @@ def test_map_never_reuses_what_lies_there_and_takes_a_bounded_number_of_rows(
             return tokenizer(*args, **kwargs)
 
         for _ in range(2):
-            assert try_map(counted, ["hello"] * 30, None, tmp_path, Event()).rows == 20
+            assert time_map(counted, ["hello"] * 30, None, tmp_path, Event()).rows == 20
     assert len(calls) == 2 * (1 + 1 + 20)
     assert len(list(tmp_path.rglob("*.arrow"))) == 2 * 3
 
@@ -72,7 +72,7 @@ def test_map_stops_between_rows_and_leaves_the_librarys_bars_as_they_were(models
             return tokenizer(*args, **kwargs)
 
         with pytest.raises(Stopped):
-            try_map(counted, ["hello"] * 30, None, tmp_path, stop)
+            time_map(counted, ["hello"] * 30, None, tmp_path, stop)
     assert len(calls) == 5
     assert are_progress_bars_disabled() == before
 

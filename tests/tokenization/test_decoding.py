@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.decoding import Decoded, round_trip
+from hfdemo.tokenization.decoding import RoundTrip, decode_round_trip
 from tests.tokenization.kinds import KINDS, kind
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 CASE, ACCENTS = "Upper case became lower case.", "Accents were removed."
 
 
-def trip(name: str, text: str, **options: Any) -> Decoded:
-    return round_trip(kind(name), kind(name)(text, **options)["input_ids"], text)
+def trip(name: str, text: str, **options: Any) -> RoundTrip:
+    return decode_round_trip(kind(name), kind(name)(text, **options)["input_ids"], text)
 
 
 @settings(max_examples=150, deadline=None)
@@ -96,13 +96,13 @@ def test_a_character_cut_within_its_bytes_is_a_cut() -> None:
 def test_between_unknown_tokens_the_end_that_is_missing_is_not_guessed() -> None:
     text = "🙂 one two three 🙂"
     ids = kind("wordpiece")(text, add_special_tokens=False)["input_ids"]
-    (unknown, part) = round_trip(kind("wordpiece"), ids[:3], text).lost
+    (unknown, part) = decode_round_trip(kind("wordpiece"), ids[:3], text).lost
     assert unknown.startswith("1 token is [UNK]")
     assert part == "Only a part came back: “one two”."
 
 
 def test_no_ids_are_a_text_that_was_cut() -> None:
-    assert round_trip(kind("bpe"), [], "some text").lost == ("The text was cut: nothing of it came back.",)
+    assert decode_round_trip(kind("bpe"), [], "some text").lost == ("The text was cut: nothing of it came back.",)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_no_ids_are_a_text_that_was_cut() -> None:
 )
 def test_ids_of_another_text_differ_at_a_place(text: str, lost: str) -> None:
     ids = kind("wordpiece")("hello")["input_ids"]
-    assert round_trip(kind("wordpiece"), ids, text).lost == (lost,)
+    assert decode_round_trip(kind("wordpiece"), ids, text).lost == (lost,)
 
 
 def test_special_tokens_stand_in_the_whole_only() -> None:
@@ -125,13 +125,13 @@ def test_special_tokens_stand_in_the_whole_only() -> None:
 
 def test_ids_that_no_tokenizer_has_get_a_sentence() -> None:
     with pytest.raises(DemoError, match="tokenizer can't do this"):
-        round_trip(kind("bpe"), [-1], "text")
+        decode_round_trip(kind("bpe"), [-1], "text")
 
 
 def test_an_unknown_token_that_was_typed_is_told_as_what_it_is() -> None:
     text = "a [UNK] b \U0001f642"
     ids = kind("wordpiece")(text, add_special_tokens=False)["input_ids"]
     assert ids.count(kind("wordpiece").unk_token_id) == 2
-    lost = " ".join(round_trip(kind("wordpiece"), ids, text, unknown=[3]).lost)
+    lost = " ".join(decode_round_trip(kind("wordpiece"), ids, text, unknown=[3]).lost)
     assert "1 token is [UNK]" in lost
     assert "Special tokens that stand in the text were left out: [UNK]." in lost

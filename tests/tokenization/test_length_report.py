@@ -19,11 +19,11 @@ from hfdemo.tokenization.length_report import (
     CHUNK,
     CHUNK_CHARACTERS,
     MOST_CHARACTERS_PUBLIC,
-    padding_report,
-    report_on,
-    token_lengths,
+    count_tokens,
+    report_lengths,
+    report_texts,
 )
-from hfdemo.tokenization.padding import plan, strategy_names, trainable_names
+from hfdemo.tokenization.padding import plan_batches, strategy_names, trainable_names
 from tests.clock import quiet_time
 
 TEXTS = ["Hello, world!", "", "  two  spaces ", "emoji 👩‍🚀 and שלום", "unaffable " * 700, "\x00\u200b", "x"]
@@ -45,7 +45,7 @@ def test_a_length_is_the_number_of_ids_that_the_tokenizer_returns(
     with models.tokenizer(ModelRef.parse("embedded:minilm")) as fast:
         tokenizer = fast if kind == "fast" else ByT5Tokenizer()
         expected = [len(ids_of(tokenizer, text, pairs[row] if pairs else None)) for row, text in enumerate(TEXTS)]
-        assert token_lengths(tokenizer, TEXTS, pairs) == expected
+        assert count_tokens(tokenizer, TEXTS, pairs) == expected
         assert max(expected) > 512
 
 
@@ -55,7 +55,7 @@ def test_counting_neither_cuts_nor_pads_and_leaves_the_tokenizer_as_it_was(model
         backend = tokenizer.backend_tokenizer
         before = (backend.truncation, backend.padding, backend.encode_special_tokens)
         assert None not in before
-        found = token_lengths(tokenizer, TEXTS)
+        found = count_tokens(tokenizer, TEXTS)
         assert min(found) == 2
         assert max(found) > 700
         assert (backend.truncation, backend.padding, backend.encode_special_tokens) == before
@@ -73,7 +73,7 @@ def test_counting_tells_how_far_it_is_and_stops_between_chunks(models: ModelCach
     rows = 2 * CHUNK + 1
     with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         with pytest.raises(Stopped):
-            token_lengths(tokenizer, ["a"] * rows, stop=stop, tell=tell)
+            count_tokens(tokenizer, ["a"] * rows, stop=stop, tell=tell)
         assert told == [(CHUNK, rows), (2 * CHUNK, rows)]
         assert tokenizer(["a", "b c"], padding=True)["input_ids"][0][-1] == tokenizer.pad_token_id
 
@@ -88,7 +88,7 @@ def test_half_a_surrogate_pair_gets_a_sentence_with_its_row(
     with models.tokenizer(ModelRef.parse("embedded:minilm")) as fast:
         tokenizer = fast if kind == "fast" else ByT5Tokenizer()
         with pytest.raises(DemoError, match=r"Row 2 is not valid Unicode.*character 2"):
-            token_lengths(tokenizer, texts, pairs)
+            count_tokens(tokenizer, texts, pairs)
 
 
 @pytest.mark.slow
@@ -106,14 +106,14 @@ def test_lengths_and_report_run_at_no_less_than_four_fifths_of_the_raw_tokenizer
         return min(found)
 
     with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
-        ours = best_of(lambda: padding_report(token_lengths(tokenizer, texts), 8, limit=512, size=(6, 384)))
+        ours = best_of(lambda: report_lengths(count_tokens(tokenizer, texts), 8, limit=512, size=(6, 384)))
         raw = best_of(lambda: tokenizer(texts))
     assert raw / ours >= 0.8
 
 
 def test_the_report_is_counted_by_hand_once() -> None:
     # 3, 5 and 20 tokens; cut to 8 they are 3, 5, 8 = 16 tokens, in one batch of three 8 wide: 24 slots.
-    found = padding_report([3, 20, 5], batch_size=3, max_length=8, limit=16, size=(2, 4)).to_json()
+    found = report_lengths([3, 20, 5], batch_size=3, max_length=8, limit=16, size=(2, 4)).to_json()
     assert found["rows"] == 3
     assert found["lengths"] == [[3, 1], [5, 1], [20, 1]]
     assert found["percentiles"] == {"50": 5, "75": 20, "90": 20, "95": 20, "99": 20, "100": 20}
@@ -136,11 +136,11 @@ def test_the_report_is_counted_by_hand_once() -> None:
 
 
 def test_a_report_without_a_model_has_no_flops_and_says_what_max_length_lacks() -> None:
-    found = padding_report([3, 5], batch_size=2).to_json()
+    found = report_lengths([3, 5], batch_size=2).to_json()
     assert {each["flops"] for each in found["strategies"]} == {None}
     assert "max_length" not in {each["name"] for each in found["strategies"]}
     assert list(found["left_out"]) == ["max_length"]
-    limited = padding_report([3, 50], batch_size=2, limit=16).to_json()
+    limited = report_lengths([3, 50], batch_size=2, limit=16).to_json()
     assert limited["left_out"] == {}
     assert {each["name"]: each["slots"] for each in limited["strategies"]}["max_length"] == 32
 
@@ -150,7 +150,7 @@ lists = st.lists(st.integers(0, 900), min_size=1, max_size=200)
 
 @given(lists, st.integers(1, 16), st.none() | st.integers(1, 1_000))
 def test_every_report_agrees_with_its_own_rows(lengths: list[int], batch_size: int, limit: int | None) -> None:
-    found = padding_report(lengths, batch_size, limit=limit)
+    found = report_lengths(lengths, batch_size, limit=limit)
     assert sum(rows for _, rows in found.lengths) == found.rows == len(lengths)
     assert found.percentiles[100] == max(lengths)
     for percent, length in found.percentiles.items():
@@ -171,7 +171,7 @@ def test_every_report_agrees_with_its_own_rows(lengths: list[int], batch_size: i
 
 
 def advice(lengths: Sequence[int], limit: int | None = None) -> tuple[str, int | None, str]:
-    found = padding_report(lengths, 8, limit=limit).recommended
+    found = report_lengths(lengths, 8, limit=limit).recommended
     return found.padding, found.max_length, found.reason
 
 
@@ -189,7 +189,7 @@ def test_grouping_is_recommended_where_it_saves_a_tenth_of_a_set_that_takes_a_wh
     mixed = [4, 40] * 1_000
     padding, _, reason = advice(mixed)
     assert padding == "grouped"
-    slots = {name: plan(mixed, 8, name, 40, seed=42).cost().slots for name in ("grouped", "longest_in_batch")}
+    slots = {name: plan_batches(mixed, 8, name, 40, seed=42).cost().slots for name in ("grouped", "longest_in_batch")}
     assert f"{slots['grouped']:,} slots instead of {slots['longest_in_batch']:,}" in reason
     padding, _, reason = advice(mixed[:200])
     assert padding == "longest_in_batch"
@@ -208,16 +208,16 @@ def test_grouping_is_recommended_where_it_saves_a_tenth_of_a_set_that_takes_a_wh
 )
 def test_what_cannot_be_reported_on_gets_a_sentence(lengths: list[int], more: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
-        padding_report(lengths, **{"batch_size": 8, **more})
+        report_lengths(lengths, **{"batch_size": 8, **more})
 
 
 def test_a_max_length_that_was_chosen_is_what_is_recommended_with_what_another_would_keep() -> None:
     lengths = [10] * 90 + [30] * 10
-    chosen = padding_report(lengths, 8, max_length=12, limit=512).recommended
+    chosen = report_lengths(lengths, 8, max_length=12, limit=512).recommended
     assert chosen.max_length == 12
     assert "keeps 90.0% of the rows whole" in chosen.reason
     assert "32 would keep all of them" in chosen.reason
-    assert padding_report(lengths, 8, limit=512).recommended.max_length == 32
+    assert report_lengths(lengths, 8, limit=512).recommended.max_length == 32
 
 
 def short_tokenizer(most: int) -> Any:
@@ -229,12 +229,12 @@ def short_tokenizer(most: int) -> Any:
 
 def test_the_report_cuts_to_what_the_tokenizer_and_the_model_allow_as_training_does() -> None:
     facts = ModelFacts("large", 30_522, 512, (6, 384))
-    found = report_on(short_tokenizer(32), ["word " * 100], None, facts, 1)
+    found = report_texts(short_tokenizer(32), ["word " * 100], None, facts, 1)
     assert found.limit == 32
     assert found.recommended.max_length == 32
     assert found.strategies[-1].slots == 32
     assert found.strategies[0].flops is not None
-    assert report_on(short_tokenizer(512), ["a"], None, None, 1).limit == 512, "a tokenizer without a model"
+    assert report_texts(short_tokenizer(512), ["a"], None, None, 1).limit == 512, "a tokenizer without a model"
 
 
 @pytest.mark.parametrize(("pairs", "max_length", "enough"), [(None, 2, 3), (["b"], 3, 4)])
@@ -243,15 +243,15 @@ def test_a_max_length_that_special_tokens_fill_gets_a_sentence(
 ) -> None:
     said = f"max_length is {max_length}, but {max_length} special tokens take all of it. Use {enough} or more"
     with pytest.raises(DemoError, match=said):
-        report_on(short_tokenizer(512), ["a"], pairs, None, 1, max_length)
-    assert report_on(short_tokenizer(512), ["a"], pairs, None, 1, enough).recommended.max_length == enough
+        report_texts(short_tokenizer(512), ["a"], pairs, None, 1, max_length)
+    assert report_texts(short_tokenizer(512), ["a"], pairs, None, 1, enough).recommended.max_length == enough
 
 
 def test_long_rows_are_counted_in_small_parts_so_that_a_stop_is_heard(models: ModelCache) -> None:
     told: list[int] = []
     texts = ["x " * (CHUNK_CHARACTERS // 8)] * 9
     with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
-        lengths = token_lengths(tokenizer, texts, tell=lambda done, _: told.append(done))
+        lengths = count_tokens(tokenizer, texts, tell=lambda done, _: told.append(done))
     assert told == [4, 8, 9]
     assert len(lengths) == 9
 
@@ -262,4 +262,4 @@ def test_a_shared_server_counts_no_more_characters_than_it_can_in_seconds(models
         models.tokenizer(ModelRef.parse("tokenizer:bytes")) as tokenizer,
         pytest.raises(DemoError, match=r"21,000,000 characters; a shared server counts at most 20,000,000"),
     ):
-        report_on(tokenizer, texts, None, None, 8, public=True)
+        report_texts(tokenizer, texts, None, None, 8, public=True)

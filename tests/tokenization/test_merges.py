@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.merges import MOST_CHARACTERS, Steps, steps_of
+from hfdemo.tokenization.merges import MOST_CHARACTERS, WordTrace, trace_word
 from tests.clock import quiet_time
 from tests.tokenization.kinds import KINDS, byt5, kind
 
@@ -24,16 +24,16 @@ def tokens(tokenizer: Any, word: str) -> list[str]:
     return [token.value for token in tokenizer.backend_tokenizer.model.tokenize(word)]
 
 
-def last(found: Steps) -> list[str]:
+def last(found: WordTrace) -> list[str]:
     return list(found.steps[-1].pieces) if found.steps else []
 
 
-def whys(found: Steps) -> list[str]:
+def whys(found: WordTrace) -> list[str]:
     return [step.why for step in found.steps]
 
 
-def check(tokenizer: Any, text: str) -> Steps:
-    found = steps_of(tokenizer, text)
+def check(tokenizer: Any, text: str) -> WordTrace:
+    found = trace_word(tokenizer, text)
     assert last(found) == tokens(tokenizer, found.word)
     for step in found.steps:
         assert all(at < len(step.pieces) for at in step.changed)
@@ -171,7 +171,7 @@ def test_bpe_that_knows_no_character_of_a_word_makes_nothing_of_it_and_says_so()
 
 
 def test_bpe_with_dropout_is_shown_without_it_and_says_so() -> None:
-    found = steps_of(hand_made(dropout=0.5), "there")
+    found = trace_word(hand_made(dropout=0.5), "there")
     assert last(found) == ["the", "re"]
     assert "at random (dropout 0.5)" in found.about
 
@@ -256,7 +256,7 @@ def test_unigram_that_draws_its_pieces_is_shown_without_and_says_so() -> None:
     core = tokenizer.backend_tokenizer.model
     core.alpha = 0.3
     tokenizer.backend_tokenizer.model = core
-    found = steps_of(tokenizer, "abc")
+    found = trace_word(tokenizer, "abc")
     assert last(found) == ["ab", "c"]
     assert "at random (alpha 0.3)" in found.about
 
@@ -284,19 +284,19 @@ def test_word_level_is_one_look() -> None:
 )
 def test_what_is_no_word_gets_a_sentence(text: str, said: str) -> None:
     with pytest.raises(DemoError, match=said):
-        steps_of(kind("wordpiece"), text)
+        trace_word(kind("wordpiece"), text)
 
 
 def test_a_tokenizer_written_in_python_gets_a_sentence() -> None:
     with pytest.raises(DemoError, match="ByT5Tokenizer is written in Python"):
-        steps_of(byt5(), "hello")
+        trace_word(byt5(), "hello")
 
 
 def test_an_unknown_character_without_an_unknown_token_gets_a_sentence() -> None:
     from tokenizers.models import Unigram
 
     with pytest.raises(DemoError, match="unk_id"):
-        steps_of(wrapped(Unigram([("a", -1.0)], None, False)), "b")
+        trace_word(wrapped(Unigram([("a", -1.0)], None, False)), "b")
 
 
 @pytest.mark.parametrize("algorithm", ["BPE", "Unigram"])
@@ -312,7 +312,7 @@ def test_a_large_vocabulary_is_no_reason_to_wait(algorithm: str) -> None:
         else models.Unigram([(part, -1.0) for part in vocabulary], 0, False)
     )
     begun = quiet_time()
-    found = steps_of(tokenizer, parts[0] * MOST_CHARACTERS)
+    found = trace_word(tokenizer, parts[0] * MOST_CHARACTERS)
     assert quiet_time() - begun < 0.5
     assert last(found) == [parts[0] * 2] * (MOST_CHARACTERS // 2)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
 from hfdemo.tokenization.encoding import Encoding, encode
-from hfdemo.tokenization.options import MOST_WINDOWS, Options, windows, windows_of
-from hfdemo.tokenization.truncating import windows as sliding
+from hfdemo.tokenization.options import MOST_WINDOWS, Options, count_text_windows, count_windows
+from hfdemo.tokenization.truncating import split_into_windows as sliding
 from tests.tokenization.kinds import kind
 
 
@@ -47,7 +47,7 @@ def test_the_windows_are_those_that_the_library_makes(
         found = encoded(["a " * first], None if second is None else ["b " * second], **vars(options))
     except DemoError:  # no room, or no second text
         reject()
-    assert prod(windows((first, second or 0), room, options)) == len(found.columns["input_ids"])
+    assert prod(count_windows((first, second or 0), room, options)) == len(found.columns["input_ids"])
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_more_slots_than_a_machine_can_hold_are_refused(texts: list[str], option
 @pytest.mark.parametrize(("tokens", "room", "stride"), [(20, 5, 2), (21, 5, 2), (6, 5, 4), (100, 7, 0)])
 def test_the_view_of_windows_counts_them_as_the_bounds_do(tokens: int, room: int, stride: int) -> None:
     rows = sliding(kind("wordpiece"), "a " * tokens, None, room + 2, stride, "only_first")
-    assert len(rows) == windows_of(tokens, room, stride)
+    assert len(rows) == count_text_windows(tokens, room, stride)

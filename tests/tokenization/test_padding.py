@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.padding import Batch, Plan, plan, strategy_names, trainable_names, width_rule
+from hfdemo.tokenization.padding import (
+    Batch,
+    PaddingPlan,
+    make_width_function,
+    plan_batches,
+    strategy_names,
+    trainable_names,
+)
 
 LENGTHS = st.lists(st.integers(1, 300), max_size=80)
 ORDER = {
@@ -26,13 +33,13 @@ ORDER = {
 }
 
 
-def rows_of(made: Plan) -> list[int]:
+def rows_of(made: PaddingPlan) -> list[int]:
     return [row for batch in made.batches for row in batch.rows]
 
 
 def test_a_plan_is_counted_by_hand_once() -> None:
     # Two batches of two: widths 5 and 3, so 2*5 + 2*3 = 16 slots for 5+2+3+3 = 13 tokens.
-    made = plan([5, 2, 3, 3], 2, "longest_in_batch")
+    made = plan_batches([5, 2, 3, 3], 2, "longest_in_batch")
     assert made.batches == (Batch((0, 1), 5), Batch((2, 3), 3))
     cost = made.cost(size=(2, 4))
     assert (cost.name, cost.slots, cost.tokens, cost.shapes) == ("longest_in_batch", 16, 13, 2)
@@ -55,12 +62,12 @@ def test_a_plan_is_counted_by_hand_once() -> None:
     ],
 )
 def test_each_strategy_batches_five_rows_as_its_name_says(strategy: str, batches: list[tuple[Any, int]]) -> None:
-    made = plan([9, 2, 17, 4, 3], 2, strategy, max_length=20)
+    made = plan_batches([9, 2, 17, 4, 3], 2, strategy, max_length=20)
     assert [(batch.rows, batch.width) for batch in made.batches] == batches
 
 
 def test_unpadded_rows_are_computed_one_by_one_and_waste_nothing() -> None:
-    made = plan([5, 2, 5, 5], 2, "none")
+    made = plan_batches([5, 2, 5, 5], 2, "none")
     assert [made.widths(batch) for batch in made.batches] == [(5, 2), (5, 5)]
     cost = made.cost(size=(1, 2))
     assert (cost.slots, cost.tokens, cost.waste, cost.shapes) == (17, 17, 0.0, 2)
@@ -68,13 +75,13 @@ def test_unpadded_rows_are_computed_one_by_one_and_waste_nothing() -> None:
 
 
 def test_rows_beyond_max_length_count_as_cut_to_it() -> None:
-    cost = plan([100, 4], 2, "longest_in_dataset", max_length=10).cost()
+    cost = plan_batches([100, 4], 2, "longest_in_dataset", max_length=10).cost()
     assert (cost.slots, cost.tokens) == (20, 14)
 
 
 def test_no_rows_make_no_batches() -> None:
     for strategy in strategy_names():
-        made = plan([], 4, strategy, max_length=8, seed=1)
+        made = plan_batches([], 4, strategy, max_length=8, seed=1)
         assert made.batches == ()
         assert (made.cost((6, 384)).waste, made.cost((6, 384)).flops) == (0.0, 0)
 
@@ -83,7 +90,7 @@ def test_no_rows_make_no_batches() -> None:
 def test_every_row_is_computed_once_per_epoch_and_no_token_is_lost(
     lengths: list[int], batch_size: int, strategy: str, max_length: int, seed: int | None, epoch: int
 ) -> None:
-    made = plan(lengths, batch_size, strategy, max_length, seed, epoch)
+    made = plan_batches(lengths, batch_size, strategy, max_length, seed, epoch)
     assert sorted(rows_of(made)) == list(range(len(lengths)))
     assert made.lengths == tuple(min(length, max_length) for length in lengths)
     sizes = [len(batch.rows) for batch in made.batches]
@@ -105,8 +112,8 @@ def test_no_width_is_below_that_of_dynamic_padding_in_the_same_order(
 ) -> None:
     if strategy in ("none", "grouped"):
         return
-    made = plan(lengths, batch_size, strategy, max_length, seed, epoch)
-    dynamic = plan(lengths, batch_size, "longest_in_batch", max_length, seed, epoch)
+    made = plan_batches(lengths, batch_size, strategy, max_length, seed, epoch)
+    dynamic = plan_batches(lengths, batch_size, "longest_in_batch", max_length, seed, epoch)
     assert rows_of(made) == rows_of(dynamic)
     assert all(wide.width >= tight.width for wide, tight in zip(made.batches, dynamic.batches, strict=True))
 
@@ -117,9 +124,9 @@ def test_no_order_of_full_batches_needs_fewer_slots_than_sorted_and_the_longest_
 ) -> None:
     # True of full batches: a smaller last batch is best used for the longest rows, and here it gets the shortest.
     lengths = lengths[: len(lengths) // batch_size * batch_size]
-    least = plan(lengths, batch_size, "grouped").cost().slots
-    grouped = plan(lengths, batch_size, "grouped", seed=seed)
-    assert least <= plan(lengths, batch_size, "longest_in_batch", seed=seed).cost().slots
+    least = plan_batches(lengths, batch_size, "grouped").cost().slots
+    grouped = plan_batches(lengths, batch_size, "grouped", seed=seed)
+    assert least <= plan_batches(lengths, batch_size, "longest_in_batch", seed=seed).cost().slots
     assert least <= grouped.cost().slots
     widths = [batch.width for batch in grouped.batches]
     assert widths[:1] == [max(lengths)] if lengths else not widths
@@ -132,8 +139,8 @@ def test_grouping_saves_what_transformers_own_grouping_saves() -> None:
     random = Random(0)
     lengths = [max(3, round(random.lognormvariate(2.5, 0.7))) for _ in range(3000)]
     order = get_length_grouped_indices(lengths, 8, generator=torch.Generator().manual_seed(0))
-    theirs = plan([lengths[row] for row in order], 8, "longest_in_batch").cost()
-    ours, shuffled = (plan(lengths, 8, name, seed=0).cost() for name in ("grouped", "longest_in_batch"))
+    theirs = plan_batches([lengths[row] for row in order], 8, "longest_in_batch").cost()
+    ours, shuffled = (plan_batches(lengths, 8, name, seed=0).cost() for name in ("grouped", "longest_in_batch"))
     assert ours.slots == pytest.approx(theirs.slots, rel=0.01)
     assert ours.waste < 0.1 < shuffled.waste
 
@@ -141,7 +148,7 @@ def test_grouping_saves_what_transformers_own_grouping_saves() -> None:
 def test_grouping_begins_with_the_longest_row_and_still_joins_other_rows_in_each_epoch() -> None:
     lengths = [1 + row % 60 for row in range(600)]
     first, again, next_epoch, other = (
-        plan(lengths, 8, "grouped", seed=seed, epoch=epoch) for seed, epoch in ((7, 0), (7, 0), (7, 1), (8, 0))
+        plan_batches(lengths, 8, "grouped", seed=seed, epoch=epoch) for seed, epoch in ((7, 0), (7, 0), (7, 1), (8, 0))
     )
     assert first == again
     assert first.batches[0].width == next_epoch.batches[0].width == 60
@@ -154,7 +161,7 @@ def test_grouping_begins_with_the_longest_row_and_still_joins_other_rows_in_each
 def test_every_epoch_and_every_seed_has_an_order_of_its_own(strategy: str) -> None:
     lengths = [1 + row % 50 for row in range(200)]
     orders = Counter(
-        tuple(rows_of(plan(lengths, 8, strategy, 64, seed, epoch))) for seed in range(4) for epoch in range(4)
+        tuple(rows_of(plan_batches(lengths, 8, strategy, 64, seed, epoch))) for seed in range(4) for epoch in range(4)
     )
     assert len(orders) == 16, "seed 1, epoch 0 is not seed 0, epoch 1"
 
@@ -162,8 +169,9 @@ def test_every_epoch_and_every_seed_has_an_order_of_its_own(strategy: str) -> No
 def test_the_order_is_the_same_in_another_process_and_for_good() -> None:
     # Runs that were started before an update have to be repeatable after it.
     program = (
-        "from hfdemo.tokenization.padding import plan\n"
-        "print(*(b.rows for b in plan([3, 9, 4, 1, 5, 9, 2, 6], 3, 'grouped', seed=42, epoch=1).batches), sep='|')"
+        "from hfdemo.tokenization.padding import plan_batches\n"
+        "plan = plan_batches([3, 9, 4, 1, 5, 9, 2, 6], 3, 'grouped', seed=42, epoch=1)\n"
+        "print(*(batch.rows for batch in plan.batches), sep='|')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(1, 0, 3)|(5, 4, 6)|(7, 2)"
@@ -176,7 +184,7 @@ def test_67000_rows_are_planned_and_counted_in_well_under_half_a_second(strategy
 
     def seconds() -> float:
         started = time.process_time()
-        plan(lengths, 8, strategy, 64, seed=42).cost((6, 384))
+        plan_batches(lengths, 8, strategy, 64, seed=42).cost((6, 384))
         return time.process_time() - started
 
     assert min(seconds() for _ in range(3)) < 0.5, "the best of three: the machine may be busy with something else"
@@ -191,7 +199,7 @@ def test_the_tokenizer_pads_a_batch_to_exactly_the_planned_width(models: ModelCa
         "multiple_of_8": {"pad_to_multiple_of": 8},
         "multiple_of_64": {"pad_to_multiple_of": 64},
     }
-    made = plan([4, 9], 2, strategy, max_length=24)
+    made = plan_batches([4, 9], 2, strategy, max_length=24)
     with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         rows = [{"input_ids": [101, *[7592] * (length - 2), 102]} for length in made.lengths]
         batch = tokenizer.pad(rows, **{"padding": True, **asked.get(strategy, {})}, return_tensors="pt")
@@ -201,10 +209,10 @@ def test_the_tokenizer_pads_a_batch_to_exactly_the_planned_width(models: ModelCa
 
 def test_what_cannot_be_planned_gets_a_sentence() -> None:
     with pytest.raises(DemoError, match="max_length"):
-        plan([3], 2, "max_length")
+        plan_batches([3], 2, "max_length")
     with pytest.raises(DemoError, match=r"one of none, longest_in_batch, .*'shortest'"):
-        plan([3], 2, "shortest")
+        plan_batches([3], 2, "shortest")
     with pytest.raises(DemoError, match="batch size is 0"):
-        plan([3], 0, "none")
+        plan_batches([3], 0, "none")
     with pytest.raises(DemoError, match=r"one of longest_in_batch, .*'none'"):
-        width_rule("none", 20)
+        make_width_function("none", 20)

@@ -17,9 +17,9 @@ from hfdemo.settings import Settings
 from hfdemo.tokenization import padding
 from hfdemo.tokenization.benchmark import time_plans
 from hfdemo.tokenization.encoding import Cell
-from hfdemo.tokenization.length_report import padding_report
-from hfdemo.tokenization.padding import PaddingStrategy, find_strategy, plan, plannable_names, trainable_names
-from hfdemo.tokenization.snippets import padding_script
+from hfdemo.tokenization.length_report import report_lengths
+from hfdemo.tokenization.padding import PaddingStrategy, find_strategy, plan_batches, plannable_names, trainable_names
+from hfdemo.tokenization.snippets import write_padding_script
 from hfdemo.ui.tabs.finetune import form_steps
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
 from hfdemo.ui.tabs.tokens import padding_view
@@ -49,17 +49,17 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_planned_by_its_own_arithmetic() -> None:
-    made = plan(LENGTHS, 2, "multiple_of_5", max_length=20)
+    made = plan_batches(LENGTHS, 2, "multiple_of_5", max_length=20)
     assert [(batch.rows, batch.width) for batch in made.batches] == [((2, 0), 20), ((3, 4), 5), ((1,), 5)]
-    assert plan(LENGTHS, 2, "as_it_is").shapes() == [(1, length) for length in LENGTHS]
+    assert plan_batches(LENGTHS, 2, "as_it_is").shapes() == [(1, length) for length in LENGTHS]
     with pytest.raises(DemoError, match='"multiple_of_5" needs a max_length'):
-        plan(LENGTHS, 2, "multiple_of_5")
+        plan_batches(LENGTHS, 2, "multiple_of_5")
     assert "multiple_of_5" not in plannable_names(None)
 
 
 def test_the_page_draws_it_in_its_own_words() -> None:
     rows = [[Cell("a", 7, "token", 0, None, None, 1)] * length for length in LENGTHS]
-    plans = [plan(LENGTHS, 2, name, 20) for name in ("multiple_of_5", "as_it_is")]
+    plans = [plan_batches(LENGTHS, 2, name, 20) for name in ("multiple_of_5", "as_it_is")]
     first, second = padding_view.render_strategies(plans, rows, "right", "no tensor").split("<section")[1:]
     for words in ("multiple_of_5", "Rounds up to fives.", "pad_to_multiple_of=5", "<b>55</b>"):
         assert words in first
@@ -69,16 +69,16 @@ def test_the_page_draws_it_in_its_own_words() -> None:
 
 
 def test_the_length_report_counts_it_or_says_what_it_lacks() -> None:
-    report = padding_report(LENGTHS, 2, max_length=20).to_json()
+    report = report_lengths(LENGTHS, 2, max_length=20).to_json()
     costs = {cost["name"]: cost for cost in report["strategies"]}
     assert {"multiple_of_5", "as_it_is"} < costs.keys()
     assert costs["as_it_is"]["waste"] == 0
-    assert "needs a max_length" in padding_report(LENGTHS, 2).to_json()["left_out"]["multiple_of_5"]
+    assert "needs a max_length" in report_lengths(LENGTHS, 2).to_json()["left_out"]["multiple_of_5"]
 
 
 def test_the_benchmark_runs_it(models: ModelCache) -> None:
     loaded = models.get(ModelRef.parse("untrained:embedded:minilm"), Need(("AutoModel",)))
-    plans = [plan([5, 3], 2, name, 8) for name in ("multiple_of_5", "as_it_is")]
+    plans = [plan_batches([5, 3], 2, name, 8) for name in ("multiple_of_5", "as_it_is")]
     passes: list[tuple[Any, ...]] = []
     timings = time_plans(loaded, [[7] * 5, [7] * 3], plans, Event(), lambda *told: passes.append(told), runs=1)
     assert [each.strategy for each in timings] == ["multiple_of_5", "as_it_is"]
@@ -88,7 +88,7 @@ def test_the_benchmark_runs_it(models: ModelCache) -> None:
 
 
 def test_the_code_of_the_page_asks_for_it(models: ModelCache) -> None:
-    script = padding_script("embedded:minilm", ["a", "b c"], None, 2, 8, None, models.settings)
+    script = write_padding_script("embedded:minilm", ["a", "b c"], None, 2, 8, None, models.settings)
     assert "'multiple_of_5': (by_length, dict(padding=True, pad_to_multiple_of=5))" in script
     assert "as_it_is" not in script
 

@@ -10,8 +10,8 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.encoding import encode
 from hfdemo.tokenization.options import Options
-from hfdemo.tokenization.padding import find_strategy, plan, plannable_names
-from hfdemo.tokenization.snippets import padding_script, tokenization_script
+from hfdemo.tokenization.padding import find_strategy, plan_batches, plannable_names
+from hfdemo.tokenization.snippets import write_padding_script, write_tokenization_script
 from tests import forked
 
 
@@ -32,17 +32,17 @@ def test_the_tokenization_script_prints_the_tokens_that_are_shown(
     texts, pairs = ["naïve “quotes”", "two"], ["first", "second pair"]
     with models.tokenizer(ModelRef.parse(reference)) as tokenizer:
         shown = encode(tokenizer, texts, pairs, Options(padding=True), 1000).columns["tokens"]
-    script = tokenization_script(reference, texts, pairs, {"padding": True}, models.settings)
+    script = write_tokenization_script(reference, texts, pairs, {"padding": True}, models.settings)
     assert [ast.literal_eval(line) for line in run_alone(script, tmp_path).splitlines()] == shown
 
 
 def test_a_tokenizer_that_needs_no_files_is_named_without_any(models: ModelCache) -> None:
-    script = tokenization_script("tokenizer:bytes", ["a"], None, {}, models.settings)
+    script = write_tokenization_script("tokenizer:bytes", ["a"], None, {}, models.settings)
     assert script.startswith("from transformers import ByT5Tokenizer\n\ntokenizer = ByT5Tokenizer()\n")
 
 
 def test_a_hub_model_is_named_with_its_revision(models: ModelCache) -> None:
-    script = tokenization_script("owner/name@v1", ["a"], None, {}, models.settings)
+    script = write_tokenization_script("owner/name@v1", ["a"], None, {}, models.settings)
     assert "from_pretrained('owner/name', revision='v1')" in script
 
 
@@ -51,11 +51,11 @@ def test_the_padding_script_prints_the_shapes_of_every_strategy_that_pads(
     models: ModelCache, capsys: pytest.CaptureFixture[str], max_length: int | None
 ) -> None:
     texts = ["Why?", "The ferry leaves at seven, and the train an hour later.", "Yes.", "A short note."]
-    script = padding_script("embedded:minilm", texts, None, 2, max_length, None, models.settings)
+    script = write_padding_script("embedded:minilm", texts, None, 2, max_length, None, models.settings)
     exec(compile(script, "snippet.py", "exec"), {})
     printed = dict(line.split(" ", 1) for line in capsys.readouterr().out.strip().splitlines())
     with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
-    plans = [plan(lengths, 2, name, max_length) for name in plannable_names(max_length)]
+    plans = [plan_batches(lengths, 2, name, max_length) for name in plannable_names(max_length)]
     padded = {each.strategy: str(each.shapes()) for each in plans if find_strategy(each.strategy).pads}
     assert printed == padded

@@ -13,7 +13,7 @@ from hfdemo.errors import DemoError
 from hfdemo.tokenization.backend import MOST_CHARACTERS
 from hfdemo.tokenization.encoding import encode
 from hfdemo.tokenization.options import Options
-from hfdemo.tokenization.stages import Piece, Stage, algorithm_of, stages_of
+from hfdemo.tokenization.stages import Piece, Stage, name_algorithm, trace_stages
 from tests.clock import quiet_time
 from tests.tokenization.kinds import LINES, bpe, byt5, kind
 
@@ -105,7 +105,7 @@ def tokenizer_of(name: str) -> Any:
 
 
 def staged(name: str, text: str, pair: str | None = None) -> dict[str, Stage]:
-    return {stage.name: stage for stage in stages_of(tokenizer_of(name), text, pair)}
+    return {stage.name: stage for stage in trace_stages(tokenizer_of(name), text, pair)}
 
 
 def texts_of(pieces: Sequence[Piece]) -> list[str]:
@@ -291,9 +291,9 @@ def test_an_added_word_is_split_off_too_but_is_not_special() -> None:
 
 def test_special_tokens_are_plain_text_where_the_tokenizer_splits_them() -> None:
     tokenizer = bpe()
-    assert "<s>" in texts_of(stages_of(tokenizer, "a<s>")[3].pieces)
+    assert "<s>" in texts_of(trace_stages(tokenizer, "a<s>")[3].pieces)
     tokenizer.split_special_tokens = True
-    pieces = stages_of(tokenizer, "a<s>")[3].pieces
+    pieces = trace_stages(tokenizer, "a<s>")[3].pieces
     assert "<s>" not in texts_of(pieces)
     assert [piece.id for piece in pieces] == tokenizer("a<s>", add_special_tokens=False)["input_ids"]
 
@@ -319,7 +319,7 @@ def test_an_unknown_stretch_is_one_piece_and_ends_as_the_unknown_token() -> None
 
 
 def test_a_tokenizer_written_in_python_has_fewer_stages_and_no_offsets() -> None:
-    raw, pieces, processed = stages_of(byt5(), "é</s>é", "b")
+    raw, pieces, processed = trace_stages(byt5(), "é</s>é", "b")
     assert (raw.name, pieces.name, processed.name) == ("raw", "pieces", "post-processed")
     assert [(piece.text, piece.id, piece.sequence, piece.special) for piece in processed.pieces] == [
         ("Ã", 198, 0, False),
@@ -341,7 +341,7 @@ def test_a_tokenizer_written_in_python_has_fewer_stages_and_no_offsets() -> None
 @given(TEXTS, st.none() | TEXTS)
 @example("ends with </s>", None)
 def test_python_only_stages_are_what_the_tokenizer_itself_returns(text: str, pair: str | None) -> None:
-    _, pieces, processed = stages_of(kind("byt5"), text, pair)
+    _, pieces, processed = trace_stages(kind("byt5"), text, pair)
     assert [piece.id for piece in processed.pieces] == kind("byt5")(text, pair)["input_ids"]
     assert [piece for piece in processed.pieces if piece.sequence is not None] == list(pieces.pieces)
 
@@ -392,7 +392,7 @@ def test_python_only_stages_are_what_the_tokenizer_itself_returns(text: str, pai
     ],
 )
 def test_each_stage_names_its_component_and_the_settings(name: str, said: list[str]) -> None:
-    first, *others = stages_of(tokenizer_of(name), "ab é")
+    first, *others = trace_stages(tokenizer_of(name), "ab é")
     assert first.did == "the text as it was given: 4 characters, 5 bytes in UTF-8"
     assert [stage.did for stage in others] == said
 
@@ -406,21 +406,21 @@ def test_a_precompiled_table_is_not_printed_and_a_pair_has_its_own_template() ->
 def test_long_patterns_are_cut_and_an_empty_sequence_says_so() -> None:
     from tokenizers import Regex, normalizers
 
-    from hfdemo.tokenization.backend import component
+    from hfdemo.tokenization.backend import describe_component
 
-    long = component(normalizers.Replace(Regex("[a-z]" * 40), ""), "normalizer")
+    long = describe_component(normalizers.Replace(Regex("[a-z]" * 40), ""), "normalizer")
     assert len(long) < 150
     assert "…" in long
-    assert component(normalizers.Sequence([]), "normalizer") == "nothing: an empty Sequence"
+    assert describe_component(normalizers.Sequence([]), "normalizer") == "nothing: an empty Sequence"
 
 
 @pytest.mark.parametrize(("name", "algorithm"), [("wordpiece", "WordPiece"), ("bpe", "BPE"), ("unigram", "Unigram")])
 def test_the_algorithm_has_its_own_name(name: str, algorithm: str) -> None:
-    assert algorithm_of(kind(name)) == algorithm
+    assert name_algorithm(kind(name)) == algorithm
 
 
 def test_python_only_is_an_answer_too() -> None:
-    assert algorithm_of(byt5()) == "Python"
+    assert name_algorithm(byt5()) == "Python"
 
 
 # --- Limits. ---
@@ -453,7 +453,7 @@ def test_a_tokenizer_that_skips_merges_at_random_is_walked_without_skipping_any(
     tokenizer = bpe()
     tokenizer.backend_tokenizer.model.dropout = 0.5
     for _ in range(40):
-        stages = {stage.name: stage for stage in stages_of(tokenizer, "the quick brown fox jumps over the lazy dog")}
+        stages = {stage.name: stage for stage in trace_stages(tokenizer, "the quick brown fox jumps over the lazy dog")}
         last = [piece.id for piece in stages["post-processed"].pieces]
         assert [piece.id for piece in stages["pieces"].pieces] == last
     assert tokenizer.backend_tokenizer.model.dropout == 0.5
@@ -464,7 +464,7 @@ def test_the_stages_obey_the_options_about_special_tokens(name: str) -> None:
     tokenizer = kind(name)
     text = f"a {tokenizer.eos_token or tokenizer.sep_token} b"
     for options in (Options(add_special_tokens=False), Options(split_special_tokens=True)):
-        last = stages_of(tokenizer, text, None, options)[-1].pieces
+        last = trace_stages(tokenizer, text, None, options)[-1].pieces
         expected = encode(tokenizer, [text], None, options, 100).columns["input_ids"][0]
         assert [piece.id for piece in last] == expected
         assert expected != tokenizer(text)["input_ids"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
 from hfdemo.tokenization.options import Options
-from hfdemo.tokenization.truncating import Truncated, Window, truncations, windows
+from hfdemo.tokenization.truncating import Truncated, Window, compare_truncations, split_into_windows
 from tests.tokenization.kinds import KINDS, bpe, kind
 
 TEXT = "one two three, four five"
@@ -58,7 +58,7 @@ def test_each_strategy_keeps_what_the_library_keeps(name: str, pair: str | None,
     with cutting(name, side) as tokenizer:
         for text in (TEXT, "the same the same", EMOJI):
             for length in (2, 3, 4, 5, 8, 13, 40):
-                found = truncations(tokenizer, text, pair, length)
+                found = compare_truncations(tokenizer, text, pair, length)
                 names = ("longest_first", "only_first", "only_second")
                 assert tuple(each.strategy for each in found) == names[: 2 if pair is None else 3]
                 for each in found:
@@ -75,7 +75,7 @@ def test_each_strategy_keeps_what_the_library_keeps(name: str, pair: str | None,
 )
 def test_any_text_is_cut_as_the_library_cuts_it(name: str, text: str, pair: str | None, length: int, side: str) -> None:
     with cutting(name, side) as tokenizer:
-        for each in truncations(tokenizer, text, pair, length):
+        for each in compare_truncations(tokenizer, text, pair, length):
             assert_equal_to_the_library(tokenizer, text, pair, each, length)
 
 
@@ -86,25 +86,25 @@ def struck(found: Truncated) -> str:
 
 
 def test_longest_first_cuts_the_longer_text_and_then_both() -> None:
-    longest, first, second = truncations(kind("wordpiece"), "a b c d e f", "x y z", 9)
+    longest, first, second = compare_truncations(kind("wordpiece"), "a b c d e f", "x y z", 9)
     assert struck(longest) == "[CLS] a b c -d- -e- -f- [SEP] x y z [SEP]"
     assert struck(first) == struck(longest)
     assert second.error == (
         "only_second would have to cut 3 tokens, but the second text has only 3 and one must stay. "
         "Raise max_length to 10, shorten the first text or use longest_first."
     )
-    (_, _, advised) = truncations(kind("wordpiece"), "a b c d e f", "x y z", 10)
+    (_, _, advised) = compare_truncations(kind("wordpiece"), "a b c d e f", "x y z", 10)
     assert struck(advised) == "[CLS] a b c d e f [SEP] x -y- -z- [SEP]"
 
 
 def test_equal_tokens_are_told_apart_by_their_place() -> None:
     with cutting("byt5", "left") as tokenizer:
-        (longest, *_) = truncations(tokenizer, "aaaa", "aaaa", 6)
+        (longest, *_) = compare_truncations(tokenizer, "aaaa", "aaaa", 6)
     assert longest.kept == (False, False, True, True, True, False, False, True, True, True)
 
 
 def test_a_python_only_tokenizer_that_stays_too_long_says_so() -> None:
-    (_, first, _) = truncations(kind("byt5"), "ab", "wxyz", 4)
+    (_, first, _) = compare_truncations(kind("byt5"), "ab", "wxyz", 4)
     assert struck(first) == "-a- -b- </s> w x y z </s>"
     assert first.error == "only_first can't reach max_length 4: 6 tokens are left after it."
 
@@ -112,7 +112,7 @@ def test_a_python_only_tokenizer_that_stays_too_long_says_so() -> None:
 @pytest.mark.parametrize(("text", "pair", "length"), [(" ", None, 8), ("a", "\udc00", 8), ("a", None, 1)])
 def test_what_can_not_be_encoded_at_all_gets_a_sentence(text: str, pair: str | None, length: int) -> None:
     with pytest.raises(DemoError):
-        truncations(kind("wordpiece"), text, pair, length)
+        compare_truncations(kind("wordpiece"), text, pair, length)
 
 
 def marked(window: Window) -> str:
@@ -122,7 +122,7 @@ def marked(window: Window) -> str:
 
 
 def test_windows_mark_what_the_window_before_holds_too() -> None:
-    found = windows(kind("wordpiece"), "a b c d e f g", None, 6, 2, "longest_first")
+    found = split_into_windows(kind("wordpiece"), "a b c d e f g", None, 6, 2, "longest_first")
     assert [marked(each) for each in found] == [
         "[CLS] a b c d [SEP]",
         "[CLS] (c) (d) e f [SEP]",
@@ -132,12 +132,12 @@ def test_windows_mark_what_the_window_before_holds_too() -> None:
 
 def test_windows_from_the_left_overlap_at_their_end() -> None:
     with cutting("wordpiece", "left") as tokenizer:
-        found = windows(tokenizer, "a b c d e", None, 5, 1, "only_first")
+        found = split_into_windows(tokenizer, "a b c d e", None, 5, 1, "only_first")
     assert [marked(each) for each in found] == ["[CLS] c d e [SEP]", "[CLS] a b (c) [SEP]"]
 
 
 def test_the_other_text_stands_in_each_window_and_is_no_overlap() -> None:
-    found = windows(kind("wordpiece"), "a b c d", "q", 6, 1, "only_first")
+    found = split_into_windows(kind("wordpiece"), "a b c d", "q", 6, 1, "only_first")
     assert [marked(each) for each in found] == [
         "[CLS] a b [SEP] q [SEP]",
         "[CLS] (b) c [SEP] q [SEP]",
@@ -146,7 +146,7 @@ def test_the_other_text_stands_in_each_window_and_is_no_overlap() -> None:
 
 
 def test_a_text_that_fits_is_one_window_whatever_the_stride() -> None:
-    (only,) = windows(kind("wordpiece"), "a b", None, 16, 300, "longest_first")
+    (only,) = split_into_windows(kind("wordpiece"), "a b", None, 16, 300, "longest_first")
     assert marked(only) == "[CLS] a b [SEP]"
 
 
@@ -164,7 +164,7 @@ def test_windows_are_the_librarys_rows_and_share_exactly_the_stride(
 ) -> None:
     with cutting(name, side) as tokenizer:
         try:
-            found = windows(tokenizer, text, None, length, stride, "only_first")
+            found = split_into_windows(tokenizer, text, None, length, stride, "only_first")
         except DemoError as error:
             room = length - tokenizer.num_special_tokens_to_add(False)
             assert stride >= room, error  # noqa: PT017
@@ -183,7 +183,9 @@ def test_windows_are_the_librarys_rows_and_share_exactly_the_stride(
 
 
 def test_an_offset_that_the_post_processor_moves_hides_no_overlap() -> None:
-    found = windows(bpe(trim_offsets=True, add_prefix_space=True), " a  b  a  b  a  b", None, 4, 2, "only_first")
+    found = split_into_windows(
+        bpe(trim_offsets=True, add_prefix_space=True), " a  b  a  b  a  b", None, 4, 2, "only_first"
+    )
     assert len(found) > 2
     assert all(sum(window.overlap) == 2 for window in found[1:])
 
@@ -206,11 +208,11 @@ def test_windows_that_can_not_be_get_a_sentence(
     name: str, text: str, pair: str | None, arguments: tuple[int, int, str], said: str
 ) -> None:
     with pytest.raises(DemoError, match=said):
-        windows(kind(name), text, pair, *arguments)
+        split_into_windows(kind(name), text, pair, *arguments)
 
 
 def test_longest_first_slides_over_the_only_text_that_it_cuts() -> None:
-    found = windows(kind("wordpiece"), "a b c d e", "q", 7, 0, "longest_first")
+    found = split_into_windows(kind("wordpiece"), "a b c d e", "q", 7, 0, "longest_first")
     assert [marked(each) for each in found] == ["[CLS] a b c [SEP] q [SEP]", "[CLS] d e [SEP] q [SEP]"]
 
 
@@ -221,8 +223,8 @@ def test_cutting_obeys_the_options_about_special_tokens(options: Options) -> Non
     library = tokenizer([text], truncation=True, max_length=6, stride=1, return_overflowing_tokens=True, **given)[
         "input_ids"
     ]
-    found = truncations(tokenizer, text, None, 6, options)[0]
+    found = compare_truncations(tokenizer, text, None, 6, options)[0]
     kept = [cell.id for cell, stays in zip(found.cells, found.kept, strict=True) if stays]
     assert kept == library[0]
-    rows = windows(tokenizer, text, None, 6, 1, "longest_first", options)
+    rows = split_into_windows(tokenizer, text, None, 6, 1, "longest_first", options)
     assert [[cell.id for cell in row.cells] for row in rows] == library

@@ -10,9 +10,9 @@ from hfdemo.errors import DemoError
 from hfdemo.models.model_facts import ModelFacts, model_facts
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tokenization.encoding import borrowed_pad_token, encode
+from hfdemo.tokenization.encoding import borrow_pad_token, encode
 from hfdemo.tokenization.options import Options
-from hfdemo.tokenization.warnings import Warning, unknown_slots
+from hfdemo.tokenization.warnings import TokenizerWarning, find_unknown_slots
 from tests.tokenization.kinds import kind
 
 
@@ -40,7 +40,7 @@ def said(
     pairs: list[str] | None = None,
     model: ModelFacts | None = None,
     **options: Any,
-) -> dict[str, Warning]:
+) -> dict[str, TokenizerWarning]:
     """The warnings by their code, without the one that every Python-only tokenizer gets."""
     found = encode(tokenizer, texts, pairs, Options(**options), 100_000, model).warnings
     return {warning.code: warning for warning in found if warning.code != "no_offsets"}
@@ -323,7 +323,7 @@ def test_what_the_tokenizer_allows_counts_beside_what_the_model_can_read(wordpie
 def test_a_pad_token_outside_the_vocabulary_can_be_borrowed_by_nobody(bpe: Any) -> None:
     with (
         pytest.raises(DemoError, match="'nope' is not in this tokenizer's vocabulary"),
-        borrowed_pad_token(bpe, "nope"),
+        borrow_pad_token(bpe, "nope"),
     ):
         pass
     assert bpe.pad_token is None
@@ -335,8 +335,8 @@ def test_an_unknown_token_that_was_typed_is_not_counted_as_unknown(name: str) ->
     texts = [f"a {tokenizer.unk_token} b", f"{tokenizer.unk_token} c"]
     columns = encode(tokenizer, texts[:1], texts[1:], Options(), 100).columns
     assert columns["input_ids"][0].count(tokenizer.unk_token_id) == 2
-    assert unknown_slots(tokenizer, columns, 0, texts) == []
+    assert find_unknown_slots(tokenizer, columns, 0, texts) == []
     if name != "byt5":  # it knows every byte
         columns = encode(tokenizer, ["a \U0001f642 b"], None, Options(), 100).columns
-        (slot,) = unknown_slots(tokenizer, columns, 0, ["a \U0001f642 b"])
+        (slot,) = find_unknown_slots(tokenizer, columns, 0, ["a \U0001f642 b"])
         assert columns["input_ids"][0][slot] == tokenizer.unk_token_id

@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.data_sources.folders import usual_split
+from hfdemo.data_sources.folders import normalize_split_name
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, Kind, find_kind, kinds_of_task
 from hfdemo.finetuning.kinds.kind import ReadCell
-from hfdemo.tables import text_flaw
+from hfdemo.tables import find_text_flaw
 
 _MOST_CELLS = 2_000  # so many cells of a column are looked at for what it holds
 _EVERY = tuple(KINDS.values())
@@ -40,7 +40,7 @@ def suggest_columns(table: pd.DataFrame, kinds: Sequence[Kind] = _EVERY) -> Colu
     """
     # One row of train is enough: with a cell that is blank or strange it is a split column all the same.
     split = next(
-        (c for c in table.columns if c.lower() == "split" and "train" in map(usual_split, set(table[c]))), None
+        (c for c in table.columns if c.lower() == "split" and "train" in map(normalize_split_name, set(table[c]))), None
     )
     rest = table.drop(columns=[split] if split else [])
     samples = {column: sample_cells(rest[column]) for column in rest.columns}
@@ -149,7 +149,7 @@ def _read(table: pd.DataFrame, columns: Mapping[str, str], readers: Mapping[str,
         read, reasons = {"": ""}, {"": ""}
         for cell in table[column][~is_blank].unique():
             try:
-                if broken := text_flaw(cell):
+                if broken := find_text_flaw(cell):
                     raise ValueError(broken)
                 read[cell] = readers[name](cell)
             except ValueError as error:

@@ -16,7 +16,7 @@ from hfdemo.finetuning.dataset.fixes import contradictory, decimal_commas, dupli
 from hfdemo.finetuning.dataset.labels import list_labels
 from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.finetuning.kinds.cells import sort_labels
-from hfdemo.tables import Refused, list_rows
+from hfdemo.tables import RefusedRow, format_row_numbers
 
 Severity = Literal["refuse", "warn"]
 MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rarest
@@ -57,7 +57,7 @@ def warn(code: str, sentence: str) -> Finding:
     return Finding(0, "", sentence, "", code)
 
 
-def find_refused_rows(refused: Sequence[Refused]) -> Iterator[Finding]:
+def find_refused_rows(refused: Sequence[RefusedRow]) -> Iterator[Finding]:
     """Find the rows that fit no table."""
     if refused:
         told = "; ".join(
@@ -217,7 +217,9 @@ def _where(marked: Mapping[str, pd.Series]) -> _Rows:
     """Collect the rows that are marked True, per split."""
     numbers = {split: [int(index) + 1 for index in marks.index[marks]] for split, marks in marked.items()}
     told = ", ".join(
-        f"{list_rows(rows)}{f' of {split}' if len(marked) > 1 else ''}" for split, rows in numbers.items() if rows
+        f"{format_row_numbers(rows)}{f' of {split}' if len(marked) > 1 else ''}"
+        for split, rows in numbers.items()
+        if rows
     )
     first = next((rows[0] for rows in numbers.values() if rows), 0)
     return _Rows(sum(map(len, numbers.values())), first, told)

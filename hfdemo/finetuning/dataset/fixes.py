@@ -14,7 +14,7 @@ from hfdemo.finetuning.dataset.columns import Splits, join_texts
 from hfdemo.finetuning.dataset.labels import count_labels
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.kinds.cells import NUMBER, write_list
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Fix:
 
 
 def apply_fixes(
-    names: Sequence[str], splits: Splits, kind: Kind, refused: Sequence[Refused] = ()
+    names: Sequence[str], splits: Splits, kind: Kind, refused: Sequence[RefusedRow] = ()
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Apply the fixes in `names`, in the order of FIXES; return the splits, and what each did to how many rows.
 

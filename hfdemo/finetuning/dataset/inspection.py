@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.data_sources.folders import usual_split
+from hfdemo.data_sources.folders import normalize_split_name
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import Columns, choose_columns, read_rows, recognise_kind, suggest_columns
@@ -31,7 +31,7 @@ from hfdemo.finetuning.dataset.preparing import Prepared, SelectedRows, select_r
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import Kind, kinds_of_task
 from hfdemo.finetuning.kinds.cells import sort_labels
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 
 _MOST_CUT = 0.01  # of the rows, what truncation may cut without being called a problem
 _NEARLY_ALL = 0.9
@@ -69,7 +69,7 @@ class Inspection:
     problem_type: str | None = None
     label_order: tuple[str, ...] = ()
     positive_label: str | None = None
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedRow, ...] = ()
     truncation: Truncation | None = None
     notes: tuple[str, ...] = ()
     refusal: str = ""
@@ -78,7 +78,7 @@ class Inspection:
     @property
     def train_rows(self) -> int:
         """Rows that would be trained on: the train split, or what is left when a validation split is held out."""
-        named = {usual_split(name) or name: count for name, count in self.splits.items()}
+        named = {normalize_split_name(name) or name: count for name, count in self.splits.items()}
         return named.get("train", round(self.rows * (1 - VALIDATION_SHARE)))
 
     def to_json(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def inspect(
     tables: Mapping[str, pd.DataFrame],
     mapped: Columns | None = None,
     config: RunConfig | None = None,
-    refused: Sequence[Refused] = (),
+    refused: Sequence[RefusedRow] = (),
     lengths: Sequence[int] | None = None,
     limit: int | None = None,
 ) -> Inspection:
@@ -183,7 +183,7 @@ def _find_numbers_as_classes(whole: pd.DataFrame, mapped: Columns, kind: Kind) -
 
 
 def _with_task_fixes(
-    problems: list[Finding], tables: Mapping[str, pd.DataFrame], config: RunConfig | None, refused: Sequence[Refused]
+    problems: list[Finding], tables: Mapping[str, pd.DataFrame], config: RunConfig | None, refused: Sequence[RefusedRow]
 ) -> list[Finding]:
     """Return `problems`, with a change of the task or the kind only where the data can be mended after it."""
 
@@ -195,7 +195,7 @@ def _with_task_fixes(
     ]
 
 
-def _can_be_mended(tables: Mapping[str, pd.DataFrame], config: RunConfig, refused: Sequence[Refused]) -> bool:
+def _can_be_mended(tables: Mapping[str, pd.DataFrame], config: RunConfig, refused: Sequence[RefusedRow]) -> bool:
     """Return whether nothing refuses a run of `config`, or only what a click mends."""
     try:
         mapped, kind = choose_columns(config, pd.concat(tables.values(), ignore_index=True).fillna(""))
@@ -223,7 +223,7 @@ class _RowInspection:
         tables: Mapping[str, pd.DataFrame],
         mapped: Columns,
         kind: Kind,
-        refused: Sequence[Refused],
+        refused: Sequence[RefusedRow],
     ) -> None:
         self._config = config
         self._found: list[Finding] = []

@@ -18,7 +18,7 @@ from hfdemo.finetuning.dataset.splitting import find_given_splits, find_rows_of_
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.hub import Progress
 from hfdemo.settings import Settings
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class SelectedRows:
     parts: Mapping[str, pd.DataFrame]
     mapped: Columns
     kind: Kind
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedRow, ...]
 
 
-def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequence[Refused] = ()) -> Prepared:
+def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequence[RefusedRow] = ()) -> Prepared:
     """Return the splits that `config` asks for, after its fixes, checked, as a run's data/*.csv has them.
 
     Columns: text, text_pair (pairs only) and label (not for texts alone). Label cells are a name, a JSON list of names
@@ -78,7 +78,11 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequ
 
 
 def select_rows(
-    config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind, refused: Sequence[Refused] = ()
+    config: RunConfig,
+    tables: Mapping[str, pd.DataFrame],
+    mapped: Columns,
+    kind: Kind,
+    refused: Sequence[RefusedRow] = (),
 ) -> SelectedRows:
     """Read the rows of the splits that the data has, by the columns in `mapped`.
 
@@ -108,7 +112,7 @@ def split_rows(config: RunConfig, rows: SelectedRows) -> Prepared:
     return Prepared(splits, labels, positive, rows.mapped, kind, (*notes, *left_out, *made))
 
 
-def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: Sequence[Refused]) -> None:
+def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: Sequence[RefusedRow]) -> None:
     """Refuse what can't be trained on."""
     if refused and "drop_refused_rows" not in config.fixes:
         first = refused[0]

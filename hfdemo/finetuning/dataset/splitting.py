@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hfdemo.data_sources.folders import SPLITS, named_split, usual_split
+from hfdemo.data_sources.folders import SPLITS, find_split, normalize_split_name
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import Columns, join_texts
 from hfdemo.finetuning.dataset.labels import FEWEST_ROWS, list_labels
 from hfdemo.finetuning.kinds import Kind
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 
 VALIDATION_SHARE = 0.2
 _DRAWS = 20  # the few rows of a tiny set that are drawn may all be the only ones with their label
@@ -58,13 +58,13 @@ def find_given_splits(
 
 def find_rows_of_no_split(
     config: RunConfig, tables: Mapping[str, pd.DataFrame], mapped: Columns
-) -> tuple[Refused, ...]:
+) -> tuple[RefusedRow, ...]:
     """Return the rows whose cell in the split column names no split."""
     if mapped.split_column is None or "" not in tables:
         return ()
     column = tables[""][mapped.split_column]
     return tuple(
-        Refused(
+        RefusedRow(
             "",
             int(index) + 1,
             f"{mapped.split_column!r} is {cell!r}, which is no split"
@@ -78,14 +78,14 @@ def find_rows_of_no_split(
 def _map_split_column(config: RunConfig, column: pd.Series) -> pd.Series:
     """Return the split of each row by its cell in the split column; NaN where that names none."""
     named = {name: split for split, name in config.splits.items() if isinstance(name, str)}
-    return column.map(named or {name: usual for name in set(column) if (usual := usual_split(name))})
+    return column.map(named or {name: usual for name in set(column) if (usual := normalize_split_name(name))})
 
 
 def _pick_tables(
     named: Mapping[str, str], tables: Mapping[str, pd.DataFrame], mapped: Columns
 ) -> dict[str, pd.DataFrame]:
-    usual = {split: name for name in tables if (split := usual_split(name))}
-    chosen = {split: named_split(name, list(tables)) for split, name in named.items()} or usual
+    usual = {split: name for name in tables if (split := normalize_split_name(name))}
+    chosen = {split: find_split(name, list(tables)) for split, name in named.items()} or usual
     if "train" not in chosen:
         raise DataError(
             f"No split is train. The data has: {', '.join(tables)}. Say in `splits` which of them is, such as "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hfdemo.data_sources import likely_text, longest_texts
+from hfdemo.data_sources import find_longest_column, guess_text_column
 from hfdemo.finetuning.kinds.cells import are_nearly_all, parse_list, shorten, write_list
 from hfdemo.finetuning.kinds.descriptions import array_shapes, row_texts
 from hfdemo.finetuning.kinds.kind import (
@@ -25,7 +25,7 @@ from hfdemo.finetuning.kinds.kind import (
     RowFormat,
     Samples,
 )
-from hfdemo.tables import list_rows
+from hfdemo.tables import format_row_numbers
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 LISTED = 10
@@ -38,7 +38,7 @@ def _find_columns(table: pd.DataFrame, samples: Samples, alone: bool) -> ColumnG
         return ColumnGuess(CERTAIN, chat)
     columns = list(table.columns)
     if columns and (len(columns) == 1 or alone):
-        return ColumnGuess(POSSIBLE, likely_text(columns) or longest_texts(table, columns))
+        return ColumnGuess(POSSIBLE, guess_text_column(columns) or find_longest_column(table, columns))
     return None
 
 
@@ -148,7 +148,8 @@ def find_whole_chats(
     many, done = len(whole) > 1, "learned" if split == "train" else "evaluated"
     return [
         f"{split}: {len(whole):,} row{'s' if many else ''} of messages {'are' if many else 'is'} {done} whole, not the "
-        f"answers alone: there are none, or this tokenizer can't tell where they stand ({list_rows(whole_rows)})."
+        "answers alone: there are none, or this tokenizer can't tell where they stand "
+        f"({format_row_numbers(whole_rows)})."
     ]
 
 

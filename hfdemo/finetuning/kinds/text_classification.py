@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.data_sources import likely_pair, likely_text, longest_texts
+from hfdemo.data_sources import find_longest_column, guess_pair_column, guess_text_column
 from hfdemo.finetuning.kinds.cells import NUMBER, are_nearly_all, parse_decimal, parse_number, parse_words
 from hfdemo.finetuning.kinds.kind import LIKELY, MOST_LABELS, ColumnGuess, Samples
 
@@ -28,8 +28,8 @@ def find_columns(table: pd.DataFrame, samples: Samples, alone: bool) -> ColumnGu
     texts = [column for column in table.columns if column != label]
     if label is None or not texts:
         return None
-    text = likely_text(texts) or longest_texts(table, texts)
-    return ColumnGuess(LIKELY, text, label, likely_pair(text, texts))
+    text = guess_text_column(texts) or find_longest_column(table, texts)
+    return ColumnGuess(LIKELY, text, label, guess_pair_column(text, texts))
 
 
 def are_numbers(labels: Sequence[str]) -> bool:

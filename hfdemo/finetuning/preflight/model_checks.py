@@ -26,13 +26,13 @@ from hfdemo.finetuning.training.model import (
     find_max_tokens,
     require_tokenizer,
 )
-from hfdemo.models.folders import adapter_bases, check, local_folder
-from hfdemo.models.hub import cached_folder, download, hub_bytes
-from hfdemo.models.loading import LoadedModel, Need, load_hollow
+from hfdemo.models.folders import adapter_bases, check_available, local_folder
+from hfdemo.models.hub import cached_folder, count_download_bytes, download_files
+from hfdemo.models.loading import LoadedModel, Need, load_on_meta_device
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import BuildingBusy, check_weights
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import width_rule
+from hfdemo.tokenization.padding import make_width_function
 
 KEPT_SECONDS = 60.0  # that the Hub's answer is taken for true
 RETRY_SECONDS = 5.0  # that its silence is
@@ -139,7 +139,7 @@ class BaseModels:
         return found, True
 
     def _find(self, ref: ModelRef) -> int:
-        check(ref, self._settings)
+        check_available(ref, self._settings)
         # Of a model on the Hub the tokenizer may be here and the weights still to come.
         folder = cached_folder(ref.origin) if ref.origin.source == "hub" else self._folder(ref)
         if folder is not None and ref.source != "untrained" and folder.is_dir():
@@ -149,10 +149,10 @@ class BaseModels:
         return count_model_bytes(ref, self._settings)
 
     def _check_base(self, base: ModelRef) -> None:
-        check(base, self._settings)
+        check_available(base, self._settings)
         if base.origin.source == "hub" and cached_folder(base.origin) is None:
             # The Hub tells everybody of a gated model, and gives its files to few: the smallest one shows it.
-            download(base.origin, ["config.json"], self._settings.public)
+            download_files(base.origin, ["config.json"], self._settings.public)
 
     def _folder(self, ref: ModelRef) -> Path | None:
         """Return the folder of the model with its tokenizer, where it is on this machine."""
@@ -165,14 +165,14 @@ class BaseModels:
         is_here = folder is not None
         if folder is None:
             # Of a model that is still to be downloaded the config will do: kilobytes.
-            folder = download(ref.origin, ["config.json", "adapter_config.json"], self._settings.public)
+            folder = download_files(ref.origin, ["config.json", "adapter_config.json"], self._settings.public)
             if not (folder / "config.json").is_file():
                 return  # an adapter: its base is found when it is loaded
         need = Need((kind.model_class,), ("tokenizer",) if is_here else ())
-        loaded = load_hollow(ref, folder, need, self._settings, **config_changes(config, kind))
+        loaded = load_on_meta_device(ref, folder, need, self._settings, **config_changes(config, kind))
         if is_here:
             require_tokenizer(config, loaded)
-            narrowest = width_rule(config.padding, 1, find_max_tokens(config, loaded))
+            narrowest = make_width_function(config.padding, 1, find_max_tokens(config, loaded))
             check_width(config, narrowest, loaded, 1)
         check_base(config, kind, loaded.model.config)
         if _asks_for_checkpointing(config) and not loaded.model.supports_gradient_checkpointing:
@@ -221,7 +221,7 @@ def count_model_bytes(ref: ModelRef, settings: Settings) -> int:
     try:
         if ref.origin.source == "hub":
             cached = cached_folder(ref.origin)
-            return _count_weight_bytes(cached) if cached else hub_bytes(ref.origin, settings.public) or 0
+            return _count_weight_bytes(cached) if cached else count_download_bytes(ref.origin, settings.public) or 0
         folder = local_folder(ref.origin, settings, weights=False)
         bases = [count_model_bytes(base.origin, settings) for base in adapter_bases(folder, settings)]
         return _count_weight_bytes(folder) + sum(bases)

@@ -16,7 +16,7 @@ from hfdemo.finetuning.events import Probed
 from hfdemo.finetuning.training.run_trainer import RunTrainer, held_bytes
 from hfdemo.finetuning.training.stop_signal import RandomStates
 from hfdemo.models.weights import free_bytes
-from hfdemo.tokenization.padding import Plan
+from hfdemo.tokenization.padding import PaddingPlan
 
 SAMPLING_SECONDS = 0.002
 # An evaluation's forward pass beside the forward and backward pass of training.
@@ -25,7 +25,9 @@ FORWARD_SHARE = 1 / 3
 OPTIMIZER_BYTES = 8
 
 
-def probe(trainer: RunTrainer, config: RunConfig, plan: Plan, total_steps: int, evaluated: Sequence[int]) -> Probed:
+def probe(
+    trainer: RunTrainer, config: RunConfig, plan: PaddingPlan, total_steps: int, evaluated: Sequence[int]
+) -> Probed:
     """Try three steps without an update; weights, buffers and random numbers are afterwards as they were.
 
     The first is on the widest batch of `plan`, which shows the memory, two are on a batch of its mean width, which show

@@ -17,10 +17,10 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.model_card import write_model_card
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.launcher import no_fsdp
-from hfdemo.models.loading import LoadedModel, load
+from hfdemo.models.loading import LoadedModel, load_model
 from hfdemo.models.model_facts import readable_length
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import width_rule
+from hfdemo.tokenization.padding import make_width_function
 
 
 def load_base(config: RunConfig, kind: Kind, settings: Settings, device: Device) -> LoadedModel:
@@ -29,7 +29,7 @@ def load_base(config: RunConfig, kind: Kind, settings: Settings, device: Device)
     Raises:
         DemoError: it has no tokenizer, nothing to pad with, or reads what it is to predict.
     """
-    loaded = load(config.model_ref, kind.model_class, settings, device=device, **config_changes(config, kind))
+    loaded = load_model(config.model_ref, kind.model_class, settings, device=device, **config_changes(config, kind))
     tokenizer = require_tokenizer(config, loaded)
     if kind.is_causal and not _is_causal(loaded.model):
         raise _make_causal_error(config.model)
@@ -95,7 +95,9 @@ def check_width(config: RunConfig, width_of: Callable[[int], int], loaded: Loade
     readable, widest = readable_length(loaded.model.config, loaded.tokenizer), width_of(longest)
     if readable is not None and widest > readable:
         lengths_down = range(readable, 0, -1)
-        fits = next((each for each in lengths_down if width_rule(config.padding, each, each)(each) <= readable), 0)
+        fits = next(
+            (each for each in lengths_down if make_width_function(config.padding, each, each)(each) <= readable), 0
+        )
         advice = f"Set max_length to {fits}, or pick another padding." if fits else "Pick another padding."
         raise DemoError(
             f'padding "{config.padding}" makes rows of {widest} slots, but {config.model} reads {readable} tokens. '

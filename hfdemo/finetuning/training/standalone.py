@@ -23,7 +23,7 @@ from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.preprocessing import find_rows_with_targets
 from hfdemo.finetuning.training.model import find_whole_modules, freeze_backbone, make_lora_options
 from hfdemo.models.folders import local_folder
-from hfdemo.models.snippets import model_lines
+from hfdemo.models.snippets import write_model
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import find_strategy, row_order
 
@@ -169,13 +169,13 @@ def _model_lines(config: RunConfig, kind: Kind, settings: Settings) -> str:
     """
     ref, arguments = config.model_ref, _model_arguments(config, kind)
     if config.method == "full":
-        return model_lines(ref, kind.model_class, settings, arguments)
+        return write_model(ref, kind.model_class, settings, arguments)
     folder = None if ref.origin.source == "hub" else local_folder(ref.origin, settings, weights=False)
     if ref.source == "untrained" or (folder and (folder / "adapter_config.json").is_file()):
-        return f"{model_lines(ref, kind.model_class, settings, arguments)}new = []\n"
+        return f"{write_model(ref, kind.model_class, settings, arguments)}new = []\n"
     more = "output_loading_info=True"
     return (
-        f"{model_lines(ref, kind.model_class, settings, arguments, weights_arguments=more)}model, info = model\n"
+        f"{write_model(ref, kind.model_class, settings, arguments, weights_arguments=more)}model, info = model\n"
         'new = [*info["missing_keys"], *(name for name, *shapes in info["mismatched_keys"])]\n'
     )
 

@@ -43,7 +43,7 @@ from hfdemo.finetuning.training.stop_signal import StopCallback, StopSignal
 from hfdemo.finetuning.training.trainer import PaddingCollator, SelectionCallback
 from hfdemo.models.loading import LoadedModel
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import Plan, find_strategy, plan, row_order, width_rule
+from hfdemo.tokenization.padding import PaddingPlan, find_strategy, make_width_function, plan_batches, row_order
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -179,7 +179,7 @@ class Training:
     def _make_trainer(self, arguments: Any, notes: Sequence[str]) -> RunTrainer:
         """Make the Trainer; `notes` is what there is to say of the rows."""
         config, kind, loaded, splits = self.config, self.kind, self.loaded, self.splits
-        width_of = width_rule(config.padding, max(self._lengths("train")), self.longest)
+        width_of = make_width_function(config.padding, max(self._lengths("train")), self.longest)
         check_width(config, width_of, loaded, max(max(self._lengths(split)) for split in splits))
         started = what.Started(
             step=0,
@@ -248,9 +248,11 @@ class Training:
             self._known_lengths[split] = [len(ids) for ids in self.splits[split]["input_ids"]]
         return self._known_lengths[split]
 
-    def _plan(self, batch_size: int) -> Plan:
+    def _plan(self, batch_size: int) -> PaddingPlan:
         """Return the batches of the first epoch."""
-        return plan(self._lengths("train"), batch_size, self.config.padding, self.longest, self.config.data_seed)
+        return plan_batches(
+            self._lengths("train"), batch_size, self.config.padding, self.longest, self.config.data_seed
+        )
 
     def _order_rows(self, batch_size: int, epoch: int) -> list[int]:
         """Return the training rows in the order of an epoch, as the padding strategy puts them."""

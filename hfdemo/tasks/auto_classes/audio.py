@@ -148,7 +148,7 @@ def transcribe(
     }
 
 
-def speak(
+def generate_audio(
     model: Any,
     tokenizer: Any,
     text: str,

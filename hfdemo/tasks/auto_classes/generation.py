@@ -76,7 +76,7 @@ def generate_text(
     return [{"generated_text": answer}]
 
 
-def decide(
+def make_decision(
     model: Any,
     tokenizer: Any,
     text: str,
@@ -190,7 +190,7 @@ def translate(
     return [{"translation_text": tokenizer.decode(tokens[0], skip_special_tokens=True)}]
 
 
-def rewrite(
+def generate_text_from_text(
     model: Any,
     tokenizer: Any,
     text: str,

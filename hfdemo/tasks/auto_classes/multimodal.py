@@ -29,7 +29,7 @@ def classify_image_zero_shot(
     return [{"score": score, "label": label} for score, label in ranked]
 
 
-def tell_about_image(
+def generate_text_from_image(
     model: Any,
     processor: Any,
     image: Any,
@@ -68,7 +68,7 @@ def tell_about_image(
     return [{"input_text": prompt, "generated_text": answer}]
 
 
-def generate_anything(
+def generate_from_any(
     model: Any,
     processor: Any,
     text: str,

@@ -112,7 +112,7 @@ def match_keypoints(
     return sorted(matches, key=lambda match: match["score"], reverse=True)
 
 
-def enlarge_image(model: Any, image_processor: Any, image: Any) -> Any:
+def upscale_image(model: Any, image_processor: Any, image: Any) -> Any:
     """Enlarge a picture: pixels to more pixels, the model's answer from 0 to 1, back to an image."""
     import torch
     from PIL import Image

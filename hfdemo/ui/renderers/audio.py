@@ -55,8 +55,8 @@ def _draw_subtitle_links(chunks: Sequence[Mapping[str, Any]]) -> str:
     if not timed:
         return ""
     files = (
-        ("srt", media.data_url(media.subtitles(timed, "srt").encode(), "application/x-subrip")),
-        ("vtt", media.data_url(media.subtitles(timed, "vtt").encode(), "text/vtt")),
+        ("srt", media.encode_data_url(media.format_subtitles(timed, "srt").encode(), "application/x-subrip")),
+        ("vtt", media.encode_data_url(media.format_subtitles(timed, "vtt").encode(), "text/vtt")),
     )
     links = (f'<a href="{url}" download="transcript.{kind}">Download .{kind}</a>' for kind, url in files)
     return f'<p class="hf-links">{"".join(links)}</p>'
@@ -69,7 +69,7 @@ def _draw_player(inputs: Mapping[str, Any]) -> str:
     if samples.size > PLAYED_SECONDS * rate:
         minutes = PLAYED_SECONDS // 60
         return f'<p class="hf-about">The sound is longer than {minutes} minutes, so it cannot be played here.</p>'
-    url = media.data_url(media.wav_bytes(samples, rate), "audio/wav")
+    url = media.encode_data_url(media.encode_wav(samples, rate), "audio/wav")
     return f'<audio controls src="{url}"></audio>'
 
 
@@ -93,7 +93,7 @@ def render_audio(output: Any, inputs: Mapping[str, Any]) -> str:
     samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
     loudest = float(np.abs(samples).max())
     silence = '<p class="hf-about">Every sample is zero: the sound is silent.</p>' if loudest == 0 else ""
-    url = media.data_url(media.wav_bytes(samples, rate), "audio/wav")
+    url = media.encode_data_url(media.encode_wav(samples, rate), "audio/wav")
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _sample_wave(np.atleast_2d(samples).mean(0), loudest or 1.0))
     return (
         f'<div class="hf-sound"><svg viewBox="0 0 {2 * WAVE_STEPS} 100" preserveAspectRatio="none" role="img" '

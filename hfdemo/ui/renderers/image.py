@@ -162,7 +162,7 @@ def _mask_url(area: Any, colour: str) -> str:
     painted = np.zeros((*inside.shape, 4), "uint8")
     painted[inside] = (*bytes.fromhex(colour[1:]), 115)
     painted[inside & ~core, 3] = 255
-    return media.data_url(media.png_bytes(Image.fromarray(painted)), "image/png")
+    return media.encode_data_url(media.encode_png(Image.fromarray(painted)), "image/png")
 
 
 def render_image(output: Any, inputs: Mapping[str, Any]) -> str:
@@ -175,14 +175,14 @@ def render_image(output: Any, inputs: Mapping[str, Any]) -> str:
         return compare_images(before, picture, "image", "depth") + legend
     sizes = [("before", f"{before.width:,} × {before.height:,} pixels")] if before is not None else []
     sizes.append(("after", f"{output.width:,} × {output.height:,} pixels"))
-    return compare_images(before, output, "before", "after") + facts(sizes) + _download_link(media.png_bytes(output))
+    return compare_images(before, output, "before", "after") + facts(sizes) + _download_link(media.encode_png(output))
 
 
 def _download_link(png: bytes) -> str:
     if len(png) > LINKED_BYTES:
         said = f"The whole picture is {len(png) / 1e6:.0f} MB, too much for a page. The endpoint returns it as a file."
         return f'<p class="hf-about">{said}</p>'
-    url = media.data_url(png, "image/png")
+    url = media.encode_data_url(png, "image/png")
     return f'<p class="hf-links"><a href="{url}" download="image.png">Download the PNG</a></p>'
 
 
@@ -299,10 +299,10 @@ def _image_url(picture: Image) -> str:
         shown = picture.copy()
         shown.thumbnail((SHOWN_PIXELS, SHOWN_PIXELS))
     if shown.mode in ("RGBA", "LA", "P", "PA"):
-        return media.data_url(media.png_bytes(shown.convert("RGBA")), "image/png")
+        return media.encode_data_url(media.encode_png(shown.convert("RGBA")), "image/png")
     held = io.BytesIO()
     shown.convert("RGB").save(held, "JPEG", quality=90)
-    return media.data_url(held.getvalue(), "image/jpeg")
+    return media.encode_data_url(held.getvalue(), "image/jpeg")
 
 
 def _draw_swatch(colour: str) -> str:

@@ -11,7 +11,7 @@ from hfdemo.errors import DataError
 from hfdemo.finetuning.dataset.columns import Columns, read_rows
 from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes
 from hfdemo.finetuning.kinds import KINDS, Kind
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 
 ROWS = (("a", "x"), ("", "x"), ("a", "x"), ("b", "x"), ("b", "y"), ("c", "x"), ("d", "z"), ("e", ""), ("f", "y"))
 VALIDATION = (("c", "y"), ("g", "x"))
@@ -39,7 +39,7 @@ def read(kind: Kind = KINDS["single_label"], **splits: Any) -> dict[str, pd.Data
 )
 def test_a_fix_removes_the_rows_it_names(name: str, removed: set[int]) -> None:
     splits = read(train=ROWS, validation=VALIDATION)
-    fixed, notes = apply_fixes([name], splits, KINDS["single_label"], [Refused("train", 99, "it is broken")])
+    fixed, notes = apply_fixes([name], splits, KINDS["single_label"], [RefusedRow("train", 99, "it is broken")])
     assert set(splits["train"].index + 1) - set(fixed["train"].index + 1) == removed
     assert fixed["validation"].equals(splits["validation"])
     count = len(removed) + (name == "drop_refused_rows")

@@ -14,7 +14,7 @@ from hfdemo.finetuning.config import PROBLEM_TYPES, RunConfig
 from hfdemo.finetuning.dataset import Columns, Inspection, inspect, prepare
 from hfdemo.finetuning.dataset.findings import Finding
 from hfdemo.finetuning.dataset.fixes import FIXES
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 
 
 def table(*rows: tuple[str, ...], columns: tuple[str, ...] = ("text", "label")) -> pd.DataFrame:
@@ -78,7 +78,7 @@ def mended(config: RunConfig, problem: Finding) -> RunConfig:
     return RunConfig.from_json({**config.to_json(), **problem.change, "fixes": fixes})
 
 
-def click_all(tables: dict[str, pd.DataFrame], config: RunConfig, refused: tuple[Refused, ...] = ()) -> Inspection:
+def click_all(tables: dict[str, pd.DataFrame], config: RunConfig, refused: tuple[RefusedRow, ...] = ()) -> Inspection:
     for _ in range(12):
         seen = inspect(tables, config=config, refused=refused)
         problem = next((each for each in seen.problems if each.change), None)
@@ -188,7 +188,7 @@ def test_a_finding_refuses_exactly_where_a_run_is_refused_and_each_change_is_a_w
 def test_clicking_every_fix_ends_with_data_that_can_be_trained_on() -> None:
     train = table(*GOOD, *GOOD[:3], ("", "a"), ("text 5", "a"), ("rare", "c"), ("x", ""), *[("y", "a")] * 60)
     splits = {"train": train, "validation": table(("text 1", "b"), ("new", "d"), ("", "")), "test": table(*GOOD[5:9])}
-    seen = click_all(splits, RunConfig("x"), (Refused("train", 7, "it has 3 cells"),))
+    seen = click_all(splits, RunConfig("x"), (RefusedRow("train", 7, "it has 3 cells"),))
     assert seen.problems == ()
     assert [note.split()[0] for note in seen.notes] == [
         *("drop_refused_rows", "drop_blank_rows", "drop_duplicates", "drop_contradictions", "drop_leaks"),
@@ -233,7 +233,7 @@ def test_a_label_that_train_never_shows_is_added_to_the_labels_by_one_click() ->
 
 
 def test_refused_rows_are_listed_with_number_and_reason() -> None:
-    refused = tuple(Refused("", row, f"it has {row} cells") for row in (7, 9, 11, 12))
+    refused = tuple(RefusedRow("", row, f"it has {row} cells") for row in (7, 9, 11, 12))
     seen = inspect({"": table(*GOOD)}, refused=refused)
     assert seen.refused == refused
     assert seen.problems[0].problem == (

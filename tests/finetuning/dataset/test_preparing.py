@@ -12,7 +12,7 @@ from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Columns, inspect, prepare, read_data, suggest_columns
 from hfdemo.settings import Settings
-from hfdemo.tables import Refused, read_table
+from hfdemo.tables import RefusedRow, read_table
 
 
 def write(folder: Path, content: str | bytes, name: str = "data.csv") -> Path:
@@ -246,7 +246,7 @@ def test_rows_are_removed_only_by_fixes_and_every_removal_is_noted(tmp_path: Pat
     content = ROWS + ",a\ntext 0,a\ntext 1,a\nrare,z\n"
     fixes = ("drop_rare_labels", "drop_duplicates", "drop_blank_rows", "drop_contradictions", "drop_refused_rows")
     table = {"": read_table(write(tmp_path, content))}
-    found = prepare(RunConfig("x", fixes=fixes), table, [Refused("", 30, "it is broken")])
+    found = prepare(RunConfig("x", fixes=fixes), table, [RefusedRow("", 30, "it is broken")])
     assert found.notes == (
         "drop_refused_rows removed 1 row",
         "drop_blank_rows removed 1 row",
@@ -257,7 +257,7 @@ def test_rows_are_removed_only_by_fixes_and_every_removal_is_noted(tmp_path: Pat
     )
     assert sum(map(len, found.splits.values())) == 24 - 5
     with pytest.raises(DataError, match=r"Row 30 can't be read: it is broken\. .*add the fix drop_refused_rows"):
-        prepare(RunConfig("x"), {"": read_table(write(tmp_path, ROWS))}, [Refused("", 30, "it is broken")])
+        prepare(RunConfig("x"), {"": read_table(write(tmp_path, ROWS))}, [RefusedRow("", 30, "it is broken")])
 
 
 def test_a_split_without_labels_is_left_out_and_that_is_noted(tmp_path: Path, settings: Settings) -> None:

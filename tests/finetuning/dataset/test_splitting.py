@@ -16,7 +16,7 @@ from hfdemo.finetuning.dataset.columns import Columns, suggest_columns
 from hfdemo.finetuning.dataset.labels import list_labels
 from hfdemo.finetuning.dataset.splitting import find_given_splits, find_rows_of_no_split, make_splits
 from hfdemo.finetuning.kinds import KINDS, Kind
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 
 
 def rows(labels: Sequence[str], texts: Sequence[str] | None = None) -> pd.DataFrame:
@@ -153,8 +153,8 @@ def test_rows_whose_cell_names_no_split_are_refused_by_number() -> None:
     assert mapped is not None
     assert mapped.split_column == "split"
     assert find_rows_of_no_split(RunConfig("d"), {"": table}, mapped) == (
-        Refused("", 9, "'split' is blank, and names no split"),
-        Refused("", 10, "'split' is 'later', which is no split"),
+        RefusedRow("", 9, "'split' is blank, and names no split"),
+        RefusedRow("", 10, "'split' is 'later', which is no split"),
     )
     with pytest.raises(DataError, match=r"Row 9 can't be read: 'split' is blank.* \(and 1 more\)"):
         prepare(RunConfig("d"), {"": table})

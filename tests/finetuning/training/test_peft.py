@@ -13,7 +13,7 @@ from hfdemo.finetuning.config import LORA
 from hfdemo.finetuning.events import Started
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.model import find_whole_modules, freeze_backbone, make_lora_options
-from hfdemo.models.loading import load
+from hfdemo.models.loading import load_model
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import CPU, Zoo, model_of, run_folder, table, trained
@@ -43,7 +43,7 @@ def headless(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 def logits(path: Path, kind: str, settings: Settings) -> Any:
     import torch
 
-    loaded = load(ModelRef.parse(str(path)), KINDS[kind].model_class, settings, device=CPU)
+    loaded = load_model(ModelRef.parse(str(path)), KINDS[kind].model_class, settings, device=CPU)
     assert loaded.report.trustworthy
     ids = loaded.tokenizer(list(table("single_label", 6)["text"]), truncation=True, max_length=16)["input_ids"]
     with torch.no_grad():

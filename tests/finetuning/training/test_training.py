@@ -16,10 +16,10 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged, Stopped
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.training.training import train
-from hfdemo.models.loading import load
+from hfdemo.models.loading import load_model
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from hfdemo.tokenization.padding import Plan, plan, trainable_names
+from hfdemo.tokenization.padding import PaddingPlan, plan_batches, trainable_names
 
 CPU = Device("cpu", "CPU")
 TRIALS = 3
@@ -62,7 +62,7 @@ def test_a_run_ends_with_everything_that_its_folder_promises(settings: Settings,
     assert not (run.folder / "checkpoints").exists()
     assert not (run.folder / "arrow").exists()
 
-    model = load(ModelRef.parse(f"run:{run.id}"), "AutoModelForSequenceClassification", settings)
+    model = load_model(ModelRef.parse(f"run:{run.id}"), "AutoModelForSequenceClassification", settings)
     assert model.report.trustworthy
     assert model.card()["labels"] == ["down", "up"]
 
@@ -103,7 +103,7 @@ def test_errors_are_the_rows_that_the_saved_model_gets_wrong_even_under_length_g
     training = {"max_steps": 4, "train_sampling_strategy": "group_by_length"}
     run = run_of(settings, path, tiny, training=training)
     trained(run, settings)
-    loaded = load(ModelRef.parse(f"run:{run.id}"), "AutoModelForSequenceClassification", settings)
+    loaded = load_model(ModelRef.parse(f"run:{run.id}"), "AutoModelForSequenceClassification", settings)
     wrong = []
     with (run.folder / "data" / "validation.csv").open() as file:
         for number, row in enumerate(csv.DictReader(file), start=1):
@@ -119,7 +119,7 @@ def test_errors_are_the_rows_that_the_saved_model_gets_wrong_even_under_length_g
 Batches = list[tuple[tuple[int, ...], int]]
 
 
-def batches_of(*plans: Plan) -> Batches:
+def batches_of(*plans: PaddingPlan) -> Batches:
     return [(batch.rows, batch.width) for made in plans for batch in made.batches]
 
 
@@ -182,7 +182,7 @@ def test_the_model_is_trained_on_exactly_the_batches_that_the_plan_predicts(
     run = run_of(settings, mixed, tiny, padding=padding, max_length=30, training=training)
     events = trained(run, settings)
     lengths, batches = actual(run, tiny, seen)
-    predicted = [plan(lengths, 8, padding, 30, seed=11, epoch=epoch) for epoch in range(3)]
+    predicted = [plan_batches(lengths, 8, padding, 30, seed=11, epoch=epoch) for epoch in range(3)]
     assert len(batches) == 3 * 7
     assert batches == batches_of(*predicted)
 
@@ -204,7 +204,7 @@ def test_data_seed_orders_the_rows_where_it_is_given(
     run = run_of(settings, mixed, tiny, padding="grouped", training={**training, "max_steps": 3})
     trained(run, settings)
     lengths, batches = actual(run, tiny, seen)
-    assert batches == batches_of(plan(lengths, 8, "grouped", 128, seed=seed))[:3]
+    assert batches == batches_of(plan_batches(lengths, 8, "grouped", 128, seed=seed))[:3]
 
 
 @pytest.mark.slow
@@ -215,7 +215,7 @@ def test_the_order_that_training_names_wins_and_the_event_log_says_so(
     run = run_of(settings, mixed, tiny, padding="grouped", training=training)
     events = trained(run, settings)
     lengths, batches = actual(run, tiny, seen)
-    assert batches == batches_of(plan(lengths, 8, "longest_in_batch"))
+    assert batches == batches_of(plan_batches(lengths, 8, "longest_in_batch"))
     assert isinstance(events[0], Started)
     assert "train_sampling_strategy, sequential, and that wins" in events[0].notes[0]
 
@@ -256,8 +256,8 @@ def test_a_lora_run_writes_an_adapter_and_a_merged_model_that_agree(
     config = json.loads((run.folder / "adapter" / "config.json").read_text())
     assert config["architectures"] == ["BertForSequenceClassification"]
     kind = "AutoModelForSequenceClassification"
-    merged = load(ModelRef.parse(f"run:{run.id}"), kind, settings)
-    separate = load(ModelRef.parse(str(run.folder / "adapter")), kind, settings)
+    merged = load_model(ModelRef.parse(f"run:{run.id}"), kind, settings)
+    separate = load_model(ModelRef.parse(str(run.folder / "adapter")), kind, settings)
     inputs = merged.tokenizer("the apple is warm today", return_tensors="pt")
     with torch.no_grad():
         torch.testing.assert_close(merged.model(**inputs).logits, separate.model(**inputs).logits, rtol=1e-4, atol=1e-4)
@@ -268,8 +268,8 @@ def test_frozen_trains_the_head_and_nothing_else(settings: Settings, colours: Pa
     run = run_of(settings, colours, tiny, method="frozen", training={"max_steps": 5})
     trained(run, settings)
     kind = "AutoModelForSequenceClassification"
-    before = load(ModelRef.parse(str(tiny)), kind, settings).model.state_dict()
-    after = load(ModelRef.parse(f"run:{run.id}"), kind, settings).model.state_dict()
+    before = load_model(ModelRef.parse(str(tiny)), kind, settings).model.state_dict()
+    after = load_model(ModelRef.parse(f"run:{run.id}"), kind, settings).model.state_dict()
     changed = {name for name in after if before[name].shape != after[name].shape or not before[name].equal(after[name])}
     assert changed == {"classifier.weight", "classifier.bias"}
 
@@ -310,7 +310,7 @@ def test_one_config_gives_one_model(settings: Settings, colours: Path, tiny: Pat
     for _ in range(2):
         run = run_of(settings, colours, tiny, training={"max_steps": 5})
         trained(run, settings)
-        weights.append(load(ModelRef.parse(f"run:{run.id}"), kind, settings).model.state_dict())
+        weights.append(load_model(ModelRef.parse(f"run:{run.id}"), kind, settings).model.state_dict())
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
 
 

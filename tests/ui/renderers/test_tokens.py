@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hfdemo.tokenization.encoding import Encoding
-from hfdemo.tokenization.warnings import Warning
+from hfdemo.tokenization.warnings import TokenizerWarning
 from hfdemo.ui.renderers import tokens
 from hfdemo.ui.renderers.tokens import joins_previous, name_invisible, render_characters
 from tests.ui.samples import EVIL, escaped
@@ -24,7 +24,7 @@ def encoding(tokens: list[list[str]], attention: list[list[int]]) -> Encoding:
         "word_ids": zeros,
         "sequence_ids": zeros,
     }
-    return Encoding(columns, (Warning("code", EVIL, EVIL),))
+    return Encoding(columns, (TokenizerWarning("code", EVIL, EVIL),))
 
 
 def test_tokens_and_warnings_are_escaped() -> None:

@@ -17,7 +17,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.preflight import Preflight, RunData
-from hfdemo.models.folders import offline_choices
+from hfdemo.models.folders import list_offline_models
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import LATEST, QUICK, draw_errors, toast_errors
@@ -252,7 +252,7 @@ def _initial_values(datasets: DatasetCache) -> tuple[FieldValues, ExaminedData]:
 
 def _base_model_choices(app: App) -> list[str]:
     """List the models that make sense to start from, the embedded backbone first."""
-    return list(dict.fromkeys(["embedded:minilm", *offline_choices(app.settings)]))
+    return list(dict.fromkeys(["embedded:minilm", *list_offline_models(app.settings)]))
 
 
 def render_ready_line(

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hfdemo.data_sources import EXAMPLE_NAMES
-from hfdemo.data_sources.folders import SPLITS, usual_split
+from hfdemo.data_sources.folders import SPLITS, normalize_split_name
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.argument_checks import check_range, is_seed
 from hfdemo.finetuning.arguments import COMMON, METHODS
@@ -274,7 +274,7 @@ def column_name(picked: str | None) -> str:
 
 def find_usual_splits(found: Any) -> dict[str, str]:
     """Find which of the names in the data is train, validation and test by a usual name for it."""
-    return {split: name for name in found or () if (split := usual_split(name))}
+    return {split: name for name in found or () if (split := normalize_split_name(name))}
 
 
 def find_overruled(values: Values) -> list[str]:

@@ -14,7 +14,7 @@ from hfdemo.finetuning.dataset.fixes import FIXES
 from hfdemo.finetuning.dataset.inspection import Truncation
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, find_kind
 from hfdemo.finetuning.kinds.cells import sort_labels
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 from hfdemo.ui.html import code, escape, facts, notes, table, with_title
 from hfdemo.ui.tabs.finetune.form_data import CountedTokens, ExaminedData, find_row
 from hfdemo.ui.tabs.finetune.form_values import Values
@@ -114,7 +114,7 @@ def render_changes(examined: ExaminedData, taken: Sequence[Mapping[str, Any]]) -
     return f"{head}<ul class='hf-mended'>{''.join(lines)}</ul>"
 
 
-def render_refused_rows(rows: Sequence[Refused], page: int = 1) -> str:
+def render_refused_rows(rows: Sequence[RefusedRow], page: int = 1) -> str:
     """Render a page of the rows that fit no table."""
     if not rows:
         return ""

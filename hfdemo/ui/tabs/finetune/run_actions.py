@@ -20,7 +20,7 @@ from hfdemo.api.finetuning import delete_run
 from hfdemo.api.uploads import served_folder
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.runs.run import Run, Status
-from hfdemo.models.folders import offline_choices
+from hfdemo.models.folders import list_offline_models
 from hfdemo.ui.event_handling import PRIVATE, toast_errors
 from hfdemo.ui.tabs.run.task_panel import RUN_BUTTON
 
@@ -114,7 +114,7 @@ def build_run_buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.D
     def use_model(run_id: str) -> tuple[Any, ...]:
         reference = f"run:{run_id}"
         chosen = app.runs.get(run_id).config.task
-        choices = list(dict.fromkeys([reference, *offline_choices(app.settings)]))
+        choices = list(dict.fromkeys([reference, *list_offline_models(app.settings)]))
         return chosen, gr.update(choices=choices, value=reference), gr.Tabs(selected="run")
 
     use.click(toast_errors(use_model), run, [task, model, tabs], **plain).success(

@@ -11,9 +11,9 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.tasks import unload_model
-from hfdemo.background import in_background
-from hfdemo.inference import Loading, need_of
-from hfdemo.models.folders import offline_choices
+from hfdemo.background import run_in_background
+from hfdemo.inference import LoadProgress, build_need
+from hfdemo.models.folders import list_offline_models
 from hfdemo.models.loading import ATTENTIONS, DTYPES
 from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
@@ -103,7 +103,7 @@ class RunTab:
             TaskPanel(self.context, find_task(state["task"]), state["values"], state["notes"])
 
     def _choices(self, task: Task) -> list[str]:
-        return list(dict.fromkeys([task.default_model, *offline_choices(self.app.settings)]))
+        return list(dict.fromkeys([task.default_model, *list_offline_models(self.app.settings)]))
 
 
 def open_task(name: str, opening: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -141,16 +141,18 @@ class ModelDetails:
             task = find_task(name)
             ref = ModelRef.parse(reference)
             row, why = infer_task(ref, self.app.settings)
-            need = need_of(task, dtype, attention or None)
-            found = self.app.models.get(ref, need, lambda *state: tell(Loading(*state))).card()
+            need = build_need(task, dtype, attention or None)
+            found = self.app.models.get(ref, need, lambda *state: tell(LoadProgress(*state))).card()
             made_for = f"It was made for {row.name}: {why}. Choose that task above to use it so."
             card = {"task": task.name, **found}
             if row is task:
                 return prediction_view.render_card(card, why)
             return html.notes([made_for]) + prediction_view.render_card(card, "it is chosen above")
 
-        for item in in_background(load, Event()):
-            yield prediction_view.render_loading(reference, item) if isinstance(item, Loading) else item or gr.skip()
+        for item in run_in_background(load, Event()):
+            yield (
+                prediction_view.render_loading(reference, item) if isinstance(item, LoadProgress) else item or gr.skip()
+            )
 
     def unload_model(self, reference: str) -> str:
         """Free the model's memory and say how much that was."""

@@ -13,8 +13,8 @@ import pandas as pd
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import served_folder
-from hfdemo.background import in_background
-from hfdemo.data_sources import text_columns
+from hfdemo.background import run_in_background
+from hfdemo.data_sources import choose_text_columns
 from hfdemo.errors import DataError
 from hfdemo.inference import FilePrediction, predict_file
 from hfdemo.models.reference import ModelRef
@@ -87,7 +87,7 @@ class BatchPredict:
                 stop=stop,
             )
 
-        for found in in_background(predict_all, stop):
+        for found in run_in_background(predict_all, stop):
             if isinstance(found, FilePrediction):
                 yield (
                     prediction_view.render_file_facts(found),
@@ -119,7 +119,7 @@ def _likely_text_column(table: pd.DataFrame) -> str:
     """Return the column whose name says text, else the one with the longest words: the person chooses anyway."""
     columns = list(table.columns)
     try:
-        return text_columns(columns)[0]
+        return choose_text_columns(columns)[0]
     except DataError:
         letters = {name: table[name].str.count(r"[^\d\W]").mean() for name in columns}
         return max(columns, key=letters.__getitem__)

@@ -13,7 +13,7 @@ from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.errors import DemoError
 from hfdemo.inference import Prediction, predict
-from hfdemo.models.folders import base_of, offline_choices
+from hfdemo.models.folders import find_base_model, list_offline_models
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.ui import html
@@ -37,7 +37,7 @@ class Comparison:
             gr.HTML(html.about(ABOUT))
             with gr.Row():
                 self.second = gr.Dropdown(
-                    offline_choices(app.settings),
+                    list_offline_models(app.settings),
                     value=None,
                     label="Second model",
                     info="same choices as above",
@@ -79,7 +79,7 @@ class Comparison:
         """Run the model beside what it was trained from, which gets a new head for the same labels, as a training
         begins with it."""
         task, ref = self.panel.task, ModelRef.parse(first)
-        base = base_of(ref, self.app.settings)
+        base = find_base_model(ref, self.app.settings)
         predict_with = self._predictor(request, dtype, attention, given)
         yield html.placeholder(f"Running `{first}` and its base `{base}` on the same input …"), str(base)
         trained = predict_with(ref)

@@ -10,7 +10,15 @@ from typing import Any
 
 from hfdemo.api import App
 from hfdemo.api.error_boundary import catch_errors
-from hfdemo.inference import SPEECH_RATE, FilePrediction, Loading, Partial, Prediction, Stages, stream
+from hfdemo.inference import (
+    SPEECH_RATE,
+    FilePrediction,
+    LoadProgress,
+    PartialPrediction,
+    Prediction,
+    Stages,
+    stream_prediction,
+)
 from hfdemo.inference.snippets import RecordedCall
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
@@ -65,12 +73,12 @@ def _stream_steps(
     began = time.perf_counter()
     ref = ModelRef.parse(reference or task.default_model)
     wanted = _add_user_turn(app, task, ref, dict(values), raw_prompt=raw_prompt)
-    for item in stream(app.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
+    for item in stream_prediction(app.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
         if isinstance(item, Prediction):
             yield _render_answer(task, item, wanted, write_run_query(task, reference or task.default_model, wanted))
-        elif isinstance(item, Loading):
+        elif isinstance(item, LoadProgress):
             yield {"answer": render_loading(reference, item)}
-        elif isinstance(item, Partial):
+        elif isinstance(item, PartialPrediction):
             yield {
                 "answer": _render_partial(task, item, wanted, time.perf_counter() - began),
                 "odds": generated_text.render_token_probabilities([vars(step) for step in item.token_probabilities]),
@@ -120,7 +128,7 @@ def _add_user_turn(app: App, task: Task, ref: ModelRef, values: dict[str, Any], 
     return {**values, names[0]: [*past, said]}
 
 
-def _render_partial(task: Task, item: Partial, values: Mapping[str, Any], seconds: float) -> str:
+def _render_partial(task: Task, item: PartialPrediction, values: Mapping[str, Any], seconds: float) -> str:
     drawn = RENDERERS[task.output](item.result, {**values, "sampling_rate": SPEECH_RATE})
     return drawn + facts([("", f"{seconds:.1f} s so far")])
 
@@ -190,7 +198,7 @@ def render_download_notice(reference: str, size: int) -> str:
     return placeholder(f"`{reference}` is not on this machine yet: Run downloads {_format_megabytes(size)} first.")
 
 
-def render_loading(reference: str, state: Loading) -> str:
+def render_loading(reference: str, state: LoadProgress) -> str:
     """Draw a bar while a model's files come in or its weights are read."""
     done = state.done / state.total if state.total else 0.0
     return f"<p>{escape(state.what)} <code>{escape(reference)}</code></p>{progress_bar(done)}" + facts(

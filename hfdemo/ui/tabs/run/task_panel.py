@@ -12,10 +12,10 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY
 from hfdemo.api.error_boundary import catch_errors
-from hfdemo.inference import Prediction, takes_files
-from hfdemo.inference.snippets import RecordedCall, prediction_snippets
+from hfdemo.inference import Prediction, can_predict_file
+from hfdemo.inference.snippets import RecordedCall, write_snippets
 from hfdemo.models.folders import is_local, unreachable_error
-from hfdemo.models.hub import hub_bytes
+from hfdemo.models.hub import count_download_bytes
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.ui import html
@@ -62,7 +62,7 @@ class TaskPanel:
             self.panel = PanelInputs(task, context.model, context.loading, [*self.inputs, *self.parameters])
             with gr.Column(scale=6, min_width=320):
                 self._build_outputs()
-        if takes_files(task):
+        if can_predict_file(task):
             BatchPredict(context.app, self.panel, context.running)
         self.finished = gr.State(None)
         self._wire()
@@ -219,7 +219,7 @@ class TaskPanel:
         ref = ModelRef.parse(reference)
         found, said = is_local(ref, settings), gr.skip()
         if not found:
-            size = hub_bytes(ref.origin, settings.public)
+            size = count_download_bytes(ref.origin, settings.public)
             if size is None:
                 raise unreachable_error(ref, settings)
             said = prediction_view.render_download_notice(reference, size)
@@ -255,7 +255,7 @@ class CodeFold:
         if recorded is None:
             return ("",) * len(self.codes)
         url = str(request.request.base_url).rstrip("/")
-        snippets = prediction_snippets(recorded, self.settings, url)
+        snippets = write_snippets(recorded, self.settings, url)
         return snippets.pipeline, snippets.auto_classes, snippets.client, snippets.curl
 
 

@@ -10,9 +10,9 @@ from hfdemo.api import App
 from hfdemo.api.endpoints import TRAINING
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.errors import DemoError
-from hfdemo.models.folders import offline_choices, tokenizer_choices
+from hfdemo.models.folders import list_offline_models, list_offline_tokenizers
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.trained_tokenizers import ALGORITHMS, train_reference
+from hfdemo.models.trained_tokenizers import ALGORITHMS, train_from_file
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_tokens_query
 from hfdemo.ui.event_handling import PRIVATE, QUICK, toast_errors
@@ -33,7 +33,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
     gr.HTML(html.about(ABOUT))
     with gr.Row():
         tokenizer = gr.Dropdown(
-            tokenizer_choices(settings),
+            list_offline_tokenizers(settings),
             value="embedded:minilm",
             label="Tokenizer",
             info="any model, or tokenizer:wordpiece, :bpe, :unigram, :bytes",
@@ -41,7 +41,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
             min_width=280,
         )
         model = gr.Dropdown(
-            [(OWN, ""), *offline_choices(settings)],
+            [(OWN, ""), *list_offline_models(settings)],
             value="",
             label="Model that reads the tokens",
             info="its size and its positions count; it is what is measured",
@@ -72,8 +72,8 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
         }
 
     demo.load(follow_link, outputs=[tabs, views, *linked.values()], **QUICK)
-    tokenizer.focus(lambda: gr.update(choices=tokenizer_choices(settings)), outputs=tokenizer, **QUICK)
-    model.focus(lambda: gr.update(choices=[(OWN, ""), *offline_choices(settings)]), outputs=model, **QUICK)
+    tokenizer.focus(lambda: gr.update(choices=list_offline_tokenizers(settings)), outputs=tokenizer, **QUICK)
+    model.focus(lambda: gr.update(choices=[(OWN, ""), *list_offline_models(settings)]), outputs=model, **QUICK)
     return chosen
 
 
@@ -103,8 +103,8 @@ def _build_training(app: App, tokenizer: gr.Dropdown) -> None:
         path = uploaded_path(file)
         if path is None:
             raise DemoError("There is no text file yet. Choose one on the left, then press Train.")
-        reference = str(train_reference(path, algorithm, int(vocabulary), app.settings))
-        choices = list(dict.fromkeys([reference, *tokenizer_choices(app.settings)]))
+        reference = str(train_from_file(path, algorithm, int(vocabulary), app.settings))
+        choices = list(dict.fromkeys([reference, *list_offline_tokenizers(app.settings)]))
         with app.models.tokenizer(ModelRef.parse(reference)) as made:
             said = f"`{reference}` has {len(made):,} tokens"
         if len(made) < vocabulary:

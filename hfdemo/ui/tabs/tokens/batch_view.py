@@ -13,17 +13,24 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.errors import DemoError, ModelError
-from hfdemo.inference import need_of
+from hfdemo.inference import build_need
 from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.model_facts import ModelFacts, infer_task, longest_row, model_facts
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.benchmark import MOST_FLOPS, MOST_FLOPS_PUBLIC, MaskProof, Timing, prove_mask, time_plans
-from hfdemo.tokenization.collating import collations, tensor_error
-from hfdemo.tokenization.encoding import Encoding, borrowed_pad_token, encode
+from hfdemo.tokenization.benchmark import (
+    MOST_FLOPS,
+    MOST_FLOPS_PUBLIC,
+    MaskEffect,
+    Timing,
+    measure_mask_effect,
+    time_plans,
+)
+from hfdemo.tokenization.collating import find_tensor_error, run_collators
+from hfdemo.tokenization.encoding import Encoding, borrow_pad_token, encode
 from hfdemo.tokenization.options import Options
-from hfdemo.tokenization.padding import Plan, plan, plannable_names
-from hfdemo.tokenization.snippets import padding_script, tokenization_script
+from hfdemo.tokenization.padding import PaddingPlan, plan_batches, plannable_names
+from hfdemo.tokenization.snippets import write_padding_script, write_tokenization_script
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
@@ -111,7 +118,7 @@ class BatchPlans:
     """
 
     rows: Encoding
-    plans: tuple[Plan, ...]
+    plans: tuple[PaddingPlan, ...]
     reader: ModelFacts | None
     side: str
     limit: int | None
@@ -123,11 +130,11 @@ class BatchPlans:
         return self.reader.size if self.reader else None
 
 
-def plan_batches(app: App, form: BatchForm) -> BatchPlans:
+def plan_form_batches(app: App, form: BatchForm) -> BatchPlans:
     """Encode a form's rows without padding, cut to max_length or else to what can be read, and plan them.
 
     Raises:
-        DemoError: see `Form.rows`, `encode`, `borrowed_pad_token` and `model_facts`.
+        DemoError: see `Form.rows`, `encode`, `borrow_pad_token` and `model_facts`.
     """
     texts, pairs = form.rows()
     reader = model_facts(ModelRef.parse(form.model or form.tokenizer), app.settings)
@@ -137,9 +144,9 @@ def plan_batches(app: App, form: BatchForm) -> BatchPlans:
         rows = encode(tokenizer, texts, pairs, options, app.settings.max_tokenized)
         side = form.side or tokenizer.padding_side
         borrowed = _find_borrowed_pad_token(tokenizer, form)
-        with borrowed_pad_token(tokenizer, borrowed):
+        with borrow_pad_token(tokenizer, borrowed):
             pad_id = tokenizer.pad_token_id
-    plans = tuple(plan(rows.lengths, form.batch_size, name, limit) for name in plannable_names(limit))
+    plans = tuple(plan_batches(rows.lengths, form.batch_size, name, limit) for name in plannable_names(limit))
     return BatchPlans(rows, plans, reader, side, limit, borrowed, pad_id)
 
 
@@ -151,19 +158,21 @@ def render_drawing(app: App, drawing: str, form: BatchForm) -> tuple[str, str, s
     """Return the table of costs, the drawing of one of DRAWINGS, and the code that gives what is drawn."""
     if drawing == TENSORS:
         return "", *_render_tensors(app, form)
-    found = plan_batches(app, form)
+    found = plan_form_batches(app, form)
     texts, pairs = form.rows()
-    code = padding_script(form.tokenizer, texts, pairs, form.batch_size, found.limit, found.borrowed, app.settings)
+    code = write_padding_script(
+        form.tokenizer, texts, pairs, form.batch_size, found.limit, found.borrowed, app.settings
+    )
     with (
         app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer,
-        borrowed_pad_token(tokenizer, found.borrowed),
+        borrow_pad_token(tokenizer, found.borrowed),
     ):
         if drawing == COLLATE:
             architecture = found.reader.architecture if found.reader else None
             first = found.rows.first(form.batch_size)
             part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
-            return "", part + padding_view.render_collations(collations(tokenizer, first, architecture)), code
-        error = tensor_error(tokenizer, found.rows)
+            return "", part + padding_view.render_collations(run_collators(tokenizer, first, architecture)), code
+        error = find_tensor_error(tokenizer, found.rows)
     costs = [each.cost(found.size) for each in found.plans]
     # That unpadded rows are ragged is what the first drawing shows.
     said = [warning for warning in found.rows.warnings if warning.code != "ragged"]
@@ -181,7 +190,7 @@ def _render_tensors(app: App, form: BatchForm) -> tuple[str, str]:
         drawn = tokens.render_token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
         used = asdict(replace(options, pad_token=_find_borrowed_pad_token(tokenizer, form)))
     given = {name: value for name, value in used.items() if value != asdict(Options())[name]}
-    return drawn, tokenization_script(form.tokenizer, texts, pairs, given, settings)
+    return drawn, write_tokenization_script(form.tokenizer, texts, pairs, given, settings)
 
 
 def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
@@ -281,7 +290,7 @@ def make_records(app: App) -> Callable[..., list[dict[str, Any]]]:
     """Return a handler that gives the cost table as rows, with the seconds where they were measured."""
 
     def write(timings: Sequence[Timing], *values: Any) -> list[dict[str, Any]]:
-        found = plan_batches(app, read_form(*values))
+        found = plan_form_batches(app, read_form(*values))
         return padding_view.cost_records([each.cost(found.size) for each in found.plans], timings)
 
     return write
@@ -305,7 +314,7 @@ def runnable_model(tokenizer: str, model: str | None) -> ModelRef:
 def load_with_head(app: App, ref: ModelRef, tell: Progress) -> LoadedModel:
     """Return the model with the head that it was saved with: what comes out of that is what people look at."""
     task, _ = infer_task(ref, app.settings)
-    return app.models.get(ref, need_of(task), tell)
+    return app.models.get(ref, build_need(task), tell)
 
 
 def make_measure(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
@@ -313,7 +322,7 @@ def make_measure(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple
 
     def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
         form = read_form(*values)
-        found, ref = plan_batches(app, form), runnable_model(form.tokenizer, form.model)
+        found, ref = plan_form_batches(app, form), runnable_model(form.tokenizer, form.model)
         most = MOST_FLOPS_PUBLIC if app.settings.public else MOST_FLOPS
 
         def work(tell: Progress, stop: Event) -> tuple[LoadedModel, Sequence[Timing]]:
@@ -339,14 +348,14 @@ def make_prove(app: App, running: RunningJobs) -> Callable[..., Iterator[Any]]:
 
     def prove(request: gr.Request, *values: Any) -> Iterator[Any]:
         form = read_form(*values)
-        found, ref = plan_batches(app, form), runnable_model(form.tokenizer, form.model)
+        found, ref = plan_form_batches(app, form), runnable_model(form.tokenizer, form.model)
         rows = found.rows.columns["input_ids"]
         width = max(batch.width for each in found.plans for batch in each.batches)
 
-        def work(tell: Progress, stop: Event) -> MaskProof:
+        def work(tell: Progress, stop: Event) -> MaskEffect:
             loaded = load_with_head(app, ref, tell)
             with app.models.scheduler.exclusive():
-                return prove_mask(loaded, min(rows, key=len), width, found.side, found.pad_id)
+                return measure_mask_effect(loaded, min(rows, key=len), width, found.side, found.pad_id)
 
         for said, result in follow_job(running, request.session_hash, work):
             yield said if result is None else padding_view.render_proof(result)

@@ -15,13 +15,13 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import uploaded_path
-from hfdemo.data_sources import EXAMPLE_NAMES, Corpus, likely_columns, read_corpus
+from hfdemo.data_sources import EXAMPLE_NAMES, Corpus, guess_text_columns, read_corpus
 from hfdemo.models.hub import Progress
 from hfdemo.models.model_facts import model_facts
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.dataset_map import try_map
-from hfdemo.tokenization.length_report import Report, report_on
+from hfdemo.tokenization.dataset_map import time_map
+from hfdemo.tokenization.length_report import LengthReport, report_texts
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
@@ -184,7 +184,7 @@ class DatasetEvents:
         corpus = self._read(file, dataset, config, split)
         table = corpus.whole()
         columns = list(table.columns)
-        text, pair = likely_columns(table)
+        text, pair = guess_text_columns(table)
         about = html.about(f"{len(table):,} rows with the columns {', '.join(columns)}.") + html.notes(corpus.notes)
         return (
             about,
@@ -197,12 +197,12 @@ class DatasetEvents:
         form = DatasetForm(*values)
         reader = model_facts(ModelRef.parse(form.model or form.tokenizer), self.app.settings)
 
-        def work(tell: Progress, stop: Event) -> tuple[Report, float]:
+        def work(tell: Progress, stop: Event) -> tuple[LengthReport, float]:
             data = self._read_texts(form, tell)
             # A copy of its own: nobody who types has to wait until a whole data set is counted.
             own = load_tokenizer(ModelRef.parse(form.tokenizer), self.app.settings)
             started = time.perf_counter()
-            found = report_on(
+            found = report_texts(
                 own,
                 data.texts,
                 data.pairs,
@@ -241,7 +241,7 @@ class DatasetEvents:
             tell("Mapping twice", 0, len(data.texts))
             own = load_tokenizer(ModelRef.parse(form.tokenizer), self.app.settings)
             with TemporaryDirectory() as folder:
-                return try_map(own, data.texts, data.pairs, Path(folder), stop)
+                return time_map(own, data.texts, data.pairs, Path(folder), stop)
 
         for now, result in follow_job(self.running, request.session_hash, work):
             yield now if result is None else length_view.render_map_trial(result)
@@ -252,11 +252,11 @@ class DatasetEvents:
 
     def _read_texts(self, form: DatasetForm, progress: Progress | None = None) -> TextRows:
         table = self._read(form.file, form.dataset, form.config, form.split, progress).whole()
-        first, second = likely_columns(table, form.text or None, "" if form.pair == NO_COLUMN else form.pair)
+        first, second = guess_text_columns(table, form.text or None, "" if form.pair == NO_COLUMN else form.pair)
         return TextRows(list(table[first]), list(table[second]) if second else None)
 
 
-def _render_facts(form: DatasetForm, found: Report, seconds: float) -> str:
+def _render_facts(form: DatasetForm, found: LengthReport, seconds: float) -> str:
     """Render what was counted, and how fast."""
     tokens = sum(length * rows for length, rows in found.lengths)
     return html.facts(

@@ -10,16 +10,16 @@ from hfdemo.api import App
 from hfdemo.errors import DemoError
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.backend import MOST_CHARACTERS
-from hfdemo.tokenization.chat_templates import Rendered, render
-from hfdemo.tokenization.comparison import Split, disagreements, split
-from hfdemo.tokenization.decoding import Decoded, round_trip
+from hfdemo.tokenization.chat_templates import RenderedChat, render_messages
+from hfdemo.tokenization.comparison import Segmentation, find_disagreements, segment_text
+from hfdemo.tokenization.decoding import RoundTrip, decode_round_trip
 from hfdemo.tokenization.encoding import Cell, encode
-from hfdemo.tokenization.merges import Steps, steps_of
+from hfdemo.tokenization.merges import WordTrace, trace_word
 from hfdemo.tokenization.options import Options
-from hfdemo.tokenization.snippets import tokenization_script
-from hfdemo.tokenization.stages import Piece, Stage, stages_of
-from hfdemo.tokenization.truncating import Truncated, Window, truncations, windows
-from hfdemo.tokenization.warnings import unknown_slots
+from hfdemo.tokenization.snippets import write_tokenization_script
+from hfdemo.tokenization.stages import Piece, Stage, trace_stages
+from hfdemo.tokenization.truncating import Truncated, Window, compare_truncations, split_into_windows
+from hfdemo.tokenization.warnings import find_unknown_slots
 from hfdemo.ui import html
 from hfdemo.ui.html import about, code, escape, facts, notes, table, with_title
 from hfdemo.ui.renderers.generated_text import render_text_difference
@@ -77,7 +77,7 @@ def _render_rest(left: int, what: str) -> str:
     return f"<span class='hf-quiet'>… and {left:,} more {what}</span>" if left > 0 else ""
 
 
-def render_steps(found: Steps) -> str:
+def render_steps(found: WordTrace) -> str:
     """Render how a word became pieces, one line a step."""
     lines = "".join(
         f"<li><span class='hf-pieces'>{_render_step(step.pieces, step.changed)}</span>"
@@ -150,7 +150,7 @@ def _cell_classes(cell: Cell, before: Cell | None) -> Iterable[str]:
         yield "hf-continued"
 
 
-def render_chat(found: Rendered) -> str:
+def render_chat(found: RenderedChat) -> str:
     """Render the rendered string, what add_generation_prompt added to it marked, and its tokens."""
     borrowed = (
         [
@@ -172,7 +172,7 @@ def render_chat(found: Rendered) -> str:
     )
 
 
-def render_comparison(found: Sequence[Split], differing: frozenset[int], text: str) -> str:
+def render_comparison(found: Sequence[Segmentation], differing: frozenset[int], text: str) -> str:
     """Render tokenizers side by side: counts, and the text with every split drawn, the differing ones marked."""
     counts = table(
         ("tokenizer", "algorithm", "vocabulary", "tokens", "characters per token", "unknown"),
@@ -193,7 +193,7 @@ def render_comparison(found: Sequence[Split], differing: frozenset[int], text: s
     return counts + legend + strips
 
 
-def _render_split(found: Split, differing: frozenset[int], text: str) -> str:
+def _render_split(found: Segmentation, differing: frozenset[int], text: str) -> str:
     drawn = []
     for piece in found.pieces[:SHOWN_PIECES]:
         place = -1
@@ -207,7 +207,7 @@ def _render_split(found: Split, differing: frozenset[int], text: str) -> str:
     return f"{no_offsets}<div class='hf-pieces'>{''.join(drawn)}{rest}</div>"
 
 
-def render_decoded(found: Decoded, text: str) -> str:
+def render_decoded(found: RoundTrip, text: str) -> str:
     """Render the text, what came back, and what was lost on the way."""
     changes = (
         ""
@@ -259,7 +259,7 @@ def render_inspector(app: App, inspector: str, given: Mapping[str, Any]) -> tupl
         options = {} if given["special"] else {"add_special_tokens": False}
         options |= {"split_special_tokens": True} if given["splitting"] else {}
         pairs = [pair] if pair else None
-        return "", tokenization_script(given["tokenizer"], [text], pairs, options, app.settings)
+        return "", write_tokenization_script(given["tokenizer"], [text], pairs, options, app.settings)
     if inspector == "Several tokenizers":
         return about + _compare_tokenizers(app, given["others"] or [], text), ""
     with app.models.tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
@@ -267,27 +267,29 @@ def render_inspector(app: App, inspector: str, given: Mapping[str, Any]) -> tupl
 
 
 def _inspect_stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    return render_stages(stages_of(tokenizer, text, pair, _read_options(given)), [text, pair] if pair else [text])
+    return render_stages(trace_stages(tokenizer, text, pair, _read_options(given)), [text, pair] if pair else [text])
 
 
 def _inspect_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    return render_steps(steps_of(tokenizer, given["word"] or ""))
+    return render_steps(trace_word(tokenizer, given["word"] or ""))
 
 
 def _inspect_truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     most = int(given["max_length"] or 0)
-    return render_truncations(truncations(tokenizer, text, pair, most, _read_options(given)), most)
+    return render_truncations(compare_truncations(tokenizer, text, pair, most, _read_options(given)), most)
 
 
 def _inspect_windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     most, stride, options = int(given["max_length"] or 0), int(given["stride"] or 0), _read_options(given)
     try:
-        return render_windows(windows(tokenizer, text, pair, most, stride, given["strategy"], options), stride)
+        return render_windows(
+            split_into_windows(tokenizer, text, pair, most, stride, given["strategy"], options), stride
+        )
     except DemoError as error:
         if pair is None or given["strategy"] != "longest_first":
             raise
         # With a pair that is what the view opens on; the usual way is to slide over the second text.
-        shown = render_windows(windows(tokenizer, text, pair, most, stride, "only_second", options), stride)
+        shown = render_windows(split_into_windows(tokenizer, text, pair, most, stride, "only_second", options), stride)
         return html.notes([f"{error} Shown is only_second."]) + shown
 
 
@@ -300,14 +302,14 @@ def _inspect_chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[st
         ) from error
     # Its field is hidden on a shared server, but whoever calls can fill it in all the same.
     template = None if app.settings.public else given["template"] or None
-    return render_chat(render(tokenizer, messages, given["prompt"], template))
+    return render_chat(render_messages(tokenizer, messages, given["prompt"], template))
 
 
 def _inspect_decoding(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
     columns = encode(tokenizer, [text], None, _read_options(given), INSPECTED_CHARACTERS).columns
     only = html.about("Only the first text is decoded here.") if pair else ""
-    unknown = unknown_slots(tokenizer, columns, 0, [text])
-    return only + render_decoded(round_trip(tokenizer, columns["input_ids"][0], text, unknown), text)
+    unknown = find_unknown_slots(tokenizer, columns, 0, [text])
+    return only + render_decoded(decode_round_trip(tokenizer, columns["input_ids"][0], text, unknown), text)
 
 
 _INSPECTORS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], App], str]] = {
@@ -326,11 +328,11 @@ def _compare_tokenizers(app: App, references: Sequence[str], text: str) -> str:
     for reference in list(dict.fromkeys(references))[:MOST_COMPARED]:
         try:
             with app.models.tokenizer(ModelRef.parse(reference)) as tokenizer:
-                found.append(split(tokenizer, reference, text))
+                found.append(segment_text(tokenizer, reference, text))
         except DemoError as error:
             failed.append(str(error))
     if len(references) > MOST_COMPARED:
         failed.append(f"{len(references)} tokenizers are chosen; the first {MOST_COMPARED} are compared.")
     if not found:
         return html.notes(failed) or html.placeholder("Choose two tokenizers or more.")
-    return html.notes(failed) + render_comparison(found, disagreements(found), text)
+    return html.notes(failed) + render_comparison(found, find_disagreements(found), text)

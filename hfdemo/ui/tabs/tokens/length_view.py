@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfdemo.tokenization.dataset_map import MapTrial
-from hfdemo.tokenization.length_report import Cut, Report
+from hfdemo.tokenization.dataset_map import MapTiming
+from hfdemo.tokenization.length_report import LengthReport, TruncationLoss
 from hfdemo.ui.html import Html, about, code, escape, table, with_title
 from hfdemo.ui.tabs.tokens import padding_view
 
@@ -24,7 +24,7 @@ class Bin:
     rows: int
 
 
-def render_report(found: Report) -> str:
+def render_report(found: LengthReport) -> str:
     """Render everything that was counted, the advice first."""
     return (
         render_advice(found)
@@ -39,7 +39,7 @@ def render_report(found: Report) -> str:
     )
 
 
-def render_advice(found: Report) -> str:
+def render_advice(found: LengthReport) -> str:
     """Render what to take, and why."""
     taken = found.recommended
     length = "no max_length" if taken.max_length is None else f"max_length={taken.max_length}"
@@ -65,7 +65,7 @@ def bin_lengths(lengths: Sequence[tuple[int, int]], most: int = BINS) -> tuple[B
     )
 
 
-def render_histogram(found: Report) -> str:
+def render_histogram(found: LengthReport) -> str:
     """Render rows by length, with a line where max_length and the model's limit are."""
     drawn = bin_lengths(found.lengths)
     highest = max((each.rows for each in drawn), default=1)
@@ -93,7 +93,7 @@ def _format_range(each: Bin) -> str:
     return f"{each.low} tokens" if each.low == each.high else f"{each.low} to {each.high} tokens"
 
 
-def render_percentiles(found: Report) -> str:
+def render_percentiles(found: LengthReport) -> str:
     """Render how long the rows are that stand at 50, 75, ... percent of all."""
     names = {50: "half of them", 100: "all"}
     cards = "".join(
@@ -103,10 +103,10 @@ def render_percentiles(found: Report) -> str:
     return about("So many rows have this many tokens or fewer:") + f"<div class='hf-scores'>{cards}</div>"
 
 
-def render_cuts(found: Report) -> str:
+def render_cuts(found: LengthReport) -> str:
     """Render the share of rows that lose something at each max_length."""
 
-    def row(cut: Cut) -> tuple[Any, ...]:
+    def row(cut: TruncationLoss) -> tuple[Any, ...]:
         share = cut.rows / found.rows if found.rows else 0.0
         mark = " <span class='hf-chip'>chosen</span>" if cut.max_length == found.max_length else ""
         mark += " <span class='hf-chip'>model's limit</span>" if cut.max_length == found.limit else ""
@@ -117,7 +117,7 @@ def render_cuts(found: Report) -> str:
     return table(heads, map(row, found.cuts), (1, 3, 4), kind="hf-costs")
 
 
-def render_map_trial(found: MapTrial) -> str:
+def render_map_trial(found: MapTiming) -> str:
     """Render both ways of `Dataset.map` on the same rows, and the Arrow files that they left."""
     slower = max(found.batched_seconds, found.unbatched_seconds) or 1.0
     ratio = found.unbatched_seconds / found.batched_seconds if found.batched_seconds else 0.0

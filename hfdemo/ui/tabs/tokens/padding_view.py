@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from hfdemo.tokenization.benchmark import MaskProof, Timing
-from hfdemo.tokenization.collating import Collated, Tensor
+from hfdemo.tokenization.benchmark import MaskEffect, Timing
+from hfdemo.tokenization.collating import CollatedBatch, IntTensor
 from hfdemo.tokenization.encoding import Cell
-from hfdemo.tokenization.padding import Batch, Cost, Plan, find_strategy
+from hfdemo.tokenization.padding import Batch, PaddingCost, PaddingPlan, find_strategy
 from hfdemo.ui.html import Html, about, code, escape, notes, table, with_title
 
 SHOWN_BATCHES = 12
@@ -28,7 +28,9 @@ LEGEND = (
 )
 
 
-def render_strategies(plans: Sequence[Plan], rows: Sequence[Sequence[Cell]], side: str, ragged_error: str) -> str:
+def render_strategies(
+    plans: Sequence[PaddingPlan], rows: Sequence[Sequence[Cell]], side: str, ragged_error: str
+) -> str:
     """Render every plan drawn to one scale; `rows` are the unpadded cells, `side` is where the padding goes."""
     kinds = [[_cell_kind(cell) for cell in row] for row in rows]
     scale = max((width for plan in plans for _, width in plan.shapes()), default=1)
@@ -40,7 +42,7 @@ def _cell_kind(cell: Cell) -> str:
     return "special" if cell.kind == "special" else "second" if cell.sequence == 1 else "first"
 
 
-def _render_plan(plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: int, ragged_error: str) -> str:
+def _render_plan(plan: PaddingPlan, kinds: Sequence[Sequence[str]], side: str, scale: int, ragged_error: str) -> str:
     cost, strategy = plan.cost(), find_strategy(plan.strategy)
     call = strategy.arguments.format(width=plan.batches[0].width if plan.batches else 0)
     head = (
@@ -54,7 +56,7 @@ def _render_plan(plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: i
     return f"<section class='hf-plan' data-strategy='{escape(plan.strategy)}'>{head}{drawn}{rest}{error}</section>"
 
 
-def _render_batch(batch: Batch, plan: Plan, kinds: Sequence[Sequence[str]], side: str, scale: int) -> str:
+def _render_batch(batch: Batch, plan: PaddingPlan, kinds: Sequence[Sequence[str]], side: str, scale: int) -> str:
     widths = plan.widths(batch)
     shape = f"[{len(batch.rows)}, {widths[0]}]" if len(set(widths)) == 1 else "ragged"
     lines = "".join(
@@ -81,7 +83,7 @@ def _render_row(kinds: Sequence[str], padding: int, side: str, scale: int, row: 
 _WORDS = {"first": "of the first text", "second": "of the second text", "special": "special", "pad": "padding"}
 
 
-def render_costs(found: Sequence[Cost], timings: Sequence[Timing] = (), recommended: str = "") -> str:
+def render_costs(found: Sequence[PaddingCost], timings: Sequence[Timing] = (), recommended: str = "") -> str:
     """Render what each strategy costs, predicted and (where `timings` has it) measured, side by side."""
     most = max((cost.slots for cost in found), default=0) or 1
     least_flops = min((cost.flops for cost in found if cost.flops), default=0)
@@ -135,12 +137,12 @@ def format_flops(number: int | None) -> str:
     return f"{number} FLOP"
 
 
-def render_collations(found: Sequence[Collated]) -> str:
+def render_collations(found: Sequence[CollatedBatch]) -> str:
     """Render what each collate function returns, or raises, and what to look out for."""
     return "".join(_render_collation(each) for each in found)
 
 
-def _render_collation(each: Collated) -> str:
+def _render_collation(each: CollatedBatch) -> str:
     error = notes([each.error]) if each.error else ""
     tensors = "".join(
         with_title(f"{name} {list(tensor.shape)} {tensor.dtype}", _render_tensor(tensor))
@@ -151,7 +153,7 @@ def _render_collation(each: Collated) -> str:
     return f"<div class='hf-stage'><h4>{escape(each.name)}</h4>{call}{error}{tensors}{said}</div>"
 
 
-def _render_tensor(tensor: Tensor) -> str:
+def _render_tensor(tensor: IntTensor) -> str:
     rows = [row[:SHOWN_SLOTS] for row in tensor.rows[:SHOWN_ROWS]]
     widest = max((len(row) for row in tensor.rows), default=0)
     cut = [f"the first {SHOWN_ROWS} of {len(tensor.rows):,} rows"] if len(tensor.rows) > SHOWN_ROWS else []
@@ -160,7 +162,7 @@ def _render_tensor(tensor: Tensor) -> str:
     return table((), rows, kind="hf-tokens hf-ids", focusable=True) + more
 
 
-def render_proof(found: MaskProof) -> str:
+def render_proof(found: MaskEffect) -> str:
     """Render what a model makes of padding when it is told about it, and when it is not."""
     shape = f"{found.length} tokens, padded to {found.width} slots."
     verdict = f"{shape} {_describe_with_mask(found)} {_describe_without_mask(found)}"
@@ -172,13 +174,13 @@ def render_proof(found: MaskProof) -> str:
     return f"<p>{escape(verdict)}</p>" + table(heads, rows, (1, 2), kind="hf-proof", focusable=True)
 
 
-def _find_measured(found: MaskProof, way: str) -> tuple[float, float]:
+def _find_measured(found: MaskEffect, way: str) -> tuple[float, float]:
     """Return (cosine, drift) of one of the ways."""
     place = found.ways.index(way)
     return found.cosine[place], found.logits_drift[place]
 
 
-def _describe_with_mask(found: MaskProof) -> str:
+def _describe_with_mask(found: MaskEffect) -> str:
     cosine, drift = _find_measured(found, "with attention_mask")
     if cosine > SAME and drift < SAME_OUTPUT:
         return f"With the mask the first token's vector is what it is without padding (cosine {cosine:.3f})."
@@ -196,7 +198,7 @@ def _describe_with_mask(found: MaskProof) -> str:
     return f"Even with the mask the first token's vector changes (cosine {cosine:.3f})."
 
 
-def _describe_without_mask(found: MaskProof) -> str:
+def _describe_without_mask(found: MaskEffect) -> str:
     cosine, drift = _find_measured(found, "without attention_mask")
     if cosine <= SAME:
         return (
@@ -211,7 +213,7 @@ def _describe_without_mask(found: MaskProof) -> str:
     )
 
 
-def cost_records(found: Iterable[Cost], timings: Sequence[Timing] = ()) -> list[dict[str, object]]:
+def cost_records(found: Iterable[PaddingCost], timings: Sequence[Timing] = ()) -> list[dict[str, object]]:
     """Return the cost table as rows to copy."""
     times = {timing.strategy: timing for timing in timings}
     return [

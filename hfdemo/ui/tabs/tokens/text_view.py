@@ -12,11 +12,11 @@ from gradio.components import Component
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY
 from hfdemo.errors import DemoError
-from hfdemo.models.folders import tokenizer_choices
+from hfdemo.models.folders import list_offline_tokenizers
 from hfdemo.models.model_facts import model_facts
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.encoding import Encoding, encode
-from hfdemo.tokenization.warnings import unknown_slots
+from hfdemo.tokenization.warnings import find_unknown_slots
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_handling import LATEST, draw_errors, toast_errors
@@ -170,7 +170,7 @@ def _build_inspector_fields(app: App) -> tuple[dict[str, Any], list[tuple[Any, t
         )
     with gr.Row(visible=False) as for_comparing:
         others = gr.Dropdown(
-            tokenizer_choices(app.settings),
+            list_offline_tokenizers(app.settings),
             value=COMPARED,
             label="Tokenizers",
             multiselect=True,
@@ -214,7 +214,7 @@ def render_text(
     options, most = make_options(special, splitting), app.settings.max_tokenized
     with app.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
         encoding = encode(loaded, [text], [pair] if pair else None, options, most, model=reader)
-        unknown = len(unknown_slots(loaded, encoding.columns, 0, texts))
+        unknown = len(find_unknown_slots(loaded, encoding.columns, 0, texts))
     count = count_pages(encoding, 0)
     shown = min(max(1, int(page or 1)), count)
     warnings = html.notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)

@@ -12,7 +12,7 @@ from hfdemo.errors import DataError, DemoError, Stopped
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.preprocessing import Lengths, count_tokens
 from hfdemo.settings import Settings
-from hfdemo.tables import Refused
+from hfdemo.tables import RefusedRow
 from hfdemo.ui.tabs.finetune import data_events, form_values, inspection_view
 from hfdemo.ui.tabs.finetune.form_data import CountedTokens, change_kind, make_count_key, suggest_values, update_splits
 from tests.ui.samples import EVIL, escaped, text_of
@@ -145,7 +145,7 @@ def test_what_stands_in_the_data_is_drawn_as_text(place: str, tmp_path: Path, se
         examined, inspection_view.changes_of_fixes(["drop_blank_rows"])
     )
     assert escaped(drawn)
-    assert escaped(inspection_view.render_refused_rows([Refused(EVIL, 1, EVIL)]))
+    assert escaped(inspection_view.render_refused_rows([RefusedRow(EVIL, 1, EVIL)]))
 
 
 def test_buttons_never_carry_a_text_of_the_data(tmp_path: Path, settings: Settings) -> None:
@@ -157,7 +157,7 @@ def test_buttons_never_carry_a_text_of_the_data(tmp_path: Path, settings: Settin
 
 
 def test_refused_rows_are_shown_fifty_at_a_time() -> None:
-    rows = [Refused("", number, f"reason {number}") for number in range(1, 121)]
+    rows = [RefusedRow("", number, f"reason {number}") for number in range(1, 121)]
     assert "Rows 1 to 50 of 120" in inspection_view.render_refused_rows(rows)
     last = inspection_view.render_refused_rows(rows, 3)
     assert "Rows 101 to 120 of 120" in last

@@ -9,7 +9,7 @@ import pytest
 
 from hfdemo.api import App
 from hfdemo.inference import FilePrediction, Prediction, Stages
-from hfdemo.inference.snippets import prediction_snippets
+from hfdemo.inference.snippets import write_snippets
 from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS, Explanation
 from hfdemo.ui.event_handling import RunningJobs
@@ -94,7 +94,7 @@ def test_the_last_step_has_everything_that_the_panel_shows(app: App, tiny: Path)
     assert last["answer"].count("hf-label") == 2
     assert "?task=text-classification" in last["answer"]
     assert "logits" in last["inside"]
-    code = prediction_snippets(last["recorded"], app.settings, "http://here")
+    code = write_snippets(last["recorded"], app.settings, "http://here")
     assert "top_k=2" in code.pipeline
     assert "http://here" in code.client
     assert last["entry"]["set"] == "top_k=2"

@@ -25,7 +25,7 @@ from hfdemo.ui.tabs.tokens.batch_view import (
     make_measure,
     make_prove,
     make_records,
-    plan_batches,
+    plan_form_batches,
     read_form,
     render_drawing,
     runnable_model,
@@ -58,19 +58,19 @@ def test_lines_are_rows_and_pairs_go_by_their_line() -> None:
 
 
 def test_every_strategy_is_planned_over_the_rows_that_were_typed(app: App) -> None:
-    found = plan_batches(app, form())
+    found = plan_form_batches(app, form())
     assert [plan.strategy for plan in found.plans] == list(strategy_names())
     assert found.size == (6, 384)
     assert all(plan.lengths == tuple(found.rows.lengths) for plan in found.plans)
-    cut = plan_batches(app, form(max_length=8))
+    cut = plan_form_batches(app, form(max_length=8))
     assert max(cut.rows.lengths) == 8, "rows are cut to max_length"
 
 
 def test_without_a_known_length_there_is_no_max_length_to_pad_to(app: App) -> None:
-    bare = plan_batches(app, form(tokenizer="tokenizer:unigram", max_length=0))
+    bare = plan_form_batches(app, form(tokenizer="tokenizer:unigram", max_length=0))
     assert "max_length" not in [plan.strategy for plan in bare.plans]
     assert bare.size is None
-    read = plan_batches(app, form(max_length=0))
+    read = plan_form_batches(app, form(max_length=0))
     widths = {plan.strategy: plan.batches[0].width for plan in read.plans}
     assert widths["max_length"] == 512, "what the model can read"
 
@@ -122,7 +122,7 @@ def test_the_code_runs_alone_and_prints_the_shapes_that_are_drawn(
         assert (pad_token or "[PAD]") in done.stdout
         return
     printed = {line.split()[0]: re.findall(r"\((\d+), (\d+)\)", line) for line in done.stdout.splitlines()}
-    for plan in plan_batches(app, shown).plans[1:]:
+    for plan in plan_form_batches(app, shown).plans[1:]:
         assert [(int(rows), int(width)) for rows, width in printed[plan.strategy]] == plan.shapes()
 
 
@@ -138,10 +138,10 @@ def with_limit(folder: Path, tiny: Path, most: int) -> str:
 def test_the_lab_cuts_to_what_training_cuts_to_and_so_does_its_code(app: App, tiny: Path, tmp_path: Path) -> None:
     reference = with_limit(tmp_path / "short", tiny, 16)
     long = form("word " * 40, tokenizer=reference, max_length=0)
-    found = plan_batches(app, long)
+    found = plan_form_batches(app, long)
     assert (found.limit, found.rows.lengths) == (16, [16])
     assert "truncation=True, max_length=16" in render_drawing(app, EVERY_STRATEGY, long)[2]
-    alone = plan_batches(app, form("word " * 600, tokenizer="tokenizer:wordpiece", max_length=0))
+    alone = plan_form_batches(app, form("word " * 600, tokenizer="tokenizer:wordpiece", max_length=0))
     assert (alone.limit, alone.rows.lengths) == (512, [512])
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from hfdemo.tokenization.chat_templates import Rendered
-from hfdemo.tokenization.comparison import Split
-from hfdemo.tokenization.decoding import Decoded
+from hfdemo.tokenization.chat_templates import RenderedChat
+from hfdemo.tokenization.comparison import Segmentation
+from hfdemo.tokenization.decoding import RoundTrip
 from hfdemo.tokenization.encoding import Cell, Encoding
-from hfdemo.tokenization.merges import Step, Steps
+from hfdemo.tokenization.merges import MergeStep, WordTrace
 from hfdemo.tokenization.stages import Piece, Stage
 from hfdemo.tokenization.truncating import Truncated, Window
 from hfdemo.ui.tabs.tokens import inspectors
@@ -40,7 +40,7 @@ def test_pieces_of_all_stages_carry_the_characters_that_they_came_from() -> None
 
 def test_a_step_marks_the_pieces_that_are_new_in_it() -> None:
     made = inspectors.render_steps(
-        Steps("BPE", "low", (Step(("l", "o", "w"), (), "letters"), Step(("lo", "w"), (0,), "l + o")), "")
+        WordTrace("BPE", "low", (MergeStep(("l", "o", "w"), (), "letters"), MergeStep(("lo", "w"), (0,), "l + o")), "")
     )
     assert "hf-new'><bdi>lo<" in made
     assert made.count("hf-new") == 1
@@ -76,17 +76,17 @@ def test_the_generation_prompt_is_told_apart_from_the_messages() -> None:
         "tokens": [["hi"]],
     }
     encoding = Encoding({**columns, "word_ids": [], "sequence_ids": []}, ())
-    made = inspectors.render_chat(Rendered("<|user|>hi<|bot|>", "<|bot|>", encoding, "ChatML"))
+    made = inspectors.render_chat(RenderedChat("<|user|>hi<|bot|>", "<|bot|>", encoding, "ChatML"))
     assert "&lt;|user|&gt;hi<ins class='hf-shared' title='add_generation_prompt'>&lt;|bot|&gt;</ins>" in made
     assert "no chat template of its own" in made
-    assert "<ins" not in inspectors.render_chat(Rendered("hi", "", encoding))
+    assert "<ins" not in inspectors.render_chat(RenderedChat("hi", "", encoding))
 
 
 def test_a_mark_stands_where_tokenizers_split_differently() -> None:
     text = "unseen"
-    one = Split("a", "BPE", 300, (Piece("un", 0, 2, 0), Piece("seen", 2, 6, 0)), 0, 6, frozenset({2}))
-    other = Split("b", "Unigram", 300, (Piece("unseen", 0, 6, 0),), 0, 6, frozenset())
-    none = Split("c", "Python", 259, tuple(Piece(letter) for letter in text), 0, 6, None)
+    one = Segmentation("a", "BPE", 300, (Piece("un", 0, 2, 0), Piece("seen", 2, 6, 0)), 0, 6, frozenset({2}))
+    other = Segmentation("b", "Unigram", 300, (Piece("unseen", 0, 6, 0),), 0, 6, frozenset())
+    none = Segmentation("c", "Python", 259, tuple(Piece(letter) for letter in text), 0, 6, None)
     made = inspectors.render_comparison([one, other, none], frozenset({2}), text)
     assert re.findall(r"▾</b><span class='hf-piece[^>]*><bdi>(\w+)", made) == ["seen"]
     assert "6.00" in text_of(made)
@@ -94,10 +94,10 @@ def test_a_mark_stands_where_tokenizers_split_differently() -> None:
 
 
 def test_what_a_round_trip_lost_is_shown_and_said() -> None:
-    made = inspectors.render_decoded(Decoded("[CLS] cafe [SEP]", "cafe", False, ("Accents are lost.",)), "Café")
+    made = inspectors.render_decoded(RoundTrip("[CLS] cafe [SEP]", "cafe", False, ("Accents are lost.",)), "Café")
     assert "<del>Café</del><ins>cafe</ins>" in made
     assert "Accents are lost." in made
-    exact = inspectors.render_decoded(Decoded("a</s>", "a", True, ()), "a")
+    exact = inspectors.render_decoded(RoundTrip("a</s>", "a", True, ()), "a")
     assert "<del" not in exact
     assert "round trip <b>exact" in exact
 
@@ -114,14 +114,14 @@ def test_nothing_that_was_typed_becomes_markup(evil: str) -> None:
     encoding = Encoding({**columns, "word_ids": [], "sequence_ids": []}, ())
     made = (
         inspectors.render_stages([Stage(evil, evil, pieces), Stage("normalized", "", (Piece("x", 0, 1, 0),))], [evil])
-        + inspectors.render_steps(Steps(evil, evil, (Step((evil,), (0,), evil),), evil))
+        + inspectors.render_steps(WordTrace(evil, evil, (MergeStep((evil,), (0,), evil),), evil))
         + inspectors.render_truncations(
             [Truncated(evil, (cell(evil),), (False,), ""), Truncated(evil, (), (), evil)], 3
         )
         + inspectors.render_windows([Window((cell(evil),), (True,))], 1)
-        + inspectors.render_chat(Rendered(evil, evil, encoding, evil))
-        + inspectors.render_comparison([Split(evil, evil, 1, pieces, 0, 1, frozenset())], frozenset({0}), evil)
-        + inspectors.render_decoded(Decoded(evil, evil, False, (evil,)), "x")
+        + inspectors.render_chat(RenderedChat(evil, evil, encoding, evil))
+        + inspectors.render_comparison([Segmentation(evil, evil, 1, pieces, 0, 1, frozenset())], frozenset({0}), evil)
+        + inspectors.render_decoded(RoundTrip(evil, evil, False, (evil,)), "x")
     )
     assert evil not in made
     assert not re.search(r"<(img|script)", made)
@@ -132,11 +132,11 @@ def test_characters_without_ink_are_named_in_every_look() -> None:
     cells = [cell(text)]
     made = [
         inspectors.render_stages([Stage("pieces", "", (Piece(text, 0, 4, 0, id=1), Piece("ab", 0, 4, 0)))], [text]),
-        inspectors.render_steps(Steps("BPE", text, (Step((text,), (), "as it is"),), "")),
+        inspectors.render_steps(WordTrace("BPE", text, (MergeStep((text,), (), "as it is"),), "")),
         inspectors.render_windows([Window(tuple(cells), (False,))], 0),
         inspectors.render_truncations([Truncated("longest_first", tuple(cells), (True,))], 9),
         inspectors.render_comparison(
-            [Split("t", "BPE", 9, (Piece(text, 0, 4, 0, id=1),), 0, 4, frozenset())], frozenset(), text
+            [Segmentation("t", "BPE", 9, (Piece(text, 0, 4, 0, id=1),), 0, 4, frozenset())], frozenset(), text
         ),
     ]
     for drawn in made:

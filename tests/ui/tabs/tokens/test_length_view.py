@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfdemo.tokenization.dataset_map import MapTrial
-from hfdemo.tokenization.length_report import padding_report
+from hfdemo.tokenization.dataset_map import MapTiming
+from hfdemo.tokenization.length_report import report_lengths
 from hfdemo.ui.tabs.tokens import length_view
 from tests.ui.samples import text_of
 
@@ -25,17 +25,17 @@ def test_every_row_is_in_exactly_one_bin(counted: dict[int, int]) -> None:
 
 
 def test_the_histogram_marks_max_length_and_the_models_limit() -> None:
-    made = length_view.render_histogram(padding_report(ROWS, 8, max_length=64, limit=128))
+    made = length_view.render_histogram(report_lengths(ROWS, 8, max_length=64, limit=128))
     assert "max_length 64" in text_of(made)
     assert "model&#x27;s limit 128" in made
-    assert len(re.findall("<i style='height", made)) == len(length_view.bin_lengths(padding_report(ROWS, 8).lengths))
-    assert "model&#x27;s limit" not in length_view.render_histogram(padding_report(ROWS, 8, limit=512)), (
+    assert len(re.findall("<i style='height", made)) == len(length_view.bin_lengths(report_lengths(ROWS, 8).lengths))
+    assert "model&#x27;s limit" not in length_view.render_histogram(report_lengths(ROWS, 8, limit=512)), (
         "512 is off the chart"
     )
 
 
 def test_the_report_says_what_to_take_and_marks_it_in_the_table() -> None:
-    found = padding_report(ROWS, 8, max_length=64, limit=128, size=(6, 384))
+    found = report_lengths(ROWS, 8, max_length=64, limit=128, size=(6, 384))
     made = length_view.render_report(found)
     assert found.recommended.padding in made
     assert text_of(made).count("recommended") == 1
@@ -44,7 +44,7 @@ def test_the_report_says_what_to_take_and_marks_it_in_the_table() -> None:
 
 
 def test_both_ways_of_map_are_compared_and_their_files_are_named() -> None:
-    made = text_of(length_view.render_map_trial(MapTrial(1000, 0.5, 4.0, (("cache-<b>.arrow", 20480),))))
+    made = text_of(length_view.render_map_trial(MapTiming(1000, 0.5, 4.0, (("cache-<b>.arrow", 20480),))))
     assert "8.00 times" in made
     assert "2,000 rows a second" in made
     assert "20 KiB" in made

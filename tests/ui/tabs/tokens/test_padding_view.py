@@ -7,10 +7,10 @@ import pytest
 
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.benchmark import MaskProof, Timing, prove_mask
-from hfdemo.tokenization.collating import Collated, Tensor
+from hfdemo.tokenization.benchmark import MaskEffect, Timing, measure_mask_effect
+from hfdemo.tokenization.collating import CollatedBatch, IntTensor
 from hfdemo.tokenization.encoding import Cell
-from hfdemo.tokenization.padding import plan, strategy_names
+from hfdemo.tokenization.padding import plan_batches, strategy_names
 from hfdemo.ui.appearance import STATIC
 from hfdemo.ui.tabs.tokens import padding_view
 from tests.ui.samples import text_of
@@ -31,7 +31,7 @@ def slots(drawn: str, kind: str = "[a-z]+") -> int:
 @pytest.mark.parametrize("strategy", strategy_names())
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_drawing_has_as_many_slots_of_each_kind_as_its_plan(strategy: str, side: str) -> None:
-    made = plan(LENGTHS, 2, strategy, max_length=20)
+    made = plan_batches(LENGTHS, 2, strategy, max_length=20)
     drawn = padding_view.render_strategies([made], [row(length) for length in LENGTHS], side, "").split("hf-plan", 1)[1]
     cost = made.cost()
     assert slots(drawn) == cost.slots
@@ -44,7 +44,7 @@ def test_a_drawing_has_as_many_slots_of_each_kind_as_its_plan(strategy: str, sid
 
 
 def test_all_strategies_are_drawn_to_one_scale() -> None:
-    plans = [plan(LENGTHS, 2, name, max_length=20) for name in strategy_names()]
+    plans = [plan_batches(LENGTHS, 2, name, max_length=20) for name in strategy_names()]
     drawn = padding_view.render_strategies(plans, [row(length) for length in LENGTHS], "right", "")
     widths = {round(float(width) / int(count), 2) for width, count in re.findall(r"width:([\d.]+)%;--n:(\d+)'", drawn)}
     assert len(widths) == 1, "a slot is equally wide wherever it is drawn"
@@ -52,7 +52,7 @@ def test_all_strategies_are_drawn_to_one_scale() -> None:
 
 
 def test_the_error_of_ragged_rows_stands_where_nothing_is_padded() -> None:
-    plans = [plan(LENGTHS, 2, name) for name in ("none", "longest_in_batch")]
+    plans = [plan_batches(LENGTHS, 2, name) for name in ("none", "longest_in_batch")]
     first, second = padding_view.render_strategies(
         plans, [row(length) for length in LENGTHS], "right", f"no {EVIL}"
     ).split("<section")[1:]
@@ -63,7 +63,7 @@ def test_the_error_of_ragged_rows_stands_where_nothing_is_padded() -> None:
 
 def test_a_long_row_is_a_handful_of_elements() -> None:
     drawn = padding_view.render_strategies(
-        [plan([5000, 10], 2, "longest_in_batch")], [row(5000)[:1] * 5000, row(10)], "right", ""
+        [plan_batches([5000, 10], 2, "longest_in_batch")], [row(5000)[:1] * 5000, row(10)], "right", ""
     )
     assert len(drawn) < 4000
 
@@ -75,7 +75,7 @@ def test_no_kind_of_slot_is_told_apart_by_colour_alone(kind: str) -> None:
 
 
 def test_predicted_and_measured_stand_next_to_each_other() -> None:
-    found = [plan(LENGTHS, 2, name).cost((6, 384)) for name in ("longest_in_batch", "multiple_of_64")]
+    found = [plan_batches(LENGTHS, 2, name).cost((6, 384)) for name in ("longest_in_batch", "multiple_of_64")]
     timings = [Timing("longest_in_batch", 0.010, 0.009, 0.012, 5, 1), Timing("multiple_of_64", 0.030, 0.02, 0.04, 5, 1)]
     made = text_of(padding_view.render_costs(found, timings, recommended="longest_in_batch"))
     assert "×1.00" in made
@@ -84,7 +84,7 @@ def test_predicted_and_measured_stand_next_to_each_other() -> None:
     assert "30 (20, 40)" in made
     assert made.count("recommended") == 1
     assert "measured" not in text_of(padding_view.render_costs(found))
-    assert "FLOPs" not in text_of(padding_view.render_costs([plan(LENGTHS, 2, "none").cost()]))
+    assert "FLOPs" not in text_of(padding_view.render_costs([plan_batches(LENGTHS, 2, "none").cost()]))
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,10 @@ def test_flops_are_readable(number: int | None, shown: str) -> None:
 def test_collated_tensors_are_shown_with_shape_and_type_and_errors_as_what_they_say() -> None:
     made = padding_view.render_collations(
         [
-            Collated("default", "default_collate(rows)", {}, error=EVIL, notes=("It wants equal lengths.",)),
-            Collated("padding", "collate(rows)", {"input_ids": Tensor((2, 3), "int64", ((1, 2, 3), (4, 0, 0)))}),
+            CollatedBatch("default", "default_collate(rows)", {}, error=EVIL, notes=("It wants equal lengths.",)),
+            CollatedBatch(
+                "padding", "collate(rows)", {"input_ids": IntTensor((2, 3), "int64", ((1, 2, 3), (4, 0, 0)))}
+            ),
         ]
     )
     assert "input_ids [2, 3] int64" in made
@@ -106,34 +108,34 @@ def test_collated_tensors_are_shown_with_shape_and_type_and_errors_as_what_they_
     assert EVIL not in made
     assert "equal lengths" in made
     wide = padding_view.render_collations(
-        [Collated("x", "x", {"input_ids": Tensor((1, 900), "int64", (tuple(range(900)),))})]
+        [CollatedBatch("x", "x", {"input_ids": IntTensor((1, 900), "int64", (tuple(range(900)),))})]
     )
     assert "the first 64 of 900 slots" in wide
 
 
 def test_the_proof_says_what_the_mask_changes() -> None:
     ways = ("with attention_mask", "without attention_mask")
-    made = text_of(padding_view.render_proof(MaskProof("logits", 5, 64, ways, (1e-7, 0.81), (1.0, 0.743))))
+    made = text_of(padding_view.render_proof(MaskEffect("logits", 5, 64, ways, (1e-7, 0.81), (1.0, 0.743))))
     assert "1.000" in made
     assert "0.743" in made
     assert "moves by 0.81" in made
-    odd = text_of(padding_view.render_proof(MaskProof("logits", 5, 64, ways, (0.3, 0.81), (0.95, 0.743))))
+    odd = text_of(padding_view.render_proof(MaskEffect("logits", 5, 64, ways, (0.3, 0.81), (0.95, 0.743))))
     assert "Even with the mask" in odd
     causal = text_of(
-        padding_view.render_proof(MaskProof("logits", 5, 64, ways, (0.0, 0.0), (1.0, 1.0), looks_back=True))
+        padding_view.render_proof(MaskEffect("logits", 5, 64, ways, (0.0, 0.0), (1.0, 1.0), looks_back=True))
     )
     assert "looks back only" in causal
 
 
 def test_on_the_left_the_proof_tells_the_mask_from_the_positions() -> None:
     ways = ("with attention_mask and its position_ids", "with attention_mask", "without attention_mask")
-    made = text_of(padding_view.render_proof(MaskProof("logits", 5, 64, ways, (1e-7, 0.5, 0.9), (1.0, 0.91, 0.74))))
+    made = text_of(padding_view.render_proof(MaskEffect("logits", 5, 64, ways, (1e-7, 0.5, 0.9), (1.0, 0.91, 0.74))))
     assert "the mask is not enough (cosine 0.910)" in made
     assert "pad on the right" in made
 
 
 def test_the_table_can_be_copied_with_its_seconds() -> None:
-    cost = plan(LENGTHS, 2, "grouped").cost()
+    cost = plan_batches(LENGTHS, 2, "grouped").cost()
     assert padding_view.cost_records([cost])[0]["slots"] == cost.slots
     assert padding_view.cost_records([cost], [Timing("grouped", 0.5, 0.4, 0.6, 3, 1)])[0]["seconds"] == 0.5
 
@@ -147,7 +149,9 @@ def test_the_proof_says_that_the_output_moves_even_where_the_first_token_stays(m
     config = GPT2Config(n_embd=16, n_layer=2, n_head=2, vocab_size=31_000, bos_token_id=None, eos_token_id=None)
     model = GPT2ForSequenceClassification(config).eval()
     minilm = models.get(ModelRef.parse("embedded:minilm"), "AutoModel")
-    found = prove_mask(replace(minilm, model=model.to(minilm.model.device)), [101, 2000, 2001, 102], 16, "right")
+    found = measure_mask_effect(
+        replace(minilm, model=model.to(minilm.model.device)), [101, 2000, 2001, 102], 16, "right"
+    )
     assert found.cosine[1] > padding_view.SAME
     assert found.logits_drift[1] > padding_view.SAME_OUTPUT
     said = text_of(padding_view.render_proof(found))
@@ -158,6 +162,6 @@ def test_the_proof_says_that_the_output_moves_even_where_the_first_token_stays(m
 
 def test_that_a_model_looks_back_only_is_never_concluded_from_what_was_measured() -> None:
     ways = ("with attention_mask", "without attention_mask")
-    made = text_of(padding_view.render_proof(MaskProof("logits", 5, 6, ways, (0.0, 0.0), (1.0, 1.0))))
+    made = text_of(padding_view.render_proof(MaskEffect("logits", 5, 6, ways, (0.0, 0.0), (1.0, 1.0))))
     assert "looks back only" not in made
     assert "changes nothing even without the mask" in made
