@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     column, _ = choose_text_columns(list(table.columns))
     texts = list(islice(cycle(table[column]), asked.rows))
     models = ModelCache(Settings(home=Path(tempfile.mkdtemp())))
-    with models.tokenizer(ModelRef.parse(asked.tokenizer)) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse(asked.tokenizer)) as tokenizer:
         rounds = rounds_of(tokenizer, texts)
     for number, each in enumerate(rounds, start=1):
         print(f"round {number}: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in each.items()))

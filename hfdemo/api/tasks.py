@@ -22,7 +22,7 @@ from hfdemo.tasks import TASKS, Field, Task, find_task
 def task_endpoint(task: Task) -> Callable[..., Any]:
     """Return the endpoint of `task`, its signature and docstring made from the row; a generator where it streams."""
     parameters = [_parameter("app", App), *_parameters(task)]
-    media = {field.name for field in task.inputs if field.media}
+    media = {field.name for field in task.inputs if field.is_media}
 
     def read_values(sent: dict[str, Any]) -> tuple[ModelRef, dict[str, Any]]:
         values = sent | {name: uploaded_path(sent[name]) for name in media & set(sent)}
@@ -38,7 +38,7 @@ def task_endpoint(task: Task) -> Callable[..., Any]:
             if isinstance(item, PartialPrediction | Prediction):
                 yield item.to_json(served_folder("results"))
 
-    function: Any = call if task.stream is None else call_streaming
+    function: Any = call if task.partial_output is None else call_streaming
     function.__name__ = task.endpoint
     function.__doc__ = _docstring(task)
     function.__signature__ = inspect.Signature(parameters, return_annotation=dict)
@@ -48,13 +48,13 @@ def task_endpoint(task: Task) -> Callable[..., Any]:
 
 def _required_first(task: Task) -> list[Field]:
     """Return the inputs of `task` in the order that Python wants: what has no default comes first."""
-    return sorted(task.inputs, key=lambda field: not field.required)
+    return sorted(task.inputs, key=lambda field: not field.is_required)
 
 
 def _parameters(task: Task) -> list[inspect.Parameter]:
     def parameter(field: Field) -> inspect.Parameter:
-        annotation = (gr.FileData if field.required else gr.FileData | None) if field.media else field.annotation
-        return _parameter(field.name, annotation, inspect.Parameter.empty if field.required else field.default)
+        annotation = (gr.FileData if field.is_required else gr.FileData | None) if field.is_media else field.annotation
+        return _parameter(field.name, annotation, inspect.Parameter.empty if field.is_required else field.default)
 
     model = _parameter("model", str | None, None)
     return [*map(parameter, _required_first(task)), model, *map(parameter, task.parameters)]
@@ -74,8 +74,8 @@ def _docstring(task: Task) -> str:
         + "\n".join([*lines(_required_first(task)), model, *lines(task.parameters)])
         + "\n\nReturns:\n"
         '    {"task", "model", "device", "output", "seconds": {"load", "run"}, "warnings"}; '
-        f"output is what {task.source} returns"
-        + ('; before it come {"output", "text"}: what there is so far' if task.stream else "")
+        f"output is what {task.answer_source} returns"
+        + ('; before it come {"output", "text"}: what there is so far' if task.partial_output else "")
     )
 
 
@@ -125,7 +125,7 @@ def list_tasks(app: App) -> list[dict]:
             "inputs": [field.name for field in task.inputs],
             "parameters": [field.name for field in task.parameters],
             "output": task.output,
-            "streams": task.stream is not None,
+            "streams": task.partial_output is not None,
             "requires": [requirement.name for requirement in task.requires],
         }
         for task in TASKS.values()
@@ -134,7 +134,7 @@ def list_tasks(app: App) -> list[dict]:
 
 def list_models(app: App) -> dict:
     """List models that are loaded now (their cards), and references that work here without a network."""
-    return {"loaded": app.models.cards(), "available": list_offline_models(app.settings)}
+    return {"loaded": app.models.list_cards(), "available": list_offline_models(app.settings)}
 
 
 def load_model(

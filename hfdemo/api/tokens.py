@@ -68,7 +68,7 @@ def tokenize(
     ref = ModelRef.parse(tokenizer or "embedded:minilm")
     facts = model_facts(ModelRef.parse(model) if model else ref, app.settings)
     pairs = None if text_pairs is None else _list_texts(text_pairs) or None
-    with app.models.tokenizer(ref) as loaded:
+    with app.models.hold_tokenizer(ref) as loaded:
         return encode(loaded, _list_texts(texts), pairs, options, app.settings.max_tokenized, facts).to_json()
 
 
@@ -105,7 +105,7 @@ def padding_report(
     if path is None and not dataset:
         raise missing_dataset()
     ref = ModelRef.parse(tokenizer or "embedded:minilm")
-    table = read_corpus(dataset or "", app.settings, path, dataset_config, split).whole()
+    table = read_corpus(dataset or "", app.settings, path, dataset_config, split).join_splits()
     text, pair = guess_text_columns(table, text_column, text_pair_column)
     reader = model_facts(ModelRef.parse(model) if model else ref, app.settings)
     # A copy of its own: nobody who types has to wait until a whole data set is counted.
@@ -125,7 +125,7 @@ def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabul
     """
     path = required_path(file, "a text")
     ref = train_from_file(path, algorithm, vocabulary, app.settings)
-    with app.models.tokenizer(ref) as loaded:
+    with app.models.hold_tokenizer(ref) as loaded:
         return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": len(loaded)}
 
 

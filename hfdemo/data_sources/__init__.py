@@ -43,7 +43,7 @@ class Corpus:
     refused: tuple[RefusedRow, ...] = ()
     reading: str = ""
 
-    def whole(self) -> pd.DataFrame:
+    def join_splits(self) -> pd.DataFrame:
         """Join all splits below each other; a cell that one of them has no column for is ""."""
         return pd.concat(self.tables.values(), ignore_index=True).fillna("")
 

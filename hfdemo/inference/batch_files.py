@@ -46,8 +46,8 @@ def can_predict_file(task: Task) -> bool:
     """Say whether rows of text are enough for `task`: a text goes in, and what comes out fits a cell."""
     return (
         any(field.name == "text" for field in task.inputs)
-        and not any(field.media for field in task.inputs)
-        and not any(field.required and field.name != "text" and field.kind != "labels" for field in task.inputs)
+        and not any(field.is_media for field in task.inputs)
+        and not any(field.is_required and field.name != "text" and field.kind != "labels" for field in task.inputs)
         and task.output in ("labels", "spans", "candidates", "text", "chat", "json")
     )
 
@@ -142,7 +142,7 @@ def _predict_batches(
 ) -> tuple[dict[int, Any], dict[int, str]]:
     """Return the answers by row, and by row why there is none; others get their turn between two batches."""
     order = sorted(jobs, key=lambda row: len(jobs[row].inputs["text"]))
-    size = BATCH if task.batches else 1
+    size = BATCH if task.is_batchable else 1
     results: dict[int, Any] = {}
     failed: dict[int, str] = {}
 

@@ -94,7 +94,7 @@ def predict(
         tracer = Tracer(loaded.model, loaded.tokenizer, own_stop, on_token, keep_probabilities=keep_probabilities)
         return _predict_jobs(task, loaded, jobs, tracer)
 
-    key = (str(ref), need, task.name, repr(job.call.kwargs)) if task.batches else None
+    key = (str(ref), need, task.name, repr(job.call.kwargs)) if task.is_batchable else None
     found = models.scheduler.run(job, work, key, stop)
     seconds = {"load": load_seconds if load_seconds > 0.001 else 0.0, **found.seconds}
     return replace(found, seconds=seconds, allowed=task.parameters_for(loaded))
@@ -108,10 +108,10 @@ def prepare_job(
     Raises:
         DemoError: a file can't be decoded, or the model can't take a parameter.
     """
-    fitted = task.fit(loaded, parameters)
+    fitted = task.fit_parameters(loaded, parameters)
     decoded = _decode_inputs(task, inputs, loaded)
-    if task.adapt is not None:
-        decoded = task.adapt(loaded, decoded)
+    if task.adapt_inputs is not None:
+        decoded = task.adapt_inputs(loaded, decoded)
     return PredictionJob(task.call(decoded, fitted), decoded, fitted)
 
 
@@ -119,7 +119,7 @@ def _token_callback(
     task: Task, job: PredictionJob, on_partial: Callable[[PartialPrediction], None] | None
 ) -> Callable[[str, Sequence[TokenProbability]], None] | None:
     """Return what a Tracer calls after each token; None where nobody listens, so that nothing is decoded for nobody."""
-    stream_output = task.stream
+    stream_output = task.partial_output
     if on_partial is None or stream_output is None:
         return None
 
@@ -166,7 +166,7 @@ def _decode_inputs(task: Task, inputs: Mapping[str, Any], loaded: LoadedModel) -
     decoded = dict(inputs)
     for field in task.inputs:
         path = inputs[field.name]
-        if path is None or not field.media:
+        if path is None or not field.is_media:
             continue
         if field.kind == "image":
             decoded[field.name] = read_image(path, field.maximum or MOST_PIXELS)
@@ -319,7 +319,7 @@ def _shapes_of(tensors: Mapping[str, Any]) -> Shapes:
 
 def _collect_warnings(task: Task, loaded: LoadedModel, job: PredictionJob, stages: Stages) -> tuple[str, ...]:
     """Collect what the answer does not show: random weights, and text that was cut off."""
-    said = [*([] if loaded.report.trustworthy else [str(loaded.report)]), *loaded.warnings]
+    said = [*([] if loaded.report.is_trustworthy else [str(loaded.report)]), *loaded.warnings]
     texts, read = task.tokenized_texts(job.inputs, job.parameters), len(stages.token_ids)
     if texts and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:
         tokens = len(loaded.tokenizer(*texts, verbose=False)["input_ids"])

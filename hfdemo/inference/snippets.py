@@ -48,7 +48,7 @@ class RecordedCall:
     @classmethod
     def of(cls, task: Task, prediction: Prediction, values: Mapping[str, Any]) -> RecordedCall:
         """Record `prediction`, made from the checked `values`."""
-        media = {field.name for field in task.inputs if field.media}
+        media = {field.name for field in task.inputs if field.is_media}
         named = {
             name: _Name(name) if name in media and value is not None else value
             for name, value in prediction.inputs.items()
@@ -100,7 +100,7 @@ def _write_setup(recorded: RecordedCall, settings: Settings) -> str:
     imports = ["import torch\n"] if options or seed is not None else []
     for field in recorded.task.inputs:
         value = recorded.values.get(field.name)
-        if value is None or not field.media:
+        if value is None or not field.is_media:
             continue
         name = Path(value).name
         if field.kind == "image":
@@ -160,7 +160,7 @@ def write_client_script(task: Task, model: str, values: Mapping[str, Any], url: 
         value = values.get(field.name)
         if value == field.default or value is None:
             continue
-        shown = f"handle_file({Path(value).name!r})" if field.media else format_literal(value)
+        shown = f"handle_file({Path(value).name!r})" if field.is_media else format_literal(value)
         arguments.append(f"    {field.name}={shown},\n")
     files = ", handle_file" if any("handle_file(" in line for line in arguments) else ""
     return (
@@ -178,7 +178,7 @@ def write_curl_script(task: Task, model: str, values: Mapping[str, Any], url: st
         value = values.get(field.name)
         if value == field.default or value is None:
             continue
-        if field.media:
+        if field.is_media:
             variable = field.name.upper()
             uploads[f"@@{variable}@@"] = f"'\"${variable}\"'"
             name = shlex.quote(Path(value).name)

@@ -108,12 +108,12 @@ class ModelCache:
         """What the loaded models take together."""
         return sum(loaded.bytes for loaded in self._models.values())
 
-    def loaded(self, ref: ModelRef) -> LoadedModel | None:
+    def find_loaded(self, ref: ModelRef) -> LoadedModel | None:
         """Return the form of `ref` that was used last, None when it is not loaded."""
         with self._lock:
             return next((model for key, model in reversed(self._models.items()) if key[0] == str(ref)), None)
 
-    def cards(self) -> list[dict[str, Any]]:
+    def list_cards(self) -> list[dict[str, Any]]:
         """Return one card per loaded model, most recently used first."""
         with self._lock:
             return [loaded.card() for loaded in reversed(self._models.values())]
@@ -135,7 +135,7 @@ class ModelCache:
         return freed
 
     @contextmanager
-    def tokenizer(self, ref: ModelRef) -> Iterator[Any]:
+    def hold_tokenizer(self, ref: ModelRef) -> Iterator[Any]:
         """Hold the tokenizer of `ref`, for this thread alone until the block ends."""
         with self._lock:
             entry = self._tokenizers.get(str(ref))

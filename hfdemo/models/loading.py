@@ -111,7 +111,7 @@ class LoadedModel:
             "chat_template": any(templates),
             "labels": list(self.model.config.id2label.values()) if hasattr(self.model.config, "id2label") else [],
             "load_report": str(self.report),
-            "trustworthy": self.report.trustworthy,
+            "trustworthy": self.report.is_trustworthy,
             "warnings": list(self.warnings),
         }
 

@@ -34,7 +34,7 @@ class LoadReport:
     lost: int = 0
 
     @property
-    def trustworthy(self) -> bool:
+    def is_trustworthy(self) -> bool:
         """False when part of what the model computes with is random."""
         return not (self.untrained or self.missing or self.mismatched or self.lost)
 

@@ -166,7 +166,7 @@ RECOGNITION = Task(
     default_model="openai/whisper-tiny",
     examples=({"audio": EXAMPLE_MEDIA / "speech.wav", "return_timestamps": "word"},),
     explain=_explain_transcript,
-    narrow=_narrow_transcript,
+    narrow_parameters=_narrow_transcript,
 )
 
 
@@ -233,7 +233,7 @@ TEXT_TO_AUDIO = Task(
     default_model="facebook/mms-tts-eng",
     examples=({"text": "The ferry leaves at seven."}, {"text": "A tokenizer, a model and some arithmetic."}),
     explain=explain_waveform,
-    narrow=_narrow_speech,
+    narrow_parameters=_narrow_speech,
 )
 
 

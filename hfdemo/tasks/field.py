@@ -68,11 +68,11 @@ class Field:
     whole: bool = True
 
     @property
-    def required(self) -> bool:
+    def is_required(self) -> bool:
         return self.default is REQUIRED
 
     @property
-    def media(self) -> bool:
+    def is_media(self) -> bool:
         return self.kind in MEDIA
 
     @property
@@ -88,7 +88,7 @@ class Field:
             DemoError: the value is missing, too long, not one of the choices or not a number in range.
         """
         if value is None or value == "" or value == [] or value == {}:
-            if self.required:
+            if self.is_required:
                 raise DemoError(f"{self.label} is empty. {_ASKS.get(self.kind, 'Fill it in')} first: {self.help}")
             return self.default
         return _CHECKS[self.kind](self, value, max_characters)
@@ -136,7 +136,7 @@ def check_text(label: str, value: Any, max_characters: int) -> str:
 
 
 def _check_text_field(field: Field, value: Any, max_characters: int) -> str:
-    if isinstance(value, str) and value.isspace() and not field.required:
+    if isinstance(value, str) and value.isspace() and not field.is_required:
         return value  # a line break can be meant, to stop at for one
     return check_text(field.label, value, max_characters)
 

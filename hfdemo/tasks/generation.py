@@ -117,8 +117,8 @@ TEXT_GENERATION = Task(
     auto_class_form=generate_text,
     pipeline_call=_call_generation,
     explain=explain_first_token,
-    stream=_stream_generation,
-    narrow=_narrow_generation,
+    partial_output=_stream_generation,
+    narrow_parameters=_narrow_generation,
     classes=("AutoModelForCausalLM",),
     processors=("tokenizer",),
     default_model="HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -267,7 +267,7 @@ SUMMARIZATION = Task(
         },
     ),
     explain=explain_first_token,
-    stream=lambda inputs, parameters, text: [{"summary_text": text}],
+    partial_output=lambda inputs, parameters, text: [{"summary_text": text}],
     has_pipeline=False,
 )
 
@@ -322,8 +322,8 @@ TRANSLATION = Task(
     default_model="Helsinki-NLP/opus-mt-en-de",
     examples=({"text": "The ferry leaves at seven."}, {"text": "Attention is all you need."}),
     explain=explain_first_token,
-    stream=lambda inputs, parameters, text: [{"translation_text": text}],
-    narrow=_narrow_translation,
+    partial_output=lambda inputs, parameters, text: [{"translation_text": text}],
+    narrow_parameters=_narrow_translation,
     has_pipeline=False,
 )
 
@@ -365,7 +365,7 @@ TEXT_TO_TEXT = Task(
         {"text": "Rewrite in plain words: the aforementioned vessel departs at 07:00 hours."},
     ),
     explain=explain_first_token,
-    stream=lambda inputs, parameters, text: [{"generated_text": text}],
+    partial_output=lambda inputs, parameters, text: [{"generated_text": text}],
     has_pipeline=False,
 )
 

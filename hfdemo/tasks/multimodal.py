@@ -188,8 +188,8 @@ TASKS = (
             {"image": EXAMPLE_MEDIA / "receipt.png", "text": "What was bought?", "max_new_tokens": 40},
         ),
         explain=explain_first_token,
-        stream=_stream_text,
-        narrow=_narrow_chat,
+        partial_output=_stream_text,
+        narrow_parameters=_narrow_chat,
     ),
     Task(
         name="any-to-any",
@@ -221,9 +221,9 @@ TASKS = (
             },
         ),
         explain=explain_first_token,
-        stream=_stream_text,
-        narrow=_narrow_modalities,
-        adapt=_check_modalities,
+        partial_output=_stream_text,
+        narrow_parameters=_narrow_modalities,
+        adapt_inputs=_check_modalities,
         requires=(TORCHVISION_FOR_PICTURES,),
     ),
 )

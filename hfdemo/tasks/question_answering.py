@@ -162,7 +162,7 @@ VISUAL_QUESTION_ANSWERING = Task(
         {"image": EXAMPLE_MEDIA / "desk.png", "question": "What colour is the lamp?"},
     ),
     explain=_explain_answer_about_image,
-    narrow=_narrow_answers,
+    narrow_parameters=_narrow_answers,
     has_pipeline=False,
 )
 
@@ -336,8 +336,8 @@ DOCUMENT_QUESTION_ANSWERING = Task(
         {**_RECEIPT, "question": "Who served?", "top_k": 3},
     ),
     explain=_explain_document,
-    narrow=_narrow_document,
-    adapt=_adapt_document,
+    narrow_parameters=_narrow_document,
+    adapt_inputs=_adapt_document,
     requires=(TESSERACT,),
 )
 

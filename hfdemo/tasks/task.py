@@ -121,12 +121,12 @@ class Task:
     together. A row whose pipeline is called in a way of its own has `pipeline_call(inputs, parameters)`. `pair` says
     which two texts the tokenizer joins, where the model reads a pair.
 
-    `explain(loaded, inputs, outputs, parameters)` opens the last stage up, with the tensors that went into and came
-    out of the first forward pass. `stream(inputs, parameters, text)` is the output while `text` is all that has been
-    generated. `narrow(loaded)` names the parameters that this model can't take (name -> reason) or takes in a smaller
-    range (name -> Field). `in_windows(parameters)` says that a long text is read in pieces, and nothing of it cut off.
-    `adapt(loaded, inputs)` writes inputs as this very model wants them. `batches` says that several calls may share one
-    forward pass.
+    `explain(loaded, inputs, outputs, parameters)` opens the last stage up, with the tensors that went into and came out
+    of the first forward pass. `partial_output(inputs, parameters, text)` is the output while `text` is all that has
+    been generated. `narrow_parameters(loaded)` names the parameters that this model can't take (name -> reason) or
+    takes in a smaller range (name -> Field). `in_windows(parameters)` says that a long text is read in pieces, and
+    nothing of it cut off. `adapt_inputs(loaded, inputs)` writes inputs as this very model wants them. `is_batchable`
+    says that several calls may share one forward pass.
     """
 
     name: str
@@ -146,12 +146,12 @@ class Task:
     pipeline_call: Callable[[Values, Values], PipelineCall] | None = None
     validate: Callable[[Values, Values], None] | None = None
     explain: Callable[[Any, Values, Values, Values], Explanation | None] | None = None
-    stream: Callable[[Values, Values, str], Any] | None = None
-    narrow: Callable[[Any], Mapping[str, Field | str]] | None = None
+    partial_output: Callable[[Values, Values, str], Any] | None = None
+    narrow_parameters: Callable[[Any], Mapping[str, Field | str]] | None = None
     in_windows: Callable[[Values], bool] | None = None
-    adapt: Callable[[Any, Values], dict[str, Any]] | None = None
+    adapt_inputs: Callable[[Any, Values], dict[str, Any]] | None = None
     requires: tuple[Requirement, ...] = ()
-    batches: bool = False
+    is_batchable: bool = False
     has_pipeline: bool = True
 
     @property
@@ -164,7 +164,7 @@ class Task:
         return self.name.replace("-", "_")
 
     @property
-    def source(self) -> str:
+    def answer_source(self) -> str:
         """What gives the answer, in words."""
         own = f"the Auto-class code of {self.auto_class_form.__name__}()"
         return "the transformers pipeline" if self.has_pipeline else own
@@ -195,7 +195,7 @@ class Task:
         """Return the tokenizer's call for these inputs as Python."""
         if self.pair is not None and self.pair.is_read(inputs):
             return str(self.pair)
-        read = next((each for each in self.inputs if not each.media and inputs.get(each.name) is not None), None)
+        read = next((each for each in self.inputs if not each.is_media and inputs.get(each.name) is not None), None)
         if read is None:
             return "tokenizer(text)"
         return f"tokenizer.apply_chat_template({read.name})" if read.kind == "messages" else f"tokenizer({read.name})"
@@ -233,11 +233,11 @@ class Task:
 
     def parameters_for(self, loaded: Any) -> tuple[Field, ...]:
         """Return the parameters that the loaded model can take, in their range for it."""
-        narrowed = self.narrow(loaded) if self.narrow else {}
+        narrowed = self.narrow_parameters(loaded) if self.narrow_parameters else {}
         fields = (narrowed.get(field.name, field) for field in self.parameters)
         return tuple(field for field in fields if isinstance(field, Field))
 
-    def fit(self, loaded: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def fit_parameters(self, loaded: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return `parameters` for this very model: what was left at the row's default takes the model's own.
 
         Raises:
@@ -245,7 +245,7 @@ class Task:
         """
         fitted = dict(parameters)
         defaults = {field.name: field.default for field in self.parameters}
-        for name, found in (self.narrow(loaded) if self.narrow else {}).items():
+        for name, found in (self.narrow_parameters(loaded) if self.narrow_parameters else {}).items():
             left_out = parameters[name] == defaults[name]
             if isinstance(found, Field):
                 fitted[name] = found.default if left_out else found.check(parameters[name], MOST_CHARACTERS)

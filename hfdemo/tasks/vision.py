@@ -95,7 +95,7 @@ TASKS = (
         default_model="google/vit-base-patch16-224",
         examples=(DESK, {"image": EXAMPLE_MEDIA / "desk_moved.png", "top_k": 3}),
         explain=explain_classification,
-        batches=True,
+        is_batchable=True,
     ),
     Task(
         name="object-detection",
@@ -141,7 +141,7 @@ TASKS = (
         default_model="nvidia/segformer-b0-finetuned-ade-512-512",
         examples=(DESK,),
         explain=explain_segments,
-        narrow=_narrow_segmentation,
+        narrow_parameters=_narrow_segmentation,
     ),
     Task(
         name="mask-generation",
@@ -222,7 +222,7 @@ TASKS = (
         default_model="google/vit-base-patch16-224",
         examples=(DESK,),
         explain=explain_vectors,
-        batches=True,
+        is_batchable=True,
     ),
     Task(
         name="keypoint-matching",
@@ -268,7 +268,7 @@ TASKS = (
         default_model="MCG-NJU/videomae-base-finetuned-kinetics",
         examples=({"video": EXAMPLE_MEDIA / "ball.mp4"},),
         explain=partial(explain_classification, lone_label="softmax"),
-        narrow=_narrow_frames,
+        narrow_parameters=_narrow_frames,
         requires=(AV,),
     ),
     Task(

@@ -54,7 +54,7 @@ class Encoding:
         """Real tokens per row, special tokens included."""
         return [sum(mask) for mask in self.columns["attention_mask"]]
 
-    def first(self, rows: int) -> Encoding:
+    def head(self, rows: int) -> Encoding:
         """Return the same of the first rows alone."""
         return Encoding({name: column[:rows] for name, column in self.columns.items()}, self.warnings)
 
@@ -83,7 +83,7 @@ class Encoding:
         tokens = columns["tokens"][index]
         return list(map(Cell, tokens, ids, kinds, sequences, words, types, attention, starts, ends))
 
-    def groups(self, index: int) -> list[range]:
+    def group_slots(self, index: int) -> list[range]:
         """Return the slots of a row in groups that stand on the same characters: an emoji cut into bytes is one of
         several.
 

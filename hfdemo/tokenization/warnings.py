@@ -56,12 +56,12 @@ class TokenizerCall:
         return self.columns.get("overflow_to_sample_mapping") or list(range(len(self.columns["input_ids"])))
 
     @cached_property
-    def named(self) -> Mapping[str, str]:
+    def special_tokens(self) -> Mapping[str, str]:
         """The tokenizer's special tokens by their name, without the pad token that was borrowed for this call."""
         return dict(self.tokenizer.special_tokens_map)
 
     @cached_property
-    def readable(self) -> int | None:
+    def readable_length(self) -> int | None:
         """The most tokens per row that can be read."""
         return longest_row(self.model, self.tokenizer)
 
@@ -122,7 +122,7 @@ def _warn_options_without_effect(call: TokenizerCall) -> Iterator[TokenizerWarni
             if value is not None:
                 message = f"{name} {value!r} has no effect: nothing is padded."
                 yield TokenizerWarning(code, message, f"Set padding to True, or leave {name} out.")
-    own = call.named.get("pad_token")
+    own = call.special_tokens.get("pad_token")
     if options.pads and options.pad_token is not None and own is not None and own != options.pad_token:
         message = f"pad_token {options.pad_token!r} has no effect: this tokenizer pads with its own, {own!r}."
         yield TokenizerWarning("pad_token_ignored", message, "Leave pad_token out.")
@@ -131,9 +131,9 @@ def _warn_options_without_effect(call: TokenizerCall) -> Iterator[TokenizerWarni
 def _warn_pad_token_with_a_meaning(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     if not will_pad(call.tokenizer, call.options):
         return
-    pad = call.named.get("pad_token") or call.options.pad_token
-    twins = [name for name, token in call.named.items() if token == pad and name != "pad_token"]
-    if twins or "pad_token" not in call.named:
+    pad = call.special_tokens.get("pad_token") or call.options.pad_token
+    twins = [name for name, token in call.special_tokens.items() if token == pad and name != "pad_token"]
+    if twins or "pad_token" not in call.special_tokens:
         also = f"the {' and the '.join(twins)}" if twins else "an ordinary token"
         message = f"Padding uses {pad!r}, which also is {also}."
         fix = (
@@ -177,7 +177,7 @@ def _warn_no_offsets(call: TokenizerCall) -> Iterator[TokenizerWarning]:
 
 
 def _warn_too_long(call: TokenizerCall) -> Iterator[TokenizerWarning]:
-    limit = call.readable
+    limit = call.readable_length
     if limit is None:
         return
     long = call.texts_of(row for row, length in enumerate(call.lengths) if length > limit)
@@ -234,7 +234,7 @@ def find_unknown_slots(tokenizer: Any, columns: Mapping[str, list[Any]], row: in
 def _warn_tokens_with_a_meaning(call: TokenizerCall) -> Iterator[TokenizerWarning]:
     """Return unknown tokens, and special tokens that stand in the text itself; both have the ids of special tokens."""
     token_of = dict(zip(call.tokenizer.all_special_ids, call.tokenizer.all_special_tokens, strict=True))
-    unk = call.named.get("unk_token")
+    unk = call.special_tokens.get("unk_token")
     unknown: set[int] = set()
     typed: dict[str, set[int]] = {}
     for row, (ids, special) in enumerate(

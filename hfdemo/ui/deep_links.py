@@ -24,7 +24,7 @@ def write_run_query(task: Task, model: str, values: Mapping[str, Any]) -> str | 
     kept = {"task": task.name, "model": model}
     for field in task.fields:
         value = values.get(field.name)
-        if not field.media and value not in (None, "", [], field.default):
+        if not field.is_media and value not in (None, "", [], field.default):
             kept[_query_key(field)] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _encode_query(kept)
 
@@ -56,7 +56,7 @@ def read_run_query(query: Mapping[str, str], task_for: Callable[[str], Task], de
         notes.append(f"The link could not be followed as it is. {error}")
     values = {}
     for field in task.fields:
-        if field.media or _query_key(field) not in query:
+        if field.is_media or _query_key(field) not in query:
             continue
         try:
             values[field.name] = field.check(_parse_value(field, query[_query_key(field)]), MOST_CHARACTERS)

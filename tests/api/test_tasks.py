@@ -34,7 +34,7 @@ def client(server: Server) -> Client:
 def sent(key: str) -> dict[str, Any]:
     """An example's values as a client sends them."""
     task = TASKS[key.split("/")[0]]
-    media = {field.name for field in task.inputs if field.media}
+    media = {field.name for field in task.inputs if field.is_media}
     values = {name: value for name, value in values_for(key).items() if value is not None}
     return {name: handle_file(str(value)) if name in media else value for name, value in values.items()}
 
@@ -132,7 +132,7 @@ def test_every_row_says_what_it_takes(client: Client) -> None:
     assert set(listed) == set(TASKS)
     for task in TASKS.values():
         assert listed[task.name]["inputs"] == [field.name for field in task.inputs]
-        assert listed[task.name]["streams"] is (task.stream is not None)
+        assert listed[task.name]["streams"] is (task.partial_output is not None)
 
 
 def test_a_model_is_loaded_as_asked_and_says_what_it_is(client: Client, zoo: Callable[[str], Path]) -> None:

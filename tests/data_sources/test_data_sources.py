@@ -233,7 +233,7 @@ def test_a_public_server_reads_no_path(tmp_path: Path) -> None:
 def test_splits_with_different_columns_are_one_table_of_texts(tmp_path: Path, settings: Settings) -> None:
     (tmp_path / "train.csv").write_bytes(CSV)
     (tmp_path / "test.csv").write_bytes(b"text,source\nx,y\n")
-    whole = read_corpus(str(tmp_path), settings).whole()
+    whole = read_corpus(str(tmp_path), settings).join_splits()
     assert whole.to_dict("list") == {
         "text": ["NA", "a, b", "x"], "label": ["007", "1.0", ""], "source": ["", "", "y"]
     }  # fmt: skip

@@ -93,7 +93,7 @@ def test_wrong_input_is_refused_before_a_model_is_touched(settings: object) -> N
     cache = ModelCache(settings)  # type: ignore[arg-type]
     with pytest.raises(DemoError):
         predict(cache, CLASSIFY, parse(CLASSIFY.default_model), {"text": "   "})
-    assert cache.cards() == []
+    assert cache.list_cards() == []
 
 
 def test_calls_that_meet_on_one_model_do_not_disturb_each_other(models: ModelCache, tiny: Path) -> None:
@@ -304,4 +304,4 @@ def test_a_stop_ends_a_loading_too(settings: object, tiny: Path) -> None:
     stop.set()
     with pytest.raises(Stopped):
         predict(cache, CLASSIFY, parse(str(tiny)), {"text": "hello"}, stop=stop)
-    assert cache.cards() == []
+    assert cache.list_cards() == []

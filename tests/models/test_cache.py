@@ -43,7 +43,7 @@ def test_a_model_that_is_here_does_not_wait_for_one_that_is_still_loading(settin
     cache.get(ref, CLASSIFIER)
     assert thread.is_alive()
     thread.join()
-    assert len(cache.cards()) == 2
+    assert len(cache.list_cards()) == 2
 
 
 def test_the_least_recently_used_model_goes_first_when_the_budget_is_spent(settings: Settings, tiny: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_least_recently_used_model_goes_first_when_the_budget_is_spent(setti
     cache.get(second, CLASSIFIER)
     cache.get(first, CLASSIFIER)
     cache.get(third, CLASSIFIER)
-    assert [card["model"] for card in cache.cards()] == [str(third), str(first)]
+    assert [card["model"] for card in cache.list_cards()] == [str(third), str(first)]
     assert cache.bytes <= 2.5 * size
 
 
@@ -106,14 +106,14 @@ def test_the_same_model_for_another_need_is_another_form_and_the_last_one_used_i
     settings: Settings, tiny: Path
 ) -> None:
     cache, ref = ModelCache(settings), ModelRef.parse(str(tiny))
-    assert cache.loaded(ref) is None
+    assert cache.find_loaded(ref) is None
     first = cache.get(ref, CLASSIFIER)
     assert cache.get(ref, Need((CLASSIFIER,))) is first
     eager = cache.get(ref, Need((CLASSIFIER,), attention="eager"))
     assert eager is not first
-    assert cache.loaded(ref) is eager
+    assert cache.find_loaded(ref) is eager
     cache.get(ref, CLASSIFIER)
-    assert cache.loaded(ref) is first
+    assert cache.find_loaded(ref) is first
 
 
 @pytest.mark.slow
@@ -145,12 +145,12 @@ def test_models_that_are_loaded_make_room_for_one_that_would_fit_without_them(
     # A machine with room for one and a half: this one can't be filled up for a test.
     monkeypatch.setattr(weights, "free_bytes", lambda kind: int(1.5 * size) - cache.bytes)
     cache.get(second, CLASSIFIER)
-    assert [card["model"] for card in cache.cards()] == [str(second)]
+    assert [card["model"] for card in cache.list_cards()] == [str(second)]
     # One that would not fit even then costs nobody's model.
     monkeypatch.setattr(weights, "free_bytes", lambda kind: -size // 2)
     with pytest.raises(weights.NotEnoughMemory):
         cache.get(first, CLASSIFIER)
-    assert cache.loaded(second) is not None
+    assert cache.find_loaded(second) is not None
 
 
 def test_a_tokenizer_is_never_shared_between_threads(models: ModelCache) -> None:
@@ -159,7 +159,7 @@ def test_a_tokenizer_is_never_shared_between_threads(models: ModelCache) -> None
 
     def work(length: int) -> None:
         for _ in range(40):
-            with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+            with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
                 batch = tokenizer(["a", "a b c"], padding="max_length", max_length=length, truncation=True)
             wrong.extend((length, len(ids)) for ids in batch["input_ids"] if len(ids) != length)
 

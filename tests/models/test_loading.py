@@ -33,7 +33,7 @@ def test_a_whole_checkpoint_is_reported_as_whole(settings: Settings, tiny: Path)
 
 def test_a_head_that_was_not_in_the_checkpoint_is_named(settings: Settings) -> None:
     loaded = load_model(ModelRef.parse("embedded:minilm"), CLASSIFIER, settings)
-    assert not loaded.report.trustworthy
+    assert not loaded.report.is_trustworthy
     assert str(loaded.report).startswith("2 weights were newly initialised: classifier.bias, classifier.weight.")
 
 
@@ -41,12 +41,12 @@ def test_a_head_of_another_shape_is_initialised_anew_and_named(settings: Setting
     loaded = load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings, num_labels=5)
     assert loaded.model.config.num_labels == 5
     assert set(loaded.report.mismatched) == {"classifier.bias", "classifier.weight"}
-    assert not loaded.report.trustworthy
+    assert not loaded.report.is_trustworthy
 
 
 def test_weights_without_a_place_are_named(settings: Settings, tiny: Path) -> None:
     loaded = load_model(ModelRef.parse(str(tiny)), "AutoModel", settings)
-    assert loaded.report.trustworthy
+    assert loaded.report.is_trustworthy
     assert set(loaded.report.unexpected) == {"classifier.bias", "classifier.weight"}
 
 
@@ -101,7 +101,7 @@ def test_the_embedded_adapter_is_small_names_no_machine_and_is_whole(settings: S
     assert (SENTIMENT / "adapter_model.safetensors").is_file()
     assert json.loads((SENTIMENT / "adapter_config.json").read_text())["base_model_name_or_path"] == "embedded:minilm"
     loaded = load_model(ModelRef.parse("embedded:sentiment"), CLASSIFIER, settings)
-    assert loaded.report.trustworthy
+    assert loaded.report.is_trustworthy
     assert loaded.card()["labels"] == ["negative", "positive"]
 
 
@@ -138,7 +138,7 @@ def test_a_model_of_every_task_loads_with_what_its_task_needs(task: str, setting
         loaded = load_model(ModelRef.parse(reference), Need(row.classes, row.processors), settings)
         assert set(loaded.processors) >= {name for name in row.processors if not name.endswith("?")}
         assert loaded.report.untrained == reference.startswith("untrained:")
-        assert loaded.report.untrained or loaded.report.trustworthy
+        assert loaded.report.untrained or loaded.report.is_trustworthy
         assert loaded.warnings == ()
         assert json.loads(json.dumps(loaded.card()))["bytes"] == loaded.bytes > 0
 
@@ -317,7 +317,7 @@ def pickled(tiny: Path, folder: Path, content: Any = None) -> Path:
 
 def test_pickled_weights_are_loaded_locally_and_refused_on_a_public_server(settings: Settings, tiny: Path) -> None:
     pickled(tiny, settings.runs / "old" / "model")
-    assert load_model(ModelRef.parse("run:old"), CLASSIFIER, settings).report.trustworthy
+    assert load_model(ModelRef.parse("run:old"), CLASSIFIER, settings).report.is_trustworthy
     assert "a shared server loads safetensors only" in said(Settings(home=settings.home, public=True), "run:old")
 
 
@@ -367,7 +367,7 @@ def test_weights_in_several_files_are_loaded_and_counted_whole(settings: Setting
     assert len(list(tmp_path.glob("*.safetensors"))) > 1
     seen: list[tuple[str, int, int]] = []
     again = load_model(ModelRef.parse(str(tmp_path)), CLASSIFIER, settings, progress=lambda *step: seen.append(step))
-    assert again.report.trustworthy
+    assert again.report.is_trustworthy
     assert seen[-1][2] == sum(p.numel() * p.element_size() for p in loaded.model.parameters())
 
 
@@ -449,4 +449,4 @@ def test_a_model_can_be_given_a_head_for_other_labels_and_the_report_says_so(set
     assert tuple(loaded.card()["labels"]) == six
     assert "classifier.weight" in str(loaded.report)
     renamed = load_model(ModelRef.parse(str(tiny)), Need((CLASSIFIER,), labels=("x", "y", "z")), settings)
-    assert renamed.report.trustworthy
+    assert renamed.report.is_trustworthy

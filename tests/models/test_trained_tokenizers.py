@@ -135,7 +135,7 @@ def test_a_file_is_trained_from_once_and_gets_a_name_that_can_be_used(
 ) -> None:
     ref = train_from_file(file, algorithm, 300, settings)
     assert ModelRef.parse(str(ref)) == ref
-    with ModelCache(settings).tokenizer(ref) as tokenizer:
+    with ModelCache(settings).hold_tokenizer(ref) as tokenizer:
         assert len(tokenizer) <= 300
         assert len(tokens(tokenizer, "unloading")) < len("unloading")
     other = train_from_file(file, algorithm, 301, settings)
@@ -181,7 +181,7 @@ def test_a_public_server_keeps_the_newest_and_never_loses_the_built_in_ones(
 def test_old_encodings_are_read(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "old.txt"
     path.write_bytes("Das Café am Hafen öffnet früh. ".encode("cp1252") * 20)
-    with ModelCache(settings).tokenizer(train_from_file(path, "unigram", 100, settings)) as tokenizer:
+    with ModelCache(settings).hold_tokenizer(train_from_file(path, "unigram", 100, settings)) as tokenizer:
         assert tokenizer.unk_token_id not in tokenizer("öffnet Café")["input_ids"]
 
 

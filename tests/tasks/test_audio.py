@@ -223,8 +223,8 @@ def loaded_from(pipe: Any) -> Any:
 
 
 def choices(task: Task, pipe: Any, name: str) -> Any:
-    assert task.narrow
-    found = task.narrow(loaded_from(pipe))[name]
+    assert task.narrow_parameters
+    found = task.narrow_parameters(loaded_from(pipe))[name]
     return found.choices if isinstance(found, Field) else found
 
 

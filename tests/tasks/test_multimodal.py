@@ -103,11 +103,11 @@ def test_donut_writes_the_same_answer_with_auto_classes(load: Load) -> None:
 
 def test_a_chat_model_is_sent_to_the_task_that_it_can_do(load: Load) -> None:
     task, asked = ROWS["document-question-answering"], ASKED["document-question-answering"]
-    assert task.adapt is not None
+    assert task.adapt_inputs is not None
     for key in (task.name, f"{task.name}/donut"):
-        assert task.adapt(loaded_from(load(key)), asked) == asked
+        assert task.adapt_inputs(loaded_from(load(key)), asked) == asked
     with pytest.raises(DemoError, match=r"LlavaForConditionalGeneration.*image-text-to-text"):
-        task.adapt(loaded_from(load("image-text-to-text")), asked)
+        task.adapt_inputs(loaded_from(load("image-text-to-text")), asked)
 
 
 def test_donut_takes_none_of_the_parameters_of_models_that_point(load: Load) -> None:
@@ -167,8 +167,8 @@ def test_the_same_call_can_be_made_twice(load: Load, name: str) -> None:
 def test_a_stream_has_the_form_of_the_answer(name: str, raw: bool) -> None:
     task = ROWS[name]
     parameters = defaults(task) | {"raw_prompt": raw}
-    assert task.stream is not None
-    [row] = task.stream(ASKED[name], parameters, "A lamp")
+    assert task.partial_output is not None
+    [row] = task.partial_output(ASKED[name], parameters, "A lamp")
     assert row["generated_text"] == "A lamp"
     call = task.call(ASKED[name], parameters)
     assert row["input_text"] == (ASKED[name]["text"] if raw else call.kwargs["text"])

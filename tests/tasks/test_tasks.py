@@ -107,7 +107,7 @@ def test_the_output_is_the_pipelines_own(key: str, models: ModelCache, zoo: Call
         with pytest.raises(DemoError, match=needed[0].name) as caught:
             predict(models, task, ModelRef.parse(folder), values)
         assert needed[0].install in str(caught.value)
-        assert not models.loaded(ModelRef.parse(folder)), "said before anything was loaded"
+        assert not models.find_loaded(ModelRef.parse(folder)), "said before anything was loaded"
         return
     ours = predict(models, task, ModelRef.parse(folder), values)
     again = load_model(ModelRef.parse(folder), ours_need(task), models.settings)
@@ -174,7 +174,7 @@ def test_the_auto_class_form_takes_the_rows_own_names_and_nothing_from_outside(t
     fields = {field.name for field in task.fields}
     assert set(signature.parameters) == {"model", *processors, *fields}
     for field in task.fields:
-        if not field.required:
+        if not field.is_required:
             assert signature.parameters[field.name].default == field.default, field.name
     assert not task.auto_class_form.__code__.co_freevars
     looked_up = {each.argval for each in dis.get_instructions(task.auto_class_form) if each.opname == "LOAD_GLOBAL"}
@@ -197,7 +197,7 @@ def test_a_row_tells_a_learner_what_it_does_and_how_it_is_called(task: Task) -> 
 @each_task
 def test_required_inputs_are_missed_by_name(task: Task) -> None:
     for field in task.inputs:
-        if field.required:
+        if field.is_required:
             with pytest.raises(DemoError, match=field.label):
                 task.check({**task.examples[0], field.name: ""}, 10_000)
 

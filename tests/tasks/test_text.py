@@ -231,7 +231,7 @@ def test_the_auto_classes_return_what_the_pipeline_returns(pipes: Pipes, name: s
     ids=[task.name for task in ROWS.values() for _ in task.examples],
 )
 def test_every_example_runs_both_ways(pipes: Pipes, name: str, values: dict[str, Any]) -> None:
-    adapt = ROWS[name].adapt
+    adapt = ROWS[name].adapt_inputs
     if adapt is not None:
         values = adapt(loaded(pipes(name)), values)
     if name == "text-generation":
@@ -525,14 +525,14 @@ def test_the_last_state_of_a_stream_is_the_output(pipes: Pipes, values: dict[str
     values = {**values, "max_new_tokens": 8}
     new = run(task, pipe, {**values, "return_full_text": False})[0]["generated_text"]
     inputs, parameters = checked(task, {**values, "return_full_text": full})
-    assert task.stream is not None
-    assert task.stream(inputs, parameters, new) == run(task, pipe, {**values, "return_full_text": full})
+    assert task.partial_output is not None
+    assert task.partial_output(inputs, parameters, new) == run(task, pipe, {**values, "return_full_text": full})
 
 
 def test_the_stride_stays_below_what_the_tokenizer_reads_at_once(pipes: Pipes) -> None:
     task, pipe = ROWS["token-classification"], pipes("token-classification")
-    assert task.narrow is not None
-    stride = task.narrow(loaded(pipe))["stride"]
+    assert task.narrow_parameters is not None
+    stride = task.narrow_parameters(loaded(pipe))["stride"]
     assert isinstance(stride, Field)
     assert stride.maximum is not None
     most = {"text": f"{SENTENCE} " * 40, "stride": int(stride.maximum)}
@@ -544,7 +544,7 @@ def test_the_stride_stays_below_what_the_tokenizer_reads_at_once(pipes: Pipes) -
 
 
 def test_a_tokenizer_that_knows_no_offsets_narrows_what_can_be_joined(pipes: Pipes) -> None:
-    narrow = ROWS["token-classification"].narrow
+    narrow = ROWS["token-classification"].narrow_parameters
     assert narrow is not None
     found = narrow(SimpleNamespace(tokenizer=SimpleNamespace(is_fast=False)))
     strategy = found["aggregation_strategy"]
@@ -556,7 +556,7 @@ def test_a_tokenizer_that_knows_no_offsets_narrows_what_can_be_joined(pipes: Pip
 @pytest.mark.parametrize("own", ["[MASK]", "<mask>", "<special1>"])
 @pytest.mark.parametrize("written", ["[MASK]", "<mask>"])
 def test_whichever_mask_was_written_becomes_the_models_own(own: str, written: str) -> None:
-    adapt = ROWS["fill-mask"].adapt
+    adapt = ROWS["fill-mask"].adapt_inputs
     assert adapt is not None
     model = SimpleNamespace(ref="tiny", tokenizer=SimpleNamespace(mask_token=own))
     sent = {"text": f"The {written} leaves at {written}."}
@@ -566,13 +566,13 @@ def test_whichever_mask_was_written_becomes_the_models_own(own: str, written: st
 
 def test_a_mask_of_another_model_is_filled_like_ones_own(pipes: Pipes) -> None:
     task, pipe = ROWS["fill-mask"], pipes("fill-mask")
-    assert task.adapt is not None
-    adapted = task.adapt(loaded(pipe), {"text": "The ferry leaves at <mask>."})
+    assert task.adapt_inputs is not None
+    adapted = task.adapt_inputs(loaded(pipe), {"text": "The ferry leaves at <mask>."})
     assert run(task, pipe, adapted) == run(task, pipe, {"text": "The ferry leaves at [MASK]."})
 
 
 def test_a_tokenizer_without_a_mask_gets_a_sentence() -> None:
-    adapt = ROWS["fill-mask"].adapt
+    adapt = ROWS["fill-mask"].adapt_inputs
     assert adapt is not None
     with pytest.raises(DemoError, match="no mask token"):
         adapt(SimpleNamespace(ref="tiny", tokenizer=SimpleNamespace(mask_token=None)), {"text": "[MASK]"})
@@ -580,20 +580,22 @@ def test_a_tokenizer_without_a_mask_gets_a_sentence() -> None:
 
 def test_no_more_candidates_than_the_vocabulary_has(pipes: Pipes) -> None:
     task, pipe = ROWS["fill-mask"], pipes("fill-mask")
-    assert task.narrow is not None
-    top_k = task.narrow(loaded(pipe))["top_k"]
+    assert task.narrow_parameters is not None
+    top_k = task.narrow_parameters(loaded(pipe))["top_k"]
     assert isinstance(top_k, Field)
     assert top_k.maximum == min(4096, pipe.model.config.vocab_size)
     values = {"text": "The ferry leaves at [MASK].", "top_k": int(top_k.maximum or 0)}
     assert len(run(task, pipe, values)) == values["top_k"]
-    few = task.narrow(SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(vocab_size=300))))["top_k"]
+    few = task.narrow_parameters(SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(vocab_size=300))))[
+        "top_k"
+    ]
     assert isinstance(few, Field)
     assert few.maximum == 300
 
 
 def test_no_more_new_tokens_than_the_context_has_room_for(pipes: Pipes) -> None:
     task, pipe = ROWS["text-generation"], pipes("text-generation")
-    assert task.narrow is not None
-    found = task.narrow(loaded(pipe))["max_new_tokens"]
+    assert task.narrow_parameters is not None
+    found = task.narrow_parameters(loaded(pipe))["max_new_tokens"]
     assert isinstance(found, Field)
     assert found.maximum == pipe.tokenizer.model_max_length - 1

@@ -290,7 +290,7 @@ def test_a_model_with_a_place_for_each_frame_takes_no_other_number_of_frames(loa
     assert "frame_sampling_rate" in names
 
 
-@pytest.mark.parametrize("name", [task.name for task in ROWS.values() if task.batches])
+@pytest.mark.parametrize("name", [task.name for task in ROWS.values() if task.is_batchable])
 def test_rows_that_batch_answer_the_same_together_as_alone(load: Load, name: str) -> None:
     task, pipe = ROWS[name], load(name)
     pictures = [picture(0), picture(1, (90, 40))]

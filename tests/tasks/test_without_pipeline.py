@@ -237,9 +237,9 @@ def test_the_text_is_what_generate_gives_for_the_same_arguments(
 
 @each_generating
 def test_the_key_and_the_partial_output_have_one_form(load: Load, task: Task) -> None:
-    assert task.stream
+    assert task.partial_output
     whole = run(task, load(task), {"text": TEXT}, max_new_tokens=4)
-    assert task.stream({"text": TEXT}, {}, whole[0][next(iter(whole[0]))]) == whole
+    assert task.partial_output({"text": TEXT}, {}, whole[0][next(iter(whole[0]))]) == whole
 
 
 @pytest.mark.slow
@@ -311,8 +311,8 @@ def test_t5_translates_the_pair_that_is_asked_for(tmp_path: Path) -> None:
 
 
 def languages(loaded: Any) -> dict[str, Any]:
-    assert TRANSLATION.narrow
-    found = TRANSLATION.narrow(loaded)
+    assert TRANSLATION.narrow_parameters
+    found = TRANSLATION.narrow_parameters(loaded)
     return {name: each.choices if isinstance(each, Field) else each for name, each in found.items()}
 
 

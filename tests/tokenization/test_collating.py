@@ -31,12 +31,12 @@ def encoded(tokenizer: Any, texts: tuple[str, ...], **options: Any) -> Encoding:
 
 
 def collated(models: ModelCache, texts: tuple[str, ...], architecture: str | None = None) -> dict[str, CollatedBatch]:
-    with models.tokenizer(MINILM) as tokenizer:
+    with models.hold_tokenizer(MINILM) as tokenizer:
         return {each.name: each for each in run_collators(tokenizer, encoded(tokenizer, texts), architecture)}
 
 
 def test_features_are_the_rows_without_their_padding_whichever_side_it_is_on(models: ModelCache) -> None:
-    with models.tokenizer(MINILM) as tokenizer:
+    with models.hold_tokenizer(MINILM) as tokenizer:
         plain = build_features(tokenizer, encoded(tokenizer, RAGGED))
         for side in ("left", "right"):
             padded = encoded(tokenizer, RAGGED, padding="max_length", max_length=12, truncation=True, padding_side=side)
@@ -193,7 +193,7 @@ def test_the_trainer_turns_the_cache_off(tmp_path: Path) -> None:
 
 
 def test_rows_of_different_lengths_make_no_tensor_and_the_library_says_so(models: ModelCache) -> None:
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         ragged = encode(tokenizer, ["one", "one two"], None, Options(), 100)
         even = encode(tokenizer, ["one", "two"], None, Options(), 100)
         assert "padding" in find_tensor_error(tokenizer, ragged)

@@ -17,7 +17,7 @@ MINILM = ModelRef.parse("embedded:minilm")
 
 
 def trial(models: ModelCache, texts: Sequence[str], pairs: Sequence[str] | None, folder: Path) -> MapTiming:
-    with models.tokenizer(MINILM) as tokenizer:
+    with models.hold_tokenizer(MINILM) as tokenizer:
         return time_map(tokenizer, texts, pairs, folder, Event())
 
 
@@ -34,7 +34,7 @@ def test_map_is_measured_both_ways_and_its_arrow_files_lie_where_they_should(
     assert [name for name, _ in found.files] == ["cache-batched.arrow", "cache-unbatched.arrow", "data.arrow"]
     on_disk = {path.name: path for path in tmp_path.rglob("*.arrow")}
     assert {name: on_disk[name].stat().st_size for name, _ in found.files} == dict(found.files)
-    with models.tokenizer(MINILM) as tokenizer:
+    with models.hold_tokenizer(MINILM) as tokenizer:
         expected = tokenizer(texts, pairs)["input_ids"]
     for name in ("cache-batched.arrow", "cache-unbatched.arrow"):
         written = Dataset.from_file(str(on_disk[name]))
@@ -46,7 +46,7 @@ def test_map_never_reuses_what_lies_there_and_takes_a_bounded_number_of_rows(
 ) -> None:
     monkeypatch.setattr(dataset_map, "MOST_MAPPED_ROWS", 20)
     calls = []
-    with models.tokenizer(MINILM) as tokenizer:
+    with models.hold_tokenizer(MINILM) as tokenizer:
 
         def counted(*args: Any, **kwargs: Any) -> Any:
             calls.append(args[0])
@@ -63,7 +63,7 @@ def test_map_stops_between_rows_and_leaves_the_librarys_bars_as_they_were(models
 
     stop, calls = Event(), []
     before = are_progress_bars_disabled()
-    with models.tokenizer(MINILM) as tokenizer:
+    with models.hold_tokenizer(MINILM) as tokenizer:
 
         def counted(*args: Any, **kwargs: Any) -> Any:
             calls.append(args[0])

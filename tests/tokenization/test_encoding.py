@@ -43,7 +43,7 @@ def twin(name: str) -> Any:
 
 
 def encoded(models: ModelCache, texts: list[str], pairs: list[str] | None = None, **options: Any) -> Encoding:
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         return encode(tokenizer, texts, pairs, Options(**options), 50_000)
 
 
@@ -131,7 +131,7 @@ def test_a_megabyte_of_text_is_no_trouble(name: str) -> None:
     text = ("The quick brown fox 🙂 naïve ‮fox‬ 日本. " * 25_000)[:1_000_000]
     found = encode(kind(name), [text], None, Options(), len(text))
     assert found.columns["input_ids"] == twin(name)([text], verbose=False)["input_ids"]
-    assert sum(map(len, found.groups(0))) == len(found.columns["input_ids"][0])
+    assert sum(map(len, found.group_slots(0))) == len(found.columns["input_ids"][0])
 
 
 @settings(max_examples=60, deadline=None)
@@ -168,7 +168,7 @@ def test_the_bytes_of_one_character_are_one_group(trim: bool) -> None:
     text, pair = "a 🙂🟿é x", "🙂🙂"
     found = encode(tokenizer, [text], [pair], Options(padding="max_length", max_length=40, pad_token="<s>"), 100)
     (row,) = found.rows()
-    groups = found.groups(0)
+    groups = found.group_slots(0)
     assert [slot for group in groups for slot in group] == list(range(len(row)))
     spans = [
         (row[group[0]].sequence, row[group[0]].start, max(row[slot].end or 0 for slot in group)) for group in groups
@@ -190,12 +190,12 @@ def test_a_group_never_reaches_into_the_other_text() -> None:
         "offset_mapping": [[(0, 2), (0, 2), (0, 2)]],
         "sequence_ids": [[0, 0, 1]],
     }
-    assert Encoding(columns, ()).groups(0) == [range(0, 2), range(2, 3)]
+    assert Encoding(columns, ()).group_slots(0) == [range(0, 2), range(2, 3)]
 
 
 def test_without_offsets_each_slot_is_a_group_of_its_own() -> None:
     found = encode(kind("byt5"), ["🙂"], None, Options(), 10)
-    assert found.groups(0) == [range(slot, slot + 1) for slot in range(len("🙂".encode()) + 1)]
+    assert found.group_slots(0) == [range(slot, slot + 1) for slot in range(len("🙂".encode()) + 1)]
 
 
 def test_overflowing_windows_overlap_by_the_stride(models: ModelCache) -> None:
@@ -259,7 +259,7 @@ def test_a_long_text_takes_little_longer_than_the_tokenizers_own_call() -> None:
         own = seconds(lambda: tokenizer([text], verbose=False))  # noqa: B023
         whole = seconds(lambda: encode(tokenizer, [text], None, Options(), len(text)))  # noqa: B023
         short = seconds(lambda: encode(tokenizer, [text], None, cut, len(text)))  # noqa: B023
-        drawn = seconds(lambda: (found.rows(), found.groups(0)))  # noqa: B023
+        drawn = seconds(lambda: (found.rows(), found.group_slots(0)))  # noqa: B023
         assert max(whole, short, drawn) < 8 * own + 0.02, (name, own, whole, short, drawn)
 
 

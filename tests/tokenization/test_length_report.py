@@ -42,7 +42,7 @@ def test_a_length_is_the_number_of_ids_that_the_tokenizer_returns(
 ) -> None:
     from transformers import ByT5Tokenizer
 
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as fast:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as fast:
         tokenizer = fast if kind == "fast" else ByT5Tokenizer()
         expected = [len(ids_of(tokenizer, text, pairs[row] if pairs else None)) for row, text in enumerate(TEXTS)]
         assert count_tokens(tokenizer, TEXTS, pairs) == expected
@@ -50,7 +50,7 @@ def test_a_length_is_the_number_of_ids_that_the_tokenizer_returns(
 
 
 def test_counting_neither_cuts_nor_pads_and_leaves_the_tokenizer_as_it_was(models: ModelCache) -> None:
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         tokenizer(TEXTS, padding="max_length", truncation=True, max_length=16, stride=2, pad_to_multiple_of=8)
         backend = tokenizer.backend_tokenizer
         before = (backend.truncation, backend.padding, backend.encode_special_tokens)
@@ -71,7 +71,7 @@ def test_counting_tells_how_far_it_is_and_stops_between_chunks(models: ModelCach
             stop.set()
 
     rows = 2 * CHUNK + 1
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         with pytest.raises(Stopped):
             count_tokens(tokenizer, ["a"] * rows, stop=stop, tell=tell)
         assert told == [(CHUNK, rows), (2 * CHUNK, rows)]
@@ -85,7 +85,7 @@ def test_half_a_surrogate_pair_gets_a_sentence_with_its_row(
 ) -> None:
     from transformers import ByT5Tokenizer
 
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as fast:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as fast:
         tokenizer = fast if kind == "fast" else ByT5Tokenizer()
         with pytest.raises(DemoError, match=r"Row 2 is not valid Unicode.*character 2"):
             count_tokens(tokenizer, texts, pairs)
@@ -105,7 +105,7 @@ def test_lengths_and_report_run_at_no_less_than_four_fifths_of_the_raw_tokenizer
             found.append(quiet_time() - began)
         return min(found)
 
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         ours = best_of(lambda: report_lengths(count_tokens(tokenizer, texts), 8, limit=512, size=(6, 384)))
         raw = best_of(lambda: tokenizer(texts))
     assert raw / ours >= 0.8
@@ -250,7 +250,7 @@ def test_a_max_length_that_special_tokens_fill_gets_a_sentence(
 def test_long_rows_are_counted_in_small_parts_so_that_a_stop_is_heard(models: ModelCache) -> None:
     told: list[int] = []
     texts = ["x " * (CHUNK_CHARACTERS // 8)] * 9
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         lengths = count_tokens(tokenizer, texts, tell=lambda done, _: told.append(done))
     assert told == [4, 8, 9]
     assert len(lengths) == 9
@@ -259,7 +259,7 @@ def test_long_rows_are_counted_in_small_parts_so_that_a_stop_is_heard(models: Mo
 def test_a_shared_server_counts_no_more_characters_than_it_can_in_seconds(models: ModelCache) -> None:
     texts = ["x" * 1_000_000] * (MOST_CHARACTERS_PUBLIC // 1_000_000 + 1)
     with (
-        models.tokenizer(ModelRef.parse("tokenizer:bytes")) as tokenizer,
+        models.hold_tokenizer(ModelRef.parse("tokenizer:bytes")) as tokenizer,
         pytest.raises(DemoError, match=r"21,000,000 characters; a shared server counts at most 20,000,000"),
     ):
         report_texts(tokenizer, texts, None, None, 8, public=True)

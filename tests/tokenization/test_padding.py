@@ -200,7 +200,7 @@ def test_the_tokenizer_pads_a_batch_to_exactly_the_planned_width(models: ModelCa
         "multiple_of_64": {"pad_to_multiple_of": 64},
     }
     made = plan_batches([4, 9], 2, strategy, max_length=24)
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         rows = [{"input_ids": [101, *[7592] * (length - 2), 102]} for length in made.lengths]
         batch = tokenizer.pad(rows, **{"padding": True, **asked.get(strategy, {})}, return_tensors="pt")
     assert tuple(batch["input_ids"].shape) == (2, made.batches[0].width)

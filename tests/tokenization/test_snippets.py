@@ -30,7 +30,7 @@ def test_the_tokenization_script_prints_the_tokens_that_are_shown(
     models: ModelCache, tmp_path: Path, reference: str
 ) -> None:
     texts, pairs = ["naïve “quotes”", "two"], ["first", "second pair"]
-    with models.tokenizer(ModelRef.parse(reference)) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse(reference)) as tokenizer:
         shown = encode(tokenizer, texts, pairs, Options(padding=True), 1000).columns["tokens"]
     script = write_tokenization_script(reference, texts, pairs, {"padding": True}, models.settings)
     assert [ast.literal_eval(line) for line in run_alone(script, tmp_path).splitlines()] == shown
@@ -54,7 +54,7 @@ def test_the_padding_script_prints_the_shapes_of_every_strategy_that_pads(
     script = write_padding_script("embedded:minilm", texts, None, 2, max_length, None, models.settings)
     exec(compile(script, "snippet.py", "exec"), {})
     printed = dict(line.split(" ", 1) for line in capsys.readouterr().out.strip().splitlines())
-    with models.tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
         lengths = [len(ids) for ids in tokenizer(texts)["input_ids"]]
     plans = [plan_batches(lengths, 2, name, max_length) for name in plannable_names(max_length)]
     padded = {each.strategy: str(each.shapes()) for each in plans if find_strategy(each.strategy).pads}

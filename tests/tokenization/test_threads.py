@@ -52,7 +52,7 @@ def test_threads_that_share_a_tokenizer_get_their_own_rows(models: ModelCache, r
     plan = list(product(range(THREADS), range(ROUNDS)))
 
     def columns_of(batch: Batch) -> Any:
-        with models.tokenizer(ref) as tokenizer:
+        with models.hold_tokenizer(ref) as tokenizer:
             texts, pairs, options = batch
             return encode(tokenizer, texts, pairs, options, 10_000).columns
 

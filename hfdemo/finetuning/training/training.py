@@ -227,7 +227,7 @@ class Training:
                 "save_only_model: a run that is resumed begins with a new optimizer, so it ends as another would."
             )
         report = self.loaded.report
-        if not report.trustworthy:
+        if not report.is_trustworthy:
             notes.append(str(report).replace("Train it before you trust the output.", "Training starts there."))
         return notes
 

@@ -44,7 +44,7 @@ def logits(path: Path, kind: str, settings: Settings) -> Any:
     import torch
 
     loaded = load_model(ModelRef.parse(str(path)), KINDS[kind].model_class, settings, device=CPU)
-    assert loaded.report.trustworthy
+    assert loaded.report.is_trustworthy
     ids = loaded.tokenizer(list(table("single_label", 6)["text"]), truncation=True, max_length=16)["input_ids"]
     with torch.no_grad():
         return torch.cat([loaded.model(torch.tensor([row])).logits.flatten() for row in ids])

@@ -63,7 +63,7 @@ def test_a_run_ends_with_everything_that_its_folder_promises(settings: Settings,
     assert not (run.folder / "arrow").exists()
 
     model = load_model(ModelRef.parse(f"run:{run.id}"), "AutoModelForSequenceClassification", settings)
-    assert model.report.trustworthy
+    assert model.report.is_trustworthy
     assert model.card()["labels"] == ["down", "up"]
 
 

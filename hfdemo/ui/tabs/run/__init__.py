@@ -73,7 +73,7 @@ class RunTab:
         """Turn to a task that was picked: what runs is stopped, and texts that were typed are taken along."""
         self.running.stop(request.session_hash)
         task = find_task(name)
-        names = {field.name for field in task.inputs if not field.media}
+        names = {field.name for field in task.inputs if not field.is_media}
         values = {name: value for name, value in typed.items() if name in names and value}
         return (
             gr.update(choices=self._choices(task), value=task.default_model),

@@ -133,7 +133,7 @@ class KeptAnswer:
 
 def keep_answer(task: Task, found: Prediction) -> KeptAnswer:
     """Return what a comparison needs of a prediction."""
-    inputs = {field.name: found.inputs[field.name] for field in task.inputs if not field.media}
+    inputs = {field.name: found.inputs[field.name] for field in task.inputs if not field.is_media}
     took = html.facts([("run", f"{1000 * found.seconds['run']:.0f} ms")])
     return KeptAnswer(
         model=found.model,

@@ -121,7 +121,7 @@ def _add_user_turn(app: App, task: Task, ref: ModelRef, values: dict[str, Any], 
     past = values.pop(names[0], [])
     if raw_prompt or not values.get("text"):
         return values
-    with app.models.tokenizer(ref) as tokenizer:
+    with app.models.hold_tokenizer(ref) as tokenizer:
         if not tokenizer.chat_template:
             return values
     said = {"role": "user", "content": values.pop("text")}
@@ -135,7 +135,7 @@ def _render_partial(task: Task, item: PartialPrediction, values: Mapping[str, An
 
 def _make_history_entry(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
     """Return what the browser keeps of an answer."""
-    asked = next((str(values[each.name]) for each in task.inputs if not each.media and values.get(each.name)), "")
+    asked = next((str(values[each.name]) for each in task.inputs if not each.is_media and values.get(each.name)), "")
     chosen = ((each.name, values.get(each.name, each.default), each.default) for each in task.parameters)
     return {
         "task": task.title,

@@ -99,7 +99,7 @@ class TaskPanel:
         self.answer = gr.HTML(html.placeholder("The answer appears here."), label="Answer", elem_classes="hf-result")
         with gr.Accordion("Inside the pipeline", open=True):
             self.inside = gr.HTML(html.placeholder(prediction_view.NO_STAGES))
-        with gr.Accordion("Token probabilities", open=False, visible=self.task.stream is not None):
+        with gr.Accordion("Token probabilities", open=False, visible=self.task.partial_output is not None):
             self.odds = gr.HTML(html.placeholder("For each generated token: which others the model considered."))
         with gr.Accordion("JSON", open=False):
             self.raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
@@ -171,7 +171,7 @@ class TaskPanel:
     ) -> Iterator[dict[Any, Any]]:
         """Yield the answer as it grows; `finished` gets the last parts of it, with everything else to show."""
         typed, wanted = self.context.typed, self.panel.values(given)
-        inputs = [field.name for field in self.task.inputs if field.name in wanted and not field.media]
+        inputs = [field.name for field in self.task.inputs if field.name in wanted and not field.is_media]
         yield {typed: {name: wanted[name] for name in inputs}, self.finished: None}
         for step in prediction_view.stream_answer_parts(
             self.context.app,

@@ -23,7 +23,7 @@ def build_widget(field: Field, value: Any = None) -> gr.components.Component:
 
 def to_component_value(field: Field, value: Any) -> Any:
     """Return what the component of `field` holds to show `value`; None shows the field's default."""
-    meant = field.default if value is None and not field.required else value
+    meant = field.default if value is None and not field.is_required else value
     return None if meant is None else _KINDS[field.kind].to_component(meant)
 
 
@@ -70,8 +70,8 @@ def _text_box_builder(
             value=held,
             label=field.label,
             info=f"{field.help}{note}",
-            placeholder=None if field.required else placeholder,
-            lines=lines if field.required else 1,
+            placeholder=None if field.is_required else placeholder,
+            lines=lines if field.is_required else 1,
             max_lines=most,
             interactive=True,
         )
@@ -81,7 +81,7 @@ def _text_box_builder(
 
 def list_choices(field: Field) -> list[tuple[str, str]]:
     """Return what the drop-down of a choice offers: its values, and UNSET where it may be left to the model."""
-    unset = [] if field.required else [(UNSET, "")]
+    unset = [] if field.is_required else [(UNSET, "")]
     return [*unset, *((choice, choice) for choice in field.choices)]
 
 

@@ -105,7 +105,7 @@ def _build_training(app: App, tokenizer: gr.Dropdown) -> None:
             raise DemoError("There is no text file yet. Choose one on the left, then press Train.")
         reference = str(train_from_file(path, algorithm, int(vocabulary), app.settings))
         choices = list(dict.fromkeys([reference, *list_offline_tokenizers(app.settings)]))
-        with app.models.tokenizer(ModelRef.parse(reference)) as made:
+        with app.models.hold_tokenizer(ModelRef.parse(reference)) as made:
             said = f"`{reference}` has {len(made):,} tokens"
         if len(made) < vocabulary:
             said += f", fewer than {vocabulary:,.0f}: a piece has to occur twice to be learned"

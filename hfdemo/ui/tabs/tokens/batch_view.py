@@ -138,7 +138,7 @@ def plan_form_batches(app: App, form: BatchForm) -> BatchPlans:
     """
     texts, pairs = form.rows()
     reader = model_facts(ModelRef.parse(form.model or form.tokenizer), app.settings)
-    with app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+    with app.models.hold_tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
         limit = form.max_length or longest_row(reader, tokenizer)
         options = Options(truncation=limit is not None, max_length=limit)
         rows = encode(tokenizer, texts, pairs, options, app.settings.max_tokenized)
@@ -164,12 +164,12 @@ def render_drawing(app: App, drawing: str, form: BatchForm) -> tuple[str, str, s
         form.tokenizer, texts, pairs, form.batch_size, found.limit, found.borrowed, app.settings
     )
     with (
-        app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer,
+        app.models.hold_tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer,
         borrow_pad_token(tokenizer, found.borrowed),
     ):
         if drawing == COLLATE:
             architecture = found.reader.architecture if found.reader else None
-            first = found.rows.first(form.batch_size)
+            first = found.rows.head(form.batch_size)
             part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
             return "", part + padding_view.render_collations(run_collators(tokenizer, first, architecture)), code
         error = find_tensor_error(tokenizer, found.rows)
@@ -186,7 +186,7 @@ def _render_tensors(app: App, form: BatchForm) -> tuple[str, str]:
     """Return the drawing of one call of the tokenizer, and that call."""
     texts, pairs = form.rows()
     options, settings = form.options(), app.settings
-    with app.models.tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
+    with app.models.hold_tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
         drawn = tokens.render_token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
         used = asdict(replace(options, pad_token=_find_borrowed_pad_token(tokenizer, form)))
     given = {name: value for name, value in used.items() if value != asdict(Options())[name]}

@@ -182,7 +182,7 @@ class DatasetEvents:
     def guess_columns(self, file: Any, dataset: str, config: str, split: str) -> tuple[Any, ...]:
         """Guess the columns of a data set that has been chosen."""
         corpus = self._read(file, dataset, config, split)
-        table = corpus.whole()
+        table = corpus.join_splits()
         columns = list(table.columns)
         text, pair = guess_text_columns(table)
         about = html.about(f"{len(table):,} rows with the columns {', '.join(columns)}.") + html.notes(corpus.notes)
@@ -251,7 +251,7 @@ class DatasetEvents:
         return read_corpus(dataset or "", self.app.settings, path, config or None, split or None, progress)
 
     def _read_texts(self, form: DatasetForm, progress: Progress | None = None) -> TextRows:
-        table = self._read(form.file, form.dataset, form.config, form.split, progress).whole()
+        table = self._read(form.file, form.dataset, form.config, form.split, progress).join_splits()
         first, second = guess_text_columns(table, form.text or None, "" if form.pair == NO_COLUMN else form.pair)
         return TextRows(list(table[first]), list(table[second]) if second else None)
 

@@ -262,7 +262,7 @@ def render_inspector(app: App, inspector: str, given: Mapping[str, Any]) -> tupl
         return "", write_tokenization_script(given["tokenizer"], [text], pairs, options, app.settings)
     if inspector == "Several tokenizers":
         return about + _compare_tokenizers(app, given["others"] or [], text), ""
-    with app.models.tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
+    with app.models.hold_tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
         return about + _INSPECTORS[inspector](tokenizer, text, pair, given, app), ""
 
 
@@ -327,7 +327,7 @@ def _compare_tokenizers(app: App, references: Sequence[str], text: str) -> str:
     found, failed = [], []
     for reference in list(dict.fromkeys(references))[:MOST_COMPARED]:
         try:
-            with app.models.tokenizer(ModelRef.parse(reference)) as tokenizer:
+            with app.models.hold_tokenizer(ModelRef.parse(reference)) as tokenizer:
                 found.append(segment_text(tokenizer, reference, text))
         except DemoError as error:
             failed.append(str(error))

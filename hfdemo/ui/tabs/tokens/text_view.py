@@ -212,7 +212,7 @@ def render_text(
     texts = [text, pair] if pair else [text]
     reader = model_facts(ModelRef.parse(model or tokenizer), app.settings)
     options, most = make_options(special, splitting), app.settings.max_tokenized
-    with app.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
+    with app.models.hold_tokenizer(ModelRef.parse(tokenizer)) as loaded:
         encoding = encode(loaded, [text], [pair] if pair else None, options, most, model=reader)
         unknown = len(find_unknown_slots(loaded, encoding.columns, 0, texts))
     count = count_pages(encoding, 0)
@@ -243,7 +243,7 @@ def make_records(app: App) -> Callable[..., list[dict[str, Any]]]:
     """Return one record per token, for the fold Copy."""
 
     def records(text: str, pair: str, tokenizer: str, special: bool, splitting: bool) -> list[dict[str, Any]]:
-        with app.models.tokenizer(ModelRef.parse(tokenizer)) as loaded:
+        with app.models.hold_tokenizer(ModelRef.parse(tokenizer)) as loaded:
             options, most = make_options(special, splitting), app.settings.max_tokenized
             encoding = encode(loaded, [text], [pair] if pair else None, options, most)
         cells = encoding.rows()[0]

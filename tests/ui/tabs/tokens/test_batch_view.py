@@ -161,7 +161,7 @@ def decoder(models: ModelCache, tmp_path_factory: pytest.TempPathFactory) -> str
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("decoder")
-    with models.tokenizer(ModelRef.parse("tokenizer:bpe")) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse("tokenizer:bpe")) as tokenizer:
         sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": len(tokenizer)}
         GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)).save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -22,7 +22,7 @@ REFERENCES = ("embedded:minilm", "tokenizer:wordpiece", "tokenizer:bpe", "tokeni
 def encoded(
     models: ModelCache, reference: str, text: str, pair: str | None = None, *, special: bool = True
 ) -> Encoding:
-    with models.tokenizer(ModelRef.parse(reference)) as tokenizer:
+    with models.hold_tokenizer(ModelRef.parse(reference)) as tokenizer:
         return encode(tokenizer, [text], [pair] if pair else None, Options(add_special_tokens=special), 10**6)
 
 
