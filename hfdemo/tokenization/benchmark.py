@@ -1,4 +1,4 @@
-"""What padding really costs on this device: timed forward passes, the drift without a mask, batched and lone map."""
+"""What padding really costs on this device: timed forward passes, and the drift without an attention mask."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class MaskEffect:
     `logits_drift` is the largest absolute difference of the model's output to the row alone, `cosine` the likeness of
     the first token's ([CLS]) hidden state to the row alone; each has one number for each of `ways`. `output` is the
     library's name for what was compared: "logits", or "last_hidden_state" (real tokens only) without a head.
-    `looks_back` says that the model's attention is causal, whatever was measured.
+    `is_causal` says that the model's attention is causal, whatever was measured.
     """
 
     output: str
@@ -55,7 +55,7 @@ class MaskEffect:
     ways: tuple[str, ...]
     logits_drift: tuple[float, ...]
     cosine: tuple[float, ...]
-    looks_back: bool = False
+    is_causal: bool = False
 
 
 def time_plans(

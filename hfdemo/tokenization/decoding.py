@@ -161,7 +161,7 @@ def _is_accent(character: str) -> bool:
 
 
 def _is_invisible(character: str) -> bool:
-    """Return control characters, zero-width ones and the like, and the replacement sign."""
+    """Say whether it is a control character, a zero-width one or the like, or the replacement sign."""
     return character == "\ufffd" or (unicodedata.category(character)[0] == "C" and not character.isspace())
 
 

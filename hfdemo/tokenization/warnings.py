@@ -232,7 +232,7 @@ def find_unknown_slots(tokenizer: Any, columns: Mapping[str, list[Any]], row: in
 
 
 def _warn_tokens_with_a_meaning(call: TokenizerCall) -> Iterator[TokenizerWarning]:
-    """Return unknown tokens, and special tokens that stand in the text itself; both have the ids of special tokens."""
+    """Warn of unknown tokens, and of special tokens that the text itself holds; both have the ids of special tokens."""
     token_of = dict(zip(call.tokenizer.all_special_ids, call.tokenizer.all_special_tokens, strict=True))
     unk = call.special_tokens.get("unk_token")
     unknown: set[int] = set()
@@ -262,7 +262,7 @@ def _warn_tokens_with_a_meaning(call: TokenizerCall) -> Iterator[TokenizerWarnin
 def _make_spelled_check(
     columns: Mapping[str, list[Any]], row: int, token: str, texts: Sequence[str]
 ) -> Callable[[int], bool]:
-    """Say whether a slot with the id of `token` has it from its text, in which it is spelled out."""
+    """Return what says whether a slot with the id of `token` has it from its text, in which it is spelled out."""
     if not columns["offset_mapping"]:
         somewhere = any(token in text for text in texts)
         return lambda slot: somewhere

@@ -310,15 +310,15 @@ def test_rows_are_padded_with_the_token_that_was_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "looks_back"), [("GPT2Model", True), ("BertModel", False), ("T5EncoderModel", False)]
+    ("architecture", "is_causal"), [("GPT2Model", True), ("BertModel", False), ("T5EncoderModel", False)]
 )
-def test_whether_a_model_looks_back_only_is_read_from_its_layers(architecture: str, looks_back: bool) -> None:
+def test_whether_a_model_looks_back_only_is_read_from_its_layers(architecture: str, is_causal: bool) -> None:
     import transformers
 
     if architecture == "T5EncoderModel":
-        assert measure_mask_effect(t5(), [5, 6], 4).looks_back is looks_back
+        assert measure_mask_effect(t5(), [5, 6], 4).is_causal is is_causal
         return
     model_class = getattr(transformers, architecture)
     sizes = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "vocab_size": 31_000}
     model = model_class(model_class.config_class(**sizes))
-    assert measure_mask_effect(by_hand(model, tokenizer_on("right")), ROWS[0], 8).looks_back is looks_back
+    assert measure_mask_effect(by_hand(model, tokenizer_on("right")), ROWS[0], 8).is_causal is is_causal

@@ -205,7 +205,7 @@ def _describe_without_mask(found: MaskEffect) -> str:
             f"Without the mask, attention goes to padding as if it were text: cosine {cosine:.3f}, and the output "
             f"moves by {drift:.3g}."
         )
-    back = "This model looks back only, so padding behind the text" if found.looks_back else "Here padding"
+    back = "This model looks back only, so padding behind the text" if found.is_causal else "Here padding"
     if drift < SAME_OUTPUT:
         return f"{back} changes nothing even without the mask."
     return (

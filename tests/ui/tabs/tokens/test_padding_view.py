@@ -122,7 +122,7 @@ def test_the_proof_says_what_the_mask_changes() -> None:
     odd = text_of(padding_view.render_proof(MaskEffect("logits", 5, 64, ways, (0.3, 0.81), (0.95, 0.743))))
     assert "Even with the mask" in odd
     causal = text_of(
-        padding_view.render_proof(MaskEffect("logits", 5, 64, ways, (0.0, 0.0), (1.0, 1.0), looks_back=True))
+        padding_view.render_proof(MaskEffect("logits", 5, 64, ways, (0.0, 0.0), (1.0, 1.0), is_causal=True))
     )
     assert "looks back only" in causal
 
