@@ -1,4 +1,4 @@
-"""One cell says what it says, or why it can't be read."""
+"""One cell says what it says, or why it can't be read; labels have an order that people expect."""
 
 import json
 import math
@@ -132,3 +132,26 @@ def test_a_list_as_numpy_prints_it_is_refused_and_not_glued_together() -> None:
 
 def test_blank_cells_do_not_hide_what_stands_between_labels() -> None:
     assert find_separator(["a|b", "", " ", "b|c", "a"]) == "|"
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["10", "9", "-1", "1.5"], ("-1", "1.5", "9", "10")),
+        (["I-PER", "B-PER", "O", "B-LOC", "I-LOC"], ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")),
+        (["level 10", "level 9", "entry"], ("entry", "level 9", "level 10")),
+        (["b", "a", "b"], ("a", "b")),
+        (["x²", "x1"], ("x1", "x²")),
+        ([], ()),
+    ],
+)
+def test_labels_have_their_natural_order(labels: list[str], expected: tuple[str, ...]) -> None:
+    assert cells.sort_labels(labels) == expected
+
+
+@given(st.sets(st.text(max_size=4)), st.randoms())
+def test_the_order_of_labels_does_not_depend_on_the_order_of_rows(labels: set[str], random: object) -> None:
+    shuffled = sorted(labels)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert cells.sort_labels(shuffled) == cells.sort_labels(labels)
+    assert set(cells.sort_labels(labels)) == labels
