@@ -1,12 +1,21 @@
 """The page that a person opens: `python app.py`, and the entry of a Hugging Face Space."""
 
+import os
+import sys
 from threading import Thread
 
-from hfdemo.lazy_imports import import_libraries
 from hfdemo.settings import Settings
+
+try:
+    settings = Settings.from_env()
+    settings.make_home()
+except ValueError as error:
+    sys.exit(str(error))
+os.environ.update(settings.cache_folders())  # gradio and the Hub's libraries read these when they are imported
+
+from hfdemo.lazy_imports import import_libraries
 from hfdemo.ui import build, launch_options
 
-settings = Settings.from_env()
 demo = build(settings)
 
 if __name__ == "__main__":

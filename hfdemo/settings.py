@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 
@@ -17,7 +18,9 @@ def _setting_field(variable: str, default: Any, help: str) -> Any:
 class Settings:
     """One value per environment variable; `Settings.from_env()` is the only reader of the environment."""
 
-    home: Path = _setting_field("HFDEMO_HOME", Path("~/.cache/hfdemo"), "folder that holds `runs/`")
+    home: Path = _setting_field(
+        "HFDEMO_HOME", Path("~/.cache/hfdemo"), "folder that holds `runs/` and what the libraries cache"
+    )
     public: bool = _setting_field(
         "HFDEMO_PUBLIC", False, "1 on a shared server: no local paths, safetensors only; a Space is always public"
     )
@@ -30,6 +33,9 @@ class Settings:
     )
     max_upload_bytes: int = _setting_field(
         "HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded"
+    )
+    allowed_hosts: tuple[str, ...] = _setting_field(
+        "HFDEMO_ALLOWED_HOSTS", (), "further names of a local server, such as a proxy's, separated by commas"
     )
 
     @classmethod
@@ -49,10 +55,51 @@ class Settings:
         values["home"] = Path(values.get("home", cls.home)).expanduser().absolute()
         return cls(**values)
 
+    def make_home(self) -> None:
+        """Make the home folder, and check that files can be written there.
+
+        Raises:
+            ValueError: they can't; the message says what to do.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.home):
+                pass
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ValueError(
+                f"Nothing can be written to {self.home} ({reason}). Set HFDEMO_HOME to a folder that is yours."
+            ) from error
+
+    def cache_folders(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """Return the variables that keep what libraries write below the home folder; what `environ` sets, stays.
+
+        Downloads stay in the Hub's own cache, which other programs share, where that can be written to.
+        """
+        caches = self.home / "cache"
+        usual = Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface"
+        shared = usual if _can_be_written(usual) else caches / "huggingface"
+        folders = {
+            "GRADIO_TEMP_DIR": caches / "gradio",
+            "HF_HOME": shared,
+            **{f"HF_{name}_CACHE": caches / name.lower() for name in ("DATASETS", "MODULES", "EVALUATE", "METRICS")},
+            "TORCHINDUCTOR_CACHE_DIR": caches / "torchinductor",
+        }
+        if environ.get("HF_HOME"):
+            folders = {name: folder for name, folder in folders.items() if not name.startswith("HF_")}
+        return {name: str(folder) for name, folder in folders.items() if not environ.get(name)}
+
     @property
     def runs(self) -> Path:
         """The folder with one sub-folder per run."""
         return self.home / "runs"
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Return whether `folder` is there, or could be made, by this user."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _parse_value(variable: str, text: str, kind: type) -> Any:
@@ -65,4 +112,6 @@ def _parse_value(variable: str, text: str, kind: type) -> Any:
         if not text.isdigit():
             raise ValueError(f"{variable} is a whole number, but was set to {text!r}.")
         return int(text)
+    if kind is tuple:
+        return tuple(name.strip().lower() for name in text.split(",") if name.strip())
     return Path(text)

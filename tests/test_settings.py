@@ -22,3 +22,31 @@ def test_a_space_is_public_whatever_else_is_set() -> None:
 def test_a_value_that_cannot_be_read_is_refused_by_name(variable: str, value: str) -> None:
     with pytest.raises(ValueError, match=variable):
         Settings.from_env({variable: value})
+
+
+def test_the_names_of_a_server_are_a_list() -> None:
+    assert Settings.from_env({"HFDEMO_ALLOWED_HOSTS": " Box.lan, ,proxy.example"}).allowed_hosts == (
+        "box.lan",
+        "proxy.example",
+    )
+
+
+def test_a_home_that_can_not_be_written_to_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"Nothing can be written to .* Set HFDEMO_HOME to a folder"):
+        Settings(home=tmp_path / "file" / "home").make_home()
+    Settings(home=tmp_path / "new" / "home").make_home()
+    assert list((tmp_path / "new" / "home").iterdir()) == []
+
+
+def test_what_libraries_cache_lies_below_the_home_and_downloads_where_others_find_them(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    folders = settings.cache_folders({"XDG_CACHE_HOME": str(tmp_path / "xdg")})
+    assert folders.pop("HF_HOME") == str(tmp_path / "xdg" / "huggingface")
+    assert {Path(folder).parent for folder in folders.values()} == {tmp_path / "home" / "cache"}
+    assert {"GRADIO_TEMP_DIR", "HF_DATASETS_CACHE", "HF_MODULES_CACHE"} <= set(folders)
+    # What its user has set stays; without a place of their own, downloads lie below the home, too.
+    assert set(settings.cache_folders({"HF_HOME": "x", "GRADIO_TEMP_DIR": "y"})) == {"TORCHINDUCTOR_CACHE_DIR"}
+    (tmp_path / "file").write_text("")
+    nowhere = settings.cache_folders({"XDG_CACHE_HOME": str(tmp_path / "file")})
+    assert nowhere["HF_HOME"] == str(tmp_path / "home" / "cache" / "huggingface")

@@ -8,6 +8,7 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.endpoints import register_endpoints
+from hfdemo.api.request_guard import request_guard
 from hfdemo.devices import find_device
 from hfdemo.settings import Settings
 from hfdemo.ui import html
@@ -66,4 +67,6 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "max_file_size": settings.max_upload_bytes,
         "state_session_capacity": 1000,
         "footer_links": ["api", "settings"],
+        "run_history": False,  # it would call this server with the token of whoever started it
+        "app_kwargs": {"middleware": [request_guard(settings)]},
     }

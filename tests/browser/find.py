@@ -6,7 +6,10 @@ import subprocess
 import sys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# A name that resolves to this machine, as that of a hostile page does after it was rebound.
+REBOUND = "rebound.test"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+FLAGS += [f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"]
 
 
 def system_browser() -> str | None:
