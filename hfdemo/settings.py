@@ -34,6 +34,9 @@ class Settings:
     max_upload_bytes: int = _setting_field(
         "HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded"
     )
+    uploads: Path = _setting_field(
+        "GRADIO_TEMP_DIR", Path("cache/gradio"), "folder for uploads and results, below the home unless absolute"
+    )
     allowed_hosts: tuple[str, ...] = _setting_field(
         "HFDEMO_ALLOWED_HOSTS", (), "further names of a local server, such as a proxy's, separated by commas"
     )
@@ -80,7 +83,7 @@ class Settings:
         usual = Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface"
         shared = usual if _can_be_written(usual) else caches / "huggingface"
         folders = {
-            "GRADIO_TEMP_DIR": caches / "gradio",
+            "GRADIO_TEMP_DIR": self.upload_folder,
             "HF_HOME": shared,
             **{f"HF_{name}_CACHE": caches / name.lower() for name in ("DATASETS", "MODULES", "EVALUATE", "METRICS")},
             "TORCHINDUCTOR_CACHE_DIR": caches / "torchinductor",
@@ -88,6 +91,11 @@ class Settings:
         if environ.get("HF_HOME"):
             folders = {name: folder for name, folder in folders.items() if not name.startswith("HF_")}
         return {name: str(folder) for name, folder in folders.items() if not environ.get(name)}
+
+    @property
+    def upload_folder(self) -> Path:
+        """The folder in which gradio keeps what visitors send, and what it may hand out."""
+        return self.home / self.uploads
 
     @property
     def runs(self) -> Path:

@@ -100,6 +100,6 @@ def ask_all(server: Server, path: str) -> str:
 def test_an_address_localhost_and_what_the_owner_allows_are_own_names(
     host: str, origin: str | None, answered: bool
 ) -> None:
-    guard = RequestGuard(lambda *_: None, local=True, allowed_hosts=("Box.lan",))  # type: ignore[arg-type,return-value]
+    guard = RequestGuard(lambda *_: None, local=True, allowed_hosts=("Box.lan",))  # type: ignore[arg-type]
     headers = Headers({"host": host} | ({} if origin is None else {"origin": origin}))
     assert (guard.explain_refusal(headers) is None) is answered

@@ -407,3 +407,16 @@ def test_what_is_ready_reaches_its_first_optimizer_step(
 
     with pytest.raises(FirstStep):
         train(run.config, run.folder, store.settings, CPU, emit)
+
+
+def test_an_upload_is_never_run_as_code_by_whatever_path_it_is_named(settings: Settings, tmp_path: Path) -> None:
+    store = RunStore(settings)
+    upload = settings.upload_folder / "0123" / "score.py"
+    upload.parent.mkdir(parents=True)
+    upload.write_text("raise SystemExit")
+    (tmp_path / "link").symlink_to(upload.parent)
+    for path in (upload, upload.parent, tmp_path / "link" / "score.py", upload.parent / ".." / "0123" / "score.py"):
+        assert "an upload is never run as code" in ready(store, metrics=(str(path),))
+        assert "an upload is never run as code" in ready(store, accelerate_config=str(path))
+    for name in ("./\0.py", "~nobody-has-this-name/score.py"):
+        assert "is no path on this machine" in ready(store, metrics=(name,))

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -130,8 +131,11 @@ def preflight(
     with reasons.refuse("processes"):
         check_processes(config, device)
     with reasons.refuse("accelerate_config"):
+        check_not_uploaded(config.accelerate_config or "", settings)
         check_accelerate(config, device, public=settings.public)
     with reasons.refuse("metrics"):
+        for path in config.metrics:
+            check_not_uploaded(path, settings)
         check_extra(config.metrics, settings.public)
     with reasons.refuse("model"):
         model_bytes = models.check_is_there(config.model)
@@ -222,4 +226,21 @@ def _check_steps(config: RunConfig, train_rows: int) -> None:
         raise RunError(
             f"This run would take {steps:,} steps, which no machine gets through; at most {MOST_STEPS:,} are. Lower "
             "num_train_epochs or max_steps."
+        )
+
+
+def check_not_uploaded(path: str, settings: Settings) -> None:
+    """Refuse a file that was sent to this server where one is meant that its owner has looked at: it is run as code.
+
+    Raises:
+        DemoError: `path` leads to an upload, by whatever way.
+    """
+    try:
+        found = Path(path).expanduser().resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a NUL, the home of nobody
+        raise DemoError(f"{path!r} is no path on this machine: {error}.") from error
+    if path and found.is_relative_to(settings.upload_folder.resolve()):
+        raise DemoError(
+            f"{path!r} was uploaded, and an upload is never run as code. Save the file in a folder of your own, look "
+            "at what it does, and give that path."
         )
