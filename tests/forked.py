@@ -1,20 +1,24 @@
 """Python processes for the tests that start hundreds: forked from one that has imported the large libraries.
 
 `Forked(arguments)` stands where `subprocess.Popen([sys.executable, *arguments])` would. What is proven with it has to
-hold for a real start as well: each way of starting (python -m, torchrun, accelerate, a script) keeps one test that
-does start an interpreter.
+hold for a real start as well: each way of starting (python -m, torchrun, a script) keeps one test that does start an
+interpreter.
 """
 
+import atexit
 import contextlib
 import fcntl
 import functools
+import itertools
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -129,17 +133,74 @@ def _number(file: int | IO[bytes] | None, inherited: int, nothing: IO[bytes]) ->
 
 
 def run(
-    arguments: Sequence[str], *, cwd: str | Path | None = None, env: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+    forking: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Do as `subprocess.run([sys.executable, *arguments], capture_output=True, text=True)` does, with a fork."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
-        code = Forked(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=error, cwd=cwd, env=env).wait()
+        files: Any = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": error}
+        code = Forked(arguments, cwd=cwd, env=env, forking=forking, **files).wait()
         said = [(file.seek(0), file.read().decode(errors="replace"))[1] for file in (out, error)]
     return subprocess.CompletedProcess(list(arguments), code, *said)
 
 
-def popen(arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """Start `arguments` as `subprocess.Popen` does, but fork where they begin a run or a search of this project."""
-    if [*arguments[:2]] == [sys.executable, "-m"] and arguments[2] in _FORKED:
-        return Forked(arguments[1:], forking=True, **options)
-    return _POPEN(arguments, **options)
+class Rank(subprocess.Popen[bytes]):
+    """A process that a forked torchrun starts: a fork of torchrun itself, whose child it has to be."""
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        *,
+        path: list[str],
+        env: Mapping[str, str],
+        stdout: IO[bytes] | None = None,
+        stderr: IO[bytes] | None = None,
+        start_new_session: bool = False,
+    ) -> None:
+        """Start `args`, this interpreter and what it is given; `path` is sys.path as torchrun found it."""
+        assert args[0] == sys.executable, f"{args[0]} is no python to fork"
+        self.args, self.returncode, self._child_created = list(args), None, True
+        self.stdin = self.stdout = self.stderr = None
+        self._waitpid_lock = threading.Lock()
+        files = [
+            os.dup(number if file is None else file.fileno()) for number, file in enumerate((None, stdout, stderr))
+        ]
+        request = {
+            "arguments": self.args[1:],
+            "cwd": str(Path.cwd()),
+            "env": dict(env),
+            "start_new_session": start_new_session,
+            "forking": False,
+            "files": files,
+        }
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _forget_torchrun(path, files)
+            from tests import fork_server
+
+            fork_server.live(request)
+        for number in files:
+            os.close(number)
+
+
+def _forget_torchrun(path: list[str], kept_files: list[int]) -> None:
+    """Undo what torchrun did here that none of its children would find: its connections, signals and last words."""
+    borders = [2, *sorted(kept_files), os.sysconf("SC_OPEN_MAX")]
+    for below, above in itertools.pairwise(borders):
+        os.closerange(below + 1, above)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    atexit._clear()
+    sys.path[:] = path
+
+
+def popen(args: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start `args` as `subprocess.Popen` does, but fork where they begin a run or a search of this project."""
+    if [*args[:2]] == [sys.executable, "-m"] and args[2] in _FORKED:
+        return Forked(args[1:], forking=True, **options)
+    return _POPEN(args, **options)

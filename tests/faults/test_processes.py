@@ -196,8 +196,6 @@ def test_the_command_line_begins_a_new_run_with_as_many_processes_as_torchrun_st
     (run,) = RunStore(settings).list()
     assert run.config.processes == 2
     assert run.status().state == "finished"
-    alone = subprocess.run(
-        [sys.executable, "-m", "hfdemo.finetuning", str(run.folder)], cwd=ROOT, env=environment, capture_output=True
-    )
+    alone = forked.run(["-m", "hfdemo.finetuning", str(run.folder)], cwd=ROOT, env=environment)
     assert alone.returncode == 1
-    assert b"--nproc_per_node 2 -m hfdemo.finetuning" in alone.stderr
+    assert "--nproc_per_node 2 -m hfdemo.finetuning" in alone.stderr

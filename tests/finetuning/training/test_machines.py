@@ -4,8 +4,8 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,19 +14,15 @@ from hfdemo.finetuning.events import Evaluated, Finished, Saved, Started, StepLo
 from hfdemo.finetuning.runs import Run
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import form_values
+from tests import forked
 from tests.conftest import ROOT, free_port
 from tests.finetuning.tiny_runs import Zoo, calm, model_of, run_folder, trained, weights
 
 
 def launched(settings: Settings, *arguments: str) -> str:
-    """What python prints when it is started with these."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, "HFDEMO_HOME": str(settings.home), "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """What python prints when it is started with these, as a fork: test_processes has a torchrun of interpreters."""
+    environment = {**os.environ, "HFDEMO_HOME": str(settings.home), "HF_HUB_OFFLINE": "1"}
+    done = forked.run(arguments, env=environment, forking=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -80,19 +76,12 @@ def test_two_machines_train_as_two_processes_of_one_do(settings: Settings, tiny:
     (tmp_path / "config.json").write_text(json.dumps(config.to_json()))
     shown = form_values.write_commands(config).partition("several machines")[2].partition("\n")[2]
     words = shlex.split(shown.replace("FIRST_MACHINE:29500", f"localhost:{free_port()}").replace("\\\n", ""))
-    machines = [
-        subprocess.Popen(
-            [sys.executable, *words[1:]],
-            cwd=tmp_path,
-            env={**os.environ, "HFDEMO_HOME": str(settings.home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    said = [machine.communicate(timeout=300)[0] for machine in machines]
-    assert [machine.returncode for machine in machines] == [0, 0], said
+    environment = {**os.environ, "HFDEMO_HOME": str(settings.home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    with (tmp_path / "said.txt").open("wb") as said:
+        files: Any = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
+        machines = [forked.Forked(words[1:], cwd=tmp_path, env=environment, forking=True, **files) for _ in range(2)]
+        codes = [machine.wait(300) for machine in machines]
+    assert codes == [0, 0], (tmp_path / "said.txt").read_text()
     (folder,) = settings.runs.iterdir()
     assert RunConfig.read(folder / "config.json").processes == 2
     assert isinstance(Run(folder).events()[-1], Finished)
