@@ -38,7 +38,8 @@ def build(settings: Settings) -> gr.Blocks:
     app = App.create(settings)
     app.runs.adopt()
     with gr.Blocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
-        register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
+        with gr.Column(visible=False, render=False) as endpoints:
+            register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
         header = gr.HTML(html.page_header("looking for the device …"))
         with gr.Tabs() as tabs:
             with gr.Tab("Run a model", id="run"):
@@ -47,6 +48,9 @@ def build(settings: Settings) -> gr.Blocks:
                 chosen = tokens.build(app, demo, tabs)
             with gr.Tab("Fine-tune", id="finetune"):
                 finetune.build(app, demo, run_tab.task, run_tab.model, tabs, chosen)
+        # Each argument of an endpoint is a component, too. Hidden, the browser does not draw those 300, and last, it
+        # does not go through them whenever it looks for one of the page: that is a third of the time of opening it.
+        endpoints.render()
         # Asking for the device imports torch, so the page is drawn first.
         demo.load(lambda: html.page_header(str(find_device())), outputs=header, **QUIET)
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
