@@ -160,7 +160,7 @@ def forked_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Server:
-    """The app as a person starts it: a process of its own, on a free port, with a home of its own."""
+    """The app: a process of its own, on a free port, with a home of its own."""
 
     url: str
     home: Path
@@ -168,18 +168,19 @@ class Server:
 
 
 @contextmanager
-def serve(home: Path, port: int | None = None, **environment: str) -> Iterator[Server]:
-    """Start `python app.py` and stop it at the end."""
+def serve(home: Path, port: int | None = None, *, forking: bool = False, **environment: str) -> Iterator[Server]:
+    """Start `python app.py` as a person does, or as a fork that forks its runs, and stop it at the end."""
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     with (home / "server.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"],
-            cwd=ROOT,
-            env={**os.environ, "HFDEMO_HOME": str(home), "GRADIO_SERVER_PORT": str(port), **environment},
-            stdout=log,
-            stderr=log,
-        )
+        environment = {**os.environ, "HFDEMO_HOME": str(home), "GRADIO_SERVER_PORT": str(port), **environment}
+        files: dict[str, Any] = {"stdout": log, "stderr": log}
+        if forking:
+            process: subprocess.Popen[bytes] = forked.Forked(
+                ["app.py"], cwd=ROOT, env=environment, forking=True, **files
+            )
+        else:
+            process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, **files)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: _answers(url), 240, f"the app at {url}")

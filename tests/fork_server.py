@@ -28,7 +28,7 @@ WITHOUT_HUB = (
     *("pyarrow.dataset", "scipy.stats", "sklearn.metrics", "regex", "yaml", "httpx", "aiohttp", "dill", "fsspec"),
     *("PIL.Image", "jinja2", "psutil", "pydantic"),
 )
-WITH_HUB = ("transformers", "transformers.trainer", "datasets", "evaluate", "peft", "accelerate")
+WITH_HUB = ("transformers", "transformers.trainer", "datasets", "evaluate", "peft", "accelerate", "gradio")
 # Written by transformers' lazy modules only when they are asked for; each costs a training tenths of a second.
 ALSO = (
     ("transformers", "AutoModelForSequenceClassification", "AutoTokenizer", "DataCollatorWithPadding", "BertModel"),

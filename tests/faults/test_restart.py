@@ -33,7 +33,7 @@ def test_a_killed_server_loses_nothing_and_the_next_run_waits_its_turn(
     """Kill -9 in the middle of training: the new server shows the same run, still progressing. A second run queues."""
     home, port = tmp_path / "home", free_port()
     config = {"model": str(tiny), **ENDLESS}
-    with serve(home, port) as server:
+    with serve(home, port, forking=True) as server:
         client = Client(server.url, verbose=False)
         run = client.predict(config=config, file=handle_file(str(colours)), api_name="/start_run")["run"]
         wait_until(lambda: client.predict(run, api_name="/run_status")["step"] > 0, 240, "the first step")
@@ -41,7 +41,7 @@ def test_a_killed_server_loses_nothing_and_the_next_run_waits_its_turn(
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait()
 
-    with serve(home, port) as server:
+    with serve(home, port, forking=True) as server:
         client = Client(server.url, verbose=False)
 
         def status(which: str = run) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def test_a_killed_server_loses_nothing_and_the_next_run_waits_its_turn(
 def test_a_training_process_that_dies_is_failed_with_its_code_and_the_server_lives(
     tmp_path: Path, colours: Path, tiny: Path
 ) -> None:
-    with serve(tmp_path / "home") as server:
+    with serve(tmp_path / "home", forking=True) as server:
         client = Client(server.url, verbose=False)
         config = {"model": str(tiny), **ENDLESS}
         run = client.predict(config=config, file=handle_file(str(colours)), api_name="/start_run")["run"]
