@@ -113,6 +113,16 @@ class ModelCache:
         with self._lock:
             return next((model for key, model in reversed(self._models.items()) if key[0] == str(ref)), None)
 
+    def is_trusted(self, ref: ModelRef) -> bool:
+        """Return whether `ref` may be read for an address that somebody else may have written.
+
+        It may where it belongs to this app, was made here, or is loaded already: whoever is here has asked for it.
+        """
+        if ref.origin.source in ("embedded", "tokenizer", "run"):
+            return True
+        with self._lock:
+            return str(ref) in self._tokenizers or any(key[0] == str(ref) for key in self._models)
+
     def list_cards(self) -> list[dict[str, Any]]:
         """Return one card per loaded model, most recently used first."""
         with self._lock:

@@ -1,14 +1,17 @@
 """What another web page, open in the same browser, can do to a local server: nothing."""
 
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.find import REBOUND
+from tests.browser.pages import PATIENT, box, open_page, run
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -69,3 +72,36 @@ def test_a_page_elsewhere_can_neither_call_nor_frame_this_one(browser: Browser, 
         app.url,
     )
     assert any("frame-ancestors" in text for text in refused), refused
+
+
+def test_an_address_fills_the_form_and_loads_no_model_before_run_is_pressed(
+    browser: Browser, app: Server, zoo: Callable[[str], Path]
+) -> None:
+    folder = zoo("text-classification")
+    page = open_page(browser, app, query=f"&model={quote(str(folder))}&text=Hello")
+    expect(page.get_by_text("Nothing of it has been read yet")).to_be_visible(timeout=PATIENT)
+    expect(box(page, "Model")).to_have_value(str(folder))
+    expect(box(page, "Text")).to_have_value("Hello")
+    assert page.locator(".hf-label").count() == 0
+    run(page)
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    # It is loaded now, because somebody here asked for it.
+    page = open_page(browser, app, query=f"&model={quote(str(folder))}&text=Hello")
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+
+
+def test_an_address_opens_see_the_tokens_without_the_files_that_it_names(
+    browser: Browser, app: Server, zoo: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = zoo("fill-mask")
+    (tmp_path / "mine.csv").write_text("text,label\nprivate,a\n")
+    query = f"&tab=tokens&view=text&tokenizer={quote(str(folder))}&dataset={quote(str(tmp_path / 'mine.csv'))}&text=Hi"
+    page = open_page(browser, app, query=query)
+    expect(page.get_by_text(re.compile(f"names the tokenizer {folder} and the data set"))).to_be_visible(
+        timeout=PATIENT
+    )
+    expect(page.locator(".hf-slot:visible").first).to_be_visible(timeout=PATIENT)
+    expect(box(page, "Tokenizer")).to_have_value("embedded:minilm")
+    page.get_by_role("button", name="Use what the address names").click()
+    expect(box(page, "Tokenizer")).to_have_value(str(folder), timeout=PATIENT)
+    expect(page.get_by_text("Nothing of it has been read yet")).to_be_hidden()

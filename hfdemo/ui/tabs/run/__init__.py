@@ -12,8 +12,9 @@ from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.tasks import unload_model
 from hfdemo.background import run_in_background
+from hfdemo.errors import ModelError
 from hfdemo.inference import LoadProgress, build_need
-from hfdemo.models.folders import list_offline_models
+from hfdemo.models.folders import is_local, list_offline_models
 from hfdemo.models.loading import ATTENTIONS, DTYPES
 from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
@@ -85,22 +86,29 @@ class RunTab:
         if opening is not None:
             return gr.skip(), gr.skip(), gr.skip()
         query = dict(request.query_params)
-        asked = read_run_query(
-            query,
-            lambda reference: infer_task(ModelRef.parse(reference), self.app.settings)[0],
-            FIRST_TASK,
-        )
-        state = {"task": asked.task.name, "values": asked.values or None, "notes": asked.notes}
+        asked = read_run_query(query, self.infer_linked_task, FIRST_TASK)
+        state = {
+            **{"task": asked.task.name, "values": asked.values or None},
+            **{"notes": asked.notes, "linked": asked.model},
+        }
         choices = self._choices(asked.task)
         if not {"task", "model"} & query.keys():  # what is on the page may have been changed since
             return gr.skip(), gr.update(choices=choices), state
         reference = asked.model or asked.task.default_model
         return asked.task.name, gr.update(choices=choices, value=reference), state
 
+    def infer_linked_task(self, reference: str) -> Task:
+        """Return the task of the model that an address names, without a download: nobody has asked for one yet."""
+        ref = ModelRef.parse(reference)
+        if not is_local(ref, self.app.settings):
+            raise ModelError(f"The task of {reference} is not known before it is downloaded: choose it above.")
+        return infer_task(ref, self.app.settings)[0]
+
     def draw_panel(self, state: dict[str, Any] | None) -> None:
         """Draw the panel of the task that is opened."""
         if state is not None:
-            TaskPanel(self.context, find_task(state["task"]), state["values"], state["notes"])
+            task = find_task(state["task"])
+            TaskPanel(self.context, task, state["values"], state["notes"], state.get("linked"))
 
     def _choices(self, task: Task) -> list[str]:
         return list(dict.fromkeys([task.default_model, *list_offline_models(self.app.settings)]))

@@ -193,6 +193,14 @@ def render_card(found: Mapping[str, Any], why: str) -> str:
     return notes(found["warnings"]) + table(("", found["model"]), rows, wrap=True)
 
 
+def render_linked_model(reference: str) -> str:
+    """Say what stands where the answer will be while nobody here has asked for the model that an address names."""
+    return placeholder(
+        f"The address of this page names the model `{reference}`. Nothing of it has been read yet. "
+        "If you know where the address comes from, press Run."
+    )
+
+
 def render_download_notice(reference: str, size: int) -> str:
     """Say what stands where the answer will be while the model is still on the Hub; `size` in bytes."""
     return placeholder(f"`{reference}` is not on this machine yet: Run downloads {_format_megabytes(size)} first.")

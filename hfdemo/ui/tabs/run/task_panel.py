@@ -45,13 +45,19 @@ class PanelContext:
 class TaskPanel:
     """The panel of `task`, filled with `values` or the row's first example, and run once if its model is here.
 
-    `notes` are sentences about why it opens as it does.
+    `notes` are sentences about why it opens as it does. A `linked` model is one that an address names: where it may be
+    foreign, it is not loaded before a person presses Run.
     """
 
     def __init__(
-        self, context: PanelContext, task: Task, values: Mapping[str, Any] | None, notes: Sequence[str] = ()
+        self,
+        context: PanelContext,
+        task: Task,
+        values: Mapping[str, Any] | None,
+        notes: Sequence[str] = (),
+        linked: str | None = None,
     ) -> None:
-        self.context, self.task = context, task
+        self.context, self.task, self.linked = context, task, linked
         self.examples = [_split_conversation(task, example) for example in task.examples]
         begin = {**self.examples[0], **(values or {})}
         lacking = [str(each) for each in task.requires if each.missing()]
@@ -215,8 +221,10 @@ class TaskPanel:
 
     def check_model(self, reference: str) -> tuple[Any, Any, bool]:
         """Say whether the model is on this machine, and what Run would download where it is not."""
-        settings = self.context.app.settings
+        app, settings = self.context.app, self.context.app.settings
         ref = ModelRef.parse(reference)
+        if reference == self.linked and not app.models.is_trusted(ref):
+            return gr.Timer(active=False), prediction_view.render_linked_model(reference), False
         found, said = is_local(ref, settings), gr.skip()
         if not found:
             size = count_download_bytes(ref.origin, settings.public)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -9,6 +11,7 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.endpoints import TRAINING
 from hfdemo.api.uploads import uploaded_path
+from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.models.folders import list_offline_models, list_offline_tokenizers
 from hfdemo.models.reference import ModelRef
@@ -24,6 +27,8 @@ ABOUT = (
     "equally long so that they fit one tensor; the attention mask tells the model which slots are real. "
     '`tokenizer(texts, padding=True, truncation=True, return_tensors="pt")`'
 )
+# What of a link names files, which may be anybody's, and what it is called.
+REFERENCES = MappingProxyType({"tokenizer": "tokenizer", "model": "model", "dataset": "data set"})
 OWN = "(the tokenizer's own)"
 
 
@@ -48,6 +53,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
             allow_custom_value=True,
             min_width=280,
         )
+    foreign = ForeignReferences(app)
     with gr.Accordion("Train a tokenizer on a text of yours", open=False):
         _build_training(app, tokenizer)
     with gr.Tabs() as views:
@@ -68,13 +74,51 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
         return {
             tabs: gr.Tabs(selected="tokens"),
             views: gr.Tabs(selected=view),
+            **foreign.hold_back(values),
             **{linked[name]: value for name, value in values.items()},
         }
 
-    demo.load(follow_link, outputs=[tabs, views, *linked.values()], **QUICK)
+    demo.load(follow_link, outputs=[tabs, views, *foreign.outputs, *linked.values()], **QUICK)
+    foreign.use_in(linked)
     tokenizer.focus(lambda: gr.update(choices=list_offline_tokenizers(settings)), outputs=tokenizer, **QUICK)
     model.focus(lambda: gr.update(choices=[(OWN, ""), *list_offline_models(settings)]), outputs=model, **QUICK)
     return chosen
+
+
+class ForeignReferences:
+    """What an address names and nobody here has asked for: it is not read before a person says so."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        with gr.Row(visible=False) as self.row:
+            self.note = gr.HTML()
+            self.use = gr.Button("Use what the address names", size="sm", min_width=200)
+        self.held = gr.State({})
+        self.outputs = [self.row, self.note, self.held]
+
+    def hold_back(self, values: dict[str, Any]) -> dict[Any, Any]:
+        """Take what may be foreign out of `values`, and return what the page shows in its place."""
+        held = {name: values.pop(name) for name in REFERENCES if not self._is_trusted(name, values.get(name))}
+        named = " and ".join(f"the {REFERENCES[name]} {reference}" for name, reference in held.items())
+        note = html.notes([f"The address of this page names {named}. Nothing of it has been read yet."])
+        return {self.row: gr.Row(visible=bool(held)), self.note: note, self.held: held}
+
+    def use_in(self, components: Mapping[str, Any]) -> None:
+        """Wire the button: what was held back is filled in."""
+        self.use.click(
+            lambda held: (gr.Row(visible=False), *(held.get(name, gr.skip()) for name in REFERENCES)),
+            self.held,
+            [self.row, *(components[name] for name in REFERENCES)],
+            **QUICK,
+        )
+
+    def _is_trusted(self, name: str, reference: str | None) -> bool:
+        if name == "dataset":
+            return not reference or reference in EXAMPLE_NAMES
+        try:
+            return not reference or self.app.models.is_trusted(ModelRef.parse(reference))
+        except DemoError:  # what is no reference is said where it is read
+            return True
 
 
 def _value_type(component: Any) -> type | tuple[type, ...]:
