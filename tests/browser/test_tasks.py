@@ -15,6 +15,7 @@ from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Zoo = Callable[[str], Path]
+Link = Callable[..., str]
 
 KINDS = [
     ("token-classification", ".hf-span", "in London in 1833."),
@@ -28,14 +29,22 @@ KINDS = [
 ]
 
 
-def at(task: str, model: Path, **values: str) -> str:
-    """The query of a link that opens `task` with `model`."""
-    return "".join(f"&{name}={quote(value)}" for name, value in {"task": task, "model": str(model), **values}.items())
+@pytest.fixture(scope="module")
+def at(app: Server) -> Callable[..., str]:
+    """Return the query of a link that opens a task with a model, which somebody here has loaded."""
+    client = Client(app.url, verbose=False)
+
+    def query(task: str, model: Path, made_for: str = "", **values: str) -> str:
+        client.predict(str(model), made_for or task, api_name="/load_model")
+        said = {"task": task, "model": str(model), **values}
+        return "".join(f"&{name}={quote(value)}" for name, value in said.items())
+
+    return query
 
 
 @pytest.mark.parametrize(("task", "sign", "text"), KINDS, ids=[kind[0] for kind in KINDS])
 def test_an_answer_is_drawn_as_what_it_is(
-    browser: Browser, app: Server, zoo: Zoo, task: str, sign: str, text: str | None
+    browser: Browser, app: Server, at: Link, zoo: Zoo, task: str, sign: str, text: str | None
 ) -> None:
     """Each by a link, at the width of a desk and of a hand; nothing is wider than the screen, no script fails."""
     for width, mode in ((1440, "light"), (390, "dark")):
@@ -77,7 +86,7 @@ def talker(zoo: Zoo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server, talker: Path) -> None:
+def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server, at: Link, talker: Path) -> None:
     page = open_page(browser, app, query=at("text-generation", talker, max_new_tokens="2000"))
     bubbles = page.locator(".block.hf-result .hf-bubble")
     expect(bubbles.nth(1)).not_to_be_empty(timeout=PATIENT)
@@ -105,7 +114,7 @@ def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server,
     page.close()
 
 
-def test_closing_the_tab_ends_the_computation(browser: Browser, app: Server, talker: Path) -> None:
+def test_closing_the_tab_ends_the_computation(browser: Browser, app: Server, at: Link, talker: Path) -> None:
     """The device is free at once: the next call does not wait for 2,000 tokens of a page that is gone."""
     page = open_page(browser, app, query=at("text-generation", talker, max_new_tokens="2000"))
     expect(page.locator(".block.hf-result .hf-bubble").nth(1)).not_to_be_empty(timeout=PATIENT)
@@ -117,7 +126,9 @@ def test_closing_the_tab_ends_the_computation(browser: Browser, app: Server, tal
     assert waited < 20 * short["seconds"]["run"], "2,000 tokens are a hundred times as many"
 
 
-def test_another_task_stops_what_runs_and_takes_the_text_along(browser: Browser, app: Server, talker: Path) -> None:
+def test_another_task_stops_what_runs_and_takes_the_text_along(
+    browser: Browser, app: Server, at: Link, talker: Path
+) -> None:
     page = open_page(browser, app, query=at("text-generation", talker, max_new_tokens="2000"))
     expect(page.locator(".block.hf-result .hf-bubble").nth(1)).not_to_be_empty(timeout=PATIENT)
     box(page, "Text").fill("A joy from beginning to end.")
@@ -198,7 +209,7 @@ def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: 
     page.close()
 
 
-def test_the_models_card_is_shown_and_unloading_frees_it(browser: Browser, app: Server, zoo: Zoo) -> None:
+def test_the_models_card_is_shown_and_unloading_frees_it(browser: Browser, app: Server, at: Link, zoo: Zoo) -> None:
     page = open_page(browser, app, query=at("image-classification", zoo("image-classification")))
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
     fold(page, "Model details")
@@ -254,7 +265,7 @@ def test_a_model_that_is_not_here_is_not_downloaded_because_a_page_was_opened(br
     page.close()
 
 
-def test_an_example_fills_the_panel_and_runs(browser: Browser, app: Server, zoo: Zoo) -> None:
+def test_an_example_fills_the_panel_and_runs(browser: Browser, app: Server, at: Link, zoo: Zoo) -> None:
     page = open_page(browser, app, query=at("table-question-answering", zoo("table-question-answering")))
     expect(page.locator(".block.hf-result .hf-cells")).to_contain_text("Rhine", timeout=PATIENT)
     page.locator(".gallery tr, tbody tr").filter(has_text="Oslo").last.click()
@@ -269,8 +280,8 @@ def test_a_link_that_can_not_be_followed_is_said_and_the_tab_opens_all_the_same(
     page.close()
 
 
-def test_a_model_that_was_made_for_another_task_names_it(browser: Browser, app: Server, zoo: Zoo) -> None:
-    page = open_page(browser, app, query=at("image-classification", zoo("object-detection")))
+def test_a_model_that_was_made_for_another_task_names_it(browser: Browser, app: Server, at: Link, zoo: Zoo) -> None:
+    page = open_page(browser, app, query=at("image-classification", zoo("object-detection"), "object-detection"))
     expect(page.get_by_text("It fits the task object-detection").first).to_be_visible(timeout=PATIENT)
     fold(page, "Model details")
     page.get_by_role("button", name="Load and show its card").click()
