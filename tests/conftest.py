@@ -1,6 +1,7 @@
 """Small real things for every test: settings in a temporary folder, tiny models, and the app as a running server."""
 
 import atexit
+import gc
 import json
 import os
 import shutil
@@ -47,6 +48,17 @@ hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Leave what is imported to itself: the collector would go through millions of objects of which none is garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
