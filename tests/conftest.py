@@ -38,6 +38,7 @@ for _name in ("HFDEMO_HOME", "HFDEMO_PUBLIC", "SPACE_ID"):
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+from filelock import FileLock  # noqa: E402
 
 from hfdemo.models.cache import ModelCache  # noqa: E402
 from hfdemo.settings import Settings  # noqa: E402
@@ -138,15 +139,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Tiny models of real architectures by task, each made when it is first asked for."""
-    from tests.zoo import make
-
-    root = tmp_path_factory.mktemp("zoo")
+def zoo() -> Callable[[str], Path]:
+    """Tiny models of real architectures by task, to be read: each is made once, by the worker that asks first."""
+    root = Path(os.environ["HFDEMO_TESTS"]) / "zoo"
+    root.mkdir(exist_ok=True)
 
     def animal(key: str) -> Path:
+        from tests.zoo import make
+
         folder = root / key.replace("/", "-")
-        return folder if folder.is_dir() else make(key, folder)
+        with FileLock(f"{folder}.lock"):
+            return folder if folder.is_dir() else make(key, folder.with_suffix(".new")).rename(folder)
 
     return animal
 

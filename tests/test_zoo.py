@@ -26,19 +26,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    """The folder of a task's model, built when first asked for."""
-    built: dict[str, Path] = {}
-
-    def folder(task: str) -> Path:
-        if task not in built:
-            built[task] = make(task, tmp_path_factory.mktemp("zoo"))
-        return built[task]
-
-    return folder
-
-
 def pipe(task: str, folder: Path) -> Any:
     from transformers import pipeline
 

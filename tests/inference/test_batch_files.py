@@ -158,18 +158,16 @@ def test_a_row_on_which_the_model_fails_is_refused_and_the_others_are_answered(
     assert found.refused[0][0] == 2
 
 
-def test_a_batch_that_fails_is_tried_row_by_row(models: ModelCache, tmp_path: Path) -> None:
+def test_a_batch_that_fails_is_tried_row_by_row(models: ModelCache, zoo: Callable[[str], Path], tmp_path: Path) -> None:
     """Without a padding token no batch can be made, and every row can be answered all the same."""
     from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
-
-    from tests.zoo import make
 
     folder = tmp_path / "padless"
     config = LlamaConfig(
         vocab_size=1000, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, num_labels=2
     )
     LlamaForSequenceClassification(config).save_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(make("text-generation", tmp_path / "words"))
+    tokenizer = AutoTokenizer.from_pretrained(zoo("text-generation"))
     tokenizer.pad_token = None
     tokenizer.save_pretrained(folder)
     path = write(tmp_path, [{"text": text, "n": "1"} for text in ("one", "one two three", "one two")])

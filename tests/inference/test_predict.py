@@ -2,10 +2,10 @@
 
 import math
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +14,8 @@ from hfdemo.inference import PartialPrediction, Prediction, build_need, predict,
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS
+from tests.conftest import wait_until
+from tests.test_scheduler import held
 
 parse = ModelRef.parse
 CLASSIFY = TASKS["text-classification"]
@@ -134,13 +136,11 @@ def test_calls_that_wait_together_share_a_forward_pass_and_each_gets_its_own_row
 ) -> None:
     texts = ["word " * (1 + number) for number in range(8)]
     alone = [predict(models, CLASSIFY, parse(str(tiny)), {"text": text}) for text in texts]
-    free = threading.Event()
+    _, free = held(models.scheduler)
     with ThreadPoolExecutor(9) as pool:
-        pool.submit(models.scheduler.run, None, lambda jobs: [free.wait(30)])
-        time.sleep(0.2)
         futures = [pool.submit(predict, models, CLASSIFY, parse(str(tiny)), {"text": text}) for text in texts]
         other = pool.submit(predict, models, CLASSIFY, parse(str(tiny)), {"text": texts[0], "top_k": 1})
-        time.sleep(1)
+        wait_until(lambda: len(models.scheduler._queue) == 9, 30, "all in line")
         free.set()
         together = [future.result(30) for future in futures]
         assert (other.result(30).together, len(other.result().output)) == (1, 1)
@@ -219,26 +219,28 @@ def test_a_stop_ends_the_computation_within_one_token_and_keeps_what_there_is(
 def test_whoever_goes_away_ends_the_computation_within_one_token(
     models: ModelCache, zoo: Callable[[str], Path]
 ) -> None:
-    """The worker itself is watched: its model makes no forward pass after the listener has left."""
+    """The worker itself is watched: once the listener has left, its model makes no pass and its thread is gone."""
     folder = str(zoo("text-generation"))
     model = models.get(parse(folder), build_need(GENERATE)).model
-    passes: list[float] = []
-    hook = model.register_forward_hook(lambda *_: passes.append(time.perf_counter()))
+    stop, threads = threading.Event(), set(threading.enumerate())
+    stopped_at: list[bool] = []
+
+    def watch(*_: Any) -> None:
+        stopped_at.append(stop.is_set())
+        if len(stopped_at) == 100:  # however slow the listener is, it leaves before the text is written
+            stop.wait(30)
+
+    hook = model.register_forward_pre_hook(watch)
     try:
-        listening = stream_prediction(
-            models, GENERATE, parse(folder), {"text": "A", "max_new_tokens": 1000}, threading.Event()
-        )
+        listening = stream_prediction(models, GENERATE, parse(folder), {"text": "A", "max_new_tokens": 1000}, stop)
         while not isinstance(next(listening), PartialPrediction):
             pass
-        before = len(passes)
         listening.close()  # type: ignore[attr-defined]
-        after = len(passes)
-        time.sleep(0.5)
     finally:
         hook.remove()
-    assert after - before <= 2  # the one under way, and the one that was there before it could be counted
-    assert len(passes) == after
-    assert "hfdemo background" not in [thread.name for thread in threading.enumerate()]
+    assert 0 < len(stopped_at) <= 101
+    assert sum(stopped_at) <= 1  # the one that was about to begin
+    assert set(threading.enumerate()) <= threads
 
 
 def test_who_is_stopped_before_the_first_pass_gets_a_sentence(models: ModelCache, tiny: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import NotEnoughMemory
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS
-from tests import zoo
+from tests.zoo import MAKERS
 
 CLASSIFIER = "AutoModelForSequenceClassification"
+Zoo = Callable[[str], Path]
 
 
 def test_a_whole_checkpoint_is_reported_as_whole(settings: Settings, tiny: Path) -> None:
@@ -121,19 +123,19 @@ def said(settings: Settings, reference: object, need: Need | str = CLASSIFIER) -
 
 
 @pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return zoo.make("automatic-speech-recognition/ctc", tmp_path_factory.mktemp("speech") / "ctc")
+def speech(zoo: Zoo) -> Path:
+    return zoo("automatic-speech-recognition/ctc")
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return zoo.make("image-classification", tmp_path_factory.mktemp("picture") / "vit")
+def picture(zoo: Zoo) -> Path:
+    return zoo("image-classification")
 
 
-@pytest.mark.parametrize("task", sorted(zoo.MAKERS))
-def test_a_model_of_every_task_loads_with_what_its_task_needs(task: str, settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", sorted(MAKERS))
+def test_a_model_of_every_task_loads_with_what_its_task_needs(task: str, settings: Settings, zoo: Zoo) -> None:
     row = TASKS[task.split("/")[0]]
-    folder = zoo.make(task, tmp_path / "model")
+    folder = zoo(task)
     for reference in (f"{folder}", f"untrained:{folder}"):
         loaded = load_model(ModelRef.parse(reference), Need(row.classes, row.processors), settings)
         assert set(loaded.processors) >= {name for name in row.processors if not name.endswith("?")}
@@ -157,8 +159,8 @@ def test_a_model_of_another_kind_is_refused_with_the_task_that_fits_it(settings:
     assert "It fits the task automatic-speech-recognition." in sentence
 
 
-def test_a_processor_lends_its_parts_and_no_part_is_there_twice(settings: Settings, tmp_path: Path) -> None:
-    folder = zoo.make("zero-shot-image-classification", tmp_path / "clip")
+def test_a_processor_lends_its_parts_and_no_part_is_there_twice(settings: Settings, zoo: Zoo) -> None:
+    folder = zoo("zero-shot-image-classification")
     need = Need(("AutoModel",), ("tokenizer", "image_processor", "processor?"))
     loaded = load_model(ModelRef.parse(str(folder)), need, settings)
     if "processor" in loaded.processors:
@@ -229,8 +231,8 @@ def test_an_attention_that_was_asked_for_is_what_the_model_uses(settings: Settin
         assert card["attention"] == attention
 
 
-def test_an_attention_that_a_model_has_not_is_refused_with_those_it_has(settings: Settings, tmp_path: Path) -> None:
-    folder = zoo.make("table-question-answering", tmp_path / "tapas")
+def test_an_attention_that_a_model_has_not_is_refused_with_those_it_has(settings: Settings, zoo: Zoo) -> None:
+    folder = zoo("table-question-answering")
     need = Need(("AutoModelForTableQuestionAnswering",), attention="sdpa")
     assert "no 'sdpa' attention. It has: eager." in said(settings, folder, need)
 
@@ -253,11 +255,10 @@ def test_flash_attention_is_used_where_it_can_be_and_refused_where_not(settings:
 # --- What the card says ---------------------------------------------------------------------------------------------
 
 
-def test_the_card_knows_context_and_chat_template(settings: Settings, tiny: Path, tmp_path: Path) -> None:
+def test_the_card_knows_context_and_chat_template(settings: Settings, tiny: Path, zoo: Zoo) -> None:
     card = load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings).card()
     assert (card["context"], card["chat_template"], card["attention"]) == (128, False, "sdpa")
-    chat = zoo.make("text-generation", tmp_path / "chat")
-    card = load_model(ModelRef.parse(str(chat)), "AutoModelForCausalLM", settings).card()
+    card = load_model(ModelRef.parse(str(zoo("text-generation"))), "AutoModelForCausalLM", settings).card()
     assert (card["context"], card["chat_template"]) == (1024, True)
 
 

@@ -15,7 +15,6 @@ from hfdemo.errors import DemoError
 from hfdemo.tasks.audio import CLASSIFICATION, RECOGNITION, TASKS, TEXT_TO_AUDIO, ZERO_SHOT
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.task import Task
-from tests.zoo import make
 from tests.zoo.tokenizers import chat_tokenizer, speak
 
 Pipes = Callable[[str], Any]
@@ -238,8 +237,8 @@ def test_only_multilingual_whisper_takes_a_language_and_only_one_it_knows(load: 
     assert "Whisper" in choices(RECOGNITION, load(CTC), "language")
 
 
-def test_one_language_whisper_takes_neither_language_nor_task(tmp_path: Path) -> None:
-    pipe = pipeline(WHISPER, model=str(make(WHISPER, tmp_path)))
+def test_one_language_whisper_takes_neither_language_nor_task(zoo: Callable[[str], Path]) -> None:
+    pipe = pipeline(WHISPER, model=str(zoo(WHISPER)))
     del pipe.model.generation_config.lang_to_id
     assert all("one language" in choices(RECOGNITION, pipe, name) for name in ("language", "task"))
 

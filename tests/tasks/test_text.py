@@ -18,7 +18,7 @@ from hfdemo.errors import DemoError
 from hfdemo.tasks import TASKS
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.task import PROCESSORS, Task
-from tests import zoo
+from tests.zoo import make
 from tests.zoo.parts import SPREAD, labels
 from tests.zoo.tokenizers import chat_tokenizer
 
@@ -136,14 +136,13 @@ FIRST["text-generation"] = {"text": "The sea is", "max_new_tokens": 2}
 
 
 @pytest.fixture(scope="module")
-def pipes(tmp_path_factory: pytest.TempPathFactory) -> Pipes:
+def pipes(zoo: Callable[[str], Path]) -> Pipes:
     """The pipeline of a task around a tiny model, made once."""
     made: dict[str, Any] = {}
 
     def get(name: str) -> Any:
         if name not in made:
-            folder: Path = zoo.make(name, tmp_path_factory.mktemp(name))
-            made[name] = transformers.pipeline(name, model=str(folder), device="cpu")
+            made[name] = transformers.pipeline(name, model=str(zoo(name)), device="cpu")
             made[name].tokenizer.model_max_length = min(512, made[name].tokenizer.model_max_length)
             torch.manual_seed(1)
             for parameter, spread in DECISIVE.get(name, {}).items():
@@ -316,7 +315,7 @@ def test_questions_asked_in_turn_are_answered_differently_from_questions_on_thei
 
 
 def test_a_decision_template_of_the_checkpoint_is_followed(tmp_path: Path) -> None:
-    folder = zoo.make("decision", tmp_path)
+    folder = make("decision", tmp_path)
     template = "{{ state }}{% for question in questions %}\n{{ question.instructions }}<|mark|>{% endfor %}"
     config = DecisionConfig(temperature={"noul": 2.0, "choice": 0.5}, chat_template=template)
     config.save_pretrained(folder)

@@ -18,7 +18,6 @@ from hfdemo.tasks.field import Field
 from hfdemo.tasks.generation import SUMMARIZATION, TEXT_TO_TEXT, TRANSLATION
 from hfdemo.tasks.question_answering import QUESTION_ANSWERING, VISUAL_QUESTION_ANSWERING
 from hfdemo.tasks.task import Task
-from tests.zoo import make
 
 Load = Callable[[Task], Any]
 CONTEXT = (
@@ -36,13 +35,13 @@ each_generating = pytest.mark.parametrize("task", GENERATING, ids=lambda task: t
 
 
 @pytest.fixture(scope="module")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+def load(zoo: Callable[[str], Path]) -> Load:
     """The zoo's tiny model of a task with its processors, made once."""
     made: dict[str, Any] = {}
 
     def get(task: Task) -> Any:
         if task.name not in made:
-            made[task.name] = load_from(make(task.name, tmp_path_factory.mktemp(task.name)), task)
+            made[task.name] = load_from(zoo(task.name), task)
         return made[task.name]
 
     return get
@@ -281,14 +280,14 @@ def test_sampling_follows_the_seed_and_is_off_unless_asked_for(load: Load, task:
     assert len({sampled(seed, False) for seed in range(4)}) == 1
 
 
-def test_a_checkpoint_that_samples_does_not_when_the_flag_is_off(tmp_path: Path) -> None:
-    loaded = load_from(make("text2text-generation", tmp_path), TEXT_TO_TEXT)
+def test_a_checkpoint_that_samples_does_not_when_the_flag_is_off(zoo: Callable[[str], Path]) -> None:
+    loaded = load_from(zoo("text2text-generation"), TEXT_TO_TEXT)
     loaded.model.generation_config.do_sample = True
     assert len({written(TEXT_TO_TEXT, loaded, max_new_tokens=12) for _ in range(4)}) == 1
 
 
-def test_t5s_own_instruction_and_settings_are_used_and_the_callers_win(tmp_path: Path) -> None:
-    loaded = load_from(make("text2text-generation", tmp_path), SUMMARIZATION)
+def test_t5s_own_instruction_and_settings_are_used_and_the_callers_win(zoo: Callable[[str], Path]) -> None:
+    loaded = load_from(zoo("text2text-generation"), SUMMARIZATION)
     plain = written(TEXT_TO_TEXT, loaded, f"summarize: {TEXT}", max_length=7)
     loaded.model.config.task_specific_params = {"summarization": {"prefix": "summarize: ", "max_length": 7}}
     assert written(SUMMARIZATION, loaded) == plain
@@ -296,8 +295,8 @@ def test_t5s_own_instruction_and_settings_are_used_and_the_callers_win(tmp_path:
     assert written(SUMMARIZATION, loaded, max_new_tokens=20) == longer
 
 
-def test_t5_translates_the_pair_that_is_asked_for(tmp_path: Path) -> None:
-    loaded = load_from(make("text2text-generation", tmp_path), TRANSLATION)
+def test_t5_translates_the_pair_that_is_asked_for(zoo: Callable[[str], Path]) -> None:
+    loaded = load_from(zoo("text2text-generation"), TRANSLATION)
     names = {"de": "German", "fr": "French"}
     loaded.model.config.task_specific_params = {
         f"translation_en_to_{code}": {"prefix": f"translate English to {name}: ", "max_length": 12}
@@ -347,8 +346,8 @@ def test_the_source_language_of_one_call_is_not_that_of_the_next(load: Load) -> 
     assert loaded.tokenizer(TEXT)["input_ids"] == before
 
 
-def test_a_model_of_many_languages_that_is_told_none_says_so(tmp_path: Path) -> None:
-    loaded = load_from(make("translation", tmp_path), TRANSLATION)
+def test_a_model_of_many_languages_that_is_told_none_says_so(zoo: Callable[[str], Path]) -> None:
+    loaded = load_from(zoo("translation"), TRANSLATION)
     loaded.tokenizer.init_kwargs.pop("tgt_lang")
     with pytest.raises(ValueError, match="Choose one with tgt_lang"):
         written(TRANSLATION, loaded)
