@@ -19,7 +19,7 @@ from hfdemo.serialization import to_json
 from hfdemo.tasks import TASKS
 from tests.api.test_endpoints import post
 from tests.conftest import Server, free_port, wait_until
-from tests.tasks.test_tasks import assert_same, values_for
+from tests.tasks.test_tasks import assert_same, assert_same_file, values_for
 from tests.zoo import MAKERS
 
 SECRET = str(Path(__file__).resolve())
@@ -43,7 +43,7 @@ def same_files(got: Any, expected: Any) -> None:
     """As assert_same; where a file is expected, the client holds the path of what it downloaded."""
     if isinstance(expected, dict) and "path" in expected and "meta" in expected:
         path = got if isinstance(got, str) else got["path"]
-        assert Path(path).read_bytes() == Path(expected["path"]).read_bytes()
+        assert_same_file(Path(path).read_bytes(), Path(expected["path"]).read_bytes())
     elif isinstance(expected, dict):
         assert set(got) == set(expected)
         for name in expected:

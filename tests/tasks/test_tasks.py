@@ -1,21 +1,27 @@
 """Every row of TASKS, with no test of its own: what is true of one task is true of all."""
 
+import base64
 import builtins
+import contextlib
 import dis
 import functools
 import inspect
+import io
 import json
 import os
 import tempfile
+import wave
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from hfdemo.errors import DemoError
 from hfdemo.inference import build_pipeline, predict
+from hfdemo.media import png_bytes
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.loading import load_model
 from hfdemo.models.reference import ModelRef
@@ -145,8 +151,46 @@ def assert_same(ours: Any, theirs: Any) -> None:
             assert_same(one, other)
     elif isinstance(theirs, float):
         assert ours == pytest.approx(theirs, abs=1e-4, rel=1e-3)
+    elif isinstance(theirs, str) and theirs.startswith("data:"):
+        assert ours.partition(",")[0] == theirs.partition(",")[0]
+        assert_same_file(*(base64.b64decode(each.partition(",")[2]) for each in (ours, theirs)))
     else:
         assert ours == theirs
+
+
+def assert_same_file(ours: bytes, theirs: bytes) -> None:
+    """The same picture, sound or array; of a thousand numbers one may differ, for two loads may round differently.
+
+    That is by more than a thousandth of what their type can hold, or of the number itself. A pixel of a mask is one or
+    the other: where two segments are equally likely, the last digit decides.
+    """
+    one, other = numbers_in(ours), numbers_in(theirs)
+    assert (one.shape, one.dtype) == (other.shape, other.dtype)
+    least = 1e-3 * np.iinfo(one.dtype).max if one.dtype.kind in "iu" else 1e-4
+    assert np.isclose(one.astype(float), other.astype(float), atol=least, rtol=1e-3).mean() >= 0.999
+
+
+def numbers_in(content: bytes) -> np.ndarray:
+    """The pixels of a PNG, the samples of a WAV, the numbers of an NPY file."""
+    file = io.BytesIO(content)
+    if content.startswith(b"\x89PNG"):
+        return np.asarray(Image.open(file))
+    if content.startswith(b"RIFF"):
+        with wave.open(file) as sound:
+            return np.frombuffer(sound.readframes(sound.getnframes()), dtype="<i2")
+    return np.asarray(np.load(file, allow_pickle=False))
+
+
+def test_files_are_the_same_where_one_pixel_in_a_thousand_differs_and_no_further() -> None:
+    mask = np.zeros((100, 100), np.uint8)
+    for changed, same in ((0, True), (10, True), (11, False)):
+        other = mask.copy()
+        other.flat[:changed] = 255
+        files = [f"data:image/png;base64,{base64.b64encode(png_bytes(each)).decode()}" for each in (mask, other)]
+        with contextlib.nullcontext() if same else pytest.raises(AssertionError):
+            assert_same(*files)
+    with pytest.raises(AssertionError):
+        assert_same_file(png_bytes(mask), png_bytes(mask[:50]))
 
 
 @each_task

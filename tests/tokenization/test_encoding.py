@@ -16,6 +16,7 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.tokenization.options import Options
+from tests.clock import quiet_time
 from tests.tokenization.kinds import KINDS, bpe, kind
 
 TEXTS = ["Hello there, gastroenterologist!", "Why?", "naïve 日本 🙂 ‮right to left‬"]
@@ -247,7 +248,7 @@ def test_what_no_tokenizer_can_do_gets_a_sentence(
 
 def seconds(work: Callable[[], object]) -> float:
     """The best of three, with no garbage collected meanwhile: it may be that of all other tests."""
-    return min(timeit.repeat(work, number=1, repeat=3))
+    return min(timeit.repeat(work, number=1, repeat=3, timer=quiet_time))
 
 
 def test_a_long_text_takes_little_longer_than_the_tokenizers_own_call() -> None:
