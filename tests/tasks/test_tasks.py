@@ -21,7 +21,7 @@ from PIL import Image
 
 from hfdemo.errors import DemoError
 from hfdemo.inference import build_pipeline, predict
-from hfdemo.media import png_bytes
+from hfdemo.media import encode_png
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.loading import load_model
 from hfdemo.models.reference import ModelRef
@@ -182,15 +182,15 @@ def numbers_in(content: bytes) -> np.ndarray:
 
 
 def test_files_are_the_same_where_one_pixel_in_a_thousand_differs_and_no_further() -> None:
-    mask = np.zeros((100, 100), np.uint8)
+    mask: np.ndarray = np.zeros((100, 100), np.uint8)
     for changed, same in ((0, True), (10, True), (11, False)):
         other = mask.copy()
         other.flat[:changed] = 255
-        files = [f"data:image/png;base64,{base64.b64encode(png_bytes(each)).decode()}" for each in (mask, other)]
+        files = [f"data:image/png;base64,{base64.b64encode(encode_png(each)).decode()}" for each in (mask, other)]
         with contextlib.nullcontext() if same else pytest.raises(AssertionError):
             assert_same(*files)
     with pytest.raises(AssertionError):
-        assert_same_file(png_bytes(mask), png_bytes(mask[:50]))
+        assert_same_file(encode_png(mask), encode_png(mask[:50]))
 
 
 @each_task
