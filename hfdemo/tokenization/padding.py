@@ -23,9 +23,16 @@ class BatchWidth(Protocol):
 class PaddingStrategy:
     """One way to pad: everything that the planner, the page, the benchmark, RunConfig and train.py need to know.
 
-    `batch_width` decides how wide a batch is; None leaves every row as long as it is. train.py prints its source, so
-    it is a function of its own that uses nothing but its arguments. `arguments` is the library's own way to ask for
-    it, as Python source with `{width}` for the width. `groups_by_length` says that rows of like length meet in a batch.
+    `batch_width(longest, dataset_longest, max_length)` returns the slots of a batch whose longest row has `longest`
+    tokens, and no fewer: rows are cut to max_length before, and a held-out row may be longer than `dataset_longest`,
+    the longest that is trained on. What the model can't read is refused elsewhere. None leaves every row as long as it
+    is. train.py prints its source, so it is a function of its own that uses nothing but its arguments.
+
+    `arguments` is the library's own way to ask for it, as Python source. `{width}` in it is one number for all batches:
+    the longest row of the data set, or max_length where the row `needs_max_length`. A width that differs from batch to
+    batch has to follow from the library's arguments, such as pad_to_multiple_of.
+
+    `groups_by_length` says that rows of like length meet in a batch, `is_trainable` that a run can take it.
     """
 
     name: str
@@ -131,7 +138,16 @@ GROUPED = PaddingStrategy(
     batch_width=pad_to_longest_in_batch,
     groups_by_length=True,
 )
-STRATEGIES = (NONE, LONGEST_IN_BATCH, LONGEST_IN_DATASET, MAX_LENGTH, MULTIPLE_OF_8, MULTIPLE_OF_64, GROUPED)
+# In the order of the page and of the form.
+STRATEGIES = (
+    NONE,
+    LONGEST_IN_BATCH,
+    LONGEST_IN_DATASET,
+    MAX_LENGTH,
+    MULTIPLE_OF_8,
+    MULTIPLE_OF_64,
+    GROUPED,
+)
 
 
 def strategy_names() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import pytest
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Dialog, Page, expect
 
+from hfdemo.tokenization.padding import strategy_names
 from tests.browser.pages import PATIENT, box, fits, fold, open_page, shoot, tab
 from tests.conftest import Server
 from tests.ui.tabs.tokens.corpus import ATTACKS
@@ -61,7 +62,7 @@ def test_tokens_are_linked_by_pointing_and_by_the_keyboard(browser: Browser, app
 def test_the_lab_draws_measures_proves_and_can_be_stopped(browser: Browser, app: Server) -> None:
     page = open_tokens(browser, app, "batch")
     plans = page.locator(".hf-plan:visible")
-    expect(plans).to_have_count(7, timeout=PATIENT)
+    expect(plans).to_have_count(len(strategy_names()), timeout=PATIENT)
     expect(plans.first).to_contain_text("ragged")
     box(page, "Texts").fill("one two three\n" + "word " * 30 + "\nyes")
     expect(page.locator(".hf-plan:visible .hf-line").first).to_have_attribute("title", re.compile("Row 1: 1 special"))

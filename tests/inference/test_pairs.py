@@ -80,7 +80,8 @@ def test_the_tokens_of_a_pair_are_told_apart(
 
 
 def test_every_task_that_declares_a_pair_is_tried_here() -> None:
-    assert {task for task, *_ in PAIRS} == {name for name, task in TASKS.items() if task.pair is not None}
+    declared = {name for name, task in TASKS.items() if task.pair is not None}
+    assert declared == {task for task, *_ in PAIRS}, "PAIRS has a case for each row with `pair`, and for no other"
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,10 @@ def test_the_arguments_of_the_auto_class_form_are_the_rows(task: Task) -> None:
 
 @each_task
 def test_each_parameter_changes_the_call(task: Task) -> None:
-    inputs = {field.name: field.name for field in task.inputs}
+    inputs, _ = task.check(task.examples[0], 1000)
     defaults = {field.name: field.default for field in task.parameters}
     plain = task.call(inputs, defaults)
-    assert (*plain.args, *plain.kwargs.values()) == tuple(inputs)
+    assert (*plain.args, *plain.kwargs.values()) == tuple(inputs.values())
     for field in task.parameters:
         value = {"number": 1, "flag": not field.default}.get(field.kind, "de")
         assert task.call(inputs, {**defaults, field.name: value}) != plain, field.name

@@ -126,3 +126,19 @@ def test_every_row_is_whole(name: str) -> None:
         names: dict[str, Any] = {}
         exec(inspect.getsource(strategy.width_function), names)
         assert names[strategy.width_function.__name__](9, 17, 20) >= 9, "no row is cut by padding"
+
+
+@pytest.mark.parametrize("name", padding.trainable_names())
+def test_the_library_pads_each_batch_to_exactly_the_planned_width(models: ModelCache, name: str) -> None:
+    """The row's own arguments and its arithmetic have one width, whatever batch: the code on the page shows the one."""
+    strategy = find_strategy(name)
+    made = plan_batches([4, 9, 6, 5], 2, name, max_length=24)
+    width = 24 if strategy.needs_max_length else max(made.lengths)
+    asked = eval(f"dict({strategy.arguments.format(width=width)})")
+    for batch in made.batches:
+        rows = [{"input_ids": [101, *[7592] * (made.lengths[row] - 2), 102]} for row in batch.rows]
+        with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+            padded = tokenizer.pad(rows, **asked, return_tensors="pt")
+        shape = tuple(padded["input_ids"].shape)
+        assert shape == (2, batch.width), f"{strategy.arguments} with width={width} and batch_width differ for {rows}"
+        assert int(padded["attention_mask"].sum()) == sum(made.lengths[row] for row in batch.rows)
