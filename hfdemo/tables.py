@@ -1,4 +1,4 @@
-"""A CSV file as a table of texts, read by rules that change no cell, and what every reader of tables shares."""
+"""A CSV file as a table of texts, read and written by rules that change no cell, and what readers of tables share."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _LONE = "\x1f"  # ASCII's own unit separator: commas in a lone column are part o
 _BINARY = (b"PK\x03\x04", b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"\x1f\x8b")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _ESCAPED = re.compile("[\udc80-\udcff]+")  # how Python's surrogateescape keeps a byte that is no character
 
 
@@ -119,6 +120,22 @@ def decode_file(path: Path, kind: str) -> tuple[str, str]:
             except UnicodeDecodeError:  # it has no character for some bytes; the next has one for each
                 return raw.decode("latin-1"), "Latin-1"
     return text, "UTF-8"
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write `table` as a CSV file of UTF-8 that reads back as as many rows of the same cells, whatever stands in them.
+
+    Every cell is quoted: a lone carriage return would else end its row, and a header without quotes can look like a
+    file of another kind. What no text file holds is replaced.
+    """
+    table.map(lambda cell: replace_text_flaws(cell) if isinstance(cell, str) else cell).to_csv(
+        path, index=False, lineterminator="\n", quoting=csv.QUOTE_ALL
+    )
+
+
+def replace_text_flaws(text: str) -> str:
+    """Replace what no text file holds, a NUL or a lone surrogate, by U+FFFD."""
+    return _NO_TEXT.sub("\ufffd", text)
 
 
 def find_text_flaw(text: str) -> str:

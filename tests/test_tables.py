@@ -2,15 +2,17 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hfdemo.errors import DataError
-from hfdemo.tables import RefusedRow, format_cell, format_row_numbers, read_csv, read_table
+from hfdemo.tables import RefusedRow, format_cell, format_row_numbers, read_csv, read_table, write_csv
 from tests.finetuning.dataset.test_preparing import write
 
 
@@ -169,3 +171,28 @@ def test_a_text_may_be_very_long(tmp_path: Path) -> None:
 
 def test_nan_is_an_empty_cell_and_no_label() -> None:
     assert format_cell(float("nan")) == ""
+
+
+# What parts cells and rows, what quotes them, and what a file of another kind begins with; then what is no text.
+TEXTUAL = '\r\n",;|\t\x1c\x85\u2028\ufeff=é %P'
+HOSTILE = st.text(st.sampled_from(TEXTUAL + "\0\ud800\udcff"), max_size=8)
+
+
+@given(
+    st.lists(st.text(st.sampled_from(TEXTUAL), max_size=8), min_size=4, max_size=4),
+    st.integers(1, 4),
+    st.lists(st.lists(HOSTILE, min_size=4, max_size=4), min_size=1, max_size=9),
+)
+def test_a_written_table_has_as_many_rows_in_every_reader_and_the_same_cells(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], width: int, rows: list[list[str]]
+) -> None:
+    columns = [f"{number}{name}x" for number, name in enumerate(names)][:width]
+    table = pd.DataFrame([row[:width] for row in rows], columns=columns, dtype=object)
+    path = tmp_path_factory.mktemp("written") / "table.csv"
+    write_csv(table, path)
+    expected = [[re.sub("[\0\ud800-\udfff]", "\ufffd", cell) for cell in row[:width]] for row in rows]
+    with path.open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [columns, *expected]
+    assert pd.read_csv(path, dtype=str, keep_default_na=False).to_numpy().tolist() == expected
+    if width > 1:
+        assert read_table(path).to_numpy().tolist() == expected

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
-from hfdemo.tables import read_table
+from hfdemo.tables import read_table, replace_text_flaws, write_csv
 from hfdemo.tasks import Task
 
 BATCH = 16
@@ -96,7 +95,7 @@ def predict_file(
     _add_answers(table, results, {**unread, **refused})
     folder.mkdir(parents=True, exist_ok=True)
     out = folder / f"{path.stem}.predictions.csv"
-    table.to_csv(out, index=False, quoting=csv.QUOTE_MINIMAL)
+    write_csv(table, out)
     return FilePrediction(
         path=out,
         rows=len(table),
@@ -178,7 +177,7 @@ def _add_answers(table: Any, results: Mapping[int, Any], errors: Mapping[int, st
     """Add the answers to `table` as columns, under names that no column has."""
     added = [_answer_cells(results.get(row), errors.get(row, "")) for row in range(len(table))]
     for name in dict.fromkeys(name for cells in added for name in cells):
-        table[_unused_name(name, table.columns)] = [cells.get(name, "") for cells in added]
+        table[_unused_name(name, table.columns)] = [replace_text_flaws(cells.get(name, "")) for cells in added]
 
 
 def _unused_name(name: str, columns: Sequence[str]) -> str:

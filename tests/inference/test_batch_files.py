@@ -197,3 +197,11 @@ def test_columns_of_an_earlier_prediction_are_kept(models: ModelCache, tiny: Pat
     row = read(predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out").path)[0]
     assert (row["label"], row["label_predicted"]) == ("a", "b")
     assert row["label_predicted_2"] in ("red", "green", "blue")
+
+
+def test_line_breaks_of_every_kind_in_cells_make_no_rows(models: ModelCache, tiny: Path, tmp_path: Path) -> None:
+    texts = ["a\rb", "\r", "a\r\nb", "a\nb\r", 'a "quoted"\r', "a, b", "plain"]
+    path = write(tmp_path, [{"id": str(number), "text": text} for number, text in enumerate(texts)])
+    found = predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out")
+    assert [row["text"] for row in read(found.path)] == texts
+    assert [row["id"] for row in read(found.path)] == [str(number) for number in range(len(texts))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import re
 import subprocess
@@ -28,6 +27,7 @@ from hfdemo.finetuning.runs.stop_and_resume import ensure_stopped
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.models.reference import is_run_id
 from hfdemo.settings import Settings
+from hfdemo.tables import write_csv
 
 _OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
 
@@ -67,8 +67,7 @@ class RunStore:
         folder = self._new_folder(name)
         (folder / "data").mkdir()
         for split, table in prepared.splits.items():
-            # Quoted throughout: a lone carriage return in a text would else end its row.
-            table.to_csv(folder / "data" / f"{split}.csv", index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            write_csv(table, folder / "data" / f"{split}.csv")
         (folder / "train.py").write_text(script, encoding="utf-8")
         (folder / "data.json").write_text(json.dumps({"notes": [*corpus.notes, *prepared.notes]}), encoding="utf-8")
         write_atomically(folder / "config.json", json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n")
