@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from hfdemo.api import App
 from hfdemo.api.uploads import required_path, served_folder, uploaded_path
@@ -34,6 +35,9 @@ def task_endpoint(task: Task) -> Callable[..., Any]:
 
     def call_streaming(app: App, **sent: Any) -> Iterator[dict]:
         ref, values = read_values(sent)
+        if _is_direct_call():  # gradio's answer to it is the first item
+            yield predict(app.models, task, ref, values, keep_probabilities=False).to_json(served_folder("results"))
+            return
         for item in stream_prediction(app.models, task, ref, values, threading.Event(), keep_probabilities=False):
             if isinstance(item, PartialPrediction | Prediction):
                 yield item.to_json(served_folder("results"))
@@ -44,6 +48,11 @@ def task_endpoint(task: Task) -> Callable[..., Any]:
     function.__signature__ = inspect.Signature(parameters, return_annotation=dict)
     function.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": dict}
     return function
+
+
+def _is_direct_call() -> bool:
+    """Return whether this is a call of /run, which has one answer, and no event of the queue."""
+    return LocalContext.event_id.get("") is None
 
 
 def _required_first(task: Task) -> list[Field]:

@@ -109,6 +109,19 @@ def test_text_streams_and_cancelling_ends_the_computation(
     assert time.monotonic() - began < whole / 2
 
 
+def test_a_call_without_the_queue_is_answered_with_the_whole_text(
+    client: Client, server: Server, zoo: Callable[[str], Path]
+) -> None:
+    asked = {"text": "A lamp", "model": str(zoo("text-generation")), "max_new_tokens": 20, "do_sample": "false"}
+    names = [
+        each["parameter_name"]
+        for each in client.view_api(return_format="dict")["named_endpoints"]["/text_generation"]["parameters"]
+    ]
+    (answer,) = post(server, "text_generation", *(asked.get(name) for name in names))["data"]
+    assert answer["output"] == client.predict(**asked, api_name="/text_generation")["output"]
+    assert set(answer) == {"task", "model", "device", "output", "seconds", "warnings"}
+
+
 def test_a_file_comes_back_with_its_predictions_in_its_own_order(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "reviews.csv"
     table = pd.DataFrame(
