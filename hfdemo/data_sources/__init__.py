@@ -13,6 +13,7 @@ from hfdemo.data_sources.folders import SPLIT_ALIASES, find_split, read_folder
 from hfdemo.data_sources.formats import read_file
 from hfdemo.data_sources.hub import read_from_hub
 from hfdemo.errors import DataError, ModelError
+from hfdemo.models.folders import expand_path
 from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef, is_run_id
 from hfdemo.settings import Settings
@@ -164,7 +165,9 @@ def choose_text_columns(
 def _read_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], tuple[str, ...]]:
     if settings.public:
         raise DataError("This is a shared server: it reads no local paths. Upload the file instead.")
-    path = Path(dataset).expanduser()
+    path = expand_path(dataset)
+    if path is None:
+        raise DataError(f"There can be no file {dataset[:80]!r} here. Give a path to a file or a folder.")
     if not path.is_dir():
         return {"": read_file(path)}, ()
     found = read_folder(path)

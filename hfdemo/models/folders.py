@@ -90,8 +90,8 @@ def _find_run_folder(ref: ModelRef, settings: Settings) -> Path:
 def _find_disk_folder(ref: ModelRef, settings: Settings) -> Path:
     if settings.public:
         raise ModelError("This is a shared server: it reads no local folders. Use a Hub id or an embedded model.")
-    path = Path(ref.name).expanduser()
-    if not path.exists():
+    path = expand_path(ref.name)
+    if path is None or not path.exists():
         raise ModelError(f"There is no folder {ref.name!r}. A Hub id is written without a leading `/`, `./` or `~`.")
     if path.is_file() and path.suffix != ".json":
         raise ModelError(f"{ref.name!r} is a file. Give the folder that holds config.json and the weights.")
@@ -100,6 +100,16 @@ def _find_disk_folder(ref: ModelRef, settings: Settings) -> Path:
             f"{ref.name!r} holds no config.json and no adapter_config.json, so it is not a saved model. "
             "Give a folder written by `save_pretrained`."
         )
+    return path
+
+
+def expand_path(text: str) -> Path | None:
+    """Return the path that a person typed, "~" written out; None for what no path of this system can be."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, ValueError, RuntimeError):  # too long a name, a NUL or a lone surrogate, no such user
+        return None
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from hfdemo.errors import ModelError
 
@@ -17,6 +17,8 @@ TRAINED_TOKENIZER = re.compile(r"(?:wordpiece|bpe|unigram)-[0-9a-f]{12}")
 _HUB_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"[\w][\w.-]*(?:/[\w][\w.-]*)*")
 
+LONGEST = 4_096  # what the system takes as a path
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 KINDS = (
     "a Hub id (`owner/name`, `bert-base-uncased`, either with `@revision`), a folder (`/…`, `./…` or `~…`), "
@@ -27,7 +29,7 @@ KINDS = (
 
 def is_run_id(text: str) -> bool:
     """Return whether `text` can be the id of a run, which is the name of its folder and never a path."""
-    return re.fullmatch(r"[A-Za-z0-9][\w-]*", text) is not None
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}", text) is not None
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,22 @@ class ModelRef:
     revision: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> ModelRef:
-        """Read what a person typed.
+    def parse(cls, text: Any) -> ModelRef:
+        """Read what a person typed, or a client sent.
 
         Raises:
             ModelError: empty, or none of the six kinds; the message says which kinds there are.
         """
+        if text is not None and not isinstance(text, str):
+            raise ModelError(f"A model reference must be text, but a {type(text).__name__} was sent. Name {KINDS}.")
         text = (text or "").strip()
         if not text:
             raise ModelError(f"No model was given. Name {KINDS}.")
+        if len(text) > LONGEST or _NO_NAME.search(text):
+            raise ModelError(
+                f"{text[:80]!r} is not a model reference: one is at most {LONGEST:,} characters, none of them a line "
+                f"break, a control character or half a surrogate pair. Name {KINDS}."
+            )
         scheme, colon, rest = text.partition(":")
         if colon and scheme == "untrained":
             named = ModelRef.parse(rest)
@@ -78,7 +87,9 @@ class ModelRef:
             return cls("folder", text)
         name, at, revision = text.partition("@")
         # Both end up in paths of the cache, and the Hub itself refuses what is refused here.
-        refused = ".." in text or "--" in name or name.endswith((".", "-", ".git")) or len(name) > 96
+        refused = (
+            ".." in text or "--" in name or name.endswith((".", "-", ".git")) or len(name) > 96 or len(revision) > 200
+        )
         if refused or not _HUB_ID.fullmatch(name) or (at and not _REVISION.fullmatch(revision)):
             raise ModelError(f"{text!r} is not a model reference. Name {KINDS}.")
         return cls("hub", name, revision or None)

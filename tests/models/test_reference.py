@@ -1,5 +1,7 @@
 """What a person may type as "model"."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,11 +40,14 @@ def test_each_kind_is_told_by_how_it_is_written(text: str, expected: ModelRef) -
      "untrained:untrained:x", "untrained:", "<script>", "foo--bar", "bert.", "a.git", "a" * 97, "owner/name@../../x",
      "owner/name@/etc", "owner/name@a//b", "owner/name@a/../b",
      "tokenizer:", "tokenizer:wordlevel", "tokenizer:../bpe", "tokenizer:bpe/..", "tokenizer:bytes-0123456789ab",
-     "tokenizer:bpe-0123456789aB", "tokenizer:bpe-0123456789ab\n..", "tokenizer:bpe@main", "untrained:tokenizer:bpe"],
+     "tokenizer:bpe-0123456789aB", "tokenizer:bpe-0123456789ab\n..", "tokenizer:bpe@main", "untrained:tokenizer:bpe",
+     "./a\0b", "./\ud800", "a\nb", "./" + "x" * 5_000, "untrained:" * 2_000, "run:" + "x" * 300, "a@" + "b" * 300,
+     7, 1.5, True, ["a"], {"a": 1}],
 )  # fmt: skip
-def test_anything_else_gets_a_sentence(text: str) -> None:
-    with pytest.raises(ModelError, match=r"\.$"):
+def test_anything_else_gets_a_sentence(text: Any) -> None:
+    with pytest.raises(ModelError, match=r"\.$") as caught:
         ModelRef.parse(text)
+    str(caught.value).encode()
 
 
 def test_a_tokenizer_is_told_from_a_model() -> None:

@@ -23,6 +23,7 @@ from hfdemo.finetuning.arguments import evaluates
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, Evaluator, Kind
 from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
+from hfdemo.models.folders import expand_path
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
 
@@ -229,7 +230,7 @@ def _is_path(name: str) -> bool:
 
 
 def _script(name: str) -> Path:
-    path = Path(name).expanduser().absolute()
+    path = (expand_path(name) or Path(name[:80])).absolute()
     script = path if path.suffix == ".py" else path / f"{path.name}.py"
     if not script.is_file():
         raise DemoError(
