@@ -21,8 +21,12 @@ def uploaded_path(value: Any) -> Path | None:
     named = value.get("path") if isinstance(value, dict) else getattr(value, "path", value)
     if not isinstance(named, str):
         raise DemoError("A file argument must be an uploaded file. Send it with `gradio_client.handle_file`.")
-    path = Path(named).resolve()
-    if not path.is_relative_to(Path(gr.utils.get_upload_folder()).resolve()) or not path.is_file():
+    try:
+        path = Path(named).resolve()
+        is_upload = path.is_relative_to(Path(gr.utils.get_upload_folder()).resolve()) and path.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long a name, a NUL or a lone surrogate, a loop of links
+        is_upload = False
+    if not is_upload:
         raise DemoError("This file was not uploaded here. Send it with `gradio_client.handle_file`.")
     return path
 

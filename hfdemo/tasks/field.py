@@ -6,7 +6,6 @@ After the class and its checks come short ways to declare one, and those that se
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ MEDIA: tuple[FieldKind, ...] = ("image", "audio", "video")
 MOST_CELLS = 10_000
 MOST_LABELS = 100
 LARGEST = 4096
+LARGEST_NUMBER = 1e15
 
 
 class _Required:
@@ -151,10 +151,10 @@ def _check_texts(field: Field, value: Any, max_characters: int) -> str | list[st
 
 def _check_number(field: Field, value: Any, _: int) -> int | float:
     kind = "a whole number" if field.whole else "a number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise DemoError(f"{field.label} must be {kind}, but {value!r} was sent.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_NUMBER:
+        raise DemoError(f"{field.label} must be {kind}, but {value!r:.80} was sent.")
     if field.whole and value != int(value):
-        raise DemoError(f"{field.label} must be a whole number, but {value!r} was sent.")
+        raise DemoError(f"{field.label} must be a whole number, but {value!r:.80} was sent.")
     if field.minimum is not None and value < field.minimum:
         raise DemoError(f"{field.label} must be at least {field.minimum:g}, but {value:g} was sent.")
     if field.maximum is not None and value > field.maximum:
@@ -166,13 +166,13 @@ def _check_choice(field: Field, value: Any, _: int) -> str:
     if isinstance(value, bool) or value in ("True", "False"):  # a yes, a no or neither: clients send Python's own
         value = str(value).lower()
     if value not in field.choices:
-        raise DemoError(f"{field.label} must be one of {', '.join(field.choices)}, but {value!r} was sent.")
+        raise DemoError(f"{field.label} must be one of {', '.join(field.choices)}, but {value!r:.80} was sent.")
     return str(value)
 
 
 def _check_flag(field: Field, value: Any, _: int) -> bool:
     if not isinstance(value, bool):
-        raise DemoError(f"{field.label} must be true or false, but {value!r} was sent.")
+        raise DemoError(f"{field.label} must be true or false, but {value!r:.80} was sent.")
     return value
 
 
@@ -222,7 +222,7 @@ def _check_table(field: Field, value: Any, max_characters: int) -> dict[str, lis
 def _check_json(field: Field, value: Any, _: int) -> Any:
     found = _parse_json(field, value)
     if not isinstance(found, dict):
-        raise DemoError(f'{field.label} must be a JSON object, like {{"name": 1}}, but {value!r} was sent.')
+        raise DemoError(f'{field.label} must be a JSON object, like {{"name": 1}}, but {value!r:.80} was sent.')
     return found
 
 
@@ -235,7 +235,7 @@ def _check_boxes(field: Field, value: Any, max_characters: int) -> list[list[Any
     for entry in boxes:
         whole = isinstance(entry, list | tuple) and len(entry) == 2 and isinstance(entry[1], list | tuple)
         if not whole or len(entry[1]) != 4 or not all(isinstance(n, int) and 0 <= n <= 1000 for n in entry[1]):
-            raise DemoError(f"{field.label} must be {shape}, but {entry!r} was sent.")
+            raise DemoError(f"{field.label} must be {shape}, but {entry!r:.80} was sent.")
         check_text(field.label, entry[0], max_characters)
     check_text(field.label, " ".join(entry[0] for entry in boxes), max_characters)
     return [[word, list(box)] for word, box in boxes]
@@ -329,7 +329,7 @@ def check_hypothesis_template(example: str, inputs: Mapping[str, Any], parameter
     rest = template.replace("{}", "", 1)
     if rest == template or "{" in rest or "}" in rest:
         raise DemoError(
-            f"hypothesis_template must hold {{}} once, where the label goes, and no other braces, but {template!r} "
+            f"hypothesis_template must hold {{}} once, where the label goes, and no other braces, but {template!r:.80} "
             f"was sent. An example: {example}"
         )
 
@@ -350,6 +350,6 @@ def check_numbers(name: str, values: Any, largest: int = LARGEST) -> None:
         for value in values:
             check_numbers(name, value, largest)
     elif not isinstance(values, int | float):
-        raise DemoError(f"{name} must be a number or true or false, but {values!r} was sent.")
+        raise DemoError(f"{name} must be a number or true or false, but {values!r:.80} was sent.")
     elif not abs(values) <= largest:
-        raise DemoError(f"{name} must be at most {largest}, but {values} was sent.")
+        raise DemoError(f"{name} must be at most {largest}, but {values!r:.80} was sent.")
