@@ -10,20 +10,37 @@ from typing import Any, NoReturn
 
 import gradio as gr
 
-from hfdemo.errors import DemoError
+from hfdemo.errors import DemoError, first_sentence
+from hfdemo.tables import replace_text_flaws
+
+MOST_SAID = 2_000
 
 
 def describe_error(error: BaseException, where: str) -> str:
     """Return what a person is told of `error`: a DemoError's own words; anything else is a bug, and is logged."""
     if isinstance(error, DemoError):
-        return str(error)
+        return _make_sendable(str(error))
     logging.getLogger(__name__).error("A failure that nobody foresaw, in %s", where, exc_info=error)
-    return f"This failed in a way that nobody foresaw: {type(error).__name__}: {error} (the log has more)"
+    said = f"{type(error).__name__}: {error}"
+    return f"This failed in a way that nobody foresaw: {_make_sendable(said)} (the log has more)"
+
+
+def _make_sendable(sentence: str) -> str:
+    """Cut a sentence that quotes too much, and replace what no answer can hold."""
+    cut = sentence if len(sentence) <= MOST_SAID else f"{sentence[:MOST_SAID]} …"
+    return replace_text_flaws(cut)
 
 
 def raise_to_client(sentence: str) -> NoReturn:
     """Raise the sentence as the error that gradio hands to a client, and to the page as a toast."""
     raise gr.Error(sentence, print_exception=False)
+
+
+def raise_refusal(problem: str, error: Exception) -> NoReturn:
+    """Raise `error` as it is where it is meant for people, else as `problem` with its first words."""
+    if isinstance(error, gr.Error):
+        raise error
+    raise_to_client(_make_sendable(f"{problem} {first_sentence(error)}"))
 
 
 def _name_of(function: Callable[..., Any]) -> str:

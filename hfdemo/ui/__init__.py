@@ -8,7 +8,9 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.endpoints import register_endpoints
+from hfdemo.api.request_bodies import EXCEPTION_HANDLERS, body_guards
 from hfdemo.api.request_guard import request_guard
+from hfdemo.api.served_blocks import ServedBlocks
 from hfdemo.devices import find_device
 from hfdemo.settings import Settings
 from hfdemo.ui import html
@@ -37,7 +39,7 @@ def build(settings: Settings) -> gr.Blocks:
     """Build the whole app: page, endpoints and MCP tools, not launched yet."""
     app = App.create(settings)
     app.runs.adopt()
-    with gr.Blocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+    with ServedBlocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         with gr.Column(visible=False, render=False) as endpoints:
             register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
         header = gr.HTML(html.page_header("looking for the device …"))
@@ -72,5 +74,8 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "state_session_capacity": 1000,
         "footer_links": ["api", "settings"],
         "run_history": False,  # it would call this server with the token of whoever started it
-        "app_kwargs": {"middleware": [request_guard(settings)]},
+        "app_kwargs": {
+            "middleware": [request_guard(settings), *body_guards()],
+            "exception_handlers": EXCEPTION_HANDLERS,
+        },
     }

@@ -1,0 +1,69 @@
+"""Bodies that are no JSON, or more of it than can be read, are refused before gradio reads them."""
+
+import json
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+
+from hfdemo.api.request_bodies import MOST_BYTES, MOST_DEPTH, find_refusal
+from tests.conftest import Server
+
+
+def nest(depth: int) -> bytes:
+    return b'{"data": ' + b"[" * depth + b"]" * depth + b"}"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "is not JSON"),
+        (b"\xff\xfe{", "is not JSON"),
+        (b"x" * 10_000, "is not JSON"),
+        (b'{"data": [NaN]}', "holds NaN, which is no number in JSON"),
+        (b'{"data": [[-Infinity]]}', "holds -Infinity"),
+        (b'{"data": [1e999]}', "the number 1e999, which is too large"),
+        (b'{"data": [' + b"9" * 5_000 + b"]}", "is not JSON"),
+        (b'{"session_hash": "\\ud800"}', "half a surrogate pair"),
+        (b'{"\\udfff": 1}', "half a surrogate pair"),
+        (b'["\\ud800"]', "half a surrogate pair"),
+        (nest(MOST_DEPTH), "deep. Make it flatter"),
+        (b"[" * 100_000, "deep. Make it flatter"),
+        (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "deep. Make it flatter"),
+    ],
+)
+def test_a_body_that_can_be_no_call_gets_a_sentence(body: bytes, said: str) -> None:
+    refusal = find_refusal(body)
+    assert refusal is not None
+    assert said in refusal
+    assert len(refusal.encode()) < 400
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b'{"data": ["\\ud800"]}', b'{"data": ["\\ud83d\\ude00", -1.5e300]}', nest(MOST_DEPTH - 2)]
+)
+def test_what_an_endpoint_can_answer_goes_through(body: bytes) -> None:
+    assert find_refusal(body) is None
+
+
+def test_gradios_own_refusals_are_sentences_that_quote_nothing(server: Server) -> None:
+    def ask(path: str, body: str) -> tuple[int, str]:
+        connection = HTTPConnection(urlsplit(server.url).netloc, timeout=60)
+        connection.request("POST", f"/gradio_api/{path}", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        said = json.loads(answer.read())
+        connection.close()
+        assert said["error"] == said["detail"]
+        return answer.status, said["error"]
+
+    status, said = ask("run/tokenize", '{"data": "secret"}')
+    assert (status, "has not the right form. body.data:" in said, "secret" in said) == (422, True, False)
+    for path, body in (
+        ("run/nope", '{"data": []}'),
+        ("queue/join", '{"data": [], "fn_index": -1, "session_hash": "a"}'),
+    ):
+        status, said = ask(path, body)
+        assert (status, "no such endpoint" in said) == (404, True)
+    status, said = ask("call/v2/run_status", '{"nonsense": 1}')
+    assert (status, "`nonsense` is not a valid" in said) == (422, True)
+    assert ask("run/tokenize", f'{{"data": ["{"x" * MOST_BYTES}"]}}')[0] == 413
