@@ -16,7 +16,7 @@ class ServedBlocks(gr.Blocks):
         """Read what a client sent for a function, component by component.
 
         Raises:
-            gr.Error: too few or too many values, or one that a component can't read, such as a forged file.
+            Error: too few or too many values, or one that a component can't read, such as a forged file.
         """
         takes, name = len(block_fn.inputs), block_fn.api_name or block_fn.name
         # What cancels others is sent one value more than it takes.
