@@ -27,6 +27,8 @@ LABELS = {
     "language": (),
 }
 FAST = {"num_train_epochs": 2, "learning_rate": 2e-3, "per_device_train_batch_size": 8, "seed": 3}
+# Where what is evaluated and saved on the way is not meant.
+STEPS_ALONE = {"eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False}
 Zoo = Callable[[str], Path]
 
 

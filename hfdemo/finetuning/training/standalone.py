@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 import shlex
@@ -78,6 +79,7 @@ def training_script(config: RunConfig, settings: Settings) -> str:
     return _script_header(script) + script
 
 
+@functools.cache
 def _template() -> Any:
     """Return the frame of the script."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -149,9 +151,15 @@ def _script_header(script: str) -> str:
     }
     names = {_PACKAGES.get(name, name.replace("_", "-")) for name in imported - sys.stdlib_module_names}
     names |= {"accelerate"}  # what the Trainer needs besides
-    pins = [f'#     "{name}=={version(name).partition("+")[0]}",' for name in sorted(names)]
+    pins = [f'#     "{_pin(name)}",' for name in sorted(names)]
     lines = ["# /// script", f'# requires-python = "{PYTHON}"', "# dependencies = [", *pins, "# ]", "# ///", ""]
     return "\n".join(lines)
+
+
+@functools.cache
+def _pin(name: str) -> str:
+    """Return the requirement of a package in the release that is installed."""
+    return f"{name}=={version(name).partition('+')[0]}"
 
 
 def _describe_start(config: RunConfig) -> str:

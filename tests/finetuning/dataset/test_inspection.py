@@ -163,6 +163,20 @@ ANY_CONFIG = st.builds(
 PERSONAL = ("fixes", "positive_label")  # only a person knows what was meant
 
 
+def leads_out(data: dict[str, pd.DataFrame], config: RunConfig, personal: set[str]) -> bool:
+    """Return whether clicks end where nothing refuses a run but what is `personal`, whatever has to be first."""
+    for _ in range(12):
+        left = [each for each in inspect(data, config=config).problems if each.refuses and each.code not in personal]
+        if not left:
+            return True
+        mends = [each for each in left if each.change]
+        if not mends:
+            return False
+        config = mended(config, mends[0])
+    return False
+
+
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(train=ROWS, validation=st.none() | ROWS, config=ANY_CONFIG)
 def test_a_finding_refuses_exactly_where_a_run_is_refused_and_each_change_is_a_way_out(
@@ -181,8 +195,9 @@ def test_a_finding_refuses_exactly_where_a_run_is_refused_and_each_change_is_a_w
         if each.change:
             after = inspect(data, config=mended(config, each))
             assert (each.code, each.column) not in [(other.code, other.column) for other in after.problems]
-            hopeless = {other.code for other in after.problems if other.refuses and not other.change}
-            assert hopeless <= {other.code for other in seen.problems if other.code in PERSONAL}
+            personal = {other.code for other in seen.problems} & {*PERSONAL}
+            if {other.code for other in after.problems if other.refuses and not other.change} - personal:
+                assert leads_out(data, mended(config, each), personal), "another change has to be first"
 
 
 def test_clicking_every_fix_ends_with_data_that_can_be_trained_on() -> None:

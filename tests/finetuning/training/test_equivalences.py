@@ -15,7 +15,7 @@ from hfdemo.finetuning.kinds.next_token import encode_next_tokens
 from hfdemo.finetuning.training import training as training
 from hfdemo.finetuning.training.training import train
 from hfdemo.settings import Settings
-from tests.finetuning.tiny_runs import CPU, Zoo, calm, model_of, run_folder, trained, weights
+from tests.finetuning.tiny_runs import CPU, STEPS_ALONE, Zoo, calm, model_of, run_folder, trained, weights
 
 
 def of(kind: type[Event], events: Sequence[Event]) -> list[Any]:
@@ -57,11 +57,15 @@ ACCUMULATED: list[tuple[str, dict[str, Any]]] = [
 def test_accumulated_batches_have_the_loss_the_gradient_and_the_weights_of_the_larger_batch(
     settings: Settings, tiny: Path, zoo: Zoo, kind: str, more: dict[str, Any]
 ) -> None:
-    """Their rows have very different lengths, so a mean of means would be off; without dropout, to 1e-5."""
+    """Left alone, transformers 5 multiplies a classifier's loss and gradient by the accumulation steps.
+
+    Their rows have very different lengths, so a mean of means would be off, too; without dropout, to 1e-5.
+    """
     model = calm(model_of(kind, tiny, zoo))
 
     def step(name: str, batch_size: int, accumulation: int) -> tuple[StepLogged, Path]:
         training = {
+            **STEPS_ALONE,
             **more.get("training", {}),
             "per_device_train_batch_size": batch_size,
             "gradient_accumulation_steps": accumulation,

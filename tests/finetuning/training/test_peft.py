@@ -16,9 +16,9 @@ from hfdemo.finetuning.training.model import find_whole_modules, freeze_backbone
 from hfdemo.models.loading import load_model
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
-from tests.finetuning.tiny_runs import CPU, Zoo, model_of, run_folder, table, trained
+from tests.finetuning.tiny_runs import CPU, STEPS_ALONE, Zoo, model_of, run_folder, table, trained
 
-SHORT = {"max_steps": 3, "eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False}
+SHORT = {"max_steps": 3, **STEPS_ALONE}
 
 
 @pytest.fixture(scope="session")

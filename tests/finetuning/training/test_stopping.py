@@ -266,16 +266,37 @@ INTERRUPTED: Sequence[tuple[str, Click, dict[str, Any], int]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def train_whole(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Path, list[Event]]]:
+    """Train without a stop, once for each `training`: the folder of the run, and its events."""
+    settings = Settings(home=tmp_path_factory.mktemp("whole"))
+    found: dict[str, tuple[Path, list[Event]]] = {}
+
+    def train_once(**training: Any) -> tuple[Path, list[Event]]:
+        key = json.dumps(training)
+        if key not in found:
+            folder = folder_of(settings, tiny, f"whole-{len(found)}", **training)
+            found[key] = folder, trained(folder, settings)
+        return found[key]
+
+    return train_once
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("click", "training", "step"), [each[1:] for each in INTERRUPTED], ids=[each[0] for each in INTERRUPTED]
 )
 def test_wherever_it_is_broken_off_it_goes_on_as_if_it_had_never_stopped(
-    settings: Settings, tiny: Path, stop_when: Callable[..., Seen], click: Click, training: dict[str, Any], step: int
+    settings: Settings,
+    tiny: Path,
+    stop_when: Callable[..., Seen],
+    train_whole: Callable[..., tuple[Path, list[Event]]],
+    click: Click,
+    training: dict[str, Any],
+    step: int,
 ) -> None:
     """With dropout, so that one random number more or less would show."""
-    whole = folder_of(settings, tiny, "whole", **training)
-    uninterrupted = trained(whole, settings)
+    whole, uninterrupted = train_whole(**training)
     halves = folder_of(settings, tiny, "halves", **training)
     first = stop_when(halves, click)
     assert isinstance(first.last, Stopped)

@@ -3,7 +3,6 @@
 import csv
 import functools
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,31 +64,6 @@ def test_a_run_ends_with_everything_that_its_folder_promises(settings: Settings,
     model = load_model(ModelRef.parse(f"run:{run.id}"), "AutoModelForSequenceClassification", settings)
     assert model.report.is_trustworthy
     assert model.card()["labels"] == ["down", "up"]
-
-
-@pytest.mark.slow
-def test_gradient_accumulation_gives_the_loss_and_gradient_of_the_larger_batch(
-    settings: Settings, colours: Path, tiny: Path
-) -> None:
-    """Left alone, transformers 5 multiplies a classifier's loss and gradient by the accumulation steps."""
-    no_dropout = tiny.parent / f"{tiny.name}-no-dropout"
-    shutil.copytree(tiny, no_dropout)
-    config = json.loads((no_dropout / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (no_dropout / "config.json").write_text(json.dumps(config))
-
-    def first_step(batch_size: int, accumulation: int) -> StepLogged:
-        training = {
-            "per_device_train_batch_size": batch_size,
-            "gradient_accumulation_steps": accumulation,
-            "max_steps": 1,
-        }
-        events = trained(run_of(settings, colours, no_dropout, training=training), settings)
-        return next(event for event in events if isinstance(event, StepLogged))
-
-    whole, parts = first_step(16, 1), first_step(4, 4)
-    assert parts.loss == pytest.approx(whole.loss, abs=1e-5)
-    assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-4)
 
 
 @pytest.mark.slow
@@ -301,17 +275,6 @@ def test_without_the_best_checkpoint_loaded_report_and_card_name_the_last_step(
     assert report["metrics"]["validation"]["loss"] == pytest.approx(last.metrics["loss"], abs=1e-5)
     card = (run.folder / "model" / "README.md").read_text()
     assert f"kept: the model after step {last.step};" in card
-
-
-@pytest.mark.slow
-def test_one_config_gives_one_model(settings: Settings, colours: Path, tiny: Path) -> None:
-    kind = "AutoModelForSequenceClassification"
-    weights = []
-    for _ in range(2):
-        run = run_of(settings, colours, tiny, training={"max_steps": 5})
-        trained(run, settings)
-        weights.append(load_model(ModelRef.parse(f"run:{run.id}"), kind, settings).model.state_dict())
-    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
 
 
 @pytest.mark.slow
