@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from hfdemo.errors import ModelError, Unreachable
+from hfdemo.models.foreign_files import clean_copy
 from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_files, hub_folder
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
 from hfdemo.models.trained_tokenizers import trained_folder, trained_names
@@ -18,6 +19,8 @@ SENTIMENT = Path(__file__).resolve().parents[2] / "examples" / "models" / "senti
 
 def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = None, *, weights: bool = True) -> Path:
     """Return the folder (or config.json) with the files of the model `ref`, downloaded first if it is on the Hub.
+
+    Of a model on the Hub it is a clean copy: see `foreign_files`.
 
     `progress` hears of the bytes while files come in. Without `weights`, and for `untrained:`, only
     the config and the tokenizer are fetched.
@@ -32,12 +35,18 @@ def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = 
         folder = hub_folder(origin, settings.public, progress, weights=weights and ref.source != "untrained")
         if folder is None:
             raise unreachable_error(origin, settings)
-        return folder
+        return clean_copy(folder, settings)
     if origin.source == "run":
         return _find_run_folder(origin, settings)
     if origin.source == "embedded":
         return _minilm_folder(verify=weights) if origin.name == "minilm" else _sentiment()
     return _find_disk_folder(origin, settings)
+
+
+def cached_copy(ref: ModelRef, settings: Settings, *, weights: bool = True) -> Path | None:
+    """Return the clean copy of a Hub model that was downloaded before, whole; or None."""
+    folder = cached_folder(ref, weights=weights)
+    return None if folder is None else clean_copy(folder, settings)
 
 
 def folder_with_tokenizer(ref: ModelRef, settings: Settings) -> Path:

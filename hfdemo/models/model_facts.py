@@ -10,8 +10,8 @@ from typing import Any
 
 from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.folders import adapter_base, adapter_bases, local_folder, unreachable_error
-from hfdemo.models.hub import cached_folder, hub_info
+from hfdemo.models.folders import adapter_base, adapter_bases, cached_copy, local_folder, unreachable_error
+from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS, Task, find_task_for_architectures
@@ -82,7 +82,8 @@ def infer_task(ref: ModelRef, settings: Settings) -> tuple[Task, str]:
     if info is not None and info.pipeline_tag in TASKS:
         return TASKS[info.pipeline_tag], f"the Hub lists it under {info.pipeline_tag}"
     # A Hub that was silent for two seconds is not asked a second time.
-    folder = cached_folder(origin, weights=False) if info is None else local_folder(origin, settings, weights=False)
+    find_folder = cached_copy if info is None else local_folder
+    folder = find_folder(origin, settings, weights=False)
     if folder is None:
         raise unreachable_error(origin, settings)
     return find_task_for_architectures(load_config(folder, settings).architectures or [])

@@ -26,7 +26,8 @@ from hfdemo.finetuning.training.model import (
     find_max_tokens,
     require_tokenizer,
 )
-from hfdemo.models.folders import adapter_bases, check_available, local_folder
+from hfdemo.models.folders import adapter_bases, cached_copy, check_available, local_folder
+from hfdemo.models.foreign_files import clean_copy
 from hfdemo.models.hub import cached_folder, count_download_bytes, download_files
 from hfdemo.models.loading import LoadedModel, Need, load_on_meta_device
 from hfdemo.models.reference import ModelRef
@@ -141,7 +142,7 @@ class BaseModels:
     def _find(self, ref: ModelRef) -> int:
         check_available(ref, self._settings)
         # Of a model on the Hub the tokenizer may be here and the weights still to come.
-        folder = cached_folder(ref.origin) if ref.origin.source == "hub" else self._folder(ref)
+        folder = cached_copy(ref.origin, self._settings) if ref.origin.source == "hub" else self._folder(ref)
         if folder is not None and ref.source != "untrained" and folder.is_dir():
             check_weights(folder, self._settings)
             for base in adapter_bases(folder, self._settings):
@@ -157,7 +158,7 @@ class BaseModels:
     def _folder(self, ref: ModelRef) -> Path | None:
         """Return the folder of the model with its tokenizer, where it is on this machine."""
         if ref.origin.source == "hub":
-            return cached_folder(ref.origin, weights=False)
+            return cached_copy(ref.origin, self._settings, weights=False)
         return local_folder(ref.origin, self._settings, weights=False)
 
     def _try_out(self, ref: ModelRef, config: RunConfig, kind: Kind) -> None:
@@ -165,7 +166,8 @@ class BaseModels:
         is_here = folder is not None
         if folder is None:
             # Of a model that is still to be downloaded the config will do: kilobytes.
-            folder = download_files(ref.origin, ["config.json", "adapter_config.json"], self._settings.public)
+            downloaded = download_files(ref.origin, ["config.json", "adapter_config.json"], self._settings.public)
+            folder = clean_copy(downloaded, self._settings)
             if not (folder / "config.json").is_file():
                 return  # an adapter: its base is found when it is loaded
         need = Need((kind.model_class,), ("tokenizer",) if is_here else ())
