@@ -12,7 +12,7 @@ def _words(text: str) -> frozenset[str]:
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 WEIGHT_NAME = re.compile(r"\w[\w.-]*\.(safetensors|bin)")
 PATH_KEY = re.compile(r"(^|_)(files?|filename|paths?|dirs?|directory|folder|repo|repository|ur[il])$|name_or_path|^__")
-CODE_KEY = re.compile(r"custom_|auto_map|attribute_map$|sub_configs$|trust_remote_code$|code_revision$")
+CODE_KEY = re.compile(r"custom_|auto_map|attribute_map$|sub_configs$|_auto_class$|trust_remote_code$|code_revision$")
 REFUSED_KEYS = _words(
     "transformers_weights subfolder gguf_file init_inputs dataset index_name assistant_model audio_tokenizer adapter "
     "adapters vocab merges entity_vocab compile_config continuous_batching_config speaker_embeddings font "

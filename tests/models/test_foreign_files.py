@@ -186,6 +186,7 @@ def test_a_config_loses_paths_and_code_and_keeps_numbers_names_and_texts(tmp_pat
         "home": "~",
         "links": ["gelu", "C:\\x"],
         "custom_generate": "x",
+        "_auto_class": "AutoModel",
         "attn_implementation": "owner/kernel",
         "here": "pyproject.toml",
     }
