@@ -45,6 +45,19 @@ def test_a_search_tries_its_own_values_first_and_tells_the_best(settings: Settin
 
 
 @pytest.mark.slow
+def test_a_search_that_is_stopped_as_it_begins_is_stopped(settings: Settings, colours: Path, tiny: Path) -> None:
+    """By an interpreter that is started for it, as all are but in tests."""
+    runs = RunStore(settings)
+    search = SearchStore(settings, runs).start(RunConfig("colours", model=str(tiny)), {}, 3, colours)
+    search.stop()
+    wait_until(lambda: search.state()[0] not in ("running", "stopping"), 240, "the end of the search")
+    assert search.state() == ("stopped", None), (search.folder / "log.txt").read_text()[-2000:]
+    assert {trial.state for trial in search.trials()} <= {"stopped"}
+    assert not any(run.processes() for run in runs.list())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("forked_runs")
 def test_a_search_that_is_stopped_in_its_first_trial_is_stopped_and_so_is_the_trial(
     settings: Settings, colours: Path, tiny: Path
 ) -> None:
