@@ -207,8 +207,8 @@ def serve(home: Path, port: int | None = None, *, forking: bool = False, **envir
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One running app for all tests that only need some app."""
-    with serve(tmp_path_factory.mktemp("server")) as running:
+    """One running app for all tests that only need some app; the browser's is one that was started as people do."""
+    with serve(tmp_path_factory.mktemp("server"), forking=True) as running:
         yield running
 
 
