@@ -74,6 +74,7 @@ def run_folder(settings: Settings, kind: str, model: Path, name: str = "run", **
     for split, rows, start in (("train", 37, 0), ("validation", 11, 40), ("test", 9, 60)):
         table(kind, rows, start).to_csv(folder / "data" / f"{split}.csv", index=False)
     row = KINDS[kind]
+    assert kind in LABELS, f"add {kind} to LABELS and its rows to table() in tests/finetuning/tiny_runs.py"
     training = {**FAST, **config.pop("training", {})}
     filled = RunConfig(
         dataset="made",

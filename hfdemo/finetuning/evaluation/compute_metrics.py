@@ -21,8 +21,7 @@ from typing import Any
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import evaluates
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.kinds import KINDS, Evaluator, Kind
-from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
+from hfdemo.finetuning.kinds import KINDS, LOWER_IS_BETTER, Evaluator, Kind
 from hfdemo.models.folders import expand_path
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef

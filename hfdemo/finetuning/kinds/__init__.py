@@ -6,13 +6,14 @@ multi_label          several labels per row, or none
 regression           a number per row
 token_tags           a tag per word
 next_token           the next token of texts and chats
-text_classification  what the first three share: texts or pairs of them, and a label column
+text_classification  what the kinds of text-classification share: texts or pairs of them, and a label column
 cells                reading the cells of a table; tags of entities, and the order of labels
 losses               losses, counts and class weights that several kinds share
 descriptions         probabilities, curves and confusion, as a report shows them
 
-A further kind is a file like theirs and its line in KINDS. The first kind of a task is the one that a config without a
-problem_type means; the cells of a table are compared with the last kinds first, which ask for more.
+A further kind is a file like theirs and its line in KINDS; CONTRIBUTING.md says the rest. The first kind of a task is
+the one that a config without a problem_type means; the cells of a table are compared with the last kinds first, which
+ask for more. A kind may import what makes a row or reads a cell from the kind that is nearest to it.
 """
 
 from __future__ import annotations
@@ -28,12 +29,28 @@ from hfdemo.finetuning.kinds.regression import REGRESSION
 from hfdemo.finetuning.kinds.single_label import SINGLE_LABEL
 from hfdemo.finetuning.kinds.token_tags import TOKEN_TAGS
 
-__all__ = ["DEFAULT_KIND", "KINDS", "Evaluator", "Kind", "find_kind", "kinds_of_task"]
+__all__ = [
+    "DEFAULT_KIND",
+    "ERROR_NUMBERS",
+    "KINDS",
+    "LOWER_IS_BETTER",
+    "UNIT_METRICS",
+    "Evaluator",
+    "Kind",
+    "find_kind",
+    "kinds_of_task",
+]
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {kind.name: kind for kind in (SINGLE_LABEL, MULTI_LABEL, REGRESSION, TOKEN_TAGS, NEXT_TOKEN)}
 )
 DEFAULT_KIND = next(iter(KINDS.values()))
+
+_EVALUATORS = tuple(kind.evaluator for kind in KINDS.values())
+# By name, because a chart may lay runs of several kinds over each other, and other modules compute the same metrics.
+LOWER_IS_BETTER = frozenset({"loss"}).union(*(each.lower_is_better for each in _EVALUATORS))
+UNIT_METRICS = frozenset().union(*(each.unit_metrics for each in _EVALUATORS))
+ERROR_NUMBERS = frozenset({"row"}).union(*(each.error_numbers for each in _EVALUATORS))
 
 
 def kinds_of_task(task: str) -> tuple[Kind, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ from hfdemo.finetuning.arguments import LEARNING_RATE, Method
 from hfdemo.finetuning.kinds.losses import keep_logits
 
 MOST_LABELS = 200  # more different ones look like texts, not like classes
-LOWER_IS_BETTER = ("loss", "mae", "mse", "rmse", "perplexity")
 
 # How sure a guess of columns is: what the cells hold can be nothing else; one looks like labels; any text will do.
 CERTAIN, LIKELY, POSSIBLE = 3, 2, 1
@@ -21,6 +20,9 @@ CERTAIN, LIKELY, POSSIBLE = 3, 2, 1
 # The cells of each column that are looked at: not blank, and from all over it.
 Samples = Mapping[str, Sequence[str]]
 ReadCell = Callable[[str], str]
+# What transformers knows as `config.problem_type`. A model with another word answers, but called with labels it has no
+# loss (BERT), or fails (others).
+ModelProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,20 @@ class RowFormat:
 
     find_columns     (table without its split column, samples, whether no other kind is asked for) -> the columns that
                      look right, or None
-    matches          (sampled label cells, or None without a label column; sampled text cells) -> whether they look
-                     like this kind; the rows are asked from the last to the first
+    matches          (sampled label cells, or None without a label column; sampled text cells) -> whether they can be
+                     nothing else than this kind: the rows are asked from the last to the first, the first that
+                     matches is suggested, and a person can still choose any other
     readers          all cells of "text" and "label" -> what writes a cell of each as a run's data has it, or raises
                      ValueError with the reason why it can't be read
     find_mismatch    (text cell, label cell), both read -> why they don't fit together, "" if they do
-    parse_labels     the labels in a cell as it was read; None where there are no classes
+    parse_labels     the labels in a cell as it was read; None where there are no classes. A run numbers them in the
+                     order of `cells.sort_labels`, or as the person moved them
     count_values     label cells -> rows by range, for labels that are no classes
     find_refusal     label cells of the training rows -> why nothing can be learned from them, "" if something can
     stratify         label cells -> a name of the stratum of each, for splits that are made; None: rows are drawn
     has_labels       whether there is a label column
     takes_pairs      whether a row may have two texts
-    is_single_label  whether each row has exactly one class
+    is_single_label  whether each row has exactly one class; of two classes a person may then pick the positive one
     is_label_set     whether a row has any number of classes, in no order, none among them
     needed           what a table has to have, in the words of a refusal
     """
@@ -86,6 +90,9 @@ class Evaluator:
     selection         the metric that picks the best checkpoint
     scores            the headline numbers, a plain function: (logits, references, labels, positive label) -> by name
     names             what those numbers are called
+    lower_is_better   metrics of which a lower value is better, besides the loss; also those that only other modules
+                      compute for this kind
+    unit_metrics      metrics that lie between 0 and 1, and are drawn so
     charted           those that a chart opens with
     features          what the evaluate metric of this kind reads: its inputs by name, as types of datasets, a list of
                       one for a sequence
@@ -99,6 +106,7 @@ class Evaluator:
     describe          (logits, references, labels, positive label) -> a dict for report.json
     find_errors       (rows, logits, references, labels) -> what went wrong, the worst first; `row` counts from 1. A
                       row of words may say in `labelled` which of them have a reference (a JSON list of numbers from 0)
+    error_numbers     the columns of `find_errors` that are measured: numbers, besides row, label and predicted
     meaning           what the headline numbers are, in a sentence for a stranger
     why_no_modules    why no other evaluate module fits, as the end of a sentence
     titles            what a metric is called on the page where its name alone does not say it
@@ -108,6 +116,7 @@ class Evaluator:
     selection: str
     scores: Callable[..., dict[str, float]]
     names: tuple[str, ...]
+    unit_metrics: tuple[str, ...]
     charted: tuple[str, ...]
     features: Mapping[str, str | list[str]]
     inputs_help: str
@@ -115,16 +124,18 @@ class Evaluator:
     baseline: Callable[[Any, Any, Sequence[str], str | None], dict[str, Any]]
     describe: Callable[[np.ndarray, Any, Sequence[str], str | None], dict[str, Any]]
     find_errors: Callable[[Sequence[Mapping[str, str]], np.ndarray, Any, Sequence[str]], list[dict[str, Any]]]
+    error_numbers: tuple[str, ...]
     meaning: str
     to_module_inputs: Callable[[Any, Any, Sequence[str]], tuple[Any, Any]] | None = None
     perfect_inputs: Callable[[Sequence[str]], Any] | None = None
+    lower_is_better: tuple[str, ...] = ()
     why_no_modules: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
     carried: tuple[Callable[..., Any], ...] = ()
 
     @property
     def greater_is_better(self) -> bool:
-        return self.selection not in LOWER_IS_BETTER
+        return self.selection not in ("loss", *self.lower_is_better)
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -158,7 +169,9 @@ class PageWords:
 class Kind:
     """One kind of answer: how it is recognised, preprocessed, trained, evaluated and shown.
 
-    `name` is what run folders call it. `encode(rows, tokenizer, max_length, labels)` makes the model inputs of a batch
+    `name` is what run folders call it. `problem_type` is the word for it in a RunConfig, where its task has several
+    kinds, else None; `model_problem_type` is what its saved models have as `config.problem_type`, None for models that
+    don't ask for it. `encode(rows, tokenizer, max_length, labels)` makes the model inputs of a batch
     of rows, unpadded. `loss(outputs, labels, items, weight, smoothing)` is divided by `items`, the sum of
     `count(labels)` over a whole optimizer step. `reduce(outputs, labels)` is what evaluation keeps of a batch. With
     `sequence_labels` the labels are as long as the ids and padded with -100; `one_number` says that a model answers
@@ -174,6 +187,7 @@ class Kind:
     name: str
     task: str
     problem_type: str | None
+    model_problem_type: ModelProblemType | None
     model_class: str
     peft_task: str
     rows: RowFormat

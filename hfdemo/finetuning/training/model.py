@@ -47,7 +47,7 @@ def config_changes(config: RunConfig, kind: Kind) -> dict[str, Any]:
         changes = {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
     if kind.problem_type:
         # A checkpoint's own problem_type would have its pipeline read the answers in another way.
-        changes["problem_type"] = kind.problem_type
+        changes["problem_type"] = kind.model_problem_type
     return changes
 
 

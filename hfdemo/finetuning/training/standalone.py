@@ -199,7 +199,7 @@ def _model_arguments(config: RunConfig, kind: Kind) -> str:
         )
     else:
         return ""
-    return arguments + (f", problem_type={kind.problem_type!r}" if kind.problem_type else "")
+    return arguments + (f", problem_type={kind.model_problem_type!r}" if kind.problem_type else "")
 
 
 def _class_weights(config: RunConfig, kind: Kind) -> str:

@@ -73,9 +73,12 @@ def test_nothing_is_suggested_where_nothing_stands_out() -> None:
 
 
 def test_every_kind_belongs_to_a_task() -> None:
-    names = [kind.name for kind in kinds_of_task("text-classification")]
-    assert names == ["single_label", "multi_label", "regression"]
-    assert {kind.name for each in KINDS.values() for kind in kinds_of_task(each.task)} == set(KINDS)
+    assert [kind for task in dict.fromkeys(each.task for each in KINDS.values()) for kind in kinds_of_task(task)] == [
+        *KINDS.values()
+    ], "KINDS lists those of a task one after the other, the one that a config without a problem_type means first"
+    assert kinds_of_task("text-classification")[0].name == "single_label"
+    words = [(kind.task, kind.problem_type) for kind in KINDS.values()]
+    assert len(set(words)) == len(words), "a config says by task and problem_type which kind it means"
 
 
 def test_the_task_and_the_problem_type_of_a_config_decide() -> None:

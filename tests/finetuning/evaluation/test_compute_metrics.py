@@ -20,8 +20,8 @@ from hfdemo.finetuning.kinds import KINDS
 from tests import forked
 from tests.clock import quiet_time
 from tests.conftest import ROOT
+from tests.finetuning.kinds.samples import sample_of
 
-TAGS = ["O", "B-PER", "I-PER"]
 LOGITS = np.array([[2.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 1.0]], np.float32)
 
 OTHER = """
@@ -50,18 +50,10 @@ def write(folder: Path, name: str, result: str, feature: str = 'datasets.Value("
     return str(path.parent)
 
 
-CASES: dict[str, tuple[list[str], Any, Any]] = {
-    "single_label": (["no", "yes"], LOGITS, np.array([0, 1, 1, 0])),
-    "multi_label": (["a", "b"], LOGITS - 1, np.array([[1.0, 0], [1, 1], [0, 0], [0, 0]], np.float32)),
-    "regression": ([], LOGITS[:, :1], np.array([1.5, 0.1, 2.0, 0.0], np.float32)),
-    "tokens": (TAGS, np.eye(3, dtype=np.float32)[[[1, 2, 0], [0, 1, 1]]], np.array([[1, 2, 0], [0, 1, -100]])),
-    "language": ([], np.array([[4.0, 2.0], [9.0, 3.0]], np.float32), None),
-}
-
-
-@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_evaluate_computes_is_what_the_plain_function_computes_each_time(kind: str) -> None:
-    labels, logits, references = CASES[kind]
+    sample, logits, references = sample_of(kind)
+    labels = list(sample.labels)
     positive = "yes" if kind == "single_label" else None
     compute = make_compute_metrics(KINDS[kind], labels, positive, ())
     expected = KINDS[kind].evaluator.scores(logits, references, labels, positive)
@@ -83,8 +75,9 @@ def test_further_metrics_stand_beside_our_own_and_never_in_their_place(tmp_path:
 def test_further_metrics_of_tokens_read_tags(tmp_path: Path) -> None:
     feature = 'datasets.List(datasets.Value("string"))'
     people = write(tmp_path, "people", '{"people": sum(row.count("B-PER") for row in references)}', feature)
-    found = make_compute_metrics(KINDS["tokens"], TAGS, None, (people,))(predicted(*CASES["tokens"][1:]))
-    assert found["people"] == 2.0
+    sample, logits, references = sample_of("tokens")
+    found = make_compute_metrics(KINDS["tokens"], sample.labels, None, (people,))(predicted(logits, references))
+    assert found["people"] == 4.0
 
 
 def test_a_metric_to_be_best_in_that_nothing_computes_is_refused_at_once(tmp_path: Path) -> None:

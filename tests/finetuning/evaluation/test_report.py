@@ -13,56 +13,34 @@ from huggingface_hub import ModelCard
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.model_card import write_model_card
 from hfdemo.finetuning.evaluation.report import Predicted, data_hash, write_report
-from hfdemo.finetuning.kinds import find_kind
+from hfdemo.finetuning.kinds import KINDS, find_kind
+from tests.finetuning.kinds.samples import sample_of
 
 TEXTS = ["good", 'with "quotes"\nand a line', "NA", "bad"]
-TAGS = ("O", "B-PER", "I-PER")
 WORDS = [json.dumps([word, "x"]) for word in "abcd"]
-KINDS: dict[str, dict[str, Any]] = {
-    "single_label": {"labels": ("no", "yes"), "positive_label": "yes"},
-    "multi_label": {"problem_type": "multi_label_classification", "labels": ("a|b", "c")},
-    "regression": {"problem_type": "regression"},
-    "tokens": {"task": "token-classification", "labels": TAGS},
-    "language": {"task": "text-generation", "model": "owner/tiny", "dataset": "owner/data"},
-}
-LABELS = {
-    "single_label": ["yes", "no", "no", "no"],
-    "multi_label": ['["c"]', "[]", '["c"]', '["a|b", "c"]'],
-    "regression": ["0.5", "1", "2", "2"],
-    "tokens": [json.dumps(["O", "B-PER"])] * 4,
-    "language": [],
-}
-LOGITS: dict[str, Any] = {
-    "single_label": [[0, 1], [0, 2], [1, 0], [1, 0]],
-    "multi_label": [[-1, 1], [-1, 1], [-1, 1], [-1, 1]],
-    "regression": [[0.5], [1.0], [4.0], [2.0]],
-    "tokens": np.eye(3)[[[0, 1], [0, 1], [0, 0], [2, 1]]],
-    "language": [[1, 1], [4, 2], [9, 3], [0, 0]],
-}
-REFERENCES: dict[str, Any] = {
-    "single_label": [1, 0, 0, 0],
-    "multi_label": [[0, 1], [0, 0], [0, 1], [1, 1]],
-    "regression": [0.5, 1, 2, 2],
-    "tokens": [[0, 1]] * 4,
-    "language": [[1, 2]] * 4,
+MORE: dict[str, dict[str, Any]] = {
+    "single_label": {"positive_label": "yes"},
+    "language": {"model": "owner/tiny", "dataset": "owner/data"},
 }
 
 
 def config(kind: str, **more: Any) -> RunConfig:
-    return RunConfig(**{"dataset": "/home/somebody/secret/my.csv", "training": {"seed": 1}, **KINDS[kind], **more})
+    row, labels = KINDS[kind], sample_of(kind)[0].labels or None
+    learned = {"task": row.task, "problem_type": row.problem_type, "labels": labels, **MORE.get(kind, {})}
+    return RunConfig(**{"dataset": "/home/somebody/secret/my.csv", "training": {"seed": 1}, **learned, **more})
 
 
 def reported(kind: str, folder: Path, **more: Any) -> tuple[RunConfig, dict[str, Any]]:
     """A report on four rows, of the validation and a test split that are the same."""
     (folder / "data").mkdir(parents=True)
     texts = WORDS if kind == "tokens" else TEXTS
-    columns: dict[str, list[str]] = {"text": texts, **({"label": LABELS[kind]} if LABELS[kind] else {})}
+    sample, logits, references = sample_of(kind)
+    columns: dict[str, list[str]] = {"text": texts, **({"label": sample.cells} if sample.cells else {})}
     for split in ("train", "validation", "test"):
         with (folder / "data" / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([list(columns), *zip(*columns.values(), strict=True)])
     run = config(kind, **more)
     evaluator = find_kind(run.task, run.problem_type).evaluator
-    logits, references = np.array(LOGITS[kind], np.float32), np.array(REFERENCES[kind])
     found = evaluator.scores(logits, references, list(run.labels or ()), run.positive_label)
     predicted = Predicted(logits, references, {"loss": 0.5, **found})
     facts = {
@@ -110,14 +88,7 @@ def test_errors_csv_names_the_rows_that_went_wrong_with_their_text_as_it_is(kind
     reported(kind, tmp_path)
     with (tmp_path / "errors.csv").open(encoding="utf-8", newline="") as file:
         wrong = list(csv.DictReader(file))
-    rows = {
-        "single_label": [2],
-        "multi_label": [2, 4],
-        "regression": [3, 1, 2, 4],
-        "tokens": [3, 4],
-        "language": [3, 2, 1],
-    }
-    assert [int(each["row"]) for each in wrong] == rows[kind]
+    assert [int(each["row"]) for each in wrong] == sample_of(kind)[0].wrong_rows
     for each in wrong:
         assert each["text"] == (WORDS if kind == "tokens" else TEXTS)[int(each["row"]) - 1]
 

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from hfdemo.finetuning.evaluation.report import replace_non_finite
-from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.kinds import KINDS, LOWER_IS_BETTER, UNIT_METRICS
+from tests.finetuning.kinds.samples import sample_of
 
-SINGLE, MULTI, REGRESSION, TOKENS, LANGUAGE = (kind.evaluator for kind in KINDS.values())
+SINGLE, MULTI, REGRESSION, TOKENS, LANGUAGE = (
+    KINDS[name].evaluator for name in ("single_label", "multi_label", "regression", "tokens", "language")
+)
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 LOGITS = np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 9.0], [0.0, 3.0, 0.0]], np.float32)
 REFERENCES = np.array([0, 1, 0, 1])
@@ -38,13 +41,13 @@ def any_case(draw: st.DrawFn) -> tuple[str, np.ndarray, Any, list[str], Any]:
     scale, constant = draw(st.sampled_from([0.0, 1.0, 1e4, np.nan])), draw(st.booleans())
     labels = [f"label {index}" for index in range(size)]
     logits = (scale * rng.normal(size=(rows, size))).astype(np.float32)
-    if kind == "single_label":
+    if KINDS[kind].rows.is_single_label:
         references = np.zeros(rows, int) if constant else rng.integers(0, size, rows)
         return kind, logits, references, labels, references
-    if kind == "multi_label":
+    if KINDS[kind].rows.is_label_set:
         flags = np.zeros((rows, size), np.float32) if constant else rng.integers(0, 2, (rows, size)).astype(np.float32)
         return kind, logits, flags, labels, flags
-    if kind == "regression":
+    if KINDS[kind].one_number:
         numbers = np.ones(rows, np.float32) if constant else rng.normal(size=rows).astype(np.float32)
         return kind, logits[:, :1], numbers, [], numbers
     if kind == "tokens":
@@ -52,8 +55,10 @@ def any_case(draw: st.DrawFn) -> tuple[str, np.ndarray, Any, list[str], Any]:
         tags = rng.integers(0, 5, (rows, width))
         tags[rng.random((rows, width)) < (1.0 if constant else 0.3)] = -100
         return kind, (scale * rng.normal(size=(rows, width, 5))).astype(np.float32), tags, TAGS, [[0, 1], [-100, 0, 0]]
-    sums = np.abs(np.stack([scale * rng.normal(size=rows), rng.integers(0, 9, rows)], 1)).astype(np.float32)
-    return kind, sums, None, [], None
+    if kind == "language":
+        sums = np.abs(np.stack([scale * rng.normal(size=rows), rng.integers(0, 9, rows)], 1)).astype(np.float32)
+        return kind, sums, None, [], None
+    raise AssertionError(f"add a case for {kind} here")
 
 
 @given(any_case())
@@ -69,7 +74,10 @@ def test_whatever_was_predicted_there_is_a_report_in_plain_json(case: Any) -> No
     assert set(baseline["metrics"]) in (set(), set(evaluator.scores(logits, references, labels, None)))
     width = logits.shape[1]
     rows = cells([json.dumps(["word"] * width) if kind == "tokens" else "text"] * len(logits))
-    wrong = strict(evaluator.find_errors(rows, logits, references, labels))
+    errors = evaluator.find_errors(rows, logits, references, labels)
+    measured = {name for each in errors for name, value in each.items() if isinstance(value, int | float)}
+    assert measured - {"row", "label", "predicted"} == (set(evaluator.error_numbers) if errors else set())
+    wrong = strict(errors)
     assert len({each["row"] for each in wrong}) == len(wrong) <= len(rows)
     assert all(set(each) == set(wrong[0]) >= {"row", "text"} for each in wrong)
     assert np.array_equal(logits, before, equal_nan=True)
@@ -87,23 +95,19 @@ def test_the_baseline_answers_with_the_most_frequent_training_label() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_baseline_reads_the_labels_of_the_training_rows_as_they_were_encoded(kind: str) -> None:
-    encoded: dict[str, tuple[Any, Any, list[str]]] = {
-        "single_label": ([1, 1, 0], np.array([1, 0]), ["a", "b"]),
-        "multi_label": ([[1.0, 0.0], [1.0, 0.0]], np.array([[1.0, 0.0], [0.0, 1.0]]), ["a", "b"]),
-        "regression": ([2.0, 4.0], np.array([3.0, 3.5]), []),
-        "tokens": ([[-100, 1, -100], [0, 1]], np.array([[-100, 1, 0]]), TAGS),  # rows of several lengths
-        "language": ([[5, 6, 7], [-100, 8]], np.array([[4.0, 2.0]]), []),
-    }
-    answers = {
-        "single_label": "always 'b'",
-        "multi_label": "always 'a'",
-        "regression": "always 3, the mean of training",
-        "tokens": f"always '{TAGS[1]}'",
-        "language": "the model before training",
-    }
-    train, evaluated, labels = encoded[kind]
-    rows = Dataset.from_dict({"labels": train})["labels"]  # what a training hands over
-    assert KINDS[kind].evaluator.baseline(rows, evaluated, labels, None)["answer"] == answers[kind]
+    sample, _, evaluated = sample_of(kind)
+    rows = Dataset.from_dict({"labels": sample.train})["labels"]  # what a training hands over
+    assert KINDS[kind].evaluator.baseline(rows, evaluated, sample.labels, None)["answer"] == sample.baseline
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_metric_has_one_meaning_whichever_kind_names_it(kind: str) -> None:
+    evaluator = KINDS[kind].evaluator
+    own = {"loss", *evaluator.names}
+    assert set(evaluator.unit_metrics) <= own
+    assert own & LOWER_IS_BETTER == own & {"loss", *evaluator.lower_is_better}, "lower is better of another kind's"
+    assert own & UNIT_METRICS == set(evaluator.unit_metrics), "another kind's lies between 0 and 1"
+    assert not UNIT_METRICS & LOWER_IS_BETTER
 
 
 def test_the_other_baselines_are_the_most_frequent_answer_or_the_mean() -> None:

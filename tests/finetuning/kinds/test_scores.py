@@ -18,6 +18,7 @@ from hfdemo.finetuning.kinds.next_token import score_next_tokens
 from hfdemo.finetuning.kinds.regression import score_numbers
 from hfdemo.finetuning.kinds.single_label import score_single_label
 from hfdemo.finetuning.kinds.token_tags import score_tags
+from tests.finetuning.kinds.samples import sample_of
 
 stats = pytest.importorskip("scipy.stats")
 seqeval = pytest.importorskip("seqeval.metrics")
@@ -146,11 +147,6 @@ def test_a_function_works_from_its_source_alone(kind: str) -> None:
     alone: dict[str, Any] = {}
     sources = [inspect.getsource(each) for each in (*KINDS[kind].evaluator.carried, function)]
     exec("\n".join(["from __future__ import annotations", *sources]), alone)
-    cases: dict[str, tuple[Any, Any, list[str]]] = {
-        "single_label": (np.eye(3), [0, 1, 1], ["a", "b", "c"]),
-        "multi_label": (np.eye(3) - 0.5, np.ones((3, 3)), ["a", "b", "c"]),
-        "regression": ([[1.0], [2.0], [2.0]], [3.0, 4.0, 5.0], []),
-        "tokens": (np.eye(5)[None], [[0, 1, 2, 3, 3]], TAGS),
-        "language": ([[3.0, 2.0]], None, []),
-    }
-    assert alone[function.__name__](*cases[kind], None) == function(*cases[kind], None)
+    sample, logits, references = sample_of(kind)
+    case = (logits, references, list(sample.labels), None)
+    assert alone[function.__name__](*case) == function(*case)

@@ -6,15 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, Kind
-from hfdemo.finetuning.kinds.kind import LOWER_IS_BETTER
+from hfdemo.finetuning.kinds import DEFAULT_KIND, ERROR_NUMBERS, KINDS, LOWER_IS_BETTER, UNIT_METRICS, Kind
 from hfdemo.ui.html import Html, code, escape, facts, notes, score_bar, table, with_title
 from hfdemo.ui.tabs.finetune import report_figures
-from hfdemo.ui.tabs.finetune.run_charts import UNIT_METRICS, format_duration
+from hfdemo.ui.tabs.finetune.run_charts import format_duration
 
-# Columns of errors.csv that hold numbers, and those that need no six decimals to be read.
-_DECIMALS = ("confidence", "loss", "residual")
-_NUMBERS = ("row", "tokens", "tags", "wrong_tags", "wrong_labels", *_DECIMALS)
 Report = Mapping[str, Any]
 # Of more labels the most likely ones are shown.
 SHOWN = 12
@@ -204,14 +200,15 @@ def render_wrong_rows(rows: Sequence[Mapping[str, str]], more: bool) -> str:
     if not rows:
         return facts([("", "nothing: every validation row is right")])
     names = list(rows[0])
-    numbers = [index for index, name in enumerate(names) if name in _NUMBERS]
+    numbers = [index for index, name in enumerate(names) if name in ERROR_NUMBERS]
     drawn = table(names, [[_format_error_cell(row[name], name) for name in names] for row in rows], numbers, wrap=True)
     left = "<p class='hf-quiet hf-small'>The first ones; errors.csv has them all.</p>" if more else ""
     return f"<div class='hf-tall hf-wrong'>{drawn}</div>{left}"
 
 
 def _format_error_cell(text: str, name: str) -> str:
-    return f"{float(text):.4g}" if name in _DECIMALS and text else text
+    """Return a number with the four digits that are read; a whole one, and a text, as they are."""
+    return f"{float(text):.4g}" if name in ERROR_NUMBERS and text and not text.isdecimal() else text
 
 
 def render_first_row(found: Mapping[str, Any], split: str) -> str:

@@ -8,13 +8,12 @@ from typing import Any
 import pandas as pd
 
 from hfdemo.finetuning.events import Evaluated, Event, Probed, Resumed, Started, StepLogged, Stopped, valid
+from hfdemo.finetuning.kinds import UNIT_METRICS
 from hfdemo.finetuning.runs import Status
 from hfdemo.ui.html import escape, facts, notes, progress_bar
 
 # More points than pixels cost time and show nothing.
 MOST_POINTS = 400
-# Metrics that lie between 0 and 1; the correlations do in all runs that are worth a look.
-UNIT_METRICS = ("accuracy", "f1", "f1_weighted", "f1_micro", "precision", "recall")
 
 
 def make_loss_table(events: Sequence[Event]) -> pd.DataFrame:

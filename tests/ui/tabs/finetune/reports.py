@@ -9,7 +9,7 @@ import numpy as np
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.report import Predicted, write_epoch, write_report
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged
-from hfdemo.finetuning.kinds import find_kind
+from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 from tests.ui.samples import EVIL
@@ -22,26 +22,26 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "tokens": {"task": "token-classification", "labels": ("O", f"B-{EVIL}", f"I-{EVIL}")},
     "language": {"task": "text-generation"},
 }
-KINDS = tuple(CONFIGS)
 SPLITS = ("validation", "test")
 
 
 def answers(kind: str, labels: int, noise: float) -> tuple[Any, Any]:
     """Logits that are mostly right, and references."""
-    rng = np.random.default_rng(3)
-    if kind == "regression":
+    rng, row = np.random.default_rng(3), KINDS[kind]
+    if row.one_number:
         truth = rng.uniform(0, 5, ROWS)
         return (truth + rng.normal(0, noise, ROWS)).reshape(-1, 1), truth
     if kind == "language":
         tokens = rng.integers(1, 9, ROWS)
         return np.stack([tokens * rng.gamma(3, 0.3, ROWS), tokens], -1), tokens
-    if kind == "multi_label":
+    if row.rows.is_label_set:
         truth = rng.integers(0, 2, (ROWS, labels))
         return 4 * (truth - 0.5) + rng.normal(0, noise, truth.shape), truth
     if kind == "tokens":
         truth = rng.integers(0, labels, (ROWS, 4))
         truth[:, 0] = -100
         return 3 * np.eye(labels)[truth.clip(0)] + rng.normal(0, noise, (ROWS, 4, labels)), truth
+    assert row.rows.is_single_label, f"add the predictions of {kind} here, and its label cells below"
     truth = np.arange(ROWS) % labels
     return 3 * np.eye(labels)[truth] + rng.normal(0, noise, (ROWS, labels)), truth
 
@@ -51,12 +51,12 @@ def cells(kind: str, labels: tuple[str, ...], truth: Any) -> dict[str, list[str]
     if kind == "tokens":
         tags = [[labels[tag] for tag in row[1:]] for row in truth]
         return {"text": [json.dumps([EVIL, "b", "c"])] * ROWS, "label": [json.dumps(row) for row in tags]}
-    texts = {"text": [EVIL] * ROWS}
-    if kind == "language":
+    texts, row = {"text": [EVIL] * ROWS}, KINDS[kind]
+    if not row.rows.has_labels:
         return texts
-    if kind == "regression":
+    if row.one_number:
         return {**texts, "label": [str(value) for value in truth]}
-    if kind == "multi_label":
+    if row.rows.is_label_set:
         given = [[label for label, has in zip(labels, row, strict=True) if has] for row in truth]
         return {**texts, "label": [json.dumps(names) for names in given]}
     return {**texts, "label": [labels[index] for index in truth]}
@@ -68,6 +68,7 @@ def a_run(
     """A finished run with a report on two splits and a model that only looks like one."""
     folder = settings.runs / name
     (folder / "data").mkdir(parents=True)
+    assert kind in CONFIGS, f"add {kind} to CONFIGS of tests/ui/tabs/finetune/reports.py"
     config = RunConfig(**{"dataset": "made", **CONFIGS[kind], **more})
     kind_row = find_kind(config.task, config.problem_type)
     labels = config.labels or ()
