@@ -49,6 +49,7 @@ def table(kind: str, rows: int, start: int = 0) -> pd.DataFrame:
         columns["text"] = [json.dumps(each) for each in words]
         tags = [["O", "B-THING", *["I-THING"] * (len(each) > 2), *["O"] * (len(each) - 3)] for each in words]
         columns["label"] = [json.dumps(each) for each in tags]
+    assert "label" in columns or not KINDS[kind].rows.has_labels, f"add the labels of {kind} here"
     return pd.DataFrame(columns)
 
 
