@@ -27,9 +27,9 @@ KINDS = (
 )
 
 
-def is_run_id(text: str) -> bool:
-    """Return whether `text` can be the id of a run, which is the name of its folder and never a path."""
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}", text) is not None
+def is_run_id(text: Any) -> bool:
+    """Return whether `text` can be the id of a run or a search: the name of its folder, and never a path."""
+    return isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}", text) is not None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import child_environment, is_alive
 from hfdemo.finetuning.stop_request import read_stop_request, request_stop
+from hfdemo.models.reference import is_run_id
 from hfdemo.settings import Settings
 
 MOST_TRIALS = 50
@@ -247,8 +248,8 @@ class SearchStore:
         Raises:
             RunError: there is none.
         """
-        folder = self.folder / Path(str(search)).name
-        if folder.name != search or not (folder / "search.json").is_file():
+        folder = self.folder / str(search)
+        if not is_run_id(search) or not (folder / "search.json").is_file():
             raise RunError(
                 f"There is no search {search!r}. The newest: {', '.join(s.id for s in self.list()[:5]) or 'none yet'}."
             )

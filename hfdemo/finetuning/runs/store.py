@@ -94,7 +94,7 @@ class RunStore:
             RunError: there is none.
         """
         folder = self.settings.runs / str(run_id)
-        if not isinstance(run_id, str) or not is_run_id(run_id) or not (folder / "config.json").is_file():
+        if not is_run_id(run_id) or not (folder / "config.json").is_file():
             newest = ", ".join(run.id for run in self.list()[:5])
             raise RunError(f"There is no run {run_id!r}. The newest runs: {newest or 'none yet'}.")
         return Run(folder, self._children.get(run_id))

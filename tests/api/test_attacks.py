@@ -1,0 +1,24 @@
+"""A server that anybody may call answers 300 calls that no well-meaning client makes, each in words and in time."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.api.attacks import BODIES, MODELS, VALUES, Attacker, attack, read_functions
+from tests.conftest import Server
+
+
+@pytest.mark.slow
+def test_whatever_is_sent_is_answered_in_words_and_in_time(server: Server, zoo: Callable[[str], Path]) -> None:
+    models = {task.replace("-", "_"): str(zoo(task)) for task in MODELS}
+    kinds, faults = attack(server.url, server.home / "server.log", 300, 300, models)
+    assert not faults, "\n".join(faults)
+    assert {*VALUES, *BODIES, "arity", "upload", "address", "mcp (mcp)"} <= set(kinds)
+
+
+def test_the_same_seed_makes_the_same_attacks_on_every_route(server: Server) -> None:
+    first, second = (list(Attacker(5, *read_functions(server.url), {}).attacks(200)) for _ in range(2))
+    assert first == second
+    routes = {each.path.split("/")[2] for each in first if each.path.startswith("/gradio_api/")}
+    assert routes >= {"run", "call", "queue", "upload", "mcp"}
