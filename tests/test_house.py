@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import hfdemo
 from hfdemo.finetuning import kinds
 from hfdemo.finetuning.kinds import KINDS
@@ -199,6 +201,7 @@ def test_no_module_but_padding_names_a_padding_strategy() -> None:
                 assert not re.search(r"(plan|config|timing|cost)\.(strategy|padding|name)\b.*'", compared), compared
 
 
+@pytest.mark.slow
 def test_importing_the_app_imports_neither_torch_nor_transformers() -> None:
     code = "import sys, app; print([m for m in ('torch', 'transformers', 'datasets', 'peft') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

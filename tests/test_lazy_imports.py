@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 CODE = """
@@ -25,6 +27,7 @@ print(errors)
 """
 
 
+@pytest.mark.slow
 def test_six_threads_can_ask_for_the_libraries_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -172,7 +172,7 @@ def test_masks_are_generated_where_torchvision_is_installed(zoo: Zoo) -> None:
     from transformers.utils import is_torchvision_available
 
     generate = pipe("mask-generation", zoo("mask-generation"))
-    everything = {"pred_iou_thresh": -100.0, "stability_score_thresh": -1.0}
+    everything = {"pred_iou_thresh": -100.0, "stability_score_thresh": -1.0, "points_per_crop": 4}
     if is_torchvision_available():
         assert all(mask.shape == (60, 80) for mask in generate(picture(), **everything)["masks"])
     else:

@@ -127,6 +127,7 @@ def test_the_columns_of_odd_texts_equal_the_tokenizers_own(
         assert ours(name, texts, pairs, **arguments) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_a_megabyte_of_text_is_no_trouble(name: str) -> None:
     text = ("The quick brown fox 🙂 naïve ‮fox‬ 日本. " * 25_000)[:1_000_000]

@@ -185,7 +185,7 @@ def test_67000_rows_are_planned_and_counted_in_well_under_half_a_second(strategy
         plan_batches(lengths, 8, strategy, 64, seed=42).cost((6, 384))
         return time.process_time() - started
 
-    assert min(seconds() for _ in range(3)) < 0.5, "the best of three: the machine may be busy with something else"
+    assert any(seconds() < 0.5 for _ in range(3)), "the best of three: the machine may be busy with something else"
 
 
 def test_what_cannot_be_planned_gets_a_sentence() -> None:
