@@ -62,18 +62,22 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Share the tests out among workers so that none is left with a long file, and nothing dear is made twice.
 
     All browser tests share a browser and an app, all tests of a running app its server; other slow tests go wherever
-    there is time, and the rest stays by file. The longest units begin first.
+    there is time, and the rest stays by file. The longest units begin first. What asks for a running app is slow.
     """
-    groups: dict[str, int] = {}
     for item in items:
-        groups[group_of(item)] = groups.get(group_of(item), 0) + (100 if item.get_closest_marker("slow") else 1)
         item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=lambda item: -groups[group_of(item)])
+        if "server" in item.fixturenames:  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.slow)
+    yield
+    sizes: dict[str, int] = {}
+    for item in items:  # those that were asked for
+        sizes[group_of(item)] = sizes.get(group_of(item), 0) + (100 if item.get_closest_marker("slow") else 1)
+    items.sort(key=lambda item: -sizes[group_of(item)])
 
 
 def group_of(item: pytest.Item) -> str:
