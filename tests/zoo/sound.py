@@ -20,6 +20,9 @@ WAV2VEC2 = SMALL | {
     "initializer_range": SPREAD,
 }
 
+# Whisper's own is 30: every sound, however short, is read as one so long.
+WINDOW_SECONDS = 6
+
 
 def audio_classification(folder: Path) -> None:
     config = transformers.Wav2Vec2Config(**WAV2VEC2, classifier_proj_size=16, **labels("speech", "music", "silence"))
@@ -58,6 +61,7 @@ def whisper(folder: Path) -> None:
     config = transformers.WhisperConfig(
         vocab_size=len(tokenizer),
         **ENCODER_DECODER,
+        max_source_positions=50 * WINDOW_SECONDS,
         pad_token_id=eos,
         bos_token_id=eos,
         eos_token_id=eos,
@@ -88,7 +92,11 @@ def whisper(folder: Path) -> None:
         for text in texts
     ]
     learn(model, rows, end=eos)
-    save(folder, model, transformers.WhisperProcessor(transformers.WhisperFeatureExtractor(), tokenizer))
+    save(
+        folder,
+        model,
+        transformers.WhisperProcessor(transformers.WhisperFeatureExtractor(chunk_length=WINDOW_SECONDS), tokenizer),
+    )
 
 
 def learn(model: Any, rows: Sequence[Sequence[int]], end: int) -> None:

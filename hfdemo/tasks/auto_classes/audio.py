@@ -94,7 +94,8 @@ def transcribe(
 
     heard: list[dict[str, Any]] = []
     for samples, left, right in pieces:
-        whole = {"truncation": False, "padding": "longest"} if whisper and len(samples) > rate * 30 else {}
+        long = whisper and len(samples) > feature_extractor.n_samples
+        whole = {"truncation": False, "padding": "longest"} if long else {}
         features = feature_extractor(
             samples, sampling_rate=rate, return_tensors="pt", return_attention_mask=True, **whole
         ).to(model.device, model.dtype)
