@@ -107,7 +107,7 @@ def learn(model: Any, rows: Sequence[Sequence[int]], end: int) -> None:
     length = max(map(len, rows))
     right = torch.tensor([[*row, *[end] * (length - len(row))] for row in rows])
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    for _ in range(120):
+    for _ in range(80):
         spoilt = torch.arange(length) >= torch.randint(1, length, (len(rows), 1))
         wrong = torch.where(spoilt, torch.randint(model.config.vocab_size, right.shape), right)
         tokens = torch.cat([right, wrong])[:, :-1]
