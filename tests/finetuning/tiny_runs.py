@@ -34,6 +34,7 @@ Zoo = Callable[[str], Path]
 
 def table(kind: str, rows: int, start: int = 0) -> pd.DataFrame:
     """Rows of very different lengths, no two alike, whose answers can be learned from the text."""
+    assert kind in LABELS, f"add {kind} to LABELS and its rows to table() in tests/finetuning/tiny_runs.py"
     numbers = range(start, start + rows)
     words = [f"{number} {('ice', 'fire')[number % 2]}{' word' * (7 * number % 23)}".split() for number in numbers]
     columns: dict[str, list[str]] = {"text": [" ".join(each) for each in words]}
@@ -75,7 +76,6 @@ def run_folder(settings: Settings, kind: str, model: Path, name: str = "run", **
     for split, rows, start in (("train", 37, 0), ("validation", 11, 40), ("test", 9, 60)):
         table(kind, rows, start).to_csv(folder / "data" / f"{split}.csv", index=False)
     row = KINDS[kind]
-    assert kind in LABELS, f"add {kind} to LABELS and its rows to table() in tests/finetuning/tiny_runs.py"
     training = {**FAST, **config.pop("training", {})}
     filled = RunConfig(
         dataset="made",
