@@ -1,5 +1,5 @@
 # make run    the page: creates .venv, installs, starts, prints the address
-# make quick  what a change may break, in a minute: all tests but those that train, load for long or drive a browser
+# make quick  what a change may break, in a minute: all tests but those that take long, start the app or drive a browser
 # make test   everything CI checks: format, lint, types, all tests in a real browser too
 .PHONY: run quick test format clean
 PYTHON ?= python3.11

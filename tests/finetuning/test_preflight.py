@@ -371,6 +371,7 @@ def write_table(folder: Path, name: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(["good", "good", *TABLES]), values=configs(), where=st.sampled_from(["", "", "untrained:"]))
 def test_ready_is_what_start_accepts(tiny: Path, tmp_path: Path, name: str, values: dict[str, Any], where: str) -> None:
@@ -390,6 +391,7 @@ class FirstStep(BaseException):
     """The first optimizer step was made: nothing more is to be seen."""
 
 
+@pytest.mark.slow
 @settings(max_examples=14, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(["good", "good", "numbers", "sets", "blank"]), values=configs())
 def test_what_is_ready_reaches_its_first_optimizer_step(

@@ -63,6 +63,7 @@ def test_any_conversation_becomes_what_the_library_makes_of_it(messages: list[di
     assert bool(found.prompt) == prompted
 
 
+@pytest.mark.slow
 def test_chatml_is_borrowed_only_where_the_tokenizer_has_no_template() -> None:
     found = render_messages(kind("bpe"), TALK[:1], True)
     assert found.borrowed == "ChatML"

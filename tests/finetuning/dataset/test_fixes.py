@@ -143,6 +143,7 @@ def test_an_unknown_fix_is_refused_with_those_there_are() -> None:
 CELLS = st.tuples(st.sampled_from(["", " ", "a", "b", "c", "d"]), st.sampled_from(["", "x", "y", "z"]))
 
 
+@pytest.mark.slow
 @given(
     train=st.lists(CELLS, min_size=1, max_size=12),
     validation=st.lists(CELLS, min_size=1, max_size=5),

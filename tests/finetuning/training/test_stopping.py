@@ -318,6 +318,7 @@ def test_wherever_it_is_broken_off_it_goes_on_as_if_it_had_never_stopped(
     assert reports[0]["metrics"] == reports[1]["metrics"]
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_is_made_up_for_ends_the_training_where_it_would_have_ended(
     settings: Settings, tiny: Path, stop_when: Callable[..., Seen]
 ) -> None:
