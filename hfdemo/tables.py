@@ -171,7 +171,11 @@ def format_row_numbers(numbers: Sequence[int], most: int = 5) -> str:
 
 
 def _guess_delimiter(text: str, suffix: str) -> str | None:
-    """Guess what stands between the cells; None where nothing parts the header."""
+    """Guess what stands between the cells; None where nothing parts the header.
+
+    Where quotes are closed right before it everywhere, that tells more than how many rows fit: a quoted cell may hold
+    whatever else parts cells.
+    """
     if suffix == ".tsv" and "\t" in text.partition("\n")[0]:
         return "\t"
     fitting = {}
@@ -180,8 +184,18 @@ def _guess_delimiter(text: str, suffix: str) -> str | None:
         with contextlib.suppress(csv.Error):
             rows.extend(filter(None, islice(csv.reader(io.StringIO(text, newline=""), delimiter=each), _SNIFFED)))
         if rows and len(rows[0]) > 1:
-            fitting[each] = (sum(len(row) == len(rows[0]) for row in rows), len(rows[0]))
+            fitting[each] = (_quotes_fit(text, each), sum(len(row) == len(rows[0]) for row in rows), len(rows[0]))
     return max(fitting, key=lambda each: fitting[each]) if fitting else None
+
+
+def _quotes_fit(text: str, delimiter: str) -> bool:
+    """Return whether each quoted cell among the first rows ends where a cell may end."""
+    try:
+        for _ in islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), _SNIFFED):
+            pass
+    except csv.Error:
+        return False
+    return True
 
 
 def _quotes_are_text(text: str, delimiter: str) -> bool:

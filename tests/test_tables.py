@@ -165,6 +165,11 @@ def test_a_quote_that_begins_a_text_swallows_no_lines(tmp_path: Path) -> None:
     assert read_table(path)["text"].tolist() == ['"He said', "no way", '"quoted" x']
 
 
+def test_what_parts_cells_is_told_by_where_quotes_are_closed(tmp_path: Path) -> None:
+    path = write(tmp_path, '"text","a;label"\n"no; never; again","0"\n"x;","1"\n')
+    assert list(read_table(path).columns) == ["text", "a;label"]
+
+
 def test_a_text_may_be_very_long(tmp_path: Path) -> None:
     assert len(read_table(write(tmp_path, f"text,label\n{'a' * 200_000},b\n"))["text"][0]) == 200_000
 

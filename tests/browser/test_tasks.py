@@ -1,5 +1,6 @@
 """Run a model in a real browser: answers of every kind, streaming and its stop, files, comparisons, links, history."""
 
+import csv
 import re
 import time
 from collections.abc import Callable
@@ -202,10 +203,11 @@ def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: 
     shoot(page, "file-1440-light")
     with page.expect_download() as download:
         page.locator("a[download]:visible").last.click()
-    lines = Path(download.value.path()).read_text().splitlines()
-    assert lines[0] == "id,review,label,score,error"
-    assert lines[1].startswith("1,A joy from beginning to end.,positive,")
-    assert lines[3].startswith("3,Dull and far too long.,negative,")
+    with Path(download.value.path()).open(newline="", encoding="utf-8") as file:
+        header, first, _, third = csv.reader(file)
+    assert header == ["id", "review", "label", "score", "error"]
+    assert first[:3] == ["1", "A joy from beginning to end.", "positive"]
+    assert third[:3] == ["3", "Dull and far too long.", "negative"]
     page.close()
 
 

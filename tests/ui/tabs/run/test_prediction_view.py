@@ -117,7 +117,7 @@ def test_whatever_fails_is_said_where_the_answer_would_be(
 
 
 def test_a_bug_is_said_too_and_logged(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    last = list(steps(app, CLASSIFY, 7, text="hi"))[-1]  # type: ignore[arg-type]
+    last = list(steps(app, None, "embedded:sentiment", text="hi"))[-1]
     assert "nobody foresaw" in last["answer"]
     assert "nobody foresaw" in caplog.text
 
