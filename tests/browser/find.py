@@ -8,7 +8,7 @@ import sys
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A name that resolves to this machine, as that of a hostile page does after it was rebound.
 REBOUND = "rebound.test"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--process-per-site"]
 FLAGS += [f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"]
 
 

@@ -11,9 +11,20 @@ PATIENT = 120_000  # milliseconds: the first answer loads torch, a run trains
 
 
 def open_page(browser: Browser, app: Server, width: int = 1440, mode: str = "light", query: str = "") -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 900})
+    page = browser.contexts[0].new_page()
+    resize(page, width)
     page.goto(f"{app.url}/?__theme={mode}{query}")
     return page
+
+
+def resize(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+
+
+def show(page: Page, width: int, mode: str) -> None:
+    """Make the page that is open as wide as `width`, and light or dark as gradio does while it loads."""
+    resize(page, width)
+    page.evaluate("mode => document.body.classList.toggle('dark', mode === 'dark')", mode)
 
 
 def tab(page: Page, name: str) -> None:
@@ -42,7 +53,7 @@ def choose_task(page: Page, title: str) -> None:
 
 def shoot(page: Page, name: str) -> None:
     SHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True, animations="disabled")  # each at its end
 
 
 def fits(page: Page) -> None:
@@ -60,7 +71,9 @@ __all__ = [
     "fits",
     "fold",
     "open_page",
+    "resize",
     "run",
     "shoot",
+    "show",
     "tab",
 ]

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import time
 from pathlib import Path
 
 import psutil
@@ -11,7 +10,8 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from hfdemo.tokenization.padding import strategy_names
-from tests.browser.pages import PATIENT, box, fits, fold, open_page, shoot, tab
+from hfdemo.ui.tabs.tokens.text_view import ABOUT_INSPECTORS
+from tests.browser.pages import PATIENT, box, fits, fold, open_page, resize, shoot, tab
 from tests.conftest import Server
 from tests.ui.tabs.tokens.corpus import ATTACKS
 
@@ -107,17 +107,18 @@ def test_a_data_set_is_counted_and_its_setting_is_trained_with(browser: Browser,
     page.close()
 
 
-@pytest.mark.parametrize(("width", "mode"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("mode", "widths"), [("light", (1440, 390)), ("dark", (390, 1440))], ids=["light", "dark"])
 def test_every_view_opens_on_something_and_fits_the_screen(
-    browser: Browser, app: Server, width: int, mode: str
+    browser: Browser, app: Server, mode: str, widths: tuple[int, ...]
 ) -> None:
-    page = open_tokens(browser, app, "text", width, mode)
-    for name, sign in (("One text", ".hf-linked"), ("A batch", ".hf-plan"), ("A data set", ".hf-histogram")):
-        tab(page, name)
-        expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
-        time.sleep(0.5)  # a picture of a finished animation
-        shoot(page, f"tokens-{name.split()[-1]}-{width}-{mode}")
-        fits(page)
+    page = open_tokens(browser, app, "text", widths[0], mode)
+    for width in widths:
+        resize(page, width)
+        for name, sign in (("One text", ".hf-linked"), ("A batch", ".hf-plan"), ("A data set", ".hf-histogram")):
+            tab(page, name)
+            expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
+            shoot(page, f"tokens-{name.split()[-1]}-{width}-{mode}")
+            fits(page)
     page.close()
 
 
@@ -133,14 +134,14 @@ def test_nothing_that_is_typed_becomes_markup(browser: Browser, app: Server, tmp
     evil = "\n".join(ATTACKS)
     box(page, "Text").fill(evil)
     expect(page.locator(".hf-linked:visible")).to_contain_text("onerror", timeout=PATIENT)
-    for look in ("Stages", "Truncation", "Chat template", "Several tokenizers", "Decode"):
+    for look in ("Truncation", "Chat template", "Several tokenizers", "Decode", "Stages"):
         page.get_by_label(look, exact=True).check()
-        time.sleep(1)
+        expect(page.get_by_text(ABOUT_INSPECTORS[look].split(". ")[0])).to_be_visible(timeout=PATIENT)
     tab(page, "A batch")
     box(page, "Texts").fill(evil)
-    for look in ("As tensors", "Collate functions", "Every strategy"):
+    for look, sign in (("As tensors", ".hf-tokens"), ("Collate functions", ".hf-ids"), ("Every strategy", ".hf-plan")):
         page.get_by_label(look, exact=True).check()
-        time.sleep(1)
+        expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
     tab(page, "A data set")
     path = tmp_path / "attacks.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -162,7 +163,7 @@ def test_nothing_that_is_typed_becomes_markup(browser: Browser, app: Server, tmp
     for hostile in ATTACKS[:4]:
         box(page, "Tokenizer").fill(hostile)
         box(page, "Tokenizer").press("Enter")
-        time.sleep(1)
+        expect(page.get_by_text(f"'{hostile}' is not a model reference").first).to_be_visible(timeout=PATIENT)
     assert alarmed == []
     assert page.evaluate("window.hacked === undefined")
     made = page.evaluate(
