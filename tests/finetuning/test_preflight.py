@@ -212,6 +212,7 @@ def test_the_silence_of_the_hub_is_not_kept_for_an_adapter_whose_files_stay_the_
     models.check_is_there(str(adapter))
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_of_which_only_the_tokenizer_is_here_is_no_broken_one(tiny: Path, tmp_path: Path) -> None:
     with hub.serve({"o/model": hub.of_folder(tiny)}) as endpoint:
         words, ready = hub.ask(endpoint, tmp_path, ("words", "o/model"), ("ready", "o/model"))
