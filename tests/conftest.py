@@ -107,6 +107,16 @@ def _threads_are_as_before() -> Iterator[None]:
             sys.modules["torch"].set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def _imports_are_no_garbage() -> Iterator[None]:
+    """What a test is the first to import stays; else each collection, and a training makes some, looks through it."""
+    known = len(sys.modules)
+    yield
+    if len(sys.modules) > known + 50:
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of a local server with a home of its own."""
