@@ -37,10 +37,9 @@ def raise_to_client(sentence: str) -> NoReturn:
 
 
 def raise_refusal(problem: str, error: Exception) -> NoReturn:
-    """Raise `error` as it is where it is meant for people, else as `problem` with its first words."""
-    if isinstance(error, gr.Error):
-        raise error
-    raise_to_client(_make_sendable(f"{problem} {first_sentence(error)}"))
+    """Raise what gradio says of values that a component can't read, as a sentence that the log needn't have."""
+    said = ValueError(error.message) if isinstance(error, gr.Error) else error  # gradio's own is in quotes as text
+    raise_to_client(_make_sendable(f"{problem} {first_sentence(said)}"))
 
 
 def _name_of(function: Callable[..., Any]) -> str:

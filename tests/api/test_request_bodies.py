@@ -67,3 +67,27 @@ def test_gradios_own_refusals_are_sentences_that_quote_nothing(server: Server) -
     status, said = ask("call/v2/run_status", '{"nonsense": 1}')
     assert (status, "`nonsense` is not a valid" in said) == (422, True)
     assert ask("run/tokenize", f'{{"data": ["{"x" * MOST_BYTES}"]}}')[0] == 413
+
+
+def test_a_value_that_no_component_of_the_page_can_have_is_refused_and_leaves_no_traceback(server: Server) -> None:
+    """Any program can call what the page calls, with what no drop-down offers."""
+    config = json.loads(read(server, "GET", "/config"))
+    fixed = [each["id"] for each in config["components"] if each["props"].get("allow_custom_value") is False]
+    number = next(
+        each["id"]
+        for each in config["dependencies"]
+        if each["backend_fn"] and len(each["inputs"]) == 1 and each["inputs"][0] in fixed
+    )
+    begin = (server.home / "server.log").stat().st_size
+    call = {"data": ["no such choice"], "fn_index": number, "session_hash": "forger"}
+    read(server, "POST", "/gradio_api/queue/join", json.dumps(call))
+    assert "no such choice is not in the list" in read(server, "GET", "/gradio_api/queue/data?session_hash=forger")
+    assert b"Traceback" not in (server.home / "server.log").read_bytes()[begin:]
+
+
+def read(server: Server, method: str, path: str, body: str | None = None) -> str:
+    connection = HTTPConnection(urlsplit(server.url).netloc, timeout=60)
+    connection.request(method, path, body, {"Content-Type": "application/json"})
+    said = connection.getresponse().read().decode()
+    connection.close()
+    return said
