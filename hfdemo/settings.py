@@ -16,7 +16,7 @@ def _setting_field(variable: str, default: Any, help: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """One value per environment variable; `Settings.from_env()` is the only reader of the environment."""
+    """One value per environment variable, read by `Settings.from_env()` alone."""
 
     home: Path = _setting_field(
         "HFDEMO_HOME", Path("~/.cache/hfdemo"), "folder that holds `runs/` and what the libraries cache"
@@ -35,7 +35,7 @@ class Settings:
         "HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded"
     )
     uploads: Path = _setting_field(
-        "GRADIO_TEMP_DIR", Path("cache/gradio"), "folder for uploads and results, below the home unless absolute"
+        "GRADIO_TEMP_DIR", Path("cache/gradio"), "folder for uploads and results; unset, it is below the home"
     )
     allowed_hosts: tuple[str, ...] = _setting_field(
         "HFDEMO_ALLOWED_HOSTS", (), "further names of a local server, such as a proxy's, separated by commas"
@@ -56,6 +56,8 @@ class Settings:
         if environ.get("SPACE_ID"):
             values["public"] = True
         values["home"] = Path(values.get("home", cls.home)).expanduser().absolute()
+        if "uploads" in values:  # to gradio it is relative to where the server is started
+            values["uploads"] = values["uploads"].absolute()
         return cls(**values)
 
     def make_home(self) -> None:

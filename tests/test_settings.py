@@ -31,6 +31,13 @@ def test_the_names_of_a_server_are_a_list() -> None:
     )
 
 
+def test_the_folder_of_uploads_is_the_one_that_gradio_takes_a_variable_for(tmp_path: Path) -> None:
+    assert Settings.from_env({"HFDEMO_HOME": str(tmp_path)}).upload_folder == tmp_path / "cache" / "gradio"
+    for given in ("sent", str(tmp_path / "sent")):
+        found = Settings.from_env({"HFDEMO_HOME": str(tmp_path), "GRADIO_TEMP_DIR": given}).upload_folder
+        assert found == Path(given).absolute()
+
+
 def test_a_home_that_can_not_be_written_to_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"Nothing can be written to .* Set HFDEMO_HOME to a folder"):

@@ -40,14 +40,15 @@ class JsonGuard:
         if scope["type"] != "http" or not _is_json(Headers(scope=scope).get("content-type", "")):
             return await self.app(scope, receive, send)
         chunks: list[bytes] = []
-        more = True
+        size, more = 0, True
         while more:
             message = await receive()
             if message["type"] != "http.request":  # the client has left
                 return None
             chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
             more = message.get("more_body", False)
-            if sum(map(len, chunks)) > MOST_BYTES:
+            if size > MOST_BYTES:
                 sentence = f"This request is larger than {MOST_BYTES // 1024**2} MiB. Send large data as a file."
                 return await refuse(413, sentence)(scope, receive, send)
         body = b"".join(chunks)

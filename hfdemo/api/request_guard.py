@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
 
+from hfdemo.api.request_bodies import refuse
 from hfdemo.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class RequestGuard:
             return await self.app(scope, receive, send)
         refused = self.explain_refusal(Headers(scope=scope)) if self.local else None
         if refused is not None:
-            return await PlainTextResponse(refused, status_code=403)(scope, receive, send)
+            return await refuse(403, refused)(scope, receive, send)
 
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":

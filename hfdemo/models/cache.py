@@ -118,10 +118,10 @@ class ModelCache:
 
         It may where it belongs to this app, was made here, or is loaded already: whoever is here has asked for it.
         """
-        if ref.origin.source in ("embedded", "tokenizer", "run"):
+        if ref.origin.source in ("embedded", "tokenizer", "run") or self.find_loaded(ref) is not None:
             return True
         with self._lock:
-            return str(ref) in self._tokenizers or any(key[0] == str(ref) for key in self._models)
+            return str(ref) in self._tokenizers
 
     def list_cards(self) -> list[dict[str, Any]]:
         """Return one card per loaded model, most recently used first."""

@@ -117,7 +117,8 @@ def expand_path(text: str) -> Path | None:
     try:
         path = Path(text).expanduser()
         path.exists()
-    except (OSError, ValueError, RuntimeError):  # too long a name, a NUL or a lone surrogate, no such user
+        path.resolve()
+    except (OSError, ValueError, RuntimeError):  # too long a name, a NUL, a lone surrogate, no such user, a loop
         return None
     return path
 

@@ -8,9 +8,9 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.endpoints import register_endpoints
+from hfdemo.api.error_boundary import ServedBlocks
 from hfdemo.api.request_bodies import EXCEPTION_HANDLERS, body_guards
 from hfdemo.api.request_guard import request_guard
-from hfdemo.api.served_blocks import ServedBlocks
 from hfdemo.devices import find_device
 from hfdemo.settings import Settings
 from hfdemo.ui import html

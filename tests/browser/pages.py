@@ -1,6 +1,7 @@
 """What the browser tests have in common: ways to find things on the page."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -56,6 +57,17 @@ def shoot(page: Page, name: str) -> None:
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True, animations="disabled")  # each at its end
 
 
+def shoot_tabs(page: Page, tabs: Mapping[str, tuple[str, str]], widths: Sequence[int], mode: str) -> None:
+    """At each width open each tab, wait for what it shows, and take its picture: shot -> (tab, selector of a sign)."""
+    for width in widths:
+        resize(page, width)
+        for shot, (name, sign) in tabs.items():
+            tab(page, name)
+            expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
+            shoot(page, f"{shot}-{width}-{mode}")
+            fits(page)
+
+
 def fits(page: Page) -> None:
     """Nothing on the page is wider than the screen."""
     size = page.viewport_size
@@ -74,6 +86,7 @@ __all__ = [
     "resize",
     "run",
     "shoot",
+    "shoot_tabs",
     "show",
     "tab",
 ]

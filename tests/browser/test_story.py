@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.pages import PATIENT, box, choose_task, fits, open_page, resize, shoot, tab
+from tests.browser.pages import PATIENT, box, choose_task, open_page, shoot, shoot_tabs, tab
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -127,13 +127,12 @@ def test_every_tab_fits_the_screen_and_has_something_on_it(
     browser: Browser, app: Server, mode: str, widths: tuple[int, ...]
 ) -> None:
     page = open_page(browser, app, widths[0], mode)
-    for width in widths:
-        resize(page, width)
-        for name, sign in (("Run a model", ".hf-label"), ("See the tokens", ".hf-slot"), ("Fine-tune", ".hf-facts")):
-            tab(page, name)
-            expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
-            shoot(page, f"{name.split()[0].lower()}-{width}-{mode}")
-            fits(page)
+    tabs = {
+        "run": ("Run a model", ".hf-label"),
+        "see": ("See the tokens", ".hf-slot"),
+        "fine-tune": ("Fine-tune", ".hf-facts"),
+    }
+    shoot_tabs(page, tabs, widths, mode)
     page.close()
 
 

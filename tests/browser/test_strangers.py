@@ -82,6 +82,7 @@ def test_an_address_fills_the_form_and_loads_no_model_before_run_is_pressed(
     expect(page.get_by_text("Nothing of it has been read yet")).to_be_visible(timeout=PATIENT)
     expect(box(page, "Model")).to_have_value(str(folder))
     expect(box(page, "Text")).to_have_value("Hello")
+    expect(page.get_by_text(f"The task of {folder} is not known before it is read")).to_be_visible()
     assert page.locator(".hf-label").count() == 0
     run(page)
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)

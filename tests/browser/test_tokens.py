@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from hfdemo.tokenization.padding import strategy_names
 from hfdemo.ui.tabs.tokens.text_view import ABOUT_INSPECTORS
-from tests.browser.pages import PATIENT, box, fits, fold, open_page, resize, shoot, tab
+from tests.browser.pages import PATIENT, box, fold, open_page, shoot, shoot_tabs, tab
 from tests.conftest import Server
 from tests.ui.tabs.tokens.corpus import ATTACKS
 
@@ -112,13 +112,12 @@ def test_every_view_opens_on_something_and_fits_the_screen(
     browser: Browser, app: Server, mode: str, widths: tuple[int, ...]
 ) -> None:
     page = open_tokens(browser, app, "text", widths[0], mode)
-    for width in widths:
-        resize(page, width)
-        for name, sign in (("One text", ".hf-linked"), ("A batch", ".hf-plan"), ("A data set", ".hf-histogram")):
-            tab(page, name)
-            expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
-            shoot(page, f"tokens-{name.split()[-1]}-{width}-{mode}")
-            fits(page)
+    views = {
+        "tokens-text": ("One text", ".hf-linked"),
+        "tokens-batch": ("A batch", ".hf-plan"),
+        "tokens-set": ("A data set", ".hf-histogram"),
+    }
+    shoot_tabs(page, views, widths, mode)
     page.close()
 
 

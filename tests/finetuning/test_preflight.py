@@ -24,7 +24,7 @@ from hfdemo.finetuning.dataset import inspect
 from hfdemo.finetuning.evaluation import compute_metrics
 from hfdemo.finetuning.events import Event, StepLogged
 from hfdemo.finetuning.launcher import check_processes
-from hfdemo.finetuning.preflight import BaseModels, RunData, model_checks, preflight
+from hfdemo.finetuning.preflight import RunData, SlowChecks, preflight, slow_checks
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.training.training import train
 from hfdemo.models import weights
@@ -122,8 +122,11 @@ def test_a_metric_that_is_not_tried_in_time_is_left_to_the_run(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compute_metrics, "TRIAL_SECONDS", 0.01)
-    slow = write(tmp_path, "slow", '{"slow": 1.0}')
-    assert ready(RunStore(settings), metrics=(slow,), training={"metric_for_best_model": "who knows"}) == ""
+    slow, store = write(tmp_path, "slow", '{"slow": 1.0}'), RunStore(settings)
+    config: dict[str, Any] = {"metrics": (slow,), "training": {"metric_for_best_model": "who knows"}}
+    assert ready(store, **config) == ""
+    monkeypatch.setattr(compute_metrics, "TRIAL_SECONDS", 60.0)
+    assert ready(store, **config) == "", "nobody waits for the same files a second time"
 
 
 def test_a_checkpoint_that_cannot_be_loaded_is_refused(
@@ -161,7 +164,7 @@ def test_an_answer_about_a_model_is_found_once_and_anew_when_its_files_change(
     folder.mkdir()
     for path in tiny.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    models = BaseModels(settings)
+    models = SlowChecks(settings)
     assert models.check_is_there(str(folder)) == (folder / "model.safetensors").stat().st_size
     started = time.process_time()
     for _ in range(20):
@@ -185,10 +188,10 @@ def copy_adapter(folder: Path, base: str = "embedded:minilm") -> Path:
 def test_an_adapter_is_checked_with_everything_that_it_stands_on(settings: Settings, tmp_path: Path) -> None:
     def said(folder: Path) -> str:
         with pytest.raises(DemoError) as refused:
-            BaseModels(settings).check_is_there(str(folder))
+            SlowChecks(settings).check_is_there(str(folder))
         return str(refused.value)
 
-    assert BaseModels(settings).check_is_there(str(copy_adapter(tmp_path / "whole"))) > 10**7
+    assert SlowChecks(settings).check_is_there(str(copy_adapter(tmp_path / "whole"))) > 10**7
     cut = copy_adapter(tmp_path / "cut") / "adapter_model.safetensors"
     cut.write_bytes(cut.read_bytes()[:-8])
     assert "is damaged" in said(cut.parent)
@@ -204,11 +207,11 @@ def test_an_adapter_is_checked_with_everything_that_it_stands_on(settings: Setti
 def test_the_silence_of_the_hub_is_not_kept_for_an_adapter_whose_files_stay_the_same(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models, adapter = BaseModels(settings), copy_adapter(tmp_path / "adapter", "owner/name")
+    models, adapter = SlowChecks(settings), copy_adapter(tmp_path / "adapter", "owner/name")
     with pytest.raises(Unreachable):
         models.check_is_there(str(adapter))
-    monkeypatch.setattr(model_checks, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(BaseModels, "_check_base", lambda self, base: None)
+    monkeypatch.setattr(slow_checks, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(SlowChecks, "_check_base", lambda self, base: None)
     models.check_is_there(str(adapter))
 
 
@@ -235,8 +238,8 @@ def test_a_file_that_goes_while_the_files_are_listed_is_no_crash(
     def vanish(folder: Path) -> None:
         raise FileNotFoundError(folder)
 
-    monkeypatch.setattr(model_checks, "_stat_files", vanish)
-    assert BaseModels(settings).check_is_there(str(tiny)) > 0
+    monkeypatch.setattr(slow_checks, "_stat_files", vanish)
+    assert SlowChecks(settings).check_is_there(str(tiny)) > 0
 
 
 def test_runs_at_work_are_counted_once_everything_else_is_right_and_on_a_public_server_alone(
@@ -250,7 +253,7 @@ def test_runs_at_work_are_counted_once_everything_else_is_right_and_on_a_public_
 
     public = dataclasses.replace(settings, public=True)
     for where, data, times in ((settings, DATA, 0), (public, None, 0), (public, DATA, 1)):
-        checked = preflight(RunConfig("x"), data, where, BaseModels(where), count)
+        checked = preflight(RunConfig("x"), data, where, SlowChecks(where), count)
         assert (len(counted), "99 runs" in str(checked.error)) == (times, times > 0)
 
 
@@ -421,5 +424,6 @@ def test_an_upload_is_never_run_as_code_by_whatever_path_it_is_named(settings: S
     for path in (upload, upload.parent, tmp_path / "link" / "score.py", upload.parent / ".." / "0123" / "score.py"):
         assert "an upload is never run as code" in ready(store, metrics=(str(path),))
         assert "an upload is never run as code" in ready(store, accelerate_config=str(path))
-    for name in ("./\0.py", "~nobody-has-this-name/score.py"):
+    (tmp_path / "loop.py").symlink_to(tmp_path / "loop.py")
+    for name in (str(tmp_path / "loop.py"), "./\0.py", "~nobody-has-this-name/score.py"):
         assert "is no path on this machine" in ready(store, metrics=(name,))

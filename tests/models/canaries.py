@@ -251,7 +251,7 @@ def routes(reference: str, settings: Any) -> Iterator[tuple[str, Callable[[], An
     """The ways by which a visitor reaches the files of a model."""
     from hfdemo.finetuning.config import RunConfig
     from hfdemo.finetuning.kinds import find_kind
-    from hfdemo.finetuning.preflight import BaseModels
+    from hfdemo.finetuning.preflight import SlowChecks
     from hfdemo.inference.predict import predict
     from hfdemo.models.cache import ModelCache
     from hfdemo.models.folders import local_folder
@@ -270,12 +270,12 @@ def routes(reference: str, settings: Any) -> Iterator[tuple[str, Callable[[], An
 
     def check_training() -> Any:
         config = RunConfig(dataset="none", model=reference, labels=("a", "b"))
-        return BaseModels(settings).check_can_be_trained(config, find_kind(config.task))
+        return SlowChecks(settings).check_can_be_trained(config, find_kind(config.task))
 
     yield "tokenize", tokenize
     yield "predict", lambda: predict(models, TASKS["fill-mask"], ref, {"text": "a [MASK] b"})
     yield "facts", lambda: (model_facts(ref, settings), infer_task(ref, settings))
-    yield "ready", lambda: BaseModels(settings).check_is_there(reference)
+    yield "ready", lambda: SlowChecks(settings).check_is_there(reference)
     yield "train", check_training
     for name in ("image_processor", "processor"):
         yield (

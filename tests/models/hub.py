@@ -141,9 +141,9 @@ for what, reference, public in questions:
         elif what == "bytes":
             answer = count_download_bytes(ModelRef.parse(reference), public)
         elif what == "ready":
-            from hfdemo.finetuning.preflight import BaseModels
+            from hfdemo.finetuning.preflight import SlowChecks
 
-            answer = BaseModels(settings).check_is_there(reference)
+            answer = SlowChecks(settings).check_is_there(reference)
         elif what == "data":
             name, config, split = (*reference.split("|"), None, None)[:3]
             found = read_corpus(name, settings, config=config or None, split=split or None, progress=see)

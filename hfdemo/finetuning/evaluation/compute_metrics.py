@@ -6,13 +6,10 @@ Our own module loads from the disk with no network.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
-import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +19,15 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import evaluates
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, LOWER_IS_BETTER, Evaluator, Kind
+from hfdemo.finetuning.launcher import child_environment
 from hfdemo.models.folders import expand_path
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
 
 MODULE = Path(__file__).with_name("scores_module.py")
 # That a trial of further metrics may take: libraries are imported, and a module may come from the Hub.
 TRIAL_SECONDS = 60.0
-_KEPT_SECONDS = 60.0  # that what a module on the Hub computes is taken for known
-_ROOT = Path(__file__).resolve().parents[3]
 _METRIC_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 
 
@@ -120,7 +117,7 @@ def make_compute_metrics(
     return ComputeMetrics(compute, tuple(add_scores({}, tried)))
 
 
-def try_metrics(kind: Kind, labels: Sequence[str], names: Sequence[str]) -> tuple[str, ...] | None:
+def try_metrics(kind: Kind, labels: Sequence[str], names: Sequence[str], settings: Settings) -> tuple[str, ...] | None:
     """Return what the further metrics `names` compute for `kind`; None where that was not known in time.
 
     They are tried in a process of their own: it is a program of somebody, which may hang, or end the process it is in.
@@ -129,42 +126,26 @@ def try_metrics(kind: Kind, labels: Sequence[str], names: Sequence[str]) -> tupl
         DemoError: one of them can't be loaded, or can't score this kind of answer.
     """
     try:
-        computed, refusal = _try_once(kind.name, tuple(labels), tuple(names), tuple(map(_version, names)))
+        done = subprocess.run(
+            [sys.executable, "-m", "hfdemo.finetuning.evaluation.compute_metrics"],
+            input=json.dumps({"kind": kind.name, "labels": [*labels], "names": [*names]}),
+            capture_output=True,
+            text=True,
+            env=child_environment(settings),
+            timeout=TRIAL_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return None
-    if refusal:
-        raise DemoError(refusal)
-    return computed
-
-
-@functools.lru_cache(maxsize=64)
-def _try_once(
-    kind: str, labels: tuple[str, ...], names: tuple[str, ...], versions: tuple[Any, ...]
-) -> tuple[tuple[str, ...], str]:
-    """Return what the metrics compute, and why they are refused; each question is asked once."""
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    done = subprocess.run(
-        [sys.executable, "-m", "hfdemo.finetuning.evaluation.compute_metrics"],
-        input=json.dumps({"kind": kind, "labels": labels, "names": names}),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-        timeout=TRIAL_SECONDS,
-        check=False,
-    )
     if done.returncode or not done.stdout:
         code = done.returncode
-        return (), f"{', '.join(names)} ended the process that tried it (exit code {code}). Mend it, or leave it out."
+        raise DemoError(
+            f"{', '.join(names)} ended the process that tried it (exit code {code}). Mend it, or leave it out."
+        )
     answer = json.loads(done.stdout.splitlines()[-1])
-    return tuple(answer["computed"]), str(answer["refusal"])
-
-
-def _version(name: str) -> Any:
-    """Return what changes with the code of a metric: of one on the Hub, the minute."""
-    if not _is_path(name):
-        return int(time.monotonic() // _KEPT_SECONDS)
-    found = _script(name).stat()
-    return found.st_size, found.st_mtime_ns
+    if answer["refusal"]:
+        raise DemoError(str(answer["refusal"]))
+    return tuple(answer["computed"])
 
 
 def main() -> None:
@@ -222,6 +203,15 @@ def score_metric_source() -> str:
 def module_path(name: str) -> str:
     """Return what evaluate.load takes for the further metric `name`."""
     return str(_script(name)) if _is_path(name) else name
+
+
+def find_metric_files(names: Sequence[str]) -> list[Path]:
+    """Return the files of those of the further metrics that are on this machine.
+
+    Raises:
+        DemoError: there is no such file.
+    """
+    return [_script(name) for name in names if _is_path(name)]
 
 
 def _is_path(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Every reason to refuse a run, or to warn of it, as one list that all who start runs ask.
 
-model_checks  what is known of a model before its weights are loaded
-limits        what a run may take of the disk, and of a shared server
+slow_checks  what of models and further metrics is found out by trying, and remembered
+limits       what a run may take of the disk, and of a shared server
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -25,18 +24,18 @@ from hfdemo.finetuning.evaluation.compute_metrics import (
     check_extra,
     check_metrics_fit,
     check_selection_metric,
-    try_metrics,
 )
 from hfdemo.finetuning.kinds import Kind, find_kind
 from hfdemo.finetuning.launcher import check_accelerate, check_processes
 from hfdemo.finetuning.preflight import limits
 from hfdemo.finetuning.preflight.limits import estimate_run_bytes
-from hfdemo.finetuning.preflight.model_checks import BaseModels
+from hfdemo.finetuning.preflight.slow_checks import SlowChecks
 from hfdemo.finetuning.training.checkpoints import check_space
 from hfdemo.finetuning.training.class_weights import check_weights
+from hfdemo.models.folders import expand_path
 from hfdemo.settings import Settings
 
-__all__ = ["MOST_STEPS", "BaseModels", "Preflight", "RunData", "preflight"]
+__all__ = ["MOST_STEPS", "Preflight", "RunData", "SlowChecks", "preflight"]
 
 MOST_STEPS = 10_000_000  # weeks of the smallest model
 # Above these a learning rate is most likely a slip; the usual ones are fifty times lower and more.
@@ -109,7 +108,7 @@ def preflight(
     config: RunConfig,
     data: RunData | None,
     settings: Settings,
-    models: BaseModels,
+    slow_checks: SlowChecks,
     count_active_runs: Callable[[], int] = lambda: 0,
 ) -> Preflight:
     """Find every reason to refuse a run of `config` on `data`, or to warn of it.
@@ -138,7 +137,7 @@ def preflight(
             check_not_uploaded(path, settings)
         check_extra(config.metrics, settings.public)
     with reasons.refuse("model"):
-        model_bytes = models.check_is_there(config.model)
+        model_bytes = slow_checks.check_is_there(config.model)
     if data is not None and data.refusal:
         with reasons.refuse("data"):
             raise DataError(data.refusal)
@@ -152,8 +151,8 @@ def preflight(
     filled = _fill_in(config, data)
     kind = find_kind(filled.task, filled.problem_type)
     with reasons.refuse("base_model"):
-        models.check_can_be_trained(filled, kind)
-    reasons.refuse_metrics(filled, kind)
+        slow_checks.check_can_be_trained(filled, kind)
+    reasons.refuse_metrics(filled, kind, slow_checks)
     with reasons.refuse("steps"):
         _check_steps(filled, data.train_rows)
     if settings.public:
@@ -181,13 +180,13 @@ class _Reasons:
             self.error = self.error or error
             self._findings.append(refuse(code, str(error)))
 
-    def refuse_metrics(self, config: RunConfig, kind: Kind) -> None:
+    def refuse_metrics(self, config: RunConfig, kind: Kind, slow_checks: SlowChecks) -> None:
         """Refuse further metrics that can't be computed, and a metric to be best in that nothing computes."""
         computed: tuple[str, ...] | None = None if config.metrics else ()
         with self.refuse("metrics"):
             check_metrics_fit(config.metrics, kind.evaluator)
             if config.metrics and self.error is None:  # else they need not be tried
-                computed = try_metrics(kind, config.labels or (), config.metrics)
+                computed = slow_checks.try_metrics(config, kind)
         with self.refuse("metric_for_best_model"):
             if computed is not None:
                 check_selection_metric(config, kind.evaluator, computed)
@@ -235,11 +234,10 @@ def check_not_uploaded(path: str, settings: Settings) -> None:
     Raises:
         DemoError: `path` leads to an upload, by whatever way.
     """
-    try:
-        found = Path(path).expanduser().resolve()
-    except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a NUL, the home of nobody
-        raise DemoError(f"{path!r} is no path on this machine: {error}.") from error
-    if path and found.is_relative_to(settings.upload_folder.resolve()):
+    found = expand_path(path)
+    if found is None:
+        raise DemoError(f"{path[:200]!r} is no path on this machine. Give another.")
+    if path and found.resolve().is_relative_to(settings.upload_folder.resolve()):
         raise DemoError(
             f"{path!r} was uploaded, and an upload is never run as code. Save the file in a folder of your own, look "
             "at what it does, and give that path."

@@ -17,7 +17,7 @@ import psutil
 
 from hfdemo.finetuning.arguments import threads
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.launcher import command
+from hfdemo.finetuning.launcher import child_environment, command
 from hfdemo.settings import Settings
 
 # What a run's processes have in their environment: whoever they start has it, too, in whatever group.
@@ -25,7 +25,6 @@ VARIABLE = "HFDEMO_RUN"
 TERMINATE_SECONDS = 2.0
 KILL_SECONDS = 2.0
 _POLL_SECONDS = 0.05
-_ROOT = Path(__file__).resolve().parents[3]
 # A process that was frozen while it waited must not keep the others waiting.
 SILENT_SECONDS = 30.0
 
@@ -43,16 +42,6 @@ def spawn(folder: Path, config: RunConfig, settings: Settings) -> subprocess.Pop
             start_new_session=True,
             env={**threaded, **child_environment(settings), VARIABLE: str(folder)},
         )
-
-
-def child_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of a child of the server: it finds this package, and has the same settings.
-
-    Relative model paths keep their meaning, wherever the server was started.
-    """
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    public = {"HFDEMO_PUBLIC": "1"} if settings.public else {}
-    return {**os.environ, "HFDEMO_HOME": str(settings.home), "PYTHONPATH": path, **public}
 
 
 def process_identity(pid: int | None = None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import prepare, read_data
-from hfdemo.finetuning.preflight import BaseModels, Preflight, RunData, limits, preflight
+from hfdemo.finetuning.preflight import Preflight, RunData, SlowChecks, limits, preflight
 from hfdemo.finetuning.runs import processes, stop_and_resume
 from hfdemo.finetuning.runs.processes import list_waiting
 from hfdemo.finetuning.runs.run import Run
@@ -33,13 +33,13 @@ _OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
 
 
 class RunStore:
-    """The runs below settings.runs. It holds no state but the children that it has started itself, and what it knows of
-    base models for a while."""
+    """The runs below settings.runs. It holds no state but the children that it has started itself, and the answers of
+    slow checks for a while."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._models = BaseModels(settings)
+        self._slow_checks = SlowChecks(settings)
 
     def create(self, config: RunConfig, file: Path | None = None, variants: Sequence[RunConfig] = ()) -> Run:
         """Check everything that can be checked, then write a new run folder with config.json, data/ and train.py.
@@ -75,7 +75,7 @@ class RunStore:
 
     def preflight(self, config: RunConfig, data: RunData | None = None) -> Preflight:
         """Find every reason to refuse a run of `config` on `data`, or to warn of it; None is data not read yet."""
-        return preflight(config, data, self.settings, self._models, self._count_active_runs)
+        return preflight(config, data, self.settings, self._slow_checks, self._count_active_runs)
 
     def start(self, run: Run) -> Run:
         """Begin `run` in a process of its own that outlives this server."""

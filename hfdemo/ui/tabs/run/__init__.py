@@ -14,7 +14,7 @@ from hfdemo.api.tasks import unload_model
 from hfdemo.background import run_in_background
 from hfdemo.errors import ModelError
 from hfdemo.inference import LoadProgress, build_need
-from hfdemo.models.folders import is_local, list_offline_models
+from hfdemo.models.folders import list_offline_models
 from hfdemo.models.loading import ATTENTIONS, DTYPES
 from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
@@ -98,10 +98,10 @@ class RunTab:
         return asked.task.name, gr.update(choices=choices, value=reference), state
 
     def infer_linked_task(self, reference: str) -> Task:
-        """Return the task of the model that an address names, without a download: nobody has asked for one yet."""
+        """Return the task of the model that an address names, where it may be read: nobody has asked for it yet."""
         ref = ModelRef.parse(reference)
-        if not is_local(ref, self.app.settings):
-            raise ModelError(f"The task of {reference} is not known before it is downloaded: choose it above.")
+        if not self.app.models.is_trusted(ref):
+            raise ModelError(f"The task of {reference} is not known before it is read: choose it above.")
         return infer_task(ref, self.app.settings)[0]
 
     def draw_panel(self, state: dict[str, Any] | None) -> None:

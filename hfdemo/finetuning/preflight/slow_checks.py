@@ -1,4 +1,4 @@
-"""What can be known of a base model before its weights are loaded: that it is there, and can be trained this way."""
+"""Checks that take long: a base model is there and can be trained this way, and further metrics compute something."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 
 from hfdemo.errors import DemoError, Unreachable
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.evaluation.compute_metrics import find_metric_files, try_metrics
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.training.model import (
     apply_method,
@@ -54,8 +55,8 @@ class _Answer:
     error: DemoError | None = None
 
 
-class BaseModels:
-    """Answers about base models, each found out once for the same files and the same question."""
+class SlowChecks:
+    """Answers about base models and further metrics, each found out once for the same files and the same question."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -98,6 +99,21 @@ class BaseModels:
         )
         with contextlib.suppress(BuildingBusy):
             self._ask(question, lambda: self._try_out(ref, config, kind), expires=not lasts)
+
+    def try_metrics(self, config: RunConfig, kind: Kind) -> tuple[str, ...] | None:
+        """Return what the further metrics of `config` compute; None where that was not known in time.
+
+        Raises:
+            DemoError: one of them can't be loaded, or can't score answers of `kind`.
+        """
+        files = find_metric_files(config.metrics)
+        question = ("computes", kind.name, config.labels, config.metrics, tuple(map(_stat_file, files)))
+        found: tuple[str, ...] | None = self._ask(
+            question,
+            lambda: try_metrics(kind, config.labels or (), config.metrics, self._settings),
+            expires=len(files) < len(config.metrics),  # what a module on the Hub computes may change
+        )
+        return found
 
     def _ask(self, question: tuple[Any, ...], find: Callable[[], Any], *, expires: bool) -> Any:
         with self._lock:
@@ -215,7 +231,12 @@ def _without_weights_read(config: RunConfig) -> RunConfig:
 
 def _stat_files(folder: Path) -> _Files:
     files = [folder] if folder.is_file() else sorted(path for path in folder.iterdir() if path.is_file())
-    return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    return tuple(map(_stat_file, files))
+
+
+def _stat_file(path: Path) -> tuple[str, int, int]:
+    found = path.stat()
+    return path.name, found.st_size, found.st_mtime_ns
 
 
 def count_model_bytes(ref: ModelRef, settings: Settings) -> int:
