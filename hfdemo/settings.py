@@ -9,20 +9,28 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+_HOME = Path("~/.cache/hfdemo")
 
-def _setting_field(variable: str, default: Any, help: str) -> Any:
-    return field(default=default, metadata={"variable": variable, "help": help})
+
+def _setting_field(variable: str, default: Any, help: str, *, public: Any = None) -> Any:
+    """Declare a setting; `public` is its default on a shared server, where that is another."""
+    defaults = {"local": default, "public": default if public is None else public}
+    return field(default=None, metadata={"variable": variable, "help": help, **defaults})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One value per environment variable, read by `Settings.from_env()` alone."""
+    """One value per environment variable, read by `Settings.from_env()` alone.
 
-    home: Path = _setting_field(
-        "HFDEMO_HOME", Path("~/.cache/hfdemo"), "folder that holds `runs/` and what the libraries cache"
-    )
+    What is left out has the default of its mode: a local server's, or a public one's.
+    """
+
+    home: Path = _setting_field("HFDEMO_HOME", _HOME, "folder that holds `runs/` and what the libraries cache")
     public: bool = _setting_field(
-        "HFDEMO_PUBLIC", False, "1 on a shared server: no local paths, safetensors only; a Space is always public"
+        "HFDEMO_PUBLIC",
+        False,
+        "1 on a shared server: no local paths, safetensors only; a Space is always public",
+        public=True,
     )
     model_bytes: int = _setting_field("HFDEMO_MODEL_BYTES", 2 * 1024**3, "memory that loaded models may take together")
     max_characters: int = _setting_field(
@@ -41,6 +49,12 @@ class Settings:
         "HFDEMO_ALLOWED_HOSTS", (), "further names of a local server, such as a proxy's, separated by commas"
     )
 
+    def __post_init__(self) -> None:
+        mode = "public" if self.public else "local"
+        for spec in fields(self):
+            if getattr(self, spec.name) is None:
+                object.__setattr__(self, spec.name, spec.metadata[mode])
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read the settings from `environ`; a variable that is unset or empty keeps its default.
@@ -52,10 +66,10 @@ class Settings:
         for spec in fields(cls):
             text = environ.get(spec.metadata["variable"], "").strip()
             if text:
-                values[spec.name] = _parse_value(spec.metadata["variable"], text, type(spec.default))
+                values[spec.name] = _parse_value(spec.metadata["variable"], text, type(spec.metadata["local"]))
         if environ.get("SPACE_ID"):
             values["public"] = True
-        values["home"] = Path(values.get("home", cls.home)).expanduser().absolute()
+        values["home"] = Path(values.get("home", _HOME)).expanduser().absolute()
         if "uploads" in values:  # to gradio it is relative to where the server is started
             values["uploads"] = values["uploads"].absolute()
         return cls(**values)
@@ -105,6 +119,23 @@ class Settings:
         return self.home / "runs"
 
 
+def describe_settings() -> str:
+    """Return the README's table of the settings."""
+    rows = ["| variable | local | public | what it is |", "|---|---|---|---|"]
+    for spec in fields(Settings):
+        local, public = (_write_default(spec.metadata[mode]) for mode in ("local", "public"))
+        rows.append(f"| `{spec.metadata['variable']}` | {local} | {public} | {spec.metadata['help']} |")
+    return "\n".join(rows)
+
+
+def _write_default(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, Path):
+        return f"`{value}`"
+    return "none" if value == () else str(value)
+
+
 def _can_be_written(folder: Path) -> bool:
     """Return whether `folder` is there, or could be made, by this user."""
     while not folder.exists() and folder != folder.parent:
@@ -125,3 +156,7 @@ def _parse_value(variable: str, text: str, kind: type) -> Any:
     if kind is tuple:
         return tuple(name.strip().lower() for name in text.split(",") if name.strip())
     return Path(text)
+
+
+if __name__ == "__main__":
+    print(describe_settings())

@@ -289,12 +289,3 @@ def test_the_tree_in_the_readme_is_the_tree_on_the_disk() -> None:
 def test_the_map_of_the_package_is_the_package() -> None:
     mapped = [line.split()[0] for line in (hfdemo.__doc__ or "").splitlines() if line.startswith("    ")]
     assert sorted(mapped) == sorted(rooms())
-
-
-def test_every_setting_is_documented() -> None:
-    from dataclasses import fields
-
-    from hfdemo.settings import Settings
-
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [spec.name for spec in fields(Settings) if f"`{spec.metadata['variable']}`" not in readme] == []

@@ -1,5 +1,6 @@
 """Settings are read once, and a wrong one is refused by name."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,16 @@ def test_an_empty_environment_gives_a_local_server_below_the_home_folder() -> No
 
 def test_a_space_is_public_whatever_else_is_set() -> None:
     assert Settings.from_env({"SPACE_ID": "someone/space", "HFDEMO_PUBLIC": "0"}).public
+
+
+def test_what_is_left_out_has_the_default_of_its_mode() -> None:
+    by_mode = {public: Settings.from_env({"HFDEMO_PUBLIC": public}) for public in ("0", "1")}
+    for spec in fields(Settings):
+        if spec.name not in ("home", "public"):
+            assert getattr(by_mode["0"], spec.name) == spec.metadata["local"]
+            assert getattr(by_mode["1"], spec.name) == spec.metadata["public"]
+    assert Settings(public=True).max_upload_bytes == by_mode["1"].max_upload_bytes
+    assert Settings.from_env({"HFDEMO_PUBLIC": "1", "HFDEMO_MAX_UPLOAD_BYTES": "5"}).max_upload_bytes == 5
 
 
 @pytest.mark.parametrize(("variable", "value"), [("HFDEMO_PUBLIC", "maybe"), ("HFDEMO_MODEL_BYTES", "2GB")])
