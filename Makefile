@@ -1,7 +1,8 @@
 # make run    the page: creates .venv, installs, starts, prints the address
 # make quick  what a change may break, in a minute: all tests but those that take long, start the app or drive a browser
 # make test   everything CI checks: format, lint, types, all tests in a real browser too
-.PHONY: run quick test format clean
+# make soak   what is done so often, or to so many, that it takes minutes
+.PHONY: run quick test soak format clean
 PYTHON ?= python3.11
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
@@ -10,7 +11,7 @@ run: .venv/run.done
 	$(BIN)/python app.py
 
 quick: .venv/test.done
-	$(PYTEST) -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser and not soak"
 
 test: .venv/test.done node_modules/.package-lock.json
 	$(BIN)/ruff format --check .
@@ -18,7 +19,10 @@ test: .venv/test.done node_modules/.package-lock.json
 	node_modules/.bin/biome check --error-on-warnings hfdemo/ui/static
 	$(BIN)/mypy
 	$(BIN)/python -m tests.browser.find
-	$(PYTEST) --durations=15
+	$(PYTEST) -m "not soak" --durations=15
+
+soak: .venv/test.done
+	$(BIN)/python -m pytest -n0 -m soak
 
 format: .venv/test.done node_modules/.package-lock.json
 	$(BIN)/ruff format .

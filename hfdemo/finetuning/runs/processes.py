@@ -50,6 +50,14 @@ def process_identity(pid: int | None = None) -> dict[str, Any]:
     return {"pid": process.pid, "created": process.create_time()}
 
 
+def describe_starter() -> dict[str, Any]:
+    """Return what stands in process.json between the making of a run and its process: who is to begin it, since when.
+
+    A number of its own it has none yet, so no stop can hit the server.
+    """
+    return {"starter": {**process_identity(), "time": time.time()}}
+
+
 def is_alive(known: Mapping[str, Any] | None) -> bool:
     """Return whether a process has the same pid and creation time and is no zombie: a pid alone may be another's."""
     try:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -176,11 +176,21 @@ class Run:
     def is_alive(self) -> bool:
         """Return whether its process is there, or may be there soon."""
         process = self.process()
-        if is_alive(process) or is_alive((process or {}).get("launcher")):
+        if process is None:  # it has been reopened this moment, or made by an older version
+            young = time.time() - self.folder.stat().st_mtime < SPAWN_SECONDS
+            return young if self._child is None else self._child_is_alive()
+        if is_alive(process) or is_alive(process.get("launcher")):
             return True
-        if self._child is not None:
-            return self._child.poll() is None
-        return process is None and time.time() - self.folder.stat().st_mtime < SPAWN_SECONDS
+        return self._child_is_alive() or self._is_being_started(process.get("starter"))
+
+    def _child_is_alive(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    def _is_being_started(self, starter: Mapping[str, Any] | None) -> bool:
+        """Return whether the server that made it is about to begin it, or did so the moment before it was killed."""
+        if starter is None or time.time() - starter["time"] > SPAWN_SECONDS:
+            return False
+        return is_alive(starter) or bool(self.processes())
 
     def processes(self) -> list[Any]:
         """Find every process (psutil) that belongs to it, with all that it has started."""
@@ -201,7 +211,7 @@ class Run:
             return None
         process = self.process() or {}
         pids = {process.get("pid"), (process.get("launcher") or {}).get("pid")}
-        return self._child.poll() if not process or self._child.pid in pids else None
+        return self._child.poll() if "pid" not in process or self._child.pid in pids else None
 
     def _read(self, name: str) -> Any:
         with contextlib.suppress(OSError, ValueError):

@@ -20,7 +20,7 @@ from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Stopped, valid
-from hfdemo.finetuning.runs.processes import end_processes
+from hfdemo.finetuning.runs.processes import describe_starter, end_processes
 from hfdemo.finetuning.runs.run import RESUMABLE, Run, is_final
 from hfdemo.finetuning.stop_request import StopRequest
 from hfdemo.finetuning.training.checkpoints import check_space, find_newest_whole
@@ -132,8 +132,8 @@ def reopen(run: Run) -> None:
         if wrong:
             raise RunError(wrong)
         run.wait_until_gone()
-        for name in ("stop", "process.json"):
-            (run.folder / name).unlink(missing_ok=True)
+        (run.folder / "stop").unlink(missing_ok=True)
+        write_atomically(run.folder / "process.json", json.dumps(describe_starter()))
         write_atomically(run.folder / "resume", json.dumps({"time": time.time()}))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import psutil
 
 from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
+from hfdemo.finetuning import events as what
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import prepare, read_data
 from hfdemo.finetuning.preflight import Preflight, RunData, SlowChecks, limits, preflight
@@ -30,6 +33,10 @@ from hfdemo.settings import Settings
 from hfdemo.tables import write_csv
 
 _OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
+# Another server on the same home counts and renames, which takes no time.
+_LOCK_SECONDS = 30.0
+# Who wrote this long ago and did not come to an end was killed.
+_ABANDONED_SECONDS = 3600.0
 
 
 class RunStore:
@@ -64,26 +71,83 @@ class RunStore:
         script = training_script(filled, self.settings)
         # Of another run's rows the name of what they were, not of when.
         name = file.stem if file is not None else _OF_A_RUN.sub("", Path(config.dataset).name)
-        folder = self._new_folder(name)
-        (folder / "data").mkdir()
-        for split, table in prepared.splits.items():
-            write_csv(table, folder / "data" / f"{split}.csv")
-        (folder / "train.py").write_text(script, encoding="utf-8")
-        (folder / "data.json").write_text(json.dumps({"notes": [*corpus.notes, *prepared.notes]}), encoding="utf-8")
-        write_atomically(folder / "config.json", json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n")
-        return Run(folder)
+        half = self._partial_folder()
+        try:
+            (half / "data").mkdir()
+            for split, table in prepared.splits.items():
+                write_csv(table, half / "data" / f"{split}.csv")
+            (half / "train.py").write_text(script, encoding="utf-8")
+            (half / "data.json").write_text(json.dumps({"notes": [*corpus.notes, *prepared.notes]}), encoding="utf-8")
+            (half / "config.json").write_text(
+                json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+            return self._admit(half, name)
+        finally:
+            shutil.rmtree(half, ignore_errors=True)
+
+    def _partial_folder(self) -> Path:
+        """Make the folder in which a new run is written before it is one, and remove those that were never finished."""
+        partial = self.settings.runs / ".new"
+        partial.mkdir(parents=True, exist_ok=True)
+        for left in partial.iterdir():
+            if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+        folder = partial / uuid.uuid4().hex
+        folder.mkdir()
+        return folder
+
+    def _admit(self, half: Path, name: str) -> Run:
+        """Make a run of what was written in the folder `half`, unless as many are at work as there may be.
+
+        Of any number that begin at the same time, on whichever server, each counts those before it.
+        """
+        with self._lock():
+            limits.check_active(self._count_active_runs())
+            write_atomically(half / "process.json", json.dumps(processes.describe_starter()))
+            return Run(half.rename(self._free_folder(name)))
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Be the only one, of all servers on this home, that begins a run.
+
+        Raises:
+            RunError: another has been at it for half a minute.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.settings.home / "runs.lock")
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout as error:
+            raise RunError(
+                f"Another server has been starting a run for {_LOCK_SECONDS:.0f} seconds. Try again in a moment; if "
+                f"that does not help, end the other servers that use {self.settings.home}."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def preflight(self, config: RunConfig, data: RunData | None = None) -> Preflight:
         """Find every reason to refuse a run of `config` on `data`, or to warn of it; None is data not read yet."""
         return preflight(config, data, self.settings, self._slow_checks, self._count_active_runs)
 
     def start(self, run: Run) -> Run:
-        """Begin `run` in a process of its own that outlives this server."""
-        child = processes.spawn(run.folder, run.config, self.settings)
+        """Begin `run` in a process of its own that outlives this server.
+
+        Raises:
+            RunError: the machine has no process or no memory left for it.
+        """
+        try:
+            child = processes.spawn(run.folder, run.config, self.settings)
+        except OSError as error:
+            refusal = f"No process could be started for it: {error.strerror or error}. Try again in a moment."
+            what.append(run.folder / "events.jsonl", what.Failed(0, time.time(), refusal))
+            raise RunError(f"Run {run.id}: {refusal}") from error
         self._children[run.id] = child
-        if not (run.folder / "process.json").exists():
+        if "pid" not in (run.process() or {}):
             # Until it has written its own: a stop has to find it.
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.NoSuchProcess, OSError):  # it has ended, or the disk is full
                 write_atomically(run.folder / "process.json", json.dumps(processes.process_identity(child.pid)))
         return Run(run.folder, child)
 
@@ -140,8 +204,10 @@ class RunStore:
             raise RunError(hindrance)
         self.preflight(run.config).check()
         stop_and_resume.check_next_checkpoint_fits(run)
-        limits.check_active(self._count_active_runs())
-        stop_and_resume.reopen(run)
+        with self._lock():
+            limits.check_active(self._count_active_runs())
+            self._children.pop(run_id, None)  # of which the run is no longer
+            stop_and_resume.reopen(run)
         return self.start(run)
 
     def duplicate(self, run_id: str, changes: Mapping[str, Any] | None = None) -> RunConfig:
@@ -201,16 +267,20 @@ class RunStore:
         run.remove()
         self._children.pop(run_id, None)
 
+    def count_at_work(self) -> int:
+        """Count the runs that are at work or waiting."""
+        # Most have ended long ago: of those no events need to be read.
+        return sum(run.is_alive() and run.status().active for run in self.list())
+
     def _count_active_runs(self) -> int:
         """Count the runs that are at work or waiting; on a public server, where there is a limit."""
-        return sum(run.status().active for run in self.list()) if self.settings.public else 0
+        return self.count_at_work() if self.settings.public else 0
 
-    def _new_folder(self, dataset: str) -> Path:
-        """Create a folder that did not exist before, named so that names sort by time."""
+    def _free_folder(self, dataset: str) -> Path:
+        """Return the path of a folder that is not there yet, named so that names sort by time."""
         stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9]+', '-', dataset).strip('-')[:24] or 'run'}"
         for number in range(1, 1000):
             folder = self.settings.runs / (stem if number == 1 else f"{stem}-{number}")
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir(parents=True)
+            if not folder.exists():
                 return folder
         raise RunError("A thousand runs were started within this second. Wait a moment.")
