@@ -6,6 +6,7 @@ The rooms, in import order (a room imports only from rooms below it; a test hold
     api             the public endpoints, and the boundary that turns errors into sentences
     inference       task + model reference + inputs -> Prediction, at once, as a stream, or for a file
     finetuning      data set + RunConfig -> a run folder, trained by a child process
+    engine          where models are held: in this process, or in a child that can be ended at any moment
     tokenization    texts -> rows of cells; lengths -> batches and what they cost
     data_sources    data sets by name -> tables of texts
     models          references -> folders -> loaded models, and the cache that holds them

@@ -136,6 +136,16 @@ def _write_default(value: Any) -> str:
     return "none" if value == () else str(value)
 
 
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of a child of the server: it finds this package, and has the same settings.
+
+    Relative model paths keep their meaning, wherever the server was started.
+    """
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[1].resolve()), os.environ.get("PYTHONPATH"))))
+    public = {"HFDEMO_PUBLIC": "1"} if settings.public else {}
+    return {**os.environ, "HFDEMO_HOME": str(settings.home), "PYTHONPATH": path, **public}
+
+
 def _can_be_written(folder: Path) -> bool:
     """Return whether `folder` is there, or could be made, by this user."""
     while not folder.exists() and folder != folder.parent:

@@ -8,6 +8,7 @@ a forked process finds it only where an interpreter would. See `tests/forked.py`
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -75,7 +76,7 @@ def serve(path: str, owner: int) -> socket.socket:
 
 def fork(client: socket.socket) -> dict[str, Any]:
     """Fork once more, and return the client's request there; here, tell the client its pid and its exit code."""
-    size, files, _, _ = socket.recv_fds(client, 8, 3)
+    size, files, _, _ = socket.recv_fds(client, 8, 8)
     request = json.loads(client.recv(int.from_bytes(size), socket.MSG_WAITALL))
     pid = os.fork()
     if pid == 0:
@@ -98,7 +99,11 @@ def become(request: dict[str, Any]) -> None:
 
     if request["start_new_session"]:
         os.setsid()
-    for number, file in enumerate(request["files"]):
+    # First out of the way of the numbers that they are to have.
+    files = [fcntl.fcntl(file, fcntl.F_DUPFD, 200) for file in request["files"]]
+    for file in request["files"]:
+        os.close(file)
+    for number, file in zip([0, 1, 2, *request["pass_fds"]], files, strict=True):
         os.dup2(file, number)
         os.close(file)
     os.chdir(request["cwd"])

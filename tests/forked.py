@@ -30,7 +30,7 @@ _READ_ON_IMPORT = (
     *("HF_ENDPOINT", "HF_HOME", "HF_MODULES_CACHE", "HF_DATASETS_CACHE", "HF_HUB_CACHE", "HF_HUB_DISABLE_XET"),
     "HF_UPDATE_DOWNLOAD_COUNTS",
 )
-_FORKED = ("hfdemo.finetuning", "hfdemo.finetuning.runs.search_trials", "torch.distributed.run")
+_FORKED = ("hfdemo.engine.zygote", "hfdemo.finetuning", "hfdemo.finetuning.runs.search_trials", "torch.distributed.run")
 _POPEN = subprocess.Popen
 
 
@@ -82,6 +82,7 @@ class Forked(subprocess.Popen[bytes]):
         start_new_session: bool = False,
         cwd: str | Path | None = None,
         env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
         forking: bool = False,
     ) -> None:
         """Start `python *arguments`. With `forking`, what that starts of this project is forked, too."""
@@ -94,13 +95,14 @@ class Forked(subprocess.Popen[bytes]):
             "cwd": str(cwd or Path.cwd()),
             "env": environment,
             "start_new_session": start_new_session,
+            "pass_fds": list(pass_fds),
             "forking": forking,
         }
         body = json.dumps(request).encode()
         with Path(os.devnull).open("r+b") as nothing:
             files = [_number(stdin, 0, nothing), _number(stdout, 1, nothing), _number(stderr, 2, nothing)]
             files[2] = files[1] if stderr == subprocess.STDOUT else files[2]
-            socket.send_fds(self._connection, [len(body).to_bytes(8)], files)
+            socket.send_fds(self._connection, [len(body).to_bytes(8)], [*files, *pass_fds])
         self._connection.sendall(body)
         self.pid = self._told()
 
@@ -173,6 +175,7 @@ class Rank(subprocess.Popen[bytes]):
             "cwd": str(Path.cwd()),
             "env": dict(env),
             "start_new_session": start_new_session,
+            "pass_fds": [],
             "forking": False,
             "files": files,
         }

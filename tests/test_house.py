@@ -22,6 +22,7 @@ FLOORS = [
     {"hfdemo.ui"},
     {"hfdemo.api"},
     {"hfdemo.inference", "hfdemo.finetuning"},
+    {"hfdemo.engine"},
     {"hfdemo.tokenization", "hfdemo.data_sources"},
     {"hfdemo.models"},
     {"hfdemo.devices", "hfdemo.tasks", "hfdemo.settings", "hfdemo.scheduler", "hfdemo.background", "hfdemo.tables"},

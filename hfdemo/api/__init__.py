@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hfdemo.engine import Engine, InlineEngine
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.search import SearchStore
 from hfdemo.models.cache import ModelCache
@@ -15,15 +16,20 @@ from hfdemo.settings import Settings
 
 @dataclass(frozen=True)
 class App:
-    """The settings of this server, its loaded models, its runs and its searches."""
+    """The settings of this server, the engine that holds its models, its runs and its searches."""
 
     settings: Settings
-    models: ModelCache
+    engine: Engine
     runs: RunStore
     searches: SearchStore
 
     @classmethod
-    def create(cls, settings: Settings, models: ModelCache | None = None) -> App:
-        """Return the App of a server with `settings`; `models` may be a cache that others use, too."""
+    def create(cls, settings: Settings, engine: Engine | None = None) -> App:
+        """Return the App of a server with `settings`; without an `engine` the models are in this process."""
         runs = RunStore(settings)
-        return cls(settings, models or ModelCache(settings), runs, SearchStore(settings, runs))
+        return cls(settings, engine or InlineEngine(settings), runs, SearchStore(settings, runs))
+
+    @property
+    def models(self) -> ModelCache:
+        """The engine's cache of models, for the functions that it calls."""
+        return self.engine.models

@@ -17,6 +17,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect, read_data
 from hfdemo.finetuning.preprocessing import count_tokens
 from hfdemo.finetuning.runs.comparison import compare
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 
 WATCH_SECONDS = 0.5
@@ -214,7 +215,7 @@ def delete_run(app: App, run: str) -> dict:
     """
     app.runs.delete(run)
     with contextlib.suppress(ModelError):
-        app.models.unload(ModelRef("run", run))
+        app.engine.call(ModelCache.unload, app.models, ModelRef("run", run))
     return {"deleted": run}
 
 

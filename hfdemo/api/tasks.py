@@ -14,6 +14,7 @@ from hfdemo.api import App
 from hfdemo.api.uploads import required_path, served_folder, uploaded_path
 from hfdemo.inference import PartialPrediction, Prediction, build_need, predict, stream_prediction
 from hfdemo.inference import predict_file as predict_rows
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import list_offline_models
 from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
@@ -29,16 +30,20 @@ def task_endpoint(task: Task) -> Callable[..., Any]:
         values = sent | {name: uploaded_path(sent[name]) for name in media & set(sent)}
         return ModelRef.parse(values.pop("model", None) or task.default_model), values
 
+    def run(app: App, ref: ModelRef, values: dict[str, Any]) -> dict[str, Any]:
+        found = app.engine.call(predict, app.models, task, ref, values, keep_probabilities=False)
+        return found.to_json(served_folder("results"))
+
     def call(app: App, **sent: Any) -> dict:
         ref, values = read_values(sent)
-        return predict(app.models, task, ref, values, keep_probabilities=False).to_json(served_folder("results"))
+        return run(app, ref, values)
 
     def call_streaming(app: App, **sent: Any) -> Iterator[dict]:
         ref, values = read_values(sent)
         if _is_direct_call():  # gradio's answer to it is the first item
-            yield predict(app.models, task, ref, values, keep_probabilities=False).to_json(served_folder("results"))
+            yield run(app, ref, values)
             return
-        for item in stream_prediction(app.models, task, ref, values, threading.Event(), keep_probabilities=False):
+        for item in stream_prediction(app.engine, task, ref, values, threading.Event(), keep_probabilities=False):
             if isinstance(item, PartialPrediction | Prediction):
                 yield item.to_json(served_folder("results"))
 
@@ -109,7 +114,8 @@ def predict_file(
     """
     path = required_path(file, "a CSV")
     row = find_task(task)
-    found = predict_rows(
+    found = app.engine.call(
+        predict_rows,
         app.models,
         row,
         ModelRef.parse(model or row.default_model),
@@ -143,7 +149,10 @@ def list_tasks(app: App) -> list[dict]:
 
 def list_models(app: App) -> dict:
     """List models that are loaded now (their cards), and references that work here without a network."""
-    return {"loaded": app.models.list_cards(), "available": list_offline_models(app.settings)}
+    return {
+        "loaded": app.engine.call(ModelCache.list_cards, app.models),
+        "available": list_offline_models(app.settings),
+    }
 
 
 def load_model(
@@ -158,8 +167,9 @@ def load_model(
         attention: eager, sdpa or flash_attention_2; left out, the library's choice
     """
     ref = ModelRef.parse(model)
-    row, why = (find_task(task), "it was asked for") if task else infer_task(ref, app.settings)
-    return {"task": row.name, "why": why, **app.models.get(ref, build_need(row, dtype, attention)).card()}
+    row, why = (find_task(task), "it was asked for") if task else app.engine.call(infer_task, ref, app.settings)
+    card = app.engine.call(ModelCache.load_card, app.models, ref, build_need(row, dtype, attention))
+    return {"task": row.name, "why": why, **card}
 
 
 def unload_model(app: App, model: str) -> dict:
@@ -168,4 +178,4 @@ def unload_model(app: App, model: str) -> dict:
     Args:
         model: the reference that it was loaded by
     """
-    return {"model": model, "bytes": app.models.unload(ModelRef.parse(model))}
+    return {"model": model, "bytes": app.engine.call(ModelCache.unload, app.models, ModelRef.parse(model))}

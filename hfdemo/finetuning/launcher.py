@@ -1,11 +1,10 @@
-"""What starts a training: plain Python, torchrun, or accelerate with a config file; and a child's environment."""
+"""What starts a training: plain Python, torchrun, or accelerate with a config file."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfdemo.devices import available_cores
@@ -14,9 +13,7 @@ from hfdemo.errors import DemoError
 if TYPE_CHECKING:
     from hfdemo.devices import Device
     from hfdemo.finetuning.config import RunConfig
-    from hfdemo.settings import Settings
 
-_ROOT = Path(__file__).resolve().parents[2]
 MOST_PROCESSES_PER_CORE = 4  # each holds the model once
 
 
@@ -31,16 +28,6 @@ def command(config: RunConfig, target: str, python: str = "python") -> list[str]
     elif config.processes > 1:
         several = ["torch.distributed.run", "--standalone", "--nproc_per_node", count, "-m"]
     return [python, "-m", *several, "hfdemo.finetuning", target]
-
-
-def child_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of a child of the server: it finds this package, and has the same settings.
-
-    Relative model paths keep their meaning, wherever the server was started.
-    """
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    public = {"HFDEMO_PUBLIC": "1"} if settings.public else {}
-    return {**os.environ, "HFDEMO_HOME": str(settings.home), "PYTHONPATH": path, **public}
 
 
 def check_processes(config: RunConfig, device: Device, environment: Mapping[str, str] = os.environ) -> None:

@@ -12,6 +12,7 @@ from threading import Event
 from typing import Any
 
 from hfdemo.background import run_in_background
+from hfdemo.engine import Engine
 from hfdemo.errors import DemoError, Stopped, wrap_library_errors
 from hfdemo.inference.prediction import LoadOptions, LoadProgress, PartialPrediction, Prediction, Shapes, Stages
 from hfdemo.inference.tracing import TokenProbability, Tracer
@@ -144,7 +145,7 @@ def _stop_with_progress(progress: Progress | None, stop: Event | None) -> Progre
 
 
 def stream_prediction(
-    models: ModelCache, task: Task, ref: ModelRef, values: Mapping[str, Any], stop: Event, **options: Any
+    engine: Engine, task: Task, ref: ModelRef, values: Mapping[str, Any], stop: Event, **options: Any
 ) -> Iterator[LoadProgress | PartialPrediction | Prediction | None]:
     """Yield what `predict` returns as the last item; before it Loading while files come in, then Partial for new text.
 
@@ -155,7 +156,9 @@ def stream_prediction(
         def report(what: str, done: int, total: int) -> None:
             tell(LoadProgress(what, done, total))
 
-        return predict(models, task, ref, values, progress=report, on_partial=tell, stop=stop, **options)
+        return engine.call(
+            predict, engine.models, task, ref, values, progress=report, on_partial=tell, stop=stop, **options
+        )
 
     return run_in_background(work, stop)
 

@@ -103,6 +103,23 @@ class ModelCache:
         _release_memory()
         return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
 
+    def load_card(self, ref: ModelRef, need: Need | str, progress: Progress | None = None) -> dict[str, Any]:
+        """Return the card of the model behind `ref`, loaded if it is not here yet.
+
+        Raises:
+            ModelError: see `get`.
+        """
+        return self.get(ref, need, progress).card()
+
+    def has_chat_template(self, ref: ModelRef) -> bool:
+        """Return whether the tokenizer of `ref` has a chat template.
+
+        Raises:
+            ModelError: there is no such tokenizer.
+        """
+        with self.hold_tokenizer(ref) as tokenizer:
+            return bool(tokenizer.chat_template)
+
     @property
     def bytes(self) -> int:
         """What the loaded models take together."""

@@ -44,6 +44,10 @@ class _Required:
     def __repr__(self) -> str:
         return "REQUIRED"
 
+    def __reduce__(self) -> str:
+        """Return the name of the one that there is, in another process, too."""
+        return "REQUIRED"
+
 
 REQUIRED: Any = _Required()
 

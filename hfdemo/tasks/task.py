@@ -154,6 +154,10 @@ class Task:
     is_batchable: bool = False
     has_pipeline: bool = True
 
+    def __reduce__(self) -> tuple[Callable[[str], Task], tuple[str]]:
+        """Return how another process gets this row: by its name, for it has functions."""
+        return import_module("hfdemo.tasks").find_task, (self.name,)
+
     @property
     def fields(self) -> tuple[Field, ...]:
         return self.inputs + self.parameters

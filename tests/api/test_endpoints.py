@@ -15,6 +15,7 @@ from gradio_client.exceptions import AppError
 
 from hfdemo.api import App, finetuning, tasks, tokens
 from hfdemo.api.endpoints import ENDPOINTS
+from hfdemo.engine import InlineEngine
 from hfdemo.models.cache import ModelCache
 from hfdemo.tasks import TASKS
 from hfdemo.tokenization.padding import strategy_names
@@ -58,7 +59,7 @@ def test_every_public_function_of_a_subject_is_one_row_of_the_table() -> None:
 
 def test_every_endpoint_has_its_types_defaults_and_words(client: Client, models: ModelCache) -> None:
     found = client.view_api(return_format="dict")["named_endpoints"]
-    app = App.create(models.settings, models)
+    app = App.create(models.settings, InlineEngine(models.settings, models))
     expected = {f"/{endpoint.name}": endpoint.bind(app) for endpoint in ENDPOINTS}
     assert set(found) == set(expected)
     for name, function in expected.items():

@@ -10,6 +10,7 @@ import pytest
 from hfdemo.api import App
 from hfdemo.api.endpoints import TRAINING
 from hfdemo.api.tokens import padding_report, tokenize
+from hfdemo.engine import InlineEngine
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
@@ -20,7 +21,7 @@ from hfdemo.ui.tabs.tokens import dataset_view
 
 @pytest.fixture(scope="module")
 def app(models: ModelCache) -> App:
-    return App.create(models.settings, models)
+    return App.create(models.settings, InlineEngine(models.settings, models))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_shared_server_refuses_a_data_set_that_would_hold_it_up(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(length_report, "MOST_CHARACTERS_PUBLIC", 1_000)
-    shared = App.create(Settings(home=tmp_path, public=True), app.models)
+    shared = App.create(Settings(home=tmp_path, public=True), app.engine)
     with pytest.raises(DemoError, match="a shared server counts at most 1,000"):
         padding_report(shared, dataset="tickets")
     assert padding_report(app, dataset="tickets")["rows"] > 0

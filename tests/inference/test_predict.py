@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hfdemo.engine import InlineEngine
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.inference import PartialPrediction, Prediction, build_need, predict, stream_prediction
 from hfdemo.models.cache import ModelCache
@@ -175,7 +176,15 @@ def test_generated_text_streams_and_the_last_item_is_the_whole_prediction(
     models: ModelCache, zoo: Callable[[str], Path]
 ) -> None:
     values = {"text": "A lamp", "max_new_tokens": 200, "do_sample": False}
-    items = list(stream_prediction(models, GENERATE, parse(str(zoo("text-generation"))), values, threading.Event()))
+    items = list(
+        stream_prediction(
+            InlineEngine(models.settings, models),
+            GENERATE,
+            parse(str(zoo("text-generation"))),
+            values,
+            threading.Event(),
+        )
+    )
     done = items[-1]
     assert isinstance(done, Prediction)
     parts = [item for item in items if isinstance(item, PartialPrediction)]
@@ -232,7 +241,9 @@ def test_whoever_goes_away_ends_the_computation_within_one_token(
 
     hook = model.register_forward_pre_hook(watch)
     try:
-        listening = stream_prediction(models, GENERATE, parse(folder), {"text": "A", "max_new_tokens": 1000}, stop)
+        listening = stream_prediction(
+            InlineEngine(models.settings, models), GENERATE, parse(folder), {"text": "A", "max_new_tokens": 1000}, stop
+        )
         while not isinstance(next(listening), PartialPrediction):
             pass
         listening.close()  # type: ignore[attr-defined]

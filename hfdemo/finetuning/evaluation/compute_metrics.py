@@ -19,11 +19,10 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import evaluates
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, LOWER_IS_BETTER, Evaluator, Kind
-from hfdemo.finetuning.launcher import child_environment
 from hfdemo.models.folders import expand_path
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
-from hfdemo.settings import Settings
+from hfdemo.settings import Settings, child_environment
 
 MODULE = Path(__file__).with_name("scores_module.py")
 # That a trial of further metrics may take: libraries are imported, and a module may come from the Hub.

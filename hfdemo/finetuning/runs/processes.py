@@ -17,8 +17,8 @@ import psutil
 
 from hfdemo.finetuning.arguments import threads
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.launcher import child_environment, command
-from hfdemo.settings import Settings
+from hfdemo.finetuning.launcher import command
+from hfdemo.settings import Settings, child_environment
 
 # What a run's processes have in their environment: whoever they start has it, too, in whatever group.
 VARIABLE = "HFDEMO_RUN"

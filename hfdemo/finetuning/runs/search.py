@@ -20,12 +20,11 @@ from hfdemo.finetuning.arguments import LEARNING_RATE
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.compute_metrics import selection_metric
 from hfdemo.finetuning.kinds import find_kind
-from hfdemo.finetuning.launcher import child_environment
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import is_alive
 from hfdemo.finetuning.stop_request import read_stop_request, request_stop
 from hfdemo.models.reference import is_run_id
-from hfdemo.settings import Settings
+from hfdemo.settings import Settings, child_environment
 
 MOST_TRIALS = 50
 TrialState = Literal["running", "finished", "pruned", "failed", "stopped"]

@@ -14,6 +14,7 @@ from hfdemo.api.tasks import unload_model
 from hfdemo.background import run_in_background
 from hfdemo.errors import ModelError
 from hfdemo.inference import LoadProgress, build_need
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import list_offline_models
 from hfdemo.models.loading import ATTENTIONS, DTYPES
 from hfdemo.models.model_facts import infer_task
@@ -100,9 +101,9 @@ class RunTab:
     def infer_linked_task(self, reference: str) -> Task:
         """Return the task of the model that an address names, where it may be read: nobody has asked for it yet."""
         ref = ModelRef.parse(reference)
-        if not self.app.models.is_trusted(ref):
+        if not self.app.engine.call(ModelCache.is_trusted, self.app.models, ref):
             raise ModelError(f"The task of {reference} is not known before it is read: choose it above.")
-        return infer_task(ref, self.app.settings)[0]
+        return self.app.engine.call(infer_task, ref, self.app.settings)[0]
 
     def draw_panel(self, state: dict[str, Any] | None) -> None:
         """Draw the panel of the task that is opened."""
@@ -148,9 +149,12 @@ class ModelDetails:
         def load(tell: Callable[[Any], None]) -> str:
             task = find_task(name)
             ref = ModelRef.parse(reference)
-            row, why = infer_task(ref, self.app.settings)
+            engine = self.app.engine
+            row, why = engine.call(infer_task, ref, self.app.settings)
             need = build_need(task, dtype, attention or None)
-            found = self.app.models.get(ref, need, lambda *state: tell(LoadProgress(*state))).card()
+            found = engine.call(
+                ModelCache.load_card, engine.models, ref, need, lambda *state: tell(LoadProgress(*state))
+            )
             made_for = f"It was made for {row.name}: {why}. Choose that task above to use it so."
             card = {"task": task.name, **found}
             if row is task:

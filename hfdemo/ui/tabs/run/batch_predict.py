@@ -74,7 +74,8 @@ class BatchPredict:
         stop = self.running.begin(request.session_hash)
 
         def predict_all(tell: Callable[[Any], None]) -> FilePrediction:
-            return predict_file(
+            return self.app.engine.call(
+                predict_file,
                 self.app.models,
                 task,
                 ModelRef.parse(reference or task.default_model),

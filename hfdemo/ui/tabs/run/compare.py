@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,15 +89,16 @@ class Comparison:
         self, request: gr.Request, dtype: str, attention: str, given: Sequence[Any]
     ) -> Callable[..., Prediction]:
         """Return `predict` of a model on the panel's values, which the page's Stop ends."""
-        return functools.partial(
-            predict,
-            self.app.models,
-            self.panel.task,
-            values=self.panel.values(given),
-            stop=self.running.begin(request.session_hash),
-            dtype=dtype,
-            attention=attention or None,
-        )
+        engine, task, values = self.app.engine, self.panel.task, self.panel.values(given)
+        stop = self.running.begin(request.session_hash)
+        attends = attention or None
+
+        def predict_with(ref: ModelRef, labels: Sequence[str] = ()) -> Prediction:
+            return engine.call(
+                predict, engine.models, task, ref, values, stop=stop, dtype=dtype, attention=attends, labels=labels
+            )
+
+        return predict_with
 
 
 def toggle_pin(found: KeptAnswer | None, before: KeptAnswer | None) -> tuple[Any, Any, Any]:

@@ -20,6 +20,7 @@ from hfdemo.inference import (
     stream_prediction,
 )
 from hfdemo.inference.snippets import RecordedCall
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.tokenization.encoding import Cell
@@ -73,7 +74,7 @@ def _stream_steps(
     began = time.perf_counter()
     ref = ModelRef.parse(reference or task.default_model)
     wanted = _add_user_turn(app, task, ref, dict(values), raw_prompt=raw_prompt)
-    for item in stream_prediction(app.models, task, ref, wanted, stop, dtype=dtype, attention=attention):
+    for item in stream_prediction(app.engine, task, ref, wanted, stop, dtype=dtype, attention=attention):
         if isinstance(item, Prediction):
             yield _render_answer(task, item, wanted, write_run_query(task, reference or task.default_model, wanted))
         elif isinstance(item, LoadProgress):
@@ -121,9 +122,8 @@ def _add_user_turn(app: App, task: Task, ref: ModelRef, values: dict[str, Any], 
     past = values.pop(names[0], [])
     if raw_prompt or not values.get("text"):
         return values
-    with app.models.hold_tokenizer(ref) as tokenizer:
-        if not tokenizer.chat_template:
-            return values
+    if not app.engine.call(ModelCache.has_chat_template, app.models, ref):
+        return values
     said = {"role": "user", "content": values.pop("text")}
     return {**values, names[0]: [*past, said]}
 

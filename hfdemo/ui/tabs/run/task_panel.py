@@ -14,6 +14,7 @@ from hfdemo.api.endpoints import HEAVY
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.inference import Prediction, can_predict_file
 from hfdemo.inference.snippets import RecordedCall, write_snippets
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import is_local, unreachable_error
 from hfdemo.models.hub import count_download_bytes
 from hfdemo.models.reference import ModelRef
@@ -223,7 +224,7 @@ class TaskPanel:
         """Say whether the model is on this machine, and what Run would download where it is not."""
         app, settings = self.context.app, self.context.app.settings
         ref = ModelRef.parse(reference)
-        if reference == self.linked and not app.models.is_trusted(ref):
+        if reference == self.linked and not app.engine.call(ModelCache.is_trusted, app.models, ref):
             return gr.Timer(active=False), prediction_view.render_linked_model(reference), False
         found, said = is_local(ref, settings), gr.skip()
         if not found:

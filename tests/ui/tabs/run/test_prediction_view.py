@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hfdemo.api import App
+from hfdemo.engine import InlineEngine
 from hfdemo.inference import FilePrediction, Prediction, Stages
 from hfdemo.inference.snippets import write_snippets
 from hfdemo.models.cache import ModelCache
@@ -81,7 +82,7 @@ def test_long_numbers_and_data_urls_are_cut_in_the_json_view() -> None:
 
 @pytest.fixture
 def app(models: ModelCache) -> App:
-    return App.create(models.settings, models)
+    return App.create(models.settings, InlineEngine(models.settings, models))
 
 
 def steps(app: App, task: Any, model: str, running: RunningJobs | None = None, **values: Any) -> Iterator[Any]:

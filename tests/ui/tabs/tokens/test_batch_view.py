@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 
 from hfdemo.api import App
+from hfdemo.engine import InlineEngine
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
@@ -45,7 +46,7 @@ def form(texts: str = TEXTS, pairs: str = "", tokenizer: str = "embedded:minilm"
 
 @pytest.fixture(scope="module")
 def app(models: ModelCache) -> App:
-    return App.create(models.settings, models)
+    return App.create(models.settings, InlineEngine(models.settings, models))
 
 
 def test_lines_are_rows_and_pairs_go_by_their_line() -> None:
@@ -202,7 +203,7 @@ def test_what_was_measured_is_forgotten_when_something_else_stands_there(app: Ap
 
 def test_a_shared_server_measures_less(app: App, models: ModelCache) -> None:
     settings = replace(models.settings, public=True)
-    shared = App.create(settings, models)
+    shared = App.create(settings, InlineEngine(settings, models))
     many = form("\n".join(["a short line"] * 256), batch_size=1)
     with pytest.raises(DemoError, match=f"{256 * 6 * len(strategy_names()):,} forward passes"):
         list(make_measure(shared, RunningJobs())(gr.Request(session_hash="a page"), *values(many)))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hfdemo.api import App
+from hfdemo.engine import InlineEngine
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.ui.tabs.tokens.inspectors import render_inspector
@@ -20,7 +21,7 @@ KINDS = ["embedded:minilm", *COMPARED]
 
 @pytest.fixture(scope="module")
 def app(models: ModelCache) -> App:
-    return App.create(models.settings, models)
+    return App.create(models.settings, InlineEngine(models.settings, models))
 
 
 def drawn(app: App, text: str, pair: str = "", tokenizer: str = "embedded:minilm", **more: Any) -> Any:

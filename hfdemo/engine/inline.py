@@ -1,0 +1,49 @@
+"""What an engine is, and the one whose calls are made in this very process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, Protocol, TypeVar
+
+from hfdemo.models.cache import ModelCache
+from hfdemo.settings import Settings
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class Engine(Protocol):
+    """Where models are held and whatever needs torch is done."""
+
+    @property
+    def models(self) -> ModelCache:
+        """The engine's own cache. It may be far away: only the functions of a `call` can use it."""
+
+    def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Return `function(*args, **kwargs)`, done where the models are.
+
+        `function` is one of a module of this package, or a method of a class there. Among the arguments `models` stands
+        for the cache over there; a function (a callback) is called here, in the thread of this call; a
+        `threading.Event` that is set here is set over there, too: it stops the call.
+
+        Raises:
+            DemoError: what `function` raised, or the engine ended while it worked on this.
+            Stopped: the event was set, and the call did not end by itself.
+        """
+
+    def close(self) -> None:
+        """End what belongs to the engine."""
+
+
+class InlineEngine:
+    """An engine whose calls are made here, by whoever asks."""
+
+    def __init__(self, settings: Settings, models: ModelCache | None = None) -> None:
+        self.models = models or ModelCache(settings)
+
+    def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Return `function(*args, **kwargs)`."""
+        return function(*args, **kwargs)
+
+    def close(self) -> None:
+        """Nothing is left to end."""
