@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, Protocol, TypeVar
+from threading import Lock
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+Kind = TypeVar("Kind")
 
 
 class Engine(Protocol):
@@ -17,7 +19,10 @@ class Engine(Protocol):
 
     @property
     def models(self) -> ModelCache:
-        """The engine's own cache. It may be far away: only the functions of a `call` can use it."""
+        """The engine's own cache of models. It may be far away: only the functions of a `call` can use it."""
+
+    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
+        """Return the one `kind` that there is where the models are, made of the settings; for calls, too."""
 
     def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Return `function(*args, **kwargs)`, done where the models are.
@@ -39,7 +44,21 @@ class InlineEngine:
     """An engine whose calls are made here, by whoever asks."""
 
     def __init__(self, settings: Settings, models: ModelCache | None = None) -> None:
-        self.models = models or ModelCache(settings)
+        self._settings = settings
+        self._held: dict[Any, Any] = {ModelCache: models} if models else {}
+        self._holding = Lock()
+
+    @property
+    def models(self) -> ModelCache:
+        """The cache of models."""
+        return self.hold(ModelCache)
+
+    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
+        """Return the one `kind` of this engine."""
+        with self._holding:
+            if kind not in self._held:
+                self._held[kind] = kind(self._settings)
+            return cast(Kind, self._held[kind])
 
     def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Return `function(*args, **kwargs)`."""

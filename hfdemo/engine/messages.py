@@ -95,8 +95,11 @@ class Stop:
     """Stands for the event that stops a call."""
 
 
-class Models:
-    """Stands for the cache of models of whoever reads the message."""
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """Stands for what the worker holds: the one value that the class called `name` makes of its settings there."""
+
+    name: str
 
 
 def sendable_error(error: BaseException) -> BaseException:
@@ -153,11 +156,14 @@ class _Writer(pickle.Pickler):
             return dict, (dict(value),)
         if isinstance(value, BaseException):
             return _error, (type(value), value.args)
-        kind = type(value)
-        if kind.__module__.startswith("torch") and hasattr(value, "detach"):
+        library = type(value).__module__.partition(".")[0]
+        if library == "torch" and hasattr(value, "detach"):
             found = value.detach().cpu()
             return (found.float() if str(found.dtype) == "torch.bfloat16" else found).numpy().__reduce_ex__(5)
-        if kind.__module__.startswith("PIL.") and hasattr(value, "tobytes"):
+        if library == "pandas" and hasattr(value, "columns"):
+            cells = [(str(column.dtype), column.tolist()) for _, column in value.items()]
+            return _table, (value.columns.tolist(), value.index.to_numpy(), cells)
+        if library == "PIL" and hasattr(value, "tobytes"):
             return _picture, (
                 value.mode,
                 value.size,
@@ -172,6 +178,14 @@ def _error(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
     found = kind.__new__(kind, *args)
     found.args = args
     return found
+
+
+def _table(names: list[Any], index: Any, cells: list[tuple[str, list[Any]]]) -> Any:
+    import pandas as pd
+
+    columns = [pd.Series(values, index=index, dtype=dtype) for dtype, values in cells]
+    found = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=index)
+    return found.set_axis(names, axis=1)
 
 
 def _picture(mode: str, size: tuple[int, int], pixels: bytes, palette: list[int] | None) -> Any:
@@ -194,7 +208,7 @@ _NAMED = frozenset(
         *(("numpy", name) for name in ("ndarray", "dtype")),
         ("numpy._core.numeric", "_frombuffer"),
         *(("numpy._core.multiarray", name) for name in ("_reconstruct", "scalar")),
-        *(("hfdemo.engine.messages", name) for name in ("_error", "_picture")),
+        *(("hfdemo.engine.messages", name) for name in ("_error", "_picture", "_table")),
         ("hfdemo.tasks", "find_task"),
         ("hfdemo.tasks.field", "REQUIRED"),
     }

@@ -23,9 +23,9 @@ from hfdemo.engine.messages import (
     Callback,
     Cancel,
     Failure,
+    Held,
     Hello,
     Item,
-    Models,
     Result,
     Stop,
     name_function,
@@ -38,6 +38,7 @@ from hfdemo.settings import Settings, child_environment
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
+Kind = TypeVar("Kind")
 
 LOOK_SECONDS = 0.05
 # How long a worker may take to end a call that was stopped, before it is ended itself.
@@ -109,7 +110,11 @@ class ProcessEngine:
     @property
     def models(self) -> ModelCache:
         """What stands for the worker's cache among the arguments of a call."""
-        return cast(ModelCache, Models())
+        return self.hold(ModelCache)
+
+    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
+        """Return what stands for the worker's one `kind` among the arguments of a call."""
+        return cast(Kind, Held(name_function(kind)))
 
     @property
     def worker(self) -> psutil.Process | None:

@@ -14,9 +14,9 @@ from hfdemo.engine.messages import (
     Callback,
     Cancel,
     Failure,
+    Held,
     Hello,
     Item,
-    Models,
     Result,
     Stop,
     find_function,
@@ -24,17 +24,18 @@ from hfdemo.engine.messages import (
     sendable_error,
     write,
 )
-from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
 
 MOST_CALLS = 64
 
 
 class Worker:
-    """The models of one process, and the calls that it works on."""
+    """What one process holds, and the calls that it works on."""
 
     def __init__(self, settings: Settings, connection: Connection) -> None:
-        self.models = ModelCache(settings)
+        self._settings = settings
+        self._held: dict[str, Any] = {}
+        self._holding = Lock()
         self._connection = connection
         self._sending = Lock()
         self._stops: dict[int, Event] = {}
@@ -67,8 +68,11 @@ class Worker:
 
     def _argument(self, call: Call, value: Any) -> Any:
         """Return what an argument stands for here."""
-        if isinstance(value, Models):
-            return self.models
+        if isinstance(value, Held):
+            with self._holding:
+                if value.name not in self._held:
+                    self._held[value.name] = find_function(value.name)(self._settings)
+                return self._held[value.name]
         if isinstance(value, Stop):
             return self._stops[call.number]
         if isinstance(value, Callback):

@@ -11,12 +11,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 
 from hfdemo.engine import InlineEngine, ProcessEngine
 from hfdemo.engine.messages import WorkerError, read_answer, write
 from hfdemo.errors import DataError, DemoError, ModelError, Stopped
+from hfdemo.finetuning.preflight import SlowChecks
 from hfdemo.inference import PartialPrediction, Prediction, predict, stream_prediction
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
@@ -178,3 +180,27 @@ def test_an_engine_that_was_started_as_people_do_ends_with_its_page(tmp_path: Pa
     page.wait()
     page.stdout.close()
     wait_until(lambda: not any(each.is_running() for each in processes), 20, "the engine to be gone")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"text": ["a", "b\n"], "label": ["1", ""]}, index=[3, 9]),
+        pd.DataFrame({"text": ["a", None], "score": [1, 2.5]}),
+        pd.DataFrame({"text": ["a"]}, dtype=object),
+        pd.DataFrame([["a", "b"]], columns=["twice", "twice"]),
+        pd.DataFrame(columns=["none", "here"]),
+    ],
+)
+def test_a_table_is_the_same_on_both_sides(table: pd.DataFrame) -> None:
+    found = read_answer(write(table))
+    pd.testing.assert_frame_equal(found, table, check_index_type=False)
+    assert found.dtypes.tolist() == table.dtypes.tolist()
+
+
+def test_an_engine_holds_one_of_a_kind(engine: ProcessEngine, models: ModelCache) -> None:
+    classify(engine, "fine")
+    assert engine.call(ModelCache.is_trusted, engine.hold(ModelCache), ModelRef.parse("embedded:sentiment"))
+    inline = InlineEngine(models.settings, models)
+    assert inline.hold(ModelCache) is inline.models is models
+    assert inline.hold(SlowChecks) is inline.hold(SlowChecks)
