@@ -30,6 +30,8 @@ class Repo:
     status: int = 200
     code: str = ""
     card: Mapping[str, Any] | None = None
+    #: files of which half is sent, and nothing more
+    stalled: Sequence[str] = ()
 
 
 def of_folder(folder: Path, **more: Any) -> Repo:
@@ -38,11 +40,13 @@ def of_folder(folder: Path, **more: Any) -> Repo:
 
 
 @contextmanager
-def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
+def serve(repos: Mapping[str, Repo], stalling: list[str] | None = None) -> Iterator[str]:
     """Answer as the Hub does for `repos` (by id); gives the address.
 
     The id of a data set is written with "datasets/" before it. The revisions are main, v1 and refs/convert/parquet.
+    `stalling` comes to hold the paths of downloads that hang.
     """
+    hanging, ended = [] if stalling is None else stalling, threading.Event()
 
     class Hub(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -91,16 +95,26 @@ def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
                     self.reply(b"", send_body, 404, {"X-Error-Code": "EntryNotFound"})
                     return
                 tag = {"ETag": f'"{list(repo.files).index(name):040x}"', "X-Repo-Commit": SHA}
-                self.reply(repo.files[name], send_body, headers=tag)
+                self.reply(repo.files[name], send_body, headers=tag, stalled=name in repo.stalled)
 
-        def reply(self, body: bytes, send_body: bool, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        def reply(
+            self,
+            body: bytes,
+            send_body: bool,
+            status: int = 200,
+            headers: dict[str, str] | None = None,
+            stalled: bool = False,
+        ) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             for name, value in (headers or {}).items():
                 self.send_header(name, value)
             self.end_headers()
             if send_body:
-                self.wfile.write(body)
+                self.wfile.write(body[: len(body) // 2] if stalled else body)
+            if send_body and stalled:
+                hanging.append(self.path)
+                ended.wait()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -108,6 +122,7 @@ def serve(repos: Mapping[str, Repo]) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
+        ended.set()
         server.shutdown()
         server.server_close()
         thread.join()
