@@ -36,6 +36,14 @@ def find_device() -> Device:
     )
 
 
+def count_accelerators() -> int:
+    """Return how many accelerators there are; 0 where models run on the CPU."""
+    import_libraries()
+    import torch
+
+    return int(torch.accelerator.device_count()) if torch.accelerator.is_available() else 0
+
+
 def available_cores() -> int:
     """Count the cores that this process may use; on Linux this respects the affinity mask, unlike os.cpu_count()."""
     if hasattr(os, "sched_getaffinity"):

@@ -26,8 +26,9 @@ class App:
     @classmethod
     def create(cls, settings: Settings, engine: Engine | None = None) -> App:
         """Return the App of a server with `settings`; without an `engine` the models are in this process."""
-        runs = RunStore(settings)
-        return cls(settings, engine or InlineEngine(settings), runs, SearchStore(settings, runs))
+        engine = engine or InlineEngine(settings)
+        runs = RunStore(settings, engine)
+        return cls(settings, engine, runs, SearchStore(settings, runs))
 
     @property
     def models(self) -> ModelCache:

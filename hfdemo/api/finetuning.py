@@ -51,8 +51,8 @@ def inspect_dataset(
     asked = RunConfig.from_json({**values, **named, **({"dataset_config": dataset_config} if dataset_config else {})})
     if split:
         asked = dataclasses.replace(asked, splits={"train": split}, split_column="")
-    corpus = read_data(asked, app.settings, path)
-    counted = count_tokens(corpus, asked, asked.model, app.settings) if count else None
+    corpus = app.engine.call(read_data, asked, app.settings, path)
+    counted = app.engine.call(count_tokens, corpus, asked, asked.model, app.settings) if count else None
     known = (counted.lengths, counted.limit) if counted else (None, None)
     found = inspect(corpus.tables, None, asked if config else None, corpus.refused, *known)
     return {**found.to_json(), "reading": corpus.reading, "notes": [*corpus.notes, *found.notes]}
@@ -61,7 +61,7 @@ def inspect_dataset(
 def training_fields(app: App) -> list[dict]:
     """List every field of TrainingArguments that a RunConfig's `training` may set, with its type, default and help; of
     one that a run decides itself, `reserved` says why."""
-    return [dataclasses.asdict(knob) for knob in knobs()]
+    return [dataclasses.asdict(knob) for knob in app.engine.call(knobs)]
 
 
 def start_run(app: App, config: dict | None = None, file: gr.FileData | None = None) -> dict:

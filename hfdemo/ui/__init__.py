@@ -53,8 +53,8 @@ def build(settings: Settings) -> gr.Blocks:
         # Each argument of an endpoint is a component, too. Hidden, the browser does not draw those 300, and last, it
         # does not go through them whenever it looks for one of the page: that is a third of the time of opening it.
         endpoints.render()
-        # Asking for the device imports torch, so the page is drawn first.
-        demo.load(lambda: html.page_header(str(find_device())), outputs=header, **QUIET)
+        # The device is known once torch has been imported, so the page is drawn first.
+        demo.load(lambda: html.page_header(str(app.engine.call(find_device))), outputs=header, **QUIET)
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
     demo.queue(default_concurrency_limit=16)
     return demo

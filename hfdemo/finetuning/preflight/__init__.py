@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -109,12 +109,12 @@ def preflight(
     data: RunData | None,
     settings: Settings,
     slow_checks: SlowChecks,
-    count_active_runs: Callable[[], int] = lambda: 0,
+    active_runs: int = 0,
 ) -> Preflight:
     """Find every reason to refuse a run of `config` on `data`, or to warn of it.
 
-    Without `data` (None: not read yet) the reasons are those of the config alone. `count_active_runs` counts those at
-    work or waiting; it is asked on a public server, last of all.
+    Without `data` (None: not read yet) the reasons are those of the config alone. `active_runs` are those at work or
+    waiting: a public server has room for a few.
     """
     reasons = _Reasons()
     device = find_device()
@@ -158,7 +158,7 @@ def preflight(
     if settings.public:
         with reasons.refuse("public_limits"):
             limits.check_shared(filled, data.train_rows, data.held_out_rows)
-            limits.check_active(count_active_runs())
+            limits.check_active(active_runs)
     with reasons.refuse("disk_space"):
         check_space(settings.runs, estimate_run_bytes(filled, data.characters, model_bytes), "this run")
     return reasons.result(filled)

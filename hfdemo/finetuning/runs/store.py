@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from hfdemo.atomic_files import write_atomically
+from hfdemo.engine import Engine, InlineEngine
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.config import RunConfig
@@ -40,13 +41,15 @@ _ABANDONED_SECONDS = 3600.0
 
 
 class RunStore:
-    """The runs below settings.runs. It holds no state but the children that it has started itself, and the answers of
-    slow checks for a while."""
+    """The runs below settings.runs. It holds no state but the children that it has started itself.
 
-    def __init__(self, settings: Settings) -> None:
+    What needs the large libraries, the `engine` does; without one it is done in this process.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         self.settings = settings
+        self._engine = engine or InlineEngine(settings)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._slow_checks = SlowChecks(settings)
 
     def create(self, config: RunConfig, file: Path | None = None, variants: Sequence[RunConfig] = ()) -> Run:
         """Check everything that can be checked, then write a new run folder with config.json, data/ and train.py.
@@ -58,7 +61,7 @@ class RunStore:
         """
         for each in (config, *variants):
             self.preflight(each).check()
-        corpus = read_data(config, self.settings, file)
+        corpus = self._engine.call(read_data, config, self.settings, file)
         prepared = prepare(config, corpus.tables, corpus.refused)
         data = RunData.of(prepared)
         checked = self.preflight(config, data)
@@ -68,7 +71,7 @@ class RunStore:
         filled = checked.config or config
         if self.settings.public:
             self._clear()
-        script = training_script(filled, self.settings)
+        script = self._engine.call(training_script, filled, self.settings)
         # Of another run's rows the name of what they were, not of when.
         name = file.stem if file is not None else _OF_A_RUN.sub("", Path(config.dataset).name)
         half = self._partial_folder()
@@ -130,7 +133,8 @@ class RunStore:
 
     def preflight(self, config: RunConfig, data: RunData | None = None) -> Preflight:
         """Find every reason to refuse a run of `config` on `data`, or to warn of it; None is data not read yet."""
-        return preflight(config, data, self.settings, self._slow_checks, self._count_active_runs)
+        checks = self._engine.hold(SlowChecks)
+        return self._engine.call(preflight, config, data, self.settings, checks, self._count_active_runs())
 
     def start(self, run: Run) -> Run:
         """Begin `run` in a process of its own that outlives this server.

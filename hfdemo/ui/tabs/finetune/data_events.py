@@ -206,7 +206,8 @@ class DataEvents:
             def report_rows(done: int, whole: int) -> None:
                 tell("Rows counted", done, whole)
 
-            counts = count_tokens(corpus, config, model, self._app.settings, stop, report_rows)
+            engine, settings = self._app.engine, self._app.settings
+            counts = engine.call(count_tokens, corpus, config, model, settings, stop, report_rows)
             return CountedTokens(make_count_key(config, path, model), counts)
 
         for now, result in follow_job(self.jobs, request.session_hash, work):

@@ -13,7 +13,9 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES
+from hfdemo.devices import count_accelerators, find_device
 from hfdemo.errors import DemoError
+from hfdemo.finetuning.arguments import knobs
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.preflight import Preflight, RunData
@@ -57,7 +59,7 @@ class Form:
 
 def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: DatasetChoice) -> Form:
     """Lay out the steps and Start, and wire everything but Start itself."""
-    datasets = DatasetCache(app.settings)
+    datasets = DatasetCache(app.settings, app.engine)
     values, examined = _initial_values(datasets)
     suggested = {name: values[name] for name in ("epochs", "rate")}
     config = form_values.config_from_values(values)
@@ -230,15 +232,21 @@ def _wire_training(
 
     fields["more"].change(lambda: "", outputs=training.checked, **QUICK)
     fields["more"].blur(draw_errors(check_arguments), fields["more"], training.checked, **QUICK)
-    training.table_fold.expand(toast_errors(form_steps.render_arguments), training.search, training.table, **QUICK)
-    training.search.change(toast_errors(form_steps.render_arguments), training.search, training.table, **LATEST)
+
+    def list_arguments(search: str | None) -> str:
+        return form_steps.render_arguments(app.engine.call(knobs), search)
+
+    def say_what_is_installed() -> list[Any]:
+        device, count = app.engine.call(find_device), app.engine.call(count_accelerators)
+        helps = form_steps.update_help(app.engine.call(knobs), explained)
+        return [*helps, form_steps.render_devices(device, count)]
+
+    training.table_fold.expand(toast_errors(list_arguments), training.search, training.table, **QUICK)
+    training.search.change(toast_errors(list_arguments), training.search, training.table, **LATEST)
     explained = [name for name in form_values.TRAINING if name != "best_metric"]
     # The library's own words need the library, and so does the device: the page is drawn first.
-    demo.load(
-        lambda: [*form_steps.update_help(explained), form_steps.render_devices()],
-        outputs=[*(fields[name] for name in explained), training.device],
-        **QUICK,
-    )
+    helped = [*(fields[name] for name in explained), training.device]
+    demo.load(say_what_is_installed, outputs=helped, **QUICK)
 
 
 def _initial_values(datasets: DatasetCache) -> tuple[FieldValues, ExaminedData]:

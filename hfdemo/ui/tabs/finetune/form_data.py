@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.api.uploads import uploaded_path
-from hfdemo.data_sources import Corpus
+from hfdemo.data_sources import EXAMPLE_NAMES, Corpus
+from hfdemo.engine import Engine
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Inspection, inspect, read_data
 from hfdemo.finetuning.dataset.columns import Columns
@@ -56,8 +57,9 @@ class DatasetCache:
     """The data sets that were read last: one that is looked at again after each click is not read, or asked for on the
     Hub, again. Local paths are, as their files may change."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings = settings
+        self._engine = engine
         self._read: OrderedDict[tuple[Any, ...], Corpus] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -73,7 +75,10 @@ class DatasetCache:
             known = self._read.get(key)
         if known is not None:
             return known
-        corpus = read_data(config, self.settings, file, progress)
+        if file is None and config.dataset in EXAMPLE_NAMES:  # the page opens with one, before there is a worker
+            corpus = read_data(config, self.settings)
+        else:
+            corpus = self._engine.call(read_data, config, self.settings, file, progress)
         if file is not None or not config.dataset.startswith(("/", "./", "../", "~", "run:")):
             with self._lock:
                 self._read[key] = corpus

@@ -12,8 +12,8 @@ import pandas as pd
 
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.data_sources.formats import FORMATS
-from hfdemo.devices import find_device
-from hfdemo.finetuning.arguments import Knob, knobs
+from hfdemo.devices import Device
+from hfdemo.finetuning.arguments import Knob
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
 from hfdemo.tokenization.padding import trainable_names
 from hfdemo.ui import html
@@ -309,20 +309,20 @@ def _build_optimization(fields: dict[str, Any]) -> None:
     )
 
 
-def update_help(names: Sequence[str]) -> list[Any]:
-    """Return the help texts of TrainingArguments as the info of those fields of the form; imports transformers."""
+def update_help(every: Sequence[Knob], names: Sequence[str]) -> list[Any]:
+    """Return the help texts of TrainingArguments as the info of those fields of the form."""
     # An info is Markdown, in which a product of names would turn into italics.
-    texts = {knob.name: knob.help.replace(" * ", " × ") for knob in knobs()}
+    texts = {knob.name: knob.help.replace(" * ", " × ") for knob in every}
     return [gr.update(info=texts[TRAINING[name]]) for name in names]
 
 
-def render_arguments(search: str | None = "", every: Sequence[Knob] | None = None) -> str:
+def render_arguments(every: Sequence[Knob], search: str | None = "") -> str:
     """List every field of TrainingArguments that `search` is in: its default, its type, what it does, and who decides
-    it where a run may not; imports transformers."""
+    it where a run may not."""
     looked_for = (search or "").strip()
     wanted = looked_for.lower()
     drawn = []
-    for knob in knobs() if every is None else every:
+    for knob in every:
         if wanted and wanted not in f"{knob.name} {knob.help}".lower():
             continue
         said = f"Not here: {knob.reserved}." if knob.reserved else knob.help
@@ -335,12 +335,8 @@ def render_arguments(search: str | None = "", every: Sequence[Knob] | None = Non
     return f"<dl class='hf-knobs'>{''.join(drawn)}</dl>"
 
 
-def render_devices() -> str:
-    """Say what there is to train on; imports torch."""
-    device = find_device()
-    import torch
-
-    count = torch.accelerator.device_count() if device.kind != "cpu" else 0
+def render_devices(device: Device, count: int) -> str:
+    """Say what there is to train on, `count` of the accelerators."""
     pairs = [("found", str(device)), ("GPUs", str(count))]
     if importlib.util.find_spec("deepspeed") is None:
         pairs.append(("deepspeed", "not installed"))

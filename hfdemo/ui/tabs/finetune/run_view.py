@@ -229,7 +229,10 @@ def parts_of_run(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[s
     public = app.settings.public
     offers = [run_actions.is_offered(run, name, public=public) for name in run_actions.FILES.values()]
     return {
-        "state": ((*count, status), lambda: [run_charts.render_progress(run.id, status, events, str(find_device()))]),
+        "state": (
+            (*count, status),
+            lambda: [run_charts.render_progress(run.id, status, events, str(app.engine.call(find_device)))],
+        ),
         "buttons": (
             (run.id, status.state, status.resumable, run.has_model),
             lambda: run_actions.update_run_buttons(status, run.has_model),

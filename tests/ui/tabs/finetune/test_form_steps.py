@@ -10,26 +10,26 @@ from tests.ui.samples import EVIL, elements, escaped, text_of
 
 
 def test_the_table_has_every_field_with_its_help_or_who_decides_it() -> None:
-    drawn = step.render_arguments()
+    drawn = step.render_arguments(knobs())
     assert len(elements(drawn, "dt")) == len(knobs())
     assert "Total number of training epochs to perform." in drawn
     assert f"Not here: {RESERVED['output_dir']}." in text_of(drawn)
 
 
 def test_the_table_is_searched_by_name_and_by_help() -> None:
-    assert 0 < len(elements(step.render_arguments("WARM"), "dt")) < 5
-    assert "num_train_epochs" in step.render_arguments("training epochs")
-    assert escaped(step.render_arguments(EVIL))
-    assert step.render_arguments(None) == step.render_arguments("  ")
+    assert 0 < len(elements(step.render_arguments(knobs(), "WARM"), "dt")) < 5
+    assert "num_train_epochs" in step.render_arguments(knobs(), "training epochs")
+    assert escaped(step.render_arguments(knobs(), EVIL))
+    assert step.render_arguments(knobs(), None) == step.render_arguments(knobs(), "  ")
 
 
 def test_a_help_text_is_drawn_as_text() -> None:
-    assert escaped(step.render_arguments("", [Knob(EVIL, EVIL, EVIL, EVIL), Knob("b", "int", 1, "", EVIL)]))
+    assert escaped(step.render_arguments([Knob(EVIL, EVIL, EVIL, EVIL), Knob("b", "int", 1, "", EVIL)]))
 
 
 def test_fields_of_the_form_carry_the_librarys_own_help() -> None:
     names = [name for name in form_values.TRAINING if name != "best_metric"]
-    infos = [update["info"] for update in step.update_help(names)]
+    infos = [update["info"] for update in step.update_help(knobs(), names)]
     assert "The initial learning rate for the optimizer." in infos
     assert all(infos)
     assert not any(" * " in info for info in infos)
