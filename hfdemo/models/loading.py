@@ -194,7 +194,7 @@ def load_on_meta_device(
         with wrap_library_errors(
             f"It can't be loaded as {auto_class.__name__}", "Pick a model made for this task, or another task."
         ):
-            model = build_on_meta_device(config, auto_class)
+            model = build_on_meta_device(config, auto_class, settings)
     meta = Device("meta", "no device")
     return LoadedModel(ref, need, auto_class.__name__, model, MappingProxyType(processors), meta, LoadReport(), folder)
 

@@ -13,6 +13,7 @@ from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_base, adapter_bases, cached_copy, local_folder, unreachable_error
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.size_limits import check_config_numbers
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS, Task, find_task_for_architectures
 
@@ -38,13 +39,14 @@ def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
     path = folder / "config.json" if folder.is_dir() else folder
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path.name} can't be read as JSON: {error}. Save the model again.") from error
     if not isinstance(written, dict) or not isinstance(written.get("model_type"), str):
         raise ModelError(
             f'{path.name} names no model_type, so nothing tells which architecture this is. Add it ("model_type": '
             '"bert", for instance), or save the model again with `save_pretrained`.'
         )
+    check_config_numbers(written, path.name)
     import_libraries()
     import transformers
     from transformers import AutoConfig

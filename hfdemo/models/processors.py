@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_bases, folder_with_tokenizer, local_folder
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.size_limits import check_processor_numbers
 from hfdemo.settings import Settings
 
 _AUTO = {
@@ -97,6 +99,17 @@ def _has_files(folder: Path, name: str) -> bool:
         return True
 
 
+def _check_numbers(folder: Path) -> None:
+    """Refuse sizes that no processor has: pictures, sound and filters are made as large as these files say.
+
+    Raises:
+        ModelError: there is one.
+    """
+    for path in (folder / name for name in _CONFIGS[:3]):
+        with suppress(OSError, ValueError):  # gone, or broken: the library says how
+            check_processor_numbers(json.loads(path.read_text(encoding="utf-8")), path.name)
+
+
 def _load_processor(folder: Path, name: str, settings: Settings, optional: bool) -> Any:
     import_libraries()
     import transformers
@@ -120,6 +133,7 @@ def _load_processor(folder: Path, name: str, settings: Settings, optional: bool)
             f"There is no {spoken} here: no {where} was found beside the config. "
             f"Add the file, or save the {spoken} into the folder with `save_pretrained`."
         )
+    _check_numbers(folder)
     advice = "Pick a model made for this task, or save its files again."
     with wrap_library_errors(f"The {spoken} can't be loaded", advice):
         try:

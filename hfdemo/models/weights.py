@@ -16,6 +16,7 @@ from hfdemo.devices import Device
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.models.folders import adapter_base, adapter_bases, local_folder
 from hfdemo.models.hub import Progress
+from hfdemo.models.size_limits import count_bytes, free_bytes, largest_model, limit_building
 from hfdemo.settings import Settings
 
 
@@ -71,7 +72,6 @@ _BUILDING = Lock()
 _BUSY_SECONDS = 5.0
 
 _CAST = {"F64", "F32", "F16", "BF16"}
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 class NotEnoughMemory(ModelError):
@@ -122,25 +122,6 @@ def build_model(folder: Path, plan: BuildPlan, *, untrained: bool) -> tuple[Any,
 def format_bytes(number: int) -> str:
     """Write bytes as a person reads them."""
     return f"{number / 1e9:.2f} GB" if number >= 1e7 else f"{number / 1e6:.2f} MB"
-
-
-def free_bytes(kind: str) -> int:
-    """Count the bytes that a process can still have on a device: the container's, not only the machine's."""
-    import psutil
-    import torch
-
-    if kind not in ("cpu", "mps"):  # Apple's GPU uses the machine's own memory
-        free, _ = torch.accelerator.memory.get_memory_info()
-        return int(free + torch.accelerator.memory.memory_reserved() - torch.accelerator.memory.memory_allocated())
-    free = psutil.virtual_memory().available
-    try:
-        limit = int((_CGROUP / "memory.max").read_text())
-        counted = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
-        # The page cache of files counts as used, and goes as soon as somebody needs the room.
-        used = int((_CGROUP / "memory.current").read_text()) - int(counted["inactive_file"])
-    except (OSError, ValueError, KeyError):  # no container, or none with a limit
-        return free
-    return min(free, limit - used)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -203,6 +184,36 @@ def _count_tensor_bytes(dtype: str, shape: tuple[int, ...], width: int | None = 
     return prod(shape) * (int(bits[0]) if bits else 8) // 8
 
 
+def _count_described(plan: BuildPlan) -> int:
+    """Count the bytes of the model that the config describes, whatever its files hold.
+
+    Raises:
+        ModelError: it is larger than any that could be loaded here.
+    """
+    return count_bytes(_build_hollow(plan.config, plan.auto_class, plan.settings, **_options_of_dtype(plan)))
+
+
+def _options_of_dtype(plan: BuildPlan) -> dict[str, Any]:
+    import torch
+
+    return plan.options() | ({} if plan.dtype == "auto" else {"dtype": getattr(torch, plan.dtype)})
+
+
+def _build_hollow(config: Any, auto_class: Any, settings: Settings, **options: Any) -> Any:
+    import torch
+
+    most = largest_model(settings)
+    with limit_building(most), torch.device("meta"):
+        hollow = auto_class.from_config(config, **options)
+    needed = count_bytes(hollow)
+    if needed > most:
+        raise ModelError(
+            f"Its config describes a model of {format_bytes(needed)}, and at most {format_bytes(most)} have room here. "
+            "Pick a smaller model or dtype."
+        )
+    return hollow
+
+
 def _check_memory(needed: int, plan: BuildPlan) -> None:
     # An accelerator's model passes through the machine's own memory.
     for kind, name in {"cpu": "the CPU", plan.device.kind: plan.device.name}.items():
@@ -212,13 +223,8 @@ def _check_memory(needed: int, plan: BuildPlan) -> None:
 
 
 def _build_random(plan: BuildPlan) -> tuple[Any, LoadReport]:
-    import torch
-
-    options = plan.options() | ({} if plan.dtype == "auto" else {"dtype": getattr(torch, plan.dtype)})
-    with torch.device("meta"):
-        hollow = plan.auto_class.from_config(plan.config, **options)
-    _check_memory(sum(part.numel() * part.element_size() for part in hollow.parameters()), plan)
-    return plan.auto_class.from_config(plan.config, **options), LoadReport(untrained=True)
+    _check_memory(_count_described(plan), plan)
+    return plan.auto_class.from_config(plan.config, **_options_of_dtype(plan)), LoadReport(untrained=True)
 
 
 def _require_weights(folder: Path, settings: Settings) -> list[Path]:
@@ -261,10 +267,11 @@ def _find_adapter_file(folder: Path) -> Path:
     return weights
 
 
-def build_on_meta_device(config: Any, auto_class: Any) -> Any:
+def build_on_meta_device(config: Any, auto_class: Any, settings: Settings) -> Any:
     """Build a model on torch's meta device: its modules and shapes, and no weights.
 
     Raises:
+        ModelError: the config describes more than could ever be loaded here.
         BuildingBusy: another model is being built, and that takes long.
     """
     import torch
@@ -273,8 +280,7 @@ def build_on_meta_device(config: Any, auto_class: Any) -> Any:
         raise BuildingBusy("Another model is being loaded. Try again when it is here.")
     try:
         # A dtype of its own would change torch's default for every model that computes meanwhile.
-        with torch.device("meta"):
-            return auto_class.from_config(config, dtype=torch.get_default_dtype(), trust_remote_code=False)
+        return _build_hollow(config, auto_class, settings, dtype=torch.get_default_dtype(), trust_remote_code=False)
     finally:
         _BUILDING.release()
 
@@ -286,12 +292,14 @@ def _load_trained(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
     files = _require_weights(folder, plan.settings)
     if files[0].suffix == ".bin":
         sizes: Mapping[str, int] = {}
-        _check_memory(sum(path.stat().st_size for path in files), plan)
+        stored = sum(path.stat().st_size for path in files)
     else:
         tensors = list(_read_tensor_headers(files))
         width = {"float32": 4, "float16": 2, "bfloat16": 2}.get(plan.dtype)
-        _check_memory(sum(_count_tensor_bytes(kind, shape, width) for _, kind, shape in tensors), plan)
+        stored = sum(_count_tensor_bytes(kind, shape, width) for _, kind, shape in tensors)
         sizes = {name: _count_tensor_bytes(kind, shape) for name, kind, shape in tensors}
+    _check_memory(stored, plan)  # what the files say of themselves costs nothing to know
+    _check_memory(_count_described(plan), plan)
     return _load_from_pretrained(folder, plan, sizes)
 
 
@@ -378,7 +386,8 @@ def _merge_adapter(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
     mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}
     layers = {name.rsplit(".", 1)[0] for name in shapes}
     unplaced = {name for name in stored if name not in shapes and name.split(".lora_")[0] not in layers}
-    model = PeftModel.from_pretrained(base, folder, ignore_mismatched_sizes=True).merge_and_unload()
+    with limit_building(free_bytes("cpu")):
+        model = PeftModel.from_pretrained(base, folder, ignore_mismatched_sizes=True).merge_and_unload()
     restored = set(stored) - mismatched
     merged = LoadReport(
         missing=tuple(name for name in report.missing if name not in restored | mismatched),

@@ -15,7 +15,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Probed
 from hfdemo.finetuning.training.run_trainer import RunTrainer, held_bytes
 from hfdemo.finetuning.training.stop_signal import RandomStates
-from hfdemo.models.weights import free_bytes
+from hfdemo.models.size_limits import free_bytes
 from hfdemo.tokenization.padding import PaddingPlan
 
 SAMPLING_SECONDS = 0.002
