@@ -39,6 +39,12 @@ class Settings:
     max_tokenized: int = _setting_field(
         "HFDEMO_MAX_TOKENIZED", 2_000_000, "characters that one call may send to a tokenizer alone"
     )
+    max_new_tokens: int = _setting_field(
+        "HFDEMO_MAX_NEW_TOKENS",
+        4096,
+        "tokens that a model writes in one call at most, whatever the call or the model's generation config says",
+        public=1024,
+    )
     max_upload_bytes: int = _setting_field(
         "HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded"
     )

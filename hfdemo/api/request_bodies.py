@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 
 from hfdemo.api.argument_types import check_texts
+from hfdemo.api.callers import CallerGuard
 from hfdemo.api.error_boundary import describe_error
 from hfdemo.errors import DemoError, first_sentence
 
@@ -93,7 +94,7 @@ class FailureGuard:
 
 def body_guards() -> list[Any]:
     """Return the middleware, the outer one first."""
-    return [Middleware(FailureGuard), Middleware(JsonGuard)]
+    return [Middleware(FailureGuard), Middleware(JsonGuard), Middleware(CallerGuard)]
 
 
 def _is_json(content_type: str) -> bool:

@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from hfdemo.api import App
+from hfdemo.api.callers import caller_left
 from hfdemo.api.uploads import required_path, served_folder, uploaded_path
 from hfdemo.inference import PartialPrediction, Prediction, build_need, predict, stream_prediction
 from hfdemo.inference import predict_file as predict_rows
@@ -31,7 +32,7 @@ def task_endpoint(task: Task) -> Callable[..., Any]:
         return ModelRef.parse(values.pop("model", None) or task.default_model), values
 
     def run(app: App, ref: ModelRef, values: dict[str, Any]) -> dict[str, Any]:
-        found = app.engine.call(predict, app.models, task, ref, values, keep_probabilities=False)
+        found = app.engine.call(predict, app.models, task, ref, values, stop=caller_left(), keep_probabilities=False)
         return found.to_json(served_folder("results"))
 
     def call(app: App, **sent: Any) -> dict:

@@ -146,7 +146,8 @@ def _predict_batches(
     failed: dict[int, str] = {}
 
     def run_batches(batches: Sequence[Sequence[PredictionJob]]) -> list[list[Any]]:
-        with Tracer(loaded.model, loaded.tokenizer, stop, keep_probabilities=False):
+        most = models.settings.max_new_tokens
+        with Tracer(loaded.model, loaded.tokenizer, stop, keep_probabilities=False, most_tokens=most):
             return [run_pipeline(task, loaded, batch) for batch in batches]
 
     def predict_rows(rows: Sequence[int]) -> None:

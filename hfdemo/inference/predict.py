@@ -92,7 +92,14 @@ def predict(
         # Others' calls in the same turn are not this caller's to stop.
         own_stop = stop if len(jobs) == 1 else None
         on_token = _token_callback(task, job, on_partial)
-        tracer = Tracer(loaded.model, loaded.tokenizer, own_stop, on_token, keep_probabilities=keep_probabilities)
+        tracer = Tracer(
+            loaded.model,
+            loaded.tokenizer,
+            own_stop,
+            on_token,
+            keep_probabilities=keep_probabilities,
+            most_tokens=models.settings.max_new_tokens,
+        )
         return _predict_jobs(task, loaded, jobs, tracer)
 
     key = (str(ref), need, task.name, repr(job.call.kwargs)) if task.is_batchable else None
@@ -212,7 +219,7 @@ def _predict_jobs(task: Task, loaded: LoadedModel, jobs: Sequence[PredictionJob]
             call=job.call,
             card=loaded.card(),
             setup=_describe_loading(loaded),
-            warnings=_collect_warnings(task, loaded, job, stages),
+            warnings=(*_collect_warnings(task, loaded, job, stages), *_warn_of_limit(tracer)),
             tokens=tracer.tokens,
             token_probabilities=tuple(tracer.token_probabilities),
             seed=seed if tracer.drew_random else None,
@@ -318,6 +325,11 @@ def _number_sequences(
 
 def _shapes_of(tensors: Mapping[str, Any]) -> Shapes:
     return tuple((name, tuple(tensor.shape)) for name, tensor in tensors.items())
+
+
+def _warn_of_limit(tracer: Tracer) -> Iterator[str]:
+    if tracer.was_limited:
+        yield f"It was ended after {tracer.tokens:,} tokens, the most that a model writes here in one call."
 
 
 def _collect_warnings(task: Task, loaded: LoadedModel, job: PredictionJob, stages: Stages) -> tuple[str, ...]:

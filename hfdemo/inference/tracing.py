@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from hfdemo.errors import Stopped
 
 TOP_TOKENS = 5
+ROUNDS = 32  # as many pieces of a long recording are written down one after the other
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Tracer:
     the model, `after_seconds` the time from its last return to the end. While it generates, `on_token(text,
     probabilities)` gets all text and token probabilities so far after each token, and setting `stop` ends it within one
     token, with what it has. Where nothing is generated, `stop` raises Stopped before the next forward pass.
-    `drew_random` says whether the model drew random numbers, `was_stopped` whether `stop` ended it early.
+    After `most_tokens` it ends as well; in all of its calls together, after ROUNDS times as many steps.
+    `drew_random` says whether the model drew random numbers, `was_stopped` whether `stop` ended it early,
+    `was_limited` whether the number of tokens did.
     """
 
     def __init__(
@@ -42,9 +46,12 @@ class Tracer:
         on_token: Callable[[str, Sequence[TokenProbability]], None] | None = None,
         *,
         keep_probabilities: bool = True,
+        most_tokens: int | None = None,
     ) -> None:
         self._model, self._tokenizer, self._stop, self._on_token = model, tokenizer, stop, on_token
         self._keeps_probabilities = keep_probabilities
+        self._most_tokens = most_tokens or sys.maxsize
+        self._steps = 0
         self.inputs: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
         self.token_probabilities: list[TokenProbability] = []
@@ -52,6 +59,7 @@ class Tracer:
         self.forward_seconds = 0.0
         self.drew_random = False
         self.was_stopped = False
+        self.was_limited = False
         self._generating = False
         self._logits: Any = None
 
@@ -148,10 +156,19 @@ class Tracer:
                 if prompt is None:
                     prompt = input_ids.shape[-1] - 1
                 tracer._on_tokens(input_ids[:, prompt:])
-                tracer.was_stopped = tracer._stop is not None and tracer._stop.is_set()
-                return torch.full((input_ids.shape[0],), tracer.was_stopped, dtype=torch.bool, device=input_ids.device)
+                return torch.full(
+                    (input_ids.shape[0],), tracer._has_to_end(), dtype=torch.bool, device=input_ids.device
+                )
 
         return OnEachToken()
+
+    def _has_to_end(self) -> bool:
+        """Return whether the token that has just been made is the last; what a checkpoint asks for does not count."""
+        self._steps += 1
+        self.was_stopped = self._stop is not None and self._stop.is_set()
+        most = self._most_tokens
+        self.was_limited = self.was_limited or self.tokens >= most or self._steps >= ROUNDS * most
+        return self.was_stopped or self.tokens >= most or self._steps >= ROUNDS * most
 
     def _on_tokens(self, new: Any) -> None:
         """Take in `new` [beams, tokens so far]: the first beam is the one that is shown."""

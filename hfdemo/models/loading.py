@@ -14,6 +14,7 @@ from hfdemo.devices import Device, find_device
 from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_bases, local_folder
+from hfdemo.models.generation_limits import limit_generation
 from hfdemo.models.hub import Progress
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_processors
@@ -165,6 +166,7 @@ def load_model(
                 local_folder(base, settings, progress)  # while nobody waits for the turn
             with turn or nullcontext():
                 model, report = build_model(folder, plan, untrained=ref.source == "untrained")
+            limit_generation(model, settings.max_new_tokens)
     tokenizer = _find_processor(processors, "tokenizer")
     warnings = tuple(_list_warnings(folder, model, tokenizer, device))
     loaded = LoadedModel(

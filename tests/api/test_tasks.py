@@ -1,6 +1,8 @@
 """Every task, called as clients call it: its answer is the pipeline's own, its files arrive as files."""
 
 import functools
+import http.client
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,6 +122,24 @@ def test_a_call_without_the_queue_is_answered_with_the_whole_text(
     (answer,) = post(server, "text_generation", *(asked.get(name) for name in names))["data"]
     assert answer["output"] == client.predict(**asked, api_name="/text_generation")["output"]
     assert set(answer) == {"task", "model", "device", "output", "seconds", "warnings"}
+
+
+def test_who_calls_without_the_queue_and_leaves_ends_the_computation(
+    client: Client, server: Server, zoo: Callable[[str], Path]
+) -> None:
+    asked = {"text": "A lamp", "model": str(zoo("text-generation")), "max_new_tokens": 1000}
+    fields = client.view_api(return_format="dict")["named_endpoints"]["/text_generation"]["parameters"]
+    body = json.dumps({"data": [asked.get(each["parameter_name"]) for each in fields]})
+    began = time.monotonic()
+    client.predict(**asked, api_name="/text_generation")
+    whole = time.monotonic() - began
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    connection.request("POST", "/gradio_api/run/text_generation", body, {"Content-Type": "application/json"})
+    time.sleep(whole / 20)  # it has begun, and is not at its end
+    connection.close()
+    began = time.monotonic()
+    assert client.predict("Next", max_new_tokens=1, model=asked["model"], api_name="/text_generation")["output"]
+    assert time.monotonic() - began < whole / 2
 
 
 def test_a_file_comes_back_with_its_predictions_in_its_own_order(client: Client, tmp_path: Path) -> None:
