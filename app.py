@@ -16,10 +16,13 @@ except ValueError as error:
     sys.exit(str(error))
 os.environ.update(settings.cache_folders())  # gradio and the Hub's libraries read these when they are imported
 
+from hfdemo.engine.confinement import hide_process
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.ui import build
 from hfdemo.ui.serving import serve
 
+if settings.public:
+    hide_process()
 demo = build(settings)
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -10,6 +11,16 @@ from tempfile import TemporaryFile
 from typing import Any
 
 _HOME = Path("~/.cache/hfdemo")
+
+# What a child needs of the server's environment: where things are, and how the libraries compute. No name of a secret.
+_KEPT = re.compile(
+    r"(PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|LD_LIBRARY_PATH|DYLD_\w+|VIRTUAL_ENV"
+    r"|PYTHON\w+|XDG_CACHE_HOME|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|GRADIO_TEMP_DIR|HFDEMO_\w+|SPACE_ID"
+    r"|HF_\w+|TRANSFORMERS_\w+|TOKENIZERS_\w+|OMP_\w+|MKL_\w+|OPENBLAS_\w+|KMP_\w+|TORCH\w*|PYTORCH_\w+|NCCL_\w+"
+    r"|CUDA_\w+|NVIDIA_\w+|HIP_\w+|ROCR_\w+|MASTER_\w+|WORLD_SIZE|RANK|LOCAL_\w+)"
+)
+_SECRET = re.compile(r"TOKEN|SECRET|PASSW|KEY|CREDENTIAL|AUTH|COOKIE|PRIVATE", re.IGNORECASE)
+_NO_SECRETS = ("TOKENIZERS_PARALLELISM",)
 
 
 def _setting_field(variable: str, default: Any, help: str, *, public: Any = None) -> Any:
@@ -33,6 +44,15 @@ class Settings:
         public=True,
     )
     model_bytes: int = _setting_field("HFDEMO_MODEL_BYTES", 2 * 1024**3, "memory that loaded models may take together")
+    call_seconds: int = _setting_field(
+        "HFDEMO_CALL_SECONDS", 0, "longest that one call may take, waiting included; 0 is for ever", public=300
+    )
+    child_bytes: int = _setting_field(
+        "HFDEMO_CHILD_BYTES",
+        0,
+        "memory of a process that holds models or trains; 0 is all there is",
+        public=12 * 1024**3,
+    )
     max_characters: int = _setting_field(
         "HFDEMO_MAX_CHARACTERS", 50_000, "longest text that one call may send to a model"
     )
@@ -145,11 +165,25 @@ def _write_default(value: Any) -> str:
 def child_environment(settings: Settings) -> dict[str, str]:
     """Return the environment of a child of the server: it finds this package, and has the same settings.
 
-    Relative model paths keep their meaning, wherever the server was started.
+    Relative model paths keep their meaning, wherever the server was started. Of a shared server it gets no secret.
     """
     path = os.pathsep.join(filter(None, (str(Path(__file__).parents[1].resolve()), os.environ.get("PYTHONPATH"))))
-    public = {"HFDEMO_PUBLIC": "1"} if settings.public else {}
-    return {**os.environ, "HFDEMO_HOME": str(settings.home), "PYTHONPATH": path, **public}
+    environment = {**os.environ, "HFDEMO_HOME": str(settings.home), "PYTHONPATH": path}
+    if not settings.public:
+        return environment
+    # A folder of their own: what else lies in the system's is not theirs to see.
+    temporary = settings.home / "cache" / "temporary"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return {**scrub_environment(environment), "HFDEMO_PUBLIC": "1", "TMPDIR": str(temporary)}
+
+
+def scrub_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what of an environment a child of a shared server gets."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _NO_SECRETS or (_KEPT.fullmatch(name) and not _SECRET.search(name))
+    }
 
 
 def _can_be_written(folder: Path) -> bool:

@@ -88,6 +88,11 @@ class _Pending:
     link: _Link | None = None
     tries: int = 0
 
+    def cancel(self) -> None:
+        """Tell the worker that nobody waits for this any more."""
+        if self.link is not None:
+            self.link.send(Cancel(self.call.number))
+
 
 class ProcessEngine:
     """The engine whose models are in a child.
@@ -148,6 +153,9 @@ class ProcessEngine:
         try:
             self._send(pending)
             return cast(Answer, self._wait(pending, callbacks, stops[0] if stops else None))
+        except BaseException:
+            pending.cancel()
+            raise
         finally:
             with self._lock:
                 del self._pending[call.number]
@@ -169,18 +177,18 @@ class ProcessEngine:
 
     def _wait(self, pending: _Pending, callbacks: dict[str, Callable[..., Any]], stop: Event | None) -> Any:
         """Wait for the answer; what the worker tells meanwhile is told on."""
-        stopped_at: float | None = None
+        began, asked, reason = time.monotonic(), 0.0, None
+        patient = stop is None and not self._settings.call_seconds
         while True:
-            if stop is not None and stopped_at is None and stop.is_set():
-                stopped_at = time.monotonic()
-                if pending.link is not None:
-                    pending.link.send(Cancel(pending.call.number))
-            if stopped_at is not None and time.monotonic() > stopped_at + STOP_SECONDS:
+            if reason is None and (reason := self._find_reason_to_stop(began, stop)):
+                asked = time.monotonic()
+                pending.cancel()
+            if reason is not None and time.monotonic() > asked + STOP_SECONDS:
                 if pending.link is not None:
                     pending.link.end()
-                raise Stopped
+                raise reason
             try:
-                said = pending.inbox.get(timeout=None if stop is None else LOOK_SECONDS)
+                said = pending.inbox.get(timeout=None if patient else LOOK_SECONDS)
             except Empty:
                 continue
             if isinstance(said, Item):
@@ -188,11 +196,24 @@ class ProcessEngine:
             elif isinstance(said, Result):
                 return read_answer(said.value)
             elif isinstance(said, Failure):
-                raise read_answer(said.error)
-            elif stopped_at is not None:
-                raise Stopped
+                error = read_answer(said.error)
+                raise reason if reason is not None and isinstance(error, Stopped) else error
+            elif reason is not None:
+                raise reason
             else:
                 self._send_again(pending)
+
+    def _find_reason_to_stop(self, began: float, stop: Event | None) -> DemoError | None:
+        """Return why a call is to end that began then, None while it may go on."""
+        if stop is not None and stop.is_set():
+            return Stopped()
+        most = self._settings.call_seconds
+        if most and time.monotonic() > began + most:
+            return DemoError(
+                f"This took longer than {most} seconds, which is all that one call may take here, with what it waits "
+                "for others. Send less at once, or take a smaller model."
+            )
+        return None
 
     def _send_again(self, pending: _Pending) -> None:
         """Send a call to the next worker, because that of before has ended.

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from threading import Event, Lock
 from typing import Any, NoReturn
 
+from hfdemo.engine.confinement import confine_process
 from hfdemo.engine.messages import (
     Call,
     Callback,
@@ -88,7 +89,9 @@ class Worker:
 def run_worker(descriptor: int) -> NoReturn:
     """Serve the page at the other end of a socket in this process, until it is gone."""
     connection = Connection(descriptor)
-    worker = Worker(read_call(connection.recv_bytes()), connection)
+    settings: Settings = read_call(connection.recv_bytes())
+    confine_process(settings)
+    worker = Worker(settings, connection)
     connection.send_bytes(write(Hello(os.getpid())))
     worker.serve()
     os._exit(0)  # a thread that still computes would keep the process

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from hfdemo.engine.confinement import confine_process
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Emit, Failed, Stopped
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     settings = Settings.from_env()
+    confine_process(settings)
     with contextlib.suppress(OSError, AttributeError):
         os.nice(NICENESS)  # the page and everything else on this machine come first
     try:

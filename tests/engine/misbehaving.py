@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -67,3 +68,13 @@ class Bomb:
 
     def __reduce__(self) -> Any:
         return os.system, ("touch /tmp/hfdemo-bomb",)
+
+
+def read_file(path: str) -> str:
+    """Return what stands in a file."""
+    return Path(path).read_text(errors="replace")
+
+
+def allocate(size: int) -> int:
+    """Take so many bytes of memory."""
+    return len(bytearray(size))

@@ -192,8 +192,9 @@ def device_lock(run: Run, settings: Settings, kind: str, process_file: ProcessFi
     stopped while waiting."""
     from filelock import FileLock
 
-    settings.home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(settings.home / f"device-{kind}.lock")
+    locks = settings.home / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(locks / f"device-{kind}.lock")
     since = time.time()
     process_file.write(waiting=since, device=kind)
     while not (count_ahead(run.folder, {"waiting": since, "device": kind}) == 0 and _acquired(lock)):
