@@ -20,7 +20,7 @@ from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.child_process import Log, ProcessFile, Ranks, device_lock, end_on_sigterm, find_ranks
 from hfdemo.finetuning.runs.stop_and_resume import reopen
-from hfdemo.finetuning.training.checkpoints import checkpoint_step, find_newest_whole, rewind_to
+from hfdemo.finetuning.training.checkpoints import checkpoint_step, explain_full_disk, find_newest_whole, rewind_to
 from hfdemo.settings import Settings
 
 USAGE = """usage: python -m hfdemo.finetuning config.json | RUN_DIR
@@ -105,8 +105,10 @@ def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
                         ranks.dismiss()
                     log.write(Stopped(log.step, time.time(), kept=run.has_kept()))
         except BaseException as error:  # Ctrl-C and panics of the tokenizer, too: a run never ends without a word
-            traceback.print_exc()
-            log.write(Failed(log.step, time.time(), _sentence(error)))
+            if not log.ended:
+                log.write(Failed(log.step, time.time(), _sentence(error, run.folder)))
+            with contextlib.suppress(OSError):  # a full disk
+                traceback.print_exc()
             return 1
     return 0
 
@@ -150,11 +152,13 @@ def _train(
     train(run.config, run.folder, settings, find_device(), emit, resume, on_step)
 
 
-def _sentence(error: BaseException) -> str:
+def _sentence(error: BaseException, folder: Path) -> str:
     if isinstance(error, DemoError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "It was interrupted at the keyboard."
+    if full := explain_full_disk(error, folder):
+        return f"{full} Then resume the run: what was saved before is there."
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:400]} The whole traceback is in the log."
 

@@ -144,19 +144,43 @@ _KINDS = {
     for kind in (Started, Probed, Resumed, Stopping, StepLogged, Evaluated, Saved, Finished, Stopped, Failed)
 }
 
+_ROOM = ".room"
+# Several blocks of any file system; a last word is a line or two.
+_ROOM_BYTES = 16 * 1024
+
 
 def append(path: Path, event: Event) -> str:
-    """Add `event` to the file at `path` in one piece, whatever its last writer left there; returns the line."""
+    """Add `event` to the file at `path`, whatever its last writer left there; returns the line.
+
+    Raises:
+        OSError: the disk is full.
+    """
     line = json.dumps(to_json(event.to_json()), ensure_ascii=False)
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         size = os.fstat(handle).st_size
         # Half a line was written by a process that was killed, or as the disk was full: it must not swallow this one.
         broken = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-        os.write(handle, f"{chr(10) if broken else ''}{line}\n".encode())
+        left = memoryview(f"{chr(10) if broken else ''}{line}\n".encode())
+        while left:  # of what does not fit on the disk a part is written first
+            left = left[os.write(handle, left) :]
     finally:
         os.close(handle)
     return line
+
+
+def keep_room(folder: Path) -> None:
+    """Put some room of the disk aside for the last word of the run in `folder`.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    (folder / _ROOM).write_bytes(os.urandom(_ROOM_BYTES))
+
+
+def free_room(folder: Path) -> None:
+    """Give back what `keep_room` has put aside."""
+    (folder / _ROOM).unlink(missing_ok=True)
 
 
 def parse(line: str) -> Event:

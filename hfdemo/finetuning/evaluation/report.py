@@ -95,7 +95,7 @@ def write_report(
         (folder / "errors.csv").unlink(missing_ok=True)  # of a model that was kept before
     report = replace_non_finite(report)
     text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    write_atomically(folder / "report.json", text + "\n")
     return report
 
 

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
-from hfdemo.finetuning.events import Event, Failed, Stopped, valid
-from hfdemo.finetuning.runs.processes import count_ahead, process_identity
+from hfdemo.finetuning.events import Event, Failed, Stopped, free_room, keep_room, valid
+from hfdemo.finetuning.runs.processes import VARIABLE, count_ahead, process_identity
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.stop_request import read_stop_request
 from hfdemo.settings import Settings
@@ -34,20 +36,32 @@ _KEY = "begin"
 
 
 class Log:
-    """The one writer of events.jsonl while the process lives."""
+    """The one writer of events.jsonl while the process lives. Room for a last word is put aside, for a full disk."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.step = max((event.step for event in valid(run.events())), default=0)
         self.ended = False
+        with contextlib.suppress(OSError):
+            keep_room(run.folder)
 
     def write(self, event: Event) -> None:
         """Add `event` to events.jsonl and print it."""
-        print(self.append(event), flush=True)
+        line = self.append(event)
+        with contextlib.suppress(OSError):  # a full disk: it is in events.jsonl all the same
+            print(line, flush=True)
 
     def append(self, event: Event) -> str:
+        """Add `event` to events.jsonl; returns its line.
+
+        Raises:
+            OSError: the disk is full, and it is no final event.
+        """
+        final = isinstance(event, what.FINAL)
+        if final:
+            free_room(self.run.folder)
         line = what.append(self.run.folder / "events.jsonl", event)
-        self.step, self.ended = event.step, isinstance(event, what.FINAL)
+        self.step, self.ended = event.step, final
         return line
 
 
@@ -90,7 +104,8 @@ class ProcessFile:
                         self.write(stopping=asked)
                         last, heard = time.monotonic(), asked
 
-        self.write()
+        with contextlib.suppress(OSError):  # a full disk: what the server wrote is there
+            self.write()
         thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
         thread.start()
         try:
@@ -183,7 +198,16 @@ def find_ranks(environment: Mapping[str, str] = os.environ) -> Ranks | None:
 
 def find_launcher(environment: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
     """Find the pid and creation time of the torchrun that started this process."""
-    return process_identity(os.getppid()) if "TORCHELASTIC_RUN_ID" in environment else None
+    if "TORCHELASTIC_RUN_ID" in environment or _has_same_run(os.getppid(), environment):
+        return process_identity(os.getppid())
+    return None
+
+
+def _has_same_run(pid: int, environment: Mapping[str, str]) -> bool:
+    """Return whether a process was begun for the run of this one, as accelerate's launcher is."""
+    with contextlib.suppress(psutil.Error, OSError):
+        return VARIABLE in environment and psutil.Process(pid).environ().get(VARIABLE) == environment[VARIABLE]
+    return False
 
 
 @contextlib.contextmanager

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,16 @@ KILL_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 # A process that was frozen while it waited must not keep the others waiting.
 SILENT_SECONDS = 30.0
+# What torchrun and accelerate print of a process of theirs that was killed.
+_KILLED = re.compile(r"exitcode\s*:\s*-9\b|Signal 9 \(SIGKILL\)|Signals\.SIGKILL: 9")
+_CRASHED = re.compile(r"^Fatal Python error: .*", re.MULTILINE)
+# What stands in a log before all that a process prints, of which a run that was resumed has several.
+_BEGUN = "=== begun at "
+_LOG_CHARACTERS = 600
+OUT_OF_MEMORY = (
+    "killed, most likely out of memory. Use a smaller batch, a shorter max_length or gradient_checkpointing, and free "
+    "memory that other programs hold."
+)
 
 
 def spawn(folder: Path, config: RunConfig, settings: Settings) -> subprocess.Popen[bytes]:
@@ -34,6 +47,8 @@ def spawn(folder: Path, config: RunConfig, settings: Settings) -> subprocess.Pop
     # A launcher would set one thread each.
     threaded = {"OMP_NUM_THREADS": str(threads(config.processes))}
     with (folder / "log.txt").open("ab") as log:
+        log.write(f"{_BEGUN}{datetime.now():%Y-%m-%d %H:%M:%S}\n".encode())
+        log.flush()
         return subprocess.Popen(
             command(config, str(folder), sys.executable),
             stdin=subprocess.DEVNULL,
@@ -64,6 +79,60 @@ def is_alive(known: Mapping[str, Any] | None) -> bool:
         return known is not None and _is_same(psutil.Process(known["pid"]), known) and not _is_zombie(known["pid"])
     except (psutil.Error, KeyError, TypeError, ValueError):
         return False
+
+
+def is_frozen(known: Mapping[str, Any] | None) -> bool:
+    """Return whether a process is there and suspended, as by SIGSTOP: it computes nothing until it is continued."""
+    try:
+        return is_alive(known) and known is not None and psutil.Process(known["pid"]).status() == psutil.STATUS_STOPPED
+    except psutil.Error:
+        return False
+
+
+def read_log_tail(folder: Path, characters: int) -> str:
+    """Return the end of what the process of a run printed, from when it was begun the last time."""
+    try:
+        with (folder / "log.txt").open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 4 * characters))
+            text = log.read().decode(errors="replace")
+    except OSError:
+        return ""
+    before, begun, printed = text.rpartition(_BEGUN)
+    return (printed.partition("\n")[2] if begun else before)[-characters:].strip()
+
+
+def was_killed(log: str) -> bool:
+    """Return whether a launcher says in its `log` that a process of its was killed."""
+    return bool(_KILLED.search(log))
+
+
+def explain_end(code: int | None, log: str, heard: float) -> str:
+    """Say why a training process is gone that left no word.
+
+    `code` is what it ended with, None where no server saw that; `log` the end of what it printed, `heard` when it last
+    said that it lives. All but SIGKILL, a crash and a power cut leave a word.
+    """
+    end = f"The end of its log: {log[-_LOG_CHARACTERS:]}"
+    crash = _CRASHED.search(log)
+    if crash:
+        return f"The training process crashed: {crash[0]}. {end}"
+    if code == -signal.SIGKILL or was_killed(log):
+        return f"The training process was {OUT_OF_MEMORY}"
+    if code is None and heard < _time_of_boot():
+        return "The training process is gone and left no word: the machine was shut down while it was at work."
+    if code is None:
+        return f"The training process is gone and left no word: it was {OUT_OF_MEMORY}"
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"The training process was ended by {signal.Signals(-code).name}. {end}"
+    return f"The training process ended with code {code}. {end}"
+
+
+def _time_of_boot() -> float:
+    """Return when this machine or this container was started."""
+    with contextlib.suppress(psutil.Error):
+        return max(psutil.boot_time(), psutil.Process(1).create_time())
+    return psutil.boot_time()
 
 
 def find_processes(folder: Path, known: Iterable[Mapping[str, Any]]) -> list[psutil.Process]:

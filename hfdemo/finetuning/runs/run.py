@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -32,7 +33,17 @@ from hfdemo.finetuning.events import (
     parse_all,
     valid,
 )
-from hfdemo.finetuning.runs.processes import count_ahead, find_processes, is_alive, process_identity
+from hfdemo.finetuning.runs.processes import (
+    OUT_OF_MEMORY,
+    count_ahead,
+    explain_end,
+    find_processes,
+    is_alive,
+    is_frozen,
+    process_identity,
+    read_log_tail,
+    was_killed,
+)
 from hfdemo.finetuning.stop_request import StopRequest, read_stop_request, request_stop
 from hfdemo.finetuning.training.checkpoints import find_newest_whole
 
@@ -66,6 +77,14 @@ RESUMABLE: tuple[State, ...] = ("stopped", "failed", "lost")
 # A child that has been spawned needs a moment before it writes process.json.
 SPAWN_SECONDS = 60.0
 GONE_SECONDS = 10.0
+# By the signal itself, or by what a training does about it; the launcher's code is its own.
+ENDED_BY_SIGTERM = (-signal.SIGTERM, 128 + signal.SIGTERM)
+FROZEN = (
+    "Its process is suspended, as by SIGSTOP or a debugger, and computes nothing until it is continued. Continue it, "
+    "or stop the run."
+)
+# A launcher prints a page when a process of its fails.
+_LAUNCHER_CHARACTERS = 6_000
 LONGEST_NOTES = 4_000
 
 
@@ -123,7 +142,7 @@ class Run:
         """Return the state and how far it is; pass `events` (all of them) if they have been read already."""
         events = valid(self.events() if events is None else events)
         state, error = self._state(events)
-        if state in ("failed", "lost") and not (events and isinstance(events[-1], Failed)):
+        if state not in ACTIVE and (not is_final(events) or self.reopened_after(events)):
             # It may have finished and ended between the reading of its events and the look at its process.
             events = valid(self.events())
             state, error = self._state(events)
@@ -151,17 +170,32 @@ class Run:
             if isinstance(last, Stopped):
                 return "stopped", None
             if isinstance(last, Failed):
-                return "failed", last.error
+                # What the first of several processes says of the others it knows from them; their launcher knows more.
+                killed = "launcher" in (self.process() or {}) and was_killed(self.log_tail(_LAUNCHER_CHARACTERS))
+                return "failed", f"One of its processes was {OUT_OF_MEMORY}" if killed else last.error
         if not self.is_alive():
-            code = self._exit_code()
-            if code is None:
-                return "lost", "The training process is gone and left no word. The server may have been shut down."
-            return "failed", f"The training process ended with code {code}. The end of its log: {self.log_tail()}"
+            return self._explain_end()
+        frozen = FROZEN if is_frozen(self.process()) else None
         if self.stop_request() is not None:
-            return "stopping", None
+            return "stopping", frozen
         if (self.process() or {}).get("waiting"):
-            return "queued", None
-        return ("starting" if last is None or self.reopened_after(events) else "running"), None
+            return "queued", frozen
+        return ("starting" if last is None or self.reopened_after(events) else "running"), frozen
+
+    def _explain_end(self) -> tuple[State, str | None]:
+        """Return the state of a run whose process is gone and left no final event, and why it is gone."""
+        code = self._exit_code()
+        # It was at a point where it could not say so; whoever sees to the stop writes it down.
+        if self.stop_request() is not None or code in ENDED_BY_SIGTERM:
+            return "stopped", None
+        process = self.process() or {}
+        heard = float(process.get("heartbeat") or process.get("created") or time.time())
+        return "lost" if code is None else "failed", explain_end(code, self.log_tail(_LAUNCHER_CHARACTERS), heard)
+
+    def has_ended(self) -> bool:
+        """Return whether it has said its last word, and was not asked to go on since."""
+        events = valid(self.events())
+        return is_final(events) and not self.reopened_after(events)
 
     def reopened_after(self, events: Sequence[Event]) -> bool:
         """Return whether it was asked to go on after the last of `events`, which is no final one any more then."""
@@ -219,10 +253,8 @@ class Run:
         return None
 
     def log_tail(self, characters: int = 600) -> str:
-        """Read the end of what the training process printed."""
-        with contextlib.suppress(OSError):
-            return (self.folder / "log.txt").read_text(encoding="utf-8", errors="replace")[-characters:].strip()
-        return ""
+        """Read the end of what the training process printed since it was begun or resumed."""
+        return read_log_tail(self.folder, characters)
 
     def stop_request(self) -> StopRequest | None:
         """Return the request to stop, if a person made one."""

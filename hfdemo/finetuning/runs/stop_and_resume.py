@@ -133,6 +133,7 @@ def reopen(run: Run) -> None:
             raise RunError(wrong)
         run.wait_until_gone()
         (run.folder / "stop").unlink(missing_ok=True)
+        what.keep_room(run.folder)
         write_atomically(run.folder / "process.json", json.dumps(describe_starter()))
         write_atomically(run.folder / "resume", json.dumps({"time": time.time()}))
 

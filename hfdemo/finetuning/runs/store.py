@@ -28,6 +28,7 @@ from hfdemo.finetuning.runs import processes, stop_and_resume
 from hfdemo.finetuning.runs.processes import list_waiting
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.runs.stop_and_resume import ensure_stopped
+from hfdemo.finetuning.training.checkpoints import explain_full_disk
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.models.reference import is_run_id
 from hfdemo.settings import Settings
@@ -85,6 +86,10 @@ class RunStore:
                 json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
             )
             return self._admit(half, name)
+        except OSError as error:
+            if full := explain_full_disk(error, self.settings.home):
+                raise RunError(full) from error
+            raise
         finally:
             shutil.rmtree(half, ignore_errors=True)
 
@@ -107,6 +112,7 @@ class RunStore:
         with self._lock():
             limits.check_active(self._count_active_runs())
             write_atomically(half / "process.json", json.dumps(processes.describe_starter()))
+            what.keep_room(half)
             return Run(half.rename(self._free_folder(name)))
 
     @contextlib.contextmanager
@@ -182,14 +188,17 @@ class RunStore:
             RunError: there is none, or it is not at work.
         """
         run = self.get(run_id)
-        run.stop(keep)
+        try:
+            run.stop(keep)
+        except OSError:  # on a full disk there is no place for the request
+            processes.end_processes(run.folder, run.known_processes())
         self._ensure_stopped(run)
         return run
 
     def adopt(self) -> None:
         """Go on with the stops that an earlier server was asked for and did not live to see."""
         for run in self.list():
-            if run.stop_request() is not None and run.status().state in ("stopping", "lost"):
+            if run.stop_request() is not None and not run.has_ended():
                 self._ensure_stopped(run)
 
     def _ensure_stopped(self, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -129,6 +130,26 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
             f"{free / 1024**2:,.0f} MB are free. Delete runs that you no longer need, or set HFDEMO_HOME to a folder "
             "on a larger disk."
         )
+
+
+def explain_full_disk(error: BaseException, folder: Path) -> str | None:
+    """Return what to do about an `error` of a library that could not write below `folder`; None of any other."""
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    said = isinstance(error, OSError) and error.errno in codes
+    # safetensors hands on what the system said, torch only what its writer was at.
+    said = said or any(
+        text in str(error) for text in (*map(os.strerror, codes), "PytorchStreamWriter", "unexpected pos")
+    )
+    if not said:
+        return None
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        free = 0
+    return (
+        f"The disk is full, or a limit of it is reached: {free / 1024**2:,.1f} MB are free. Delete runs that you no "
+        "longer need, or set HFDEMO_HOME to a folder on a larger disk."
+    )
 
 
 def _replaced(checkpoints: Path) -> Path:

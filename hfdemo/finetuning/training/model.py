@@ -7,6 +7,7 @@ model/, and after LoRA the bare adapter beside it.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,18 @@ def save_model(config: RunConfig, folder: Path, loaded: LoadedModel, model: Any,
     Raises:
         RunError: the weights did not reach the disk.
     """
+    half = folder / ".saving"  # a model that is there is whole, whenever this process is killed
+    shutil.rmtree(half, ignore_errors=True)
+    try:
+        _write_model(config, half, loaded, model, report)
+        for each in sorted(half.iterdir()):
+            shutil.rmtree(folder / each.name, ignore_errors=True)
+            each.rename(folder / each.name)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def _write_model(config: RunConfig, folder: Path, loaded: LoadedModel, model: Any, report: Mapping[str, Any]) -> None:
     target = folder / "model"
     if config.method == "lora":
         adapter = folder / "adapter"

@@ -130,6 +130,9 @@ class RunTrainer(TaskTrainer):
         self._saving = True
         try:
             super()._save_checkpoint(model, trial)
+        except BaseException:
+            shutil.rmtree(half, ignore_errors=True)  # the disk may be full of it
+            raise
         finally:
             self._saving = False
         if best and (best == step or (self.folder / f"checkpoint-{best}").is_dir()):
