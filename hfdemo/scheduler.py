@@ -1,11 +1,14 @@
-"""Whose turn it is: one heavy job at a time, in the order of asking, and equal jobs that wait go together."""
+"""Whose turn it is: one heavy job at a time, in the order of asking, and equal jobs that wait go together.
+
+Whoever waits, for a turn or for a lock, can be stopped.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Condition, Event
+from threading import Condition, Event, Lock
 from typing import Any, TypeVar
 
 from hfdemo.errors import Stopped
@@ -13,6 +16,22 @@ from hfdemo.errors import Stopped
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 POLL_SECONDS = 0.05
+
+
+@contextmanager
+def hold_lock(lock: Lock, stop: Event | None) -> Iterator[None]:
+    """Hold `lock` until the block ends.
+
+    Raises:
+        Stopped: `stop` was set while somebody else held it.
+    """
+    while not lock.acquire(timeout=-1 if stop is None else POLL_SECONDS):
+        if stop is not None and stop.is_set():
+            raise Stopped
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(eq=False)  # two jobs may be equal and are still two
@@ -64,9 +83,13 @@ class Scheduler:
         return own.result
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Hold a turn until the block ends."""
-        self._wait(_Waiting(None, None), None)
+    def exclusive(self, stop: Event | None = None) -> Iterator[None]:
+        """Hold a turn until the block ends.
+
+        Raises:
+            Stopped: `stop` was set before the turn came.
+        """
+        self._wait(_Waiting(None, None), stop)
         try:
             yield
         finally:

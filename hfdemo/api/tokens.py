@@ -7,14 +7,13 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.uploads import missing_dataset, required_path, uploaded_path
-from hfdemo.data_sources import guess_text_columns, read_corpus
+from hfdemo.data_sources import DatasetSource
 from hfdemo.errors import DemoError
-from hfdemo.models.model_facts import model_facts
-from hfdemo.models.processors import load_tokenizer
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import train_from_file
-from hfdemo.tokenization.encoding import encode
-from hfdemo.tokenization.length_report import report_texts
+from hfdemo.tokenization.by_reference import encode_texts
+from hfdemo.tokenization.length_report import report_dataset
 from hfdemo.tokenization.options import Options
 
 
@@ -66,10 +65,11 @@ def tokenize(
         _parse_switch(split_special_tokens),
     )
     ref = ModelRef.parse(tokenizer or "embedded:minilm")
-    facts = model_facts(ModelRef.parse(model) if model else ref, app.settings)
+    reader = ModelRef.parse(model) if model else ref
     pairs = None if text_pairs is None else _list_texts(text_pairs) or None
-    with app.models.hold_tokenizer(ref) as loaded:
-        return encode(loaded, _list_texts(texts), pairs, options, app.settings.max_tokenized, facts).to_json()
+    most = app.settings.max_tokenized
+    found = app.engine.call(encode_texts, app.models, ref, _list_texts(texts), pairs, options, most, reader)
+    return found.to_json()
 
 
 def padding_report(
@@ -105,14 +105,22 @@ def padding_report(
     if path is None and not dataset:
         raise missing_dataset()
     ref = ModelRef.parse(tokenizer or "embedded:minilm")
-    table = read_corpus(dataset or "", app.settings, path, dataset_config, split).join_splits()
-    text, pair = guess_text_columns(table, text_column, text_pair_column)
-    reader = model_facts(ModelRef.parse(model) if model else ref, app.settings)
-    # A copy of its own: nobody who types has to wait until a whole data set is counted.
-    own = load_tokenizer(ref, app.settings)
-    texts, pairs = list(table[text]), list(table[pair]) if pair else None
-    report = report_texts(own, texts, pairs, reader, batch_size, max_length, seed=seed, public=app.settings.public)
-    return {**report.to_json(), "text_column": text, "text_pair_column": pair}
+    found = app.engine.call(
+        report_dataset,
+        DatasetSource(dataset or "", path, dataset_config, split),
+        (text_column, text_pair_column),
+        ref,
+        ModelRef.parse(model) if model else ref,
+        batch_size,
+        max_length,
+        app.settings,
+        seed=seed,
+    )
+    return {
+        **found.lengths.to_json(),
+        "text_column": found.text_column,
+        "text_pair_column": found.pair_column,
+    }
 
 
 def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabulary: int = 1000) -> dict:
@@ -124,9 +132,9 @@ def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabul
         vocabulary: how many tokens it may have at most
     """
     path = required_path(file, "a text")
-    ref = train_from_file(path, algorithm, vocabulary, app.settings)
-    with app.models.hold_tokenizer(ref) as loaded:
-        return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": len(loaded)}
+    ref = app.engine.call(train_from_file, path, algorithm, vocabulary, app.settings)
+    known = app.engine.call(ModelCache.count_vocabulary, app.models, ref)
+    return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": known}
 
 
 def _parse_switch(value: Any) -> Any:

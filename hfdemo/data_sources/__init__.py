@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from hfdemo.data_sources.formats import read_file
 from hfdemo.data_sources.hub import read_from_hub
 from hfdemo.errors import DataError, ModelError
 from hfdemo.models.folders import expand_path
-from hfdemo.models.hub import Progress
+from hfdemo.models.hub import Progress, stop_with_progress
 from hfdemo.models.reference import ModelRef, is_run_id
 from hfdemo.settings import Settings
 from hfdemo.tables import RefusedRow, Sheet
@@ -47,6 +48,74 @@ class Corpus:
     def join_splits(self) -> pd.DataFrame:
         """Join all splits below each other; a cell that one of them has no column for is ""."""
         return pd.concat(self.tables.values(), ignore_index=True).fillna("")
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """Where a data set is: what `read_corpus` takes."""
+
+    dataset: str
+    file: Path | None = None
+    config: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetOutline:
+    """What a data set holds: its columns, and which of them are taken for the texts if nobody says another."""
+
+    rows: int
+    columns: tuple[str, ...]
+    text: str
+    pair: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """The texts of all splits row by row, and the columns that they stand in."""
+
+    texts: list[str]
+    pairs: list[str] | None
+    text_column: str
+    pair_column: str | None
+
+
+def outline_dataset(source: DatasetSource, settings: Settings, stop: Event | None = None) -> DatasetOutline:
+    """Return what a data set holds.
+
+    Raises:
+        DataError: see `read_corpus`.
+        Stopped: `stop` was set while it was downloaded.
+    """
+    corpus = _read_source(source, settings, None, stop)
+    table = corpus.join_splits()
+    text, pair = guess_text_columns(table)
+    return DatasetOutline(len(table), tuple(map(str, table.columns)), text, pair, corpus.notes)
+
+
+def read_text_rows(
+    source: DatasetSource,
+    settings: Settings,
+    text: str | None = None,
+    pair: str | None = None,
+    progress: Progress | None = None,
+    stop: Event | None = None,
+) -> TextRows:
+    """Read the texts in the columns asked for, or else guessed: see `guess_text_columns`.
+
+    Raises:
+        DataError: see `read_corpus`, or there is no such column.
+        Stopped: `stop` was set while it was downloaded.
+    """
+    table = _read_source(source, settings, progress, stop).join_splits()
+    first, second = guess_text_columns(table, text, pair)
+    return TextRows(list(table[first]), list(table[second]) if second else None, first, second)
+
+
+def _read_source(source: DatasetSource, settings: Settings, progress: Progress | None, stop: Event | None) -> Corpus:
+    report = stop_with_progress(progress, stop)
+    return read_corpus(source.dataset, settings, source.file, source.config, source.split, report)
 
 
 def read_tables(

@@ -197,7 +197,7 @@ def _picture(mode: str, size: tuple[int, int], pixels: bytes, palette: list[int]
     return found
 
 
-# What an answer may name beside the dataclasses, enums and errors of this package.
+# What an answer may name beside the dataclasses, named tuples, enums and errors of this package.
 _NAMED = frozenset(
     {
         *(("builtins", name) for name in ("set", "frozenset", "complex", "slice", "range", "bytearray", "dict")),
@@ -222,7 +222,9 @@ class _AnswerReader(pickle.Unpickler):
         if module.partition(".")[0] == "hfdemo":
             found = super().find_class(module, name)
             if isinstance(found, type) and (
-                dataclasses.is_dataclass(found) or issubclass(found, enum.Enum | DemoError | WorkerError)
+                dataclasses.is_dataclass(found)
+                or issubclass(found, enum.Enum | DemoError | WorkerError)
+                or (issubclass(found, tuple) and hasattr(found, "_fields"))
             ):
                 return found
         raise pickle.UnpicklingError(f"an answer may not hold {module}.{name}")

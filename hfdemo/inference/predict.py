@@ -13,13 +13,13 @@ from typing import Any
 
 from hfdemo.background import run_in_background
 from hfdemo.engine import Engine
-from hfdemo.errors import DemoError, Stopped, wrap_library_errors
+from hfdemo.errors import DemoError, wrap_library_errors
 from hfdemo.inference.prediction import LoadOptions, LoadProgress, PartialPrediction, Prediction, Shapes, Stages
 from hfdemo.inference.tracing import TokenProbability, Tracer
 from hfdemo.media import MOST_PIXELS, check_video, read_audio, read_image
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import local_folder
-from hfdemo.models.hub import Progress
+from hfdemo.models.hub import Progress, stop_with_progress
 from hfdemo.models.loading import LoadedModel, Need
 from hfdemo.models.model_facts import load_config
 from hfdemo.models.reference import ModelRef
@@ -84,7 +84,7 @@ def predict(
     check_requirements(models, task, ref, inputs)
     need = build_need(task, dtype, attention, labels)
     started = time.perf_counter()
-    loaded = models.get(ref, need, _stop_with_progress(progress, stop))
+    loaded = models.get(ref, need, stop_with_progress(progress, stop))
     load_seconds = time.perf_counter() - started
     job = prepare_job(task, loaded, inputs, parameters)
 
@@ -137,18 +137,6 @@ def _token_callback(
         )
 
     return on_token
-
-
-def _stop_with_progress(progress: Progress | None, stop: Event | None) -> Progress:
-    """Return `progress` that ends a download or a loading when `stop` is set: it is called all the while."""
-
-    def report(what: str, done: int, total: int) -> None:
-        if stop is not None and stop.is_set():
-            raise Stopped
-        if progress is not None:
-            progress(what, done, total)
-
-    return report
 
 
 def stream_prediction(

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from hfdemo.errors import ModelError
@@ -18,7 +18,7 @@ from hfdemo.models.loading import LoadedModel, Need, load_model
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import NotEnoughMemory
-from hfdemo.scheduler import Scheduler
+from hfdemo.scheduler import Scheduler, hold_lock
 from hfdemo.settings import Settings
 
 
@@ -120,6 +120,15 @@ class ModelCache:
         with self.hold_tokenizer(ref) as tokenizer:
             return bool(tokenizer.chat_template)
 
+    def count_vocabulary(self, ref: ModelRef) -> int:
+        """Return how many tokens the tokenizer of `ref` knows.
+
+        Raises:
+            ModelError: there is no such tokenizer.
+        """
+        with self.hold_tokenizer(ref) as tokenizer:
+            return len(tokenizer)
+
     @property
     def bytes(self) -> int:
         """What the loaded models take together."""
@@ -162,8 +171,13 @@ class ModelCache:
         return freed
 
     @contextmanager
-    def hold_tokenizer(self, ref: ModelRef) -> Iterator[Any]:
-        """Hold the tokenizer of `ref`, for this thread alone until the block ends."""
+    def hold_tokenizer(self, ref: ModelRef, stop: Event | None = None) -> Iterator[Any]:
+        """Hold the tokenizer of `ref`, for this thread alone until the block ends.
+
+        Raises:
+            ModelError: there is no such tokenizer.
+            Stopped: `stop` was set while somebody else held it.
+        """
         with self._lock:
             entry = self._tokenizers.get(str(ref))
         if entry is None:
@@ -172,5 +186,5 @@ class ModelCache:
                 entry = self._tokenizers.setdefault(str(ref), loaded)
                 while len(self._tokenizers) > self.TOKENIZERS:
                     self._tokenizers.popitem(last=False)
-        with entry.lock:
+        with hold_lock(entry.lock, stop):
             yield entry.tokenizer

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Literal
 
-from hfdemo.errors import DataError, DemoError, ModelError, Unreachable
+from hfdemo.errors import DataError, DemoError, ModelError, Stopped, Unreachable
 from hfdemo.models.reference import ModelRef
 
 HUB_SECONDS = 2.0
@@ -23,6 +23,19 @@ _COPIES = re.compile(r"(model|pytorch_model)\.[^.]+(-\d+-of-\d+)?\.(safetensors|
 
 # What is going on ("Downloading", "Loading weights"), bytes done, bytes in all.
 Progress = Callable[[str, int, int], None]
+
+
+def stop_with_progress(progress: Progress | None, stop: Event | None) -> Progress:
+    """Return `progress` that ends a download or a loading when `stop` is set: it is called all the while."""
+
+    def report(what: str, done: int, total: int) -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        if progress is not None:
+            progress(what, done, total)
+
+    return report
+
 
 RepoType = Literal["model", "dataset"]
 

@@ -10,12 +10,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from hfdemo.errors import DataError, DemoError, ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, TRAINED_TOKENIZER, ModelRef
+from hfdemo.scheduler import hold_lock
 from hfdemo.settings import Settings
 
 ALGORITHMS = ("wordpiece", "bpe", "unigram")
@@ -53,7 +54,9 @@ def train_tokenizer(algorithm: str, lines: Sequence[str], vocabulary: int) -> An
     return _train(algorithm, lines, vocabulary, MOST_DISTINCT)
 
 
-def train_from_file(file: Path, algorithm: str, vocabulary: int, settings: Settings) -> ModelRef:
+def train_from_file(
+    file: Path, algorithm: str, vocabulary: int, settings: Settings, stop: Event | None = None
+) -> ModelRef:
     """Train on the text file and keep the tokenizer in the home folder; returns its `tokenizer:<name>`.
 
     The name depends on the file's content, the algorithm and the size: the same again is not trained again. A public
@@ -61,13 +64,15 @@ def train_from_file(file: Path, algorithm: str, vocabulary: int, settings: Setti
 
     Raises:
         DemoError: as `train_tokenizer`, or a file that is not text or is too large.
+        Stopped: `stop` was set while another one was trained. A training itself can't be stopped but by ending its
+            process.
     """
     _check_request(algorithm, vocabulary)
     content = _read_content(file, settings)
     name = _name_by_content(algorithm, content, vocabulary)
     folder = _home(settings) / name
     limit = MOST_DISTINCT_PUBLIC if settings.public else MOST_DISTINCT
-    with _TRAINING:
+    with hold_lock(_TRAINING, stop):
         if folder.is_dir():
             os.utime(folder)  # the newest again, so that it stays
         else:

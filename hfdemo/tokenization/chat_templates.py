@@ -6,6 +6,7 @@ job on stdin.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import signal
@@ -15,9 +16,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-from hfdemo.errors import DemoError, first_sentence, wrap_library_errors
+from hfdemo.errors import DemoError, Stopped, first_sentence, wrap_library_errors
+from hfdemo.scheduler import POLL_SECONDS
 from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.tokenization.options import Options
 
@@ -54,7 +57,11 @@ class RenderedChat:
 
 
 def render_messages(
-    tokenizer: Any, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool, template: str | None = None
+    tokenizer: Any,
+    messages: Sequence[Mapping[str, str]],
+    add_generation_prompt: bool,
+    template: str | None = None,
+    stop: Event | None = None,
 ) -> RenderedChat:
     """Return what `apply_chat_template` makes of `messages`; `template` (Jinja) wins over the tokenizer's own, and the
     plain ChatML form is borrowed where there is none.
@@ -65,12 +72,13 @@ def render_messages(
     Raises:
         DemoError: no messages, one without role or content, or a template that refuses them, can't be read, takes too
             long or needs too much memory.
+        Stopped: `stop` was set.
     """
     _check_messages(messages)
     used = _choose_template(tokenizer, template)
     prompts = (False, True) if add_generation_prompt else (False,)
     job = RenderJob(used, [dict(message) for message in messages], prompts, dict(tokenizer.special_tokens_map))
-    without, *prompted = render_template(job) if used is CHATML else render_in_subprocess(job)
+    without, *prompted = render_template(job) if used is CHATML else render_in_subprocess(job, stop)
     text = prompted[0] if prompted else without
     if not text.strip():
         raise DemoError("The chat template makes an empty text of these messages. Change the messages or the template.")
@@ -167,7 +175,7 @@ def render_template(job: RenderJob) -> list[str]:
     return found
 
 
-def render_in_subprocess(job: RenderJob) -> list[str]:
+def render_in_subprocess(job: RenderJob, stop: Event | None = None) -> list[str]:
     """Render the same in a process of its own, which ends after MOST_SECONDS of work or at MOST_BYTES more than it
     began with.
 
@@ -175,19 +183,10 @@ def render_in_subprocess(job: RenderJob) -> list[str]:
 
     Raises:
         DemoError: as `render_template`, or it takes too long.
+        Stopped: `stop` was set.
     """
     order = json.dumps({"job": asdict(job), "seconds": MOST_SECONDS, "bytes": MOST_BYTES})
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", __name__],
-            input=order.encode(),
-            capture_output=True,
-            cwd=_ROOT,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _timeout_error() from error
+    done = _run_interpreter(["-m", __name__], order.encode(), stop)
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         raise _timeout_error()
     if done.returncode:
@@ -199,6 +198,28 @@ def render_in_subprocess(job: RenderJob) -> list[str]:
     if "refused" in answer:
         raise DemoError(answer["refused"])
     return [str(text) for text in answer["texts"]]
+
+
+def _run_interpreter(arguments: Sequence[str], order: bytes, stop: Event | None) -> subprocess.CompletedProcess[bytes]:
+    """Run an interpreter with `order` on its stdin, until it ends, takes too long or `stop` is set."""
+    command = [sys.executable, *arguments]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=_ROOT
+    ) as child:
+        given: bytes | None = order
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    out, error = child.communicate(given, timeout=POLL_SECONDS)
+                    return subprocess.CompletedProcess(command, child.returncode, out, error)
+                given = None
+                if stop is not None and stop.is_set():
+                    raise Stopped
+                if time.monotonic() > deadline:
+                    raise _timeout_error()
+        finally:
+            child.kill()
 
 
 def _timeout_error() -> DemoError:

@@ -11,7 +11,12 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from hfdemo.data_sources import DatasetSource, read_text_rows
 from hfdemo.errors import DemoError, Stopped, wrap_tokenizer_errors
+from hfdemo.models.hub import Progress
+from hfdemo.models.processors import load_tokenizer
+from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
 
 MOST_MAPPED_ROWS = 5_000
 
@@ -27,6 +32,26 @@ class MapTiming:
     batched_seconds: float
     unbatched_seconds: float
     files: tuple[tuple[str, int], ...]
+
+
+def time_dataset_map(
+    source: DatasetSource,
+    columns: tuple[str | None, str | None],
+    tokenizer: ModelRef,
+    folder: Path,
+    settings: Settings,
+    stop: Event,
+    tell: Progress,
+) -> MapTiming:
+    """Read a data set, the texts and their pairs in `columns`, and tokenize it twice: see `time_map`.
+
+    Raises:
+        DemoError: as `read_text_rows`, `load_tokenizer` and `time_map`.
+        Stopped: `stop` was set.
+    """
+    data = read_text_rows(source, settings, *columns, tell, stop)
+    tell("Mapping twice", 0, len(data.texts))
+    return time_map(load_tokenizer(tokenizer, settings), data.texts, data.pairs, folder, stop)
 
 
 def time_map(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, folder: Path, stop: Event) -> MapTiming:

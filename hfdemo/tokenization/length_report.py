@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,8 +11,13 @@ from itertools import accumulate
 from threading import Event
 from typing import Any
 
+from hfdemo.data_sources import DatasetSource, read_text_rows
 from hfdemo.errors import DemoError, Stopped
-from hfdemo.models.model_facts import ModelFacts, longest_row
+from hfdemo.models.hub import Progress
+from hfdemo.models.model_facts import ModelFacts, longest_row, model_facts
+from hfdemo.models.processors import load_tokenizer
+from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
 from hfdemo.tasks import check_text
 from hfdemo.tokenization.options import check_max_length, check_whole_number
 from hfdemo.tokenization.padding import (
@@ -90,6 +96,55 @@ class LengthReport:
             "max_length": self.max_length,
             "limit": self.limit,
         }
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """The report on a data set, the columns that its texts stand in, and the seconds that counting them took."""
+
+    lengths: LengthReport
+    text_column: str
+    pair_column: str | None
+    seconds: float
+
+
+def report_dataset(
+    source: DatasetSource,
+    columns: tuple[str | None, str | None],
+    tokenizer: ModelRef,
+    reader: ModelRef,
+    batch_size: int,
+    max_length: int | None,
+    settings: Settings,
+    *,
+    seed: int = 42,
+    stop: Event | None = None,
+    tell: Progress | None = None,
+) -> DatasetReport:
+    """Read a data set, the texts and their pairs in `columns` (see `guess_text_columns`), and report on it.
+
+    Raises:
+        DemoError: as `read_text_rows`, `model_facts`, `load_tokenizer` and `report_texts`.
+        Stopped: `stop` was set.
+    """
+    facts = model_facts(reader, settings)
+    data = read_text_rows(source, settings, *columns, tell, stop)
+    # A copy of its own: nobody who types has to wait until a whole data set is counted.
+    own = load_tokenizer(tokenizer, settings)
+    began = time.perf_counter()
+    found = report_texts(
+        own,
+        data.texts,
+        data.pairs,
+        facts,
+        batch_size,
+        max_length,
+        seed=seed,
+        public=settings.public,
+        stop=stop,
+        tell=None if tell is None else lambda done, whole: tell("Rows counted", done, whole),
+    )
+    return DatasetReport(found, data.text_column, data.pair_column, time.perf_counter() - began)
 
 
 def report_texts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from threading import Event, Lock
 from typing import Any
@@ -14,6 +15,8 @@ from hfdemo.background import run_in_background
 from hfdemo.errors import Stopped
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
+
+UNSAID_SECONDS = 1.0
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 """An event that is of no use outside the page."""
@@ -118,6 +121,22 @@ def follow_job(
     except Stopped:
         if running.is_current(session, stop):
             yield html.about("Stopped."), None
+
+
+def follow_look(
+    running: RunningJobs, session: str | None, work: Callable[[Event], Any]
+) -> Iterator[tuple[Any, Any, bool]]:
+    """Do `work(stop)` as `follow_job` does, for what is answered at once almost always.
+
+    Yields (what to say, the result or None, whether there is something to stop). In the first second nothing is said.
+    """
+    began = time.monotonic()
+    for now, result in follow_job(running, session, lambda _, stop: work(stop)):
+        passed = time.monotonic() - began
+        if result is not None or isinstance(now, str):
+            yield now, result, False
+        elif passed > UNSAID_SECONDS:
+            yield html.about(f"At work for {passed:.0f} s. Stop ends it."), None, True
 
 
 def render_progress(what: str, done: int, whole: int) -> str:

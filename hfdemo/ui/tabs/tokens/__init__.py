@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from threading import Event
 from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
 
 from hfdemo.api import App
-from hfdemo.api.endpoints import TRAINING
+from hfdemo.api.endpoints import LIGHT, TRAINING
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import list_offline_models, list_offline_tokenizers
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import ALGORITHMS, train_from_file
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_tokens_query
-from hfdemo.ui.event_handling import PRIVATE, QUICK, toast_errors
+from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs, follow_look, toast_errors
 from hfdemo.ui.tabs.tokens import batch_view, dataset_view, text_view
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
@@ -55,7 +57,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
         )
     foreign = ForeignReferences(app)
     with gr.Accordion("Train a tokenizer on a text of yours", open=False):
-        _build_training(app, tokenizer)
+        _build_training(app, demo, tokenizer)
     with gr.Tabs() as views:
         with gr.Tab("One text", id="text"):
             linked = text_view.build(app, demo, tokenizer, model)
@@ -116,7 +118,9 @@ class ForeignReferences:
         if name == "dataset":
             return not reference or reference in EXAMPLE_NAMES
         try:
-            return not reference or self.app.models.is_trusted(ModelRef.parse(reference))
+            return not reference or self.app.engine.call(
+                ModelCache.is_trusted, self.app.models, ModelRef.parse(reference)
+            )
         except DemoError:  # what is no reference is said where it is read
             return True
 
@@ -128,7 +132,7 @@ def _value_type(component: Any) -> type | tuple[type, ...]:
     return (int, float) if isinstance(component, gr.Number | gr.Slider) else str
 
 
-def _build_training(app: App, tokenizer: gr.Dropdown) -> None:
+def _build_training(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown) -> None:
     """Lay out the training of a tokenizer on a text file; what is trained is chosen at once."""
     gr.HTML(
         html.about(
@@ -140,25 +144,43 @@ def _build_training(app: App, tokenizer: gr.Dropdown) -> None:
         file = gr.File(label="A text file, one sentence or paragraph a line", file_types=["text"], height=120)
         algorithm = gr.Radio(ALGORITHMS, value=ALGORITHMS[1], label="Algorithm")
         vocabulary = gr.Slider(100, 10_000, 1000, step=100, label="Vocabulary", info="most tokens it may have")
-        start = gr.Button("Train", variant="primary", min_width=100)
+        with gr.Column(min_width=100):
+            start = gr.Button("Train", variant="primary")
+            stop = gr.Button("Stop")
     trained = gr.HTML()
+    running = RunningJobs()
+    start.click(
+        toast_errors(make_train(app, running)),
+        [file, algorithm, vocabulary],
+        [tokenizer, trained],
+        **QUIET,
+        **TRAINING,
+    )
+    stop.click(running.on_stop, **PRIVATE, **LIGHT)
+    demo.unload(running.on_unload)
 
-    def train(file: Any, algorithm: str, vocabulary: float) -> Any:
+
+def make_train(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any]]]:
+    """Return a handler that trains a tokenizer on an uploaded text, and chooses it."""
+
+    def train(request: gr.Request, file: Any, algorithm: str, vocabulary: float) -> Iterator[tuple[Any, Any]]:
         path = uploaded_path(file)
         if path is None:
             raise DemoError("There is no text file yet. Choose one on the left, then press Train.")
-        reference = str(train_from_file(path, algorithm, int(vocabulary), app.settings))
-        choices = list(dict.fromkeys([reference, *list_offline_tokenizers(app.settings)]))
-        with app.models.hold_tokenizer(ModelRef.parse(reference)) as made:
-            said = f"`{reference}` has {len(made):,} tokens"
-        if len(made) < vocabulary:
-            said += f", fewer than {vocabulary:,.0f}: a piece has to occur twice to be learned"
-        return gr.update(choices=choices, value=reference), html.about(f"{said}.")
 
-    start.click(
-        toast_errors(train),
-        [file, algorithm, vocabulary],
-        [tokenizer, trained],
-        **PRIVATE,
-        **TRAINING,
-    )
+        def work(stop: Event) -> tuple[str, int]:
+            ref = app.engine.call(train_from_file, path, algorithm, int(vocabulary), app.settings, stop)
+            return str(ref), app.engine.call(ModelCache.count_vocabulary, app.models, ref)
+
+        for said, result, _ in follow_look(running, request.session_hash, work):
+            if result is None:
+                yield gr.skip(), said
+                continue
+            reference, known = result
+            choices = list(dict.fromkeys([reference, *list_offline_tokenizers(app.settings)]))
+            told = f"`{reference}` has {known:,} tokens"
+            if known < vocabulary:
+                told += f", fewer than {vocabulary:,.0f}: a piece has to occur twice to be learned"
+            yield gr.update(choices=choices, value=reference), html.about(f"{told}.")
+
+    return train

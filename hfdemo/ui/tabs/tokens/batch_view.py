@@ -15,25 +15,25 @@ from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.inference import build_need
 from hfdemo.models.hub import Progress
-from hfdemo.models.loading import LoadedModel
-from hfdemo.models.model_facts import ModelFacts, infer_task, longest_row, model_facts
+from hfdemo.models.loading import Need
+from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.benchmark import (
-    MOST_FLOPS,
-    MOST_FLOPS_PUBLIC,
-    MaskEffect,
-    Timing,
-    measure_mask_effect,
-    time_plans,
+from hfdemo.tokenization.batch_lab import (
+    BatchOrder,
+    BatchPlans,
+    PlanTimings,
+    collate_rows,
+    encode_order,
+    plan_order,
+    prove_mask,
+    time_batches,
 )
-from hfdemo.tokenization.collating import find_tensor_error, run_collators
-from hfdemo.tokenization.encoding import Encoding, borrow_pad_token, encode
+from hfdemo.tokenization.benchmark import MOST_FLOPS, MOST_FLOPS_PUBLIC, MaskEffect, Timing
 from hfdemo.tokenization.options import Options
-from hfdemo.tokenization.padding import PaddingPlan, plan_batches, plannable_names
 from hfdemo.tokenization.snippets import write_padding_script, write_tokenization_script
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
-from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
+from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, follow_job, follow_look
 from hfdemo.ui.renderers import tokens
 from hfdemo.ui.tabs.tokens import padding_view
 from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
@@ -95,6 +95,24 @@ class BatchForm:
         kept = [(text, pair) for text, pair in lines if text.strip()]
         return [text for text, _ in kept], [pair for _, pair in kept]
 
+    def order(self) -> BatchOrder:
+        """Return what is to be cut into tokens.
+
+        Raises:
+            DemoError: as `rows`, or a reference that can't be read.
+        """
+        texts, pairs = self.rows()
+        return BatchOrder(
+            ModelRef.parse(self.tokenizer),
+            ModelRef.parse(self.model or self.tokenizer),
+            texts,
+            pairs,
+            self.batch_size,
+            self.max_length or None,
+            self.side or None,
+            self.pad_token or None,
+        )
+
     def options(self) -> Options:
         """Return the arguments of the drawing As tensors."""
         used = self.truncation or self.padding == "max_length"
@@ -109,88 +127,48 @@ class BatchForm:
         )
 
 
-@dataclass(frozen=True)
-class BatchPlans:
-    """The unpadded rows of a form, the plans over them, and who reads them.
-
-    The rows are cut to `limit` (None: to nothing). `pad_id` is what they are padded with, None where there is nothing;
-    `borrowed` is that token where the tokenizer has none of its own.
-    """
-
-    rows: Encoding
-    plans: tuple[PaddingPlan, ...]
-    reader: ModelFacts | None
-    side: str
-    limit: int | None
-    borrowed: str | None
-    pad_id: int | None
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        return self.reader.size if self.reader else None
-
-
-def plan_form_batches(app: App, form: BatchForm) -> BatchPlans:
+def plan_form_batches(app: App, form: BatchForm, stop: Event | None = None) -> BatchPlans:
     """Encode a form's rows without padding, cut to max_length or else to what can be read, and plan them.
 
     Raises:
-        DemoError: see `Form.rows`, `encode`, `borrow_pad_token` and `model_facts`.
+        DemoError: see `BatchForm.order` and `plan_order`.
     """
-    texts, pairs = form.rows()
-    reader = model_facts(ModelRef.parse(form.model or form.tokenizer), app.settings)
-    with app.models.hold_tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
-        limit = form.max_length or longest_row(reader, tokenizer)
-        options = Options(truncation=limit is not None, max_length=limit)
-        rows = encode(tokenizer, texts, pairs, options, app.settings.max_tokenized)
-        side = form.side or tokenizer.padding_side
-        borrowed = _find_borrowed_pad_token(tokenizer, form)
-        with borrow_pad_token(tokenizer, borrowed):
-            pad_id = tokenizer.pad_token_id
-    plans = tuple(plan_batches(rows.lengths, form.batch_size, name, limit) for name in plannable_names(limit))
-    return BatchPlans(rows, plans, reader, side, limit, borrowed, pad_id)
+    return app.engine.call(plan_order, app.models, form.order(), app.settings.max_tokenized, stop)
 
 
-def _find_borrowed_pad_token(tokenizer: Any, form: BatchForm) -> str | None:
-    return (form.pad_token or None) if tokenizer.pad_token is None else None
-
-
-def render_drawing(app: App, drawing: str, form: BatchForm) -> tuple[str, str, str]:
+def render_drawing(app: App, drawing: str, form: BatchForm, stop: Event | None = None) -> tuple[str, str, str]:
     """Return the table of costs, the drawing of one of DRAWINGS, and the code that gives what is drawn."""
     if drawing == TENSORS:
-        return "", *_render_tensors(app, form)
-    found = plan_form_batches(app, form)
-    texts, pairs = form.rows()
-    code = write_padding_script(
-        form.tokenizer, texts, pairs, form.batch_size, found.limit, found.borrowed, app.settings
+        return "", *_render_tensors(app, form, stop)
+    order, settings = form.order(), app.settings
+    found = plan_form_batches(app, form, stop)
+    code = app.engine.call(
+        write_padding_script,
+        *(form.tokenizer, order.texts, order.pairs, form.batch_size, found.limit, found.borrowed, settings),
     )
-    with (
-        app.models.hold_tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer,
-        borrow_pad_token(tokenizer, found.borrowed),
-    ):
-        if drawing == COLLATE:
-            architecture = found.reader.architecture if found.reader else None
-            first = found.rows.head(form.batch_size)
-            part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
-            return "", part + padding_view.render_collations(run_collators(tokenizer, first, architecture)), code
-        error = find_tensor_error(tokenizer, found.rows)
+    if drawing == COLLATE:
+        architecture = found.reader.architecture if found.reader else None
+        first = found.rows.head(form.batch_size)
+        part = html.about(f"The first batch: {len(first.lengths)} of {len(found.rows.lengths)} rows.")
+        collated = app.engine.call(collate_rows, app.models, order, first, architecture, stop)
+        return "", part + padding_view.render_collations(collated), code
     costs = [each.cost(found.size) for each in found.plans]
     # That unpadded rows are ragged is what the first drawing shows.
     said = [warning for warning in found.rows.warnings if warning.code != "ragged"]
     warnings = html.notes([NO_PAD_TOKEN] if found.pad_id is None else [])
     warnings += html.notes(f"{warning.message} {warning.fix}" for warning in said)
-    drawn = padding_view.render_strategies(found.plans, found.rows.rows(), found.side, error)
+    drawn = padding_view.render_strategies(found.plans, found.rows.rows(), found.side, found.ragged_error)
     return warnings + padding_view.render_costs(costs), drawn, code
 
 
-def _render_tensors(app: App, form: BatchForm) -> tuple[str, str]:
+def _render_tensors(app: App, form: BatchForm, stop: Event | None) -> tuple[str, str]:
     """Return the drawing of one call of the tokenizer, and that call."""
-    texts, pairs = form.rows()
-    options, settings = form.options(), app.settings
-    with app.models.hold_tokenizer(ModelRef.parse(form.tokenizer)) as tokenizer:
-        drawn = tokens.render_token_rows(encode(tokenizer, texts, pairs, options, settings.max_tokenized))
-        used = asdict(replace(options, pad_token=_find_borrowed_pad_token(tokenizer, form)))
+    order, options, settings = form.order(), form.options(), app.settings
+    found = app.engine.call(encode_order, app.models, order, options, settings.max_tokenized, stop)
+    used = asdict(replace(options, pad_token=found.borrowed))
     given = {name: value for name, value in used.items() if value != asdict(Options())[name]}
-    return drawn, write_tokenization_script(form.tokenizer, texts, pairs, given, settings)
+    code = app.engine.call(write_tokenization_script, form.tokenizer, order.texts, order.pairs, given, settings)
+    return tokens.render_token_rows(found.encoding), code
 
 
 def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
@@ -202,6 +180,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
         with gr.Column(scale=7, min_width=320):
             drawing = gr.Radio(DRAWINGS, value=DRAWINGS[0], label="Look at")
             table = gr.HTML(html.placeholder("The batches appear here."))
+            halt = gr.Button("Stop", size="sm", min_width=70, visible=False)
             with gr.Column() as measuring:
                 with gr.Row():
                     measure = gr.Button("Measure forward passes", size="md", min_width=190)
@@ -212,20 +191,21 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
             address = gr.HTML()
             inputs = list(fields.values())
             timings = gr.State(())
-            build_copy_fold(make_records(app), [timings, *inputs])
+            build_copy_fold(demo, make_records(app), [timings, *inputs])
             with gr.Accordion("Code", open=False):
                 code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24)
 
-    def show(request: gr.Request, drawing: str, *values: Any) -> tuple[Any, ...]:
-        running.stop(request.session_hash)  # what is being measured is not what stands there any more
-        return _show_drawing(app, drawing, dict(zip(fields, values, strict=True)))
+    def show(request: gr.Request, drawing: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        # What is being measured is not what stands there any more: it ends when this begins.
+        given = dict(zip(fields, values, strict=True))
+        return _show_drawing(app, running, request.session_hash, drawing, given)
 
     wires: dict[str, Any] = {**QUIET, **HEAVY}
     gr.on(
         [*(widget.change for widget in (drawing, *inputs)), demo.load],
         show,
         [drawing, *inputs],
-        [table, view, code, measured, timings, measuring, tensor_options, address],
+        [table, view, code, measured, timings, measuring, tensor_options, address, halt],
         trigger_mode="always_last",
         **wires,
     )
@@ -233,7 +213,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
         draw_errors(make_measure(app, running), gr.skip(), gr.skip()), inputs, [measured, table, timings], **wires
     )
     prove.click(draw_errors(make_prove(app, running)), inputs, measured, **wires)
-    stop.click(running.on_stop, **PRIVATE, **LIGHT)
+    gr.on([stop.click, halt.click], running.on_stop, **PRIVATE, **LIGHT)
     demo.unload(running.on_unload)
     linked = {**fields, "batch_look": drawing}
     return {name: component for name, component in linked.items() if name not in ("tokenizer", "model")}
@@ -261,20 +241,24 @@ def _build_fields(tokenizer: gr.Dropdown, model: gr.Dropdown) -> tuple[dict[str,
     return fields, tensor_options
 
 
-def _show_drawing(app: App, drawing: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what the view shows of the values of its fields, by their names in a link."""
+def _show_drawing(
+    app: App, running: RunningJobs, session: str | None, drawing: str, values: Mapping[str, Any]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield what the view shows of the values of its fields, by their names in a link."""
     # While somebody types, a sentence in its place is better than a toast.
-    costs, drawn, written = draw_errors(render_drawing, "", "")(app, drawing, read_form(*values.values()))
-    return (
-        costs,
-        drawn,
-        written,
-        html.about(PREDICTED),
-        (),
-        gr.Column(visible=drawing == EVERY_STRATEGY),
-        gr.Group(visible=drawing == TENSORS),
-        render_tokens_link("batch", {**values, "batch_look": drawing}),
+    look = draw_errors(follow_look, None, False)(
+        running, session, lambda stop: render_drawing(app, drawing, read_form(*values.values()), stop)
     )
+    for said, result, busy in look:
+        yield (
+            *((said, "", "") if result is None else result),
+            html.about(PREDICTED),
+            (),
+            gr.Column(visible=drawing == EVERY_STRATEGY),
+            gr.Group(visible=drawing == TENSORS),
+            render_tokens_link("batch", {**values, "batch_look": drawing}),
+            gr.Button(visible=busy),
+        )
 
 
 def read_form(*values: Any) -> BatchForm:
@@ -289,8 +273,8 @@ def read_form(*values: Any) -> BatchForm:
 def make_records(app: App) -> Callable[..., list[dict[str, Any]]]:
     """Return a handler that gives the cost table as rows, with the seconds where they were measured."""
 
-    def write(timings: Sequence[Timing], *values: Any) -> list[dict[str, Any]]:
-        found = plan_form_batches(app, read_form(*values))
+    def write(timings: Sequence[Timing], *values: Any, stop: Event | None = None) -> list[dict[str, Any]]:
+        found = plan_form_batches(app, read_form(*values), stop)
         return padding_view.cost_records([each.cost(found.size) for each in found.plans], timings)
 
     return write
@@ -311,10 +295,10 @@ def runnable_model(tokenizer: str, model: str | None) -> ModelRef:
     return ref
 
 
-def load_with_head(app: App, ref: ModelRef, tell: Progress) -> LoadedModel:
-    """Return the model with the head that it was saved with: what comes out of that is what people look at."""
-    task, _ = infer_task(ref, app.settings)
-    return app.models.get(ref, build_need(task), tell)
+def need_of_head(app: App, ref: ModelRef) -> Need:
+    """Return the need of a model with the head that it was saved with: what comes out of it is what people look at."""
+    task, _ = app.engine.call(infer_task, ref, app.settings)
+    return build_need(task)
 
 
 def make_measure(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any, Any]]]:
@@ -322,23 +306,22 @@ def make_measure(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple
 
     def measure(request: gr.Request, *values: Any) -> Iterator[tuple[Any, Any, Any]]:
         form = read_form(*values)
-        found, ref = plan_form_batches(app, form), runnable_model(form.tokenizer, form.model)
         most = MOST_FLOPS_PUBLIC if app.settings.public else MOST_FLOPS
 
-        def work(tell: Progress, stop: Event) -> tuple[LoadedModel, Sequence[Timing]]:
-            loaded = load_with_head(app, ref, tell)
-            rows = found.rows.columns["input_ids"]
-            with app.models.scheduler.exclusive():
-                return loaded, time_plans(loaded, rows, found.plans, stop, tell, pad_id=found.pad_id, most_flops=most)
+        def work(tell: Progress, stop: Event) -> tuple[ModelRef, BatchPlans, PlanTimings]:
+            found, ref = plan_form_batches(app, form, stop), runnable_model(form.tokenizer, form.model)
+            need = need_of_head(app, ref)
+            return ref, found, app.engine.call(time_batches, app.models, ref, need, found, stop, tell, most)
 
         for said, result in follow_job(running, request.session_hash, work):
             if result is None:
                 yield said, gr.skip(), gr.skip()
                 continue
-            loaded, timings = result
+            ref, found, measured = result
+            timings = measured.timings
             costs = padding_view.render_costs([each.cost(found.size) for each in found.plans], timings)
             runs = f"{timings[0].runs} runs after {timings[0].warmups} to warm up"
-            yield html.facts([("model", str(ref)), ("device", str(loaded.device)), ("each", runs)]), costs, timings
+            yield html.facts([("model", str(ref)), ("device", measured.device), ("each", runs)]), costs, timings
 
     return measure
 
@@ -348,14 +331,10 @@ def make_prove(app: App, running: RunningJobs) -> Callable[..., Iterator[Any]]:
 
     def prove(request: gr.Request, *values: Any) -> Iterator[Any]:
         form = read_form(*values)
-        found, ref = plan_form_batches(app, form), runnable_model(form.tokenizer, form.model)
-        rows = found.rows.columns["input_ids"]
-        width = max(batch.width for each in found.plans for batch in each.batches)
 
         def work(tell: Progress, stop: Event) -> MaskEffect:
-            loaded = load_with_head(app, ref, tell)
-            with app.models.scheduler.exclusive():
-                return measure_mask_effect(loaded, min(rows, key=len), width, found.side, found.pad_id)
+            found, ref = plan_form_batches(app, form, stop), runnable_model(form.tokenizer, form.model)
+            return app.engine.call(prove_mask, app.models, ref, need_of_head(app, ref), found, stop, tell)
 
         for said, result in follow_job(running, request.session_hash, work):
             yield said if result is None else padding_view.render_proof(result)

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.ui.event_handling import QUICK, toast_errors
+from hfdemo.ui.event_handling import QUICK, RunningJobs, toast_errors
 
 FORMATS = ("Markdown", "CSV", "JSON")
 # gr.Code highlights these; it knows no CSV.
@@ -43,14 +43,19 @@ def _markdown_cell(value: Any) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", " ").replace("\n", " ")
 
 
-def build_copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> None:
-    """Lay out a fold that hands out what `records(*inputs)` returns, made at the moment somebody picks a format."""
+def build_copy_fold(demo: gr.Blocks, records: Callable[..., Records], inputs: Sequence[Any]) -> None:
+    """Lay out a fold that hands out what `records(*inputs, stop=...)` returns, made when somebody picks a format.
+
+    `stop` is set when the page is closed.
+    """
+    running = RunningJobs()
     with gr.Accordion("Copy", open=False) as fold:
         form = gr.Radio(FORMATS, value=FORMATS[0], label="As", interactive=True)
         text = gr.Code(label="Copied or saved with the buttons at its corner", lines=1, max_lines=16)
 
-    def write(form: str, *values: Any) -> Any:
-        return gr.Code(format_records(records(*values), form), language=LANGUAGES[form])
+    def write(request: gr.Request, form: str, *values: Any) -> Any:
+        found = records(*values, stop=running.begin(request.session_hash))
+        return gr.Code(format_records(found, form), language=LANGUAGES[form])
 
     gr.on(
         [form.input, fold.expand],
@@ -59,3 +64,4 @@ def build_copy_fold(records: Callable[..., Records], inputs: Sequence[Any]) -> N
         text,
         **QUICK,
     )
+    demo.unload(running.on_unload)

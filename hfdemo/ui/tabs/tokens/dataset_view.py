@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,11 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import uploaded_path
-from hfdemo.data_sources import EXAMPLE_NAMES, Corpus, guess_text_columns, read_corpus
+from hfdemo.data_sources import EXAMPLE_NAMES, DatasetSource, outline_dataset
 from hfdemo.models.hub import Progress
-from hfdemo.models.model_facts import model_facts
-from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.dataset_map import time_map
-from hfdemo.tokenization.length_report import LengthReport, report_texts
+from hfdemo.tokenization.dataset_map import MapTiming, time_dataset_map
+from hfdemo.tokenization.length_report import DatasetReport, LengthReport, report_dataset
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
@@ -57,14 +54,6 @@ class DatasetChoice:
     batch_size: gr.Number
 
 
-@dataclass(frozen=True)
-class TextRows:
-    """The texts that were chosen, row by row."""
-
-    texts: list[str]
-    pairs: list[str] | None
-
-
 # The fields of the view by their names in a link; the file and what all views have in common are not among them.
 LINKED = (
     "dataset",
@@ -91,6 +80,16 @@ class DatasetForm:
     model: str
     batch_size: int
     max_length: int
+
+    @property
+    def source(self) -> DatasetSource:
+        """Where the data set is."""
+        return DatasetSource(self.dataset or "", uploaded_path(self.file), self.config or None, self.split or None)
+
+    @property
+    def columns(self) -> tuple[str | None, str | None]:
+        """The columns that are asked for; None where they are to be guessed, "" where there is to be no pair."""
+        return self.text or None, "" if self.pair == NO_COLUMN else self.pair
 
     @property
     def link_values(self) -> dict[str, Any]:
@@ -123,7 +122,7 @@ def build(
                 send = gr.Button("Use this in Fine-tune", variant="primary", min_width=170)
             address = gr.HTML()
             kept = gr.State(None)
-            build_copy_fold(lambda report: padding_view.cost_records(report.strategies) if report else [], [kept])
+            build_copy_fold(demo, _write_records, [kept])
             with gr.Accordion("map(batched=True) against row by row", open=False):
                 gr.HTML(html.about(MAP_ABOUT))
                 measure = gr.Button("Measure on this data", size="md")
@@ -179,93 +178,86 @@ class DatasetEvents:
         self.app = app
         self.running = RunningJobs()
 
-    def guess_columns(self, file: Any, dataset: str, config: str, split: str) -> tuple[Any, ...]:
+    def guess_columns(self, request: gr.Request, file: Any, dataset: str, config: str, split: str) -> tuple[Any, ...]:
         """Guess the columns of a data set that has been chosen."""
-        corpus = self._read(file, dataset, config, split)
-        table = corpus.join_splits()
-        columns = list(table.columns)
-        text, pair = guess_text_columns(table)
-        about = html.about(f"{len(table):,} rows with the columns {', '.join(columns)}.") + html.notes(corpus.notes)
+        source = DatasetSource(dataset or "", uploaded_path(file), config or None, split or None)
+        stop = self.running.begin(request.session_hash)
+        found = self.app.engine.call(outline_dataset, source, self.app.settings, stop)
+        said = html.about(f"{found.rows:,} rows with the columns {', '.join(found.columns)}.")
         return (
-            about,
-            gr.update(choices=columns, value=text),
-            gr.update(choices=[NO_COLUMN, *columns], value=pair or NO_COLUMN),
+            said + html.notes(found.notes),
+            gr.update(choices=list(found.columns), value=found.text),
+            gr.update(choices=[NO_COLUMN, *found.columns], value=found.pair or NO_COLUMN),
         )
 
     def count(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Count the tokens of every row, and yield how far it is and then the report."""
-        form = DatasetForm(*values)
-        reader = model_facts(ModelRef.parse(form.model or form.tokenizer), self.app.settings)
+        form, app = DatasetForm(*values), self.app
 
-        def work(tell: Progress, stop: Event) -> tuple[LengthReport, float]:
-            data = self._read_texts(form, tell)
-            # A copy of its own: nobody who types has to wait until a whole data set is counted.
-            own = load_tokenizer(ModelRef.parse(form.tokenizer), self.app.settings)
-            started = time.perf_counter()
-            found = report_texts(
-                own,
-                data.texts,
-                data.pairs,
-                reader,
+        def work(tell: Progress, stop: Event) -> DatasetReport:
+            return app.engine.call(
+                report_dataset,
+                form.source,
+                form.columns,
+                ModelRef.parse(form.tokenizer),
+                ModelRef.parse(form.model or form.tokenizer),
                 int(form.batch_size or 0),
                 int(form.max_length or 0) or None,
-                public=self.app.settings.public,
+                app.settings,
                 stop=stop,
-                tell=lambda done, whole: tell("Rows counted", done, whole),
+                tell=tell,
             )
-            return found, time.perf_counter() - started
 
         nothing = (gr.skip(),) * 6
         for now, result in follow_job(self.running, request.session_hash, work):
             if result is None:
                 yield (now, *nothing)
                 continue
-            found, seconds = result
-            advised = found.recommended
+            advised = result.lengths.recommended
             yield (
-                _render_facts(form, found, seconds),
-                length_view.render_report(found),
+                _render_facts(form, result),
+                length_view.render_report(result.lengths),
                 gr.Row(visible=True),
                 advised.padding,
                 advised.max_length or 0,
-                found,
+                result.lengths,
                 render_tokens_link("dataset", form.link_values),
             )
 
     def measure_map(self, request: gr.Request, *values: Any) -> Iterator[Any]:
         """Map the rows twice, and yield how far it is and then both times."""
-        form = DatasetForm(*values)
+        form, app = DatasetForm(*values), self.app
 
-        def work(tell: Progress, stop: Event) -> Any:
-            data = self._read_texts(form)
-            tell("Mapping twice", 0, len(data.texts))
-            own = load_tokenizer(ModelRef.parse(form.tokenizer), self.app.settings)
+        def work(tell: Progress, stop: Event) -> MapTiming:
+            # Made and removed here: whatever ends the work, nothing of it is left.
             with TemporaryDirectory() as folder:
-                return time_map(own, data.texts, data.pairs, Path(folder), stop)
+                return app.engine.call(
+                    time_dataset_map,
+                    *(form.source, form.columns, ModelRef.parse(form.tokenizer), Path(folder), app.settings),
+                    stop=stop,
+                    tell=tell,
+                )
 
         for now, result in follow_job(self.running, request.session_hash, work):
             yield now if result is None else length_view.render_map_trial(result)
 
-    def _read(self, file: Any, dataset: str, config: str, split: str, progress: Progress | None = None) -> Corpus:
-        path = uploaded_path(file)
-        return read_corpus(dataset or "", self.app.settings, path, config or None, split or None, progress)
 
-    def _read_texts(self, form: DatasetForm, progress: Progress | None = None) -> TextRows:
-        table = self._read(form.file, form.dataset, form.config, form.split, progress).join_splits()
-        first, second = guess_text_columns(table, form.text or None, "" if form.pair == NO_COLUMN else form.pair)
-        return TextRows(list(table[first]), list(table[second]) if second else None)
+def _write_records(report: LengthReport | None, stop: Event | None = None) -> list[dict[str, Any]]:
+    """Return the cost table of a report as rows to copy."""
+    return padding_view.cost_records(report.strategies) if report else []
 
 
-def _render_facts(form: DatasetForm, found: LengthReport, seconds: float) -> str:
+def _render_facts(form: DatasetForm, found: DatasetReport) -> str:
     """Render what was counted, and how fast."""
-    tokens = sum(length * rows for length, rows in found.lengths)
+    counted = found.lengths
+    tokens = sum(length * rows for length, rows in counted.lengths)
     return html.facts(
         [
             ("data", path.name if (path := uploaded_path(form.file)) else form.dataset),
-            ("rows", f"{found.rows:,}"),
+            ("rows", f"{counted.rows:,}"),
             ("tokens", f"{tokens:,}"),
-            ("counted in", f"{seconds:.2f} s"),
-            ("rows a second", f"{found.rows / seconds:,.0f}"),
+            ("counted in", f"{found.seconds:.2f} s"),
+            ("rows a second", f"{counted.rows / found.seconds:,.0f}"),
             ("tokenizer", form.tokenizer),
         ]
     )

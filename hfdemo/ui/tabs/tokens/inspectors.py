@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from hfdemo.api import App
-from hfdemo.errors import DemoError
+from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.reference import ModelRef
+from hfdemo.tokenization import by_reference
 from hfdemo.tokenization.backend import MOST_CHARACTERS
-from hfdemo.tokenization.chat_templates import RenderedChat, render_messages
-from hfdemo.tokenization.comparison import Segmentation, find_disagreements, segment_text
-from hfdemo.tokenization.decoding import RoundTrip, decode_round_trip
-from hfdemo.tokenization.encoding import Cell, encode
-from hfdemo.tokenization.merges import WordTrace, trace_word
+from hfdemo.tokenization.by_reference import (
+    compare_tokenizers,
+    decode_text,
+    split_text,
+    trace_first_word,
+    trace_text,
+    truncate_text,
+)
+from hfdemo.tokenization.chat_templates import RenderedChat
+from hfdemo.tokenization.comparison import Segmentation, find_disagreements
+from hfdemo.tokenization.decoding import RoundTrip
+from hfdemo.tokenization.encoding import Cell
+from hfdemo.tokenization.merges import WordTrace
 from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.snippets import write_tokenization_script
-from hfdemo.tokenization.stages import Piece, Stage, trace_stages
-from hfdemo.tokenization.truncating import Truncated, Window, compare_truncations, split_into_windows
-from hfdemo.tokenization.warnings import find_unknown_slots
+from hfdemo.tokenization.stages import Piece, Stage
+from hfdemo.tokenization.truncating import Truncated, Window
 from hfdemo.ui import html
 from hfdemo.ui.html import about, code, escape, facts, notes, table, with_title
 from hfdemo.ui.renderers.generated_text import render_text_difference
@@ -237,11 +247,7 @@ def make_options(special: bool, splitting: bool) -> Options:
     return Options(add_special_tokens=special, split_special_tokens=splitting or None)
 
 
-def _read_options(given: Mapping[str, Any]) -> Options:
-    return make_options(given["special"], given["splitting"])
-
-
-def render_inspector(app: App, inspector: str, given: Mapping[str, Any]) -> tuple[str, str]:
+def render_inspector(app: App, inspector: str, given: Mapping[str, Any], stop: Event | None = None) -> tuple[str, str]:
     """Return the HTML of one inspector, and its code where it is the code.
 
     Raises:
@@ -259,41 +265,68 @@ def render_inspector(app: App, inspector: str, given: Mapping[str, Any]) -> tupl
         options = {} if given["special"] else {"add_special_tokens": False}
         options |= {"split_special_tokens": True} if given["splitting"] else {}
         pairs = [pair] if pair else None
-        return "", write_tokenization_script(given["tokenizer"], [text], pairs, options, app.settings)
+        return "", app.engine.call(write_tokenization_script, given["tokenizer"], [text], pairs, options, app.settings)
     if inspector == "Several tokenizers":
-        return about + _compare_tokenizers(app, given["others"] or [], text), ""
-    with app.models.hold_tokenizer(ModelRef.parse(given["tokenizer"])) as tokenizer:
-        return about + _INSPECTORS[inspector](tokenizer, text, pair, given, app), ""
+        return about + _compare_tokenizers(app, given["others"] or [], text, stop), ""
+    look = Look(app, ModelRef.parse(given["tokenizer"]), text, pair, given, stop)
+    return about + _INSPECTORS[inspector](look), ""
 
 
-def _inspect_stages(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    return render_stages(trace_stages(tokenizer, text, pair, _read_options(given)), [text, pair] if pair else [text])
+@dataclass(frozen=True)
+class Look:
+    """What an inspector looks at: a text and its pair, if it has one, and what else stands in the fields."""
+
+    app: App
+    ref: ModelRef
+    text: str
+    pair: str | None
+    given: Mapping[str, Any]
+    stop: Event | None = None
+
+    @property
+    def options(self) -> Options:
+        return make_options(self.given["special"], self.given["splitting"])
 
 
-def _inspect_word(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    return render_steps(trace_word(tokenizer, given["word"] or ""))
+def _inspect_stages(look: Look) -> str:
+    app, text, pair = look.app, look.text, look.pair
+    found = app.engine.call(trace_text, app.models, look.ref, text, pair, look.options, look.stop)
+    return render_stages(found, [text, pair] if pair else [text])
 
 
-def _inspect_truncation(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    most = int(given["max_length"] or 0)
-    return render_truncations(compare_truncations(tokenizer, text, pair, most, _read_options(given)), most)
+def _inspect_word(look: Look) -> str:
+    app, word = look.app, look.given["word"] or ""
+    return render_steps(app.engine.call(trace_first_word, app.models, look.ref, word, look.stop))
 
 
-def _inspect_windows(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    most, stride, options = int(given["max_length"] or 0), int(given["stride"] or 0), _read_options(given)
+def _inspect_truncation(look: Look) -> str:
+    app, most = look.app, int(look.given["max_length"] or 0)
+    found = app.engine.call(truncate_text, app.models, look.ref, look.text, look.pair, most, look.options, look.stop)
+    return render_truncations(found, most)
+
+
+def _inspect_windows(look: Look) -> str:
     try:
-        return render_windows(
-            split_into_windows(tokenizer, text, pair, most, stride, given["strategy"], options), stride
-        )
+        return _render_windows_of(look, look.given["strategy"])
+    except Stopped:
+        raise
     except DemoError as error:
-        if pair is None or given["strategy"] != "longest_first":
+        if look.pair is None or look.given["strategy"] != "longest_first":
             raise
         # With a pair that is what the view opens on; the usual way is to slide over the second text.
-        shown = render_windows(split_into_windows(tokenizer, text, pair, most, stride, "only_second", options), stride)
-        return html.notes([f"{error} Shown is only_second."]) + shown
+        return html.notes([f"{error} Shown is only_second."]) + _render_windows_of(look, "only_second")
 
 
-def _inspect_chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
+def _render_windows_of(look: Look, strategy: str) -> str:
+    app, most, stride = look.app, int(look.given["max_length"] or 0), int(look.given["stride"] or 0)
+    found = app.engine.call(
+        split_text, app.models, look.ref, look.text, look.pair, most, stride, strategy, look.options, look.stop
+    )
+    return render_windows(found, stride)
+
+
+def _inspect_chat(look: Look) -> str:
+    app, given = look.app, look.given
     try:
         messages = json.loads(given["messages"] or "")
     except (ValueError, RecursionError) as error:
@@ -302,17 +335,20 @@ def _inspect_chat(tokenizer: Any, text: str, pair: str | None, given: Mapping[st
         ) from error
     # Its field is hidden on a shared server, but whoever calls can fill it in all the same.
     template = None if app.settings.public else given["template"] or None
-    return render_chat(render_messages(tokenizer, messages, given["prompt"], template))
+    found = app.engine.call(
+        by_reference.render_chat, app.models, look.ref, messages, given["prompt"], template, look.stop
+    )
+    return render_chat(found)
 
 
-def _inspect_decoding(tokenizer: Any, text: str, pair: str | None, given: Mapping[str, Any], app: App) -> str:
-    columns = encode(tokenizer, [text], None, _read_options(given), INSPECTED_CHARACTERS).columns
-    only = html.about("Only the first text is decoded here.") if pair else ""
-    unknown = find_unknown_slots(tokenizer, columns, 0, [text])
-    return only + render_decoded(decode_round_trip(tokenizer, columns["input_ids"][0], text, unknown), text)
+def _inspect_decoding(look: Look) -> str:
+    app, text = look.app, look.text
+    only = html.about("Only the first text is decoded here.") if look.pair else ""
+    found = app.engine.call(decode_text, app.models, look.ref, text, look.options, INSPECTED_CHARACTERS, look.stop)
+    return only + render_decoded(found, text)
 
 
-_INSPECTORS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], App], str]] = {
+_INSPECTORS: Mapping[str, Callable[[Look], str]] = {
     "Stages": _inspect_stages,
     "One word": _inspect_word,
     "Truncation": _inspect_truncation,
@@ -322,15 +358,10 @@ _INSPECTORS: Mapping[str, Callable[[Any, str, str | None, Mapping[str, Any], App
 }
 
 
-def _compare_tokenizers(app: App, references: Sequence[str], text: str) -> str:
+def _compare_tokenizers(app: App, references: Sequence[str], text: str, stop: Event | None) -> str:
     """Render several tokenizers on one text; one that can't be had is said, and the others are shown."""
-    found, failed = [], []
-    for reference in list(dict.fromkeys(references))[:MOST_COMPARED]:
-        try:
-            with app.models.hold_tokenizer(ModelRef.parse(reference)) as tokenizer:
-                found.append(segment_text(tokenizer, reference, text))
-        except DemoError as error:
-            failed.append(str(error))
+    asked = list(dict.fromkeys(references))[:MOST_COMPARED]
+    found, failed = app.engine.call(compare_tokenizers, app.models, asked, text, stop)
     if len(references) > MOST_COMPARED:
         failed.append(f"{len(references)} tokenizers are chosen; the first {MOST_COMPARED} are compared.")
     if not found:

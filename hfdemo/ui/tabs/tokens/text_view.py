@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import Event
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from hfdemo.api import App
-from hfdemo.api.endpoints import HEAVY
+from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.errors import DemoError
 from hfdemo.models.folders import list_offline_tokenizers
-from hfdemo.models.model_facts import model_facts
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.encoding import Encoding, encode
-from hfdemo.tokenization.warnings import find_unknown_slots
+from hfdemo.tokenization.by_reference import encode_text, encode_texts
+from hfdemo.tokenization.encoding import Encoding
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
-from hfdemo.ui.event_handling import LATEST, draw_errors, toast_errors
+from hfdemo.ui.event_handling import LATEST, PRIVATE, RunningJobs, draw_errors, follow_look, toast_errors
 from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
 from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, make_options, render_inspector
 from hfdemo.ui.tabs.tokens.token_view import count_pages, render_linked_tokens
@@ -83,28 +83,40 @@ def _build_text(
             address = gr.HTML()
         with gr.Column(scale=7, min_width=320):
             top = gr.HTML()
+            stop = gr.Button("Stop", size="sm", min_width=70, visible=False)
             view = gr.HTML(html.placeholder("The tokens appear here."))
             with gr.Row(visible=False) as pager:
                 back = gr.Button("Previous", size="sm", min_width=90)
                 page = gr.Number(1, label="Page", precision=0, min_width=90)
                 forth = gr.Button("Next", size="sm", min_width=90)
-            build_copy_fold(make_records(app), [text, pair, tokenizer, special, splitting])
+            build_copy_fold(demo, make_records(app), [text, pair, tokenizer, special, splitting])
 
-    def show(*values: Any) -> tuple[Any, ...]:
+    running = RunningJobs()
+    render: Callable[..., Any] = render_text
+
+    def show(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         page = values[-1]
-        above, drawn, shown, count = render_text(app, *values)
-        return above, drawn, gr.Row(visible=count > 1), shown if page and page > count else gr.skip()
+        look = follow_look(running, request.session_hash, lambda stop: render(app, *values, stop))
+        for said, result, busy in look:
+            if result is None:
+                yield said, gr.skip(), gr.skip(), gr.skip(), gr.Button(visible=busy)
+                continue
+            above, drawn, shown, count = result
+            turned = shown if page and page > count else gr.skip()
+            yield above, drawn, gr.Row(visible=count > 1), turned, gr.Button(visible=False)
 
     typed = [text, pair, tokenizer, model, special, splitting, white_space]
     # .change, not .input: the latter hears the keyboard, but no paste.
     gr.on(
         [*(widget.change for widget in typed), page.change, demo.load],
         # While somebody types, a sentence in its place is better than a toast.
-        draw_errors(show, "", gr.update(visible=False), gr.skip()),
+        draw_errors(show, "", gr.update(visible=False), gr.skip(), gr.update(visible=False)),
         [*typed, page],
-        [top, view, pager, page],
+        [top, view, pager, page, stop],
         **{**LATEST, **HEAVY},
     )
+    stop.click(running.on_stop, **PRIVATE, **LIGHT)
+    demo.unload(running.on_unload)
     back.click(lambda page: max(1, int(page or 1) - 1), page, page, **LATEST)
     forth.click(lambda page: int(page or 1) + 1, page, page, **LATEST)
     restored = {"text": text, "text_pair": pair, "special": special, "splitting": splitting}
@@ -116,6 +128,7 @@ def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dic
     inspector = gr.Radio(INSPECTORS, value=INSPECTORS[0], label="Look at")
     own, shown_for = _build_inspector_fields(app)
     drawing = gr.HTML()
+    stop = gr.Button("Stop", size="sm", min_width=70, visible=False)
     code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24, visible=False)
     fields = {
         **{"text": above["text"], "pair": above["text_pair"], "tokenizer": above["tokenizer"]},
@@ -123,10 +136,17 @@ def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dic
         **own,
     }
 
-    def show(inspector: str, *values: Any) -> tuple[Any, ...]:
+    running = RunningJobs()
+
+    def show(request: gr.Request, inspector: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         given = dict(zip(fields, values, strict=True))
-        drawn, script = draw_errors(render_inspector, "")(app, inspector, given)
-        return html.about(ABOUT_INSPECTORS[inspector]) + drawn, gr.Code(script, visible=bool(script))
+        head = html.about(ABOUT_INSPECTORS[inspector])
+        look = draw_errors(follow_look, None, False)(
+            running, request.session_hash, lambda stop: render_inspector(app, inspector, given, stop)
+        )
+        for said, result, busy in look:
+            drawn, script = (said, "") if result is None else result
+            yield head + drawn, gr.Code(script, visible=bool(script)), gr.Button(visible=busy)
 
     def arrange(inspector: str) -> list[Any]:
         return [gr.update(visible=inspector in inspectors) for _, inspectors in shown_for]
@@ -135,9 +155,11 @@ def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dic
         [inspector.change, *(widget.change for widget in fields.values()), demo.load],
         toast_errors(show),
         [inspector, *fields.values()],
-        [drawing, code],
+        [drawing, code, stop],
         **{**LATEST, **HEAVY},
     )
+    stop.click(running.on_stop, **PRIVATE, **LIGHT)
+    demo.unload(running.on_unload)
     inspector.change(arrange, inspector, [component for component, _ in shown_for], **LATEST)
     linked = {"word": "word", "cut_to": "max_length", "stride": "stride", "strategy": "strategy"}
     linked |= {"messages": "messages", "prompt": "prompt"}
@@ -201,6 +223,7 @@ def render_text(
     splitting: bool,
     white_space: bool,
     page: int | None,
+    stop: Event | None = None,
 ) -> tuple[str, str, int, int]:
     """Return (warnings and facts, the linked view, the page of it that is shown, how many there are).
 
@@ -210,11 +233,18 @@ def render_text(
     if not text:
         return "", html.placeholder("Type a text on the left."), 1, 1
     texts = [text, pair] if pair else [text]
-    reader = model_facts(ModelRef.parse(model or tokenizer), app.settings)
-    options, most = make_options(special, splitting), app.settings.max_tokenized
-    with app.models.hold_tokenizer(ModelRef.parse(tokenizer)) as loaded:
-        encoding = encode(loaded, [text], [pair] if pair else None, options, most, model=reader)
-        unknown = len(find_unknown_slots(loaded, encoding.columns, 0, texts))
+    found = app.engine.call(
+        encode_text,
+        app.models,
+        ModelRef.parse(tokenizer),
+        text,
+        pair or None,
+        make_options(special, splitting),
+        app.settings.max_tokenized,
+        ModelRef.parse(model or tokenizer),
+        stop,
+    )
+    encoding, unknown = found.encoding, found.unknown
     count = count_pages(encoding, 0)
     shown = min(max(1, int(page or 1)), count)
     warnings = html.notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
@@ -242,10 +272,12 @@ def _render_facts(encoding: Encoding, texts: Sequence[str], unknown: int, page: 
 def make_records(app: App) -> Callable[..., list[dict[str, Any]]]:
     """Return one record per token, for the fold Copy."""
 
-    def records(text: str, pair: str, tokenizer: str, special: bool, splitting: bool) -> list[dict[str, Any]]:
-        with app.models.hold_tokenizer(ModelRef.parse(tokenizer)) as loaded:
-            options, most = make_options(special, splitting), app.settings.max_tokenized
-            encoding = encode(loaded, [text], [pair] if pair else None, options, most)
+    def records(
+        text: str, pair: str, tokenizer: str, special: bool, splitting: bool, stop: Event | None = None
+    ) -> list[dict[str, Any]]:
+        ref, options, most = ModelRef.parse(tokenizer), make_options(special, splitting), app.settings.max_tokenized
+        pairs = [pair] if pair else None
+        encoding = app.engine.call(encode_texts, app.models, ref, [text], pairs, options, most, None, stop)
         cells = encoding.rows()[0]
         if len(cells) > MOST_RECORDS:
             raise DemoError(

@@ -195,7 +195,7 @@ def test_what_was_measured_is_forgotten_when_something_else_stands_there(app: Ap
     measured = next(each for each in demo.fns.values() if each.name == "measure")
     (state,) = [each for each in measured.outputs if isinstance(each, gr.State)]
     assert shown.fn is not None
-    answers = shown.fn(gr.Request(session_hash="a page"), EVERY_STRATEGY, *values(form()))
+    *_, answers = shown.fn(gr.Request(session_hash="a page"), EVERY_STRATEGY, *values(form()))
     assert answers[shown.outputs.index(state)] == ()
     copied = next(each for each in demo.fns.values() if each.name == "write")
     assert state in copied.inputs

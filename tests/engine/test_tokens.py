@@ -1,0 +1,246 @@
+"""See the tokens with its tokenizers in a child: the same page and answers, and what runs wild there is ended."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from hfdemo.api import App
+from hfdemo.api.tokens import padding_report, tokenize, train_tokenizer
+from hfdemo.engine import InlineEngine, ProcessEngine
+from hfdemo.errors import Stopped
+from hfdemo.models.cache import ModelCache
+from hfdemo.settings import Settings
+from hfdemo.ui.event_handling import RunningJobs
+from hfdemo.ui.tabs.tokens import batch_view, dataset_view, make_train, text_view
+from hfdemo.ui.tabs.tokens.inspectors import render_inspector
+from hfdemo.ui.tabs.tokens.padding_view import cost_records
+from tests import forked
+from tests.conftest import ROOT, wait_until
+
+PAGE, OTHER = gr.Request(session_hash="a page"), gr.Request(session_hash="another page")
+BATCH = (
+    *("one two three\nfour", "", "embedded:minilm", "", 2, 8),
+    *("", True, False, True, 0, ""),
+)
+DATASET = (None, "tickets", "", "", "text", dataset_view.NO_COLUMN, "tokenizer:wordpiece", "", 16, None)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def engine(home: Settings) -> Iterator[ProcessEngine]:
+    """An engine whose zygote is a fork, as the app's is in the tests of the server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", forked.popen)
+        engine = ProcessEngine(home)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def app(engine: ProcessEngine, home: Settings) -> App:
+    return App.create(home, engine)
+
+
+@pytest.fixture(scope="module")
+def here(app: App, models: ModelCache) -> App:
+    """The same page with its tokenizers in this process."""
+    return App.create(app.settings, InlineEngine(models.settings, models))
+
+
+def look_at(app: App, text: str, tokenizer: str = "embedded:minilm") -> tuple[str, str, int, int]:
+    return text_view.render_text(app, text, "", tokenizer, "", True, False, False, 1)
+
+
+def fields(tokenizer: str = "embedded:minilm", **changes: Any) -> dict[str, Any]:
+    return {
+        **{"text": text_view.TEXT, "pair": "And back?", "tokenizer": tokenizer, "special": True, "splitting": False},
+        **{"word": text_view.WORD, "max_length": 12, "stride": 3, "strategy": "longest_first", "prompt": True},
+        **{"messages": json.dumps(text_view.MESSAGES), "template": "", "others": ["tokenizer:bpe", "owner/none"]},
+        **changes,
+    }
+
+
+def test_one_text_is_drawn_as_it_is_in_this_process(app: App, here: App) -> None:
+    assert look_at(app, text_view.TEXT) == look_at(here, text_view.TEXT)
+    copied = [text_view.make_records(each)("one", "two", "embedded:minilm", True, False) for each in (app, here)]
+    assert copied[0] == copied[1] != []
+    for inspector in text_view.INSPECTORS:
+        assert render_inspector(app, inspector, fields()) == render_inspector(here, inspector, fields())
+
+
+def test_a_batch_is_drawn_and_measured_as_it_is_in_this_process(app: App, here: App) -> None:
+    form = batch_view.read_form(*BATCH)
+    for drawing in batch_view.DRAWINGS:
+        assert batch_view.render_drawing(app, drawing, form) == batch_view.render_drawing(here, drawing, form)
+    *_, (said, table, timings) = batch_view.make_measure(app, RunningJobs())(PAGE, *BATCH)
+    assert "embedded:minilm" in said
+    assert "measured" in table
+    rows = batch_view.make_records(app)(timings, *BATCH)
+    assert all(row["seconds"] > 0 for row in rows)
+    *_, proof = batch_view.make_prove(app, RunningJobs())(PAGE, *BATCH)
+    assert "attention_mask" in proof
+
+
+def test_a_data_set_is_read_and_counted_there(app: App, here: App) -> None:
+    there, inline = dataset_view.DatasetEvents(app), dataset_view.DatasetEvents(here)
+    asked = (None, "tickets", "", "")
+    assert there.guess_columns(PAGE, *asked) == inline.guess_columns(PAGE, *asked)
+    *_, counted = there.count(PAGE, *DATASET)
+    *_, same = inline.count(PAGE, *DATASET)
+    assert [counted[1], *counted[3:]] == [same[1], *same[3:]]
+    assert cost_records(counted[5].strategies)
+    *_, mapped = there.measure_map(PAGE, *DATASET)
+    assert "times</b> as fast" in mapped
+
+
+def test_the_endpoints_answer_as_they_do_in_this_process(app: App, here: App, tmp_path: Path) -> None:
+    for each in ({"text_pairs": ["x y"], "padding": True}, {"model": "embedded:minilm"}):
+        assert tokenize(app, ["Hello there"], **each) == tokenize(here, ["Hello there"], **each)
+    assert padding_report(app, dataset="tickets") == padding_report(here, dataset="tickets")
+
+
+def test_a_tokenizer_is_trained_there_and_known_here(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "harbour.txt"
+    path.write_text((ROOT / "examples" / "harbour.txt").read_text() + "\nOne more line.\n")
+    for module in ("hfdemo.api.tokens.required_path", "hfdemo.ui.tabs.tokens.uploaded_path"):
+        monkeypatch.setattr(module, lambda *_: path)  # what an upload is, is tested where uploads are
+    *_, (chosen, said) = make_train(app, RunningJobs())(PAGE, path, "bpe", 400)
+    reference = chosen["value"]
+    assert f"<code>{reference}</code> has 400 tokens" in said
+    assert train_tokenizer(app, path, "bpe", 400)["tokenizer"] == reference
+    assert tokenize(app, "the harbour", tokenizer=reference)["input_ids"]
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tokenizer whose normalizers take many minutes for a thousand letters; its chat template takes days."""
+    from tokenizers import Tokenizer, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("endless")
+    core = Tokenizer(models.WordLevel({"[UNK]": 0, "b": 1}, unk_token="[UNK]"))
+    longer = [normalizers.Replace("a", "aa")] * 6
+    again = [normalizers.Replace("a", "b"), normalizers.Replace("b", "a")] * 5_000
+    core.normalizer = normalizers.Sequence([*longer, *again])
+    made = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="[UNK]", pad_token="[UNK]")
+    made.chat_template = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    made.save_pretrained(folder)
+    (folder / "config.json").write_text('{"model_type": "bert", "vocab_size": 2}')
+    return str(folder)
+
+
+def shown(app: App) -> dict[str, Callable[..., Any]]:
+    """The handlers of the views One text and A batch, by what they are called there."""
+    with gr.Blocks() as demo:
+        text_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        text, inspector = (each for each in demo.fns.values() if each.name == "show")
+    with gr.Blocks() as demo:
+        batch_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        (batch,) = (each for each in demo.fns.values() if each.name == "show")
+    return {"text": text.fn, "inspector": inspector.fn, "batch": batch.fn}
+
+
+@pytest.mark.parametrize("view", ["text", "inspector", "batch"])
+def test_a_page_that_is_closed_ends_what_never_ends_and_the_others_are_answered(
+    app: App, engine: ProcessEngine, endless: str, view: str
+) -> None:
+    wild, before = "a" * 1000, tokenize(app, "Hello there")
+    sent: dict[str, tuple[Any, ...]] = {
+        "text": (wild, "", endless, "", True, False, False, 1),
+        "inspector": ("Stages", *fields(endless, text=wild).values()),
+        "batch": (batch_view.TENSORS, wild, "", endless, *BATCH[3:]),
+    }
+    answers = shown(app)[view](PAGE, *sent[view])
+    assert "Stop ends it" in next(answers)[0]
+    worker = engine.worker
+    assert worker is not None
+    with ThreadPoolExecutor() as threads:
+        other = threads.submit(tokenize, app, "Hello there")
+        assert other.result(timeout=60) == before, "while it goes on"
+        began = time.monotonic()
+        answers.close()
+        wait_until(lambda: not worker.is_running(), 20, "the process to be gone")
+        assert time.monotonic() - began < 2.0
+    assert tokenize(app, "Hello there") == before, "and after it"
+
+
+def test_stop_ends_it_too_and_says_so(app: App, engine: ProcessEngine, endless: str) -> None:
+    running = RunningJobs()
+    with gr.Blocks() as demo, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_view, "RunningJobs", lambda: running)
+        text_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+    show = next(each for each in demo.fns.values() if each.name == "show")
+    assert show.fn is not None
+    answers = show.fn(PAGE, "a" * 1000, "", endless, "", True, False, False, 1)
+    assert "Stop ends it" in next(answers)[0]
+    began = time.monotonic()
+    running.on_stop(PAGE)
+    *_, last = answers
+    assert "Stopped." in last[0]
+    assert time.monotonic() - began < 2.0
+
+
+def test_a_chat_template_that_loops_is_ended_without_the_others(app: App, engine: ProcessEngine, endless: str) -> None:
+    before, worker, stop = tokenize(app, "Hello there"), engine.worker, threading.Event()
+    assert worker is not None
+    with ThreadPoolExecutor() as threads:
+        chat = threads.submit(render_inspector, app, "Chat template", fields(endless, text="x"), stop)
+        wait_until(lambda: bool(worker.children()), 60, "the template to be rendered")
+        assert tokenize(app, "Hello there") == before, "while it goes on"
+        began = time.monotonic()
+        stop.set()
+        with pytest.raises(Stopped):
+            chat.result(timeout=60)
+        wait_until(lambda: not worker.children(), 20, "its process to be gone")
+        assert time.monotonic() - began < 2.0
+    assert engine.worker == worker
+
+
+ALONE = """
+import sys
+from pathlib import Path
+import gradio as gr
+from hfdemo.api import App
+from hfdemo.api.tokens import padding_report, tokenize, train_tokenizer
+from hfdemo.engine import ProcessEngine
+from hfdemo.settings import Settings
+from tests.engine import test_tokens as tests
+import pytest
+settings = Settings(home=Path(sys.argv[1]))
+app = App.create(settings, ProcessEngine(settings))
+with gr.Blocks() as demo, gr.Tabs() as tabs:
+    from hfdemo.ui.tabs import tokens
+    tokens.build(app, demo, tabs)
+tests.test_one_text_is_drawn_as_it_is_in_this_process(app, app)
+tests.test_a_batch_is_drawn_and_measured_as_it_is_in_this_process(app, app)
+tests.test_a_data_set_is_read_and_counted_there(app, app)
+tests.test_the_endpoints_answer_as_they_do_in_this_process(app, app, None)
+with pytest.MonkeyPatch.context() as patch:
+    tests.test_a_tokenizer_is_trained_there_and_known_here(app, Path(sys.argv[1]), patch)
+app.engine.close()
+heavy = {"torch", "transformers", "tokenizers", "datasets"} & set(sys.modules)
+print("done with", sorted(heavy), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_nothing_of_the_tab_and_its_endpoints_imports_a_large_library_into_the_page(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(tmp_path)], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.stdout == "done with []\n", done.stderr[-3000:]
