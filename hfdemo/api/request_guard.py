@@ -7,21 +7,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 
 from hfdemo.api.request_bodies import refuse
 from hfdemo.settings import Settings
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-# A Space stands in a frame of the Hub's own page.
-SPACE_FRAMES = "https://huggingface.co https://*.huggingface.co"
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class RequestGuard:
-    """Refuses requests that another web page makes to a local server, whatever their route; forbids foreign frames.
+    """Refuses requests that another web page makes to a local server, whatever their route.
 
     Binding to the loopback address does not keep web pages out: one whose name resolves to 127.0.0.1 after it was
     loaded (DNS rebinding) has the browser's consent to read every answer. Such a request names that page's host, so a
@@ -29,11 +26,10 @@ class RequestGuard:
     Origin, it has to be this server's own, or in `allowed_hosts`.
     """
 
-    def __init__(self, app: ASGIApp, *, local: bool, allowed_hosts: Sequence[str] = (), frames: str = "") -> None:
+    def __init__(self, app: ASGIApp, *, local: bool, allowed_hosts: Sequence[str] = ()) -> None:
         self.app = app
         self.local = local
         self.allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
-        self.policy = f"frame-ancestors 'self' {frames}".strip()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -41,13 +37,7 @@ class RequestGuard:
         refused = self.explain_refusal(Headers(scope=scope)) if self.local else None
         if refused is not None:
             return await refuse(403, refused)(scope, receive, send)
-
-        async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("Content-Security-Policy", self.policy)
-            await send(message)
-
-        return await self.app(scope, receive, send_with_policy)
+        return await self.app(scope, receive, send)
 
     def explain_refusal(self, headers: Headers) -> str | None:
         """Return why a local server does not answer a request with these headers; None where it does."""
@@ -98,5 +88,4 @@ def _is_address(name: str) -> bool:
 
 def request_guard(settings: Settings) -> Any:
     """Return the middleware for a server with `settings`."""
-    frames = SPACE_FRAMES if settings.public else ""
-    return Middleware(RequestGuard, local=not settings.public, allowed_hosts=settings.allowed_hosts, frames=frames)
+    return Middleware(RequestGuard, local=not settings.public, allowed_hosts=settings.allowed_hosts)

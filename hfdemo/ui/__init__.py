@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api import App
+from hfdemo.api.content_policy import content_policy
 from hfdemo.api.endpoints import register_endpoints
 from hfdemo.api.error_boundary import ServedBlocks
 from hfdemo.api.request_bodies import EXCEPTION_HANDLERS, body_guards
@@ -14,7 +15,7 @@ from hfdemo.api.request_guard import request_guard
 from hfdemo.devices import find_device
 from hfdemo.settings import Settings
 from hfdemo.ui import html
-from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, script_tags
+from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, read_scripts, script_tags
 from hfdemo.ui.event_handling import QUIET
 from hfdemo.ui.tabs import finetune, run, tokens
 
@@ -75,7 +76,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "run_history": False,  # it would call this server with the token of whoever started it
         "app_kwargs": {
-            "middleware": [request_guard(settings), *body_guards()],
+            "middleware": [content_policy(settings, read_scripts()), request_guard(settings), *body_guards()],
             "exception_handlers": EXCEPTION_HANDLERS,
         },
     }

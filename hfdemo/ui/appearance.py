@@ -53,9 +53,14 @@ def build_theme() -> gr.themes.Base:
     )
 
 
+def read_scripts() -> list[str]:
+    """Return the text of each of the page's scripts."""
+    return [path.read_text(encoding="utf-8") for path in SCRIPTS]
+
+
 def script_tags() -> str:
     """Return the page's scripts as elements for its head, where they run before any component is drawn."""
-    return "".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in SCRIPTS)
+    return "".join(f"<script>{script}</script>" for script in read_scripts())
 
 
 # White letters have a contrast of at least 4.5 on each of them, so that one colour does for a line and its name.

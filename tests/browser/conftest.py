@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Request, expect, sync_playwright
 
 from tests.browser.find import launch_options
 from tests.conftest import Server, serve
@@ -25,6 +25,35 @@ def browser(app: Server) -> Iterator[Browser]:
         browser.new_context().new_page().goto(f"{app.url}/theme.css")
         yield browser
         browser.close()
+
+
+@pytest.fixture(autouse=True)
+def _page_keeps_to_its_policy(browser: Browser, app: Server) -> Iterator[None]:
+    """No page of the app asks anything of another server, or tries what its own policy forbids."""
+    broken: list[str] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text and "frame-ancestors" not in message.text:
+            broken.append(message.text)
+
+    def on_request(request: Request) -> None:
+        asking = request.headers.get("referer", "")
+        if asking.startswith(app.url) and not request.url.startswith((app.url, "data:", "blob:")):
+            broken.append(f"asked for {request.url}")
+
+    def on_failure(request: Request) -> None:  # a worker has no console
+        if request.failure == "csp":
+            broken.append(f"was refused {request.url}")
+
+    context = browser.contexts[0]
+    context.on("console", on_console)
+    context.on("request", on_request)
+    context.on("requestfailed", on_failure)
+    yield
+    context.remove_listener("console", on_console)
+    context.remove_listener("request", on_request)
+    context.remove_listener("requestfailed", on_failure)
+    assert broken == []
 
 
 @pytest.fixture(autouse=True)
