@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 from tests.browser.pages import PATIENT, box, fold, open_page, shoot, tab
 from tests.conftest import Server
@@ -119,3 +120,17 @@ def test_leaving_the_box_of_the_data_set_keeps_the_upload_and_what_was_chosen_fo
     expect(label).to_have_value("label", timeout=PATIENT)
     expect(uploaded).to_have_count(0)
     expect(data).to_have_value("tickets")
+
+
+def test_a_tick_stays_while_the_table_of_runs_is_drawn_anew(browser: Browser, runs: Server) -> None:
+    page = open_page(browser, runs)
+    tab(page, "Fine-tune")
+    first, second = (page.locator(f"input[aria-label$='{name}']") for name in ("classes", "tags"))
+    first.check()
+    Run(runs.home / "runs" / "20260101-120000-classes").set_notes("written meanwhile")
+    expect(page.locator(".hf-written-down")).to_have_text("written meanwhile", timeout=PATIENT)
+    expect(first).to_be_checked()
+    second.check()
+    expect(page.locator(".hf-differs")).to_contain_text("20260103-120000-tags", timeout=PATIENT)
+    expect(page.locator(".hf-differs")).to_contain_text("20260101-120000-classes")
+    page.close()

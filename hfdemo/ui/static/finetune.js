@@ -7,14 +7,33 @@ Object.assign(hfdemo, {
       if (pressed) trigger("click", { pressed: pressed.dataset.do });
     });
   },
+  // The table is drawn anew whenever a run comes to another state, maybe from before the latest tick: what is ticked is
+  // kept here. A run that is gone is no longer compared.
   listenToRuns(element, trigger) {
+    const ticked = new Set();
+    const boxes = () => [...element.querySelectorAll("input[type=checkbox]")];
+    const tell = () =>
+      trigger("input", {
+        runs: boxes()
+          .map((box) => box.value)
+          .filter((run) => ticked.has(run)),
+      });
     element.addEventListener("click", (event) => {
       const button = event.target.closest("[data-open]");
       if (button) trigger("select", { run: button.dataset.open });
     });
-    element.addEventListener("change", () => {
-      trigger("input", { runs: [...element.querySelectorAll("input:checked")].map((each) => each.value) });
+    element.addEventListener("change", ({ target }) => {
+      if (target.checked) ticked.add(target.value);
+      else ticked.delete(target.value);
+      tell();
     });
+    new MutationObserver(() => {
+      const drawn = boxes();
+      for (const box of drawn) box.checked = ticked.has(box.value);
+      const gone = [...ticked].filter((run) => !drawn.some((box) => box.value === run));
+      for (const run of gone) ticked.delete(run);
+      if (gone.length) tell();
+    }).observe(element, { childList: true, subtree: true });
   },
 
   // The words on the button say whether the run waits, and so has nothing to throw away. null: they changed their mind.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
-from hfdemo.ui.event_handling import QUICK, draw_errors, toast_errors
+from hfdemo.ui.event_handling import LATEST, QUICK, draw_errors, toast_errors
 from hfdemo.ui.html import Html, TableCell, TableRow, escape
 from hfdemo.ui.tabs.finetune import run_charts
 from hfdemo.ui.tabs.finetune.report_view import format_score
@@ -96,20 +96,20 @@ def _mark_best(found: Sequence[RunRow]) -> list[RunRow]:
     return [replace(line, best=line.run in best) for line in found]
 
 
-def render_runs(found: Sequence[RunRow], chosen: Collection[str] = (), shown: str | None = None) -> str:
-    """List every run with a box to compare it and its name to show it; `chosen` are ticked, `shown` is on view."""
-    rows = [_render_row(line, line.run in chosen, line.run == shown) for line in found]
+def render_runs(found: Sequence[RunRow], shown: str | None = None) -> str:
+    """List every run with a box to compare it and its name to show it; `shown` is on view."""
+    rows = [_render_row(line, line.run == shown) for line in found]
     return html.table(("compare", "run", "on validation"), rows, (2,), kind="hf-runs", scroll="hf-tall")
 
 
-def _render_row(line: RunRow, ticked: bool, shown: bool) -> TableRow:
+def _render_row(line: RunRow, shown: bool) -> TableRow:
     name, note = escape(line.run), escape(line.notes)
     best = " <span class='hf-chip hf-best'>best on this data</span>" if line.best else ""
     value = "" if line.value is None else f"{format_score(line.value)}<small>{escape(line.metric)}</small>"
     if line.baseline is not None:
         value += f"<small>baseline {format_score(line.baseline)}</small>"
     written = f"<small class='hf-written-down' title='{note}'>{note}</small>" if note else ""
-    box = f"<input type='checkbox' value='{name}' aria-label='compare {name}'{' checked' if ticked else ''}>"
+    box = f"<input type='checkbox' value='{name}' aria-label='compare {name}'>"
     described = (
         f"<button type='button' data-open='{name}'>{escape(format_data_name(line))}</button>{best}"
         f"<small><span class='hf-state hf-{line.state}'>{line.state}</span> {escape(format_start(line.run))}</small>"
@@ -199,11 +199,9 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None
             curve = _build_plot("Metric on validation")
         differing = gr.HTML()
 
-    def draw_table(run_id: str | None, chosen: list[str]) -> tuple[str, list[str]]:
+    def draw_table(run_id: str | None) -> str:
         found = list_run_rows(app.runs.list())
-        there = [each for each in chosen if any(line.run == each for line in found)]
-        drawn = render_runs(found, there, run_id) if found else html.placeholder("No run yet.")
-        return drawn, there
+        return render_runs(found, run_id) if found else html.placeholder("No run yet.")
 
     def read_ticked(found: gr.EventData) -> list[str]:
         runs = found.runs if isinstance(found.runs, list) else []
@@ -234,10 +232,10 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None
         )
 
     shown = [said, side_by_side, metric, loss, curve, differing]
-    gr.on([listed.change, run.change, demo.load], toast_errors(draw_table), [run, chosen], [table, chosen], **QUICK)
-    table.select(toast_errors(open_run), None, run, **QUICK)
+    gr.on([listed.change, run.change, demo.load], toast_errors(draw_table), run, table, **LATEST)
+    table.select(toast_errors(open_run), None, run, **LATEST)
     # A chart whose series change while it is on the page goes on showing those that it had: it is put back anew.
-    for event in (table.input(toast_errors(read_ticked), None, chosen, **QUICK).then, metric.input):
+    for event in (table.input(toast_errors(read_ticked), None, chosen, **LATEST).then, metric.input):
         event(lambda: [gr.update(visible=False)] * 2, None, [loss, curve], **QUICK).then(
             draw_errors(compare_ticked, gr.update(visible=False), *[gr.skip()] * 4), [chosen, metric], shown, **QUICK
         )
