@@ -1,5 +1,6 @@
 """See the tokens with its tokenizers in a child: the same page and answers, and what runs wild there is ended."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -151,6 +152,8 @@ def shown(app: App) -> dict[str, Callable[..., Any]]:
     with gr.Blocks() as demo:
         batch_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
         (batch,) = (each for each in demo.fns.values() if each.name == "show")
+    # Else gradio takes what they return for the answer.
+    assert all(inspect.isgeneratorfunction(each.fn) for each in (text, inspector, batch))
     return {"text": text.fn, "inspector": inspector.fn, "batch": batch.fn}
 
 

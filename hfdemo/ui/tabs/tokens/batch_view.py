@@ -198,7 +198,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
     def show(request: gr.Request, drawing: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         # What is being measured is not what stands there any more: it ends when this begins.
         given = dict(zip(fields, values, strict=True))
-        return _show_drawing(app, running, request.session_hash, drawing, given)
+        yield from _show_drawing(app, running, request.session_hash, drawing, given)
 
     wires: dict[str, Any] = {**QUIET, **HEAVY}
     gr.on(
