@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -74,6 +74,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting_field(
         "HFDEMO_ALLOWED_HOSTS", (), "further names of a local server, such as a proxy's, separated by commas"
     )
+    owner: str = _setting_field(
+        "HFDEMO_OWNER", "", "whose runs, searches and tokenizers there are; unset, everybody's: a server sets it itself"
+    )
 
     def __post_init__(self) -> None:
         mode = "public" if self.public else "local"
@@ -134,10 +137,19 @@ class Settings:
             folders = {name: folder for name, folder in folders.items() if not name.startswith("HF_")}
         return {name: str(folder) for name, folder in folders.items() if not environ.get(name)}
 
+    def of_owner(self, owner: str) -> Settings:
+        """Return these settings for what belongs to `owner` alone; "" is for what is everybody's."""
+        return self if owner == self.owner else replace(self, owner=owner)
+
     @property
     def upload_folder(self) -> Path:
         """The folder in which gradio keeps what visitors send, and what it may hand out."""
         return self.home / self.uploads
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several people use this server, each of whom sees their own runs and files alone."""
+        return self.public
 
     @property
     def runs(self) -> Path:
@@ -159,7 +171,7 @@ def _write_default(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, Path):
         return f"`{value}`"
-    return "none" if value == () else str(value)
+    return "none" if value in ((), "") else str(value)
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -169,6 +181,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
     """
     path = os.pathsep.join(filter(None, (str(Path(__file__).parents[1].resolve()), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "HFDEMO_HOME": str(settings.home), "PYTHONPATH": path}
+    environment["HFDEMO_OWNER"] = settings.owner
     if not settings.public:
         return environment
     # A folder of their own: what else lies in the system's is not theirs to see.
@@ -205,7 +218,7 @@ def _parse_value(variable: str, text: str, kind: type) -> Any:
         return int(text)
     if kind is tuple:
         return tuple(name.strip().lower() for name in text.split(",") if name.strip())
-    return Path(text)
+    return text if kind is str else Path(text)
 
 
 if __name__ == "__main__":

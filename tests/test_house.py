@@ -26,6 +26,7 @@ FLOORS = [
     {"hfdemo.tokenization"},
     {"hfdemo.data_sources"},
     {"hfdemo.models"},
+    {"hfdemo.ownership"},
     {"hfdemo.devices", "hfdemo.tasks", "hfdemo.settings", "hfdemo.scheduler", "hfdemo.background", "hfdemo.tables"},
     {"hfdemo.serialization"},
     {"hfdemo.media"},

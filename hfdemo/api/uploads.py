@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from hfdemo.api.visitors import NOT_YOURS, current_visitor
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
@@ -14,7 +15,7 @@ def uploaded_path(value: Any) -> Path | None:
     """Return the path of a file argument, which a caller can forge: only what lies in the upload folder is accepted.
 
     Raises:
-        DemoError: not a file argument, a path outside the upload folder, or a file that is not there.
+        DemoError: not a file argument, a path outside the upload folder, a file that is not there, or another's.
     """
     if value is None:
         return None
@@ -26,8 +27,9 @@ def uploaded_path(value: Any) -> Path | None:
         is_upload = path.is_relative_to(Path(gr.utils.get_upload_folder()).resolve()) and path.is_file()
     except (OSError, ValueError, RuntimeError):  # too long a name, a NUL or a lone surrogate, a loop of links
         is_upload = False
-    if not is_upload:
-        raise DemoError("This file was not uploaded here. Send it with `gradio_client.handle_file`.")
+    visitor = current_visitor()
+    if not is_upload or (visitor is not None and not visitor.may_read(str(path))):
+        raise DemoError(NOT_YOURS)
     return path
 
 

@@ -17,6 +17,7 @@ from hfdemo.errors import DataError, ModelError
 from hfdemo.models.folders import expand_path
 from hfdemo.models.hub import Progress, stop_with_progress
 from hfdemo.models.reference import ModelRef, is_run_id
+from hfdemo.ownership import find_folder, is_of_all
 from hfdemo.settings import Settings
 from hfdemo.tables import RefusedRow, Sheet
 
@@ -235,7 +236,7 @@ def _read_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], t
     if settings.public:
         raise DataError("This is a shared server: it reads no local paths. Upload the file instead.")
     path = expand_path(dataset)
-    if path is None:
+    if path is None or not is_of_all(path, settings):
         raise DataError(f"There can be no file {dataset[:80]!r} here. Give a path to a file or a folder.")
     if not path.is_dir():
         return {"": read_file(path)}, ()
@@ -244,12 +245,12 @@ def _read_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], t
 
 
 def _read_run(run: str, settings: Settings) -> Mapping[str, Sheet]:
-    if settings.public:
-        raise DataError("This is a shared server: the data of a run is not shown to others. Upload the file instead.")
-    folder = settings.runs / run / "data"
-    if not is_run_id(run) or not folder.is_dir():
+    folder = find_folder(settings.runs, run, settings) if is_run_id(run) else None
+    if folder is None and settings.owner:
+        raise DataError("There is no such run.")
+    if folder is None or not (folder / "data").is_dir():
         raise DataError(f"There is no run {run!r} with data of its own. The list of runs shows which there are.")
-    return read_folder(folder).sheets
+    return read_folder(folder / "data").sheets
 
 
 def _select_split(tables: Mapping[str, pd.DataFrame], split: str) -> dict[str, pd.DataFrame]:

@@ -21,8 +21,11 @@ class Engine(Protocol):
     def models(self) -> ModelCache:
         """The engine's own cache of models. It may be far away: only the functions of a `call` can use it."""
 
-    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
-        """Return the one `kind` that there is where the models are, made of the settings; for calls, too."""
+    def hold(self, kind: Callable[[Settings], Kind], owner: str = "") -> Kind:
+        """Return the one `kind` that there is where the models are, made of the settings; for calls, too.
+
+        It is as `owner` may use it, by its method `of_owner`; "" is for what is everybody's.
+        """
 
     def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Return `function(*args, **kwargs)`, done where the models are.
@@ -40,6 +43,36 @@ class Engine(Protocol):
         """End what belongs to the engine."""
 
 
+class OwnedEngine:
+    """An engine as `owner` may use it: of what it holds there is only what they may see."""
+
+    def __init__(self, engine: Engine, owner: str) -> None:
+        self._engine = engine.engine if isinstance(engine, OwnedEngine) else engine
+        self._owner = owner
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of everybody."""
+        return self._engine
+
+    @property
+    def models(self) -> ModelCache:
+        """The cache of models."""
+        return self.hold(ModelCache)
+
+    def hold(self, kind: Callable[[Settings], Kind], owner: str = "") -> Kind:
+        """Return the one `kind` of the engine, as this owner may use it, whoever else is named."""
+        return self._engine.hold(kind, self._owner)
+
+    def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Return `function(*args, **kwargs)`, done where the models are."""
+        return self._engine.call(function, *args, **kwargs)
+
+    def close(self) -> None:
+        """End what belongs to the engine."""
+        self._engine.close()
+
+
 class InlineEngine:
     """An engine whose calls are made here, by whoever asks."""
 
@@ -53,12 +86,12 @@ class InlineEngine:
         """The cache of models."""
         return self.hold(ModelCache)
 
-    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
-        """Return the one `kind` of this engine."""
+    def hold(self, kind: Callable[[Settings], Kind], owner: str = "") -> Kind:
+        """Return the one `kind` of this engine, as `owner` may use it."""
         with self._holding:
             if kind not in self._held:
                 self._held[kind] = kind(self._settings)
-            return cast(Kind, self._held[kind])
+            return cast(Kind, self._held[kind].of_owner(owner))
 
     def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Return `function(*args, **kwargs)`."""

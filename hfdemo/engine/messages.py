@@ -97,9 +97,11 @@ class Stop:
 
 @dataclasses.dataclass(frozen=True)
 class Held:
-    """Stands for what the worker holds: the one value that the class called `name` makes of its settings there."""
+    """Stands for what the worker holds: the one value that the class called `name` makes of its settings there, as
+    `owner` may use it."""
 
     name: str
+    owner: str
 
 
 def sendable_error(error: BaseException) -> BaseException:

@@ -117,9 +117,9 @@ class ProcessEngine:
         """What stands for the worker's cache among the arguments of a call."""
         return self.hold(ModelCache)
 
-    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
-        """Return what stands for the worker's one `kind` among the arguments of a call."""
-        return cast(Kind, Held(name_function(kind)))
+    def hold(self, kind: Callable[[Settings], Kind], owner: str = "") -> Kind:
+        """Return what stands for the worker's one `kind`, as `owner` may use it, among the arguments of a call."""
+        return cast(Kind, Held(name_function(kind), owner))
 
     @property
     def worker(self) -> psutil.Process | None:

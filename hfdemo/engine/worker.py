@@ -73,7 +73,8 @@ class Worker:
             with self._holding:
                 if value.name not in self._held:
                     self._held[value.name] = find_function(value.name)(self._settings)
-                return self._held[value.name]
+                held = self._held[value.name]
+            return held.of_owner(value.owner)
         if isinstance(value, Stop):
             return self._stops[call.number]
         if isinstance(value, Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import gc
 import sys
@@ -13,6 +14,7 @@ from threading import Event, Lock
 from typing import Any
 
 from hfdemo.errors import ModelError
+from hfdemo.models.folders import check_visible
 from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel, Need, load_model
 from hfdemo.models.processors import load_tokenizer
@@ -58,12 +60,21 @@ class ModelCache:
         # One forward pass at a time: two on the same cores are slower together than one after the other.
         self.scheduler = Scheduler()
 
+    def of_owner(self, owner: str) -> ModelCache:
+        """Return this cache as `owner` may use it: the same models, but for those of other owners' runs."""
+        if owner == self.settings.owner:
+            return self
+        view = copy.copy(self)
+        view.settings = self.settings.of_owner(owner)
+        return view
+
     def get(self, ref: ModelRef, need: Need | str, progress: Progress | None = None) -> LoadedModel:
         """Return the model behind `ref`, loaded if it is not here yet.
 
         Raises:
             ModelError: see `models.loading.load`.
         """
+        check_visible(ref, self.settings)
         need = Need.of(need)
         key = (str(ref), need)
         with self._lock:
@@ -136,6 +147,8 @@ class ModelCache:
 
     def find_loaded(self, ref: ModelRef) -> LoadedModel | None:
         """Return the form of `ref` that was used last, None when it is not loaded."""
+        if not self._is_visible(ref):
+            return None
         with self._lock:
             return next((model for key, model in reversed(self._models.items()) if key[0] == str(ref)), None)
 
@@ -149,10 +162,18 @@ class ModelCache:
         with self._lock:
             return str(ref) in self._tokenizers
 
+    def _is_visible(self, ref: ModelRef) -> bool:
+        try:
+            check_visible(ref, self.settings)
+        except ModelError:
+            return False
+        return True
+
     def list_cards(self) -> list[dict[str, Any]]:
         """Return one card per loaded model, most recently used first."""
         with self._lock:
-            return [loaded.card() for loaded in reversed(self._models.values())]
+            loaded = list(reversed(self._models.values()))
+        return [each.card() for each in loaded if self._is_visible(each.ref)]
 
     def unload(self, ref: ModelRef) -> int:
         """Drop every loaded form of `ref` and return the bytes that this freed.
@@ -161,9 +182,10 @@ class ModelCache:
             ModelError: it is not loaded.
         """
         with self._lock:
-            keys = [key for key in self._models if key[0] == str(ref)]
+            keys = [key for key in self._models if key[0] == str(ref) and self._is_visible(ref)]
             if not keys:
-                loaded = ", ".join(sorted({key[0] for key in self._models})) or "none"
+                visible = {str(each.ref) for each in self._models.values() if self._is_visible(each.ref)}
+                loaded = ", ".join(sorted(visible)) or "none"
                 raise ModelError(f"{ref} is not loaded. Loaded models: {loaded}.")
             freed = sum(self._models.pop(key).bytes for key in keys)
             self._tokenizers.pop(str(ref), None)
@@ -178,6 +200,7 @@ class ModelCache:
             ModelError: there is no such tokenizer.
             Stopped: `stop` was set while somebody else held it.
         """
+        check_visible(ref, self.settings)
         with self._lock:
             entry = self._tokenizers.get(str(ref))
         if entry is None:

@@ -11,6 +11,7 @@ from hfdemo.models.foreign_files import clean_copy
 from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_files, hub_folder
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
 from hfdemo.models.trained_tokenizers import trained_folder, trained_names
+from hfdemo.ownership import find_folder, is_of_all, list_folders
 from hfdemo.settings import Settings
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -84,8 +85,10 @@ def _sentiment() -> Path:
 
 
 def _find_run_folder(ref: ModelRef, settings: Settings) -> Path:
-    run = settings.runs / ref.name
-    if not run.is_dir():
+    run = find_folder(settings.runs, ref.name, settings)
+    if run is None and settings.owner:
+        raise ModelError("There is no such run.")
+    if run is None:
         raise ModelError(
             f"There is no run {ref.name!r}. Runs with a model: {', '.join(_list_runs(settings)) or 'none yet'}."
         )
@@ -100,7 +103,7 @@ def _find_disk_folder(ref: ModelRef, settings: Settings) -> Path:
     if settings.public:
         raise ModelError("This is a shared server: it reads no local folders. Use a Hub id or an embedded model.")
     path = expand_path(ref.name)
-    if path is None or not path.exists():
+    if path is None or not path.exists() or not is_of_all(path, settings):
         raise ModelError(f"There is no folder {ref.name!r}. A Hub id is written without a leading `/`, `./` or `~`.")
     if path.is_file() and path.suffix != ".json":
         raise ModelError(f"{ref.name!r} is a file. Give the folder that holds config.json and the weights.")
@@ -190,17 +193,23 @@ def list_offline_models(settings: Settings) -> list[str]:
 
 
 def list_offline_tokenizers(settings: Settings) -> list[str]:
-    """List tokenizers that need no network: embedded, built in, trained here (newest first), runs, cached models.
-
-    On a public server nobody is shown what others have trained there.
-    """
-    trained = () if settings.public else trained_names(settings)
-    named = [f"tokenizer:{name}" for name in (*BUILT_IN_TOKENIZERS, *trained)]
+    """List tokenizers that need no network: embedded, built in, trained here (newest first), runs, cached models."""
+    named = [f"tokenizer:{name}" for name in (*BUILT_IN_TOKENIZERS, *trained_names(settings))]
     return ["embedded:minilm", *named, *_list_runs(settings), *cached_models()]
 
 
 def _list_runs(settings: Settings) -> list[str]:
-    return sorted((f"run:{path.parents[1].name}" for path in settings.runs.glob("*/model/config.json")), reverse=True)
+    return [f"run:{folder.name}" for folder in list_folders(settings.runs, "model/config.json", settings)]
+
+
+def check_visible(ref: ModelRef, settings: Settings) -> None:
+    """Make sure that `ref` is no run and no tokenizer of somebody else, whoever has loaded it before.
+
+    Raises:
+        ModelError: it is, or there is none.
+    """
+    if settings.owner and ref.origin.source in ("run", "tokenizer", "folder"):
+        adapter_bases(folder_with_tokenizer(ref.origin, settings), settings)
 
 
 def is_local(ref: ModelRef, settings: Settings) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from hfdemo.errors import DataError, DemoError, ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, TRAINED_TOKENIZER, ModelRef
+from hfdemo.ownership import claim_folder, find_folder, may_see
 from hfdemo.scheduler import hold_lock
 from hfdemo.settings import Settings
 
@@ -59,8 +60,8 @@ def train_from_file(
 ) -> ModelRef:
     """Train on the text file and keep the tokenizer in the home folder; returns its `tokenizer:<name>`.
 
-    The name depends on the file's content, the algorithm and the size: the same again is not trained again. A public
-    server keeps the KEPT_ON_PUBLIC newest.
+    The name depends on the file's content, the algorithm, the size and the owner, if any: the same again is not trained
+    again. A public server keeps the KEPT_ON_PUBLIC newest.
 
     Raises:
         DemoError: as `train_tokenizer`, or a file that is not text or is too large.
@@ -69,7 +70,7 @@ def train_from_file(
     """
     _check_request(algorithm, vocabulary)
     content = _read_content(file, settings)
-    name = _name_by_content(algorithm, content, vocabulary)
+    name = _name_by_content(algorithm, content, vocabulary, settings.owner)
     folder = _home(settings) / name
     limit = MOST_DISTINCT_PUBLIC if settings.public else MOST_DISTINCT
     with hold_lock(_TRAINING, stop):
@@ -77,10 +78,12 @@ def train_from_file(
             os.utime(folder)  # the newest again, so that it stays
         else:
             _save_whole(
-                folder, lambda: _train(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit)
+                folder,
+                lambda: _train(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit),
+                settings,
             )
     if settings.public:
-        for old in trained_names(settings)[KEPT_ON_PUBLIC:]:
+        for old in trained_names(settings.of_owner(""))[KEPT_ON_PUBLIC:]:
             shutil.rmtree(_home(settings) / old, ignore_errors=True)
     return ModelRef("tokenizer", name)
 
@@ -92,8 +95,8 @@ def trained_folder(ref: ModelRef, settings: Settings) -> Path:
         ModelError: it was never trained here, or is no longer kept.
     """
     if ref.name not in BUILT_IN_TOKENIZERS:
-        folder = _home(settings) / ref.name
-        if not folder.is_dir():
+        folder = find_folder(_home(settings), ref.name, settings)
+        if folder is None:
             raise ModelError(
                 f"There is no {ref} here (any more). Train it again from the same text file, which gives it the same "
                 f"name, or take one of: {', '.join(f'tokenizer:{name}' for name in BUILT_IN_TOKENIZERS)}."
@@ -110,7 +113,7 @@ def trained_names(settings: Settings) -> list[str]:
     built_in = {_built_in_folder(name) for name in BUILT_IN_TOKENIZERS}
     found = []
     for path in _home(settings).glob("*-*"):
-        if TRAINED_TOKENIZER.fullmatch(path.name) and path.name not in built_in:
+        if TRAINED_TOKENIZER.fullmatch(path.name) and path.name not in built_in and may_see(path, settings):
             try:
                 found.append((path.stat().st_mtime, path.name))
             except FileNotFoundError:  # another thread made room
@@ -122,8 +125,8 @@ def _home(settings: Settings) -> Path:
     return settings.home / "tokenizers"
 
 
-def _name_by_content(algorithm: str, content: bytes, vocabulary: int) -> str:
-    recipe = f"{_RECIPE} {algorithm} {vocabulary} ".encode()
+def _name_by_content(algorithm: str, content: bytes, vocabulary: int, owner: str = "") -> str:
+    recipe = f"{_RECIPE} {algorithm} {vocabulary} {owner}".encode()
     return f"{algorithm}-{hashlib.sha256(recipe + content).hexdigest()[:12]}"
 
 
@@ -132,13 +135,15 @@ def _built_in_folder(name: str) -> str:
     return _name_by_content(name, b"" if name == "bytes" else HARBOUR.read_bytes(), VOCABULARY)
 
 
-def _save_whole(folder: Path, make: Callable[[], Any]) -> None:
-    """Save what `make` makes as `folder`, which is there as a whole or not at all."""
+def _save_whole(folder: Path, make: Callable[[], Any], settings: Settings | None = None) -> None:
+    """Save what `make` makes as `folder`, which is there as a whole or not at all; it is the owner's of `settings`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     tokenizer = make()
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
         whole = Path(temporary) / folder.name
         tokenizer.save_pretrained(whole)
+        if settings is not None:
+            claim_folder(whole, settings)
         try:
             whole.rename(folder)
         except OSError:

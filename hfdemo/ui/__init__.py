@@ -12,6 +12,7 @@ from hfdemo.api.endpoints import register_endpoints
 from hfdemo.api.error_boundary import ServedBlocks
 from hfdemo.api.request_bodies import EXCEPTION_HANDLERS, body_guards
 from hfdemo.api.request_guard import request_guard
+from hfdemo.api.visitor_guard import visitor_guards
 from hfdemo.devices import find_device
 from hfdemo.settings import Settings
 from hfdemo.ui import html
@@ -39,7 +40,7 @@ class ComponentsById(dict[int, Any]):
 def build(settings: Settings) -> gr.Blocks:
     """Build the whole app: page, endpoints and MCP tools, not launched yet."""
     app = App.create(settings)
-    app.runs.adopt()
+    app.adopt_runs()
     with ServedBlocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         with gr.Column(visible=False, render=False) as endpoints:
             register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
@@ -76,7 +77,12 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "run_history": False,  # it would call this server with the token of whoever started it
         "app_kwargs": {
-            "middleware": [content_policy(settings, read_scripts()), request_guard(settings), *body_guards()],
+            "middleware": [
+                content_policy(settings, read_scripts()),
+                request_guard(settings),
+                *visitor_guards(settings),
+                *body_guards(),
+            ],
             "exception_handlers": EXCEPTION_HANDLERS,
         },
     }

@@ -93,8 +93,8 @@ def test_the_data_of_a_run_is_a_data_set_but_not_for_others(settings: Settings) 
     fill(data, {"train.csv": '"text","label"\n"a","x"\n', "validation.csv": '"text","label"\n"b","y"\n'})
     tables = read_tables("run:20250101-000000-words", settings)
     assert {split: table["text"].tolist() for split, table in tables.items()} == {"train": ["a"], "validation": ["b"]}
-    with pytest.raises(DataError, match="not shown to others"):
-        read_tables("run:20250101-000000-words", Settings(home=settings.home, public=True))
+    with pytest.raises(DataError, match=r"^There is no such run\.$"):
+        read_tables("run:20250101-000000-words", settings.of_owner("somebody"))
 
 
 @pytest.mark.parametrize("run", ["", "gone", "../secret", "a/../../secret", "/etc", ".", "a\nb", "a\0b"])

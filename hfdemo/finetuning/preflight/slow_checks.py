@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import json
 import re
@@ -62,6 +63,14 @@ class SlowChecks:
         self._settings = settings
         self._answers: OrderedDict[tuple[Any, ...], _Answer] = OrderedDict()
         self._lock = threading.Lock()
+
+    def of_owner(self, owner: str) -> SlowChecks:
+        """Return these checks for what `owner` may see."""
+        if owner == self._settings.owner:
+            return self
+        view = copy.copy(self)
+        view._settings = self._settings.of_owner(owner)
+        return view
 
     def check_is_there(self, model: str) -> int:
         """Check that `model` can be had, and return the bytes of its weights; 0 where nobody can tell.

@@ -47,21 +47,21 @@ from hfdemo.finetuning.runs.processes import (
 from hfdemo.finetuning.stop_request import StopRequest, read_stop_request, request_stop
 from hfdemo.finetuning.training.checkpoints import find_newest_whole
 
-_ALWAYS = ("model", "adapter", "report.json", "epochs", "config.json", "train.py")
-_WITH_DATA = ("errors.csv", "notes.txt", "data")
+_TAKEN_AWAY = (
+    *("model", "adapter", "report.json", "epochs", "config.json", "train.py"),
+    *("errors.csv", "notes.txt", "data"),
+)
 
 
-def zip_run(run: Path, folder: Path, *, with_data: bool = True) -> Path:
-    """Write a zip of what is in the folder `run`, in a new folder below `folder`.
-
-    That is the model, the report, the config, the script and, `with_data`, the rows and what was written about them.
-    """
+def zip_run(run: Path, folder: Path) -> Path:
+    """Write a zip of the model, the report, the config, the script and the data in the folder `run`, in a new folder
+    below `folder`."""
     import zipfile
 
     target = Path(tempfile.mkdtemp(dir=folder)) / f"{run.name}.zip"
     # Weights don't compress; storing them as they are is twenty times faster.
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as file:
-        for name in _ALWAYS + (_WITH_DATA if with_data else ()):
+        for name in _TAKEN_AWAY:
             part = run / name
             for path in sorted(part.rglob("*")) if part.is_dir() else [part]:
                 if path.is_file():
@@ -300,7 +300,7 @@ class Run:
             raise RunError(f"The notes have {len(text):,} characters, and {LONGEST_NOTES:,} are kept. Shorten them.")
         write_atomically(self.folder / "notes.txt", text)
 
-    def archive(self, folder: Path, *, with_data: bool = True) -> Path:
+    def archive(self, folder: Path) -> Path:
         """Write a zip of the model, the report, the config, the script and the data, in a new folder below `folder`.
 
         Raises:
@@ -308,7 +308,7 @@ class Run:
         """
         if not self.has_model:
             raise RunError(f"Run {self.id} has no model yet: it is {self.status().state}.")
-        return zip_run(self.folder, folder, with_data=with_data)
+        return zip_run(self.folder, folder)
 
     def remove(self) -> None:
         """Delete its folder for good, first of all what makes it a run: nobody finds half of one.

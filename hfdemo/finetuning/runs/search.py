@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import json
 import math
@@ -24,6 +25,7 @@ from hfdemo.finetuning.runs import RunStore
 from hfdemo.finetuning.runs.processes import is_alive
 from hfdemo.finetuning.stop_request import read_stop_request, request_stop
 from hfdemo.models.reference import is_run_id
+from hfdemo.ownership import claim_folder, find_folder, list_folders
 from hfdemo.settings import Settings, child_environment
 
 MOST_TRIALS = 50
@@ -201,6 +203,14 @@ class SearchStore:
         self.settings, self.runs = settings, runs
         self.folder = settings.home / "searches"
 
+    def of_owner(self, owner: str) -> SearchStore:
+        """Return this store as `owner` sees it."""
+        if owner == self.settings.owner:
+            return self
+        view = copy.copy(self)
+        view.settings, view.runs = self.settings.of_owner(owner), self.runs.of_owner(owner)
+        return view
+
     def start(
         self, config: RunConfig, space: Mapping[str, Any] | None, trials: int, file: Path | None = None
     ) -> Search:
@@ -222,6 +232,7 @@ class SearchStore:
         metric, greater = selection_metric(config, kind.evaluator)
         folder = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}-{first.id[16:] or 'search'}"
         folder.mkdir(parents=True)
+        claim_folder(folder, self.settings)
         described = {
             "data": first.id,
             "space": dataclasses.asdict(tried),
@@ -248,8 +259,10 @@ class SearchStore:
         Raises:
             RunError: there is none.
         """
-        folder = self.folder / str(search)
-        if not is_run_id(search) or not (folder / "search.json").is_file():
+        folder = find_folder(self.folder, search, self.settings) if is_run_id(search) else None
+        if folder is None or not (folder / "search.json").is_file():
+            if self.settings.owner:
+                raise RunError("There is no such search.")
             raise RunError(
                 f"There is no search {search!r}. The newest: {', '.join(s.id for s in self.list()[:5]) or 'none yet'}."
             )
@@ -257,4 +270,4 @@ class SearchStore:
 
     def list(self) -> list[Search]:
         """List all searches, the newest first."""
-        return [Search(path.parent) for path in sorted(self.folder.glob("*/search.json"), reverse=True)]
+        return [Search(folder) for folder in list_folders(self.folder, "search.json", self.settings)]

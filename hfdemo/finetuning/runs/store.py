@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import re
 import shutil
@@ -18,7 +19,7 @@ from typing import Any
 import psutil
 
 from hfdemo.atomic_files import write_atomically
-from hfdemo.engine import Engine, InlineEngine
+from hfdemo.engine import Engine, InlineEngine, OwnedEngine
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.config import RunConfig
@@ -31,10 +32,12 @@ from hfdemo.finetuning.runs.stop_and_resume import ensure_stopped
 from hfdemo.finetuning.training.checkpoints import explain_full_disk
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.models.reference import is_run_id
+from hfdemo.ownership import claim_folder, find_folder, list_folders, make_suffix
 from hfdemo.settings import Settings
 from hfdemo.tables import write_csv
 
-_OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?")
+# What an id has besides the name of its data: when it was made, and what nobody can guess.
+_OF_A_RUN = re.compile(r"^run:(\d{8}-\d{6}-)?|(?<=.)-[0-9a-f]{16}(-\d+)?$")
 # Another server on the same home counts and renames, which takes no time.
 _LOCK_SECONDS = 30.0
 # Who wrote this long ago and did not come to an end was killed.
@@ -51,6 +54,14 @@ class RunStore:
         self.settings = settings
         self._engine = engine or InlineEngine(settings)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def of_owner(self, owner: str) -> RunStore:
+        """Return this store as `owner` sees it: what is begun belongs to them, and of others there is no run."""
+        if owner == self.settings.owner:
+            return self
+        view = copy.copy(self)
+        view.settings, view._engine = self.settings.of_owner(owner), OwnedEngine(self._engine, owner)
+        return view
 
     def create(self, config: RunConfig, file: Path | None = None, variants: Sequence[RunConfig] = ()) -> Run:
         """Check everything that can be checked, then write a new run folder with config.json, data/ and train.py.
@@ -102,6 +113,7 @@ class RunStore:
                 shutil.rmtree(left, ignore_errors=True)
         folder = partial / uuid.uuid4().hex
         folder.mkdir()
+        claim_folder(folder, self.settings)
         return folder
 
     def _admit(self, half: Path, name: str) -> Run:
@@ -167,15 +179,17 @@ class RunStore:
         Raises:
             RunError: there is none.
         """
-        folder = self.settings.runs / str(run_id)
-        if not is_run_id(run_id) or not (folder / "config.json").is_file():
+        folder = find_folder(self.settings.runs, run_id, self.settings) if is_run_id(run_id) else None
+        if folder is None or not (folder / "config.json").is_file():
+            if self.settings.owner:
+                raise RunError("There is no such run.")
             newest = ", ".join(run.id for run in self.list()[:5])
             raise RunError(f"There is no run {run_id!r}. The newest runs: {newest or 'none yet'}.")
         return Run(folder, self._children.get(run_id))
 
     def list(self) -> list[Run]:
         """List all runs, the newest first."""
-        folders = sorted((path.parent for path in self.settings.runs.glob("*/config.json")), reverse=True)
+        folders = list_folders(self.settings.runs, "config.json", self.settings)
         return [Run(folder, self._children.get(folder.name)) for folder in folders]
 
     def stop(self, run_id: str, keep: bool = True) -> Run:
@@ -241,11 +255,12 @@ class RunStore:
 
     def queue(self) -> Sequence[Run]:
         """List the runs that wait for a device, the first to get it first."""
-        return [self.get(waiting.run) for waiting in list_waiting(self.settings.runs)]
+        known = {run.id: run for run in self.list()}
+        return [known[waiting.run] for waiting in list_waiting(self.settings.runs) if waiting.run in known]
 
     def _clear(self) -> None:
         """Delete what visitors left a day ago."""
-        for run in self.list():
+        for run in self.of_owner("").list():
             if run.folder.stat().st_mtime < time.time() - limits.KEPT_SECONDS and not run.status().active:
                 with contextlib.suppress(OSError, RunError):
                     run.remove()
@@ -254,36 +269,26 @@ class RunStore:
         """Keep `text` beside a run.
 
         Raises:
-            RunError: there is none, the text is too long, or the server is a shared one.
+            RunError: there is none, or the text is too long.
         """
-        run = self.get(run_id)
-        self._check_owner()
-        run.set_notes(text)
-
-    def _check_owner(self) -> None:
-        if self.settings.public:
-            raise RunError(
-                "On this shared server nobody can tell whose run that is, so it is left as it is. Runs are deleted "
-                "after a day."
-            )
+        self.get(run_id).set_notes(text)
 
     def delete(self, run_id: str) -> None:
         """Remove a run's folder for good.
 
         Raises:
-            RunError: there is none, it is still at work, or the server is a shared one.
+            RunError: there is none, or it is still at work.
         """
         run = self.get(run_id)
-        self._check_owner()
         if run.status().active:
             raise RunError(f"Run {run_id} is still at work. Stop it first.")
         run.remove()
         self._children.pop(run_id, None)
 
     def count_at_work(self) -> int:
-        """Count the runs that are at work or waiting."""
+        """Count the runs that are at work or waiting, whosever they are."""
         # Most have ended long ago: of those no events need to be read.
-        return sum(run.is_alive() and run.status().active for run in self.list())
+        return sum(run.is_alive() and run.status().active for run in self.of_owner("").list())
 
     def _count_active_runs(self) -> int:
         """Count the runs that are at work or waiting; on a public server, where there is a limit."""
@@ -291,7 +296,8 @@ class RunStore:
 
     def _free_folder(self, dataset: str) -> Path:
         """Return the path of a folder that is not there yet, named so that names sort by time."""
-        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9]+', '-', dataset).strip('-')[:24] or 'run'}"
+        named = re.sub(r"[^A-Za-z0-9]+", "-", dataset).strip("-")[:24] or "run"
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{named}{make_suffix(self.settings)}"
         for number in range(1, 1000):
             folder = self.settings.runs / (stem if number == 1 else f"{stem}-{number}")
             if not folder.exists():

@@ -232,8 +232,6 @@ def test_an_archive_holds_the_model_and_what_made_it(settings: Settings, tmp_pat
     model = {f"{run.id}/model/config.json", f"{run.id}/model/model.safetensors", f"{run.id}/config.json"}
     with zipfile.ZipFile(run.archive(tmp_path)) as archive:
         assert set(archive.namelist()) == model | {f"{run.id}/notes.txt"}
-    with zipfile.ZipFile(run.archive(tmp_path, with_data=False)) as archive:
-        assert set(archive.namelist()) == model
 
 
 def test_the_queue_is_in_the_order_of_coming_and_everybody_sees_how_many_are_before(settings: Settings) -> None:
@@ -419,14 +417,9 @@ def test_evaluations_are_bounded_too() -> None:
         check_shared(config, 16, 100)
 
 
-def test_on_a_shared_server_nobody_deletes_or_describes_the_run_of_another_and_a_day_later_it_is_gone(
-    settings: Settings, colours: Path
-) -> None:
-    store = RunStore(Settings(home=settings.home, public=True))
+def test_on_a_shared_server_a_run_of_anybody_is_gone_a_day_later(settings: Settings, colours: Path) -> None:
+    store = RunStore(Settings(home=settings.home, public=True)).of_owner("somebody")
     run = a_run(settings, STARTED, Finished(10, 120.0))
-    for act in (lambda: store.delete(run.id), lambda: store.set_notes(run.id, "mine")):
-        with pytest.raises(RunError, match="nobody can tell whose run"):
-            act()
     store.create(RunConfig("colours"), colours)
     assert run.folder.exists()
     yesterday = time.time() - 25 * 3600

@@ -59,7 +59,7 @@ class Form:
 
 def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: DatasetChoice) -> Form:
     """Lay out the steps and Start, and wire everything but Start itself."""
-    datasets = DatasetCache(app.settings, app.engine)
+    datasets = DatasetCache(app)
     values, examined = _initial_values(datasets)
     suggested = {name: values[name] for name in ("epochs", "rate")}
     config = form_values.config_from_values(values)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hfdemo.api import App
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES, Corpus
-from hfdemo.engine import Engine
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Inspection, inspect, read_data
 from hfdemo.finetuning.dataset.columns import Columns
@@ -20,7 +20,6 @@ from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.preflight import RunData
 from hfdemo.finetuning.preprocessing import Lengths
 from hfdemo.models.hub import Progress
-from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import form_values
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT, find_usual_splits
 
@@ -57,9 +56,8 @@ class DatasetCache:
     """The data sets that were read last: one that is looked at again after each click is not read, or asked for on the
     Hub, again. Local paths are, as their files may change."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        self.settings = settings
-        self._engine = engine
+    def __init__(self, app: App) -> None:
+        self._app = app  # whose settings are those of whoever asks: a run's data is its owner's
         self._read: OrderedDict[tuple[Any, ...], Corpus] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -76,9 +74,9 @@ class DatasetCache:
         if known is not None:
             return known
         if file is None and config.dataset in EXAMPLE_NAMES:  # the page opens with one, before there is a worker
-            corpus = read_data(config, self.settings)
+            corpus = read_data(config, self._app.settings)
         else:
-            corpus = self._engine.call(read_data, config, self.settings, file, progress)
+            corpus = self._app.engine.call(read_data, config, self._app.settings, file, progress)
         if file is not None or not config.dataset.startswith(("/", "./", "../", "~", "run:")):
             with self._lock:
                 self._read[key] = corpus

@@ -184,20 +184,19 @@ def copy_run_file(app: App, name: str, run_id: str | None) -> str:
     folder = served_folder("archives")
     _clear_old_files(folder)
     if not name:
-        # A shared server gives nobody another one's texts.
-        return str(found.archive(folder, with_data=not app.settings.public))
-    if not is_offered(found, name, public=app.settings.public):
+        return str(found.archive(folder))
+    if not is_offered(found, name):
         raise RunError(f"Run {found.id} has no {name} to give: it is {found.status().state}.")
     copy = Path(tempfile.mkdtemp(dir=folder)) / f"{found.id}-{name}"
     shutil.copyfile(found.folder / name, copy)
     return str(copy)
 
 
-def is_offered(run: Run, name: str, *, public: bool) -> bool:
-    """Return whether a run has one of FILES to give away; on a shared server none that holds rows of the data."""
+def is_offered(run: Run, name: str) -> bool:
+    """Return whether a run has one of FILES to give away."""
     if not name:
         return run.has_model
-    return name in FILES.values() and not (public and name == "errors.csv") and (run.folder / name).is_file()
+    return name in FILES.values() and (run.folder / name).is_file()
 
 
 def list_run_choices(app: App) -> list[tuple[str, str]]:

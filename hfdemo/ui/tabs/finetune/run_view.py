@@ -226,8 +226,7 @@ def parts_of_run(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[s
     has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()
     written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
     count = (run.id, len(events))
-    public = app.settings.public
-    offers = [run_actions.is_offered(run, name, public=public) for name in run_actions.FILES.values()]
+    offers = [run_actions.is_offered(run, name) for name in run_actions.FILES.values()]
     return {
         "state": (
             (*count, status),

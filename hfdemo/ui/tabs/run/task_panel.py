@@ -244,7 +244,7 @@ class CodeFold:
     """The fold Code: the code of the newest answer, written when the fold is opened and while it is open."""
 
     def __init__(self, app: App, recorded: gr.State) -> None:
-        self.settings = app.settings
+        self.app = app
         self.codes = []
         with gr.Accordion("Code", open=False) as fold, gr.Tabs():
             for title in ("pipeline()", "Auto classes", "gradio_client", "curl"):
@@ -264,7 +264,7 @@ class CodeFold:
         if recorded is None:
             return ("",) * len(self.codes)
         url = str(request.request.base_url).rstrip("/")
-        snippets = write_snippets(recorded, self.settings, url)
+        snippets = write_snippets(recorded, self.app.settings, url)
         return snippets.pipeline, snippets.auto_classes, snippets.client, snippets.curl
 
 

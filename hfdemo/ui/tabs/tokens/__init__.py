@@ -36,11 +36,10 @@ OWN = "(the tokenizer's own)"
 
 def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
     """Lay the tab out; returns what its data set view can send to the tab Fine-tune."""
-    settings = app.settings
     gr.HTML(html.about(ABOUT))
     with gr.Row():
         tokenizer = gr.Dropdown(
-            list_offline_tokenizers(settings),
+            list_offline_tokenizers(app.settings),
             value="embedded:minilm",
             label="Tokenizer",
             info="any model, or tokenizer:wordpiece, :bpe, :unigram, :bytes",
@@ -48,7 +47,7 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
             min_width=280,
         )
         model = gr.Dropdown(
-            [(OWN, ""), *list_offline_models(settings)],
+            [(OWN, ""), *list_offline_models(app.settings)],
             value="",
             label="Model that reads the tokens",
             info="its size and its positions count; it is what is measured",
@@ -82,8 +81,8 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
 
     demo.load(follow_link, outputs=[tabs, views, *foreign.outputs, *linked.values()], **QUICK)
     foreign.use_in(linked)
-    tokenizer.focus(lambda: gr.update(choices=list_offline_tokenizers(settings)), outputs=tokenizer, **QUICK)
-    model.focus(lambda: gr.update(choices=[(OWN, ""), *list_offline_models(settings)]), outputs=model, **QUICK)
+    tokenizer.focus(lambda: gr.update(choices=list_offline_tokenizers(app.settings)), outputs=tokenizer, **QUICK)
+    model.focus(lambda: gr.update(choices=[(OWN, ""), *list_offline_models(app.settings)]), outputs=model, **QUICK)
     return chosen
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.engine import InlineEngine
+from hfdemo.api import App
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import form_values
 from hfdemo.ui.tabs.finetune.form_data import DatasetCache, ExaminedData, FormFields, suggest_values
@@ -30,7 +30,7 @@ def write(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = ("n
 def open_file(path: Path, settings: Settings, **values: Any) -> tuple[FormFields, dict[str, Any]]:
     """The form, and the form's values after the file at `path` was chosen."""
     fields = {name: gr.State() for name in form_values.DEFAULTS}
-    form = FormFields(fields, DatasetCache(settings, InlineEngine(settings)))
+    form = FormFields(fields, DatasetCache(App.create(settings)))
     named = suggest_values(form, {**form_values.DEFAULTS, "dataset": str(path), "rate": 1e-4, **values}, None)
     return form, named
 

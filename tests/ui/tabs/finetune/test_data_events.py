@@ -5,7 +5,6 @@ from pathlib import Path
 import gradio as gr
 
 from hfdemo.api import App
-from hfdemo.engine import InlineEngine
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune.data_events import DataEvents, FormStates
 from hfdemo.ui.tabs.finetune.form_data import DatasetCache, FormFields
@@ -19,7 +18,7 @@ def test_a_count_of_tokens_ends_with_its_page_and_nothing_of_it_is_kept(tmp_path
     with gr.Blocks() as demo:
         step = build_data_step(look(form, named), named, public=False)
         training = build_training_step([DEFAULTS["model"]], named)
-        fields = FormFields({**step.fields, **training.fields}, DatasetCache(settings, InlineEngine(settings)))
+        fields = FormFields({**step.fields, **training.fields}, DatasetCache(App.create(settings)))
         events = DataEvents(App.create(settings), demo, fields, step, FormStates(gr.State(), gr.State()))
     stops = {page: events.jobs.begin(page) for page in ("closed", "open")}
     closing = [each.fn for each in demo.fns.values() if (None, "unload") in each.targets]
