@@ -93,10 +93,10 @@ def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
         try:
             from hfdemo.devices import find_device
 
-            checkpoint, notes = _checkpoint_of(run)
             device = find_device()
             with device_lock(run, settings, device.kind, process_file) as free:
                 if free:
+                    checkpoint, notes = _checkpoint_of(run)  # as it is now, however long it waited
                     if ranks:
                         ranks.announce(run.folder, checkpoint)
                     _train(run, settings, checkpoint, notes, log.write, process_file.note_step)

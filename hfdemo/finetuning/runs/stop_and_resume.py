@@ -94,14 +94,17 @@ def _write_final_event(run: Run) -> None:
         what.append(run.folder / "events.jsonl", Stopped(step, time.time(), kept=run.has_kept()))
 
 
-def find_hindrance(run: Run) -> str | None:
-    """Explain why `run` can't be resumed, and what can be done instead; None if it can."""
+def find_hindrance(run: Run, *, hashes: bool = False) -> str | None:
+    """Explain why `run` can't be resumed, and what can be done instead; None if it can.
+
+    With `hashes` every byte of its checkpoints is looked at, from the newest to the first that is whole.
+    """
     state = run.status().state
     if state == "finished":
         return f"Run {run.id} is finished, so there is nothing to resume. Train its model for more epochs instead."
     if state not in RESUMABLE:
         return f"Run {run.id} is {state}, so there is nothing to resume. Wait until it has ended, or stop it."
-    found, notes = find_newest_whole(run.checkpoints, hashes=False)
+    found, notes = find_newest_whole(run.checkpoints, hashes=hashes)
     if found is None:
         said = " ".join(notes) or "It ended before its first one."
         return f"Run {run.id} has no checkpoint to resume from. {said} Duplicate it to begin again."

@@ -226,7 +226,7 @@ class RunStore:
             DemoError: it could not be begun any more, because its base model is gone for one.
         """
         run = self.get(run_id)
-        hindrance = stop_and_resume.find_hindrance(run)
+        hindrance = stop_and_resume.find_hindrance(run, hashes=True)
         if hindrance:
             raise RunError(hindrance)
         self.preflight(run.config).check()

@@ -70,6 +70,8 @@ class RunTrainer(TaskTrainer):
     evaluation: Evaluation | None = None
     #: the step of the best checkpoint, once its weights were put into the model in place of the last ones
     best_loaded: int | None = None
+    #: why they could not be
+    best_lost: str | None = None
     #: the step of the newest checkpoint that this process has written
     saved_step: int | None = None
     _saving = False
@@ -169,15 +171,15 @@ class RunTrainer(TaskTrainer):
 
     def _load_best_model(self) -> None:
         best = self.folder / Path(self.state.best_model_checkpoint).name
-        wrong = checkpoints.find_damage(best)
-        if wrong:
-            raise RunError(
-                f"The best checkpoint, of step {checkpoints.checkpoint_step(best)}, is damaged ({wrong}), so there is "
-                "no best model to keep. Resume the run: it goes on from the newest that is whole."
+        step = checkpoints.checkpoint_step(best)
+        if wrong := checkpoints.find_damage(best):
+            self.best_lost = (
+                f"The best checkpoint, of step {step:,}, is damaged ({wrong}): the model of the last step is kept."
             )
+            return
         self.state.best_model_checkpoint = str(best)
         super()._load_best_model()
-        self.best_loaded = checkpoints.checkpoint_step(best)
+        self.best_loaded = step
 
     def save_stopped(self, states: RandomStates | None) -> None:
         """Write the checkpoint of the last whole optimizer step of a training that was broken off, if it is not there.
@@ -200,14 +202,9 @@ class RunTrainer(TaskTrainer):
         Then the model stays as it was after the last whole optimizer step.
         """
         best = self.state.best_model_checkpoint
-        if not self.args.load_best_model_at_end or best is None or self.best_loaded is not None:
-            return None
-        wrong = checkpoints.find_damage(self.folder / Path(best).name)
-        if wrong:
-            step = checkpoints.checkpoint_step(Path(best))
-            return f"The best checkpoint, of step {step:,}, is damaged ({wrong}): the model of the last step is kept."
-        self._load_best_model()
-        return None
+        if self.args.load_best_model_at_end and best is not None and self.best_loaded is None:
+            self._load_best_model()
+        return self.best_lost
 
     def find_evaluation(self) -> Evaluation | None:
         """Return the evaluation of the weights that a stopped training keeps; None if they have none."""

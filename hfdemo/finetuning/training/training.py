@@ -126,7 +126,7 @@ class Training:
         except Stopped:
             self._end_stopped()
             return
-        self._save(trainer, ())
+        self._save(trainer, (trainer.best_lost,) if trainer.best_lost else ())
         if trainer.args.should_save:
             # model/ holds the model that is kept; the optimizer state beside it has no further use.
             shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)

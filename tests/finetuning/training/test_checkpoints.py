@@ -92,6 +92,22 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_good_one_before_with_the_re
     assert said in notes[0]
 
 
+def test_a_bit_that_flips_anywhere_in_a_checkpoint_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+    """In the manifest, too: of a line break that became a space the manifest says what it said before."""
+    folder = made(tmp_path, 5)
+    said = json.loads((folder / "manifest.json").read_text())
+    for path in [each for each in folder.rglob("*") if each.is_file()]:
+        whole = path.read_bytes()
+        for number in range(len(whole)):
+            for bit in (1, 2, 8, 32, 128):
+                flipped = bytearray(whole)
+                flipped[number] ^= bit
+                path.write_bytes(flipped)
+                assert find_damage(folder) is not None or json.loads((folder / "manifest.json").read_text()) == said
+        path.write_bytes(whole)
+    assert find_damage(folder) is None
+
+
 def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
     assert find_newest_whole(tmp_path / "never") == (None, ())
     (tmp_path / "checkpoint-x").mkdir()
