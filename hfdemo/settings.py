@@ -65,6 +65,16 @@ class Settings:
         "tokens that a model writes in one call at most, whatever the call or the model's generation config says",
         public=1024,
     )
+    max_rows: int = _setting_field("HFDEMO_MAX_ROWS", 1_000_000, "rows of a data set at most", public=100_000)
+    max_data_bytes: int = _setting_field(
+        "HFDEMO_MAX_DATA_BYTES",
+        1024**3,
+        "a data set as text at most, however small its files are, and the files of one on the Hub",
+        public=200 * 1024**2,
+    )
+    max_predicted_rows: int = _setting_field(
+        "HFDEMO_MAX_PREDICTED_ROWS", 100_000, "rows of a file that is predicted at once", public=1_000
+    )
     max_upload_bytes: int = _setting_field(
         "HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded"
     )

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +19,7 @@ import pandas as pd
 from hfdemo.errors import DataError
 
 DELIMITERS = ",;\t|"
+MOST_COLUMNS = 1_000
 _SEP = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n)', re.IGNORECASE)  # a line for Excel, and no header
 _SNIFFED = 50  # rows that are looked at to find the delimiter
 _LONE = "\x1f"  # ASCII's own unit separator: commas in a lone column are part of its texts
@@ -170,6 +172,19 @@ def format_row_numbers(numbers: Sequence[int], most: int = 5) -> str:
     return f"row{'s' if len(numbers) > 1 else ''} {', '.join(first)}{f' and {last}' if last else ''}"
 
 
+def check_columns(name: str, columns: int) -> None:
+    """Refuse a table that is wider than any that a person reads: every column is looked at, listed and shown.
+
+    Raises:
+        DataError: it is.
+    """
+    if columns > MOST_COLUMNS:
+        raise DataError(
+            f"{name} has {columns:,} columns, and a table may have {MOST_COLUMNS:,} here. Keep those with the "
+            "texts and the labels."
+        )
+
+
 def _guess_delimiter(text: str, suffix: str) -> str | None:
     """Guess what stands between the cells; None where nothing parts the header.
 
@@ -230,11 +245,13 @@ def _read_rows(name: str, text: str, delimiter: str) -> tuple[pd.DataFrame, tupl
             reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
         else:
             reader = csv.reader(lines, delimiter=delimiter)
-        rows = [row for row in reader if row]
+        first = next(filter(None, reader))
+        check_columns(name, len(first))
+        rows = [first, *filter(None, reader)]
     except csv.Error as error:
         raise DataError(f"{name} can't be read as CSV: {error}. Look for a quote that is never closed.") from error
     header = [column.strip() or f"column {number}" for number, column in enumerate(rows[0], start=1)]
-    twice = sorted({column for column in header if header.count(column) > 1})
+    twice = sorted(column for column, times in Counter(header).items() if times > 1)
     if twice:
         raise DataError(f"{name} has the column {', '.join(map(repr, twice))} more than once. Rename one of them.")
     if len(rows) == 1:

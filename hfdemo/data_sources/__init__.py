@@ -11,7 +11,7 @@ from threading import Event
 import pandas as pd
 
 from hfdemo.data_sources.folders import SPLIT_ALIASES, find_split, read_folder
-from hfdemo.data_sources.formats import read_file
+from hfdemo.data_sources.formats import check_parquet, read_file
 from hfdemo.data_sources.hub import read_from_hub
 from hfdemo.errors import DataError, ModelError
 from hfdemo.models.folders import expand_path
@@ -155,7 +155,7 @@ def read_corpus(
     """
     run = _RUN.match(dataset) if file is None else None
     if file is None and not run and dataset not in EXAMPLE_NAMES and not dataset.startswith(("/", "./", "../", "~")):
-        found = read_from_hub(_parse_hub_ref(dataset), settings.public, config, split, progress, wanted_splits)
+        found = read_from_hub(_parse_hub_ref(dataset), settings, config, split, progress, wanted_splits)
         if found is None:
             raise DataError(
                 f"{dataset!r} is no example, and the Hub, where it may be, can't be reached from here. Take an example "
@@ -166,7 +166,7 @@ def read_corpus(
         raise DataError(f"Only data sets of the Hub have configs, so there is no {config!r}. Leave the config out.")
     notes: tuple[str, ...] = ()
     if file is not None:
-        sheets: Mapping[str, Sheet] = {"": read_file(file)}
+        sheets: Mapping[str, Sheet] = {"": _read_bounded(file, settings)}
     elif run:
         sheets = _read_run(run[1], settings)
     elif dataset in EXAMPLE_NAMES:
@@ -178,6 +178,9 @@ def read_corpus(
         first, count = refused[0], len(refused)
         notes += (f"{count:,} {'row' if count == 1 else 'rows'} can't be read. Row {first.row}: {first.reason}.",)
     tables = {name: sheet.table for name, sheet in sheets.items()}
+    rows = sum(map(len, tables.values()))
+    if rows > settings.max_rows:
+        raise DataError(f"The data set has {rows:,} rows; at most {settings.max_rows:,} are read here. Keep fewer.")
     reading = "; ".join(dict.fromkeys(sheet.reading for sheet in sheets.values()))
     return Corpus(_select_split(tables, split) if split else tables, notes, refused, reading)
 
@@ -232,6 +235,12 @@ def choose_text_columns(
     return text, (guess_pair_column(text, columns) if asked_pair is None else asked_pair) or None
 
 
+def _read_bounded(path: Path, settings: Settings) -> Sheet:
+    if path.suffix.lower() == ".parquet":
+        check_parquet(path, settings.max_rows, settings.max_data_bytes)
+    return read_file(path)
+
+
 def _read_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], tuple[str, ...]]:
     if settings.public:
         raise DataError("This is a shared server: it reads no local paths. Upload the file instead.")
@@ -239,7 +248,7 @@ def _read_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], t
     if path is None or not is_of_all(path, settings):
         raise DataError(f"There can be no file {dataset[:80]!r} here. Give a path to a file or a folder.")
     if not path.is_dir():
-        return {"": read_file(path)}, ()
+        return {"": _read_bounded(path, settings)}, ()
     found = read_folder(path)
     return found.sheets, found.notes
 

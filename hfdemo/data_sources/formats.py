@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
@@ -15,9 +16,11 @@ import pandas as pd
 
 from hfdemo.errors import DataError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.tables import RefusedRow, Sheet, decode_file, find_text_flaw, format_cell, read_csv
+from hfdemo.tables import RefusedRow, Sheet, check_columns, decode_file, find_text_flaw, format_cell, read_csv
 
 _ALL = 1 << 62
+# Rows that are unpacked at a time: a group of them can take a thousand times what it takes in the file.
+_PARQUET_BATCH = 500
 
 
 def stream_table(
@@ -142,7 +145,11 @@ def _make_sheet(name: str, rows: Sequence[Any], broken: Mapping[int, str], readi
         else:
             cells[number] = texts
     refused = tuple(RefusedRow("", number + 1, reasons[number]) for number in sorted(reasons))
-    columns = list(dict.fromkeys(column for row in cells.values() for column in row))
+    seen: dict[str, None] = {}
+    for row in cells.values():
+        seen |= dict.fromkeys(row)
+        check_columns(name, len(seen))  # each row may have keys of its own, and each is a column of all rows
+    columns = list(seen)
     if not columns:
         why = f"; row 1: {refused[0].reason}" if refused else ""
         raise DataError(f"{name} has no rows that can be read{why}. A row is an object with a text in it.")
@@ -240,7 +247,7 @@ def _read_parquet(path: Path) -> Sheet:
         raise DataError(f"There is no file {path.name!r}.")
     import_libraries()
     try:
-        table, left_out, _ = stream_table("parquet", [str(path)], {})
+        table, left_out, _ = stream_table("parquet", [str(path)], {"batch_size": _PARQUET_BATCH})
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0][:200]
         raise DataError(f"{path.name} can't be read as Parquet: {reason}. Save it again, or as CSV.") from error
@@ -248,6 +255,51 @@ def _read_parquet(path: Path) -> Sheet:
         raise DataError(f"{path.name} has no rows of texts, numbers or lists of them. Give a file that has.")
     left = f"; columns of media were left out: {', '.join(left_out)}" if left_out else ""
     return Sheet(table, (), f"Parquet{left}")
+
+
+def check_parquet(path: Path, most_rows: int, most_bytes: int) -> None:
+    """Refuse a Parquet file that would be larger than that as texts, by its own counts and by what its cells point to.
+
+    Compressed, a gigabyte of equal texts takes a few kilobytes. What is no Parquet file passes, for its reader to say.
+
+    Raises:
+        DataError: it has too many rows or columns, or too much text.
+    """
+    import pyarrow.parquet as pq
+
+    with contextlib.suppress(OSError, ValueError, TypeError, NotImplementedError), pq.ParquetFile(path) as file:
+        known = file.metadata
+        check_columns(path.name, known.num_columns)
+        stored = sum(known.row_group(group).total_byte_size for group in range(known.num_row_groups))
+        if known.num_rows > most_rows:
+            raise DataError(f"{path.name} has {known.num_rows:,} rows; at most {most_rows:,} are read here.")
+        if stored > most_bytes or _count_text_bytes(path, file.schema_arrow, most_bytes) > most_bytes:
+            raise DataError(
+                f"{path.name} is small as a file, but holds more than {most_bytes / 1024**2:,.0f} MB of text, which is "
+                "the most that is read here. Keep fewer rows or columns."
+            )
+
+
+def _count_text_bytes(path: Path, schema: Any, most_bytes: int) -> int:
+    """Count the bytes of the cells in a Parquet file, each of which it may hold once and name a million times."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    kinds = {field.name: field.type for field in schema if not pa.types.is_nested(field.type)}
+    plain = {name: kind.value_type if pa.types.is_dictionary(kind) else kind for name, kind in kinds.items()}
+    long = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+    texts = [name for name, kind in plain.items() if kind in long]
+    size = 0
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        for batch in file.iter_batches(2_000, columns=texts):
+            for column in batch.columns:
+                cells = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+                lengths = pc.binary_length(cells.dictionary)
+                size += pc.sum(pc.cast(lengths.take(cells.indices.drop_null()), pa.int64())).as_py() or 0
+            if size > most_bytes:
+                break
+    return size
 
 
 FORMATS: Mapping[str, Callable[[Path], Sheet]] = MappingProxyType(

@@ -17,10 +17,10 @@ from hfdemo.errors import DataError
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.hub import Progress, download_files, hub_info
 from hfdemo.models.reference import ModelRef
+from hfdemo.settings import Settings
 
 # Of a data set on the Hub, what is read at most: rows of each split, and bytes of all its files.
-MOST_ROWS, MOST_PUBLIC_ROWS = 200_000, 100_000
-MOST_BYTES, MOST_PUBLIC_BYTES = 1024**3, 200 * 1024**2
+MOST_ROWS = 200_000
 
 # The builder of `datasets` for each kind of file that holds texts, and what it has to be told.
 _BUILDERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -41,7 +41,7 @@ _OPTIONS |= {"columns", "sample_by"}
 
 def read_from_hub(
     ref: ModelRef,
-    public: bool,
+    settings: Settings,
     config: str | None = None,
     split: str | None = None,
     progress: Progress | None = None,
@@ -56,7 +56,7 @@ def read_from_hub(
     Raises:
         DataError: no such data set, config or split, or one that can't be read here, or may not be.
     """
-    info = hub_info(ref, public, "dataset")  # before the imports, which take longer than being refused
+    info = hub_info(ref, settings.public, "dataset")  # before the imports, which take longer than being refused
     here = _find_cached_folder(ref) if info is None else None
     if info is None and here is None:
         return None
@@ -76,10 +76,10 @@ def read_from_hub(
         if _suffix(file) in _BUILDERS
         and (_fitting(file, patterns) if patterns else PurePosixPath(file).is_relative_to(top))
     ]
-    _check_files(ref, sizes, wanted, public)
+    _check_files(ref, sizes, wanted, settings.max_data_bytes)
     if here and not all((here / file).is_file() for file in wanted):
         raise DataError(f"Only a part of {ref} was downloaded before, and the Hub can't be reached now. Try it later.")
-    folder = here or download_files(ref, ["README.md", *wanted], public, progress, "dataset")
+    folder = here or download_files(ref, ["README.md", *wanted], settings.public, progress, "dataset")
     if patterns:
         files = {each: [file for file in wanted if _fitting(file, {each: patterns[each]})] for each in patterns}
     else:
@@ -96,7 +96,7 @@ def read_from_hub(
     for each in names:
         with _wrap_reading_errors(f"The split {each} of {ref}"):
             called = each if wanted_splits else SPLIT_ALIASES.get(each, each)
-            tables[called], said = _read_split(each, [folder / file for file in files[each]], options, public)
+            tables[called], said = _read_split(each, [folder / file for file in files[each]], options, settings)
         notes += said
     return tables, tuple(dict.fromkeys(notes))
 
@@ -203,7 +203,7 @@ def _suffix(file: str) -> str:
     return (path.with_suffix("") if path.suffix in _COMPRESSED else path).suffix.lower()
 
 
-def _check_files(ref: ModelRef, sizes: Mapping[str, int], wanted: Sequence[str], public: bool) -> None:
+def _check_files(ref: ModelRef, sizes: Mapping[str, int], wanted: Sequence[str], most: int) -> None:
     """Refuse what can't be read here, or is too large, before it is downloaded."""
     script = next((file for file in sizes if file == f"{ref.name.split('/')[-1]}.py"), None)
     if not wanted and script:
@@ -216,7 +216,7 @@ def _check_files(ref: ModelRef, sizes: Mapping[str, int], wanted: Sequence[str],
             f"{ref} has no file that texts are read from here: {', '.join(_BUILDERS)}. "
             f"It has: {_format_some(sizes, 5)}."
         )
-    size, most = sum(sizes[file] for file in wanted), MOST_PUBLIC_BYTES if public else MOST_BYTES
+    size = sum(sizes[file] for file in wanted)
     if size > most:
         raise DataError(
             f"{ref} is {size / 1024**2:,.0f} MB, and at most {most / 1024**2:,.0f} MB are read here. "
@@ -260,7 +260,7 @@ def _read_card_features(card: Any, config: str) -> Any:
 
 
 def _read_split(
-    split: str, paths: Sequence[Path], options: Mapping[str, Any], public: bool
+    split: str, paths: Sequence[Path], options: Mapping[str, Any], settings: Settings
 ) -> tuple[pd.DataFrame, list[str]]:
     """Read the table of one split, and notes of what was left out of it."""
     kinds = [_BUILDERS[_suffix(path.name)] for path in paths]
@@ -269,8 +269,8 @@ def _read_split(
     chosen = {**more, **options}
     if kind == "csv" and not chosen["features"] and not chosen.keys() & {"header", "names", "column_names"}:
         chosen |= _build_csv_options(same[0], chosen)
-    most_rows, most_bytes = (MOST_PUBLIC_ROWS, MOST_PUBLIC_BYTES) if public else (MOST_ROWS, MOST_BYTES)
-    table, left_out, cut = stream_table(kind, same, chosen, most_rows, most_bytes)
+    most_rows = min(MOST_ROWS, settings.max_rows)
+    table, left_out, cut = stream_table(kind, same, chosen, most_rows, settings.max_data_bytes)
     if table.empty:
         raise DataError(f"The split {split} has no rows of texts, numbers or lists of them. Choose another.")
     notes = [f"Of the split {split}, the first {len(table):,} rows were read."] if cut else []

@@ -23,8 +23,6 @@ from hfdemo.tables import read_table, replace_text_flaws, write_csv
 from hfdemo.tasks import Task
 
 BATCH = 16
-MOST_ROWS = 100_000
-MOST_PUBLIC_ROWS = 1_000
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def predict_file(
     if not can_predict_file(task):
         raise DemoError(f"{task.name} can't be run on a CSV. Pick a task that takes a text and answers in words.")
     started = time.perf_counter()
-    table = _read_rows(path, public=models.settings.public)
+    table = _read_rows(path, models.settings.max_predicted_rows)
     text_column, text_pair_column = choose_text_columns(list(table.columns), text_column, text_pair_column or "")
     columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
     same = values or {}
@@ -108,10 +106,9 @@ def predict_file(
     )
 
 
-def _read_rows(path: Path, *, public: bool) -> Any:
+def _read_rows(path: Path, most: int) -> Any:
     """Read the table in the file at `path`, of no more rows than one call takes."""
     table = read_table(path, lone_column=True)
-    most = MOST_PUBLIC_ROWS if public else MOST_ROWS
     if len(table) > most:
         raise DataError(f"{path.name} has {len(table):,} rows; one file takes at most {most:,}. Send it in parts.")
     return table

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -202,18 +203,77 @@ def test_a_public_server_lends_its_token_to_nobody(hub: str, tmp_path: Path) -> 
     assert "HF_TOKEN" not in none["answer"]
 
 
-def test_only_so_many_rows_and_bytes_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_rows_and_bytes_are_read(tmp_path: Path) -> None:
     from hfdemo.data_sources import hub as corpora
 
-    monkeypatch.setattr(corpora, "MOST_PUBLIC_ROWS", 2_500)
-    monkeypatch.setattr(corpora, "MOST_PUBLIC_BYTES", 30_000)
+    few = Settings(home=tmp_path, public=True, max_rows=2_500, max_data_bytes=30_000)
     many = tmp_path / "many.csv"
     many.write_text("text\n" + "word\n" * 6_000, encoding="utf-8")
-    table, notes = corpora._read_split("train", [many], {"features": None}, public=True)
+    table, notes = corpora._read_split("train", [many], {"features": None}, few)
     assert len(table) == 2_500
     assert notes == ["Of the split train, the first 2,500 rows were read."]
     with pytest.raises(DataError, match="Choose a smaller config or one split"):
-        corpora._check_files(ModelRef("hub", "owner/many"), {"a.csv": 30_001}, ["a.csv"], public=True)
+        corpora._check_files(ModelRef("hub", "owner/many"), {"a.csv": 30_001}, ["a.csv"], few.max_data_bytes)
+
+
+def said(settings: Settings, path: Path) -> str:
+    """The sentence with which reading an upload fails, within two seconds of a core."""
+    began = time.thread_time()
+    with pytest.raises(DataError) as caught:
+        read_tables("", settings, path)
+    assert time.thread_time() - began < 2
+    assert len(str(caught.value)) < 1_000
+    return str(caught.value)
+
+
+def test_a_table_of_more_columns_than_anybody_reads_is_refused_at_once(settings: Settings, tmp_path: Path) -> None:
+    wide = tmp_path / "wide.csv"
+    wide.write_text(",".join(f"c{i}" for i in range(200_000)) + "\n" + ",".join(["x"] * 200_000) + "\n")
+    assert said(settings, wide).startswith("wide.csv has 200,000 columns, and a table may have 1,000 here.")
+    keys = tmp_path / "keys.jsonl"  # each row has a key of its own: 10,000 columns of as many rows
+    keys.write_text("\n".join(json.dumps({f"k{row}": "v"}) for row in range(10_000)))
+    assert "keys.jsonl has 1,001 columns" in said(settings, keys)
+    (tmp_path / "keys.json").write_text("[" + keys.read_text().replace("\n", ",") + "]")
+    assert "keys.json has 1,001 columns" in said(settings, tmp_path / "keys.json")
+
+
+def test_rows_are_bounded_by_a_setting(settings: Settings, tmp_path: Path) -> None:
+    many = tmp_path / "many.csv"
+    many.write_text("text\n" + "word\n" * 6_000, encoding="utf-8")
+    few = Settings(home=tmp_path, max_rows=5_999)
+    assert said(few, many) == "The data set has 6,000 rows; at most 5,999 are read here. Keep fewer."
+    assert len(read_tables("", settings, many)[""]) == 6_000
+    assert Settings(public=True).max_rows < Settings().max_rows
+
+
+@pytest.mark.parametrize("said_to_be_texts", [False, True])
+def test_parquet_that_unpacks_to_gigabytes_is_refused_before_it_does(
+    settings: Settings, tmp_path: Path, said_to_be_texts: bool
+) -> None:
+    """Ten thousand times one megabyte, stored once in each group of rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    cell, rows = "x" * 2**20, 10_000
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([cell]))
+    table = pa.table({"text": texts})
+    pq.write_table(
+        table, tmp_path / "bomb.parquet", compression="zstd", row_group_size=5_000, store_schema=not said_to_be_texts
+    )
+    assert (tmp_path / "bomb.parquet").stat().st_size < 100_000
+    assert "small as a file, but holds more than 1,024 MB of text" in said(settings, tmp_path / "bomb.parquet")
+    wide = pa.table({f"c{column}": ["x"] for column in range(5_000)})
+    pq.write_table(wide, tmp_path / "wide.parquet")
+    assert "wide.parquet has 5,000 columns" in said(settings, tmp_path / "wide.parquet")
+
+
+def test_json_that_is_deeper_than_python_goes_is_a_sentence(settings: Settings, tmp_path: Path) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000 + "]" * 100_000)
+    assert "deep.json is not JSON" in said(settings, deep)
+    lines = tmp_path / "deep.jsonl"
+    lines.write_text(('{"a":' * 50_000 + "1" + "}" * 50_000 + "\n") * 3)
+    assert "no rows that can be read" in said(settings, lines)
 
 
 @pytest.mark.parametrize("name", ["a b", "embedded:minilm", "owner/name/more", ""])
