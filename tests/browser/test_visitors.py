@@ -1,0 +1,48 @@
+"""Two people at a public server in two browsers: each sees what is theirs, and what belongs to the page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from hfdemo.api.visitor_guard import COOKIE
+from hfdemo.ownership import OWNER_FILE
+from hfdemo.settings import Settings
+from tests.browser.pages import PATIENT, box, choose_task, open_page, tab
+from tests.conftest import Server, serve
+from tests.ui.tabs.finetune.reports import a_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+RUN = "20260101-120000-hers"
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("public")
+    uploads = str(home / "cache" / "gradio")
+    with serve(home, forking=True, HFDEMO_PUBLIC="1", GRADIO_TEMP_DIR=uploads) as running:
+        yield running
+
+
+def test_each_visitor_s_page_shows_their_runs_and_files_alone(browser: Browser, public: Server, colours: Path) -> None:
+    page = open_page(browser, public)
+    (token,) = (each["value"] for each in page.context.cookies() if each.get("name") == COOKIE)
+    run = a_run(Settings(home=public.home), "single_label", RUN)
+    (run.folder / OWNER_FILE).write_text(f"visitor-{token.partition('.')[0]}")
+    tab(page, "Fine-tune")
+    expect(page.locator(".hf-run").first).to_contain_text(RUN, timeout=PATIENT)
+    # What a visitor sends is read for them, and what the page itself shows is there for everybody.
+    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(colours)
+    expect(box(page, "Data set")).to_have_value("colours", timeout=PATIENT)
+    expect(page.get_by_text("down × 23")).to_be_visible(timeout=PATIENT)
+
+    other = browser.new_context().new_page()
+    other.goto(public.url)
+    choose_task(other, "Image classification")
+    examples = other.locator("img[src*='file=']:visible")
+    expect(examples.first).to_be_visible(timeout=PATIENT)
+    assert examples.evaluate_all("found => found.every(each => each.complete && each.naturalWidth > 0)")
+    tab(other, "Fine-tune")
+    expect(other.get_by_text("No run yet").first).to_be_visible(timeout=PATIENT)
+    expect(other.get_by_text(RUN)).to_have_count(0)
