@@ -18,7 +18,17 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Emit, Failed, Stopped
 from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.runs import Run, RunStore
-from hfdemo.finetuning.runs.child_process import Log, ProcessFile, Ranks, device_lock, end_on_sigterm, find_ranks
+from hfdemo.finetuning.runs.child_process import (
+    ORPHAN_SECONDS,
+    Log,
+    ProcessFile,
+    Ranks,
+    device_lock,
+    end_on_sigterm,
+    find_ranks,
+    leave_orphaned,
+    watch_launcher,
+)
 from hfdemo.finetuning.runs.stop_and_resume import reopen
 from hfdemo.finetuning.training.checkpoints import checkpoint_step, explain_full_disk, find_newest_whole, rewind_to
 from hfdemo.settings import Settings
@@ -89,6 +99,7 @@ def _existing(folder: Path, processes: int, settings: Settings) -> Run:
 def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
     """Wait for the device, train, and leave a final event whatever happens."""
     log, process_file = Log(run), ProcessFile(run.folder)
+    watch_launcher(ORPHAN_SECONDS[0], lambda: leave_orphaned(log))
     with process_file.beating(), end_on_sigterm(log, several=ranks is not None):
         try:
             from hfdemo.devices import find_device
@@ -115,6 +126,7 @@ def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
 
 def follow(ranks: Ranks, settings: Settings) -> int:
     """Train as one of the other processes of a run: it computes, and writes nothing."""
+    watch_launcher(ORPHAN_SECONDS[1], lambda: os._exit(1))
     told = ranks.receive()
     if told is not None:
         folder, checkpoint = told

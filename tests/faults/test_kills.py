@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from hfdemo.errors import RunError
+from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Failed, Finished, Saved, Started, StepLogged, valid
 from hfdemo.finetuning.runs import ACTIVE, Run, RunStore
 from hfdemo.settings import Settings
@@ -183,6 +184,83 @@ def check_fault(home: Path, tiny: Path, colours: Path, fault: Fault) -> None:
         with contextlib.suppress(ProcessLookupError):
             stage.server.kill()
         end(RunStore(stage.settings).get(run.id).processes() if RunStore(stage.settings).list() else [])
+
+
+def check_stop(store: RunStore, run: Run, moment: str, delay: float, keep: bool) -> tuple[str, float]:
+    """Stop `run` at a moment; it has to be stopped (or finished, if it was about to) within ten seconds, and nothing
+    but on its way there before. Returns its last state and the seconds."""
+    while not MOMENTS[moment](run) and not run.has_ended():
+        time.sleep(0.002)
+    time.sleep(delay)
+    asked, seen = time.monotonic(), set()
+    with contextlib.suppress(RunError):  # it has ended this moment
+        store.stop(run.id, keep=keep)
+    while (status := store.get(run.id).status()).active:
+        seen.add(status.state)
+        assert time.monotonic() - asked < RIGHT_SECONDS, f"{moment} + {delay:.2f} s: {status}"
+        time.sleep(0.01)
+    assert status.state in ("stopped", "finished"), f"{moment} + {delay:.2f} s: {seen}, then {status}"
+    took = time.monotonic() - asked
+    wait_until(lambda: not run.processes(), 10, "the end of its processes")
+    assert store.get(run.id).status().state == status.state
+    return status.state, took
+
+
+def draw_stops(seed: int, count: int) -> list[tuple[str, float, bool, int]]:
+    """Draw when runs are stopped (a moment and seconds after it), whether to keep them, and how many processes."""
+    chance = random.Random(seed)
+    return [
+        (moment, chance.choice((0.0, chance.random())), chance.random() < 0.5, 2 if chance.random() < 0.2 else 1)
+        for number in range(count)
+        for moment in [[*MOMENTS][number % len(MOMENTS)]]
+    ]
+
+
+def stop_one(home: Path, tiny: Path, colours: Path, moment: str, delay: float, keep: bool, processes: int) -> str:
+    config = RunConfig(str(colours), model=str(tiny), training=OFTEN, processes=processes)
+    store = RunStore(Settings(home=home))
+    run = store.start(store.create(config))
+    try:
+        state, took = check_stop(store, run, moment, delay, keep)
+        return f"{moment} + {delay:.2f} s, keep {keep}, {processes} processes: {state} after {took:.1f} s"
+    finally:
+        end(run.processes())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("forked_runs")
+@pytest.mark.parametrize("moment", ["start", "loading", "save", "last prediction"])
+def test_a_run_that_is_stopped_at_any_moment_is_stopped_and_never_failed(
+    home: Path, tiny: Path, colours: Path, moment: str
+) -> None:
+    assert moment in stop_one(home, tiny, colours, moment, 0.0, moment == "save", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("forked_runs")
+def test_a_suspended_process_is_said_and_goes_on_or_is_stopped(home: Path, tiny: Path, colours: Path) -> None:
+    store = RunStore(Settings(home=home))
+    run = store.start(store.create(RunConfig(str(colours), model=str(tiny), training={"num_train_epochs": 10_000})))
+    wait_until(lambda: run.status().step > 0, 240, "the first step")
+    child = psutil.Process(int((run.process() or {})["pid"]))
+    child.suspend()
+    wait_until(lambda: "suspended" in str(store.get(run.id).status().error), 10, "it to be said")
+    child.resume()
+    step = run.status().step
+    wait_until(lambda: run.status().step > step, 60, "it to go on")
+    assert run.status().error is None
+    child.suspend()
+    store.stop(run.id)
+    wait_until(lambda: store.get(run.id).status().state == "stopped", 10, "the stop")
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("forked_runs")
+def test_twenty_four_stops_are_never_failures(tmp_path: Path, tiny: Path, colours: Path) -> None:
+    for number, stop in enumerate(draw_stops(int(os.environ.get("SOAK_SEED", "2026")), 24)):
+        said = stop_one(tmp_path / str(number), tiny, colours, *stop)
+        assert said
+        print(f"{number + 1:2} {said}", flush=True)
 
 
 def draw_faults(seed: int, count: int) -> list[Fault]:

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.events import Event, Failed, Stopped, free_room, keep_room, valid
-from hfdemo.finetuning.runs.processes import VARIABLE, count_ahead, process_identity
+from hfdemo.finetuning.runs.processes import OUT_OF_MEMORY, VARIABLE, count_ahead, is_alive, process_identity
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.stop_request import read_stop_request
 from hfdemo.settings import Settings
@@ -30,6 +30,10 @@ from hfdemo.settings import Settings
 HEARTBEAT_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
 _TURN_SECONDS = 0.3
+# A process that waits for others does not do as much as this.
+_WORK_SECONDS = 0.02
+# How long without work and without its launcher the first process of a run stays, and the others.
+ORPHAN_SECONDS = (5.0, 30.0)
 _ENDED_FROM_OUTSIDE = 128 + signal.SIGTERM
 _POLL_SECONDS = 0.2
 _KEY = "begin"
@@ -208,6 +212,37 @@ def _has_same_run(pid: int, environment: Mapping[str, str]) -> bool:
     with contextlib.suppress(psutil.Error, OSError):
         return VARIABLE in environment and psutil.Process(pid).environ().get(VARIABLE) == environment[VARIABLE]
     return False
+
+
+def watch_launcher(silent_seconds: float, leave: Callable[[], None]) -> None:
+    """Call `leave` when this process has done nothing for so long and the launcher that began it is gone.
+
+    Its processes meet at the launcher: without it those that have not met yet wait for each other for ever.
+    """
+    launcher = find_launcher()
+    if launcher is None:
+        return
+
+    def watch() -> None:
+        worked, since = 0.0, time.monotonic()
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            now = _seconds_worked()
+            if now - worked > _WORK_SECONDS or is_alive(launcher):
+                worked, since = now, time.monotonic()
+            elif time.monotonic() - since > silent_seconds:
+                leave()
+
+    threading.Thread(target=watch, daemon=True, name="launcher watch").start()
+
+
+def leave_orphaned(log: Log) -> None:
+    """End the first process of a run whose launcher is gone, with a final event; a stop that was asked for does it
+    itself."""
+    if log.run.stop_request() is None:
+        if not log.ended:
+            log.append(Failed(log.step, time.time(), f"The launcher of its processes was {OUT_OF_MEMORY}"))
+        os._exit(1)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
+
 from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.arguments import LEARNING_RATE
@@ -22,7 +24,8 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.compute_metrics import selection_metric
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs import RunStore
-from hfdemo.finetuning.runs.processes import is_alive
+from hfdemo.finetuning.runs.processes import is_alive, process_identity
+from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.stop_request import read_stop_request, request_stop
 from hfdemo.models.reference import is_run_id
 from hfdemo.ownership import claim_folder, find_folder, list_folders
@@ -145,7 +148,20 @@ class Search:
                 if line.endswith("\n"):
                     trial = Trial(**json.loads(line))
                     found[trial.number] = trial
-        return list(found.values())
+        running = self.state()[0] in ("running", "stopping")
+        return [trial if running else self._as_it_ended(trial) for trial in found.values()]
+
+    def _as_it_ended(self, trial: Trial) -> Trial:
+        """Return a trial as its run has ended, which the search did not live to see."""
+        run = Run(self.folder.parents[1] / "runs" / trial.run)
+        if trial.state != "running" or not (run.folder / "config.json").is_file():
+            return dataclasses.replace(trial, state="stopped") if trial.state == "running" else trial
+        status = run.status()
+        if status.active:
+            return trial
+        state: TrialState = status.state if status.state in ("finished", "stopped") else "failed"
+        value = status.metrics.get(self.description["metric"]) if state == "finished" else None
+        return dataclasses.replace(trial, state=state, value=value)
 
     def best(self) -> Trial | None:
         """Return the finished trial with the best value."""
@@ -161,8 +177,9 @@ class Search:
         process = None
         with contextlib.suppress(OSError, ValueError):
             process = json.loads((self.folder / "process.json").read_text(encoding="utf-8"))
-        alive = is_alive(process) if process else self._child is not None and self._child.poll() is None
-        if not alive and (process is not None or self._child is not None):
+        if not is_alive(process) and (self._child is None or self._child.poll() is not None):
+            if self.stop_asked():
+                return "stopped", None
             return "lost", "The search's process is gone and left no word. Its runs are still there."
         return ("stopping" if self.stop_asked() else "running"), None
 
@@ -241,6 +258,8 @@ class SearchStore:
             "greater_is_better": greater,
             "seed": int(first.config.training["seed"]),
         }
+        # Until it has a process of its own, it is as alive as this server.
+        write_atomically(folder / "process.json", json.dumps(process_identity()))
         write_atomically(folder / "search.json", json.dumps(described, indent=2))
         with (folder / "log.txt").open("ab") as log:
             child = subprocess.Popen(
@@ -251,6 +270,8 @@ class SearchStore:
                 start_new_session=True,
                 env=child_environment(self.settings),
             )
+        with contextlib.suppress(psutil.NoSuchProcess, OSError):  # it has ended, or the disk is full
+            write_atomically(folder / "process.json", json.dumps(process_identity(child.pid)))
         return Search(folder, child)
 
     def get(self, search: str) -> Search:

@@ -1,5 +1,6 @@
 """A search: each trial is a run like any other, on the same rows."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ import pytest
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.compute_metrics import selection_metric
-from hfdemo.finetuning.events import Evaluated, Finished, append
+from hfdemo.finetuning.events import Evaluated, Failed, Finished, append
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.runs import Run, RunStore
-from hfdemo.finetuning.runs.search import Search, SearchStore, Space
+from hfdemo.finetuning.runs.search import Search, SearchStore, Space, Trial
 from hfdemo.finetuning.runs.search_trials import TrialRunner
 from hfdemo.settings import Settings
 from tests.conftest import wait_until
@@ -87,6 +88,25 @@ def test_a_trial_that_ended_before_the_search_was_stopped_counts_with_its_value(
     runner.search.stop_asked = lambda: True  # type: ignore[method-assign]
     assert runner._follow(run, 0, {}) == 0.5
     assert [(trial.state, trial.value) for trial in runner.search.trials()] == [("finished", 0.5)]
+
+
+def test_a_search_that_was_killed_is_lost_and_its_trials_are_as_their_runs_have_ended(settings: Settings) -> None:
+    folder, ended = settings.home / "searches" / "x", {"done": Finished(5, 2.0), "broken": Failed(5, 2.0, "Why.")}
+    folder.mkdir(parents=True)
+    (folder / "search.json").write_text(json.dumps({"metric": "f1"}))
+    (folder / "process.json").write_text(json.dumps({"pid": 2**22 - 1, "created": 1.0}))
+    lines = [Trial(number, run, {}, "running") for number, run in enumerate([*ended, "deleted"])]
+    (folder / "trials.jsonl").write_text("".join(json.dumps(dataclasses.asdict(each)) + "\n" for each in lines))
+    for name, last in ended.items():
+        run = settings.runs / name
+        run.mkdir(parents=True)
+        (run / "config.json").write_text(json.dumps(RunConfig("tickets").to_json()))
+        append(run / "events.jsonl", Evaluated(5, 1.0, 1.0, "validation", {"f1": 0.5}))
+        append(run / "events.jsonl", last)
+    search = Search(folder)
+    assert search.state()[0] == "lost"
+    found = [(trial.state, trial.value) for trial in search.trials()]
+    assert found == [("finished", 0.5), ("failed", None), ("stopped", None)]
 
 
 def test_a_trial_whose_values_are_refused_has_failed_and_the_search_goes_on(
