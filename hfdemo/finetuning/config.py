@@ -25,6 +25,7 @@ from hfdemo.finetuning.arguments import (
     with_defaults,
 )
 from hfdemo.finetuning.kinds import KINDS
+from hfdemo.models.adapter_limits import MOST_NAMES, check_patterns
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, find_strategy, trainable_names
 
@@ -204,6 +205,8 @@ class RunConfig:
         for name in sorted(switches & set(self.lora)):
             if not isinstance(self.lora[name], bool):
                 raise DemoError(f"lora's {name} is {self.lora[name]!r}, but must be true or false.")
+        check_patterns(self.lora, "lora's")
+        _check_lora_numbers(self.lora)
         for name, lowest in (("r", 1), ("lora_alpha", 1), ("lora_dropout", 0)):
             value = self.lora.get(name, lowest)
             if isinstance(value, int | float) and value > _MOST_LORA.get(name, math.inf):
@@ -213,6 +216,28 @@ class RunConfig:
                 upper = " and below 1" if name == "lora_dropout" else ""
                 kind = "a whole number" if name == "r" else "a number"
                 raise DemoError(f"lora's {name} is {value!r}, but must be {kind} of at least {lowest}{upper}.")
+
+
+def _check_lora_numbers(lora: Mapping[str, Any]) -> None:
+    """Refuse numbers per layer that `r` and `lora_alpha` could not be, and layers that no model has."""
+    for option, name in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")):
+        for layer, value in (lora.get(option) or {}).items():
+            number = isinstance(value, int if name == "r" else int | float) and not isinstance(value, bool)
+            if not number or not 1 <= value <= _MOST_LORA[name]:
+                raise DemoError(
+                    f"lora's {option} is {value!r} for {layer!r}, but must be from 1 to {_MOST_LORA[name]:,}."
+                )
+    for option in ("layers_to_transform", "layer_replication"):
+        layers = lora.get(option)
+        given = [layers] if isinstance(layers, int) else layers or []
+        if not isinstance(given, list | tuple) or len(given) > MOST_NAMES or not all(_is_layer(each) for each in given):
+            raise DemoError(f"lora's {option} must be numbers of layers, such as [0, 1], but is {given!r:.80}.")
+
+
+def _is_layer(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return len(value) == 2 and all(_is_layer(each) for each in value)
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_NAMES
 
 
 _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {

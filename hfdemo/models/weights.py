@@ -14,6 +14,7 @@ from typing import Any
 
 from hfdemo.devices import Device
 from hfdemo.errors import DemoError, ModelError
+from hfdemo.models.adapter_limits import check_adapter
 from hfdemo.models.folders import adapter_base, adapter_bases, local_folder
 from hfdemo.models.hub import Progress
 from hfdemo.models.size_limits import count_bytes, free_bytes, largest_model, limit_building
@@ -70,7 +71,6 @@ def _join_names(names: tuple[str, ...], shown: int = 4) -> str:
 _BUILDING = Lock()
 # That somebody who only wants to know waits for a model that is being loaded, which can take minutes.
 _BUSY_SECONDS = 5.0
-
 _CAST = {"F64", "F32", "F16", "BF16"}
 
 
@@ -381,12 +381,13 @@ def _merge_adapter(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
             raise ModelError("The adapter's config.json does not say which class it was trained on.")
         plan = replace(plan, auto_class=own_class)
     stored = {name.removeprefix("base_model.model."): shape for name, _, shape in _read_tensor_headers([weights])}
+    check_adapter(folder / "adapter_config.json", max(map(max, filter(None, stored.values())), default=1))
     base, report = _load_trained(local_folder(adapter_base(folder), plan.settings, plan.progress), plan)
     shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
     mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}
     layers = {name.rsplit(".", 1)[0] for name in shapes}
     unplaced = {name for name in stored if name not in shapes and name.split(".lora_")[0] not in layers}
-    with limit_building(free_bytes("cpu")):
+    with limit_building(free_bytes("cpu") // 4):  # which it takes while it is built
         model = PeftModel.from_pretrained(base, folder, ignore_mismatched_sizes=True).merge_and_unload()
     restored = set(stored) - mismatched
     merged = LoadReport(

@@ -419,3 +419,46 @@ def test_an_upload_is_never_run_as_code_by_whatever_path_it_is_named(settings: S
     (tmp_path / "loop.py").symlink_to(tmp_path / "loop.py")
     for name in (str(tmp_path / "loop.py"), "./\0.py", "~nobody-has-this-name/score.py"):
         assert "is no path on this machine" in ready(store, metrics=(name,))
+
+
+@pytest.mark.parametrize(
+    ("lora", "said"),
+    [
+        ({"target_modules": r"(\w+)+!"}, "takes names of layers"),
+        ({"target_modules": r".*\.(query|value)"}, "takes names of layers"),
+        ({"modules_to_save": [r"classifier|x*"]}, "takes names of layers"),
+        ({"rank_pattern": {".*": 4}}, "takes names of layers"),
+        ({"init_lora_weights": "pissa_niter_1000000000"}, 'true, false or "gaussian"'),
+        ({"loftq_config": {"loftq_iter": 10**9}}, "lora may not set loftq_config"),
+        ({"layer_replication": [[0, 10**9]]}, "lora may not set layer_replication"),
+        ({"r": 10**9}, "must be at most 8,192"),
+        ({"rank_pattern": {"query": 10**9}}, "must be from 1 to 8,192"),
+        ({"alpha_pattern": {"query": 1e300}}, "must be from 1 to 1,000,000"),
+        ({"layers_to_transform": [10**9]}, "must be numbers of layers"),
+        ({"r": 8_000}, "no layer of embedded:minilm has a rank above 384"),
+    ],
+)
+def test_a_visitors_adapter_is_names_and_numbers_that_layers_have(
+    settings: Settings, lora: dict[str, Any], said: str
+) -> None:
+    public = dataclasses.replace(settings, public=True)
+    began = time.thread_time()
+    checked = preflight(RunConfig("x", method="lora", lora=lora), DATA, public, SlowChecks(public))
+    assert said in str(checked.error)
+    assert time.thread_time() - began < 5
+
+
+def test_ones_own_adapter_may_be_an_expression_that_ends(settings: Settings) -> None:
+    for lora, said in (
+        ({"target_modules": r".*\.(query|value)"}, "None"),
+        ({"target_modules": r"(\w+)+!"}, "for ever"),
+    ):
+        checked = preflight(RunConfig("x", method="lora", lora=lora), DATA, settings, SlowChecks(settings))
+        assert said in str(checked.error)
+
+
+def test_plain_settings_of_an_adapter_are_everybodys(settings: Settings) -> None:
+    public = dataclasses.replace(settings, public=True)
+    lora = {"r": 4, "target_modules": ["query", "value"], "layers_to_transform": [0, 1], "alpha_pattern": {"query": 8}}
+    checked = preflight(RunConfig("x", method="lora", lora=lora), DATA, public, SlowChecks(public))
+    assert checked.error is None

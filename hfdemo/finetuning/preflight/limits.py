@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from hfdemo.errors import RunError
 from hfdemo.finetuning.arguments import count_evaluations, of_run, rows_per_step
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.models.adapter_limits import PATTERN_FIELDS, is_plain
 
 STEPS = 2_000
 RUNS = 3
@@ -35,6 +37,16 @@ _FIELDS = frozenset(
 )
 
 
+# Fields of LoraConfig that say how large the adapter is and where it goes. The others read data, load packages, or work
+# for as long as a number says.
+_LORA_FIELDS = frozenset(
+    (
+        *("r", "lora_alpha", "lora_dropout", "bias", "use_rslora", "use_dora", "init_lora_weights", "fan_in_fan_out"),
+        *("target_modules", "exclude_modules", "modules_to_save", "rank_pattern", "alpha_pattern"),
+        *("layers_to_transform", "layers_pattern"),
+    )
+)
+_LORA_STARTS = (True, False, "gaussian")
 _OWN_MACHINE = "Run the app on your own machine for that."
 # What a checkpoint takes, in sizes of the model: AdamW keeps two numbers for each weight that is trained.
 _CHECKPOINT: Mapping[str, float] = MappingProxyType({"full": 3.0, "frozen": 1.1, "lora": 0.1})
@@ -49,6 +61,26 @@ def check_shared_fields(config: RunConfig) -> None:
     other = sorted(set(config.training) - _FIELDS)
     if other:
         raise RunError(f"training may not set {', '.join(other)} on this shared server. Leave it out. {_OWN_MACHINE}")
+    _check_shared_lora(config.lora)
+
+
+def _check_shared_lora(lora: Mapping[str, Any]) -> None:
+    other = sorted(set(lora) - _LORA_FIELDS)
+    if other:
+        raise RunError(f"lora may not set {', '.join(other)} on this shared server. Leave it out. {_OWN_MACHINE}")
+    if lora.get("init_lora_weights", True) not in _LORA_STARTS:
+        raise RunError(
+            f"lora's init_lora_weights is {lora['init_lora_weights']!r:.80}, and on this shared server it is true, "
+            f'false or "gaussian". {_OWN_MACHINE}'
+        )
+    for field in sorted(set(PATTERN_FIELDS) & set(lora)):
+        names = [lora[field]] if isinstance(lora[field], str) else list(lora[field] or ())
+        for name in names:
+            if not is_plain(name):
+                raise RunError(
+                    f"lora's {field} holds {name!r:.80}, and on this shared server it takes names of layers, such as "
+                    f'["query", "value"], or "all-linear". {_OWN_MACHINE}'
+                )
 
 
 def check_shared(config: RunConfig, train_rows: int, held_out_rows: int) -> None:

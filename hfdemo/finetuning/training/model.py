@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.launcher import no_fsdp
 from hfdemo.models.loading import LoadedModel, load_model
 from hfdemo.models.model_facts import readable_length
+from hfdemo.models.size_limits import limit_building
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import make_width_function
 
@@ -120,8 +122,9 @@ def apply_method(config: RunConfig, kind: Kind, loaded: LoadedModel) -> Any:
         check_targets(model, config)
         options = make_lora_options(model, config.lora, new)
         try:
-            return get_peft_model(model, LoraConfig(task_type=kind.peft_task, **options))
-        except (MemoryError, torch.OutOfMemoryError):
+            with limit_building(sys.maxsize):  # layer_replication can ask for any number of layers
+                return get_peft_model(model, LoraConfig(task_type=kind.peft_task, **options))
+        except (DemoError, MemoryError, torch.OutOfMemoryError):
             raise  # which say nothing of the settings
         except Exception as error:  # peft reads its options without checking them
             said = str(error) if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: {error}"
@@ -139,21 +142,32 @@ def apply_method(config: RunConfig, kind: Kind, loaded: LoadedModel) -> Any:
 def check_targets(model: Any, config: RunConfig) -> None:
     """Refuse a layer to adapt that is not there: peft says nothing as long as another one of the list is.
 
+    A rank beyond what the layers have themselves is refused, too: it would only take memory.
+
     Raises:
-        DemoError: a name in target_modules that no layer ends with.
+        DemoError: a name in target_modules that no layer ends with, or too large a rank.
     """
+    most = max((min(part.weight.shape) for part in model.modules() if _is_linear(part)), default=sys.maxsize)
+    rank = max(int(config.lora.get("r", 1)), *(config.lora.get("rank_pattern") or {"": 1}).values())
+    if rank > most:
+        raise DemoError(
+            f"lora's r is {rank:,}, but no layer of {config.model} has a rank above {most:,}. Set r to at most that."
+        )
     targets = config.lora.get("target_modules")
     if not isinstance(targets, list | tuple):
         return
     names = [f".{name}" for name, _ in model.named_modules()]
     missing = [target for target in targets if not any(name.endswith(f".{target}") for name in names)]
     if missing:
-        kinds = ("Linear", "Conv1D")  # GPT-2 has the latter
-        found = {name.rpartition(".")[2] for name, part in model.named_modules() if type(part).__name__ in kinds}
+        found = {name.rpartition(".")[2] for name, part in model.named_modules() if _is_linear(part)}
         raise DemoError(
             f"{config.model} has no layer that lora's target_modules call {', '.join(map(repr, missing))}. "
             f"It has: {', '.join(sorted(found))}."
         )
+
+
+def _is_linear(part: Any) -> bool:
+    return type(part).__name__ in ("Linear", "Conv1D") and part.weight.ndim == 2  # GPT-2 has the latter
 
 
 def find_whole_modules(model: Any, new: Sequence[str]) -> list[str]:
