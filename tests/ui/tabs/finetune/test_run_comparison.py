@@ -127,7 +127,7 @@ def test_the_table_is_drawn_again_when_a_run_waits_begins_is_judged_is_to_stop_g
     (run.folder / "resume").write_text(json.dumps({"time": time.time()}))
     (run.folder / "process.json").write_text(json.dumps(alive))
     came_to_another_state()
-    ways = "starting queued starting running running stopping lost stopped starting"
+    ways = "starting queued starting running running stopping stopped stopped starting"
     assert states == ways.split()
     # Back from the queue it is what it was before.
     assert len(set(marks)) == len(marks) - 1
