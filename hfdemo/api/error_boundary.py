@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import inspect
 import logging
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 
 import gradio as gr
 
+from hfdemo.api.component_values import check_values
 from hfdemo.api.visitors import check_files, grant_downloads, grant_files, handled_for
 from hfdemo.errors import DemoError, first_sentence
 from hfdemo.tables import replace_text_flaws
@@ -30,6 +32,11 @@ def _make_sendable(sentence: str) -> str:
     """Cut a sentence that quotes too much, and replace what no answer can hold."""
     cut = sentence if len(sentence) <= MOST_SAID else f"{sentence[:MOST_SAID]} …"
     return replace_text_flaws(cut)
+
+
+def write_toast(sentence: str) -> str:
+    """Return a sentence for gradio's own toasts, which draw HTML: `run:<id>` must not become a tag."""
+    return html.escape(sentence, quote=False).replace("`", "")
 
 
 def raise_to_client(sentence: str) -> NoReturn:
@@ -90,9 +97,20 @@ class ServedBlocks(gr.Blocks):
     """
 
     async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Read what a client sent, call the function and write its answer, for the visitor who sent the request."""
+        """Read what a client sent, call the function and write its answer, for the visitor who sent the request.
+
+        Raises:
+            Error: whatever went wrong, as a sentence; for the page, as it is to be drawn.
+        """
+        function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         with handled_for(kwargs.get("request")):
-            answer = await super().process_api(block_fn, inputs, *args, **kwargs)
+            try:
+                answer = await super().process_api(function, inputs, *args, **kwargs)
+            except Exception as error:
+                refusal = error if isinstance(error, gr.Error) else None
+                sentence = refusal.message if refusal else describe_error(error, function.api_name or function.name)
+                sentence = sentence if function.api_visibility == "public" else write_toast(sentence)
+                raise gr.Error(sentence, print_exception=False) from error
             grant_files(answer.get("render_config"))  # examples that a panel draws, for instance
             return answer
 
@@ -108,6 +126,8 @@ class ServedBlocks(gr.Blocks):
             raise_to_client(f"{name} takes {takes} values, but {len(inputs)} were sent.")
         try:
             check_files(inputs)
+            if block_fn.api_visibility != "public":  # an endpoint says itself what its arguments are
+                check_values(block_fn.inputs, inputs)
             read = await super().preprocess_data(block_fn, inputs, *args, **kwargs)
         except Exception as error:
             raise_refusal(f"These values are not what {name} takes.", error)

@@ -36,7 +36,13 @@ LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
 
 def toast_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Return `handler` with its errors said in a toast; all its outputs stay as they are."""
-    return catch_errors(handler, lambda sentence: raise_to_client(html.toast_text(sentence)))
+    return catch_errors(handler, raise_to_client)
+
+
+def read_event(event: gr.EventData, key: str) -> Any:
+    """Return what the page's script sent with an event under `key`; None where it is not there, as anybody may do."""
+    sent = event._data
+    return sent.get(key) if isinstance(sent, dict) else None
 
 
 def draw_errors(handler: Callable[..., Any], *others: Any) -> Callable[..., Any]:

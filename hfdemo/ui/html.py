@@ -22,11 +22,6 @@ def code(text: str) -> str:
     )
 
 
-def toast_text(text: str) -> str:
-    """Return a sentence for gradio's own toasts, which draw HTML: `run:<id>` must not become a tag."""
-    return _escape(text, quote=False).replace("`", "")
-
-
 def page_header(device: str) -> str:
     """Return the head of the page, with the device that models run on."""
     return (

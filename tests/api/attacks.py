@@ -129,6 +129,8 @@ BASE: Mapping[str, Any] = {
 }
 # A config that starts nothing, whatever becomes of its other keys.
 CONFIG = {"dataset": "tickets", "text_column": "no such column"}
+# What keeps a function of the page from computing for long.
+PAGE_VALUES: Mapping[str, Any] = {"Text column": "no such column", "Text": "A joy.", "Texts": "a\nb", "Word": "joy"}
 CONFIG_KEYS = (
     *("dataset", "model", "task", "problem_type", "dataset_config", "splits", "split_column", "text_pair_column"),
     *("label_column", "labels", "positive_label", "fixes", "max_length", "padding", "method", "lora", "class_weights"),
@@ -140,29 +142,37 @@ class Attacker:
     """Makes attacks on a served app, the same for the same seed.
 
     `signatures` are the arguments of each endpoint with their defaults, and `models` a model for some of them, which
-    a call that gets so far can run.
+    a call that gets so far can run. `handlers` are the page's own functions.
     """
 
-    def __init__(
-        self, seed: int, info: Mapping[str, Any], functions: Mapping[str, int], models: Mapping[str, str]
-    ) -> None:
+    def __init__(self, seed: int, served: Served, models: Mapping[str, str]) -> None:
         self.random = random.Random(seed)
-        self.functions = functions
+        self.functions = served.functions
+        self.handlers = served.handlers
         self.models = models
         self.signatures = {
             name.removeprefix("/"): {
                 each["parameter_name"]: each.get("parameter_default") for each in row["parameters"]
             }
-            for name, row in info["named_endpoints"].items()
+            for name, row in served.info["named_endpoints"].items()
         }
         self.number = 0
 
     def attacks(self, count: int) -> Iterator[Attack]:
         """Yield `count` attacks of every kind on every route."""
-        ways = (self._attack_arguments, self._attack_config, self._attack_arity, self._attack_body, self._attack_upload)
+        ways = {
+            self._attack_arguments: 50,
+            self._attack_config: 10,
+            self._attack_arity: 8,
+            self._attack_body: 14,
+            self._attack_upload: 5,
+            self._attack_get: 5,
+            self._attack_mcp: 8,
+            self._attack_page: 50,
+        }
         for _ in range(count):
             self.number += 1
-            yield self.random.choices((*ways, self._attack_get, self._attack_mcp), (50, 10, 8, 14, 5, 5, 8))[0]()
+            yield self.random.choices(list(ways), list(ways.values()))[0]()
 
     def _attack_arguments(self) -> Attack:
         name = self.random.choice(list(self.signatures))
@@ -224,6 +234,36 @@ class Attacker:
             body = {"data": data, "fn_index": self.functions.get(name, 10**6), "session_hash": session}
             return Attack(kind, f"{API}/queue/join", write(body), follow=f"queue:{session}")
         return Attack(kind, f"{API}/{way}/{name}", write({"data": data}), follow="call" if way == "call" else "")
+
+    def _attack_page(self) -> Attack:
+        """Call a function of the page as no page does: values that its components can't have, or a strange event."""
+        handler = self.random.choice(self.handlers)
+        kind = self.random.choice(list(VALUES))
+        data = [self._value_of(each) for each in handler.inputs]
+        for _ in range(self.random.choice((1, 1, 2)) if data else 0):
+            data[self.random.randrange(len(data))] = self.random.choice(VALUES[kind])
+        if self.random.random() < 0.1:
+            data = self.random.choice(([None] * len(data), data[:-1], [*data, 1], []))
+        body: dict[str, Any] = {"data": data, "fn_index": handler.number}
+        if self.random.random() < (0.9 if handler.has_event else 0.2):
+            keys = self.random.sample(("pressed", "run", "runs", "index", "value", "x"), 2)
+            body["event_data"] = {key: self.random.choice(VALUES[kind]) for key in keys}
+            if self.random.random() < 0.2:
+                body["event_data"] = self.random.choice(VALUES[kind])
+        if self.random.random() < 0.3:
+            return Attack(f"page {kind}", f"{API}/run/{handler.name}", write(body))
+        session = f"attack{self.number}"
+        body |= {"session_hash": session, "trigger_id": self.random.choice((*handler.triggers, None, -1))}
+        return Attack(f"page {kind}", f"{API}/queue/join", write(body), follow=f"queue:{session}")
+
+    def _value_of(self, component: Mapping[str, Any]) -> Any:
+        """Return what the page would send for a component, but nothing that begins a training."""
+        label, value = component["props"].get("label"), component["props"].get("value")
+        if label in PAGE_VALUES:
+            return PAGE_VALUES[label]
+        if label in ("Model", "Tokenizer", "Model that reads the tokens") and self.models:
+            return self.random.choice([*self.models.values(), value])
+        return value
 
     def _attack_body(self) -> Attack:
         kind = self.random.choice(list(BODIES))
@@ -318,11 +358,43 @@ def _ask(
         connection.close()
 
 
-def read_functions(url: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return what the app says of its endpoints, and the number of each."""
-    info = json.loads(_get(url, f"{API}/info"))
+@dataclass(frozen=True)
+class Handler:
+    """A function of the page: `inputs` are the components that it reads, `triggers` those that call it."""
+
+    number: int
+    name: str
+    inputs: Sequence[Mapping[str, Any]]
+    triggers: Sequence[int]
+    has_event: bool
+
+
+@dataclass(frozen=True)
+class Served:
+    """What an app serves: what it says of its endpoints, the number of each, and the functions of its page."""
+
+    info: Mapping[str, Any]
+    functions: Mapping[str, int]
+    handlers: Sequence[Handler]
+
+
+def read_functions(url: str) -> Served:
+    """Read what the app says of its endpoints and of its page."""
     config = json.loads(_get(url, "/config"))
-    return info, {each["api_name"]: each["id"] for each in config["dependencies"] if each["api_name"]}
+    components = {each["id"]: each for each in config["components"]}
+    handlers = [
+        Handler(
+            each["id"],
+            each["api_name"],
+            [components[number] for number in each["inputs"]],
+            [number for number, _ in each["targets"] if number is not None],
+            each["collects_event_data"],
+        )
+        for each in config["dependencies"]
+        if each["api_visibility"] == "private" and each["backend_fn"]
+    ]
+    functions = {each["api_name"]: each["id"] for each in config["dependencies"] if each["api_name"]}
+    return Served(json.loads(_get(url, f"{API}/info")), functions, handlers)
 
 
 def _get(url: str, path: str) -> str:
@@ -338,7 +410,7 @@ def attack(url: str, log: Path, seed: int, count: int, models: Mapping[str, str]
     begin = log.stat().st_size
     kinds: dict[str, int] = {}
     faults = []
-    for each in Attacker(seed, *read_functions(url), models).attacks(count):
+    for each in Attacker(seed, read_functions(url), models).attacks(count):
         kinds[each.kind] = kinds.get(each.kind, 0) + 1
         fault = find_fault(url, each)
         with log.open("rb") as file:

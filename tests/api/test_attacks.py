@@ -15,10 +15,11 @@ def test_whatever_is_sent_is_answered_in_words_and_in_time(server: Server, zoo: 
     kinds, faults = attack(server.url, server.home / "server.log", 300, 300, models)
     assert not faults, "\n".join(faults)
     assert {*VALUES, *BODIES, "arity", "upload", "address", "mcp (mcp)"} <= set(kinds)
+    assert {f"page {kind}" for kind in VALUES} <= set(kinds), "the page's own functions, too"
 
 
 def test_the_same_seed_makes_the_same_attacks_on_every_route(server: Server) -> None:
-    first, second = (list(Attacker(5, *read_functions(server.url), {}).attacks(200)) for _ in range(2))
+    first, second = (list(Attacker(5, read_functions(server.url), {}).attacks(200)) for _ in range(2))
     assert first == second
     routes = {each.path.split("/")[2] for each in first if each.path.startswith("/gradio_api/")}
     assert routes >= {"run", "call", "queue", "upload", "mcp"}

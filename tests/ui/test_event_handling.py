@@ -9,7 +9,7 @@ import pytest
 from hfdemo.errors import DemoError
 from hfdemo.settings import Settings
 from hfdemo.ui import build
-from hfdemo.ui.event_handling import RunningJobs, draw_errors, toast_errors
+from hfdemo.ui.event_handling import RunningJobs, draw_errors, read_event, toast_errors
 
 FAILURES = [DemoError("run:<id> is `gone`."), KeyError("<bug>"), SystemExit(1)]
 
@@ -43,13 +43,20 @@ def test_a_failure_is_drawn_in_the_first_output_and_the_others_are_as_asked(erro
 
 
 @pytest.mark.parametrize("error", FAILURES, ids=repr)
-def test_a_toast_is_text_and_not_markup(error: BaseException) -> None:
+def test_whatever_a_handler_raises_is_an_error_in_words(error: BaseException) -> None:
     def fail(value: int) -> Any:
         raise error
 
     with pytest.raises(gr.Error) as raised:
         toast_errors(fail)(1)
-    assert "<" not in raised.value.message
+    assert raised.value.message.startswith("This failed in a way" if not isinstance(error, DemoError) else "run:<id>")
+
+
+@pytest.mark.parametrize("sent", [None, [], "x", {}, {"runs": ["a"]}], ids=repr)
+def test_an_event_that_anybody_sent_has_what_it_has(sent: Any) -> None:
+    event = gr.EventData(target=None, _data=sent)
+    assert read_event(event, "runs") == (["a"] if sent == {"runs": ["a"]} else None)
+    assert read_event(event, "no such key") is None
 
 
 def test_a_page_that_is_closed_ends_its_generator() -> None:

@@ -18,7 +18,16 @@ from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.preprocessing import count_tokens
 from hfdemo.models.hub import Progress
 from hfdemo.ui import html
-from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, RunningJobs, draw_errors, follow_job, toast_errors
+from hfdemo.ui.event_handling import (
+    LATEST,
+    PRIVATE,
+    QUICK,
+    RunningJobs,
+    draw_errors,
+    follow_job,
+    read_event,
+    toast_errors,
+)
 from hfdemo.ui.tabs.finetune import form_steps, inspection_view
 from hfdemo.ui.tabs.finetune.form_data import (
     CountedTokens,
@@ -181,7 +190,7 @@ class DataEvents:
         (taken, counted, _), values = self._split_inputs(sent)
         named = self._form.by_name(values)
         examined, _ = self._form.examine(named, counted)
-        changed, taken = apply_action(str(event._data.get("pressed", "")), named, taken, examined)
+        changed, taken = apply_action(str(read_event(event, "pressed") or ""), named, taken, examined)
         if not changed:
             return {self._step.taken: taken}
         others = {

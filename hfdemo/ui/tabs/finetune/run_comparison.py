@@ -17,7 +17,7 @@ from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
-from hfdemo.ui.event_handling import LATEST, QUICK, draw_errors, toast_errors
+from hfdemo.ui.event_handling import LATEST, QUICK, draw_errors, read_event, toast_errors
 from hfdemo.ui.html import Html, TableCell, TableRow, escape
 from hfdemo.ui.tabs.finetune import run_charts
 from hfdemo.ui.tabs.finetune.report_view import format_score
@@ -204,11 +204,11 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None
         return render_runs(found, run_id) if found else html.placeholder("No run yet.")
 
     def read_ticked(found: gr.EventData) -> list[str]:
-        runs = found.runs if isinstance(found.runs, list) else []
-        return [app.runs.get(each).id for each in runs]
+        runs = read_event(found, "runs")
+        return [app.runs.get(str(each)).id for each in runs] if isinstance(runs, list) else []
 
     def open_run(found: gr.EventData) -> Any:
-        return gr.update(value=app.runs.get(found.run).id)
+        return gr.update(value=app.runs.get(str(read_event(found, "run"))).id)
 
     def compare_ticked(chosen: list[str], metric: str | None) -> tuple[Any, ...]:
         if len(chosen) < 2:

@@ -1,0 +1,74 @@
+"""What the components of the page can hold, checked before a function of it gets it: gradio passes most through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+
+from hfdemo.api.argument_types import check_texts
+from hfdemo.errors import DemoError
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_choice(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_like(first: Any, value: Any) -> bool:
+    return isinstance(value, type(first))
+
+
+# What each holds, in words, and how that is recognised; None is what an empty one sends.
+_HOLDS: Mapping[type[gr.components.Component], tuple[str, Callable[[Any], bool]]] = MappingProxyType(
+    {
+        gr.Number: ("a number", _is_number),
+        gr.Slider: ("a number", _is_number),
+        gr.Checkbox: ("true or false", _is_flag),
+        gr.Textbox: ("a text", _is_text),
+        gr.Code: ("a text", _is_text),
+        gr.Button: ("a text", _is_text),
+        gr.Radio: ("a choice", _is_choice),
+        gr.Dropdown: ("a choice", _is_choice),
+    }
+)
+_NEVER_EMPTY = (gr.Checkbox, gr.Radio, gr.BrowserState)  # unless they begin so
+
+
+def check_values(components: Sequence[Any], values: Sequence[Any]) -> None:
+    """Check that each of `components` can hold its value.
+
+    Raises:
+        DemoError: one that it can't hold, or one with half a surrogate pair, which no answer can hold.
+    """
+    for component, value in zip(components, values, strict=False):
+        name = getattr(component, "label", None) or type(component).__name__
+        check_texts(name, value)
+        wanted, holds = _HOLDS.get(type(component), ("", None))
+        first = getattr(component, "value", None)
+        if isinstance(component, gr.BrowserState):  # the browser's storage is anybody's
+            first = component.default_value
+            wanted, holds = "of the kind that it began with", partial(_is_like, first)
+        if holds is None or (value is None and not (isinstance(component, _NEVER_EMPTY) and first is not None)):
+            continue
+        several = getattr(component, "multiselect", False)
+        if several and not isinstance(value, list):
+            raise DemoError(f"{name} is {value!r:.80}, but must be a list.")
+        for each in value if several else [value]:
+            if not holds(each):
+                raise DemoError(f"{name} is {each!r:.80}, but must be {wanted}.")
