@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from threading import Thread
+from typing import Any
 
 from hfdemo.settings import Settings
 
@@ -16,16 +16,23 @@ except ValueError as error:
     sys.exit(str(error))
 os.environ.update(settings.cache_folders())  # gradio and the Hub's libraries read these when they are imported
 
+from hfdemo.engine import start_engine
 from hfdemo.engine.confinement import hide_process
-from hfdemo.lazy_imports import import_libraries
-from hfdemo.ui import build
-from hfdemo.ui.serving import serve
 
-if settings.public:
-    hide_process()
-demo = build(settings)
+
+def build_demo() -> Any:
+    """Start the engine, which imports the large libraries while this process imports gradio, and build the page."""
+    if settings.public:
+        hide_process()
+    engine = start_engine(settings)
+    from hfdemo.ui import build
+
+    return build(settings, engine)
+
+
+demo = build_demo()
 
 if __name__ == "__main__":
-    # The page is there at once; what its first answer needs is imported while it is being opened.
-    Thread(target=import_libraries, daemon=True, name="warm-up").start()
+    from hfdemo.ui.serving import serve
+
     serve(demo, settings)

@@ -7,7 +7,22 @@ zygote       the process that has imported the libraries, and forks workers that
 messages     what goes over the wire between the two: plain values, and nothing that runs as code here
 """
 
+import os
+import sys
+from collections.abc import Mapping
+
 from hfdemo.engine.inline import Engine, InlineEngine, OwnedEngine
 from hfdemo.engine.process import ProcessEngine
+from hfdemo.settings import Settings
 
-__all__ = ["Engine", "InlineEngine", "OwnedEngine", "ProcessEngine"]
+__all__ = ["Engine", "InlineEngine", "OwnedEngine", "ProcessEngine", "start_engine"]
+
+
+def start_engine(settings: Settings, environment: Mapping[str, str] = os.environ) -> Engine:
+    """Start the engine of a server: a child that has the models, where there can be one.
+
+    On ZeroGPU a model has to be in the process that asks for the GPU, and Windows passes no socket to a child.
+    """
+    if sys.platform == "win32" or environment.get("SPACES_ZERO_GPU"):
+        return InlineEngine(settings)
+    return ProcessEngine(settings)

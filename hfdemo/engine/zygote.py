@@ -22,7 +22,6 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 def serve(control: socket.socket) -> None:
     """Fork a worker for each socket that comes, until the page is gone."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the page sees a worker's end by its socket
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the page's to hear
     while True:
         said, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not said:
@@ -36,6 +35,7 @@ def serve(control: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the page's to hear
     import_libraries()
     gc.collect()
     gc.freeze()

@@ -173,6 +173,10 @@ class Task:
         own = f"the Auto-class code of {self.auto_class_form.__name__}()"
         return "the transformers pipeline" if self.has_pipeline else own
 
+    def list_missing(self) -> list[str]:
+        """Say what this task needs and is not installed here, and how it gets there."""
+        return [str(each) for each in self.requires if each.missing()]
+
     def call(self, inputs: Values, parameters: Values) -> PipelineCall:
         """Return the pipeline call for checked and decoded values: the first input, then by name what else was given.
 

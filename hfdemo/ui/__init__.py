@@ -14,6 +14,7 @@ from hfdemo.api.request_bodies import EXCEPTION_HANDLERS, body_guards
 from hfdemo.api.request_guard import request_guard
 from hfdemo.api.visitor_guard import visitor_guards
 from hfdemo.devices import find_device
+from hfdemo.engine import Engine
 from hfdemo.settings import Settings
 from hfdemo.ui import html
 from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, read_scripts, script_tags
@@ -37,9 +38,9 @@ class ComponentsById(dict[int, Any]):
         return dict(list(super().items())).items()
 
 
-def build(settings: Settings) -> gr.Blocks:
+def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     """Build the whole app: page, endpoints and MCP tools, not launched yet."""
-    app = App.create(settings)
+    app = App.create(settings, engine)
     app.adopt_runs()
     with ServedBlocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         with gr.Column(visible=False, render=False) as endpoints:

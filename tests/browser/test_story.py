@@ -120,6 +120,9 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     shoot(page, "run-of-a-run-1440-light")
     assert broken == []
     page.close()
+    loaded = Path(f"/proc/{app.process.pid}/maps").read_text()
+    assert "pandas" in loaded
+    assert not re.search("libtorch|tokenizers", loaded), "a child of the page's process did all that"
 
 
 @pytest.mark.parametrize(("mode", "widths"), [("dark", (1440, 390)), ("light", (390,))], ids=["dark", "light"])

@@ -88,7 +88,14 @@ def test_what_would_only_fail_in_the_child_is_refused_before_there_is_one(
     assert bool(said) == bool(found)
 
 
+@pytest.fixture
+def patient_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial of further metrics has all the time that a busy machine takes for an interpreter to begin."""
+    monkeypatch.setattr(compute_metrics, "TRIAL_SECONDS", 600.0)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("patient_trial")
 def test_further_metrics_are_tried_before_a_run_starts(settings: Settings, tmp_path: Path) -> None:
     store = RunStore(settings)
     mine = write(tmp_path, "wrong", '{"wrong": 1.0, "f1": 0.0, "text": "no"}')
@@ -105,6 +112,7 @@ def test_further_metrics_are_tried_before_a_run_starts(settings: Settings, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("patient_trial")
 @pytest.mark.parametrize(
     ("result", "said"),
     [
@@ -125,7 +133,7 @@ def test_a_metric_that_is_not_tried_in_time_is_left_to_the_run(
     slow, store = write(tmp_path, "slow", '{"slow": 1.0}'), RunStore(settings)
     config: dict[str, Any] = {"metrics": (slow,), "training": {"metric_for_best_model": "who knows"}}
     assert ready(store, **config) == ""
-    monkeypatch.setattr(compute_metrics, "TRIAL_SECONDS", 60.0)
+    monkeypatch.setattr(compute_metrics, "TRIAL_SECONDS", 600.0)
     assert ready(store, **config) == "", "nobody waits for the same files a second time"
 
 

@@ -61,7 +61,8 @@ class TaskPanel:
         self.context, self.task, self.linked = context, task, linked
         self.examples = [_split_conversation(task, example) for example in task.examples]
         begin = {**self.examples[0], **(values or {})}
-        lacking = [str(each) for each in task.requires if each.missing()]
+        # The engine imports what it looks for, and the page must not.
+        lacking = context.app.engine.call(Task.list_missing, task) if task.requires else []
         gr.HTML(html.about(task.summary) + html.notes([*notes, *lacking]))
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
