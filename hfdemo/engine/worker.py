@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -90,11 +91,12 @@ class Worker:
 def run_worker(descriptor: int) -> NoReturn:
     """Serve the page at the other end of a socket in this process, until it is gone."""
     connection = Connection(descriptor)
-    settings: Settings = read_call(connection.recv_bytes())
-    confine_process(settings)
-    worker = Worker(settings, connection)
-    connection.send_bytes(write(Hello(os.getpid())))
-    worker.serve()
+    with contextlib.suppress(EOFError, OSError):  # it is gone already
+        settings: Settings = read_call(connection.recv_bytes())
+        confine_process(settings)
+        worker = Worker(settings, connection)
+        connection.send_bytes(write(Hello(os.getpid())))
+        worker.serve()
     os._exit(0)  # a thread that still computes would keep the process
 
 
