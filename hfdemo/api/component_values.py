@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api.argument_types import check_texts
+from hfdemo.api.visitors import list_files
 from hfdemo.errors import DemoError
 
 
@@ -22,16 +23,12 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_choice(value: Any) -> bool:
-    return isinstance(value, str | int | float)
-
-
 def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_like(first: Any, value: Any) -> bool:
-    return isinstance(value, type(first))
+def _is_one_of(kinds: tuple[type, ...], value: Any) -> bool:
+    return isinstance(value, kinds)
 
 
 # What each holds, in words, and how that is recognised; None is what an empty one sends.
@@ -43,8 +40,6 @@ _HOLDS: Mapping[type[gr.components.Component], tuple[str, Callable[[Any], bool]]
         gr.Textbox: ("a text", _is_text),
         gr.Code: ("a text", _is_text),
         gr.Button: ("a text", _is_text),
-        gr.Radio: ("a choice", _is_choice),
-        gr.Dropdown: ("a choice", _is_choice),
     }
 )
 _NEVER_EMPTY = (gr.Checkbox, gr.Radio, gr.BrowserState)  # unless they begin so
@@ -60,10 +55,13 @@ def check_values(components: Sequence[Any], values: Sequence[Any]) -> None:
         name = getattr(component, "label", None) or type(component).__name__
         check_texts(name, value)
         wanted, holds = _HOLDS.get(type(component), ("", None))
-        first = getattr(component, "value", None)
+        first: Any = getattr(component, "value", None)
+        if isinstance(component, gr.Radio | gr.Dropdown):  # a value that is typed is a text
+            kinds: tuple[type, ...] = (str, *{type(choice) for _, choice in component.choices or ()})
+            wanted, holds = "one of the choices or a text", partial(_is_one_of, kinds)
         if isinstance(component, gr.BrowserState):  # the browser's storage is anybody's
             first = component.default_value
-            wanted, holds = "of the kind that it began with", partial(_is_like, first)
+            wanted, holds = "of the kind that it began with", partial(_is_one_of, (type(first),))
         if holds is None or (value is None and not (isinstance(component, _NEVER_EMPTY) and first is not None)):
             continue
         several = getattr(component, "multiselect", False)
@@ -72,3 +70,15 @@ def check_values(components: Sequence[Any], values: Sequence[Any]) -> None:
         for each in value if several else [value]:
             if not holds(each):
                 raise DemoError(f"{name} is {each!r:.80}, but must be {wanted}.")
+
+
+def check_event(event: gr.EventData | None) -> None:
+    """Check that what the page's script sent with an event can be read: gradio opens the files that it names.
+
+    Raises:
+        DemoError: it holds half a surrogate pair, or names a file by a path that no system has.
+    """
+    sent = None if event is None else event._data
+    check_texts("The event", sent)
+    if any("\0" in path for path in list_files(sent)):
+        raise DemoError("The event names a file by a path that no system has.")

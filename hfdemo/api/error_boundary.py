@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import gradio as gr
 
-from hfdemo.api.component_values import check_values
+from hfdemo.api.component_values import check_event, check_values
 from hfdemo.api.visitors import check_files, grant_downloads, grant_files, handled_for
 from hfdemo.errors import DemoError, first_sentence
 from hfdemo.tables import replace_text_flaws
@@ -105,6 +105,7 @@ class ServedBlocks(gr.Blocks):
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         with handled_for(kwargs.get("request")):
             try:
+                check_event(kwargs.get("event_data"))
                 answer = await super().process_api(function, inputs, *args, **kwargs)
             except Exception as error:
                 refusal = error if isinstance(error, gr.Error) else None

@@ -105,7 +105,7 @@ def _find_disk_folder(ref: ModelRef, settings: Settings) -> Path:
     path = expand_path(ref.name)
     if path is None or not path.exists() or not is_of_all(path, settings):
         raise ModelError(f"There is no folder {ref.name!r}. A Hub id is written without a leading `/`, `./` or `~`.")
-    if path.is_file() and path.suffix != ".json":
+    if not path.is_dir() and not (path.is_file() and path.suffix == ".json"):  # a device may have no end
         raise ModelError(f"{ref.name!r} is a file. Give the folder that holds config.json and the weights.")
     if path.is_dir() and not any((path / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise ModelError(

@@ -345,6 +345,7 @@ def _ask(
 ) -> tuple[int, str]:
     connection = HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
     try:
+        connection.connect()
         with suppress(ConnectionError):  # it answered before all was sent
             connection.request(method, path, body or None, dict(headers or {}))
         answer = connection.getresponse()

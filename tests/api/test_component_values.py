@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from hfdemo.api.component_values import check_values
+from hfdemo.api.component_values import check_event, check_values
 from hfdemo.api.error_boundary import ServedBlocks
 from hfdemo.errors import DemoError
 
@@ -20,7 +20,9 @@ HOLDS: list[tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = [
     (gr.Code(label="Rate"), ("x", None), ({"path": "x"},)),
     (gr.Radio(["a"], value="a", label="Rate"), ("a", "b"), (None, ["a"], {})),
     (gr.Radio(["a"], label="Rate"), (None,), ([],)),
-    (gr.Dropdown(["a"], value="a", label="Rate"), ("a", "new", 3, None), (["a"], {}, [[]])),
+    (gr.Radio([True, False], label="Rate"), (True, None), ({}, [True])),
+    (gr.Dropdown([("one", 1)], label="Rate"), (1, "2", None), ([1], 1.5)),
+    (gr.Dropdown(["a"], value="a", label="Rate"), ("a", "new", None), (["a"], {}, [[]], 10**30)),
     (gr.Dropdown(["a"], multiselect=True, label="Rate"), (["a"], [], None), ("a", [[]], [None], {})),
     (gr.BrowserState([], storage_key="x"), ([], [{}]), ({}, 3, "x", None)),
     (gr.State(), (None, {}, [3]), ("\udc80", {"a": ["\ud800"]})),
@@ -36,6 +38,16 @@ def test_a_component_holds_values_of_its_kind_alone(
     for value in refused:
         with pytest.raises(DemoError, match=r"but must be|half a surrogate pair"):
             check_values([component], [value])
+
+
+def test_an_event_names_no_file_that_no_system_has() -> None:
+    sent: Any
+    for sent in (None, {}, "x", [1], {"run": "a\0b"}, {"path": "/a/b.csv", "meta": {"_type": "gradio.FileData"}}):
+        check_event(gr.EventData(None, sent))
+    check_event(None)
+    for sent in ({"run": [{"path": "a\0b", "meta": {"_type": "gradio.FileData"}}]}, ["\ud800"]):
+        with pytest.raises(DemoError):
+            check_event(gr.EventData(None, sent))
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ def test_whatever_has_a_tokenizer_says_where_it_lies(settings: Settings, tiny: P
         ("run:never", "no run 'never'"),
         ("./nowhere", "no folder './nowhere'"),
         ("./app.py", "is a file"),
+        ("/dev/zero", "is a file"),
         ("./tests", "no config.json"),
     ],
 )
