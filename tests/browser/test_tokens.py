@@ -1,19 +1,15 @@
 """See the tokens in a real browser: one text, a batch under every strategy, a data set, and on to Fine-tune."""
 
-import csv
 import re
 from pathlib import Path
 
 import psutil
 import pytest
-from gradio_client import Client, handle_file
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from hfdemo.tokenization.padding import strategy_names
-from hfdemo.ui.tabs.tokens.text_view import ABOUT_INSPECTORS
-from tests.browser.pages import PATIENT, box, fold, open_page, shoot, shoot_tabs, tab
+from tests.browser.pages import PATIENT, box, fold, open_page, shoot, shoot_tabs
 from tests.conftest import Server
-from tests.ui.tabs.tokens.corpus import ATTACKS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -118,57 +114,6 @@ def test_every_view_opens_on_something_and_fits_the_screen(
         "tokens-set": ("A data set", ".hf-histogram"),
     }
     shoot_tabs(page, views, widths, mode)
-    page.close()
-
-
-def test_nothing_that_is_typed_becomes_markup(browser: Browser, app: Server, tmp_path: Path) -> None:
-    page = open_tokens(browser, app, "text")
-    alarmed: list[str] = []
-
-    def alarm(dialog: Dialog) -> None:
-        alarmed.append(dialog.message)
-        dialog.dismiss()
-
-    page.on("dialog", alarm)
-    evil = "\n".join(ATTACKS)
-    box(page, "Text").fill(evil)
-    expect(page.locator(".hf-linked:visible")).to_contain_text("onerror", timeout=PATIENT)
-    for look in ("Truncation", "Chat template", "Several tokenizers", "Decode", "Stages"):
-        page.get_by_label(look, exact=True).check()
-        expect(page.get_by_text(ABOUT_INSPECTORS[look].split(". ")[0])).to_be_visible(timeout=PATIENT)
-    tab(page, "A batch")
-    box(page, "Texts").fill(evil)
-    for look, sign in (("As tensors", ".hf-tokens"), ("Collate functions", ".hf-ids"), ("Every strategy", ".hf-plan")):
-        page.get_by_label(look, exact=True).check()
-        expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
-    tab(page, "A data set")
-    path = tmp_path / "attacks.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", *ATTACKS])  # the columns' names, and labels, and texts
-        writer.writerows([attack, *ATTACKS] for attack in ATTACKS for _ in range(3))
-    page.locator(".block:visible input[type=file]").first.set_input_files(path)
-    expect(page.get_by_text(f"over all {3 * len(ATTACKS)} rows")).to_be_visible(timeout=PATIENT)
-    # Token strings that are markup: a tokenizer trained on nothing else.
-    words = tmp_path / "attacks.txt"
-    words.write_text("\n".join(ATTACKS * 20), encoding="utf-8")
-    trained = Client(app.url, verbose=False).predict(
-        handle_file(str(words)), "unigram", 400, api_name="/train_tokenizer"
-    )["tokenizer"]
-    tab(page, "One text")
-    box(page, "Tokenizer").fill(trained)
-    box(page, "Tokenizer").press("Enter")
-    expect(page.locator(".hf-slot:visible bdi").filter(has_text="onerror=alert").first).to_be_visible(timeout=PATIENT)
-    for hostile in ATTACKS[:4]:
-        box(page, "Tokenizer").fill(hostile)
-        box(page, "Tokenizer").press("Enter")
-        expect(page.get_by_text(f"'{hostile}' is not a model reference").first).to_be_visible(timeout=PATIENT)
-    assert alarmed == []
-    assert page.evaluate("window.hacked === undefined")
-    made = page.evaluate(
-        "[...document.querySelectorAll('.prose img, .prose script, .prose iframe, .prose svg[onload]')].length"
-    )
-    assert made == 0
     page.close()
 
 

@@ -1,28 +1,8 @@
-"""Texts that try to become markup, texts that are hard to draw, and a reader that says what HTML was made of them."""
+"""Texts that are hard to draw, and a reader that says what HTML was made of them."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
-
-ATTACKS = (
-    "<img src=x onerror=alert(1)>",
-    "<script>alert(1)</script>",
-    "</td></tr></table><script>alert(1)</script>",
-    "</textarea><svg/onload=alert(1)>",
-    "</bdi></span></div><iframe srcdoc='<script>alert(1)</script>'>",
-    "' onmouseover='alert(1)' x='",
-    '" onfocus="alert(1)" autofocus tabindex="0',
-    "javascript:alert(1)",
-    "[x](javascript:alert(1)) ![x](x onerror=alert(1))",
-    "${alert(1)} {{constructor.constructor('alert(1)')()}} #{7*7}",
-    "<!--><img src=x onerror=alert(1)>-->",
-    "<![CDATA[<img src=x onerror=alert(1)>]]>",
-    "&lt;img src=x onerror=alert(1)&gt; &#60;b&#62; &amp;amp; &copy",
-    "<\u200bscript>alert(1)</\u200bscript>",
-    "\\u003cimg src=x onerror=alert(1)\\u003e",
-    "a|b=c|offsets=<b>0</b>",
-    "`<b>x</b>`",
-)
 
 HARD = (
     "Unbelievably, the café’s naïve gastroenterologist 🙂 re-tokenized 12,345 emails.",
