@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import faulthandler
 import os
 import shlex
 import sys
@@ -44,6 +45,7 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     settings = Settings.from_env()
+    faulthandler.enable()  # a crash leaves a word in the log, which is shown
     confine_process(settings)
     with contextlib.suppress(OSError, AttributeError):
         os.nice(NICENESS)  # the page and everything else on this machine come first

@@ -104,7 +104,10 @@ def test_each_file_of_a_checkpoint_that_is_damaged_in_any_way_is_noticed_by_name
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["optimizer.pt", "rng_state.pth", "trainer_state.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["optimizer.pt", *(pytest.param(each, marks=pytest.mark.soak) for each in ("rng_state.pth", "scheduler.pt"))],
+)
 def test_a_training_that_goes_on_from_the_one_before_says_so(
     settings: Settings, tiny: Path, forked_runs: None, name: str
 ) -> None:

@@ -65,7 +65,12 @@ def wait_for(moment: str, run: Run) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "moment", ["start", "loading", "before the first step", "first step", "save", "saved", "evaluation"]
+    "moment",
+    [
+        *("start", "save", "saved"),
+        *(pytest.param(each, marks=pytest.mark.soak) for each in ("loading", "before the first step", "first step")),
+        pytest.param("evaluation", marks=pytest.mark.soak),
+    ],
 )
 def test_a_run_says_that_the_disk_is_full_and_goes_on_when_there_is_room(
     disk: Path, colours: Path, tiny: Path, moment: str

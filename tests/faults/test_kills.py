@@ -254,6 +254,33 @@ def test_a_suspended_process_is_said_and_goes_on_or_is_stopped(home: Path, tiny:
     wait_until(lambda: store.get(run.id).status().state == "stopped", 10, "the stop")
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("forked_runs")
+def test_a_crash_and_a_loss_that_is_no_number_are_failures_with_their_reason(
+    home: Path, tiny: Path, colours: Path
+) -> None:
+    store = RunStore(Settings(home=home))
+    run = store.create(RunConfig(str(colours), model=str(tiny), training={"num_train_epochs": 10_000}))
+    crashing = store.start(run)
+    wait_until(lambda: crashing.status().step > 0, 240, "the first step")
+    os.kill(int((crashing.process() or {})["pid"]), signal.SIGSEGV)
+    wait_until(lambda: not crashing.status().active, 10, "the end")
+    for reader, state in ((store, "failed"), (RunStore(store.settings), "lost")):
+        status = reader.get(run.id).status()
+        assert status.state == state
+        assert str(status.error).startswith("The training process crashed: Fatal Python error: Segmentation fault.")
+
+    run = store.create(RunConfig(str(colours), model=str(tiny)))
+    values = json.loads((run.folder / "config.json").read_text())
+    values["training"] |= {"learning_rate": 100.0, "weight_decay": 100.0, "max_grad_norm": 0.0, "max_steps": 30}
+    (run.folder / "config.json").write_text(json.dumps(values))
+    diverging = store.start(run)
+    wait_until(lambda: not diverging.status().active, 240, "the end")
+    assert diverging.status().state == "failed"
+    assert "The loss is no longer a number" in str(diverging.status().error)
+    assert not diverging.has_model
+
+
 @pytest.mark.soak
 @pytest.mark.usefixtures("forked_runs")
 def test_twenty_four_stops_are_never_failures(tmp_path: Path, tiny: Path, colours: Path) -> None:

@@ -30,6 +30,7 @@ KILL_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 # A process that was frozen while it waited must not keep the others waiting.
 SILENT_SECONDS = 30.0
+_SIGKILL = 9  # which the signal module of Windows does not name
 # What torchrun and accelerate print of a process of theirs that was killed.
 _KILLED = re.compile(r"exitcode\s*:\s*-9\b|Signal 9 \(SIGKILL\)|Signals\.SIGKILL: 9")
 _CRASHED = re.compile(r"^Fatal Python error: .*", re.MULTILINE)
@@ -97,8 +98,8 @@ def read_log_tail(folder: Path, characters: int) -> str:
             text = log.read().decode(errors="replace")
     except OSError:
         return ""
-    before, begun, printed = text.rpartition(_BEGUN)
-    return (printed.partition("\n")[2] if begun else before)[-characters:].strip()
+    _, begun, printed = text.rpartition(_BEGUN)
+    return (printed.partition("\n")[2] if begun else printed).strip()[-characters:]
 
 
 def was_killed(log: str) -> bool:
@@ -115,8 +116,8 @@ def explain_end(code: int | None, log: str, heard: float) -> str:
     end = f"The end of its log: {log[-_LOG_CHARACTERS:]}"
     crash = _CRASHED.search(log)
     if crash:
-        return f"The training process crashed: {crash[0]}. {end}"
-    if code == -signal.SIGKILL or was_killed(log):
+        return f"The training process crashed: {crash[0]}. Its log.txt says where."
+    if code == -_SIGKILL or was_killed(log):
         return f"The training process was {OUT_OF_MEMORY}"
     if code is None and heard < _time_of_boot():
         return "The training process is gone and left no word: the machine was shut down while it was at work."

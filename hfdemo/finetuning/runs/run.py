@@ -83,8 +83,8 @@ FROZEN = (
     "Its process is suspended, as by SIGSTOP or a debugger, and computes nothing until it is continued. Continue it, "
     "or stop the run."
 )
-# A launcher prints a page when a process of its fails.
-_LAUNCHER_CHARACTERS = 6_000
+# A launcher prints a page when a process of its fails, and a crash names every library that was loaded.
+_LAUNCHER_CHARACTERS = 32_000
 LONGEST_NOTES = 4_000
 
 
