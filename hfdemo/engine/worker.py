@@ -91,12 +91,15 @@ class Worker:
 def run_worker(descriptor: int) -> NoReturn:
     """Serve the page at the other end of a socket in this process, until it is gone."""
     connection = Connection(descriptor)
-    with contextlib.suppress(EOFError, OSError):  # it is gone already
+    try:
         settings: Settings = read_call(connection.recv_bytes())
-        confine_process(settings)
-        worker = Worker(settings, connection)
+    except (EOFError, OSError):  # it is gone already
+        os._exit(0)
+    confine_process(settings)
+    worker = Worker(settings, connection)
+    with contextlib.suppress(OSError):
         connection.send_bytes(write(Hello(os.getpid())))
-        worker.serve()
+    worker.serve()
     os._exit(0)  # a thread that still computes would keep the process
 
 
