@@ -76,7 +76,33 @@ class Settings:
         "HFDEMO_MAX_PREDICTED_ROWS", 100_000, "rows of a file that is predicted at once", public=1_000
     )
     max_upload_bytes: int = _setting_field(
-        "HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded"
+        "HFDEMO_MAX_UPLOAD_BYTES", 100 * 1024**2, "largest file that may be uploaded", public=50 * 1024**2
+    )
+    visitor_upload_bytes: int = _setting_field(
+        "HFDEMO_VISITOR_UPLOAD_BYTES",
+        20 * 1024**3,
+        "uploads of one visitor that are kept; of one address, which many may share, eight times that",
+        public=500 * 1024**2,
+    )
+    upload_bytes: int = _setting_field(
+        "HFDEMO_UPLOAD_BYTES", 20 * 1024**3, "uploads and results of all that are kept", public=5 * 1024**3
+    )
+    upload_seconds: int = _setting_field("HFDEMO_UPLOAD_SECONDS", 24 * 3600, "for which uploads and results are kept")
+    uploads_per_minute: int = _setting_field(
+        "HFDEMO_UPLOADS_PER_MINUTE", 1_000, "uploads of one visitor; of one address eight times that", public=60
+    )
+    calls_in_flight: int = _setting_field(
+        "HFDEMO_CALLS_IN_FLIGHT",
+        256,
+        "calls of one visitor that are worked on or wait; of one address eight times that",
+        public=32,
+    )
+    queue_size: int = _setting_field("HFDEMO_QUEUE_SIZE", 1_000, "calls of all that wait at most", public=300)
+    sessions: int = _setting_field(
+        "HFDEMO_SESSIONS", 300, "open pages that are remembered; about a megabyte each", public=500
+    )
+    session_seconds: int = _setting_field(
+        "HFDEMO_SESSION_SECONDS", 600, "for which a closed page is remembered, in case it was the network", public=120
     )
     uploads: Path = _setting_field(
         "GRADIO_TEMP_DIR", Path("cache/gradio"), "folder for uploads and results; unset, it is below the home"

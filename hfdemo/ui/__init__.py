@@ -13,6 +13,7 @@ from hfdemo.api.error_boundary import ServedBlocks
 from hfdemo.api.request_bodies import EXCEPTION_HANDLERS, body_guards
 from hfdemo.api.request_guard import request_guard
 from hfdemo.api.visitor_guard import visitor_guards
+from hfdemo.api.visitor_limits import visitor_limits
 from hfdemo.devices import find_device
 from hfdemo.engine import Engine
 from hfdemo.settings import Settings
@@ -42,7 +43,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     """Build the whole app: page, endpoints and MCP tools, not launched yet."""
     app = App.create(settings, engine)
     app.adopt_runs()
-    with ServedBlocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+    with ServedBlocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, settings.upload_seconds)) as demo:
         with gr.Column(visible=False, render=False) as endpoints:
             register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
         header = gr.HTML(html.page_header("looking for the device …"))
@@ -59,7 +60,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
         # The device is known once torch has been imported, so the page is drawn first.
         demo.load(lambda: html.page_header(str(app.engine.call(find_device))), outputs=header, **QUIET)
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
-    demo.queue(default_concurrency_limit=16)
+    demo.queue(default_concurrency_limit=16, max_size=settings.queue_size)
     return demo
 
 
@@ -74,7 +75,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "ssr_mode": False,
         "enable_monitoring": False,
         "max_file_size": settings.max_upload_bytes,
-        "state_session_capacity": 1000,
+        "state_session_capacity": settings.sessions,
         "footer_links": ["api", "settings"],
         "run_history": False,  # it would call this server with the token of whoever started it
         "app_kwargs": {
@@ -82,6 +83,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
                 content_policy(settings, read_scripts()),
                 request_guard(settings),
                 *visitor_guards(settings),
+                *visitor_limits(settings),
                 *body_guards(),
             ],
             "exception_handlers": EXCEPTION_HANDLERS,
