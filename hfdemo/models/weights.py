@@ -203,8 +203,12 @@ def _build_hollow(config: Any, auto_class: Any, settings: Settings, **options: A
     import torch
 
     most = largest_model(settings)
+    build = getattr(auto_class, "from_config", None)
+    if build is None:  # the base of an adapter is loaded with the class that it was trained with
+        build = auto_class._from_config
+        options.pop("trust_remote_code", None)  # of which only an Auto class knows
     with limit_building(most), torch.device("meta"):
-        hollow = auto_class.from_config(config, **options)
+        hollow = build(config, **options)
     needed = count_bytes(hollow)
     if needed > most:
         raise ModelError(

@@ -82,12 +82,12 @@ def test_two_machines_train_as_two_processes_of_one_do(settings: Settings, tiny:
         machines = [forked.Forked(words[1:], cwd=tmp_path, env=environment, forking=True, **files) for _ in range(2)]
         codes = [machine.wait(300) for machine in machines]
     assert codes == [0, 0], (tmp_path / "said.txt").read_text()
-    (folder,) = settings.runs.iterdir()
+    (folder,) = settings.runs.glob("[!.]*")
     assert RunConfig.read(folder / "config.json").processes == 2
     assert isinstance(Run(folder).events()[-1], Finished)
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "hfdemo.finetuning"]
     launched(settings, *launch, str(tmp_path / "config.json"))
-    runs = sorted(settings.runs.iterdir())
+    runs = sorted(settings.runs.glob("[!.]*"))
     apart, joined = (weights(each) for each in runs)
     assert max(float((apart[name] - joined[name]).abs().max()) for name in apart) < 1e-5
     losses = [json.loads((each / "report.json").read_text())["metrics"]["validation"]["loss"] for each in runs]
