@@ -8,8 +8,8 @@ import json
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -54,18 +54,24 @@ _TAKEN_AWAY = (
 
 
 def zip_run(run: Path, folder: Path) -> Path:
-    """Write a zip of the model, the report, the config, the script and the data in the folder `run`, in a new folder
-    below `folder`."""
+    """Write a zip of the model, the report, the config, the script and the data in the folder `run`, in a folder of its
+    own below `folder`: however often it is asked for, there is one."""
     import zipfile
 
-    target = Path(tempfile.mkdtemp(dir=folder)) / f"{run.name}.zip"
-    # Weights don't compress; storing them as they are is twenty times faster.
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as file:
-        for name in _TAKEN_AWAY:
-            part = run / name
-            for path in sorted(part.rglob("*")) if part.is_dir() else [part]:
-                if path.is_file():
-                    file.write(path, f"{run.name}/{path.relative_to(run)}")
+    target = folder / run.name / f"{run.name}.zip"
+    target.parent.mkdir(exist_ok=True)
+    half = target.with_name(f".{uuid.uuid4().hex}")
+    try:
+        # Weights don't compress; storing them as they are is twenty times faster.
+        with zipfile.ZipFile(half, "w", zipfile.ZIP_STORED) as file:
+            for name in _TAKEN_AWAY:
+                part = run / name
+                for path in sorted(part.rglob("*")) if part.is_dir() else [part]:
+                    if path.is_file():
+                        file.write(path, f"{run.name}/{path.relative_to(run)}")
+        half.replace(target)  # who reads the one before goes on reading it
+    finally:
+        half.unlink(missing_ok=True)
     return target
 
 
@@ -301,7 +307,7 @@ class Run:
         write_atomically(self.folder / "notes.txt", text)
 
     def archive(self, folder: Path) -> Path:
-        """Write a zip of the model, the report, the config, the script and the data, in a new folder below `folder`.
+        """Write a zip of the model, the report, the config, the script and the data below `folder`.
 
         Raises:
             RunError: there is no model yet.

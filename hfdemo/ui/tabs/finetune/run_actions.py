@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
 import gradio as gr
 
@@ -187,8 +187,11 @@ def copy_run_file(app: App, name: str, run_id: str | None) -> str:
         return str(found.archive(folder))
     if not is_offered(found, name):
         raise RunError(f"Run {found.id} has no {name} to give: it is {found.status().state}.")
-    copy = Path(tempfile.mkdtemp(dir=folder)) / f"{found.id}-{name}"
-    shutil.copyfile(found.folder / name, copy)
+    copy = folder / found.id / f"{found.id}-{name}"
+    copy.parent.mkdir(exist_ok=True)
+    half = copy.with_name(f".{uuid4().hex}")
+    shutil.copyfile(found.folder / name, half)
+    half.replace(copy)
     return str(copy)
 
 
