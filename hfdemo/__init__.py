@@ -10,7 +10,7 @@ The rooms, in import order (a room imports only from rooms below it; a test hold
     tokenization    texts -> rows of cells; lengths -> batches and what they cost
     data_sources    data sets by name -> tables of texts
     models          references -> folders -> loaded models, and the cache that holds them
-    ownership       whose a run, a search or a trained tokenizer is
+    ownership       whose a run, a search or a trained tokenizer is, and what they take of the disk
     tasks           what can be run: one row per task
     devices         the accelerator at hand, or why there is none
     scheduler       one heavy job at a time; equal ones that wait go together

@@ -1,4 +1,6 @@
-"""Whose a run, a search or a trained tokenizer is: the file `owner` in its folder, written once, when it is made.
+"""Whose a run, a search or a trained tokenizer is, and what all of them take of the disk.
+
+The owner is in the file `owner` of the folder, written once, when it is made.
 
 Settings with an `owner` see nothing of others; those without see everything. A folder without that file was made by
 the only person of a local server.
@@ -6,12 +8,20 @@ the only person of a local server.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from hfdemo.settings import Settings
 
 OWNER_FILE = "owner"
+# How many bytes a run may come to take, as an int: what is at work has not written all of it yet.
+RESERVED_FILE = "reserved"
+_HOLD_FOLDERS = ("runs", "searches", "tokenizers")
+_NAMED = 3
 
 
 def claim_folder(folder: Path, settings: Settings) -> None:
@@ -56,3 +66,80 @@ def is_of_all(path: Path, settings: Settings) -> bool:
 def make_suffix(settings: Settings) -> str:
     """Return what makes a name that others could guess one that they can't; "" where there are no others."""
     return f"-{secrets.token_hex(8)}" if settings.owner else ""
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """Bytes of all runs, searches and trained tokenizers below a home folder.
+
+    `owner_bytes` are those of the settings' owner (of a local server: all), `largest` the names and bytes of the
+    largest runs among them, largest first.
+    """
+
+    home_bytes: int = 0
+    owner_bytes: int = 0
+    largest: tuple[tuple[str, int], ...] = ()
+
+    def find_refusal(self, needed: int, what: str, settings: Settings) -> str:
+        """Say why there is no room for `needed` more bytes of `what`, and what to delete; "" where there is."""
+        if settings.owner and settings.visitor_bytes and self.owner_bytes + needed > settings.visitor_bytes:
+            whose, taken, most = "what you have made here", self.owner_bytes, settings.visitor_bytes
+        elif settings.home_bytes and self.home_bytes + needed > settings.home_bytes:
+            whose, taken, most = "what everybody has made here", self.home_bytes, settings.home_bytes
+        else:
+            return ""
+        named = ", ".join(f"{name} ({_write_megabytes(size)})" for name, size in self.largest)
+        advice = f"Delete runs that you no longer need; your largest: {named}." if named else "Come back later."
+        if needed > most:
+            advice = "Make it smaller: with a smaller model, with LoRA, or with fewer checkpoints."
+        return (
+            f"{what} needs about {_write_megabytes(needed)} of the disk; {whose} takes {_write_megabytes(taken)}, and "
+            f"it may take {_write_megabytes(most)}. {advice}"
+        )
+
+
+def measure_use(settings: Settings, is_at_work: Callable[[Path], bool] = lambda folder: False) -> DiskUse:
+    """Return what the runs, searches and trained tokenizers below the home folder take.
+
+    One that `is_at_work` counts as what was reserved for it, if that is more than what it has written.
+    """
+    home_bytes = owner_bytes = 0
+    runs = []
+    for parent in (settings.home / name for name in _HOLD_FOLDERS):
+        for folder in parent.iterdir() if parent.is_dir() else ():
+            size, missing = count_bytes(folder), count_missing_bytes(folder)
+            size += missing if missing and is_at_work(folder) else 0
+            home_bytes += size
+            if may_see(folder, settings):
+                owner_bytes += size
+                if (folder / "config.json").is_file() and parent == settings.runs:
+                    runs.append((folder.name, size))
+    largest = sorted(runs, key=lambda each: each[1], reverse=True)[:_NAMED]
+    return DiskUse(home_bytes, owner_bytes, tuple(largest))
+
+
+def count_bytes(folder: Path) -> int:
+    """Count the bytes of all files below `folder`, of links their own; one that is removed meanwhile has none."""
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += (Path(parent) / name).lstat().st_size
+    return total
+
+
+def reserve_bytes(folder: Path, size: int) -> None:
+    """Write into `folder` how many bytes it may come to take."""
+    (folder / RESERVED_FILE).write_text(str(size), encoding="utf-8")
+
+
+def count_missing_bytes(folder: Path) -> int:
+    """Count the bytes that were reserved for `folder` and are not written yet."""
+    with contextlib.suppress(OSError, ValueError):
+        reserved = int((folder / RESERVED_FILE).read_text(encoding="utf-8"))
+        return max(0, reserved - count_bytes(folder))
+    return 0
+
+
+def _write_megabytes(size: int) -> str:
+    return f"{size / 1024**2:,.1f} MB" if size < 10 * 1024**2 else f"{size / 1024**2:,.0f} MB"

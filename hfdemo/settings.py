@@ -104,6 +104,37 @@ class Settings:
     session_seconds: int = _setting_field(
         "HFDEMO_SESSION_SECONDS", 600, "for which a closed page is remembered, in case it was the network", public=120
     )
+    run_steps: int = _setting_field("HFDEMO_RUN_STEPS", 0, "optimizer steps of a run at most; 0 is any", public=2_000)
+    run_trained_rows: int = _setting_field(
+        "HFDEMO_RUN_TRAINED_ROWS", 0, "rows that a run may train on, each as often as it comes; 0 is any", public=32_000
+    )
+    run_evaluated_rows: int = _setting_field(
+        "HFDEMO_RUN_EVALUATED_ROWS", 0, "rows of all evaluations of a run together; 0 is any", public=64_000
+    )
+    runs_at_work: int = _setting_field(
+        "HFDEMO_RUNS_AT_WORK", 0, "runs of all that are at work or wait at most; 0 is any number", public=3
+    )
+    kept_seconds: int = _setting_field(
+        "HFDEMO_KEPT_SECONDS",
+        0,
+        "for which runs and trained tokenizers are kept after they were last written to; 0 is for ever",
+        public=24 * 3600,
+    )
+    kept_tokenizers: int = _setting_field(
+        "HFDEMO_KEPT_TOKENIZERS", 0, "newest trained tokenizers that are kept of each visitor; 0 is all", public=50
+    )
+    visitor_bytes: int = _setting_field(
+        "HFDEMO_VISITOR_BYTES",
+        0,
+        "runs, searches and trained tokenizers of one visitor together; 0 is any size",
+        public=5 * 1024**3,
+    )
+    home_bytes: int = _setting_field(
+        "HFDEMO_HOME_BYTES",
+        0,
+        "runs, searches and trained tokenizers of all together; 0 is what the disk holds",
+        public=20 * 1024**3,
+    )
     uploads: Path = _setting_field(
         "GRADIO_TEMP_DIR", Path("cache/gradio"), "folder for uploads and results; unset, it is below the home"
     )

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event, Lock
@@ -16,7 +17,7 @@ from typing import Any
 from hfdemo.errors import DataError, DemoError, ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, TRAINED_TOKENIZER, ModelRef
-from hfdemo.ownership import claim_folder, find_folder, may_see
+from hfdemo.ownership import claim_folder, find_folder, may_see, measure_use
 from hfdemo.scheduler import hold_lock
 from hfdemo.settings import Settings
 
@@ -30,7 +31,9 @@ MOST_BYTES, MOST_BYTES_PUBLIC = 100 * 1024**2, 5 * 1024**2
 # others need a third of that.
 MOST_DISTINCT, MOST_DISTINCT_PUBLIC = 5_000_000, 300_000
 _TIMES_AS_FAST = {"unigram": 1, "bpe": 3, "wordpiece": 3}
-KEPT_ON_PUBLIC = 50
+
+# The files of one with the largest vocabulary.
+_USUAL_BYTES = 4 * 1024**2
 
 # Training uses every core, for seconds: one at a time, by whatever way it was asked for. A limit of the page's queue
 # does not hold for calls that go around it.
@@ -61,10 +64,10 @@ def train_from_file(
     """Train on the text file and keep the tokenizer in the home folder; returns its `tokenizer:<name>`.
 
     The name depends on the file's content, the algorithm, the size and the owner, if any: the same again is not trained
-    again. A public server keeps the KEPT_ON_PUBLIC newest.
+    again. The settings say how many of each owner are kept, the newest, and for how long.
 
     Raises:
-        DemoError: as `train_tokenizer`, or a file that is not text or is too large.
+        DemoError: as `train_tokenizer`, a file that is not text or is too large, or no room for another one.
         Stopped: `stop` was set while another one was trained. A training itself can't be stopped but by ending its
             process.
     """
@@ -77,15 +80,33 @@ def train_from_file(
         if folder.is_dir():
             os.utime(folder)  # the newest again, so that it stays
         else:
+            _make_room(settings)
             _save_whole(
                 folder,
                 lambda: _train(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit),
                 settings,
             )
-    if settings.public:
-        for old in trained_names(settings.of_owner(""))[KEPT_ON_PUBLIC:]:
-            shutil.rmtree(_home(settings) / old, ignore_errors=True)
     return ModelRef("tokenizer", name)
+
+
+def _make_room(settings: Settings) -> None:
+    """Remove of everybody's tokenizers what is too old, and of the owner's the oldest where one more is too many.
+
+    Raises:
+        DemoError: those and the runs take as much of the disk as they may.
+    """
+    home = _home(settings)
+    if settings.kept_seconds:
+        for name, written in _list_trained(settings.of_owner("")):
+            if written < time.time() - settings.kept_seconds:
+                shutil.rmtree(home / name, ignore_errors=True)
+    if settings.kept_tokenizers:
+        for name, _ in _list_trained(settings)[settings.kept_tokenizers - 1 :]:
+            shutil.rmtree(home / name, ignore_errors=True)
+    if settings.home_bytes or settings.visitor_bytes:
+        refusal = measure_use(settings).find_refusal(_USUAL_BYTES, "A trained tokenizer", settings)
+        if refusal:
+            raise DemoError(refusal)
 
 
 def trained_folder(ref: ModelRef, settings: Settings) -> Path:
@@ -110,15 +131,20 @@ def trained_folder(ref: ModelRef, settings: Settings) -> Path:
 
 def trained_names(settings: Settings) -> list[str]:
     """List the names of the tokenizers that were trained here from files, newest first."""
+    return [name for name, _ in _list_trained(settings)]
+
+
+def _list_trained(settings: Settings) -> list[tuple[str, float]]:
+    """List (name, seconds since the epoch when it was last asked for) of those, newest first."""
     built_in = {_built_in_folder(name) for name in BUILT_IN_TOKENIZERS}
     found = []
     for path in _home(settings).glob("*-*"):
         if TRAINED_TOKENIZER.fullmatch(path.name) and path.name not in built_in and may_see(path, settings):
             try:
-                found.append((path.stat().st_mtime, path.name))
+                found.append((path.name, path.stat().st_mtime))
             except FileNotFoundError:  # another thread made room
                 continue
-    return [name for _, name in sorted(found, reverse=True)]
+    return sorted(found, key=lambda each: each[::-1], reverse=True)
 
 
 def _home(settings: Settings) -> Path:

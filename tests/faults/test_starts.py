@@ -20,7 +20,6 @@ from gradio_client import Client
 
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.preflight import limits
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
 from tests.conftest import Server, serve, wait_until
@@ -63,9 +62,9 @@ def test_of_ten_that_begin_on_two_public_servers_at_once_as_many_do_as_there_may
 
     said = at_once(10, create)
     refused = [each for each in said if "3 runs are at work or waiting" in each]
-    assert len(refused) == 10 - limits.RUNS
+    assert len(refused) == 10 - Settings(public=True).runs_at_work
     assert {run.id for run in stores[0].list()} == {*said} - {*refused}
-    assert [run.status().state for run in stores[1].list()] == ["starting"] * limits.RUNS
+    assert [run.status().state for run in stores[1].list()] == ["starting"] * Settings(public=True).runs_at_work
     assert not list((settings.runs / ".new").iterdir()), "nothing is left of those that were refused"
 
 
@@ -178,7 +177,7 @@ def test_of_ten_that_are_started_at_once_by_every_way_on_two_public_servers_thre
         said = start_everywhere(10, [first, second], config)
         store = RunStore(Settings(home=home, public=True))
         admitted = {run.id for run in store.list()}
-        assert len(admitted) == limits.RUNS
+        assert len(admitted) == Settings(public=True).runs_at_work
         assert admitted <= {*said}
         refused = [each for each in said if each not in admitted]
         assert all("3 runs are at work or waiting" in each for each in refused), refused

@@ -251,7 +251,7 @@ def test_a_file_that_goes_while_the_files_are_listed_is_no_crash(
 
 
 def test_runs_at_work_are_said_once_everything_else_is_right_and_on_a_public_server_alone(settings: Settings) -> None:
-    public = dataclasses.replace(settings, public=True)
+    public = Settings(home=settings.home, public=True)
     for where, data, refused in ((settings, DATA, False), (public, None, False), (public, DATA, True)):
         checked = preflight(RunConfig("x"), data, where, SlowChecks(where), 99)
         assert ("99 runs" in str(checked.error)) is refused
@@ -449,7 +449,7 @@ def test_an_upload_is_never_run_as_code_by_whatever_path_it_is_named(settings: S
 def test_a_visitors_adapter_is_names_and_numbers_that_layers_have(
     settings: Settings, lora: dict[str, Any], said: str
 ) -> None:
-    public = dataclasses.replace(settings, public=True)
+    public = Settings(home=settings.home, public=True)
     began = time.thread_time()
     checked = preflight(RunConfig("x", method="lora", lora=lora), DATA, public, SlowChecks(public))
     assert said in str(checked.error)
@@ -466,7 +466,7 @@ def test_ones_own_adapter_may_be_an_expression_that_ends(settings: Settings) -> 
 
 
 def test_plain_settings_of_an_adapter_are_everybodys(settings: Settings) -> None:
-    public = dataclasses.replace(settings, public=True)
+    public = Settings(home=settings.home, public=True)
     lora = {"r": 4, "target_modules": ["query", "value"], "layers_to_transform": [0, 1], "alpha_pattern": {"query": 8}}
     checked = preflight(RunConfig("x", method="lora", lora=lora), DATA, public, SlowChecks(public))
     assert checked.error is None

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from hfdemo.models.trained_tokenizers import (
     trained_folder,
     trained_names,
 )
+from hfdemo.ownership import claim_folder
 from hfdemo.settings import Settings
 from tests import forked
 from tests.conftest import ROOT
@@ -163,11 +167,8 @@ def test_threads_that_ask_at_once_all_get_a_whole_one(settings: Settings) -> Non
     assert len(list((settings.home / "tokenizers").iterdir())) == 3  # and nothing is left lying about
 
 
-def test_a_public_server_keeps_the_newest_and_never_loses_the_built_in_ones(
-    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trained_tokenizers, "KEPT_ON_PUBLIC", 2)
-    public = Settings(home=tmp_path / "home", public=True)
+def test_a_public_server_keeps_the_newest_and_never_loses_the_built_in_ones(tmp_path: Path, file: Path) -> None:
+    public = Settings(home=tmp_path / "home", public=True, kept_tokenizers=2)
     folders = [trained_folder(ModelRef("tokenizer", name), public) for name in BUILT_IN_TOKENIZERS]
     refs = [train_from_file(file, "bpe", size, public) for size in (300, 301)]
     train_from_file(file, "bpe", 300, public)  # asked for again, so the other one is the oldest now
@@ -176,6 +177,41 @@ def test_a_public_server_keeps_the_newest_and_never_loses_the_built_in_ones(
     assert all(folder.is_dir() for folder in folders)
     with pytest.raises(ModelError, match=r"\(any more\)"):
         trained_folder(refs[1], public)
+
+
+def test_one_visitor_pushes_out_nobody_else_s_and_what_is_left_for_a_day_goes(tmp_path: Path, file: Path) -> None:
+    public = Settings(home=tmp_path / "home", public=True, kept_tokenizers=2)
+    anna, bob = public.of_owner("anna"), public.of_owner("bob")
+    first, second = (train_from_file(file, "bpe", size, anna) for size in (300, 301))
+    for size in range(310, 314):
+        train_from_file(file, "bpe", size, bob)
+    assert trained_names(anna) == [second.name, first.name]
+    assert len(trained_names(bob)) == 2
+    yesterday = time.time() - 25 * 3600
+    os.utime(public.home / "tokenizers" / first.name, (yesterday, yesterday))
+    train_from_file(file, "bpe", 314, bob)
+    assert trained_names(anna) == [second.name]
+
+
+def test_a_tokenizer_that_would_take_more_of_the_disk_than_there_may_be_is_refused(tmp_path: Path, file: Path) -> None:
+    public = Settings(home=tmp_path / "home", public=True, visitor_bytes=6 * 1024**2, home_bytes=20 * 1024**2)
+    anna, bob = public.of_owner("anna"), public.of_owner("bob")
+    folder = public.runs / "of-anna"
+    folder.mkdir(parents=True)
+    claim_folder(folder, anna)
+    (folder / "config.json").write_text("{}")
+    (folder / "weights").write_bytes(bytes(3 * 1024**2))
+    ref = train_from_file(file, "bpe", 300, bob)
+    with pytest.raises(
+        DemoError, match=r"3\.0 MB, and it may take 6\.0 MB\. Delete runs .* largest: of-anna \(3\.0 MB\)"
+    ):
+        train_from_file(file, "bpe", 300, anna)
+    (folder / "weights").write_bytes(bytes(17 * 1024**2))
+    with pytest.raises(DemoError, match=r"what everybody has made here takes 17 MB, .* 20 MB\. Come back later\.$"):
+        train_from_file(file, "bpe", 301, bob)
+    assert train_from_file(file, "bpe", 300, bob) == ref, "what is there already takes nothing more"
+    shutil.rmtree(folder)
+    train_from_file(file, "bpe", 301, bob)
 
 
 def test_old_encodings_are_read(settings: Settings, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from hfdemo.finetuning.preflight.slow_checks import SlowChecks
 from hfdemo.finetuning.training.checkpoints import check_space
 from hfdemo.finetuning.training.class_weights import check_weights
 from hfdemo.models.folders import expand_path
+from hfdemo.ownership import DiskUse
 from hfdemo.settings import Settings
 
 __all__ = ["MOST_STEPS", "Preflight", "RunData", "SlowChecks", "preflight"]
@@ -83,12 +84,14 @@ class RunData:
 class Preflight:
     """The findings on a config and its data, and the config with everything written out that they decide.
 
-    `config` is None where a run is refused, or the data is not known.
+    `config` is None where a run is refused, or the data is not known; else `run_bytes` is the most that the run takes
+    of the disk at a time.
     """
 
     findings: tuple[Finding, ...]
     config: RunConfig | None = None
     error: DemoError | None = None
+    run_bytes: int = 0
 
     @property
     def warnings(self) -> list[str]:
@@ -110,11 +113,12 @@ def preflight(
     settings: Settings,
     slow_checks: SlowChecks,
     active_runs: int = 0,
+    use: DiskUse | None = None,
 ) -> Preflight:
     """Find every reason to refuse a run of `config` on `data`, or to warn of it.
 
     Without `data` (None: not read yet) the reasons are those of the config alone. `active_runs` are those at work or
-    waiting: a public server has room for a few.
+    waiting, `use` is what all runs and the like take of the disk: of both the settings may say how much there may be.
     """
     reasons = _Reasons()
     device = find_device()
@@ -157,11 +161,15 @@ def preflight(
         _check_steps(filled, data.train_rows)
     if settings.public:
         with reasons.refuse("public_limits"):
-            limits.check_shared(filled, data.train_rows, data.held_out_rows)
-            limits.check_active(active_runs)
+            limits.check_shared(filled)
+    with reasons.refuse("limits"):
+        limits.check_work(filled, data.train_rows, data.held_out_rows, settings)
+        limits.check_active(active_runs, settings)
+    run_bytes = estimate_run_bytes(filled, data.characters, model_bytes, data.train_rows)
     with reasons.refuse("disk_space"):
-        check_space(settings.runs, estimate_run_bytes(filled, data.characters, model_bytes), "this run")
-    return reasons.result(filled)
+        limits.check_use(use or DiskUse(), run_bytes, "This run", settings)
+        check_space(settings.runs, run_bytes, "this run")
+    return reasons.result(filled, run_bytes)
 
 
 class _Reasons:
@@ -200,8 +208,8 @@ class _Reasons:
             )
             self._findings.append(warn("learning_rate", said))
 
-    def result(self, config: RunConfig | None) -> Preflight:
-        return Preflight(tuple(self._findings), None if self.error else config, self.error)
+    def result(self, config: RunConfig | None, run_bytes: int = 0) -> Preflight:
+        return Preflight(tuple(self._findings), None if self.error else config, self.error, run_bytes)
 
 
 def _fill_in(config: RunConfig, data: RunData) -> RunConfig:

@@ -1,6 +1,6 @@
-"""How much a run may take: of the disk, and of a server that many people share.
+"""How much a run may take: of the disk, of what all runs may be, and of a server's time.
 
-There no setting is a path or a program, and the work is bounded.
+On a server that many people share no setting is a path or a program, besides.
 """
 
 from __future__ import annotations
@@ -14,14 +14,8 @@ from hfdemo.errors import RunError
 from hfdemo.finetuning.arguments import count_evaluations, of_run, rows_per_step
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.models.adapter_limits import PATTERN_FIELDS, is_plain
-
-STEPS = 2_000
-RUNS = 3
-# Rows that are computed, in training and in all evaluations: 2,000 steps of the usual 16 rows, and twice that.
-TRAINED_ROWS = 32_000
-EVALUATED_ROWS = 64_000
-# A visitor's run is there for the day.
-KEPT_SECONDS = 24 * 3600
+from hfdemo.ownership import DiskUse
+from hfdemo.settings import Settings
 
 # What decides what is learned. The other fields of TrainingArguments name files, start processes, or talk to others.
 _FIELDS = frozenset(
@@ -48,6 +42,8 @@ _LORA_FIELDS = frozenset(
 )
 _LORA_STARTS = (True, False, "gaussian")
 _OWN_MACHINE = "Run the app on your own machine for that."
+# Of TrainingArguments, where a run leaves it out.
+_SAVE_STEPS = 500
 # What a checkpoint takes, in sizes of the model: AdamW keeps two numbers for each weight that is trained.
 _CHECKPOINT: Mapping[str, float] = MappingProxyType({"full": 3.0, "frozen": 1.1, "lora": 0.1})
 
@@ -83,58 +79,84 @@ def _check_shared_lora(lora: Mapping[str, Any]) -> None:
                 )
 
 
-def check_shared(config: RunConfig, train_rows: int, held_out_rows: int) -> None:
-    """Refuse what a shared server does not do for a visitor; `config` has its training defaults filled in.
+def check_shared(config: RunConfig) -> None:
+    """Refuse what a shared server does not do for a visitor.
 
     Raises:
-        RunError: a setting that is not offered there, or too much work.
+        RunError: a setting that is not offered there.
     """
-    own = _OWN_MACHINE
     check_shared_fields(config)
     if config.processes > 1:
-        raise RunError(f"processes is {config.processes}, but on this shared server a run has one. {own}")
-    steps = config.steps(train_rows)
-    if steps > STEPS:
+        raise RunError(f"processes is {config.processes}, but on this shared server a run has one. {_OWN_MACHINE}")
+
+
+def check_work(config: RunConfig, train_rows: int, held_out_rows: int, settings: Settings) -> None:
+    """Refuse more work than a run may be; `config` has its training defaults filled in.
+
+    Raises:
+        RunError: too many steps, or too many rows that are trained on or evaluated.
+    """
+    own = f" {_OWN_MACHINE}" if settings.public else ""
+    steps, most = config.steps(train_rows), settings.run_steps
+    if most and steps > most:
         raise RunError(
-            f"This run would take {steps:,} steps; on this shared server a run has at most {STEPS:,}. Use fewer epochs "
-            f"or a larger batch. {own}"
+            f"This run would take {steps:,} steps; on this server a run has at most {most:,}. Use fewer epochs or a "
+            f"larger batch, or lower max_steps.{own}"
         )
-    trained = steps * min(rows_per_step(config.training), train_rows)
-    if trained > TRAINED_ROWS:
+    trained, most = steps * min(rows_per_step(config.training, config.processes), train_rows), settings.run_trained_rows
+    if most and trained > most:
         raise RunError(
-            f"This run would compute {trained:,} rows; on this shared server a run has at most {TRAINED_ROWS:,}. Use "
-            f"fewer epochs or fewer rows. {own}"
+            f"This run would compute {trained:,} rows; on this server a run has at most {most:,}. Use fewer epochs or "
+            f"fewer rows.{own}"
         )
-    evaluated = count_evaluations(config.training, steps, train_rows) * held_out_rows
-    if evaluated > EVALUATED_ROWS:
+    evaluations = count_evaluations(config.training, steps, train_rows, config.processes)
+    evaluated, most = evaluations * held_out_rows, settings.run_evaluated_rows
+    if most and evaluated > most:
         raise RunError(
-            f"This run would evaluate {evaluated:,} rows in all its evaluations; on this shared server at most "
-            f"{EVALUATED_ROWS:,} are. Evaluate less often, or hold fewer rows out. {own}"
+            f"This run would evaluate {evaluated:,} rows in all its evaluations; on this server at most {most:,} are. "
+            f"Evaluate less often, or hold fewer rows out.{own}"
         )
 
 
-def check_active(runs: int) -> None:
+def check_active(runs: int, settings: Settings) -> None:
     """Refuse a further run where so many are at work or waiting already.
 
     Raises:
         RunError: they are as many as there may be.
     """
-    if runs >= RUNS:
-        raise RunError(f"{runs} runs are at work or waiting on this shared server. Come back when one has ended.")
+    if settings.runs_at_work and runs >= settings.runs_at_work:
+        raise RunError(f"{runs} runs are at work or waiting on this server. Come back when one has ended.")
 
 
-def estimate_run_bytes(config: RunConfig, characters: int, model_bytes: int) -> int:
+def check_use(use: DiskUse, needed_bytes: int, what: str, settings: Settings) -> None:
+    """Refuse `what` where it does not fit into what a visitor's things, or those of all, may take of the disk.
+
+    Raises:
+        RunError: it does not; the sentence says what to delete.
+    """
+    if refusal := use.find_refusal(needed_bytes, what, settings):
+        raise RunError(refusal)
+
+
+def estimate_run_bytes(config: RunConfig, characters: int, model_bytes: int, train_rows: int) -> int:
     """Estimate the most that a run takes at a time: its data as text and as ids, its checkpoints and its model.
 
-    `config` has its defaults filled in, and its data so many `characters`.
+    `config` has its defaults filled in, and its data so many `characters` and rows.
     """
-    return 4 * characters + round(model_bytes * (1 + _CHECKPOINT[config.method] * _count_checkpoints(config)))
+    checkpoints = _count_checkpoints(config, train_rows)
+    return 4 * characters + round(model_bytes * (1 + _CHECKPOINT[config.method] * checkpoints))
 
 
-def _count_checkpoints(config: RunConfig) -> int:
+def _count_checkpoints(config: RunConfig, train_rows: int) -> int:
     """Count those that are there at most: the newest, the best, and the one that is being written."""
     values = of_run(config.training)
     if values["save_strategy"] == "no":
         return 0
     newest = values["save_total_limit"]
-    return 2 + (math.ceil(values.get("num_train_epochs") or 1) if newest is None else int(newest))
+    if newest is not None:
+        return 2 + int(newest)
+    steps = config.steps(train_rows)
+    if values["save_strategy"] != "steps":
+        return 2 + math.ceil(values.get("num_train_epochs") or steps)
+    every = values.get("save_steps") or _SAVE_STEPS
+    return 2 + math.ceil(steps / (every if every >= 1 else max(1, math.ceil(every * steps))))

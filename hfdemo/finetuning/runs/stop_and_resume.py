@@ -24,6 +24,7 @@ from hfdemo.finetuning.runs.processes import describe_starter, end_processes
 from hfdemo.finetuning.runs.run import RESUMABLE, Run, is_final
 from hfdemo.finetuning.stop_request import StopRequest
 from hfdemo.finetuning.training.checkpoints import check_space, find_newest_whole
+from hfdemo.ownership import count_bytes
 
 # How long after being asked it is left alone: a run that is to keep nothing or has nothing to keep, and one that has
 # not said that it heard.
@@ -111,16 +112,18 @@ def find_hindrance(run: Run, *, hashes: bool = False) -> str | None:
     return None
 
 
-def check_next_checkpoint_fits(run: Run) -> None:
+def check_next_checkpoint_fits(run: Run) -> int:
     """Check that the disk holds one more checkpoint like the newest: that one stays until the next is whole.
+
+    Returns its bytes.
 
     Raises:
         RunError: it does not.
     """
     found, _ = find_newest_whole(run.checkpoints, hashes=False)
-    if found is not None:
-        size = sum(path.stat().st_size for path in found.rglob("*") if path.is_file())
-        check_space(run.folder, size, "the next checkpoint")
+    size = count_bytes(found) if found is not None else 0
+    check_space(run.folder, size, "the next checkpoint")
+    return size
 
 
 def reopen(run: Run) -> None:

@@ -32,7 +32,17 @@ from hfdemo.finetuning.runs.stop_and_resume import ensure_stopped
 from hfdemo.finetuning.training.checkpoints import explain_full_disk
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.models.reference import is_run_id
-from hfdemo.ownership import claim_folder, find_folder, list_folders, make_suffix
+from hfdemo.ownership import (
+    DiskUse,
+    claim_folder,
+    count_bytes,
+    count_missing_bytes,
+    find_folder,
+    list_folders,
+    make_suffix,
+    measure_use,
+    reserve_bytes,
+)
 from hfdemo.settings import Settings
 from hfdemo.tables import write_csv
 
@@ -81,8 +91,7 @@ class RunStore:
         for each in variants:
             self.preflight(each, data).check()
         filled = checked.config or config
-        if self.settings.public:
-            self._clear()
+        self._clear()
         script = self._engine.call(training_script, filled, self.settings)
         # Of another run's rows the name of what they were, not of when.
         name = file.stem if file is not None else _OF_A_RUN.sub("", Path(config.dataset).name)
@@ -96,7 +105,7 @@ class RunStore:
             (half / "config.json").write_text(
                 json.dumps(filled.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
             )
-            return self._admit(half, name)
+            return self._admit(half, name, checked.run_bytes)
         except OSError as error:
             if full := explain_full_disk(error, self.settings.home):
                 raise RunError(full) from error
@@ -116,13 +125,17 @@ class RunStore:
         claim_folder(folder, self.settings)
         return folder
 
-    def _admit(self, half: Path, name: str) -> Run:
-        """Make a run of what was written in the folder `half`, unless as many are at work as there may be.
+    def _admit(self, half: Path, name: str, run_bytes: int) -> Run:
+        """Make a run of what was written in the folder `half`, unless as many are at work, or take as much of the disk,
+        as there may be.
 
         Of any number that begin at the same time, on whichever server, each counts those before it.
         """
         with self._lock():
-            limits.check_active(self._count_active_runs())
+            limits.check_active(self._count_active_runs(), self.settings)
+            if use := self._measure_use():  # what is in `half` is part of it already
+                limits.check_use(use, max(0, run_bytes - count_bytes(half)), "This run", self.settings)
+            reserve_bytes(half, run_bytes)
             write_atomically(half / "process.json", json.dumps(processes.describe_starter()))
             what.keep_room(half)
             return Run(half.rename(self._free_folder(name)))
@@ -152,7 +165,8 @@ class RunStore:
     def preflight(self, config: RunConfig, data: RunData | None = None) -> Preflight:
         """Find every reason to refuse a run of `config` on `data`, or to warn of it; None is data not read yet."""
         checks = self._engine.hold(SlowChecks)
-        return self._engine.call(preflight, config, data, self.settings, checks, self._count_active_runs())
+        use = self._measure_use() if data is not None else None
+        return self._engine.call(preflight, config, data, self.settings, checks, self._count_active_runs(), use)
 
     def start(self, run: Run) -> Run:
         """Begin `run` in a process of its own that outlives this server.
@@ -230,9 +244,12 @@ class RunStore:
         if hindrance:
             raise RunError(hindrance)
         self.preflight(run.config).check()
-        stop_and_resume.check_next_checkpoint_fits(run)
+        next_bytes = stop_and_resume.check_next_checkpoint_fits(run)
         with self._lock():
-            limits.check_active(self._count_active_runs())
+            limits.check_active(self._count_active_runs(), self.settings)
+            if use := self._measure_use():
+                needed = max(next_bytes, count_missing_bytes(run.folder))
+                limits.check_use(use, needed, "The rest of this run", self.settings)
             self._children.pop(run_id, None)  # of which the run is no longer
             stop_and_resume.reopen(run)
         return self.start(run)
@@ -259,9 +276,10 @@ class RunStore:
         return [known[waiting.run] for waiting in list_waiting(self.settings.runs) if waiting.run in known]
 
     def _clear(self) -> None:
-        """Delete what visitors left a day ago."""
-        for run in self.of_owner("").list():
-            if run.folder.stat().st_mtime < time.time() - limits.KEPT_SECONDS and not run.status().active:
+        """Delete the runs of everybody that were left longer ago than they are kept."""
+        kept = self.settings.kept_seconds
+        for run in self.of_owner("").list() if kept else ():
+            if run.folder.stat().st_mtime < time.time() - kept and not run.status().active:
                 with contextlib.suppress(OSError, RunError):
                     run.remove()
 
@@ -291,8 +309,14 @@ class RunStore:
         return sum(run.is_alive() and run.status().active for run in self.of_owner("").list())
 
     def _count_active_runs(self) -> int:
-        """Count the runs that are at work or waiting; on a public server, where there is a limit."""
-        return self.count_at_work() if self.settings.public else 0
+        """Count the runs that are at work or waiting, where there is a limit."""
+        return self.count_at_work() if self.settings.runs_at_work else 0
+
+    def _measure_use(self) -> DiskUse | None:
+        """Return what all runs and the like take of the disk, where there is a limit."""
+        if not (self.settings.home_bytes or self.settings.visitor_bytes):
+            return None
+        return measure_use(self.settings, lambda folder: Run(folder, self._children.get(folder.name)).is_alive())
 
     def _free_folder(self, dataset: str) -> Path:
         """Return the path of a folder that is not there yet, named so that names sort by time."""

@@ -1,5 +1,6 @@
 """A run is a folder: its state is read from there, whoever reads it."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -21,10 +22,12 @@ from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.arguments import count_evaluations
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
-from hfdemo.finetuning.preflight.limits import check_shared
+from hfdemo.finetuning.preflight import RunData
+from hfdemo.finetuning.preflight.limits import check_work, estimate_run_bytes
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.stop_and_resume import duplicate, reopen
 from hfdemo.finetuning.training.checkpoints import partial_folder, seal
+from hfdemo.ownership import claim_folder, measure_use, reserve_bytes
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import Zoo
 
@@ -210,6 +213,75 @@ def test_a_shared_server_bounds_every_run(settings: Settings, colours: Path) -> 
         store.create(RunConfig("colours"), colours)
 
 
+def test_a_run_that_would_take_more_of_the_disk_than_there_may_be_is_refused(settings: Settings, colours: Path) -> None:
+    public = Settings(
+        home=settings.home, public=True, runs_at_work=9, visitor_bytes=2 * 1024**3, home_bytes=3 * 1024**3
+    )
+    anna, bob, carla = (RunStore(public).of_owner(name) for name in ("anna", "bob", "carla"))
+    run = anna.create(RunConfig("colours"), colours)  # it has written nothing yet, and will
+    said = rf"about 1,1\d\d MB .* you have made here takes 1,1\d\d MB, .* 2,048 MB\. .* {run.id} \(1,1\d\d MB\)"
+    with pytest.raises(RunError, match=said):
+        anna.create(RunConfig("colours"), colours)
+    checked = anna.preflight(run.config, RunData(split_rows=(("train", 9), ("validation", 3)), labels=("a", "b")))
+    assert [finding.code for finding in checked.findings] == ["disk_space"], "the line before Start says it, too"
+    bob.create(RunConfig("colours"), colours)
+    with pytest.raises(RunError, match=r"what everybody has made here takes 2,\d+ MB, .* Come back later\.$"):
+        carla.create(RunConfig("colours"), colours)
+    assert not list((public.runs / ".new").iterdir())
+    small = RunStore(Settings(home=settings.home, public=True, home_bytes=1024**3))
+    with pytest.raises(RunError, match=r"may take 1,024 MB\. Make it smaller"):
+        small.create(RunConfig("colours"), colours)
+    (run.folder / "process.json").write_text(json.dumps(GONE))  # what ended takes what it has written
+    carla.create(RunConfig("colours"), colours)
+    for step in (3, 6):
+        (run.folder / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
+        (run.folder / "checkpoints" / f"checkpoint-{step}" / "weights").write_bytes(bytes(1024**2))
+    assert measure_use(anna.settings).largest[0][1] >= 2 * 1024**2
+
+
+def test_of_visitors_that_begin_at_once_only_as_many_do_as_the_disk_may_hold(settings: Settings, colours: Path) -> None:
+    public = Settings(home=settings.home, public=True, runs_at_work=9, home_bytes=3 * 1024**3)
+    stores = [RunStore(public).of_owner(name) for name in ("anna", "bob", "carla", "dora")]
+    together = Barrier(4)
+
+    def create(store: RunStore) -> str:
+        together.wait()
+        with contextlib.suppress(RunError):
+            return store.create(RunConfig("colours"), colours).id
+        return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        begun = list(filter(None, pool.map(create, stores)))
+    assert len(begun) == 2
+    assert {run.id for run in RunStore(public).list()} == {*begun}
+
+
+def test_a_run_goes_on_only_where_what_it_will_take_fits(settings: Settings) -> None:
+    public = Settings(home=settings.home, public=True, visitor_bytes=10 * 1024**2)
+    run = a_run(settings, STARTED, FIRST, Stopped(1, 120.0, kept=True), process=GONE, checkpoints=[1])
+    claim_folder(run.folder, public.of_owner("anna"))
+    store = RunStore(public).of_owner("anna")
+    reserve_bytes(run.folder, 11 * 1024**2)
+    with pytest.raises(RunError, match=r"The rest of this run needs about 11 MB of the disk; .* it may take 10 MB"):
+        store.resume(run.id)
+    assert store.get(run.id).status().state == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("training", "checkpoints"),
+    [
+        ({"num_train_epochs": 2}, 4),
+        ({"num_train_epochs": 3, "save_total_limit": None}, 5),
+        ({"max_steps": 700, "eval_strategy": "steps", "eval_steps": 7, "save_total_limit": None}, 102),
+        ({"max_steps": 700, "eval_strategy": "no", "save_strategy": "steps", "save_total_limit": None}, 4),
+        ({"max_steps": 700, "eval_strategy": "no", "save_strategy": "no"}, 0),
+    ],
+)
+def test_every_checkpoint_that_stays_is_counted(training: dict[str, Any], checkpoints: int) -> None:
+    config = RunConfig("d", training=training).with_training_defaults(100)
+    assert estimate_run_bytes(config, 0, 100, 100) == 100 + 300 * checkpoints
+
+
 def test_a_run_that_ends_between_two_looks_is_finished_and_not_failed(settings: Settings) -> None:
     run = a_run(settings, STARTED, HALF, Finished(10, 120.0), process={"pid": os.getpid(), "created": 0.0})
     assert run.status([STARTED, HALF]).state == "finished"
@@ -231,7 +303,10 @@ def test_an_archive_holds_the_model_and_what_made_it(settings: Settings, tmp_pat
     run.set_notes("Mine.")
     model = {f"{run.id}/model/config.json", f"{run.id}/model/model.safetensors", f"{run.id}/config.json"}
     with zipfile.ZipFile(run.archive(tmp_path)) as archive:
+        run.archive(tmp_path)  # again: who reads the one before goes on reading it
         assert set(archive.namelist()) == model | {f"{run.id}/notes.txt"}
+        assert archive.testzip() is None
+    assert len(list(tmp_path.rglob("*.zip"))) == 1, "however often it is asked for"
 
 
 def test_the_queue_is_in_the_order_of_coming_and_everybody_sees_how_many_are_before(settings: Settings) -> None:
@@ -414,7 +489,7 @@ def test_evaluations_are_bounded_too() -> None:
     config = often.with_training_defaults(100)
     assert count_evaluations(config.training, 2000, 100) == 2002
     with pytest.raises(RunError, match="would evaluate 200,200 rows"):
-        check_shared(config, 16, 100)
+        check_work(config, 16, 100, Settings(public=True))
 
 
 def test_on_a_shared_server_a_run_of_anybody_is_gone_a_day_later(settings: Settings, colours: Path) -> None:
