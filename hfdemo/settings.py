@@ -135,6 +135,17 @@ class Settings:
         "runs, searches and trained tokenizers of all together; 0 is what the disk holds",
         public=20 * 1024**3,
     )
+    log_bytes: int = _setting_field(
+        "HFDEMO_LOG_BYTES",
+        16 * 1024**2,
+        "a run's log.txt at most: of more, the beginning and the end",
+        public=4 * 1024**2,
+    )
+    event_bytes: int = _setting_field(
+        "HFDEMO_EVENT_BYTES",
+        4 * 1024**2,
+        "a run's events.jsonl at most: of more, some of what is logged on the way; the end always",
+    )
     uploads: Path = _setting_field(
         "GRADIO_TEMP_DIR", Path("cache/gradio"), "folder for uploads and results; unset, it is below the home"
     )

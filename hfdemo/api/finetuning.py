@@ -21,6 +21,7 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 
 WATCH_SECONDS = 0.5
+_MOST_EVENTS = 50_000
 
 
 def inspect_dataset(
@@ -90,11 +91,11 @@ def run_events(app: App, run: str, after: int = 0, limit: int = 1000) -> list[di
     Args:
         run: the run's id
         after: how many events to leave out at the start
-        limit: how many to return at most
+        limit: how many to return at most; 50,000 are the most in one call
     """
     if after < 0 or limit < 1:
         raise DemoError(f"after must be 0 or more and limit 1 or more, but they are {after} and {limit}.")
-    return [event.to_json() for event in app.runs.get(run).events(after, limit)]
+    return [event.to_json() for event in app.runs.get(run).events(after, min(limit, _MOST_EVENTS))]
 
 
 def watch_run(app: App, run: str) -> Iterator[dict]:

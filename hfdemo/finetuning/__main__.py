@@ -24,6 +24,7 @@ from hfdemo.finetuning.runs.child_process import (
     Log,
     ProcessFile,
     Ranks,
+    bounded_log,
     device_lock,
     end_on_sigterm,
     find_ranks,
@@ -100,9 +101,10 @@ def _existing(folder: Path, processes: int, settings: Settings) -> Run:
 
 def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
     """Wait for the device, train, and leave a final event whatever happens."""
-    log, process_file = Log(run), ProcessFile(run.folder)
+    log, process_file = Log(run, settings.event_bytes), ProcessFile(run.folder)
     watch_launcher(ORPHAN_SECONDS[0], lambda: leave_orphaned(log))
-    with process_file.beating(), end_on_sigterm(log, several=ranks is not None):
+    bounded = bounded_log(run.folder, settings.log_bytes)
+    with bounded, process_file.beating(), end_on_sigterm(log, several=ranks is not None):
         try:
             from hfdemo.devices import find_device
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -109,6 +110,14 @@ class Saved(Event):
 
 
 @dataclass(frozen=True)
+class Thinned(Event):
+    """From here on some of what is logged and saved on the way is left out: events.jsonl has `most_bytes` at most."""
+
+    name: ClassVar[str] = "thinned"
+    most_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """All steps are done and `model/` can be used."""
 
@@ -141,9 +150,11 @@ class Failed(Event):
 
 _KINDS = {
     kind.name: kind
-    for kind in (Started, Probed, Resumed, Stopping, StepLogged, Evaluated, Saved, Finished, Stopped, Failed)
+    for kind in (Started, Probed, Resumed, Stopping, StepLogged, Evaluated, Saved, Thinned, Finished, Stopped, Failed)
 }
 
+# A run's own file has less; older ones may have any number of lines, and are read every second.
+_READ_BYTES = 16 * 1024**2
 _ROOM = ".room"
 # Several blocks of any file system; a last word is a line or two.
 _ROOM_BYTES = 16 * 1024
@@ -210,6 +221,24 @@ def parse_all(lines: Iterable[str]) -> Iterator[Event]:
         if line.endswith("\n"):
             with contextlib.suppress(ValueError):
                 yield parse(line)
+
+
+def read_lines(path: Path, most: int = _READ_BYTES) -> Iterator[str]:
+    """Read the lines of the file at `path`: of one that has more bytes than `most`, those at its beginning and its end.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= most:
+            yield from (line.decode(errors="replace") for line in file)
+            return
+        for place in (0, size - most // 2):
+            file.seek(place)
+            whole = file.read(most // 2)
+            whole = whole[: whole.rfind(b"\n") + 1] if place == 0 else whole[whole.find(b"\n") + 1 :]
+            yield from (line.decode(errors="replace") for line in io.BytesIO(whole))
 
 
 FINAL = (Finished, Stopped, Failed)

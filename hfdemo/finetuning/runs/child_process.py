@@ -21,8 +21,27 @@ import psutil
 from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
-from hfdemo.finetuning.events import Event, Failed, Stopped, free_room, keep_room, valid
-from hfdemo.finetuning.runs.processes import OUT_OF_MEMORY, VARIABLE, count_ahead, is_alive, process_identity
+from hfdemo.finetuning.events import (
+    Evaluated,
+    Event,
+    Failed,
+    Saved,
+    Started,
+    StepLogged,
+    Stopped,
+    Thinned,
+    free_room,
+    keep_room,
+    valid,
+)
+from hfdemo.finetuning.runs.processes import (
+    OUT_OF_MEMORY,
+    VARIABLE,
+    count_ahead,
+    is_alive,
+    process_identity,
+    shorten_log,
+)
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.finetuning.stop_request import read_stop_request
 from hfdemo.settings import Settings
@@ -30,6 +49,8 @@ from hfdemo.settings import Settings
 HEARTBEAT_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
 _TURN_SECONDS = 0.3
+# What is printed for ever comes to some hundred megabytes a second.
+_LOG_SECONDS = 0.1
 # A process that waits for others does not do as much as this.
 _WORK_SECONDS = 0.02
 # How long without work and without its launcher the first process of a run stays, and the others.
@@ -37,23 +58,52 @@ ORPHAN_SECONDS = (5.0, 30.0)
 _ENDED_FROM_OUTSIDE = 128 + signal.SIGTERM
 _POLL_SECONDS = 0.2
 _KEY = "begin"
+_SHARE_OF_STEPS = 0.8
 
 
 class Log:
-    """The one writer of events.jsonl while the process lives. Room for a last word is put aside, for a full disk."""
+    """The one writer of events.jsonl while the process lives. Room for a last word is put aside, for a full disk.
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.step = max((event.step for event in valid(run.events())), default=0)
+    The file has about `most` bytes at most: half of them are there from the first step on, the others as the steps are
+    done. What is logged and saved on the way is left out where there is no room for it yet.
+    """
+
+    def __init__(self, run: Run, most: int) -> None:
+        self.run, self.most = run, most
+        before = run.events()
+        self.step = max((event.step for event in valid(before)), default=0)
+        self.total_steps = max((event.total_steps for event in before if isinstance(event, Started)), default=0)
+        self.has_left_out = any(isinstance(event, Thinned) for event in valid(before))
         self.ended = False
         with contextlib.suppress(OSError):
             keep_room(run.folder)
 
     def write(self, event: Event) -> None:
-        """Add `event` to events.jsonl and print it."""
+        """Add `event` to events.jsonl, unless there is no room for it yet, and print it."""
+        if isinstance(event, Started):
+            self.total_steps = event.total_steps
+        if not self._has_room(event):
+            self.step = event.step
+            if self.has_left_out:
+                return
+            self.has_left_out = True
+            event = Thinned(event.step, time.time(), self.most)
         line = self.append(event)
         with contextlib.suppress(OSError):  # a full disk: it is in events.jsonl all the same
             print(line, flush=True)
+
+    def _has_room(self, event: Event) -> bool:
+        """Return whether `event` is written: all are that say more than how far the run is."""
+        if not isinstance(event, StepLogged | Evaluated | Saved) or event.step >= self.total_steps:
+            return True
+        # Losses are logged most often, and must not take the room of what is rarer.
+        share = _SHARE_OF_STEPS if isinstance(event, StepLogged) else 1.0
+        done = event.step / self.total_steps
+        try:
+            size = (self.run.folder / "events.jsonl").stat().st_size
+        except OSError:  # nothing has been written yet
+            return True
+        return size < self.most * share * (1 + done) / 2
 
     def append(self, event: Event) -> str:
         """Add `event` to events.jsonl; returns its line.
@@ -117,6 +167,27 @@ class ProcessFile:
         finally:
             done.set()
             thread.join()
+
+
+@contextlib.contextmanager
+def bounded_log(folder: Path, most: int) -> Iterator[None]:
+    """Keep the run's log.txt, into which this process and what it starts print, from growing beyond `most` bytes."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_LOG_SECONDS):
+            with contextlib.suppress(OSError):  # a full disk, or the folder is gone
+                shorten_log(folder, most)
+
+    thread = threading.Thread(target=watch, daemon=True, name="log watch")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        with contextlib.suppress(OSError):
+            shorten_log(folder, most)
 
 
 def _seconds_worked() -> float:

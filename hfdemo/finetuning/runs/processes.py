@@ -37,6 +37,9 @@ _CRASHED = re.compile(r"^Fatal Python error: .*", re.MULTILINE)
 # What stands in a log before all that a process prints, of which a run that was resumed has several.
 _BEGUN = "=== begun at "
 _LOG_CHARACTERS = 600
+_LEFT_OUT = re.compile(rb"\n=== ([\d,]{1,30}) bytes were left out here: [^\n]*\n")
+_LEFT_OUT_BYTES = 128
+_ROUNDS = 8
 OUT_OF_MEMORY = (
     "killed, most likely out of memory. Use a smaller batch, a shorter max_length or gradient_checkpointing, and free "
     "memory that other programs hold."
@@ -100,6 +103,43 @@ def read_log_tail(folder: Path, characters: int) -> str:
         return ""
     _, begun, printed = text.rpartition(_BEGUN)
     return (printed.partition("\n")[2] if begun else printed).strip()[-characters:]
+
+
+def shorten_log(folder: Path, most: int) -> bool:
+    """Leave out the middle of a run's log.txt that has more than `most` bytes, while its processes print on.
+
+    A quarter of `most` from its beginning and one from its end stay, with a sentence between them. Returns whether
+    anything was left out.
+    """
+    try:
+        handle = os.open(folder / "log.txt", os.O_RDWR)
+    except OSError:  # it was started by hand, and prints elsewhere
+        return False
+    try:
+        end = os.fstat(handle).st_size
+        if end <= most:
+            return False
+        start = os.pread(handle, most // 4 + _LEFT_OUT_BYTES, 0)
+        before = _LEFT_OUT.search(start)
+        # Whole lines, where they are not endless.
+        place = before.start() if before else max(start.rfind(b"\n", most // 8, most // 4), most // 8)
+        tail = os.pread(handle, most // 4, end - most // 4)
+        tail = tail[tail.find(b"\n", 0, most // 8) + 1 :]
+        left_out = end - place - len(tail)
+        if before:  # and what was left out then
+            left_out += int(before[1].replace(b",", b"")) - len(before[0])
+        said = f"\n=== {left_out:,} bytes were left out here: HFDEMO_LOG_BYTES is {most:,} ===\n"
+        data = said.encode() + tail
+        for _ in range(_ROUNDS):  # what is printed meanwhile comes to the old end, and goes on at the new one
+            place += os.pwrite(handle, data, place)
+            data = os.pread(handle, most // 4, end)
+            end += len(data)
+            if not data:
+                break
+        os.ftruncate(handle, place)
+        return True
+    finally:
+        os.close(handle)
 
 
 def was_killed(log: str) -> bool:

@@ -31,6 +31,7 @@ from hfdemo.finetuning.events import (
     StepLogged,
     Stopped,
     parse_all,
+    read_lines,
     valid,
 )
 from hfdemo.finetuning.runs.processes import (
@@ -137,10 +138,16 @@ class Run:
         return self.folder / "checkpoints"
 
     def events(self, after: int = 0, limit: int | None = None) -> list[Event]:
-        """Read at most `limit` events from number `after` on (the first is 0); also those that a resumption voided."""
+        """Read at most `limit` events from number `after` on (the first is 0); also those that a resumption voided.
+
+        Without a `limit` those at the beginning and the end of a file that is too large.
+        """
         try:
-            with (self.folder / "events.jsonl").open(encoding="utf-8", errors="replace") as lines:
-                return list(islice(parse_all(lines), after, None if limit is None else after + limit))
+            if limit is None:
+                return list(islice(parse_all(read_lines(self.folder / "events.jsonl")), after, None))
+            with (self.folder / "events.jsonl").open("rb") as file:
+                lines = (line.decode(errors="replace") for line in file)
+                return list(islice(parse_all(lines), after, after + limit))
         except FileNotFoundError:
             return []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.finetuning.events import Evaluated, Event, Probed, Resumed, Started, StepLogged, Stopped, valid
+from hfdemo.finetuning.events import Evaluated, Event, Probed, Resumed, Started, StepLogged, Stopped, Thinned, valid
 from hfdemo.finetuning.kinds import UNIT_METRICS
 from hfdemo.finetuning.runs import Status
 from hfdemo.ui.html import escape, facts, notes, progress_bar
@@ -116,6 +116,7 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
     done = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
     error = notes([status.error]) if status.error else ""
     resumed = [_describe_resume(event) for event in events if isinstance(event, Resumed)]
+    thinned = [_describe_thinning(event) for event in events if isinstance(event, Thinned)]
     stopped = [note for event in events if isinstance(event, Stopped) for note in event.notes]
     return (
         f"<div class='hf-run'><b>{escape(run_id)}</b>"
@@ -123,7 +124,7 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
         f"{progress_bar(done)}"
         f"{facts([('', ' · '.join(_progress_words(status)))])}"
         f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed)])}"
-        f"{notes(resumed)}{notes(stopped)}{error}{_list_remarks(started.notes if started else ())}"
+        f"{notes(resumed)}{notes(thinned)}{notes(stopped)}{error}{_list_remarks(started.notes if started else ())}"
     )
 
 
@@ -190,6 +191,11 @@ def _probe_facts(probed: Probed | None) -> list[tuple[str, str]]:
         words += f", peak {probed.peak_bytes / GB:.1f} GB"
         words += f" of {probed.available_bytes / GB:.1f} GB" if probed.available_bytes is not None else ""
     return [("tried before the start:", words)]
+
+
+def _describe_thinning(event: Thinned) -> str:
+    size = f"{event.most_bytes / 1024**2:g} MB"
+    return f"From step {event.step:,} on the curves have fewer points: events.jsonl keeps {size} of what is logged."
 
 
 def _describe_resume(event: Resumed) -> str:
