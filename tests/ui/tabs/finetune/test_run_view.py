@@ -225,9 +225,10 @@ def test_a_shared_server_gives_nobody_the_files_of_another(tmp_path: Path, name:
 
 
 def test_what_was_made_ready_an_hour_ago_is_cleared_away(app: App) -> None:
-    run = a_run(app.settings)
+    run, other = a_run(app.settings), a_run(app.settings, name="20260101-120001-x")
     old = Path(run_actions.copy_run_file(app, "report.json", run.id))
-    new = Path(run_actions.copy_run_file(app, "report.json", run.id))
+    new = Path(run_actions.copy_run_file(app, "report.json", other.id))
+    assert Path(run_actions.copy_run_file(app, "report.json", other.id)) == new, "however often it is asked for"
     os.utime(old.parent, (1.0, 1.0))
     run_actions.copy_run_file(app, "train.py", run.id)
     assert not old.exists()
