@@ -118,8 +118,9 @@ class RunStore:
         partial = self.settings.runs / ".new"
         partial.mkdir(parents=True, exist_ok=True)
         for left in partial.iterdir():
-            if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another is a run by now, or refused
+                if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
         folder = partial / uuid.uuid4().hex
         folder.mkdir()
         claim_folder(folder, self.settings)
