@@ -121,9 +121,14 @@ def test_a_call_that_takes_too_long_or_too_much_ends_in_a_sentence(shared: Proce
 
 
 @pytest.mark.slow
-def test_a_run_of_a_shared_server_is_confined_and_finishes(tmp_path: Path, colours: Path, forked_runs: None) -> None:
+def test_a_run_of_a_shared_server_is_confined_and_finishes(
+    tmp_path: Path, colours: Path, forked_runs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HFDEMO_LOG_BYTES", "1000")
     store = RunStore(Settings(home=tmp_path, public=True))
     config = RunConfig("colours", model="embedded:minilm", method="frozen", training={"max_steps": 2})
     run = store.start(store.create(config, colours))
     wait_until(lambda: not run.status().active, 120, "the run to end")
     assert run.status().state == "finished", (run.folder / "log.txt").read_text()
+    assert (run.folder / "log.txt").stat().st_size <= 1000
+    assert "bytes were left out here" in (run.folder / "log.txt").read_text(), "it may shorten its own log"
