@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: gradio reads the annotations as they stand.
 import contextlib
 import dataclasses
+import shutil
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -218,6 +219,7 @@ def delete_run(app: App, run: str) -> dict:
     with contextlib.suppress(ModelError):  # while there is a run whose model it is
         app.engine.call(ModelCache.unload, app.models, ModelRef("run", found.id))
     app.runs.delete(found.id)
+    shutil.rmtree(served_folder("archives") / found.id, ignore_errors=True)  # else it takes room that nobody counts
     return {"deleted": found.id}
 
 

@@ -53,7 +53,6 @@ def test_a_process_that_prints_200_megabytes_leaves_the_beginning_and_the_end_of
     assert 0.98 < (int(said.split()[1].replace(",", "")) + kept) / PRINTED <= 1, (
         "what is printed at that moment is lost"
     )
-    print(largest, said)
 
 
 def test_events_have_a_size_and_are_spread_over_all_steps(settings: Settings) -> None:
@@ -121,4 +120,3 @@ def test_the_page_reads_of_a_million_events_as_many_as_it_needs(settings: Settin
     assert peak < 256 * 1024**2
     assert seconds < 12  # with every allocation traced
     assert [event.step for event in run.events(after=500_000, limit=2)] == [500_000, 500_001]
-    print(seconds, peak, len(events))

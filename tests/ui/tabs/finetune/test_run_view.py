@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 
 from hfdemo.api import App
+from hfdemo.api.finetuning import delete_run
 from hfdemo.errors import RunError
 from hfdemo.finetuning.events import StepLogged
 from hfdemo.finetuning.kinds import KINDS
@@ -233,3 +234,5 @@ def test_what_was_made_ready_an_hour_ago_is_cleared_away(app: App) -> None:
     run_actions.copy_run_file(app, "train.py", run.id)
     assert not old.exists()
     assert new.exists()
+    delete_run(app, other.id)
+    assert not new.exists(), "what was made ready of a run goes with it"
