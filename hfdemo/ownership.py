@@ -3,21 +3,25 @@
 The owner is in the file `owner` of the folder, written once, when it is made.
 
 Settings with an `owner` see nothing of others; those without see everything. A folder without that file was made by
-the only person of a local server.
+the only person of a local server. Whoever has the secret of the file `share.json` may look at what is in the folder.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hmac
+import json
 import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hfdemo.atomic_files import write_atomically
 from hfdemo.settings import Settings
 
 OWNER_FILE = "owner"
+SHARE_FILE = "share.json"
 # How many bytes a run may come to take, as an int: what is at work has not written all of it yet.
 RESERVED_FILE = "reserved"
 _HOLD_FOLDERS = ("runs", "searches", "tokenizers")
@@ -53,6 +57,36 @@ def list_folders(parent: Path, file: str, settings: Settings) -> list[Path]:
     """List the folders in `parent` that hold `file` and may be seen, the last by name first."""
     found = sorted((parent / path.relative_to(parent).parts[0] for path in parent.glob(f"*/{file}")), reverse=True)
     return [folder for folder in found if may_see(folder, settings)]
+
+
+def share_folder(folder: Path) -> str:
+    """Return the secret with which everybody may look at `folder`, made when it is first asked for."""
+    secret = read_secret(folder)
+    if secret is None:
+        secret = secrets.token_hex(16)
+        write_atomically(folder / SHARE_FILE, json.dumps({"secret": secret}))
+    return secret
+
+
+def stop_sharing(folder: Path) -> None:
+    """Let nobody but its owner look at `folder` any more: a later secret is another one."""
+    (folder / SHARE_FILE).unlink(missing_ok=True)
+
+
+def read_secret(folder: Path) -> str | None:
+    """Return the secret with which everybody may look at `folder`; None where it is not shared."""
+    try:
+        found = json.loads((folder / SHARE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    secret = found.get("secret") if isinstance(found, dict) else None
+    return secret if isinstance(secret, str) and secret else None
+
+
+def is_shared_by(folder: Path, secret: str) -> bool:
+    """Return whether `folder` is shared, and `secret` is its secret; how long that takes tells nothing of it."""
+    known = read_secret(folder) or secrets.token_hex(16)
+    return hmac.compare_digest(known.encode(), secret.encode("utf-8", "replace"))
 
 
 def is_of_all(path: Path, settings: Settings) -> bool:

@@ -1,10 +1,13 @@
 """Settings with an owner see what is that owner's alone, by every name and every path."""
 
 import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from hfdemo.api import App, finetuning
 from hfdemo.data_sources import read_corpus
 from hfdemo.errors import DemoError, ModelError, RunError
 from hfdemo.finetuning.config import RunConfig
@@ -14,6 +17,7 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import adapter_bases, list_offline_models, local_folder
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import train_from_file, trained_names
+from hfdemo.ownership import SHARE_FILE
 from hfdemo.settings import Settings
 from tests.conftest import ROOT
 from tests.finetuning.test_preflight import copy_adapter
@@ -46,6 +50,48 @@ def test_a_store_holds_the_runs_of_its_owner_and_the_server_all(settings: Settin
     assert run.notes == "mine"
 
 
+def test_what_shows_a_run_to_others_is_in_no_copy_of_it(settings: Settings, run: Run, tmp_path: Path) -> None:
+    store = RunStore(settings).of_owner("anna")
+    named = store.share(run.id)
+    secret = named.removeprefix(f"{run.id}.")
+    assert store.of_owner("bob").find_readable(named).folder == run.folder
+    again = store.create(store.duplicate(run.id))
+    assert not (again.folder / SHARE_FILE).exists()
+    with pytest.raises(RunError, match=NO_RUN):
+        store.of_owner("bob").find_readable(f"{again.id}.{secret}")
+    with zipfile.ZipFile(run.archive(tmp_path)) as file:
+        assert f"{run.id}/config.json" in file.namelist()
+        assert not any(secret in file.read(name).decode(errors="replace") for name in file.namelist())
+        assert f"{run.id}/{SHARE_FILE}" not in file.namelist()
+    store.unshare(run.id)
+    assert not (run.folder / SHARE_FILE).exists()
+    store.unshare(run.id)
+
+
+def test_of_two_links_that_are_asked_for_at_once_both_are_the_same(settings: Settings, run: Run) -> None:
+    store = RunStore(settings).of_owner("anna")
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(store.share, [run.id] * 16))) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"secret": ""}', '{"secret": null}', "null", "\x00"])
+def test_a_damaged_file_of_a_link_shares_nothing(settings: Settings, run: Run, content: str) -> None:
+    (run.folder / SHARE_FILE).write_text(content)
+    bob = RunStore(settings).of_owner("bob")
+    for secret in ("", "None", "null", "{}", "\ud800"):
+        with pytest.raises(RunError, match=NO_RUN):
+            bob.find_readable(f"{run.id}.{secret}")
+
+
+def test_who_watches_a_run_by_its_link_sees_no_more_of_it_once_it_is_not_shared(settings: Settings, run: Run) -> None:
+    anna, bob = (App.create(settings.of_owner(owner)) for owner in ("anna", "bob"))
+    watched = finetuning.watch_run(bob, finetuning.share_run(anna, run.id)["run"])
+    assert next(watched)["state"] == "starting"
+    finetuning.unshare_run(anna, run.id)
+    with pytest.raises(RunError, match=NO_RUN):
+        next(watched)
+
+
 def test_what_is_made_of_a_run_is_named_after_its_data_alone(settings: Settings, run: Run) -> None:
     store = RunStore(settings).of_owner("anna")
     again = store.create(store.duplicate(run.id))
@@ -58,7 +104,8 @@ def test_a_run_of_nobody_is_the_only_owner_s_of_a_local_server(settings: Setting
     run = RunStore(settings).create(RunConfig("colours"), colours)
     assert re.fullmatch(r"\d{8}-\d{6}-colours", run.id)
     assert not (run.folder / "owner").exists()
-    assert RunStore(settings).get(run.id).id == run.id
+    assert RunStore(settings).get(run.id).id == RunStore(settings).share(run.id) == run.id
+    assert not (run.folder / SHARE_FILE).exists(), "there is nobody to keep it from"
     assert RunStore(settings).of_owner("anna").list() == []
 
 

@@ -89,6 +89,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(finetuning.train_more, LIGHT),
     Endpoint(finetuning.compare_runs, LIGHT),
     Endpoint(finetuning.set_run_notes, LIGHT),
+    Endpoint(finetuning.share_run, LIGHT),
+    Endpoint(finetuning.unshare_run, LIGHT),
     Endpoint(finetuning.list_runs, LIGHT),
     Endpoint(finetuning.delete_run, LIGHT),
     Endpoint(finetuning.download_run, LIGHT),

@@ -81,33 +81,33 @@ def run_status(app: App, run: str) -> dict:
     """State, step, total steps, epoch, seconds left, latest metrics and error of a run.
 
     Args:
-        run: the run's id
+        run: the run's id, or what a link of its owner calls it
     """
-    return app.runs.get(run).status().to_json()
+    return app.runs.find_readable(run).status().to_json()
 
 
 def run_events(app: App, run: str, after: int = 0, limit: int = 1000) -> list[dict]:
     """Return what a run has said so far: started, step_logged, evaluated, saved, finished, stopped, failed.
 
     Args:
-        run: the run's id
+        run: the run's id, or what a link of its owner calls it
         after: how many events to leave out at the start
         limit: how many to return at most; 50,000 are the most in one call
     """
     if after < 0 or limit < 1:
         raise DemoError(f"after must be 0 or more and limit 1 or more, but they are {after} and {limit}.")
-    return [event.to_json() for event in app.runs.get(run).events(after, min(limit, _MOST_EVENTS))]
+    return [event.to_json() for event in app.runs.find_readable(run).events(after, min(limit, _MOST_EVENTS))]
 
 
 def watch_run(app: App, run: str) -> Iterator[dict]:
     """Stream the status of a run whenever it changes, until it has ended.
 
     Args:
-        run: the run's id
+        run: the run's id, or what a link of its owner calls it
     """
-    found, said = app.runs.get(run), None
+    runs, said = app.runs, None
     while True:
-        status = found.status()
+        status = runs.find_readable(run).status()  # its owner may have stopped sharing it
         if status != said:
             yield status.to_json()
             said = status
@@ -120,28 +120,28 @@ def run_report(app: App, run: str) -> dict:
     """Return the report of a run that has a model: metrics, baseline, per class, confusion matrix.
 
     Args:
-        run: the run's id
+        run: the run's id, or what a link of its owner calls it
     """
-    return app.runs.get(run).report()
+    return app.runs.find_readable(run).report()
 
 
 def run_epoch(app: App, run: str, epoch: int) -> dict:
     """Return the evaluation after an epoch, also while it trains: per class, confusion matrix, curves.
 
     Args:
-        run: the run's id
+        run: the run's id, or what a link of its owner calls it
         epoch: its number; 0 is before training
     """
-    return app.runs.get(run).epoch(epoch)
+    return app.runs.find_readable(run).epoch(epoch)
 
 
 def run_script(app: App, run: str) -> str:
     """Return a stand-alone Python script that repeats a run.
 
     Args:
-        run: the run's id
+        run: the run's id, or what a link of its owner calls it
     """
-    return app.runs.get(run).script()
+    return app.runs.find_readable(run).script()
 
 
 def stop_run(app: App, run: str, keep: bool = True) -> dict:
@@ -188,9 +188,9 @@ def compare_runs(app: App, runs: list[str]) -> dict:
     """Compare several runs: how their configs differ, their curves and metrics.
 
     Args:
-        runs: ids of runs
+        runs: ids of runs, or what links of their owners call them
     """
-    return compare([app.runs.get(run) for run in runs])
+    return compare([app.runs.find_readable(run) for run in runs])
 
 
 def set_run_notes(app: App, run: str, notes: str) -> dict:
@@ -202,6 +202,28 @@ def set_run_notes(app: App, run: str, notes: str) -> dict:
     """
     app.runs.set_notes(run, notes)
     return {"run": run, "notes": notes}
+
+
+def share_run(app: App, run: str) -> dict:
+    """Make a link by which everybody may look at a run, and change nothing: its state, curves, report, settings and
+    notes, but none of its rows, its log or its model. `run` of the answer is what the endpoints that only look take as
+    a run's id, `link` is the query of the page's address. On a local server that is the id itself.
+
+    Args:
+        run: the run's id
+    """
+    named = app.runs.share(run)
+    return {"run": named, "link": f"?run={named}"}
+
+
+def unshare_run(app: App, run: str) -> dict:
+    """Stop sharing a run: the links that were made lead nowhere, and a later one is another.
+
+    Args:
+        run: the run's id
+    """
+    app.runs.unshare(run)
+    return {"run": run, "link": None}
 
 
 def list_runs(app: App) -> list[dict]:

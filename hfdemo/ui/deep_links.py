@@ -1,4 +1,4 @@
-"""The state of a tab as the query of an address, and back: Run a model, and See the tokens."""
+"""The state of a tab as the query of an address, and back: Run a model, See the tokens, and the run of Fine-tune."""
 
 from __future__ import annotations
 
@@ -113,6 +113,11 @@ def read_tokens_query(
         if value is not None and isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
             found[name] = value
     return view if view in TOKENS_VIEWS else TOKENS_VIEWS[0], found
+
+
+def read_finetune_query(query: Mapping[str, str]) -> str | None:
+    """Return the run that an address asks Fine-tune for, as `/share_run` calls it; None where it asks for none."""
+    return None if query.get("tab") == "tokens" else query.get("run") or None
 
 
 def _encode_query(kept: Mapping[str, str]) -> str | None:

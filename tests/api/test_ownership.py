@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ PLAIN = {
     *("add_special_tokens", "return_overflowing_tokens", "pad_token", "split_special_tokens", "batch_size"),
     *("algorithm", "vocabulary"),
 }
+# The endpoints that take, in place of a run's id, what a link of its owner calls it.
+LOOKING = {"run_status", "run_events", "watch_run", "run_report", "run_epoch", "run_script", "compare_runs"}
 IS_NOT_THERE = re.compile(r"^There is no (such run|such search|tokenizer:bpe-\w+ here \(any more\).*)\.?$", re.DOTALL)
 
 
@@ -48,7 +51,7 @@ class Things:
         asked = {"dataset": model, "training": {"max_steps": 1}}
         of_run: dict[str, dict[str, Any]] = {
             **{name: {} for name in ("run_status", "run_events", "watch_run", "run_report", "run_script", "stop_run")},
-            **{name: {} for name in ("resume_run", "download_run", "delete_run")},
+            **{name: {} for name in ("resume_run", "download_run", "delete_run", "share_run", "unshare_run")},
             "run_epoch": {"epoch": 0},
             "duplicate_run": {"changes": {"max_length": -1}},
             "train_more": {"epochs": 0},
@@ -196,6 +199,56 @@ def test_what_is_one_s_own_can_be_used(anna: Visitor, things: Things) -> None:
             said = found.get("error") if isinstance(found, dict) else None
             assert not IS_NOT_THERE.match(str(said)), f"{name} {arguments} gave {found}"
     assert anna.call("set_run_notes", run=things.run.id, notes="mine")["notes"] == "mine"
+
+
+def in_words(found: Any) -> str:
+    return str(found["error"]) if isinstance(found, dict) and "error" in found else ""
+
+
+def test_by_a_link_of_its_owner_everybody_looks_at_a_run_and_does_nothing_else(
+    public: Server, anna: Visitor, bob: Visitor, nobody: Visitor, things: Things
+) -> None:
+    shared = anna.call("share_run", run=things.run.id)
+    link, before = shared["run"], read_files(things.run.folder)
+    assert shared == {"run": link, "link": f"?run={link}"} == anna.call("share_run", run=things.run.id)
+    assert re.fullmatch(rf"{things.run.id}\.[0-9a-f]{{32}}", link)
+    named = [(name, json.dumps(arguments)) for name, arguments in things.cases() if things.run.id in str(arguments)]
+    assert {name for name, _ in named} >= LOOKING
+    for name, arguments in named:
+        for visitor in (bob, nobody):
+            said = in_words(visitor.call(name, **json.loads(arguments.replace(things.run.id, link))))
+            is_refused = bool(IS_NOT_THERE.match(said) or "is not a run id" in said)
+            assert is_refused != (name in LOOKING), f"{name} {arguments} said {said}"
+    assert bob.call("run_status", run=link) == anna.call("run_status", run=things.run.id)
+    assert list(bob.call("compare_runs", runs=[link])["runs"]) == [things.run.id]
+    assert bob.call("list_runs") == []
+    assert read_files(things.run.folder) == before
+
+    secret = link.partition(".")[2]
+    wrong = [f"{things.run.id}.{each}" for each in ("", secret[:-1], secret.upper(), f"{secret}0", "é", "None")]
+    wrong += [things.run.id, f".{secret}", f"../{link}", f"{link}/model", "20260101-000000-never." + secret]
+    for name in LOOKING:
+        for each in wrong:
+            found = call_looking(bob, name, each)
+            assert found == {"error": "There is no such run."}, f"{name} {each}"
+
+    assert anna.call("unshare_run", run=things.run.id) == {"run": things.run.id, "link": None}
+    for name in LOOKING:
+        assert call_looking(bob, name, link) == {"error": "There is no such run."}
+    again = anna.call("share_run", run=things.run.id)["run"]
+    assert again != link
+    assert bob.call("run_status", run=link) == {"error": "There is no such run."}
+    assert bob.call("run_status", run=again)["state"]
+    anna.call("unshare_run", run=things.run.id)
+
+
+def call_looking(visitor: Visitor, name: str, run: str) -> Any:
+    arguments: dict[str, Any] = {"runs": [run]} if name == "compare_runs" else {"run": run}
+    return visitor.call(name, **arguments, **({"epoch": 0} if name == "run_epoch" else {}))
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_model_that_its_owner_has_loaded_is_nobody_else_s(anna: Visitor, bob: Visitor, things: Things) -> None:

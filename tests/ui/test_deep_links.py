@@ -11,6 +11,7 @@ from hfdemo.errors import DemoError
 from hfdemo.tasks import TASKS, Task
 from hfdemo.ui.deep_links import (
     RunQuery,
+    read_finetune_query,
     read_run_query,
     read_tokens_query,
     render_tokens_link,
@@ -135,3 +136,10 @@ def test_what_is_too_long_for_a_browser_is_no_link() -> None:
     assert "Too long" in render_tokens_link("text", {"text": "x" * 10_000})
     assert "<a href='?tab=tokens&amp;view=text" in render_tokens_link("text", {"text": "'><script>"})
     assert "<script" not in render_tokens_link("text", {"text": "'><script>"})
+
+
+def test_an_address_of_a_run_opens_it_unless_it_is_of_another_tab() -> None:
+    assert read_finetune_query({"run": "20260101-120000-x.ab", "__theme": "dark"}) == "20260101-120000-x.ab"
+    assert read_finetune_query({"tab": "tokens", "run": "x"}) is None
+    assert read_finetune_query({"run": ""}) is read_finetune_query({}) is None
+    assert not any(field.name == "run" for task in TASKS.values() for field in task.fields), "which has links, too"

@@ -38,10 +38,13 @@ from hfdemo.ownership import (
     count_bytes,
     count_missing_bytes,
     find_folder,
+    is_shared_by,
     list_folders,
     make_suffix,
     measure_use,
     reserve_bytes,
+    share_folder,
+    stop_sharing,
 )
 from hfdemo.settings import Settings
 from hfdemo.tables import write_csv
@@ -201,6 +204,40 @@ class RunStore:
             newest = ", ".join(run.id for run in self.list()[:5])
             raise RunError(f"There is no run {run_id!r}. The newest runs: {newest or 'none yet'}.")
         return Run(folder, self._children.get(run_id))
+
+    def share(self, run_id: str) -> str:
+        """Return what `find_readable` finds a run by for everybody, made when it is first asked for.
+
+        Where there is one owner, that is the run's id.
+
+        Raises:
+            RunError: there is none.
+        """
+        run = self.get(run_id)
+        if not self.settings.owner:
+            return run.id
+        with self._lock():  # of two that ask at once, both get the same
+            return f"{run.id}.{share_folder(run.folder)}"
+
+    def unshare(self, run_id: str) -> None:
+        """Let nobody else find a run any more, whatever they were given.
+
+        Raises:
+            RunError: there is none.
+        """
+        stop_sharing(self.get(run_id).folder)
+
+    def find_readable(self, name: str) -> Run:
+        """Return the run with the id `name`, or that which its owner shares by that name: it is only to be looked at.
+
+        Raises:
+            RunError: there is none; a name that is wrong or no longer shared is like one that never was.
+        """
+        run_id, dot, secret = name.partition(".") if isinstance(name, str) else ("", "", "")
+        folder = self.settings.runs / run_id
+        if dot and is_run_id(run_id) and is_shared_by(folder, secret) and (folder / "config.json").is_file():
+            return Run(folder, self._children.get(run_id))
+        return self.get(name)
 
     def list(self) -> list[Run]:
         """List all runs, the newest first."""

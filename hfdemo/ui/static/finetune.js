@@ -47,6 +47,14 @@ Object.assign(hfdemo, {
       : [null, words],
   confirmDelete: (run) => (confirm(`Delete ${run} and its model for good?`) ? run : null),
 
+  // The server knows the query of a link alone. A run that was chosen meanwhile is not the one that the link shows.
+  copyAddress(query, run) {
+    const address = new URL(query, location.href);
+    if (address.searchParams.get("run")?.split(".")[0] !== run) return "";
+    navigator.clipboard?.writeText(address.href).catch(() => {}); // not allowed: it can be copied from the box
+    return address.href;
+  },
+
   // The browser saves the file whose address it was just told.
   saveFile(file) {
     if (!file) return;

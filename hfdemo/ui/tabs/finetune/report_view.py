@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
 from hfdemo.finetuning.kinds import DEFAULT_KIND, ERROR_NUMBERS, KINDS, LOWER_IS_BETTER, UNIT_METRICS, Kind
+from hfdemo.finetuning.runs.run import Run
 from hfdemo.ui.html import Html, code, escape, facts, notes, score_bar, table, with_title
 from hfdemo.ui.tabs.finetune import report_figures
 from hfdemo.ui.tabs.finetune.run_charts import format_duration
@@ -193,6 +196,15 @@ DIAGRAMS: Mapping[str, Section] = MappingProxyType(
         "residuals": _residuals_diagram,
     }
 )
+
+
+def read_wrong_rows(run: Run, most: int) -> list[dict[str, str]]:
+    """Read the first `most` lines of a run's errors.csv."""
+    try:
+        with (run.folder / "errors.csv").open(encoding="utf-8", newline="") as file:
+            return list(islice(csv.DictReader(file), most))
+    except FileNotFoundError:
+        return []
 
 
 def render_wrong_rows(rows: Sequence[Mapping[str, str]], more: bool) -> str:

@@ -16,7 +16,8 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.endpoints import LIGHT
-from hfdemo.api.finetuning import delete_run
+from hfdemo.api.error_boundary import write_toast
+from hfdemo.api.finetuning import delete_run, share_run, unshare_run
 from hfdemo.api.uploads import served_folder
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.runs.run import Run, Status
@@ -33,6 +34,11 @@ FILES: Mapping[str, str] = MappingProxyType(
         "config.json": "config.json",
         "errors.csv": "errors.csv",
     }
+)
+LINKED = "Its owner shares this run with you: you can look at it, and change nothing."
+SHARED = (
+    "Whoever has it sees this run's progress, results, settings and notes, but none of its rows, its log or its model. "
+    "They can change nothing."
 )
 CANCEL, LEAVE = "Cancel", "Leave the queue"
 _DROPPED = "It ends now, and what it learned since its last checkpoint is dropped."
@@ -123,6 +129,36 @@ def build_run_buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.D
     return RunButtons(use, stop, cancel, resume, delete)
 
 
+def build_sharing(app: App, run: gr.Dropdown) -> tuple[gr.Textbox, gr.Button]:
+    """Lay out what makes a link to the run; returns where it is shown, and the button that stops sharing.
+
+    On a server with one owner there is nobody to keep the run from, and nothing to stop.
+    """
+    with gr.Row():
+        copy = gr.Button("Copy a link to this run", size="sm", min_width=160)
+        stop = gr.Button("Stop sharing", size="sm", min_width=110, visible=False)
+    address = gr.Textbox(label="Link to this run", interactive=False, visible=False, buttons=["copy"])
+    plain: dict[str, Any] = {"api_visibility": "private", **LIGHT}
+
+    def share(run_id: str | None) -> tuple[Any, Any]:
+        link = share_run(app, _require_run(run_id))["link"]
+        has_others = bool(app.settings.owner)
+        gr.Info(SHARED if has_others else "It opens this page with this run.", title="The link is below")
+        return gr.update(value=link, visible=True), gr.update(visible=has_others)
+
+    copy.click(toast_errors(share), run, [address, stop], **plain).success(
+        fn=None, inputs=[address, run], outputs=address, js="hfdemo.copyAddress"
+    )
+
+    def unshare(run_id: str | None) -> tuple[Any, Any]:
+        unshare_run(app, _require_run(run_id))
+        gr.Info("The link leads nowhere any more.", title="Not shared")
+        return gr.update(value="", visible=False), gr.update(visible=False)
+
+    stop.click(toast_errors(unshare), run, [address, stop], **plain)
+    return address, stop
+
+
 def build_continuation(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
     """Lay out two ways to begin another run from this one; returns what the form is to be filled with, {"config",
     "run", "at"} or None, and the row that needs a finished model. `form` is the id of the element to scroll to."""
@@ -202,8 +238,37 @@ def is_offered(run: Run, name: str) -> bool:
     return name in FILES.values() and (run.folder / name).is_file()
 
 
-def list_run_choices(app: App) -> list[tuple[str, str]]:
-    return [(f"{run.id} · {run.status().state}", run.id) for run in app.runs.list()]
+def list_run_choices(app: App, linked: Mapping[str, Run] = MappingProxyType({})) -> list[tuple[str, str]]:
+    """Return label and value of the runs to choose from; `linked` are runs of others, by what their links call them."""
+    own = [(f"{run.id} · {run.status().state}", run.id) for run in app.runs.list()]
+    return [*own, *((f"{run.id} · {run.status().state} · by a link", name) for name, run in linked.items())]
+
+
+def find_linked(app: App, link: str | None) -> dict[str, Run]:
+    """Return the run of others that a link shows, by what it calls it; none where that is not shared any more."""
+    try:
+        found = app.runs.find_readable(link) if link else None
+    except RunError:
+        return {}
+    return {} if link is None or found is None or found.id == link else {link: found}
+
+
+def choose_run(app: App, run_id: str | None, asked: str | None) -> tuple[Any, str]:
+    """Return the choice of a run for a page that is opened, and its value, "" where there is no run.
+
+    An address that has `asked` for a run goes before `run_id`, what is chosen already, and that before the newest.
+    """
+    linked: dict[str, Run] = {}
+    try:
+        if asked:
+            found = app.runs.find_readable(asked)
+            is_own = any(run.id == found.id for run in app.runs.list())
+            run_id, linked = (found.id, {}) if is_own else (asked, {asked: found})
+    except RunError as error:
+        gr.Info(write_toast(str(error)), title="The address of this page names a run")
+    choices = list_run_choices(app, linked)
+    chosen = run_id or (choices[0][1] if choices else None)
+    return gr.update(choices=choices, value=chosen), chosen or ""
 
 
 def _require_run(run_id: str | None) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import gradio as gr
@@ -18,8 +16,10 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.events import Event
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run, Status
+from hfdemo.ownership import read_secret
 from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
+from hfdemo.ui.deep_links import read_finetune_query
 from hfdemo.ui.event_handling import LATEST, QUICK, toast_errors
 from hfdemo.ui.tabs.finetune import report_view, run_actions, run_charts, run_comparison
 from hfdemo.ui.tabs.finetune.run_actions import list_run_choices
@@ -46,7 +46,8 @@ Part = tuple[Any, Callable[[], Any]]
 class RunView:
     """The chosen run: progress, charts, results, buttons, and below it all runs.
 
-    `run` chooses it; `prefill` is what the form is to be filled with: None, or {"config": a RunConfig as JSON, "run":
+    `run` chooses it: by its id or, where its owner shares it with whoever opened the page, by what the link calls it;
+    `prefill` is what the form is to be filled with: None, or {"config": a RunConfig as JSON, "run":
     the id of the run that it is of, "at": when it was asked for}.
     """
 
@@ -58,6 +59,8 @@ class RunView:
         state = gr.HTML(html.placeholder(NO_RUN))
         run_buttons = run_actions.build_run_buttons(app, self.run, task, model, tabs)
         self.listed = gr.State("")
+        # The run that the page was opened with; until that is known nothing is drawn.
+        self.opened = gr.State(None)
         # What a refresh fills, by the names of `parts_of_run`.
         self.outputs: dict[str, list[Any]] = {
             "listed": [self.run, self.listed],
@@ -69,7 +72,7 @@ class RunView:
         }
         with gr.Accordion("All runs", open=True):
             run_comparison.build(app, demo, self.run, self.listed)
-        self._wire(demo)
+        self._wire(demo, tabs)
 
     def _build_charts(self) -> dict[str, list[Any]]:
         # Mounted with their first rows: a chart that was drawn empty once stays without lines.
@@ -109,10 +112,12 @@ class RunView:
             self.notes = gr.Textbox(
                 label="Notes", placeholder="What you tried, and what came of it", lines=1, max_lines=8
             )
-            with gr.Accordion("Continue", open=False):
-                self.prefill, epochs_more = run_actions.build_continuation(self.app, self.run, FORM)
-            with gr.Accordion("Download", open=False):
-                files = run_actions.build_downloads(self.app, self.run)
+            with gr.Column() as own:
+                address, unshare = run_actions.build_sharing(self.app, self.run)
+                with gr.Accordion("Continue", open=False):
+                    self.prefill, epochs_more = run_actions.build_continuation(self.app, self.run, FORM)
+                with gr.Accordion("Download", open=False):
+                    files = run_actions.build_downloads(self.app, self.run)
             with gr.Accordion("Code, config and log", open=False):
                 code = gr.Code(
                     language="python", label="train.py: the same run without this app", lines=1, max_lines=24
@@ -120,52 +125,68 @@ class RunView:
                 config = gr.Code(language="json", label="config.json", lines=1, max_lines=24)
                 log = gr.Textbox(label="The end of log.txt", lines=4, max_lines=12, interactive=False)
         return {
-            "run": [ended, self.notes, code, config],
+            "run": [ended, self.notes, own, address, code, config],
+            "sharing": [unshare],
             "files": [epochs_more, *files.values()],
             "log": [log],
         }
 
-    def _wire(self, demo: gr.Blocks) -> None:
+    def _wire(self, demo: gr.Blocks, tabs: gr.Tabs) -> None:
         run, shown, picked = self.run, gr.State({}), gr.State({})
         every = [component for part in self.outputs.values() for component in part]
         gr.on(
             [gr.Timer(WATCH_SECONDS).tick, run.change, picked.change],
             toast_errors(self.refresh),
-            [run, picked, shown],
+            [run, picked, shown, self.opened],
             [*every, shown],
             **QUICK,
         )
         # Only what a person picks counts: in a closed fold a component keeps what it had for the last run.
         for name, component in (("metrics", self.metrics), ("epoch", self.epoch)):
             component.input(functools.partial(remember_pick, name), [component, run, picked], picked, **LATEST)
-        demo.load(self.choose_newest, run, run, **QUICK)
+        demo.load(self.follow_link, run, [run, self.opened, tabs], **QUICK)
         typed = [self.notes.blur, self.notes.submit]
         gr.on(typed, toast_errors(self.keep_note), [self.notes, shown], None, **QUICK)
 
-    def refresh(self, run_id: str | None, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Update everything that shows the run; components whose content did not change are left alone."""
-        runs = self.app.runs.list()
-        found = next((run for run in runs if run.id == run_id), None)
+    def refresh(
+        self, run_id: str | None, picked: Mapping[str, Any], shown: Mapping[str, Any], opened: str | None
+    ) -> Any:
+        """Update everything that shows the run; components whose content did not change are left alone.
+
+        `opened` is the run that the page was opened with, somebody else's maybe; None before that is known.
+        """
+        if opened is None:
+            return gr.skip()  # of all outputs
+        runs, linked = self.app.runs.list(), run_actions.find_linked(self.app, opened)
+        found = next((run for run in runs if run.id == run_id), linked.get(run_id or ""))
         newest = runs[0].id if runs else None
-        # Nothing chosen yet, or deleted from another page: turn to the newest there is.
-        turned = gr.skip() if found else newest
-        mark = run_comparison.describe_listing(runs)
-        choose: Part = (mark, lambda: [_update_choices(self.app, turned), mark])
+        # Nothing chosen yet, or deleted from another page: turn to the one asked for, else the newest there is.
+        is_there = opened in linked or any(run.id == opened for run in runs)
+        turned = gr.skip() if found else opened if is_there and not run_id else newest
+        mark = run_comparison.describe_listing([*runs, *linked.values()])
+        choose: Part = (mark, lambda: [_update_choices(self.app, turned, linked), mark])
         try:
-            parts = parts_of_run(self.app, found, picked, shown) if found else _empty_parts(html.placeholder(NO_RUN))
+            is_own = run_id not in linked
+            parts = (
+                parts_of_run(self.app, found, picked, shown, is_own=is_own)
+                if found
+                else _empty_parts(html.placeholder(NO_RUN))
+            )
             return update_changed_parts({"listed": choose, **parts}, shown, self.outputs)
         except (OSError, DemoError) as error:  # deleted while it was looked at, or damaged
             why = html.notes([f"Run {run_id} can't be read: {error}"])
-            return update_changed_parts({"listed": choose, **_empty_parts(why, Status("lost"))}, shown, self.outputs)
+            can_delete = Status("lost") if run_id not in linked else None
+            return update_changed_parts({"listed": choose, **_empty_parts(why, can_delete)}, shown, self.outputs)
 
     def keep_note(self, text: str | None, shown: Mapping[str, Any]) -> None:
         """Keep what was typed as the note of the run on view."""
         save_note(self.app, text, shown)
 
-    def choose_newest(self, run_id: str | None) -> Any:
-        """Choose the newest run where none is chosen."""
-        choices = list_run_choices(self.app)
-        return gr.update(choices=choices, value=run_id or (choices[0][1] if choices else None))
+    def follow_link(self, run_id: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """Open the run that the address of the page asks for; without one, the newest where none is chosen."""
+        asked = read_finetune_query(dict(request.query_params))
+        chosen, opened = run_actions.choose_run(self.app, run_id, asked)
+        return chosen, opened, gr.Tabs(selected="finetune") if asked else gr.skip()
 
 
 def remember_pick(name: str, value: Any, run_id: str | None, picked: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,15 +228,21 @@ def _empty_parts(said: str, status: Status | None = None) -> dict[str, Part]:
         "metrics": [hidden, gr.skip()],
         "epochs": [hidden, gr.skip(), ""],
         "report": [hidden, hidden, ""],
-        "run": [hidden, "", "", ""],
+        "run": [hidden, "", hidden, gr.update(value="", visible=False), "", ""],
+        "sharing": [hidden],
         "files": [hidden, *[hidden] * len(run_actions.FILES)],
         "log": [""],
     }
     return {name: (said, functools.partial(list, updates)) for name, updates in empty.items()}
 
 
-def parts_of_run(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Part]:
-    """Return what there is to show of a run, by the names of `RunView.outputs`; `picked` is of `remember_pick`."""
+def parts_of_run(
+    app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any], *, is_own: bool = True
+) -> dict[str, Part]:
+    """Return what there is to show of a run, by the names of `RunView.outputs`; `picked` is of `remember_pick`.
+
+    Of a run that is not one's own (`is_own`) there are neither rows nor the log, and nothing to do.
+    """
     events = run.events()
     status = run.status(events)
     names = run_charts.list_metric_names(events)
@@ -226,15 +253,16 @@ def parts_of_run(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[s
     has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()
     written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
     count = (run.id, len(events))
+    log, is_shared = run.log_tail(2000) if is_own else "", is_own and read_secret(run.folder) is not None
     offers = [run_actions.is_offered(run, name) for name in run_actions.FILES.values()]
     return {
         "state": (
             (*count, status),
-            lambda: [run_charts.render_progress(run.id, status, events, str(app.engine.call(find_device)))],
+            lambda: [_render_state(app, run, status, events, is_own)],
         ),
         "buttons": (
             (run.id, status.state, status.resumable, run.has_model),
-            lambda: run_actions.update_run_buttons(status, run.has_model),
+            lambda: run_actions.update_run_buttons(status if is_own else None, has_model=is_own and run.has_model),
         ),
         "loss": _redraw_chart(shown.get("loss"), count, loss, sorted(set(loss["split"]))),
         "metrics": ((run.id, names), lambda: [gr.update(visible=bool(names)), gr.update(choices=names, value=chosen)]),
@@ -250,15 +278,33 @@ def parts_of_run(app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[s
         "epochs": _epochs_part(run, mine.get("epoch"), status.active, shown),
         "report": (
             written,
-            lambda: _update_report(run) if has_report else [gr.update(visible=False), gr.update(visible=False), ""],
+            lambda: _update_report(run, is_own) if has_report else [*[gr.update(visible=False)] * 2, ""],
         ),
-        "run": (run.id, lambda: [gr.update(visible=True), run.notes, run.script(), _format_config(run)]),
+        "run": (run.id, lambda: _update_words(run, is_own)),
+        "sharing": ((run.id, is_shared), lambda: [gr.update(visible=is_shared)]),
         "files": (
             (run.id, offers),
             lambda: [gr.update(visible=run.has_model), *(gr.update(visible=offer) for offer in offers)],
         ),
-        "log": ((run.id, run.log_tail(2000)), lambda: [run.log_tail(2000)]),
+        "log": ((run.id, log), lambda: [gr.update(value=log, visible=is_own)]),
     }
+
+
+def _render_state(app: App, run: Run, status: Status, events: Sequence[Event], is_own: bool) -> str:
+    drawn = run_charts.render_progress(run.id, status, events, str(app.engine.call(find_device)))
+    return drawn if is_own else html.about(run_actions.LINKED) + drawn
+
+
+def _update_words(run: Run, is_own: bool) -> list[Any]:
+    """Show the note, the script and the config of a run, and what is its owner's to do with it."""
+    return [
+        gr.update(visible=True),
+        gr.update(value=run.notes, interactive=is_own),
+        gr.update(visible=is_own),
+        gr.update(value="", visible=False),
+        run.script(),
+        _format_config(run),
+    ]
 
 
 def _redraw_chart(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, series: list[str], **more: Any) -> Part:
@@ -304,31 +350,23 @@ def _epochs_part(run: Run, chosen: float | None, active: bool, shown: Mapping[st
     return (run.id, numbers, number, found["step"], active), draw
 
 
-def _update_report(run: Run) -> list[Any]:
+def _update_report(run: Run, with_rows: bool) -> list[Any]:
     report = run.report()
     shown = gr.update(value=report_view.render_report(report), visible=True)
-    if "validation" not in report["metrics"]:  # nobody knows which rows it gets wrong
+    # Without metrics on validation nobody knows which rows it gets wrong.
+    if not with_rows or "validation" not in report["metrics"]:
         return [shown, gr.update(visible=False), ""]
-    rows = _read_wrong_rows(run)
+    rows = report_view.read_wrong_rows(run, WRONG_ROWS + 1)
     drawn = report_view.render_wrong_rows(rows[:WRONG_ROWS], more=len(rows) > WRONG_ROWS)
     return [shown, gr.update(visible=True), drawn]
-
-
-def _read_wrong_rows(run: Run) -> list[dict[str, str]]:
-    """Return the first lines of errors.csv, one more than are shown."""
-    try:
-        with (run.folder / "errors.csv").open(encoding="utf-8", newline="") as file:
-            return list(islice(csv.DictReader(file), WRONG_ROWS + 1))
-    except FileNotFoundError:
-        return []
 
 
 def _format_config(run: Run) -> str:
     return json.dumps(run.config.to_json(), indent=2, ensure_ascii=False)
 
 
-def _update_choices(app: App, value: Any) -> Any:
-    choices = list_run_choices(app)
+def _update_choices(app: App, value: Any, linked: Mapping[str, Run]) -> Any:
+    choices = list_run_choices(app, linked)
     return gr.update(choices=choices) if isinstance(value, dict) else gr.update(choices=choices, value=value)
 
 

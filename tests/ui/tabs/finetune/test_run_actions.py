@@ -1,7 +1,11 @@
-"""What a run is asked before it is cancelled depends on whether it has begun."""
+"""What a run is asked before it is cancelled depends on whether it has begun; an address opens a run."""
 
+from hfdemo.api import App
 from hfdemo.finetuning.runs.run import Status
+from hfdemo.ownership import OWNER_FILE
+from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import run_actions
+from tests.ui.tabs.finetune.reports import a_run
 
 
 def test_a_run_that_waits_leaves_the_queue_and_one_that_has_begun_is_cancelled() -> None:
@@ -11,3 +15,32 @@ def test_a_run_that_waits_leaves_the_queue_and_one_that_has_begun_is_cancelled()
     assert words(Status("queued")) == run_actions.LEAVE
     for state in ("starting", "running", "stopping"):
         assert words(Status(state)) == run_actions.CANCEL
+
+
+def test_an_address_chooses_its_run_before_the_newest(settings: Settings) -> None:
+    app = App.create(settings)
+    old, new = a_run(settings, name="20260101-120000-x").id, a_run(settings, name="20260102-120000-x").id
+    for asked, chosen in ((old, old), (None, new), ("20260103-120000-never", new), ("<b>../x", new)):
+        update, opened = run_actions.choose_run(app, None, asked)
+        assert update["value"] == opened == chosen
+    assert run_actions.choose_run(app, old, None)[0]["value"] == old
+
+
+def test_a_run_of_somebody_else_is_chosen_by_its_link_while_it_is_shared_and_one_s_own_as_ever(
+    settings: Settings,
+) -> None:
+    run = a_run(settings)
+    (run.folder / OWNER_FILE).write_text("anna")
+    anna, bob = (App.create(settings.of_owner(owner)) for owner in ("anna", "bob"))
+    link = anna.runs.share(run.id)
+    update, opened = run_actions.choose_run(bob, None, link)
+    assert update["value"] == opened == link
+    assert update["choices"] == [(f"{run.id} · finished · by a link", link)]
+    assert run_actions.find_linked(bob, link)[link].id == run.id
+    update, opened = run_actions.choose_run(anna, None, link)
+    assert update["value"] == opened == run.id
+    assert run_actions.find_linked(anna, opened) == {}
+    anna.runs.unshare(run.id)
+    assert run_actions.find_linked(bob, link) == {}
+    update, opened = run_actions.choose_run(bob, None, link)
+    assert (update["value"], opened) == (None, "")

@@ -158,6 +158,30 @@ def test_what_a_run_says_is_text(app: App) -> None:
     assert escaped(drawn["report"][2])
 
 
+def test_of_a_run_that_is_seen_by_a_link_there_are_neither_rows_nor_the_log_nor_anything_to_do(app: App) -> None:
+    run = a_run(app.settings)
+    (run.folder / "log.txt").write_text("what it printed")
+    run.set_notes("better")
+    parts = run_view.parts_of_run(app, run, {}, {}, is_own=False)
+    drawn = {name: make() for name, (_, make) in parts.items()}
+    assert run_actions.LINKED in drawn["state"][0]
+    assert drawn["loss"][0]["visible"]
+    assert [update["visible"] for update in (*drawn["buttons"], *drawn["sharing"], *drawn["log"])] == [False] * 7
+    result, wrong_fold, wrong = drawn["report"]
+    assert (result["visible"], wrong_fold["visible"], wrong) == (True, False, "")
+    ended, notes, own, address, script, _ = drawn["run"]
+    assert (ended["visible"], own["visible"], address["visible"]) == (True, False, False)
+    assert (notes["value"], notes["interactive"]) == ("better", False)
+    assert script == run.script()
+    assert "what it printed" not in str(drawn)
+    log, words = (
+        run_view.parts_of_run(app, run, {}, {})["log"][1](),
+        run_view.parts_of_run(app, run, {}, {})["run"][1](),
+    )
+    assert log[0]["value"] == "what it printed"
+    assert words[1]["interactive"]
+
+
 def test_a_note_belongs_to_the_run_on_view_and_one_of_a_deleted_run_is_dropped(app: App) -> None:
     run = a_run(app.settings)
     run_view.save_note(app, "better", {"run": run.id})
