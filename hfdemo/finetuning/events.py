@@ -223,22 +223,22 @@ def parse_all(lines: Iterable[str]) -> Iterator[Event]:
                 yield parse(line)
 
 
-def read_lines(path: Path, most: int = _READ_BYTES) -> Iterator[str]:
-    """Read the lines of the file at `path`: of one that has more bytes than `most`, those at its beginning and its end.
+def read_lines(path: Path, *, whole: bool) -> Iterator[str]:
+    """Read the lines of the file at `path`; but for the `whole`, of a large one those at its beginning and its end.
 
     Raises:
         FileNotFoundError: there is none.
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        if size <= most:
+        if whole or size <= _READ_BYTES:
             yield from (line.decode(errors="replace") for line in file)
             return
-        for place in (0, size - most // 2):
+        for place in (0, size - _READ_BYTES // 2):
             file.seek(place)
-            whole = file.read(most // 2)
-            whole = whole[: whole.rfind(b"\n") + 1] if place == 0 else whole[whole.find(b"\n") + 1 :]
-            yield from (line.decode(errors="replace") for line in io.BytesIO(whole))
+            part = file.read(_READ_BYTES // 2)
+            part = part[: part.rfind(b"\n") + 1] if place == 0 else part[part.find(b"\n") + 1 :]
+            yield from (line.decode(errors="replace") for line in io.BytesIO(part))
 
 
 FINAL = (Finished, Stopped, Failed)

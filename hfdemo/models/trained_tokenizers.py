@@ -86,27 +86,30 @@ def train_from_file(
                 lambda: _train(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit),
                 settings,
             )
+            _keep_newest(settings)
     return ModelRef("tokenizer", name)
 
 
 def _make_room(settings: Settings) -> None:
-    """Remove of everybody's tokenizers what is too old, and of the owner's the oldest where one more is too many.
+    """Remove of everybody's tokenizers what is too old, and see that there is room for one more.
 
     Raises:
         DemoError: those and the runs take as much of the disk as they may.
     """
-    home = _home(settings)
     if settings.kept_seconds:
         for name, written in _list_trained(settings.of_owner("")):
             if written < time.time() - settings.kept_seconds:
-                shutil.rmtree(home / name, ignore_errors=True)
-    if settings.kept_tokenizers:
-        for name, _ in _list_trained(settings)[settings.kept_tokenizers - 1 :]:
-            shutil.rmtree(home / name, ignore_errors=True)
+                shutil.rmtree(_home(settings) / name, ignore_errors=True)
     if settings.home_bytes or settings.visitor_bytes:
         refusal = measure_use(settings).find_refusal(_USUAL_BYTES, "A trained tokenizer", settings)
         if refusal:
             raise DemoError(refusal)
+
+
+def _keep_newest(settings: Settings) -> None:
+    """Remove the owner's oldest tokenizers where they are more than are kept."""
+    for name in trained_names(settings)[settings.kept_tokenizers :] if settings.kept_tokenizers else ():
+        shutil.rmtree(_home(settings) / name, ignore_errors=True)
 
 
 def trained_folder(ref: ModelRef, settings: Settings) -> Path:

@@ -186,7 +186,11 @@ def test_one_visitor_pushes_out_nobody_else_s_and_what_is_left_for_a_day_goes(tm
     for size in range(310, 314):
         train_from_file(file, "bpe", size, bob)
     assert trained_names(anna) == [second.name, first.name]
-    assert len(trained_names(bob)) == 2
+    kept = trained_names(bob)
+    assert len(kept) == 2
+    with pytest.raises(DemoError, match="leaves nothing to learn"):
+        train_from_file(file, "bpe", 200, bob)
+    assert trained_names(bob) == kept, "one that can't be trained pushes out nothing"
     yesterday = time.time() - 25 * 3600
     os.utime(public.home / "tokenizers" / first.name, (yesterday, yesterday))
     train_from_file(file, "bpe", 314, bob)

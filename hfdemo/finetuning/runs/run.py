@@ -140,14 +140,10 @@ class Run:
     def events(self, after: int = 0, limit: int | None = None) -> list[Event]:
         """Read at most `limit` events from number `after` on (the first is 0); also those that a resumption voided.
 
-        Without a `limit` those at the beginning and the end of a file that is too large.
-        """
+        Without a `limit`, of a very large file those at its beginning and its end."""
         try:
-            if limit is None:
-                return list(islice(parse_all(read_lines(self.folder / "events.jsonl")), after, None))
-            with (self.folder / "events.jsonl").open("rb") as file:
-                lines = (line.decode(errors="replace") for line in file)
-                return list(islice(parse_all(lines), after, after + limit))
+            lines = read_lines(self.folder / "events.jsonl", whole=limit is not None)
+            return list(islice(parse_all(lines), after, None if limit is None else after + limit))
         except FileNotFoundError:
             return []
 
