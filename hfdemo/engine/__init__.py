@@ -3,7 +3,7 @@
 inline       the calls are made here: on ZeroGPU, and in tests that are to be fast; an engine as one owner may use it
 process      the calls go to a worker: cancelled, ended, started anew and asked again
 worker       the child: it holds the models and does what it is asked to, each call in a thread
-zygote       the process that has imported the libraries, and forks workers that have them at once
+zygote       the process that has imported the libraries, and forks workers and trainings that have them at once
 messages     what goes over the wire between the two: plain values, and nothing that runs as code here
 """
 
@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Mapping
 
-from hfdemo.engine.inline import Engine, InlineEngine, OwnedEngine
+from hfdemo.engine.inline import Child, Engine, InlineEngine, OwnedEngine, start_program
 from hfdemo.engine.process import ProcessEngine
 from hfdemo.settings import Settings
 
-__all__ = ["Engine", "InlineEngine", "OwnedEngine", "ProcessEngine", "start_engine"]
+__all__ = ["Child", "Engine", "InlineEngine", "OwnedEngine", "ProcessEngine", "start_engine", "start_program"]
 
 
 def start_engine(settings: Settings, environment: Mapping[str, str] = os.environ) -> Engine:

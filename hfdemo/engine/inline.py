@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -12,6 +14,17 @@ from hfdemo.settings import Settings
 P = ParamSpec("P")
 Result = TypeVar("Result")
 Kind = TypeVar("Kind")
+
+
+class Child(Protocol):
+    """A program that was started: what `subprocess.Popen` knows of one."""
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+
+    def poll(self) -> int | None:
+        """Return its exit code, None while it is at work."""
 
 
 class Engine(Protocol):
@@ -37,6 +50,16 @@ class Engine(Protocol):
         Raises:
             DemoError: what `function` raised, or the engine ended while it worked on this.
             Stopped: the event was set, and the call did not end by itself.
+        """
+
+    def start_program(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Child:
+        """Start `python -m module *arguments` in a session of its own, which outlives this process.
+
+        `module` is a package, whose `__main__` has a `main(arguments)` that returns the exit code. What it prints goes
+        to the open file `log`.
+
+        Raises:
+            OSError: the machine has no process or no memory left for it.
         """
 
     def close(self) -> None:
@@ -68,6 +91,10 @@ class OwnedEngine:
         """Return `function(*args, **kwargs)`, done where the models are."""
         return self._engine.call(function, *args, **kwargs)
 
+    def start_program(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Child:
+        """Start `python -m module *arguments` in a session of its own."""
+        return self._engine.start_program(module, arguments, environment, log)
+
     def close(self) -> None:
         """End what belongs to the engine."""
         self._engine.close()
@@ -97,5 +124,21 @@ class InlineEngine:
         """Return `function(*args, **kwargs)`."""
         return function(*args, **kwargs)
 
+    def start_program(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Child:
+        """Start `python -m module *arguments`, as an interpreter."""
+        return start_program(module, arguments, environment, log)
+
     def close(self) -> None:
         """Nothing is left to end."""
+
+
+def start_program(module: str, arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Child:
+    """Start `python -m module *arguments` as an interpreter: see `Engine.start_program`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env=dict(environment),
+    )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import logging
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
@@ -18,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import psutil
 
+from hfdemo.engine.inline import Child, start_program
 from hfdemo.engine.messages import (
     Call,
     Callback,
@@ -32,6 +35,7 @@ from hfdemo.engine.messages import (
     read_answer,
     write,
 )
+from hfdemo.engine.zygote import PROGRAM, WORKER
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings, child_environment
@@ -160,6 +164,10 @@ class ProcessEngine:
             with self._lock:
                 del self._pending[call.number]
 
+    def start_program(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Child:
+        """Start `python -m module *arguments`: see `Engine.start_program`."""
+        return self._starter.start_program(module, arguments, environment, log)
+
     def close(self) -> None:
         """End the worker, and what starts workers."""
         self._closed.set()
@@ -275,8 +283,27 @@ class ProcessEngine:
             self._send(pending)
 
 
+class ForkedProgram:
+    """A program that the zygote runs, as `subprocess.Popen` shows one: its number, and how it ended."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.pid = int(json.loads(connection.recv_bytes())["pid"])
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its exit code, None while it is at work; -9 where whoever would tell is gone."""
+        if self.returncode is None and self._connection.poll():
+            try:
+                self.returncode = int(json.loads(self._connection.recv_bytes())["code"])
+            except (EOFError, OSError):
+                self.returncode = -signal.SIGKILL
+            self._connection.close()
+        return self.returncode
+
+
 class _Zygote:
-    """Starts workers as forks of a process that has imported the libraries."""
+    """Starts workers and programs as forks of a process that has imported the libraries."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair()
@@ -285,9 +312,26 @@ class _Zygote:
 
     def start_worker(self) -> Connection:
         """Return the connection to a worker that begins now; it ends at once if the zygote is gone."""
+        return self._ask(WORKER)
+
+    def start_program(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Child:
+        """Start `python -m module *arguments` in a session of its own; what it prints goes to the file `log`.
+
+        Raises:
+            OSError: the zygote is gone, or the machine has no process left.
+        """
+        connection = self._ask(PROGRAM, log)
+        asked = {"module": module, "arguments": list(arguments), "environment": dict(environment)}
+        try:
+            connection.send_bytes(json.dumps(asked).encode())
+            return ForkedProgram(connection)
+        except EOFError as error:
+            raise OSError("no process could be forked") from error
+
+    def _ask(self, what: bytes, *files: int) -> Connection:
         ours, theirs = socket.socketpair()
         with theirs, contextlib.suppress(OSError):
-            socket.send_fds(self._control, [b"w"], [theirs.fileno()])
+            socket.send_fds(self._control, [what], [theirs.fileno(), *files])
         return Connection(ours.detach())
 
     def close(self) -> None:
@@ -310,6 +354,10 @@ class _Spawner:
             self._processes = [each for each in self._processes if each.poll() is None]
             self._processes.append(_start_python("hfdemo.engine.worker", theirs, self._environment))
         return Connection(ours.detach())
+
+    def start_program(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Child:
+        """Start `python -m module *arguments`, as an interpreter."""
+        return start_program(module, arguments, environment, log)
 
     def close(self) -> None:
         for process in self._processes:

@@ -31,6 +31,7 @@ from hfdemo.finetuning.runs.child_process import (
     leave_orphaned,
     watch_launcher,
 )
+from hfdemo.finetuning.runs.processes import VARIABLE
 from hfdemo.finetuning.runs.stop_and_resume import reopen
 from hfdemo.finetuning.training.checkpoints import checkpoint_step, explain_full_disk, find_newest_whole, rewind_to
 from hfdemo.settings import Settings
@@ -88,7 +89,9 @@ def _existing(folder: Path, processes: int, settings: Settings) -> Run:
     run = Run(folder.resolve())
     _check_processes(run.config, folder, processes)
     # The server that begins a run writes who is to do it.
-    ours = any(known["pid"] in (os.getpid(), os.getppid()) for known in run.known_processes())
+    ours = os.environ.get(VARIABLE) == str(run.folder) or any(
+        known["pid"] in (os.getpid(), os.getppid()) for known in run.known_processes()
+    )
     if not ours and run.processes():
         raise RunError(f"{folder.name} is at work already. Stop it first.")
     if not ours:  # else the server has checked it as it made it

@@ -204,3 +204,14 @@ def test_an_engine_holds_one_of_a_kind(engine: ProcessEngine, models: ModelCache
     inline = InlineEngine(models.settings, models)
     assert inline.hold(ModelCache) is inline.models is models
     assert inline.hold(SlowChecks) is inline.hold(SlowChecks)
+
+
+def test_a_program_is_a_fork_with_its_own_environment_session_and_exit_code(
+    engine: ProcessEngine, tmp_path: Path
+) -> None:
+    with (tmp_path / "log.txt").open("wb") as log:
+        child = engine.start_program("hfdemo.finetuning", [str(tmp_path / "none.json")], os.environ, log.fileno())
+    assert child.pid not in (os.getpid(), engine.worker.pid)  # type: ignore[union-attr]
+    wait_until(lambda: child.poll() is not None, 60, "the program to end")
+    assert child.poll() == 1
+    assert (tmp_path / "log.txt").read_text().startswith("There is no config file")

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from hfdemo.engine import Child, Engine, start_program
 from hfdemo.finetuning.arguments import threads
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.launcher import command
@@ -25,6 +24,7 @@ from hfdemo.settings import Settings, child_environment
 
 # What a run's processes have in their environment: whoever they start has it, too, in whatever group.
 VARIABLE = "HFDEMO_RUN"
+PROGRAM = "hfdemo.finetuning"
 TERMINATE_SECONDS = 2.0
 KILL_SECONDS = 2.0
 _POLL_SECONDS = 0.05
@@ -46,21 +46,18 @@ OUT_OF_MEMORY = (
 )
 
 
-def spawn(folder: Path, config: RunConfig, settings: Settings) -> subprocess.Popen[bytes]:
+def spawn(folder: Path, config: RunConfig, settings: Settings, engine: Engine) -> Child:
     """Begin the run in `folder` in a session of its own, which outlives this server; what it prints is its log.txt."""
     # A launcher would set one thread each.
     threaded = {"OMP_NUM_THREADS": str(threads(config.processes))}
     with (folder / "log.txt").open("ab") as log:
         log.write(f"{_BEGUN}{datetime.now():%Y-%m-%d %H:%M:%S}\n".encode())
         log.flush()
-        return subprocess.Popen(
-            command(config, str(folder), sys.executable),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**threaded, **child_environment(settings), VARIABLE: str(folder)},
-        )
+        environment = {**threaded, **child_environment(settings), VARIABLE: str(folder)}
+        _, _, module, *arguments = command(config, str(folder))
+        # A launcher is no program of ours, and starts interpreters itself.
+        start = engine.start_program if module == PROGRAM else start_program
+        return start(module, arguments, environment, log.fileno())
 
 
 def process_identity(pid: int | None = None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import shutil
 import signal
-import subprocess
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hfdemo.atomic_files import write_atomically
+from hfdemo.engine import Child
 from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.report import epoch_numbers
@@ -121,7 +121,7 @@ class Status:
 class Run:
     """One run's folder. Everything it tells is read from there; `child` is known only to the server that began it."""
 
-    def __init__(self, folder: Path, child: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, folder: Path, child: Child | None = None) -> None:
         self.folder = folder
         self._child = child
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import psutil
 
 from hfdemo.atomic_files import write_atomically
+from hfdemo.engine import Child
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.arguments import LEARNING_RATE
 from hfdemo.finetuning.config import RunConfig
@@ -127,7 +128,7 @@ class Trial:
 class Search:
     """A search's folder: search.json (what is searched), trials.jsonl (what was found) and process.json."""
 
-    def __init__(self, folder: Path, child: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, folder: Path, child: Child | None = None) -> None:
         self.folder = folder
         self._child = child
 

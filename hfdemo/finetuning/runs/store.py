@@ -7,7 +7,6 @@ import copy
 import json
 import re
 import shutil
-import subprocess
 import threading
 import time
 import uuid
@@ -19,7 +18,7 @@ from typing import Any
 import psutil
 
 from hfdemo.atomic_files import write_atomically
-from hfdemo.engine import Engine, InlineEngine, OwnedEngine
+from hfdemo.engine import Child, Engine, InlineEngine, OwnedEngine
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.config import RunConfig
@@ -66,7 +65,7 @@ class RunStore:
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         self.settings = settings
         self._engine = engine or InlineEngine(settings)
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, Child] = {}
 
     def of_owner(self, owner: str) -> RunStore:
         """Return this store as `owner` sees it: what is begun belongs to them, and of others there is no run."""
@@ -179,7 +178,7 @@ class RunStore:
             RunError: the machine has no process or no memory left for it.
         """
         try:
-            child = processes.spawn(run.folder, run.config, self.settings)
+            child = processes.spawn(run.folder, run.config, self.settings, self._engine)
         except OSError as error:
             refusal = f"No process could be started for it: {error.strerror or error}. Try again in a moment."
             what.append(run.folder / "events.jsonl", what.Failed(0, time.time(), refusal))
