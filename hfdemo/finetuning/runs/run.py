@@ -15,6 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
+
 from hfdemo.atomic_files import write_atomically
 from hfdemo.engine import Child
 from hfdemo.errors import RunError
@@ -245,7 +247,8 @@ class Run:
         found = [process] if "pid" in process else []
         found += [process["launcher"]] if process.get("launcher") else []
         if self._child is not None and self._child.poll() is None:
-            found.append(process_identity(self._child.pid))
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended this moment
+                found.append(process_identity(self._child.pid))
         return found
 
     def _exit_code(self) -> int | None:
