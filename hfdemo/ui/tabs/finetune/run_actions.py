@@ -37,8 +37,8 @@ FILES: Mapping[str, str] = MappingProxyType(
 )
 LINKED = "Its owner shares this run with you: you can look at it, and change nothing."
 SHARED = (
-    "Whoever has it sees this run's progress, results, settings and notes, but none of its rows, its log or its model. "
-    "They can change nothing."
+    "Whoever has the link below sees this run's progress, results, settings and notes, but none of its rows, its log "
+    "or its model, and can change nothing."
 )
 CANCEL, LEAVE = "Cancel", "Leave the queue"
 _DROPPED = "It ends now, and what it learned since its last checkpoint is dropped."
@@ -143,7 +143,7 @@ def build_sharing(app: App, run: gr.Dropdown) -> tuple[gr.Textbox, gr.Button]:
     def share(run_id: str | None) -> tuple[Any, Any]:
         link = share_run(app, _require_run(run_id))["link"]
         has_others = bool(app.settings.owner)
-        gr.Info(SHARED if has_others else "It opens this page with this run.", title="The link is below")
+        gr.Info(SHARED if has_others else "The link below opens this page with this run.", title="Link")
         return gr.update(value=link, visible=True), gr.update(visible=has_others)
 
     copy.click(toast_errors(share), run, [address, stop], **plain).success(
@@ -152,7 +152,7 @@ def build_sharing(app: App, run: gr.Dropdown) -> tuple[gr.Textbox, gr.Button]:
 
     def unshare(run_id: str | None) -> tuple[Any, Any]:
         unshare_run(app, _require_run(run_id))
-        gr.Info("The link leads nowhere any more.", title="Not shared")
+        gr.Info("The links to this run lead nowhere any more.", title="Not shared")
         return gr.update(value="", visible=False), gr.update(visible=False)
 
     stop.click(toast_errors(unshare), run, [address, stop], **plain)
@@ -265,7 +265,7 @@ def choose_run(app: App, run_id: str | None, asked: str | None) -> tuple[Any, st
             is_own = any(run.id == found.id for run in app.runs.list())
             run_id, linked = (found.id, {}) if is_own else (asked, {asked: found})
     except RunError as error:
-        gr.Info(write_toast(str(error)), title="The address of this page names a run")
+        gr.Info(f"The address of this page asks for a run. {write_toast(str(error))}", title="No such run")
     choices = list_run_choices(app, linked)
     chosen = run_id or (choices[0][1] if choices else None)
     return gr.update(choices=choices, value=chosen), chosen or ""
