@@ -1,10 +1,13 @@
 """What a run is asked before it is cancelled depends on whether it has begun; an address opens a run."""
 
+import pytest
+
 from hfdemo.api import App
+from hfdemo.errors import RunError
 from hfdemo.finetuning.runs.run import Status
 from hfdemo.ownership import OWNER_FILE
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import run_actions
+from hfdemo.ui.tabs.finetune import run_actions, run_view
 from tests.ui.tabs.finetune.reports import a_run
 
 
@@ -37,6 +40,11 @@ def test_a_run_of_somebody_else_is_chosen_by_its_link_while_it_is_shared_and_one
     assert update["value"] == opened == link
     assert update["choices"] == [(f"{run.id} · finished · by a link", link)]
     assert run_actions.find_linked(bob, link)[link].id == run.id
+    for file in run_actions.FILES.values():
+        with pytest.raises(RunError, match=r"^There is no such run\.$"):
+            run_actions.copy_run_file(bob, file, link)
+    run_view.save_note(bob, "mine", {"run": run.id})
+    assert run.notes == ""
     update, opened = run_actions.choose_run(anna, None, link)
     assert update["value"] == opened == run.id
     assert run_actions.find_linked(anna, opened) == {}
