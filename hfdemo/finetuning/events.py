@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -256,3 +256,8 @@ def valid(events: Iterable[Event]) -> list[Event]:
             kept = [old for old in kept if old.step <= event.step and not isinstance(old, FINAL)]
         kept.append(event)
     return kept
+
+
+def is_final(events: Sequence[Event]) -> bool:
+    """Return whether the valid `events` end with a final one."""
+    return bool(events) and isinstance(events[-1], FINAL)

@@ -157,3 +157,32 @@ def largest_model(settings: Settings) -> int:
     import psutil
 
     return settings.model_bytes if settings.public else int(psutil.virtual_memory().total)
+
+
+def build_hollow(config: Any, auto_class: Any, settings: Settings, **options: Any) -> Any:
+    """Build the model that a config describes on the meta device, where it takes no memory.
+
+    Raises:
+        ModelError: it is larger than any that could be loaded here.
+    """
+    import torch
+
+    most = largest_model(settings)
+    build = getattr(auto_class, "from_config", None)
+    if build is None:  # the base of an adapter is loaded with the class that it was trained with
+        build = auto_class._from_config
+        options.pop("trust_remote_code", None)  # of which only an Auto class knows
+    with limit_building(most), torch.device("meta"):
+        hollow = build(config, **options)
+    needed = count_bytes(hollow)
+    if needed > most:
+        raise ModelError(
+            f"Its config describes a model of {format_bytes(needed)}, and at most {format_bytes(most)} have room here. "
+            "Pick a smaller model or dtype."
+        )
+    return hollow
+
+
+def format_bytes(number: int) -> str:
+    """Write bytes as a person reads them."""
+    return f"{number / 1e9:.2f} GB" if number >= 1e7 else f"{number / 1e6:.2f} MB"

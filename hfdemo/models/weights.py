@@ -17,7 +17,7 @@ from hfdemo.errors import DemoError, ModelError
 from hfdemo.models.adapter_limits import check_adapter
 from hfdemo.models.folders import adapter_base, adapter_bases, local_folder
 from hfdemo.models.hub import Progress
-from hfdemo.models.size_limits import count_bytes, free_bytes, largest_model, limit_building
+from hfdemo.models.size_limits import build_hollow, count_bytes, format_bytes, free_bytes, limit_building
 from hfdemo.settings import Settings
 
 
@@ -119,11 +119,6 @@ def build_model(folder: Path, plan: BuildPlan, *, untrained: bool) -> tuple[Any,
         return model.eval().to(plan.device.kind), report
 
 
-def format_bytes(number: int) -> str:
-    """Write bytes as a person reads them."""
-    return f"{number / 1e9:.2f} GB" if number >= 1e7 else f"{number / 1e6:.2f} MB"
-
-
 def weight_files(folder: Path) -> list[Path]:
     """List the files that the library reads the weights from, in its order of preference; empty without any.
 
@@ -190,32 +185,13 @@ def _count_described(plan: BuildPlan) -> int:
     Raises:
         ModelError: it is larger than any that could be loaded here.
     """
-    return count_bytes(_build_hollow(plan.config, plan.auto_class, plan.settings, **_options_of_dtype(plan)))
+    return count_bytes(build_hollow(plan.config, plan.auto_class, plan.settings, **_options_of_dtype(plan)))
 
 
 def _options_of_dtype(plan: BuildPlan) -> dict[str, Any]:
     import torch
 
     return plan.options() | ({} if plan.dtype == "auto" else {"dtype": getattr(torch, plan.dtype)})
-
-
-def _build_hollow(config: Any, auto_class: Any, settings: Settings, **options: Any) -> Any:
-    import torch
-
-    most = largest_model(settings)
-    build = getattr(auto_class, "from_config", None)
-    if build is None:  # the base of an adapter is loaded with the class that it was trained with
-        build = auto_class._from_config
-        options.pop("trust_remote_code", None)  # of which only an Auto class knows
-    with limit_building(most), torch.device("meta"):
-        hollow = build(config, **options)
-    needed = count_bytes(hollow)
-    if needed > most:
-        raise ModelError(
-            f"Its config describes a model of {format_bytes(needed)}, and at most {format_bytes(most)} have room here. "
-            "Pick a smaller model or dtype."
-        )
-    return hollow
 
 
 def _check_memory(needed: int, plan: BuildPlan) -> None:
@@ -284,7 +260,7 @@ def build_on_meta_device(config: Any, auto_class: Any, settings: Settings) -> An
         raise BuildingBusy("Another model is being loaded. Try again when it is here.")
     try:
         # A dtype of its own would change torch's default for every model that computes meanwhile.
-        return _build_hollow(config, auto_class, settings, dtype=torch.get_default_dtype(), trust_remote_code=False)
+        return build_hollow(config, auto_class, settings, dtype=torch.get_default_dtype(), trust_remote_code=False)
     finally:
         _BUILDING.release()
 

@@ -13,8 +13,7 @@ from typing import Any
 from hfdemo.errors import DemoError, Stopped, wrap_library_errors
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.model_facts import POSITIONS_AFTER_PADDING, text_config
-from hfdemo.models.size_limits import free_bytes
-from hfdemo.models.weights import format_bytes
+from hfdemo.models.size_limits import format_bytes, free_bytes
 from hfdemo.tokenization.padding import PaddingPlan
 
 WARMUPS = 1

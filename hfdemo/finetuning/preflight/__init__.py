@@ -121,7 +121,6 @@ def preflight(
     waiting, `use` is what all runs and the like take of the disk: of both the settings may say how much there may be.
     """
     reasons = _Reasons()
-    device = find_device()
     with reasons.refuse("task"):
         find_kind(config.task, config.problem_type)
     if settings.public:
@@ -129,17 +128,7 @@ def preflight(
             limits.check_shared_fields(config)
         if reasons.error is not None:
             return reasons.result(None)  # what is refused here may name a file, and is not looked at
-    with reasons.refuse("training"):
-        config.check_training()
-    with reasons.refuse("processes"):
-        check_processes(config, device)
-    with reasons.refuse("accelerate_config"):
-        check_not_uploaded(config.accelerate_config or "", settings)
-        check_accelerate(config, device, public=settings.public)
-    with reasons.refuse("metrics"):
-        for path in config.metrics:
-            check_not_uploaded(path, settings)
-        check_extra(config.metrics, settings.public)
+    reasons.refuse_config(config, settings)
     with reasons.refuse("model"):
         model_bytes = slow_checks.check_is_there(config.model)
     if data is not None and data.refusal:
@@ -187,6 +176,21 @@ class _Reasons:
         except DemoError as error:
             self.error = self.error or error
             self._findings.append(refuse(code, str(error)))
+
+    def refuse_config(self, config: RunConfig, settings: Settings) -> None:
+        """Refuse what no data could make right: fields, processes and files that are named."""
+        device = find_device()
+        with self.refuse("training"):
+            config.check_training()
+        with self.refuse("processes"):
+            check_processes(config, device)
+        with self.refuse("accelerate_config"):
+            check_not_uploaded(config.accelerate_config or "", settings)
+            check_accelerate(config, device, public=settings.public)
+        with self.refuse("metrics"):
+            for path in config.metrics:
+                check_not_uploaded(path, settings)
+            check_extra(config.metrics, settings.public)
 
     def refuse_metrics(self, config: RunConfig, kind: Kind, slow_checks: SlowChecks) -> None:
         """Refuse further metrics that can't be computed, and a metric to be best in that nothing computes."""

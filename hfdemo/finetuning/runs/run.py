@@ -23,7 +23,6 @@ from hfdemo.errors import RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.report import epoch_numbers
 from hfdemo.finetuning.events import (
-    FINAL,
     Evaluated,
     Event,
     Failed,
@@ -32,6 +31,7 @@ from hfdemo.finetuning.events import (
     Started,
     StepLogged,
     Stopped,
+    is_final,
     parse_all,
     read_lines,
     valid,
@@ -396,8 +396,3 @@ def _eta(events: Sequence[Event], total_steps: int) -> float | None:
         return None
     pace = (steps[-1].time - steps[0].time) / (steps[-1].step - steps[0].step)
     return max(0.0, pace * (total_steps - steps[-1].step))
-
-
-def is_final(events: Sequence[Event]) -> bool:
-    """Return whether the valid `events` end with a final one."""
-    return bool(events) and isinstance(events[-1], FINAL)

@@ -19,9 +19,9 @@ from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.events import Stopped, valid
+from hfdemo.finetuning.events import Stopped, is_final, valid
 from hfdemo.finetuning.runs.processes import describe_starter, end_processes
-from hfdemo.finetuning.runs.run import RESUMABLE, Run, is_final
+from hfdemo.finetuning.runs.run import RESUMABLE, Run
 from hfdemo.finetuning.stop_request import StopRequest
 from hfdemo.finetuning.training.checkpoints import check_space, find_newest_whole
 from hfdemo.ownership import count_bytes
