@@ -50,6 +50,10 @@ class SessionGuard:
         with holder.lock:
             holder.session_data.pop(session, None)
             holder.time_last_used.pop(session, None)
+        queue = app.get_blocks()._queue
+        if not queue.pending_event_ids_session.get(session):  # else something still answers there
+            queue.pending_event_ids_session.pop(session, None)
+            queue.pending_messages_per_session.pop(session, None)
         if self._releasing is None or self._releasing.done():
             self._releasing = asyncio.get_running_loop().create_task(_release_memory())
 
