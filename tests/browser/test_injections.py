@@ -180,7 +180,8 @@ def test_what_a_run_is_called_was_trained_on_and_noted_for_stays_text(browser: B
 
 
 ADDRESSES = {
-    "task": ({"task": NAME, "model": NAME, "text": ALL_IN_ONE[:2_000], "view": NAME, "run": NAME}, ".hf-note:visible"),
+    "task": ({"task": NAME, "model": NAME, "text": ALL_IN_ONE[:2_000], "view": NAME}, ".hf-note:visible"),
+    "run": ({"run": NAME}, ".toast-body"),
     "values": ({"task": "text-classification", "top_k": NAME, "text": NAME, "model": NAME}, ".hf-note:visible"),
     "tokens": (
         {"tab": "tokens", "view": NAME, "text": ALL_IN_ONE[:2_000], "tokenizer": NAME, "dataset": NAME, "texts": NAME},
