@@ -270,10 +270,11 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 def scrub_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what of an environment a child of a shared server gets."""
+    harmless = {*_NO_SECRETS, *(spec.metadata["variable"] for spec in fields(Settings))}
     return {
         name: value
         for name, value in environment.items()
-        if name in _NO_SECRETS or (_KEPT.fullmatch(name) and not _SECRET.search(name))
+        if name in harmless or (_KEPT.fullmatch(name) and not _SECRET.search(name))
     }
 
 
