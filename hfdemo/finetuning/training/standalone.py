@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from pprint import pformat
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -30,6 +31,8 @@ from hfdemo.tokenization.padding import find_strategy, row_order
 
 PYTHON = ">=3.11"
 # Packages whose names on PyPI are not those that are imported.
+# The parser is the process's own global state, so what guards it is global, too.
+_PARSING = Lock()
 _PACKAGES: Mapping[str, str] = MappingProxyType({"sklearn": "scikit-learn"})
 
 
@@ -132,15 +135,21 @@ def _join_sources(functions: Iterable[Callable[..., Any]]) -> str:
 def _read_trainer_source() -> str:
     """Return the classes of trainer.py, without importing the libraries that they need."""
     source = Path(__file__).with_name("trainer.py").read_text(encoding="utf-8")
-    first = next(node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    first = next(node for node in _parse(source).body if isinstance(node, ast.ClassDef))
     return "\n".join(source.splitlines()[first.lineno - 1 :])
+
+
+def _parse(source: str) -> ast.Module:
+    """Parse Python, one thread at a time: Python 3.11's parser counts its depth for all threads together (#106905)."""
+    with _PARSING:
+        return ast.parse(source)
 
 
 def _script_header(script: str) -> str:
     """Return the inline metadata (PEP 723) with which `uv run` makes the environment that the run had."""
     imported = {
         name.partition(".")[0]
-        for node in ast.walk(ast.parse(script))
+        for node in ast.walk(_parse(script))
         for name in (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
