@@ -52,8 +52,8 @@ def confine_process(settings: Settings) -> None:
 
 
 def _writable_paths(settings: Settings) -> list[Path]:
-    named = ("HF_HUB_CACHE", "HF_XET_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_EVALUATE_CACHE")
-    caches = [Path(os.environ[name]) for name in (*named, "TORCHINDUCTOR_CACHE_DIR") if os.environ.get(name)]
+    variables = ("HF_HUB_CACHE", "HF_XET_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_EVALUATE_CACHE")
+    caches = [Path(os.environ[name]) for name in (*variables, "TORCHINDUCTOR_CACHE_DIR") if os.environ.get(name)]
     shared = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
     # Not the folder itself: the owner's token lies in it.
     caches += [shared / name for name in ("hub", "xet", "datasets", "modules", "evaluate", "metrics")]
@@ -61,7 +61,10 @@ def _writable_paths(settings: Settings) -> list[Path]:
     own = [settings.home / name for name in ("runs", "searches", "cache", "tokenizers", "locks")]
     for path in own:
         path.mkdir(parents=True, exist_ok=True)
-    return [*own, settings.upload_folder, *caches, Path(tempfile.gettempdir()), Path("/dev")]
+    # Not all of /dev: the disks are there, too.
+    named = ("null", "zero", "full", "random", "urandom", "tty", "shm", "dri", "kfd")
+    devices = [*(Path("/dev") / name for name in named), *Path("/dev").glob("nvidia*")]
+    return [*own, settings.upload_folder, *caches, Path(tempfile.gettempdir()), *devices]
 
 
 def _readable_paths(settings: Settings) -> list[Path]:

@@ -20,6 +20,7 @@ import socket
 import sys
 import threading
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hfdemo.engine.worker import run_worker
@@ -41,10 +42,13 @@ def serve(control: socket.socket) -> None:
         said, descriptors, _, _ = socket.recv_fds(control, 1, 2)
         if not said:
             return
-        with contextlib.suppress(OSError):  # no process, or no memory: whoever asked finds its socket closed
-            if os.fork() == 0:
-                control.close()
-                _become(said, descriptors)
+        try:
+            child = os.fork()
+        except OSError:  # no process, or no memory: whoever asked finds its socket closed
+            child = -1
+        if child == 0:
+            control.close()
+            _become(said, descriptors)
         for each in descriptors:
             os.close(each)
 
@@ -80,7 +84,7 @@ def _run_program(asked: dict[str, Any], log: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(asked["environment"])
-    with open(os.devnull) as nothing:  # noqa: PTH123
+    with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)
     for number in (1, 2):
         os.dup2(log, number)

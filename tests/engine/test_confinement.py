@@ -80,7 +80,8 @@ def test_a_child_of_a_shared_server_reads_no_secret_and_nothing_but_what_it_need
         "key": str(home / "key"),
         "elsewhere": str(elsewhere),
         "package": str(ROOT / "README.md"),
-        "root": "/root/.profile",
+        "home": str(Path.home()),
+        "terminal": "/dev/console",
     }
     done = subprocess.run(
         [sys.executable, "-c", SERVER, json.dumps(paths)], env=environment, capture_output=True, text=True, cwd=tmp_path
