@@ -38,13 +38,15 @@ class Corpus:
     """Tables by split name (one that is not split yet is under ""), and in `notes` what of the data was left out.
 
     The index of a table that comes from files is the row's number in its file less one. `reading` says how the files
-    were understood, and `refused` are the rows that fit no table.
+    were understood, and `refused` are the rows that fit no table. `layout` names what the rows were arranged from, ""
+    where the tables are as they stand in their files.
     """
 
     tables: dict[str, pd.DataFrame]
     notes: tuple[str, ...] = ()
     refused: tuple[RefusedRow, ...] = ()
     reading: str = ""
+    layout: str = ""
 
     def join_splits(self) -> pd.DataFrame:
         """Join all splits below each other; a cell that one of them has no column for is ""."""

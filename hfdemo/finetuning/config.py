@@ -30,6 +30,7 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, find_strategy, trainable_names
 
 PROBLEM_TYPES = tuple(kind.problem_type for kind in KINDS.values() if kind.problem_type)
+AS_IT_STANDS = "as_it_stands"  # the layout of rows that are what they look like
 MOST_TOKENS = 1_000_000  # transformers takes more for "no limit"
 _MOST_LORA = {"r": 8_192, "lora_alpha": 1_000_000}
 LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
@@ -41,9 +42,10 @@ class RunConfig:
     "" is not used.
 
     `problem_type` says what the labels of a text-classification are: single_label_classification,
-    multi_label_classification or regression; None is suggested from them. `splits` maps train, validation and test to
-    the names found in `split_column`, or, where there is no such column, validation and test to the fraction of the
-    rows that is held out. `fixes` are names of repairs, which the rows go through in the order of FIXES.
+    multi_label_classification or regression; None is suggested from them. `layout` says how rows of chats or tagged
+    words are laid out, "as_it_stands" that they are not; None is found in them. `splits` maps train, validation and
+    test to the names found in `split_column`, or, where there is no such column, validation and test to the fraction of
+    the rows that is held out. `fixes` are names of repairs, which the rows go through in the order of FIXES.
     `class_weights` are "balanced" or a weight per label. `metrics` are further evaluate modules, ids or paths, computed
     beside the task's own. `accelerate_config` is the path of an Accelerate config file that the `processes` are started
     with, which may share the model out between them. `training` holds any field of TrainingArguments under its own
@@ -55,6 +57,7 @@ class RunConfig:
     task: str = "text-classification"
     problem_type: str | None = None
     dataset_config: str | None = None
+    layout: str | None = None
     splits: Mapping[str, Any] = field(default_factory=dict)
     split_column: str | None = None
     text_column: str | None = None
@@ -245,7 +248,7 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(
         (
             *("split_column", "text_column", "text_pair_column", "label_column", "positive_label"),
-            *("problem_type", "dataset_config", "accelerate_config"),
+            *("problem_type", "dataset_config", "layout", "accelerate_config"),
         ),
         ((str, type(None)), "a text or null"),
     ),

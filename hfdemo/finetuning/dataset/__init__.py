@@ -1,5 +1,6 @@
-"""The rows: data_sources -> columns -> fixes -> labels -> splitting -> prepare.
+"""The rows: data_sources -> layouts -> columns -> fixes -> labels -> splitting -> prepare.
 
+layouts/    tables of chats, spans or a word a row, arranged as rows of messages, or of words and tags
 columns     which column is what, which kind of answers its labels are, and the rows of text, text_pair and label
 labels      their order, and the positive one
 fixes       repairs by name

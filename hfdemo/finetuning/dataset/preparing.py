@@ -14,6 +14,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import Columns, choose_columns, read_rows, select_data_columns
 from hfdemo.finetuning.dataset.fixes import apply_fixes
 from hfdemo.finetuning.dataset.labels import choose_positive_label, find_labels, order_labels
+from hfdemo.finetuning.dataset.layouts import arrange_corpus
 from hfdemo.finetuning.dataset.splitting import find_given_splits, find_rows_of_no_split, make_splits
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.hub import Progress
@@ -43,13 +44,30 @@ class Prepared:
 def read_data(
     config: RunConfig, settings: Settings, file: Path | None = None, progress: Progress | None = None
 ) -> Corpus:
-    """Read the tables that `config` is about; `file` (an upload) wins over its dataset.
+    """Read the tables that `config` is about, and arrange them by their layout; see `read_source`, `arrange_data`."""
+    return arrange_data(read_source(config, settings, file, progress), config)
+
+
+def read_source(
+    config: RunConfig, settings: Settings, file: Path | None = None, progress: Progress | None = None
+) -> Corpus:
+    """Read the tables that `config` is about as they stand; `file` (an upload) wins over its dataset.
 
     Raises:
         DataError: see `read_corpus`.
     """
     named = [name for name in config.splits.values() if isinstance(name, str)] if config.split_column is None else []
     return read_corpus(config.dataset, settings, file, config.dataset_config, progress=progress, wanted_splits=named)
+
+
+def arrange_data(corpus: Corpus, config: RunConfig) -> Corpus:
+    """Return `corpus` with its rows arranged by the layout that `config` asks for, or that is found in them.
+
+    Raises:
+        DataError: see `find_layout`.
+    """
+    columns = (config.text_column, config.text_pair_column, config.label_column)
+    return arrange_corpus(corpus, config.layout, filter(None, columns))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from filelock import FileLock
 from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
-from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.config import AS_IT_STANDS, RunConfig
 from hfdemo.finetuning.events import Stopped, is_final, valid
 from hfdemo.finetuning.runs.processes import describe_starter, end_processes
 from hfdemo.finetuning.runs.run import RESUMABLE, Run
@@ -32,8 +32,14 @@ OBEY_SECONDS = 5.0
 # One that heard and keeps what it learned saves as long as it works on; this long without work, and it hangs.
 SILENT_SECONDS = 120.0
 _POLL_SECONDS = 0.2
-# How the rows of a data set become the splits of a run; a run's own data went through it.
-_FROM_DATA: Mapping[str, Any] = {"dataset_config": None, "splits": {}, "split_column": "", "fixes": []}
+# How a data set becomes the splits of a run; a run's own data went through it.
+_FROM_DATA: Mapping[str, Any] = {
+    "dataset_config": None,
+    "layout": AS_IT_STANDS,
+    "splits": {},
+    "split_column": "",
+    "fixes": [],
+}
 # What holds for one kind of labels only.
 _OF_LABELS: Mapping[str, Any] = {"labels": None, "positive_label": None, "class_weights": None}
 

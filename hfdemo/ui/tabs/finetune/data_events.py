@@ -91,6 +91,7 @@ class DataEvents:
         fields["file"].clear(toast_errors(self._on_clear), sent, self._read, **self._visible)
         self.read_data_on(fields["file"].upload)
         self.read_data_on(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
+        fields["layout"].input(toast_errors(self._on_layout), sent, self._read, **self._visible)
         fields["kind"].input(self._redraw_after(change_kind), sent, self._shown, **LATEST)
         fields["split"].input(self._redraw_after(update_splits), sent, self._shown, **LATEST)
         fields["label"].input(self._redraw_after(change_label), sent, self._shown, **LATEST)
@@ -114,6 +115,7 @@ class DataEvents:
         states: Sequence[Any],
         values: Sequence[Any],
         progress: Any = None,
+        layout: str = "",
     ) -> dict[Any, Any]:
         """Return what shows other data, or what is wrong with it, and nothing of the last."""
         form, step = self._form, self._step
@@ -124,7 +126,7 @@ class DataEvents:
             if progress is not None:
                 progress((done, whole or None), desc=what)
 
-        named, _ = add_upload(form.by_name(values))
+        named, _ = add_upload({**form.by_name(values), "layout": layout})
         seen = {form.fields["dataset"]: named["dataset"], step.seen: named["dataset"]}
         try:
             named = suggest_values(form, named, wanted, report)
@@ -152,6 +154,10 @@ class DataEvents:
     # gradio passes a bar to what has one among its defaults.
     def _on_data(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
         return self._read_data(None, *self._split_inputs(sent), progress)
+
+    def _on_layout(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
+        states, values = self._split_inputs(sent)
+        return self._read_data(None, states, values, progress, self._form.by_name(values)["layout"] or "")
 
     def _on_data_and_columns(self, text: str | None, pair: str | None, *sent: Any) -> dict[Any, Any]:
         return self._read_data((text, pair), *self._split_inputs(sent))
@@ -263,7 +269,10 @@ def update_data_fields(found: Inspection, values: dict[str, Any]) -> dict[str, A
         "positive": gr.update(
             choices=list(found.label_order), value=found.positive_label if binary else None, visible=binary
         ),
-        **{name: values[name] for name in ("kind", "labels", "fixes", "found", "validation_share", "test_share")},
+        **{
+            name: values[name]
+            for name in ("layout", "kind", "labels", "fixes", "found", "validation_share", "test_share")
+        },
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from hfdemo.api import App
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES, Corpus
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Inspection, inspect, read_data
+from hfdemo.finetuning.dataset import Inspection, inspect
 from hfdemo.finetuning.dataset.columns import Columns
+from hfdemo.finetuning.dataset.preparing import arrange_data, read_source
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.preflight import RunData
 from hfdemo.finetuning.preprocessing import Lengths
@@ -68,15 +69,23 @@ class DatasetCache:
             DataError: it can't be read.
         """
         named = tuple(name for name in config.splits.values() if isinstance(name, str) and not config.split_column)
-        key = (file, config.dataset if file is None else "", config.dataset_config, named)
+        source = (file, config.dataset if file is None else "", config.dataset_config, named)
+        columns = (config.text_column, config.text_pair_column, config.label_column)
+        corpus = self._recall(source, config, file, lambda: self._read_source(config, file, progress))
+        return self._recall((*source, config.layout, *columns), config, file, lambda: arrange_data(corpus, config))
+
+    def _read_source(self, config: RunConfig, file: Path | None, progress: Progress | None) -> Corpus:
+        if file is None and config.dataset in EXAMPLE_NAMES:  # the page opens with one, before there is a worker
+            return read_source(config, self._app.settings)
+        return self._app.engine.call(read_source, config, self._app.settings, file, progress)
+
+    def _recall(self, key: tuple[Any, ...], config: RunConfig, file: Path | None, make: Callable[[], Corpus]) -> Corpus:
+        """Return what is kept under `key`, else make it, and keep it where it can't change."""
         with self._lock:
             known = self._read.get(key)
         if known is not None:
             return known
-        if file is None and config.dataset in EXAMPLE_NAMES:  # the page opens with one, before there is a worker
-            corpus = read_data(config, self._app.settings)
-        else:
-            corpus = self._app.engine.call(read_data, config, self._app.settings, file, progress)
+        corpus = make()
         if file is not None or not config.dataset.startswith(("/", "./", "../", "~", "run:")):
             with self._lock:
                 self._read[key] = corpus
@@ -188,8 +197,8 @@ def suggest_values(
 ) -> FieldValues:
     """Return the values of the form when other data was chosen.
 
-    Columns, kind and splits are as they look right, or as `wanted` has them; fixes and labels of the data before are
-    gone.
+    Layout, columns, kind and splits are as they look right, or as `wanted` has them, but a layout in `named` stays;
+    fixes and labels of the data before are gone.
 
     Raises:
         DemoError: the data can't be read.
@@ -199,11 +208,12 @@ def suggest_values(
     reading = {**named, **splits, "text": None, "pair": None, "label": None, "fixes": (), "labels": None}
     if before is not None:
         reading |= {name: before[name] for name in splits if name != "found"}
+        reading["layout"] = reading["layout"] or before["layout"]
     corpus, _, _ = form.read_data(reading, progress)
     inspection = inspect_corpus(corpus, wanted)
     fresh = fill_data_fields(inspection, before)
     names = list_splits(corpus, form_values.column_name(fresh["split"]))
-    return {**named, "positive": None, **fresh, **fill_split_fields(names, before)}
+    return {**reading, "positive": None, **fresh, **fill_split_fields(names, before)}
 
 
 def fill_data_fields(found: Inspection, wanted: dict[str, Any] | None = None) -> dict[str, Any]:

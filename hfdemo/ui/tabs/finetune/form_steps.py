@@ -14,6 +14,8 @@ from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.data_sources.formats import FORMATS
 from hfdemo.devices import Device
 from hfdemo.finetuning.arguments import Knob
+from hfdemo.finetuning.config import AS_IT_STANDS
+from hfdemo.finetuning.dataset.layouts import LAYOUTS
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
 from hfdemo.tokenization.padding import trainable_names
 from hfdemo.ui import html
@@ -35,8 +37,8 @@ COUNTING = "<div class='hf-about hf-small'>How many rows max_length would cut, r
 COUNTED = "<div class='hf-about hf-small'>Counted: see above.</div>"
 # The fields that are drawn anew after every look at the data.
 DATA_FIELDS = (
-    *("kind", "text", "pair", "label", "split", "positive", "train_split", "validation_split", "test_split"),
-    *("labels", "fixes", "found", "validation_share", "test_share"),
+    *("layout", "kind", "text", "pair", "label", "split", "positive"),
+    *("train_split", "validation_split", "test_split", "labels", "fixes", "found", "validation_share", "test_share"),
 )
 _NEED_MORE = "Several processes train on parts of each batch: one per GPU, or per few cores of a CPU."
 
@@ -77,8 +79,17 @@ def build_data_step(examined: ExaminedData, values: dict[str, Any], public: bool
         file_types=[*FORMATS],
         height=140,
     )
-    with gr.Accordion("Configuration of a Hub data set", open=False):
-        fields["dataset_config"] = gr.Textbox(label="Configuration", info="such as sst2 of nyu-mll/glue")
+    with gr.Accordion("How it is read", open=False):
+        fields["dataset_config"] = gr.Textbox(
+            label="Configuration of a Hub data set", info="such as sst2 of nyu-mll/glue"
+        )
+        layouts = [(layout.title, layout.name) for layout in LAYOUTS.values()]
+        fields["layout"] = gr.Dropdown(
+            [("as they look", ""), *layouts, ("as the table stands", AS_IT_STANDS)],
+            value=values["layout"],
+            label="The rows are",
+            info="chats and tagged words are kept in many ways; the one that was found is said below",
+        )
     reading = gr.HTML(inspection_view.render_reading(examined))
     with gr.Accordion("The first rows", open=False):
         preview = gr.Dataframe(first_rows(examined), interactive=False, wrap=True, show_label=False)

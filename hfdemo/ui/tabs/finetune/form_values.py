@@ -66,6 +66,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "file": None,
         "dataset": EXAMPLE_NAMES[0],
         "dataset_config": "",
+        "layout": "",
         "kind": DEFAULT_KIND.name,
         "text": None,
         "pair": NO_COLUMN,
@@ -114,6 +115,7 @@ def data_config_from_values(values: Values) -> RunConfig:
         {
             "dataset": values["dataset"],
             "dataset_config": (values["dataset_config"] or "").strip() or None,
+            "layout": values["layout"] or None,
             "task": kind.task,
             "problem_type": kind.problem_type,
             "text_column": values["text"],
@@ -177,6 +179,7 @@ def values_from_config(config: RunConfig) -> dict[str, Any]:
         **DEFAULTS,
         "dataset": config.dataset,
         "dataset_config": config.dataset_config or "",
+        "layout": config.layout or "",
         "kind": kind.name if kind else None,
         "text": config.text_column,
         **{name: NO_COLUMN if given == "" else given for name, given in columns.items()},

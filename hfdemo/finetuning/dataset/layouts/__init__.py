@@ -1,0 +1,71 @@
+"""Layouts of rows: tables as chats and tagged words are kept in -> tables with a column of messages, or words and tags.
+
+layout  Layout: how one is recognised and arranged
+chats   questions and answers -> messages
+
+A layout is a row of LAYOUTS. What is recognised is said in the reading; a config's `layout` asks for another, or for
+the table as it stands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from hfdemo.data_sources import Corpus
+from hfdemo.errors import DataError
+from hfdemo.finetuning.config import AS_IT_STANDS
+from hfdemo.finetuning.dataset.columns import sample_cells
+from hfdemo.finetuning.dataset.layouts.chats import PROMPT_AND_ANSWER
+from hfdemo.finetuning.dataset.layouts.layout import Layout
+
+LAYOUTS: Mapping[str, Layout] = MappingProxyType({layout.name: layout for layout in (PROMPT_AND_ANSWER,)})
+
+
+def find_layout(corpus: Corpus, asked: str | None, named: Iterable[str] = ()) -> Layout | None:
+    """Return the layout of the tables: the one that is `asked` for, else the first that all of them match.
+
+    `named` are the columns that a config names: where it names one that a layout would take away, the table is meant
+    as it stands.
+
+    Raises:
+        DataError: there is no such layout, or a table does not have it.
+    """
+    if asked == AS_IT_STANDS:
+        return None
+    if asked is not None and asked not in LAYOUTS:
+        raise DataError(f"There is no layout {asked!r}. There are: {', '.join((*LAYOUTS, AS_IT_STANDS))}.")
+    tables = list(corpus.tables.values())
+    samples = [{column: sample_cells(table[column]) for column in table.columns} for table in tables]
+    for layout in LAYOUTS.values() if asked is None else (LAYOUTS[asked],):
+        if tables and all(layout.matches(table, some) for table, some in zip(tables, samples, strict=True)):
+            gone = {column for table in tables for column in table.columns} - {*layout.makes}
+            kept = {column for table in tables for column in layout.arrange(table.head(1)).table.columns}
+            if asked is not None or not (gone - kept) & set(named):
+                return layout
+    if asked is not None:
+        raise DataError(f"The data is not laid out as {LAYOUTS[asked].title}. Set layout to {AS_IT_STANDS!r}.")
+    return None
+
+
+def arrange_corpus(corpus: Corpus, asked: str | None = None, named: Iterable[str] = ()) -> Corpus:
+    """Return the data with its tables arranged by their layout, which its reading then says; else as it is.
+
+    Raises:
+        DataError: see `find_layout`.
+    """
+    layout = find_layout(corpus, asked, named)
+    if layout is None:
+        return corpus
+    arranged = {split: layout.arrange(table) for split, table in corpus.tables.items()}
+    refused = (dataclasses.replace(row, split=split) for split, each in arranged.items() for row in each.refused)
+    notes = dict.fromkeys(note for each in arranged.values() for note in each.notes)
+    return dataclasses.replace(
+        corpus,
+        tables={split: each.table for split, each in arranged.items()},
+        refused=(*corpus.refused, *refused),
+        notes=(*corpus.notes, *notes),
+        reading="; ".join(filter(None, (corpus.reading, f"read as {layout.title}"))),
+        layout=layout.name,
+    )
