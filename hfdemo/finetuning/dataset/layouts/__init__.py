@@ -1,7 +1,9 @@
 """Layouts of rows: tables as chats and tagged words are kept in -> tables with a column of messages, or words and tags.
 
-layout  Layout: how one is recognised and arranged
-chats   questions and answers -> messages
+layout     Layout: how one is recognised and arranged
+chats      questions and answers -> messages
+word_rows  a word and its tag a row, or joined in a cell each -> lists of words and tags
+spans      texts with entities marked by characters -> lists of words and tags
 
 A layout is a row of LAYOUTS. What is recognised is said in the reading; a config's `layout` asks for another, or for
 the table as it stands.
@@ -19,8 +21,12 @@ from hfdemo.finetuning.config import AS_IT_STANDS
 from hfdemo.finetuning.dataset.columns import sample_cells
 from hfdemo.finetuning.dataset.layouts.chats import PROMPT_AND_ANSWER
 from hfdemo.finetuning.dataset.layouts.layout import Layout
+from hfdemo.finetuning.dataset.layouts.spans import ENTITIES
+from hfdemo.finetuning.dataset.layouts.word_rows import JOINED_WORDS, WORD_A_ROW
 
-LAYOUTS: Mapping[str, Layout] = MappingProxyType({layout.name: layout for layout in (PROMPT_AND_ANSWER,)})
+LAYOUTS: Mapping[str, Layout] = MappingProxyType(
+    {layout.name: layout for layout in (ENTITIES, WORD_A_ROW, JOINED_WORDS, PROMPT_AND_ANSWER)}
+)
 
 
 def find_layout(corpus: Corpus, asked: str | None, named: Iterable[str] = ()) -> Layout | None:
