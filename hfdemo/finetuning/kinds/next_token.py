@@ -28,6 +28,8 @@ from hfdemo.finetuning.kinds.kind import (
 from hfdemo.tables import format_row_numbers
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
+# What a message may have besides its role and content: a weight of 0 says that an answer is not learned.
+EXTRAS = ("tool_calls", "tool_call_id", "name", "weight")
 LISTED = 10
 
 
@@ -53,8 +55,8 @@ def _readers(columns: Mapping[str, Sequence[str]]) -> dict[str, ReadCell]:
     return {"text": str}
 
 
-def parse_messages(cell: str) -> list[dict[str, str]]:
-    """Read the messages of a chat: a JSON list of objects with role and content, both texts.
+def parse_messages(cell: str) -> list[dict[str, Any]]:
+    """Read the messages of a chat: a JSON list of objects with role and content, both texts, and EXTRAS.
 
     Raises:
         ValueError: it is none; the message is the reason.
@@ -69,7 +71,7 @@ def parse_messages(cell: str) -> list[dict[str, str]]:
             raise ValueError(f"the role {each['role']!r} is none of {', '.join(ROLES)}")
         if not isinstance(each.get("content"), str):
             raise ValueError(f"the content of a message of {each['role']!r} is no text")
-    return [{"role": each["role"], "content": each["content"]} for each in found]
+    return [{key: each[key] for key in ("role", "content", *EXTRAS) if key in each} for each in found]
 
 
 def encode_next_tokens(

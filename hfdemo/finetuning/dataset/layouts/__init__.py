@@ -1,7 +1,9 @@
 """Layouts of rows: tables as chats and tagged words are kept in -> tables with a column of messages, or words and tags.
 
 layout     Layout: how one is recognised and arranged
-chats      questions and answers -> messages
+chats      conversations, instructions, questions and preference pairs -> messages
+turns      the turns of one chat, in whatever words
+questions  which columns are prompts and answers
 word_rows  a word and its tag a row, or joined in a cell each -> lists of words and tags
 spans      texts with entities marked by characters -> lists of words and tags
 
@@ -19,13 +21,14 @@ from hfdemo.data_sources import Corpus
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import AS_IT_STANDS
 from hfdemo.finetuning.dataset.columns import sample_cells
-from hfdemo.finetuning.dataset.layouts.chats import PROMPT_AND_ANSWER
+from hfdemo.finetuning.dataset.layouts.chats import CHATS
 from hfdemo.finetuning.dataset.layouts.layout import Layout
 from hfdemo.finetuning.dataset.layouts.spans import ENTITIES
 from hfdemo.finetuning.dataset.layouts.word_rows import JOINED_WORDS, WORD_A_ROW
 
+_TRIED = 20  # rows that are arranged to see which columns stay
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
-    {layout.name: layout for layout in (ENTITIES, WORD_A_ROW, JOINED_WORDS, PROMPT_AND_ANSWER)}
+    {layout.name: layout for layout in (ENTITIES, WORD_A_ROW, JOINED_WORDS, *CHATS)}
 )
 
 
@@ -45,9 +48,10 @@ def find_layout(corpus: Corpus, asked: str | None, named: Iterable[str] = ()) ->
     tables = list(corpus.tables.values())
     samples = [{column: sample_cells(table[column]) for column in table.columns} for table in tables]
     for layout in LAYOUTS.values() if asked is None else (LAYOUTS[asked],):
-        if tables and all(layout.matches(table, some) for table, some in zip(tables, samples, strict=True)):
+        fits = layout.matches if asked is None else layout.can_be or layout.matches
+        if tables and all(fits(table, some) for table, some in zip(tables, samples, strict=True)):
             gone = {column for table in tables for column in table.columns} - {*layout.makes}
-            kept = {column for table in tables for column in layout.arrange(table.head(1)).table.columns}
+            kept = {column for table in tables for column in layout.arrange(table.head(_TRIED)).table.columns}
             if asked is not None or not (gone - kept) & set(named):
                 return layout
     if asked is not None:
@@ -65,7 +69,9 @@ def arrange_corpus(corpus: Corpus, asked: str | None = None, named: Iterable[str
     if layout is None:
         return corpus
     arranged = {split: layout.arrange(table) for split, table in corpus.tables.items()}
-    refused = (dataclasses.replace(row, split=split) for split, each in arranged.items() for row in each.refused)
+    refused = [dataclasses.replace(row, split=split) for split, each in arranged.items() for row in each.refused]
+    if refused and all(each.table.empty for each in arranged.values()):
+        raise DataError(f"No row can be read as {layout.title}. Row {refused[0].row}: {refused[0].reason}.")
     notes = dict.fromkeys(note for each in arranged.values() for note in each.notes)
     return dataclasses.replace(
         corpus,

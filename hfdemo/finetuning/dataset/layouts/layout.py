@@ -34,6 +34,7 @@ class Layout:
     makes    the columns that it makes of others
     matches  (table, samples of its columns) -> whether the table can be nothing else
     arrange  table -> the same with the columns in `makes`, and the columns that it doesn't read as they were
+    can_be   as `matches`, where a person asks for it: whether the table can be arranged so at all; None: as `matches`
     """
 
     name: str
@@ -41,3 +42,4 @@ class Layout:
     makes: tuple[str, ...]
     matches: Callable[[pd.DataFrame, Samples], bool]
     arrange: Callable[[pd.DataFrame], Arranged]
+    can_be: Callable[[pd.DataFrame, Samples], bool] | None = None
