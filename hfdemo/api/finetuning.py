@@ -33,31 +33,40 @@ def inspect_dataset(
     split: str | None = None,
     config: dict | None = None,
     count: bool = False,
+    encoding: str | None = None,
+    header: bool | None = None,
 ) -> dict:
     """Inspect a data set before anything is trained on it: columns, rows, splits, labels, a suggested task
     and mapping, what is wrong with it, and the change of the config that mends it.
 
     Args:
-        file: an uploaded CSV, TSV, JSON, JSONL, Parquet, CoNLL or text file; it wins over dataset
+        file: an uploaded CSV, TSV, JSON, JSONL, Parquet, Excel, CoNLL, fastText or text file, or one of them as .gz or
+            .zip; it wins over dataset
         dataset: an example name (tickets, paraphrases), a Hub id, run:<id>, or a path on a local server
         dataset_config: the config of a Hub data set that has several
         split: the only split to look at
         config: a RunConfig as JSON: its columns, task and fixes are gone by
         count: also count the tokens of the rows (of 20,000 at most) for the config's model, and what is cut
+        encoding: the encoding of the file, such as cp1251; left out, it is found out
+        header: whether the first line names the columns; left out, it is found out
     """
     path = uploaded_path(file)
     values: Any = {} if config is None else config
     if path is None and dataset is None and "dataset" not in values:
         raise missing_dataset()
     named = {"dataset": path.stem if path else dataset or values.get("dataset")}
-    asked = RunConfig.from_json({**values, **named, **({"dataset_config": dataset_config} if dataset_config else {})})
+    given = {"dataset_config": dataset_config or None, "encoding": encoding or None, "header": header}
+    given = {key: value for key, value in given.items() if value is not None}
+    asked = RunConfig.from_json({**values, **named, **given})
     if split:
         asked = dataclasses.replace(asked, splits={"train": split}, split_column="")
     corpus = app.engine.call(read_data, asked, app.settings, path)
     counted = app.engine.call(count_tokens, corpus, asked, asked.model, app.settings) if count else None
-    known = (counted.lengths, counted.limit) if counted else (None, None)
-    found = inspect(corpus.tables, None, asked if config else None, corpus.refused, *known)
-    return {**found.to_json(), "reading": corpus.reading, "notes": [*corpus.notes, *found.notes]}
+    lengths, limit = (counted.lengths, counted.limit) if counted else (None, None)
+    gone_by = asked if config else None
+    found = inspect(corpus.tables, None, gone_by, corpus.refused, lengths, limit, corpus.doubts)
+    read_as = {"reading": corpus.reading, "encoding": corpus.encoding, "header": corpus.header}
+    return {**found.to_json(), **read_as, "notes": [*corpus.notes, *found.notes]}
 
 
 def training_fields(app: App) -> list[dict]:

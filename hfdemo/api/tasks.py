@@ -19,6 +19,7 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import list_offline_models
 from hfdemo.models.model_facts import infer_task
 from hfdemo.models.reference import ModelRef
+from hfdemo.tables import ReadOptions
 from hfdemo.tasks import TASKS, Field, Task, find_task
 
 
@@ -102,16 +103,20 @@ def predict_file(
     text_column: str | None = None,
     text_pair_column: str | None = None,
     parameters: dict | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
 ) -> gr.FileData:
     """Run a task on every row of a CSV and return the CSV with the predictions added, its order kept.
 
     Args:
-        file: an uploaded CSV file with a header
+        file: an uploaded CSV file, or any other that can be trained on
         task: a task that takes a text
         model: a model reference; left out, the task's default
         text_column: the column of the texts; left out, the one called text or the like
         text_pair_column: the column of the second texts, for models trained on pairs
         parameters: the task's other inputs and parameters, the same for every row
+        encoding: the encoding of the file, such as cp1251; left out, it is found out
+        header: whether the first line names the columns; left out, it is found out
     """
     path = required_path(file, "a CSV")
     row = find_task(task)
@@ -125,6 +130,7 @@ def predict_file(
         text_column=text_column,
         text_pair_column=text_pair_column,
         values=parameters,
+        options=ReadOptions(encoding or None, header),
     )
     return gr.FileData(path=str(found.path))
 

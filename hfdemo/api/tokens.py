@@ -12,6 +12,7 @@ from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import train_from_file
+from hfdemo.tables import ReadOptions
 from hfdemo.tokenization.by_reference import encode_texts
 from hfdemo.tokenization.length_report import report_dataset
 from hfdemo.tokenization.options import Options
@@ -85,11 +86,13 @@ def padding_report(
     max_length: int | None = None,
     seed: int = 42,
     model: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
 ) -> dict:
     """Report how long the rows of a data set are, what truncation cuts, what each padding strategy costs, what to take.
 
     Args:
-        file: an uploaded CSV file; it wins over dataset
+        file: an uploaded file of any format that can be trained on; it wins over dataset
         dataset: an example name (tickets, paraphrases), a Hub id, or a path on a local server
         dataset_config: the configuration of a Hub data set that has several
         split: the split to count; left out, all of them
@@ -100,6 +103,8 @@ def padding_report(
         max_length: the length that rows are cut to; left out, what the model and the tokenizer can read
         seed: of the shuffle that makes batches as training does
         model: the model whose size decides the FLOPs; left out, the one that the tokenizer belongs to
+        encoding: the encoding of the file, such as cp1251; left out, it is found out
+        header: whether the first line names the columns; left out, it is found out
     """
     path = uploaded_path(file)
     if path is None and not dataset:
@@ -107,7 +112,7 @@ def padding_report(
     ref = ModelRef.parse(tokenizer or "embedded:minilm")
     found = app.engine.call(
         report_dataset,
-        DatasetSource(dataset or "", path, dataset_config, split),
+        DatasetSource(dataset or "", path, dataset_config, split, ReadOptions(encoding or None, header)),
         (text_column, text_pair_column),
         ref,
         ModelRef.parse(model) if model else ref,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +11,18 @@ from threading import Event
 
 import pandas as pd
 
-from hfdemo.data_sources.folders import SPLIT_ALIASES, find_split, read_folder
-from hfdemo.data_sources.formats import check_parquet, read_file
+from hfdemo.data_sources.archives import COMPRESSED
+from hfdemo.data_sources.folders import FolderContents, read_archive, read_folder
+from hfdemo.data_sources.formats import read_file
 from hfdemo.data_sources.hub import read_from_hub
+from hfdemo.data_sources.splits import SPLIT_ALIASES, find_split
 from hfdemo.errors import DataError, ModelError
 from hfdemo.models.folders import expand_path
 from hfdemo.models.hub import Progress, stop_with_progress
 from hfdemo.models.reference import ModelRef, is_run_id
 from hfdemo.ownership import find_folder, is_of_all
 from hfdemo.settings import Settings
-from hfdemo.tables import RefusedRow, Sheet
+from hfdemo.tables import Doubt, ReadOptions, RefusedRow, check_encoding
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXAMPLE_NAMES = ("tickets", "paraphrases")
@@ -38,8 +41,9 @@ class Corpus:
     """Tables by split name (one that is not split yet is under ""), and in `notes` what of the data was left out.
 
     The index of a table that comes from files is the row's number in its file less one. `reading` says how the files
-    were understood, and `refused` are the rows that fit no table. `layout` names what the rows were arranged from, ""
-    where the tables are as they stand in their files.
+    were understood, `doubts` where that may be another way, and `refused` are the rows that fit no table. `layout` names
+    what the rows were arranged from, "" where the tables are as they stand in their files. `encoding` and `header` are
+    the options that a RunConfig records; None where the files have none, or several.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -47,6 +51,9 @@ class Corpus:
     refused: tuple[RefusedRow, ...] = ()
     reading: str = ""
     layout: str = ""
+    doubts: tuple[Doubt, ...] = ()
+    encoding: str | None = None
+    header: bool | None = None
 
     def join_splits(self) -> pd.DataFrame:
         """Join all splits below each other; a cell that one of them has no column for is ""."""
@@ -55,12 +62,13 @@ class Corpus:
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """Where a data set is: what `read_corpus` takes."""
+    """Where a data set is, and how its files are to be read: what `read_corpus` takes."""
 
     dataset: str
     file: Path | None = None
     config: str | None = None
     split: str | None = None
+    options: ReadOptions = ReadOptions()
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,9 @@ def read_text_rows(
 
 def _read_source(source: DatasetSource, settings: Settings, progress: Progress | None, stop: Event | None) -> Corpus:
     report = stop_with_progress(progress, stop)
-    return read_corpus(source.dataset, settings, source.file, source.config, source.split, report)
+    return read_corpus(
+        source.dataset, settings, source.file, source.config, source.split, report, options=source.options
+    )
 
 
 def read_tables(
@@ -143,6 +153,7 @@ def read_corpus(
     split: str | None = None,
     progress: Progress | None = None,
     wanted_splits: Sequence[str] = (),
+    options: ReadOptions | None = None,
 ) -> Corpus:
     """Read a data set: `file` (an upload) wins over `dataset`: an example's name, `run:<id>`, a path or a Hub id.
 
@@ -150,7 +161,8 @@ def read_corpus(
     on. Every cell is a text: as it stands in a CSV file; else the name of a class (an unlabelled row's is ""), "" for
     None, lists and dicts as JSON, and `str` of other values, while columns of pictures or sound are left out. Of a Hub
     data set a bounded number of rows a split is read. `config` is for Hub data sets that have several; `split` asks for
-    one split alone, `wanted_splits` for several of a Hub data set by their own names.
+    one split alone, `wanted_splits` for several of a Hub data set by their own names. `options` say how files are to be
+    read; a run's own data needs none.
 
     Raises:
         DataError: there is no such data set, config or split, or it can't be read or reached.
@@ -166,25 +178,46 @@ def read_corpus(
         return Corpus(*found)
     if config:
         raise DataError(f"Only data sets of the Hub have configs, so there is no {config!r}. Leave the config out.")
-    notes: tuple[str, ...] = ()
+    asked = options or ReadOptions()
+    if asked.encoding:
+        check_encoding(asked.encoding)
+    bounded = dataclasses.replace(asked, most_rows=settings.max_rows, most_bytes=settings.max_data_bytes)
     if file is not None:
-        sheets: Mapping[str, Sheet] = {"": _read_bounded(file, settings)}
+        found_in = _read_one(file, bounded)
     elif run:
-        sheets = _read_run(run[1], settings)
+        found_in = _read_run(run[1], settings)
     elif dataset in EXAMPLE_NAMES:
-        sheets = {"": read_file(EXAMPLES / f"{dataset}.csv")}
+        found_in = FolderContents({"": read_file(EXAMPLES / f"{dataset}.csv")})
     else:
-        sheets, notes = _read_path(dataset, settings)
-    refused = tuple(row for sheet in sheets.values() for row in sheet.refused)
-    if refused:
-        first, count = refused[0], len(refused)
-        notes += (f"{count:,} {'row' if count == 1 else 'rows'} can't be read. Row {first.row}: {first.reason}.",)
-    tables = {name: sheet.table for name, sheet in sheets.items()}
-    rows = sum(map(len, tables.values()))
+        found_in = _read_path(dataset, settings, bounded)
+    corpus = _make_corpus(found_in)
+    rows = sum(map(len, corpus.tables.values()))
     if rows > settings.max_rows:
         raise DataError(f"The data set has {rows:,} rows; at most {settings.max_rows:,} are read here. Keep fewer.")
-    reading = "; ".join(dict.fromkeys(sheet.reading for sheet in sheets.values()))
-    return Corpus(_select_split(tables, split) if split else tables, notes, refused, reading)
+    return dataclasses.replace(corpus, tables=_select_split(corpus.tables, split)) if split else corpus
+
+
+def _make_corpus(found: FolderContents) -> Corpus:
+    """Make a corpus of sheets, with what their readers have to say."""
+    sheets = list(found.sheets.values())
+    refused = tuple(row for sheet in sheets for row in sheet.refused)
+    notes = [*found.notes, *(note for sheet in sheets for note in sheet.notes)]
+    if refused:
+        first, count = refused[0], len(refused)
+        place = f"{first.place[0].upper()}{first.place[1:]}"
+        notes.append(f"{count:,} {'row' if count == 1 else 'rows'} can't be read. {place}: {first.reason}.")
+    doubts = {doubt.code: doubt for sheet in sheets for doubt in sheet.doubts}
+    encodings = {sheet.encoding for sheet in sheets if sheet.encoding}
+    headers = {sheet.header for sheet in sheets if sheet.header is not None}
+    return Corpus(
+        tables={name: sheet.table for name, sheet in found.sheets.items()},
+        notes=tuple(notes),
+        refused=refused,
+        reading="; ".join(dict.fromkeys(sheet.reading for sheet in sheets)),
+        doubts=tuple(doubts.values()),
+        encoding=encodings.pop() if len(encodings) == 1 and encodings != {"UTF-8"} else None,
+        header=headers.pop() if len(headers) == 1 and (headers == {False} or doubts) else None,
+    )
 
 
 def guess_text_column(columns: Sequence[str]) -> str | None:
@@ -237,31 +270,28 @@ def choose_text_columns(
     return text, (guess_pair_column(text, columns) if asked_pair is None else asked_pair) or None
 
 
-def _read_bounded(path: Path, settings: Settings) -> Sheet:
-    if path.suffix.lower() == ".parquet":
-        check_parquet(path, settings.max_rows, settings.max_data_bytes)
-    return read_file(path)
+def _read_one(path: Path, options: ReadOptions) -> FolderContents:
+    if path.suffix.lower() in COMPRESSED:
+        return read_archive(path, options)
+    return FolderContents({"": read_file(path, options)})
 
 
-def _read_path(dataset: str, settings: Settings) -> tuple[Mapping[str, Sheet], tuple[str, ...]]:
+def _read_path(dataset: str, settings: Settings, options: ReadOptions) -> FolderContents:
     if settings.public:
         raise DataError("This is a shared server: it reads no local paths. Upload the file instead.")
     path = expand_path(dataset)
     if path is None or not is_of_all(path, settings):
         raise DataError(f"There can be no file {dataset[:80]!r} here. Give a path to a file or a folder.")
-    if not path.is_dir():
-        return {"": _read_bounded(path, settings)}, ()
-    found = read_folder(path)
-    return found.sheets, found.notes
+    return read_folder(path, options) if path.is_dir() else _read_one(path, options)
 
 
-def _read_run(run: str, settings: Settings) -> Mapping[str, Sheet]:
+def _read_run(run: str, settings: Settings) -> FolderContents:
     folder = find_folder(settings.runs, run, settings) if is_run_id(run) else None
     if folder is None and settings.owner:
         raise DataError("There is no such run.")
     if folder is None or not (folder / "data").is_dir():
         raise DataError(f"There is no run {run!r} with data of its own. The list of runs shows which there are.")
-    return read_folder(folder / "data").sheets
+    return read_folder(folder / "data", ReadOptions("utf-8", header=True))
 
 
 def _select_split(tables: Mapping[str, pd.DataFrame], split: str) -> dict[str, pd.DataFrame]:

@@ -1,40 +1,25 @@
-"""A folder as a data set: files named after the splits, or folders of texts named after their labels.
-
-What a split is called, here and by others, stands here for every source.
-"""
+"""A folder as a data set: files named after the splits, or folders of texts named after their labels."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from hfdemo.data_sources.archives import unpack
 from hfdemo.data_sources.formats import FORMATS, read_file
+from hfdemo.data_sources.splits import SPLIT_ALIASES, SPLITS
 from hfdemo.errors import DataError
-from hfdemo.tables import RefusedRow, Sheet, decode_file, find_text_flaw
+from hfdemo.tables import ReadOptions, RefusedRow, Sheet, decode_file, find_text_flaw
 
-SPLITS = ("train", "validation", "test")
-SPLIT_ALIASES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"}
-SPLIT_ALIASES |= {"val": "validation", "dev": "validation", "eval": "validation", "test": "test"}
-_NAMED = re.compile(rf"({'|'.join(sorted(SPLIT_ALIASES, key=len, reverse=True))})(?![A-Za-z0-9])")
-
-
-def normalize_split_name(name: str) -> str | None:
-    """Return the split that `name` is a usual name of, however it is capitalised; None if of none."""
-    return SPLIT_ALIASES.get(name.strip().lower())
-
-
-def find_split(split: str, names: Sequence[str]) -> str:
-    """Find the one of `names` that is meant by `split`, by its own name or by a usual one for the same."""
-    same = (name for name in names if (normalize_split_name(name) or name) == (normalize_split_name(split) or split))
-    found = split if split in names else next(same, None)
-    if found is None:
-        have = f"It has: {', '.join(names)}." if names else "It is not split: leave the split out."
-        raise DataError(f"The data has no split {split!r}. {have}")
-    return found
+_ONE_OF = "|".join(sorted(SPLIT_ALIASES, key=len, reverse=True))
+_FIRST = re.compile(rf"({_ONE_OF})(?![A-Za-z])")  # train.csv, train-00000-of-00002.parquet
+_WITHIN = re.compile(rf"(?<![A-Za-z0-9])({_ONE_OF})(?![A-Za-z0-9])")  # reviews_train.csv
+_TABLES = FORMATS.keys() - {".txt"}
+_HUB = "data"  # where data sets of the Hub have their files
 
 
 @dataclass(frozen=True)
@@ -45,31 +30,27 @@ class FolderContents:
     notes: tuple[str, ...] = ()
 
 
-def read_folder(folder: Path) -> FolderContents:
+def read_folder(folder: Path, options: ReadOptions | None = None) -> FolderContents:
     """Read the data set in `folder`.
 
-    Either files of any format whose names begin with a split's (train.csv, dev.jsonl, train-00000-of-00002.parquet), or
-    the same in folders called so; or texts, one a file, in a folder per label (pos/1.txt, train/pos/1.txt); or texts
-    without labels (1.txt, train/1.txt).
+    Either files of any format that are named after the splits (train.csv, dev.jsonl, reviews_test.tsv,
+    train-00000-of-00002.parquet), or the same in folders called so, here or in the folder data; or one table; or texts,
+    one a file, in a folder per label (pos/1.txt, train/pos/1.txt); or texts without labels (1.txt, train/1.txt).
 
     Raises:
         DataError: it holds none of these, or a file that can't be read.
     """
-    files: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
-        named = _NAMED.match(path.name.lower())
-        if named and path.is_file() and path.suffix.lower() in FORMATS:
-            files.setdefault(SPLIT_ALIASES[named[1]], []).append(path)
-    inside = {SPLIT_ALIASES[path.name]: path for path in _list_folders(folder) if path.name in SPLIT_ALIASES}
-    for split, path in inside.items():
-        tables = [each for each in sorted(path.iterdir()) if each.suffix.lower() in FORMATS.keys() - {".txt"}]
-        if tables and split not in files:
-            files[split] = tables
-    if "train" in files:
-        return FolderContents({split: _join_tables(files[split], split) for split in SPLITS if split in files})
+    asked = options or ReadOptions()
+    for home in (folder, folder / _HUB, *_list_folders(folder)):
+        if home.is_dir() and "train" in (files := _sort_into_splits(home)):
+            return _read_splits(files, (path for path in sorted(home.iterdir()) if path.is_file()), asked)
+    inside = _find_split_folders(folder)
+    tables = [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() in _TABLES]
+    if len(tables) == 1 and not inside:
+        return FolderContents({"": read_file(tables[0], asked)})
     notes: list[str] = []
     homes = {split: inside[split] for split in SPLITS if split in inside} if "train" in inside else {"": folder}
-    sheets = {split: _read_text_files(home, split, notes) for split, home in homes.items()}
+    sheets = {split: _read_text_files(home, split, notes, asked) for split, home in homes.items()}
     if any(sheet is None for sheet in sheets.values()):
         empty = next(home for split, home in homes.items() if sheets[split] is None)
         raise DataError(
@@ -77,6 +58,59 @@ def read_folder(folder: Path) -> FolderContents:
             f"test.csv ({', '.join(FORMATS)}), or put texts (*.txt) into a folder per label."
         )
     return FolderContents({split: sheet for split, sheet in sheets.items() if sheet is not None}, tuple(notes))
+
+
+def read_archive(path: Path, options: ReadOptions) -> FolderContents:
+    """Read a compressed file: the one table in it, or tables that are named after the splits.
+
+    Raises:
+        DataError: it can't be unpacked, or holds neither.
+    """
+    with unpack(path, options.most_bytes) as found:
+        files: dict[str, list[Path]] = {}
+        for each in found if len(found) > 1 else ():
+            if (split := _find_split_of(each)) and each.suffix.lower() in FORMATS:
+                files.setdefault(split, []).append(each)
+        if "train" in files:
+            return _read_splits(files, found, options)
+    return FolderContents({"": read_file(path, options)})
+
+
+def _find_split_of(path: Path) -> str | None:
+    """Return the split that a file is named after."""
+    name = path.name.lower()
+    named = _FIRST.match(name) or _WITHIN.search(name)
+    return SPLIT_ALIASES[named[1]] if named else None
+
+
+def _find_split_folders(folder: Path) -> dict[str, Path]:
+    return {
+        SPLIT_ALIASES[path.name.lower()]: path for path in _list_folders(folder) if path.name.lower() in SPLIT_ALIASES
+    }
+
+
+def _sort_into_splits(folder: Path) -> dict[str, list[Path]]:
+    """Find the files of each split: those named after it, or in a folder that is."""
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix.lower() in FORMATS and (split := _find_split_of(path)):
+            files.setdefault(split, []).append(path)
+    for split, path in _find_split_folders(folder).items():
+        tables = [each for each in sorted(path.iterdir()) if each.suffix.lower() in _TABLES]
+        if tables and split not in files:
+            files[split] = tables
+    return files
+
+
+def _read_splits(files: Mapping[str, Sequence[Path]], others: Iterable[Path], options: ReadOptions) -> FolderContents:
+    """Read the files of each split, and name the other tables beside them."""
+    taken = {path for paths in files.values() for path in paths}
+    left = [path.name for path in others if path not in taken and path.suffix.lower() in _TABLES]
+    named = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+    notes = (f"Files that are named after no split were left out: {named}.",) if left else ()
+    return FolderContents(
+        {split: _join_tables(files[split], split, options) for split in SPLITS if split in files}, notes
+    )
 
 
 def _list_folders(folder: Path) -> list[Path]:
@@ -87,21 +121,29 @@ def _list_text_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() == ".txt"]
 
 
-def _join_tables(paths: Sequence[Path], split: str) -> Sheet:
+def _join_tables(paths: Sequence[Path], split: str, options: ReadOptions) -> Sheet:
     """Join the rows of several files below each other, numbered through."""
     tables, refused, before = [], [], 0
-    sheets = [read_file(path) for path in paths]
+    sheets = [read_file(path, options) for path in paths]
     for path, sheet in zip(paths, sheets, strict=True):
         tables.append(sheet.table.set_axis(sheet.table.index + before))
         where = f"in {path.name}: " if len(paths) > 1 else ""
-        refused += [RefusedRow(split, row.row + before, f"{where}{row.reason}") for row in sheet.refused]
+        refused += [
+            replace(row, split=split, row=row.row + before, reason=f"{where}{row.reason}") for row in sheet.refused
+        ]
         before += len(sheet.table) + len(sheet.refused)
     reading = "; ".join(dict.fromkeys(sheet.reading for sheet in sheets))
     # Filled only where a file lacks a column: all cells are texts already.
-    return Sheet(pd.concat(tables).fillna(""), tuple(refused), reading)
+    doubts = {doubt.code: doubt for sheet in sheets for doubt in sheet.doubts}
+    notes = tuple(f"{path.name}: {note}" for path, sheet in zip(paths, sheets, strict=True) for note in sheet.notes)
+    first = sheets[0]
+    return Sheet(
+        pd.concat(tables).fillna(""), tuple(refused), reading, tuple(doubts.values()), first.encoding, first.header,
+        notes=notes,
+    )  # fmt: skip
 
 
-def _read_text_files(home: Path, split: str, notes: list[str]) -> Sheet | None:
+def _read_text_files(home: Path, split: str, notes: list[str], options: ReadOptions) -> Sheet | None:
     """Read the text files of `home`, with the name of their folder as the label where there are such folders."""
     labelled = [(path, folder.name) for folder in _list_folders(home) for path in _list_text_files(folder)]
     loose = [(path, "") for path in _list_text_files(home)]
@@ -111,8 +153,8 @@ def _read_text_files(home: Path, split: str, notes: list[str]) -> Sheet | None:
     rows, refused = [], []
     for number, (path, label) in enumerate(labelled or loose, start=1):
         try:
-            text, _ = decode_file(path, "text")
-            broken = find_text_flaw(text)
+            decoded = decode_file(path, "text", options)
+            text, broken = decoded.text, find_text_flaw(decoded.text, decoded.encoding)
         except DataError as error:
             broken = str(error).rstrip(".")
         if broken:

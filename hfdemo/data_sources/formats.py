@@ -1,26 +1,32 @@
-"""One file of any format -> a table of texts: CSV, JSON, JSON lines, Parquet, CoNLL, or one text a line."""
+"""One file of any format -> a table of texts: by the end of its name, and by what stands in it."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
+from hfdemo.data_sources.archives import COMPRESSED, unpack
+from hfdemo.data_sources.json_tables import parse_json, read_json, read_json_lines
+from hfdemo.data_sources.text_files import read_conll, read_conllu, read_special_lines, read_text
+from hfdemo.data_sources.workbooks import read_workbook
 from hfdemo.errors import DataError
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.tables import RefusedRow, Sheet, check_columns, decode_file, find_text_flaw, format_cell, read_csv
+from hfdemo.tables import ReadOptions, Sheet, check_columns, decode_file, format_cell, parse_csv
 
 _ALL = 1 << 62
 # Rows that are unpacked at a time: a group of them can take a thousand times what it takes in the file.
 _PARQUET_BATCH = 500
+# What files begin with whose names say another format, or none.
+_SIGNS = ((b"PK\x03\x04", ".zip"), (b"PAR1", ".parquet"), (b"\x1f\x8b", ".gz"))
+_TEXTUAL = (".csv", ".tsv", ".tab", ".psv", ".txt", ".json", ".jsonl", ".ndjson", "")
+_OLD = {".xls": "xlsx", ".ods": "xlsx", ".xlsb": "xlsx", ".doc": "txt", ".docx": "txt", ".pdf": "txt", ".rar": "zip"}
 
 
 def stream_table(
@@ -81,165 +87,72 @@ def _make_json_converter(feature: Any) -> Callable[[Any], Any] | None:
     return None
 
 
-_TAGGED = re.compile(r"\S+[ \t](?:.*[ \t])?(O|[BIESLU]-\S+)\s*")  # a word, perhaps other columns, and its tag
-_LOOKED_AT = 20_000  # characters of a text file, to tell whether it is a list of words and tags
+def read_file(path: Path, options: ReadOptions | None = None) -> Sheet:
+    """Read the table in the file at `path` by the end of its name, or else by what it begins with.
 
-
-def read_file(path: Path) -> Sheet:
-    """Read the table in the file at `path` by the end of its name; one that is none of FORMATS is taken for CSV.
+    A file that is none of FORMATS, and of no binary format, is taken for CSV, or JSON where it is that.
 
     Raises:
-        DataError: missing, empty, of another format than its name says, or without a row that can be read.
+        DataError: missing, empty, of another format than its name says, too large, or without a row that can be read.
     """
-    return FORMATS.get(path.suffix.lower(), _read_csv_file)(path)
-
-
-def _read_csv_file(path: Path) -> Sheet:
-    return read_csv(path, lone_column=True)
-
-
-def _read_json(path: Path) -> Sheet:
-    """Read an array of objects, or an object that has one under "data"."""
-    text, encoding = decode_file(path, "JSON")
-    try:
-        found = json.loads(text, object_pairs_hook=_parse_object)
-    except (ValueError, RecursionError) as error:
-        if text.lstrip().startswith("{") and "\n" in text.strip():
-            return _read_json_lines(path)  # as many files that are called .json
-        raise DataError(f"{path.name} is not JSON: {error}. Mend it and try again.") from error
-    rows = found.get("data") if isinstance(found, dict) else found
-    if not isinstance(rows, list):
+    asked = options or ReadOptions()
+    suffix = path.suffix.lower()
+    if suffix in _OLD:
         raise DataError(
-            f"{path.name} holds {_name_type(found)}. Rows are an array of objects, "
-            'such as [{"text": "Good.", "label": "positive"}], or the same under the key "data".'
+            f"{path.name} is a {suffix} file, which is not read here. Save it as .{_OLD[suffix]}, or as CSV."
         )
-    return _make_sheet(path.name, list(rows), {}, f"{encoding}, a JSON array of objects")
+    if suffix in _TEXTUAL or suffix not in FORMATS:
+        suffix = _find_binary_format(path) or suffix
+    return FORMATS.get(suffix, _read_any)(path, asked)
 
 
-def _read_json_lines(path: Path) -> Sheet:
-    text, encoding = decode_file(path, "JSON lines")
-    rows: list[Any] = []
-    broken = {}
-    for line in re.split(r"\r\n|\n|\r", text):
-        if not line.strip():
-            continue
-        try:
-            rows.append(json.loads(line, object_pairs_hook=_parse_object))
-        except (ValueError, RecursionError) as error:
-            broken[len(rows)] = f"it is not JSON ({error})"
-            rows.append(None)
-    return _make_sheet(path.name, rows, broken, f"{encoding}, a JSON object a line")
+def _find_binary_format(path: Path) -> str | None:
+    """Return the format of a file by its first bytes; None where it is text, or no file that can be opened."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        begin = file.read(4)
+    found = next((suffix for sign, suffix in _SIGNS if begin.startswith(sign)), None)
+    if found != ".zip":
+        return found
+    import zipfile
+
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as packed:
+        return ".xlsx" if "xl/workbook.xml" in packed.namelist() else ".zip"
 
 
-def _make_sheet(name: str, rows: Sequence[Any], broken: Mapping[int, str], reading: str) -> Sheet:
-    reasons, cells = dict(broken), {}
-    for number, row in enumerate(rows):
-        if number in broken:
-            continue
-        if not isinstance(row, dict):
-            reasons[number] = f"it is {_name_type(row)}, not an object"
-            continue
-        texts = {column: format_cell(value) for column, value in row.items()}
-        if reason := find_text_flaw("".join((*texts, *texts.values()))):
-            reasons[number] = reason
-        else:
-            cells[number] = texts
-    refused = tuple(RefusedRow("", number + 1, reasons[number]) for number in sorted(reasons))
-    seen: dict[str, None] = {}
-    for row in cells.values():
-        seen |= dict.fromkeys(row)
-        check_columns(name, len(seen))  # each row may have keys of its own, and each is a column of all rows
-    columns = list(seen)
-    if not columns:
-        why = f"; row 1: {refused[0].reason}" if refused else ""
-        raise DataError(f"{name} has no rows that can be read{why}. A row is an object with a text in it.")
-    table = {column: [row.get(column, "") for row in cells.values()] for column in columns}
-    return Sheet(pd.DataFrame(table, index=list(cells), dtype=str), refused, reading)
+def _read_csv_file(path: Path, options: ReadOptions) -> Sheet:
+    decoded = decode_file(path, "CSV", options)
+    return read_special_lines(path, decoded) or parse_csv(path, decoded, lone_column=True, options=options)
 
 
-def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"an object has the key {twice!r} twice")
-    return found
+def _read_any(path: Path, options: ReadOptions) -> Sheet:
+    decoded = decode_file(path, "CSV", options)
+    if decoded.text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+        with contextlib.suppress(DataError):
+            return parse_json(path, decoded, options)
+    return _read_csv_file(path, options)
 
 
-def _name_type(value: Any) -> str:
-    names = {dict: "an object", list: "an array", str: "a text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
+def _read_compressed(path: Path, options: ReadOptions) -> Sheet:
+    """Read the one file in a compressed one."""
+    with unpack(path, options.most_bytes) as files:
+        if len(files) != 1:
+            names = ", ".join(file.name for file in files[:5]) + (" and more" if len(files) > 5 else "")
+            have = f"{len(files)} files ({names})" if files else "no file"
+            raise DataError(f"{path.name} holds {have}. Put one table into it, or give the files unpacked in a folder.")
+        inner = files[0]
+        if inner.suffix.lower() in COMPRESSED:
+            raise DataError(f"{path.name} holds {inner.name}, which is compressed itself. Unpack it first.")
+        sheet = read_file(inner, options)
+    return replace(sheet, reading=f"{inner.name} of {path.name}: {sheet.reading}")
 
 
-def _read_conll(path: Path) -> Sheet:
-    """Read a word and its tag a line, first and last column, and a blank line between sentences."""
-    return _read_tagged(path, *decode_file(path, "CoNLL"))
-
-
-def _read_conllu(path: Path) -> Sheet:
-    """Read Universal Dependencies: ten columns, the second the word and the fourth its part of speech.
-
-    Lines of several words (1-2) and of words that are not there (1.1) are left out.
-    """
-    text, encoding = decode_file(path, "CoNLL-U")
-    lines = [line for line in re.split(r"\r\n|\n|\r", text) if not re.match(r"\d+[-.]\d", line)]
-    return _read_tagged(path, "\n".join(lines), encoding, 1, 3)
-
-
-def _read_tagged(path: Path, text: str, encoding: str, word: int = 0, tag: int = -1) -> Sheet:
-    """Read a sentence per row from `text`, whose columns `word` and `tag` have a word and its tag a line."""
-    # Only tabs and spaces part columns: a no-break space is a word of its own in some files.
-    lines = [(number, line.rstrip(" \t")) for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1)]
-    cells = {number: line.split("\t") if "\t" in line else re.split(" +", line) for number, line in lines}
-    usual = Counter(len(row) for row in cells.values() if row and any(row)).most_common(1)[0][0]
-    if usual < max(2, tag + 1):
-        what = f"a word and a tag on every line{f', in columns {word + 1} and {tag + 1}' if tag > 0 else ''}"
-        have = "one column" if usual == 1 else f"{usual} columns"
-        raise DataError(f"{path.name} has {have}, but a CoNLL file has {what}.")
-    sentences: list[list[int]] = [[]]
-    for number, line in lines:
-        comment = line.startswith("#") and len(cells[number]) != usual
-        if not line or line.startswith("-DOCSTART-"):
-            sentences.append([])
-        elif not comment:
-            sentences[-1].append(number)
-    sentences = [sentence for sentence in sentences if sentence]
-    rows, kept, refused = [], [], []
-    for index, sentence in enumerate(sentences):
-        wrong = next((number for number in sentence if len(cells[number]) != usual), None)
-        broken = find_text_flaw("".join(itertools.chain.from_iterable(cells[number] for number in sentence)))
-        if wrong is not None or broken:
-            reason = broken if wrong is None else f"line {wrong} has {len(cells[wrong])} instead of {usual} columns"
-            refused.append(RefusedRow("", index + 1, reason))
-            continue
-        words, tags = zip(*((cells[number][word], cells[number][tag]) for number in sentence), strict=True)
-        rows.append((format_cell(words), format_cell(tags)))
-        kept.append(index)
-    if not rows:
-        raise DataError(f"{path.name} has no sentence of words and tags. Put a word and its tag on every line.")
-    table = pd.DataFrame(rows, columns=["tokens", "tags"], index=kept, dtype=str)
-    columns = f"columns {word + 1} and {tag % usual + 1} of {usual}"
-    return Sheet(table, tuple(refused), f"{encoding}, CoNLL: word and tag from {columns}")
-
-
-def _read_lines(path: Path) -> Sheet:
-    text, encoding = decode_file(path, "text")
-    if _are_tags(text):
-        return _read_tagged(path, text, encoding)
-    lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
-    refused = tuple(
-        RefusedRow("", number, broken) for number, line in enumerate(lines, start=1) if (broken := find_text_flaw(line))
-    )
-    wrong = {row.row - 1 for row in refused}
-    kept = {number: line for number, line in enumerate(lines) if number not in wrong}
-    return Sheet(pd.DataFrame({"text": kept}, dtype=str), refused, f"{encoding}, one text a line")
-
-
-def _are_tags(text: str) -> bool:
-    """Say whether the lines are words with tags like B-PER and O, as those of CoNLL-2003's train.txt are."""
-    whole = text[:_LOOKED_AT].splitlines()[: -1 if len(text) > _LOOKED_AT else None]
-    lines = [line for line in whole if line.strip() and "-DOCSTART-" not in line]
-    tags = [tagged[1] for line in lines if (tagged := _TAGGED.fullmatch(line))]
-    return len(tags) == len(lines) and any(tag != "O" for tag in tags)
+def _read_checked_parquet(path: Path, options: ReadOptions) -> Sheet:
+    check_parquet(path, options.most_rows, options.most_bytes)
+    return _read_parquet(path)
 
 
 def _read_parquet(path: Path) -> Sheet:
@@ -302,14 +215,16 @@ def _count_text_bytes(path: Path, schema: Any, most_bytes: int) -> int:
     return size
 
 
-FORMATS: Mapping[str, Callable[[Path], Sheet]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[Path, ReadOptions], Sheet]] = MappingProxyType(
     {
-        **dict.fromkeys((".csv", ".tsv"), _read_csv_file),
-        ".json": _read_json,
-        **dict.fromkeys((".jsonl", ".ndjson"), _read_json_lines),
-        ".parquet": _read_parquet,
-        **dict.fromkeys((".conll", ".bio", ".iob"), _read_conll),
-        ".conllu": _read_conllu,
-        ".txt": _read_lines,
+        **dict.fromkeys((".csv", ".tsv", ".tab", ".psv"), _read_csv_file),
+        ".json": read_json,
+        **dict.fromkeys((".jsonl", ".ndjson"), read_json_lines),
+        ".parquet": _read_checked_parquet,
+        **dict.fromkeys((".xlsx", ".xlsm"), read_workbook),
+        **dict.fromkeys((".conll", ".bio", ".iob"), read_conll),
+        ".conllu": read_conllu,
+        ".txt": read_text,
+        **dict.fromkeys(COMPRESSED, _read_compressed),
     }
 )

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.data_sources.folders import SPLIT_ALIASES, SPLITS, find_split
 from hfdemo.data_sources.formats import stream_table
+from hfdemo.data_sources.splits import SPLIT_ALIASES, SPLITS, find_split
 from hfdemo.errors import DataError
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.hub import Progress, download_files, hub_info

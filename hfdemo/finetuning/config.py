@@ -27,6 +27,7 @@ from hfdemo.finetuning.arguments import (
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.models.adapter_limits import MOST_NAMES, check_patterns
 from hfdemo.models.reference import ModelRef
+from hfdemo.tables import ReadOptions, check_encoding
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, find_strategy, trainable_names
 
 PROBLEM_TYPES = tuple(kind.problem_type for kind in KINDS.values() if kind.problem_type)
@@ -45,7 +46,8 @@ class RunConfig:
     multi_label_classification or regression; None is suggested from them. `layout` says how rows of chats or tagged
     words are laid out, "as_it_stands" that they are not; None is found in them. `splits` maps train, validation and
     test to the names found in `split_column`, or, where there is no such column, validation and test to the fraction of
-    the rows that is held out. `fixes` are names of repairs, which the rows go through in the order of FIXES.
+    the rows that is held out. `encoding` is that of the data's files and `header` whether their first line names the
+    columns; None is found out. `fixes` are names of repairs, which the rows go through in the order of FIXES.
     `class_weights` are "balanced" or a weight per label. `metrics` are further evaluate modules, ids or paths, computed
     beside the task's own. `accelerate_config` is the path of an Accelerate config file that the `processes` are started
     with, which may share the model out between them. `training` holds any field of TrainingArguments under its own
@@ -58,6 +60,8 @@ class RunConfig:
     problem_type: str | None = None
     dataset_config: str | None = None
     layout: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
     splits: Mapping[str, Any] = field(default_factory=dict)
     split_column: str | None = None
     text_column: str | None = None
@@ -91,6 +95,8 @@ class RunConfig:
             texts = getattr(self, name)
             if texts is not None and not all(isinstance(text, str) for text in texts):
                 raise DemoError(f"{name} must be texts, but are {list(texts)!r}.")
+        if self.encoding is not None:
+            check_encoding(self.encoding)
         if self.problem_type is not None:
             _check_choice("problem_type", self.problem_type, PROBLEM_TYPES)
         if isinstance(self.class_weights, str):
@@ -160,6 +166,11 @@ class RunConfig:
         training = with_defaults(self.training, learning_rates[self.method], train_rows, self.processes)
         lora = {**LORA, **self.lora} if self.method == "lora" else {}
         return dataclasses.replace(self, training=training, lora=lora)
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How the data's files are to be read."""
+        return ReadOptions(self.encoding, self.header)
 
     @functools.cached_property
     def model_ref(self) -> ModelRef:
@@ -248,7 +259,7 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(
         (
             *("split_column", "text_column", "text_pair_column", "label_column", "positive_label"),
-            *("problem_type", "dataset_config", "layout", "accelerate_config"),
+            *("problem_type", "dataset_config", "encoding", "layout", "accelerate_config"),
         ),
         ((str, type(None)), "a text or null"),
     ),
@@ -258,12 +269,13 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "class_weights": ((str, Mapping, type(None)), '"balanced", an object of weights by label, or null'),
     **dict.fromkeys(("max_length", "early_stopping_patience"), ((int, type(None)), "a whole number or null")),
     "processes": (int, "a whole number"),
+    "header": ((bool, type(None)), "true, false or null"),
 }
 
 
 def _check_type(name: str, value: Any) -> None:
     kind, words = _TYPES[name]
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or (isinstance(value, bool) and name != "header"):
         raise DemoError(f"{name} must be {words}, but is {value!r}.")
 
 

@@ -1,7 +1,8 @@
-"""A whole file at once: a CSV in, the same CSV with predictions out, its order and its bad rows kept."""
+"""A whole file at once: a table in, a CSV of it with predictions out, its order and its bad rows kept."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from threading import Event
 from typing import Any
 
 from hfdemo.data_sources import choose_text_columns
+from hfdemo.data_sources.formats import read_file
 from hfdemo.errors import DataError, DemoError, ModelError, Stopped
 from hfdemo.inference.predict import PredictionJob, build_need, check_requirements, prepare_job, run_pipeline
 from hfdemo.inference.tracing import Tracer
@@ -19,7 +21,8 @@ from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
-from hfdemo.tables import read_table, replace_text_flaws, write_csv
+from hfdemo.settings import Settings
+from hfdemo.tables import ReadOptions, replace_text_flaws, write_csv
 from hfdemo.tasks import Task
 
 BATCH = 16
@@ -59,11 +62,12 @@ def predict_file(
     text_column: str | None = None,
     text_pair_column: str | None = None,
     values: Mapping[str, Any] | None = None,
+    options: ReadOptions | None = None,
     progress: Progress | None = None,
     on_rows: Callable[[int, int], None] | None = None,
     stop: Event | None = None,
 ) -> FilePrediction:
-    """Run `task` on every row of the CSV at `path` and write a copy with the answers to `folder`.
+    """Run `task` on every row of the table at `path` and write a CSV of it with the answers to `folder`.
 
     `values` are the task's other fields, the same for every row. `on_rows(done, rows)` is called after each batch. Rows
     are computed in the order of their length, so that those of a batch are of a kind, and written in their own order. A
@@ -77,7 +81,7 @@ def predict_file(
     if not can_predict_file(task):
         raise DemoError(f"{task.name} can't be run on a CSV. Pick a task that takes a text and answers in words.")
     started = time.perf_counter()
-    table = _read_rows(path, models.settings.max_predicted_rows)
+    table, lost = _read_rows(path, models.settings, options or ReadOptions())
     text_column, text_pair_column = choose_text_columns(list(table.columns), text_column, text_pair_column or "")
     columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
     same = values or {}
@@ -86,7 +90,7 @@ def predict_file(
     loaded = models.get(ref, build_need(task), progress)
     texts = table[list(columns.values())].itertuples(index=False)
     rows = [{**same, **dict(zip(columns, each, strict=True))} for each in texts]
-    jobs, refused = _prepare_rows(models, task, loaded, rows)
+    jobs, refused = _prepare_rows(models, task, loaded, rows, lost)
     results, failed = _predict_batches(models, task, loaded, jobs, on_rows, stop)
     refused = dict(sorted({**refused, **failed}.items()))
     unread = dict.fromkeys(set(jobs) - set(results) - set(failed), "stopped before this row")
@@ -106,21 +110,29 @@ def predict_file(
     )
 
 
-def _read_rows(path: Path, most: int) -> Any:
-    """Read the table in the file at `path`, of no more rows than one call takes."""
-    table = read_table(path, lone_column=True)
-    if len(table) > most:
-        raise DataError(f"{path.name} has {len(table):,} rows; one file takes at most {most:,}. Send it in parts.")
-    return table
+def _read_rows(path: Path, settings: Settings, options: ReadOptions) -> tuple[Any, dict[int, str]]:
+    """Read the table in the file at `path`, of no more rows than one call takes, and by row why it fits no table: such
+    a row keeps its place, with nothing in it."""
+    most = settings.max_predicted_rows
+    sheet = read_file(
+        path, dataclasses.replace(options, most_rows=settings.max_rows, most_bytes=settings.max_data_bytes)
+    )
+    lost = {row.row - 1: f"{row.lines}: {row.reason}" if row.lines else row.reason for row in sheet.refused}
+    count = len(sheet.table) + len(lost)
+    if count > most:
+        raise DataError(f"{path.name} has {count:,} rows; one file takes at most {most:,}. Send it in parts.")
+    return sheet.table.reindex(range(count)).fillna(""), lost
 
 
 def _prepare_rows(
-    models: ModelCache, task: Task, loaded: LoadedModel, rows: Sequence[Mapping[str, Any]]
+    models: ModelCache, task: Task, loaded: LoadedModel, rows: Sequence[Mapping[str, Any]], lost: Mapping[int, str]
 ) -> tuple[dict[int, PredictionJob], dict[int, str]]:
-    """Prepare the call of each row; returns them by row, and by row why there is none."""
+    """Prepare the call of each row that is not `lost`; returns them by row, and by row why there is none."""
     jobs: dict[int, PredictionJob] = {}
-    refused: dict[int, str] = {}
+    refused = dict(lost)
     for row, values in enumerate(rows):
+        if row in lost:
+            continue
         try:
             jobs[row] = prepare_job(task, loaded, *task.check(values, models.settings.max_characters))
         except DemoError as error:

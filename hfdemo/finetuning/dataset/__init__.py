@@ -14,6 +14,6 @@ from __future__ import annotations
 
 from hfdemo.finetuning.dataset.columns import Columns, suggest_columns
 from hfdemo.finetuning.dataset.inspection import Inspection, inspect
-from hfdemo.finetuning.dataset.preparing import Prepared, prepare, read_data
+from hfdemo.finetuning.dataset.preparing import Prepared, prepare, read_data, record_reading
 
-__all__ = ["Columns", "Inspection", "Prepared", "inspect", "prepare", "read_data", "suggest_columns"]
+__all__ = ["Columns", "Inspection", "Prepared", "inspect", "prepare", "read_data", "record_reading", "suggest_columns"]

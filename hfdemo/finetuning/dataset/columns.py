@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.data_sources.folders import normalize_split_name
+from hfdemo.data_sources.splits import normalize_split_name
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS, Kind, find_kind, kinds_of_task

@@ -16,7 +16,7 @@ from hfdemo.finetuning.dataset.fixes import contradictory, decimal_commas, dupli
 from hfdemo.finetuning.dataset.labels import list_labels
 from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.finetuning.kinds.cells import sort_labels
-from hfdemo.tables import RefusedRow, format_row_numbers
+from hfdemo.tables import Doubt, RefusedRow, format_row_numbers
 
 Severity = Literal["refuse", "warn"]
 MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rarest
@@ -57,11 +57,17 @@ def warn(code: str, sentence: str) -> Finding:
     return Finding(0, "", sentence, "", code)
 
 
+def find_doubts(doubts: Sequence[Doubt]) -> Iterator[Finding]:
+    """Find what of the files was read as it looks, and may be meant another way."""
+    for doubt in doubts:
+        yield Finding(0, "", doubt.problem, doubt.fix, doubt.code, 0, doubt.change)
+
+
 def find_refused_rows(refused: Sequence[RefusedRow]) -> Iterator[Finding]:
     """Find the rows that fit no table."""
     if refused:
         told = "; ".join(
-            f"row {each.row}{f' of {each.split}' if each.split else ''}: {each.reason}" for each in refused[:_MOST_TOLD]
+            f"{each.place}{f' of {each.split}' if each.split else ''}: {each.reason}" for each in refused[:_MOST_TOLD]
         )
         more = f"; and {len(refused) - _MOST_TOLD:,} more" if len(refused) > _MOST_TOLD else ""
         yield Finding(

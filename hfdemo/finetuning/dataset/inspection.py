@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.data_sources.folders import normalize_split_name
+from hfdemo.data_sources.splits import normalize_split_name
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import Columns, choose_columns, read_rows, recognise_kind, suggest_columns
@@ -18,6 +18,7 @@ from hfdemo.finetuning.dataset.findings import (
     Finding,
     decimal_comma_finding,
     find_bad_cells,
+    find_doubts,
     find_imbalance,
     find_rare_and_unknown_labels,
     find_refused_rows,
@@ -31,7 +32,7 @@ from hfdemo.finetuning.dataset.preparing import Prepared, SelectedRows, select_r
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import Kind, kinds_of_task
 from hfdemo.finetuning.kinds.cells import sort_labels
-from hfdemo.tables import RefusedRow
+from hfdemo.tables import Doubt, RefusedRow
 
 _MOST_CUT = 0.01  # of the rows, what truncation may cut without being called a problem
 _NEARLY_ALL = 0.9
@@ -95,12 +96,13 @@ def inspect(
     refused: Sequence[RefusedRow] = (),
     lengths: Sequence[int] | None = None,
     limit: int | None = None,
+    doubts: Sequence[Doubt] = (),
 ) -> Inspection:
     """Inspect the columns, splits, labels and rows of a data set, by the columns in `mapped` or those that look right.
 
     With a `config` its task, columns, splits, labels and fixes count; what it leaves open is suggested. `lengths` are
     the tokens of every row, of all tables below each other, and `limit` is the most that the model can read: with them
-    and the config's max_length (else `limit`) truncation is counted.
+    and the config's max_length (else `limit`) truncation is counted. `doubts` are those of who read the files.
     """
     whole = pd.concat(tables.values(), ignore_index=True).fillna("")
     suggested, kind, problems = _choose_columns(whole, mapped, config)
@@ -125,7 +127,7 @@ def inspect(
         splits=splits,
         suggested=suggested,
         labels=known.pop("labels", {}),
-        problems=tuple(problems),
+        problems=(*find_doubts(doubts), *problems),
         preview=tuple(whole.head(8).to_dict("records")),
         kind=kind.name if kind else None,
         task=kind.task if kind else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,19 @@ def read_source(
         DataError: see `read_corpus`.
     """
     named = [name for name in config.splits.values() if isinstance(name, str)] if config.split_column is None else []
-    return read_corpus(config.dataset, settings, file, config.dataset_config, progress=progress, wanted_splits=named)
+    return read_corpus(
+        config.dataset, settings, file, config.dataset_config, progress=progress, wanted_splits=named,
+        options=config.read_options,
+    )  # fmt: skip
+
+
+def record_reading(config: RunConfig, corpus: Corpus) -> RunConfig:
+    """Return `config` with the encoding and the header that were found out, so that the data is read so again."""
+    return dataclasses.replace(
+        config,
+        encoding=config.encoding or corpus.encoding,
+        header=corpus.header if config.header is None else config.header,
+    )
 
 
 def arrange_data(corpus: Corpus, config: RunConfig) -> Corpus:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hfdemo.data_sources.folders import SPLITS, find_split, normalize_split_name
+from hfdemo.data_sources.splits import SPLITS, find_split, normalize_split_name
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import Columns, join_texts

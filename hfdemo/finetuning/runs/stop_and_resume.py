@@ -36,6 +36,8 @@ _POLL_SECONDS = 0.2
 _FROM_DATA: Mapping[str, Any] = {
     "dataset_config": None,
     "layout": AS_IT_STANDS,
+    "encoding": None,
+    "header": None,
     "splits": {},
     "split_column": "",
     "fixes": [],

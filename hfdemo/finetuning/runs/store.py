@@ -22,7 +22,7 @@ from hfdemo.engine import Child, Engine, InlineEngine, OwnedEngine
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import prepare, read_data
+from hfdemo.finetuning.dataset import prepare, read_data, record_reading
 from hfdemo.finetuning.preflight import Preflight, RunData, SlowChecks, limits, preflight
 from hfdemo.finetuning.runs import processes, stop_and_resume
 from hfdemo.finetuning.runs.processes import list_waiting
@@ -92,7 +92,7 @@ class RunStore:
         checked.check()
         for each in variants:
             self.preflight(each, data).check()
-        filled = checked.config or config
+        filled = record_reading(checked.config or config, corpus)
         self._clear()
         script = self._engine.call(training_script, filled, self.settings)
         # Of another run's rows the name of what they were, not of when.

@@ -69,7 +69,8 @@ class DatasetCache:
             DataError: it can't be read.
         """
         named = tuple(name for name in config.splits.values() if isinstance(name, str) and not config.split_column)
-        source = (file, config.dataset if file is None else "", config.dataset_config, named)
+        name = config.dataset if file is None else ""
+        source = (file, name, config.dataset_config, named, config.read_options)
         columns = (config.text_column, config.text_pair_column, config.label_column)
         corpus = self._recall(source, config, file, lambda: self._read_source(config, file, progress))
         return self._recall((*source, config.layout, *columns), config, file, lambda: arrange_data(corpus, config))
@@ -96,13 +97,13 @@ class DatasetCache:
 
 def inspect_corpus(corpus: Corpus, config: RunConfig | None = None) -> Inspection:
     """Inspect the data by the columns and the kind that look right; with a `config` by those that it asks for."""
-    return inspect(corpus.tables, None, config, corpus.refused)
+    return inspect(corpus.tables, None, config, corpus.refused, doubts=corpus.doubts)
 
 
 def examine_data(corpus: Corpus, config: RunConfig, counted: CountedTokens | None = None) -> ExaminedData:
     """Inspect the data as `config` asks for it."""
     lengths, limit = (counted.counts.lengths, counted.counts.limit) if counted else (None, None)
-    inspection = inspect(corpus.tables, None, config, corpus.refused, lengths, limit)
+    inspection = inspect(corpus.tables, None, config, corpus.refused, lengths, limit, corpus.doubts)
     ready = inspection.prepared
     if ready is None:
         return ExaminedData(corpus, inspection, inspection.splits, inspection.label_order, refusal=inspection.refusal)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hfdemo.data_sources import EXAMPLE_NAMES
-from hfdemo.data_sources.folders import SPLITS, normalize_split_name
+from hfdemo.data_sources.splits import SPLITS, normalize_split_name
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.argument_checks import check_range, is_seed
 from hfdemo.finetuning.arguments import COMMON, METHODS

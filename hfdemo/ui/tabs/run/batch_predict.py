@@ -15,10 +15,10 @@ from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import served_folder
 from hfdemo.background import run_in_background
 from hfdemo.data_sources import choose_text_columns
+from hfdemo.data_sources.formats import read_file
 from hfdemo.errors import DataError
 from hfdemo.inference import FilePrediction, predict_file
 from hfdemo.models.reference import ModelRef
-from hfdemo.tables import read_table
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
 from hfdemo.ui.tabs.run import prediction_view
@@ -105,7 +105,7 @@ def show_columns(path: str | None) -> Iterator[tuple[Any, ...]]:
     yield html.placeholder(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
     if path is None:
         return
-    table = read_table(Path(path), lone_column=True)
+    table = read_file(Path(path)).table
     columns = list(table.columns)
     yield (
         gr.skip(),

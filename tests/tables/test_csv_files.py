@@ -25,7 +25,7 @@ from tests.finetuning.dataset.test_preparing import write
         ("just a line\nand another\n", "not a CSV file with columns"),
         (b"PK\x03\x04zipped", "not a CSV file: it holds binary"),
         (b"\x89PNG\r\n\x1a\n\0\0", "not a CSV file: it holds binary"),
-        ("text,label\na,b\nc\n", "row 2: 1 cell where the header has 2"),
+        ("text,label\na,b\nc\n", r"row 2 \(line 3\): 1 cell where the header has 2"),
         ("text,text\na,b\n", "more than once"),
         ("text,label\na\nb,c,d\n", "no row that fits its header"),
         (b"PAR1\x15\x04", "not a CSV file: it holds binary"),
@@ -72,9 +72,12 @@ def test_delimiter_and_encoding_are_found_out(tmp_path: Path, content: str | byt
 @pytest.mark.parametrize(
     ("content", "reading"),
     [
-        ("text;label\na;b\n", "UTF-8, `;` between the cells"),
-        ("text\tlabel\nä\tb\n".encode("latin-1"), "Windows-1252, tabs between the cells"),
-        ("text\na\n", "UTF-8, one column"),
+        ("text;label\na;b\n", "UTF-8, `;` between the cells, 2 lines = 1 header + 1 row + 0 refused + 0 blank"),
+        (
+            "text\tlabel\nä\tb\n".encode("latin-1"),
+            "Windows-1252 (a guess), tabs between the cells, 2 lines = 1 header + 1 row + 0 refused + 0 blank",
+        ),
+        ("text\n\na\n", "UTF-8, one column, 3 lines = 1 header + 1 row + 0 refused + 1 blank"),
     ],
 )
 def test_how_a_file_was_read_is_said(tmp_path: Path, content: str | bytes, reading: str) -> None:
@@ -91,8 +94,8 @@ def test_rows_that_do_not_fit_are_told_apart_by_their_number_and_the_others_keep
     assert sheet.table["text"].to_dict() == {0: "a", 3: "g"}
     advice = ": put texts that hold the delimiter or a line break in quotes"
     assert sheet.refused == (
-        RefusedRow("", 2, f"1 cell where the header has 2{advice}"),
-        RefusedRow("", 3, f"3 cells where the header has 2{advice}"),
+        RefusedRow("", 2, f"1 cell where the header has 2{advice}", 3, 3),
+        RefusedRow("", 3, f"3 cells where the header has 2{advice}", 5, 5),
     )
 
 
@@ -101,7 +104,7 @@ def test_a_byte_that_is_no_character_costs_its_row_and_no_other(tmp_path: Path) 
     sheet = read_csv(write(tmp_path, content))
     assert sheet.reading.startswith("UTF-8")
     assert sheet.table["text"].to_dict() == {0: "köstlich", 2: "größer"}
-    assert sheet.refused == (RefusedRow("", 2, "it holds the byte 0xE9, which is no character in UTF-8"),)
+    assert sheet.refused == (RefusedRow("", 2, "it holds the byte 0xE9, which is no character in UTF-8", 3, 3),)
     with pytest.raises(DataError, match=r"first line of .* can't be read: it holds the byte 0xE9"):
         read_csv(write(tmp_path, "tëxt,ö".encode() + b"\xe9\na,b\n"))
 

@@ -1,0 +1,242 @@
+"""Text files of a line for each word, text or row: CoNLL, fastText, cells parted by a sign, or one text a line."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from hfdemo.errors import DataError
+from hfdemo.tables import (
+    Decoded,
+    Dialect,
+    LineCount,
+    ReadOptions,
+    RefusedRow,
+    Sheet,
+    decode_file,
+    find_text_flaw,
+    format_cell,
+    has_usual_name,
+    parse_csv,
+)
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_TAGGED = re.compile(r"\S+[ \t](?:.*[ \t])?(O|[BIESLU]-\S+)\s*")  # a word, perhaps other columns, and its tag
+_LOOKED_AT = 20_000  # characters of a text file, to tell what its lines are
+_MOST_TAGS = 60
+_LABEL = re.compile(r"(?:(?<=\s)|(?<=,)|^)__label__([^\s,]+)[\s,]*")
+_NEARLY_ALL = 0.9
+_ALL = 0.98
+_MOST_LABELS = 20  # different ends of lines that are taken for labels
+_SHORT = 30  # characters of such a label
+
+
+def read_conll(path: Path, options: ReadOptions) -> Sheet:
+    """Read a word and its tag a line, first and last column, and a blank line between sentences."""
+    return _read_tagged(path, decode_file(path, "CoNLL", options))
+
+
+def read_conllu(path: Path, options: ReadOptions) -> Sheet:
+    """Read Universal Dependencies: ten columns, the second the word and the fourth its part of speech.
+
+    Lines of several words (1-2) and of words that are not there (1.1) are left out.
+    """
+    decoded = decode_file(path, "CoNLL-U", options)
+    lines = [line for line in _LINE_END.split(decoded.text) if not re.match(r"\d+[-.]\d", line)]
+    return _read_tagged(path, replace(decoded, text="\n".join(lines)), 1, 3)
+
+
+def read_text(path: Path, options: ReadOptions) -> Sheet:
+    """Read a text file by what its lines are: words with tags, texts behind fastText's labels, cells parted by a tab,
+    a semicolon or the like, and else one text a line."""
+    decoded = decode_file(path, "text", options)
+    special = read_special_lines(path, decoded)
+    if special is not None:
+        return special
+    dialect = _find_dialect(decoded.text)
+    if dialect is not None:
+        return parse_csv(path, decoded, options=options, dialect=dialect)
+    return _read_lines(decoded)
+
+
+def read_special_lines(path: Path, decoded: Decoded) -> Sheet | None:
+    """Read what is one thing under any ending: words with tags, or fastText's labels; None where it is neither."""
+    head = decoded.text[:_LOOKED_AT]
+    if "__label__" in head and _are_fasttext(head):
+        return _read_fasttext(decoded)
+    tags = _find_tags(decoded.text)
+    return None if tags is None else _read_tagged(path, decoded, skipped=tags[0], delimiter=tags[1])
+
+
+def _sample_lines(text: str) -> list[str]:
+    """Return the first lines, blank ones included, without one that is cut."""
+    return _LINE_END.split(text[:_LOOKED_AT])[: -1 if len(text) > _LOOKED_AT else None]
+
+
+def _find_tags(text: str) -> tuple[int, str] | None:
+    """Find that lines are words with tags: how many lines of a header stand above them, and what parts them; "" for
+    tabs or spaces."""
+    whole = _sample_lines(text)
+    lines = [line for line in whole if line.strip() and "-DOCSTART-" not in line]
+    is_grouped = any(not line.strip() for line in whole[1:-1])
+    for skipped in (0, 1):
+        body = lines[skipped:]
+        if (len(body) < 2 and skipped) or not body or (skipped and not (is_grouped and _names_columns(lines[0]))):
+            continue
+        tags = [tagged[1] for line in body if (tagged := _TAGGED.fullmatch(line))]
+        if len(tags) == len(body) and any(tag != "O" for tag in tags):
+            return skipped, ""
+        for delimiter in ("\t", ",") if is_grouped else ():
+            if _are_words(body, delimiter, len(whole) - len(lines)):
+                return skipped, delimiter
+    return None
+
+
+def _names_columns(line: str) -> bool:
+    return has_usual_name(cell.strip() for cell in re.split(r"[\t, ]", line))
+
+
+def _are_words(lines: Sequence[str], delimiter: str, blank: int) -> bool:
+    """Say whether each line is a word and its tag, in groups between blank lines, whatever the tags are called."""
+    cells = [line.rstrip().split(delimiter) for line in lines]
+    if len({len(row) for row in cells}) != 1 or len(cells[0]) < 2 or any(" " in row[0].strip() for row in cells):
+        return False
+    words, tags = {row[0] for row in cells}, {row[-1] for row in cells}
+    few = 1 < len(tags) <= _MOST_TAGS and all(tag and " " not in tag for tag in tags)
+    return few and len(lines) >= 2 * blank and ("O" in tags or (delimiter == "\t" and len(words) > 2 * len(tags)))
+
+
+def _read_tagged(
+    path: Path, decoded: Decoded, word: int = 0, tag: int = -1, skipped: int = 0, delimiter: str = ""
+) -> Sheet:
+    """Read a sentence per row from the text, whose columns `word` and `tag` have a word and its tag a line."""
+    # Only tabs and spaces part columns: a no-break space is a word of its own in some files.
+    lines = [(number, line.rstrip(" \t")) for number, line in enumerate(_LINE_END.split(decoded.text), start=1)]
+    if skipped:
+        first = next(place for place, (_, line) in enumerate(lines) if line)
+        lines = lines[first + 1 :]
+    cells = {
+        number: line.split(delimiter or "\t") if delimiter or "\t" in line else re.split(" +", line)
+        for number, line in lines
+    }
+    usual = Counter(len(row) for row in cells.values() if row and any(row)).most_common(1)[0][0]
+    if usual < max(2, tag + 1):
+        what = f"a word and a tag on every line{f', in columns {word + 1} and {tag + 1}' if tag > 0 else ''}"
+        have = "one column" if usual == 1 else f"{usual} columns"
+        raise DataError(f"{path.name} has {have}, but a CoNLL file has {what}.")
+    sentences: list[list[int]] = [[]]
+    for number, line in lines:
+        comment = line.startswith("#") and len(cells[number]) != usual
+        if not line or line.startswith("-DOCSTART-"):
+            sentences.append([])
+        elif not comment:
+            sentences[-1].append(number)
+    sentences = [sentence for sentence in sentences if sentence]
+    rows, kept, refused = [], [], []
+    for index, sentence in enumerate(sentences):
+        wrong = next((number for number in sentence if len(cells[number]) != usual), None)
+        texts = itertools.chain.from_iterable(cells[number] for number in sentence)
+        broken = find_text_flaw("".join(texts), decoded.encoding)
+        if wrong is not None or broken:
+            reason = broken if wrong is None else f"line {wrong} has {len(cells[wrong])} instead of {usual} columns"
+            refused.append(RefusedRow("", index + 1, reason, sentence[0], sentence[-1]))
+            continue
+        words, tags = zip(*((cells[number][word], cells[number][tag]) for number in sentence), strict=True)
+        rows.append((format_cell(words), format_cell(tags)))
+        kept.append(index)
+    if not rows:
+        raise DataError(f"{path.name} has no sentence of words and tags. Put a word and its tag on every line.")
+    table = pd.DataFrame(rows, columns=["tokens", "tags"], index=kept, dtype=str)
+    columns = f"columns {word + 1} and {tag % usual + 1} of {usual}"
+    reading = f"{decoded.said}, CoNLL: word and tag from {columns}"
+    return Sheet(table, tuple(refused), reading, decoded.doubts, decoded.encoding)
+
+
+def _are_fasttext(head: str) -> bool:
+    lines = [line for line in _sample_lines(head) if line.strip()]
+    return sum(line.lstrip("\ufeff ").startswith("__label__") for line in lines) >= _NEARLY_ALL * max(1, len(lines))
+
+
+def _read_fasttext(decoded: Decoded) -> Sheet:
+    """Read a text and its labels a line; with several labels in some line, each row has a list of them."""
+    found = {}
+
+    def parse(number: int, line: str) -> str:
+        found[number] = _LABEL.findall(line)
+        return _LABEL.sub("", line).strip()
+
+    sheet = _read_lines(decoded, parse)
+    labels = {number: found[number] for number in sheet.table.index}
+    several = any(len(each) > 1 for each in labels.values())
+    cells = [format_cell(each) if several else "".join(each) for each in labels.values()]
+    reading = sheet.reading.replace(
+        "one text a line", f"fastText: {'labels' if several else 'a label'} and a text a line"
+    )
+    return replace(
+        sheet, table=sheet.table.assign(label=pd.Series(cells, sheet.table.index, dtype=str)), reading=reading
+    )
+
+
+def _read_lines(decoded: Decoded, parse: object = None) -> Sheet:
+    texts: dict[int, str] = {}
+    refused = []
+    lines = _LINE_END.split(decoded.text.removeprefix("\ufeff"))
+    lines = lines[:-1] if lines and not lines[-1] else lines  # the end of the last line begins no other
+    row = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if broken := find_text_flaw(line, decoded.encoding):
+            refused.append(RefusedRow("", row + 1, broken, number, number))
+        else:
+            texts[row] = parse(row, line) if callable(parse) else line
+        row += 1
+    count = LineCount(0, len(texts), len(refused), len(lines) - row)
+    reading = f"{decoded.said}, one text a line, {count.format_sum(len(texts))}"
+    table = pd.DataFrame({"text": texts}, dtype=str)
+    return Sheet(table, tuple(refused), reading, decoded.doubts, decoded.encoding, lines=count)
+
+
+def _find_dialect(text: str) -> Dialect | None:
+    """Find that lines of a text file are rows of cells: a sign parts nearly all of them alike.
+
+    Of what stands in prose, too, every line has to have it, and a comma be under names of columns.
+    """
+    lines = [line for line in _sample_lines(text) if line.strip()]
+    if len(lines) < 2:
+        return None
+    for delimiter, share in (("\t", _NEARLY_ALL), ("|", _ALL), (";", _ALL), (",", _NEARLY_ALL), ("@", 1.0)):
+        cells = [line.split(delimiter) for line in lines]
+        widths = Counter(len(row) for row in cells)
+        width, count = max(widths.items(), key=lambda each: each[1])
+        alike = [row for row in cells if len(row) == width]
+        if width < 2 or (count < share * len(lines) and delimiter != ",") or not _are_filled(alike):
+            continue
+        if delimiter == "," and not _has_header(cells[0], width):
+            continue
+        if delimiter == "@" and not _ends_in_labels(alike):
+            continue
+        return Dialect(delimiter)
+    return None
+
+
+def _are_filled(rows: Sequence[Sequence[str]]) -> bool:
+    """Say whether most rows have something before the first sign and behind it: no sign that ends or indents lines."""
+    filled = sum(bool(row[0].strip()) and any(cell.strip() for cell in row[1:]) for row in rows)
+    return filled >= _NEARLY_ALL * len(rows)
+
+
+def _has_header(first: Sequence[str], width: int) -> bool:
+    short = all(0 < len(cell.strip()) <= _SHORT for cell in first)
+    return len(first) >= width and short and has_usual_name(cell.strip() for cell in first) and len(first) > 1
+
+
+def _ends_in_labels(rows: Sequence[Sequence[str]]) -> bool:
+    ends = Counter(row[-1].strip() for row in rows)
+    return len(ends) <= min(_MOST_LABELS, len(rows) / 2) and max(map(len, ends)) <= _SHORT
