@@ -41,9 +41,9 @@ class Corpus:
     """Tables by split name (one that is not split yet is under ""), and in `notes` what of the data was left out.
 
     The index of a table that comes from files is the row's number in its file less one. `reading` says how the files
-    were understood, `doubts` where that may be another way, and `refused` are the rows that fit no table. `layout` names
-    what the rows were arranged from, "" where the tables are as they stand in their files. `encoding` and `header` are
-    the options that a RunConfig records; None where the files have none, or several.
+    were understood, `doubts` where that may be another way, and `refused` are the rows that fit no table. `layout`
+    names what the rows were arranged from, "" where the tables are as they stand in their files. `encoding` and
+    `header` are the options that a RunConfig records; None where the files have none, or several.
     """
 
     tables: dict[str, pd.DataFrame]

@@ -119,17 +119,19 @@ def _find_header(source: _Source, records: Records) -> _Header:
         return _Header(name_columns(width), 0, _NO_HEADER, is_header=False)
     if records.flaws.get(0) == NEVER_CLOSED:
         raise DataError(f"The first line of {name} can't be read: {NEVER_CLOSED}.")
-    if place and len(first) == width - 1 and (asked or weigh_header(first, [row[1:] for row in below]) > 0):
-        if not any(row[-1].strip() for row in records.rows[1:_SAMPLED] if len(row) == width):
-            return _Header(clean_header(name, first), 1)
-        return _Header(clean_header(name, ["", *first]), 1, "row names in column 1")
     if not place:
         weight = 2.0 if asked else weigh_header(first, below)
         if weight < 0:
             return _Header(name_columns(width), 0, _NO_HEADER, doubt_header(first, False, weight), is_header=False)
         return _Header(clean_header(name, first), 1, doubts=doubt_header(first, True, weight))
     above = records.rows[place]
-    if asked or weigh_header(above, below) > 0:
+    of_above = weigh_header(above, below)
+    of_first = weigh_header(first, [row[1:] for row in below]) if len(first) == width - 1 else -1.0
+    if of_first >= max(of_above, 0.0):
+        if not any(row[-1].strip() for row in records.rows[1:_SAMPLED] if len(row) == width):
+            return _Header(clean_header(name, first), 1)  # a delimiter more at the end of each row
+        return _Header(clean_header(name, ["", *first]), 1, "row names in column 1")
+    if asked or of_above > 0:
         lines = "line stands" if place == 1 else f"{place} lines stand"
         return _Header(clean_header(name, above), place + 1, f"the first {lines} above the header")
     return _Header(name_columns(width), 0, _NO_HEADER, is_header=False)

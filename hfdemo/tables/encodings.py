@@ -201,6 +201,7 @@ def _detect(raw: bytes, as_utf8: str | None) -> Decoded:
     found = detect_all(sample, encoding_era=EncodingEra.ALL & ~EncodingEra.MAINFRAME)
     guesses = [(each["encoding"], each["confidence"], each["language"] or "") for each in found if each["encoding"]]
     decoded = [_Guess(name, sure, said, text) for name, sure, said in guesses if (text := _try(raw, name)) is not None]
+    decoded = [each for each in decoded if not each.mixes_scripts] or decoded
     best = _choose(decoded)
     if as_utf8 is not None and (best is None or best.certainty < _TRUSTED):
         return Decoded(as_utf8, "UTF-8")
@@ -208,7 +209,8 @@ def _detect(raw: bytes, as_utf8: str | None) -> Decoded:
         western = _try(raw, "Windows-1252", strict=True)
         # Windows-1252 has no character for some bytes; Latin-1 has one for each.
         name, text = ("Windows-1252", western) if western is not None else ("Latin-1", raw.decode("latin-1"))
-        return Decoded(text, name, "a guess", doubts=_doubt(lines, name, decoded[0].name if decoded else "cp437"))
+        other = next((each.name for each in decoded if _is_modern(each.name) and each.text != text), None)
+        return Decoded(text, name, "a guess", doubts=_doubt(lines, name, other) if other else ())
     rival = next(
         (
             each
@@ -235,6 +237,12 @@ class _Guess:
     text: str
 
     @property
+    def mixes_scripts(self) -> bool:
+        """Whether most of its words in another alphabet have letters of ASCII in them, too: they are none."""
+        sample = self.text[: 4 * _LOOKED_AT]
+        return 2 * len(_MIXED.findall(sample)) > len(_FOREIGN.findall(sample))
+
+    @property
     def flaws(self) -> int:
         """Count what no text has: control characters, symbols inside words, letters that the language lacks."""
         strange = [each for each in self.text if each > "\x7f"][:_LOOKED_AT]
@@ -245,6 +253,9 @@ class _Guess:
         return controls * 4 + inside * 4 + foreign
 
 
+# A letter of ASCII beside one of an alphabet that is not written with it.
+_MIXED = re.compile(r"[A-Za-z][\u0370-\u1cff\u3040-\ud7ff]|[\u0370-\u1cff][A-Za-z]")
+_FOREIGN = re.compile(r"[\u0370-\u1cff\u3040-\ud7ff]+")
 # Between two letters no symbol stands but an apostrophe or a dash, and beside one none of these.
 _SYMBOL_IN_WORD = re.compile(
     r"(?<=[^\W\d_])[\u00a1-\u00bf\u00d7\u00f7\u2000-\u2bff](?=[^\W\d_])(?<![’‘·‑‐´])|(?<=[^\W\d_])[¤¦§¨¬¯±¶¸¹¿€†‡√∞≈∆◊÷×]"
@@ -261,7 +272,12 @@ def _choose(guesses: list[_Guess]) -> _Guess | None:
     if western is not None and (
         western in equal
         or (best < _WEAK and western.certainty >= best / 2)
-        or (best < _TRUSTED and not _is_modern(equal[0].name) and western.certainty >= best / 3 and not western.flaws)
+        or (
+            best < _TRUSTED
+            and not any(_is_modern(each.name) for each in equal)
+            and western.certainty >= best / 3
+            and not western.flaws
+        )
     ):
         return western
     if best < 0.03:  # a handful of letters

@@ -58,15 +58,16 @@ def weigh_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> float:
     numbers or texts is not, and neither are the usual names of columns.
     """
     cells = [cell.strip() for cell in first]
-    if not rows or cells == [str(number) for number in range(len(cells))]:  # as pandas numbers them
+    numbered = cells[1:] if cells and not cells[0] else cells
+    if not rows or (numbered and numbered == [str(number) for number in range(len(numbered))]):  # as pandas does it
         return 1.0
-    if has_usual_name(cells):
-        return 2.0
+    columns = list(zip(*[row[: len(cells)] for row in rows[:_LOOKED_AT] if len(row) >= len(cells)], strict=True))
+    pairs = list(zip(cells, columns, strict=False))
+    # A usual name that stands in its own column is a cell of it: "pos" and "question" are labels, too.
+    named = 3.0 if any(_is_usual_name(cell) and cell not in set(column) for cell, column in pairs) else 0.0
     filled = [cell for cell in cells if cell]
-    if len(set(filled)) < len(filled):  # no table has two columns of one name, and rows do hold a cell twice
-        return -1.0
-    columns = zip(*[row[: len(cells)] for row in rows[:_LOOKED_AT] if len(row) >= len(cells)], strict=True)
-    weight = sum((_weigh_column(cell, column) for cell, column in zip(cells, columns, strict=False)), 0.0)
+    twice = -1.0 if len(set(filled)) < len(filled) else 0.0  # no table has two columns of one name
+    weight = named + twice + sum(_weigh_column(cell, column) for cell, column in pairs)
     # A row or two tell little.
     return weight if weight > 0 or weight <= (-2 if len(rows) < _FEWEST else -1) else 0.0
 
@@ -97,8 +98,12 @@ def doubt_header(names: Sequence[str], is_header: bool, weight: float) -> tuple[
 
 
 def _is_usual_name(cell: str) -> bool:
-    words = re.split(r"[\W_\d]+", cell.lower())
-    return len(cell) <= 40 and len(words) <= 4 and any(word in _NAMES for word in words) and not _NUMBER.fullmatch(cell)
+    """Say whether a cell is called as columns are: one of the names, words of them, or an identifier made of one."""
+    lower = cell.lower()
+    words = [word for word in re.split(r"[\W_\d]+", lower) if word]
+    if not words or len(cell) > 40 or len(words) > 4:
+        return False
+    return all(word in _NAMES for word in words) or (" " not in cell and any(word in _NAMES for word in words))
 
 
 def _weigh_column(cell: str, column: Sequence[str]) -> float:

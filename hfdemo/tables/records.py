@@ -41,8 +41,8 @@ class Records:
 
     @property
     def trouble(self) -> int:
-        """How many records are broken, or were mended."""
-        return len(self.flaws) + len(self.mended)
+        """How many lines are broken, or were mended."""
+        return sum(self.last[at] - self.first[at] + 1 for at in self.flaws) + len(self.mended)
 
 
 def read_records(text: str, dialect: Dialect, width: int) -> Records:
@@ -92,6 +92,7 @@ class _RecordReader:
         self._quote = dialect.quote
         self._put_back: tuple[str, str] | None = None
         self._delimiter = dialect.delimiter or LONE
+        self._strips = len(self._delimiter) > 1  # spaces around a long one are for the eye
         if dialect.has_backslashes and dialect.quote and (spare := find_spare_character(text)):
             marked = {"\\": "\\", dialect.quote: spare}
             text = re.sub(rf"\\([\\{dialect.quote}])", lambda found: marked[found[1]], text)
@@ -159,6 +160,8 @@ class _RecordReader:
         found = self._found
         if self._put_back:
             cells = [cell.replace(*self._put_back) for cell in cells]
+        if self._strips:
+            cells = [cell.strip() for cell in cells]
         found.rows.append(cells)
         found.first.append(first)
         found.last.append(last)

@@ -106,7 +106,9 @@ def test_conll_has_words_and_tags_in_its_first_and_last_columns(tmp_path: Path) 
         0: {"tokens": '["EU", "rejects"]', "tags": '["B-ORG", "O"]'},
         2: {"tokens": '["\xa0", "."]', "tags": '["O", "O"]'},
     }
-    assert [(row.row, row.reason) for row in sheet.refused] == [(2, "line 9 has 1 instead of 3 columns")]
+    assert [(row.row, row.reason, row.lines) for row in sheet.refused] == [
+        (2, "line 9 has 1 instead of 3 columns", "lines 8 to 9")
+    ]
     assert sheet.reading == "UTF-8, CoNLL: word and tag from columns 1 and 3 of 3"
 
 
@@ -163,7 +165,7 @@ def test_a_flaw_of_a_text_costs_its_row_in_every_format(tmp_path: Path) -> None:
 def test_a_text_file_is_a_text_a_line(tmp_path: Path) -> None:
     sheet = read_file(write(tmp_path, " one, two\n\nthree;\x0cfour\r\n", "data.txt"))
     assert sheet.table.to_dict("list") == {"text": [" one, two", "three;\x0cfour"]}
-    assert sheet.reading == "UTF-8, one text a line"
+    assert sheet.reading == "UTF-8, one text a line, 3 lines = 2 rows + 0 refused + 1 blank"
 
 
 def test_a_csv_of_one_column_is_read_too(tmp_path: Path) -> None:
