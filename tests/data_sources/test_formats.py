@@ -107,7 +107,7 @@ def test_conll_has_words_and_tags_in_its_first_and_last_columns(tmp_path: Path) 
         2: {"tokens": '["\xa0", "."]', "tags": '["O", "O"]'},
     }
     assert [(row.row, row.reason, row.lines) for row in sheet.refused] == [
-        (2, "line 9 has 1 instead of 3 columns", "lines 8 to 9")
+        (2, "line 9 has 1 instead of 3 columns", "lines 8 to 10")
     ]
     assert sheet.reading == "UTF-8, CoNLL: word and tag from columns 1 and 3 of 3"
 
