@@ -43,7 +43,7 @@ from hfdemo.ui.tabs.finetune.form_data import (
     update_splits,
 )
 from hfdemo.ui.tabs.finetune.form_steps import DataStep
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT
+from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT, READING
 from hfdemo.ui.tabs.finetune.inspection_view import Change, apply_action, changes_of_fixes, drop_overwritten
 
 
@@ -91,7 +91,8 @@ class DataEvents:
         fields["file"].clear(toast_errors(self._on_clear), sent, self._read, **self._visible)
         self.read_data_on(fields["file"].upload)
         self.read_data_on(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
-        fields["layout"].input(toast_errors(self._on_layout), sent, self._read, **self._visible)
+        for name in READING:
+            fields[name].input(toast_errors(self._on_reading), sent, self._read, **self._visible)
         fields["kind"].input(self._redraw_after(change_kind), sent, self._shown, **LATEST)
         fields["split"].input(self._redraw_after(update_splits), sent, self._shown, **LATEST)
         fields["label"].input(self._redraw_after(change_label), sent, self._shown, **LATEST)
@@ -102,7 +103,7 @@ class DataEvents:
 
     def _wire_report(self) -> None:
         fields, step, sent = self._form.fields, self._step, [*self._sent_states, *self._inputs]
-        changed = [*self._shown, fields["max_length"], fields["class_weights"]]
+        changed = [*self._read, fields["max_length"], fields["class_weights"]]
         step.report.click(toast_errors(self._on_press), sent, changed, **QUICK)
         step.page.change(toast_errors(self._on_page), [step.page, *self._inputs], step.refused, **LATEST)
         step.count.click(
@@ -115,9 +116,11 @@ class DataEvents:
         states: Sequence[Any],
         values: Sequence[Any],
         progress: Any = None,
-        layout: str = "",
+        kept: FieldValues | None = None,
+        taken: Sequence[Change] = (),
     ) -> dict[Any, Any]:
-        """Return what shows other data, or what is wrong with it, and nothing of the last."""
+        """Return what shows other data, or what is wrong with it, and nothing of the last but how it is read if that is
+        `kept`, by the changes that were `taken`."""
         form, step = self._form, self._step
         _, counted, pending = states
         wanted = RunConfig.from_json(pending) if pending else None
@@ -126,13 +129,13 @@ class DataEvents:
             if progress is not None:
                 progress((done, whole or None), desc=what)
 
-        named, _ = add_upload({**form.by_name(values), "layout": layout})
+        named, _ = add_upload({**form.by_name(values), **dict.fromkeys(READING, ""), **(kept or {})})
         seen = {form.fields["dataset"]: named["dataset"], step.seen: named["dataset"]}
         try:
             named = suggest_values(form, named, wanted, report)
             if columns is not None and columns[0] is not None:
                 named |= {"text": columns[0], "pair": columns[1] or NO_COLUMN}
-            taken = changes_of_fixes(named["fixes"])
+            taken = [*taken, *changes_of_fixes(named["fixes"])]
             examined, still = form.examine(named, counted)
         except DemoError as error:
             gone = {form.fields[name]: value for name, value in clear_data_fields().items()}
@@ -141,7 +144,7 @@ class DataEvents:
             return {**said, **gone, **hidden, **seen}
         return {
             **seen,
-            **self._show_examined(named, taken, examined, still),
+            **self._show_examined(named, list(taken), examined, still),
             step.reading: inspection_view.render_reading(examined),
             step.preview: form_steps.first_rows(examined),
             step.counting: form_steps.COUNTING,
@@ -155,9 +158,10 @@ class DataEvents:
     def _on_data(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
         return self._read_data(None, *self._split_inputs(sent), progress)
 
-    def _on_layout(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
+    def _on_reading(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
         states, values = self._split_inputs(sent)
-        return self._read_data(None, states, values, progress, self._form.by_name(values)["layout"] or "")
+        named = self._form.by_name(values)
+        return self._read_data(None, states, values, progress, {name: named[name] for name in READING})
 
     def _on_data_and_columns(self, text: str | None, pair: str | None, *sent: Any) -> dict[Any, Any]:
         return self._read_data((text, pair), *self._split_inputs(sent))
@@ -203,6 +207,10 @@ class DataEvents:
             self._form.fields[name]: value for name, value in changed.items() if name not in form_steps.DATA_FIELDS
         }
         named |= changed
+        if set(READING) & changed.keys():  # another reading has other columns
+            kept = {name: named[name] for name in READING}
+            of_reading = [each for each in taken if each["name"] in READING]
+            return self._read_data(None, self._split_inputs(sent)[0], [*named.values()], None, kept, of_reading)
         if "kind" in changed:
             named = change_kind(self._form, named)
         return {**self._show_data(named, taken, counted), **others}
@@ -271,7 +279,7 @@ def update_data_fields(found: Inspection, values: dict[str, Any]) -> dict[str, A
         ),
         **{
             name: values[name]
-            for name in ("layout", "kind", "labels", "fixes", "found", "validation_share", "test_share")
+            for name in (*READING, "kind", "labels", "fixes", "found", "validation_share", "test_share")
         },
     }
 

@@ -116,7 +116,7 @@ def examine_data(corpus: Corpus, config: RunConfig, counted: CountedTokens | Non
 def make_count_key(config: RunConfig, file: Path | None, model: str) -> tuple[Any, ...]:
     """Return what the lengths of the rows depend on."""
     columns = (config.text_column, config.text_pair_column, config.label_column, config.task, config.problem_type)
-    return (str(file), config.dataset, config.dataset_config, *columns, tuple(config.fixes), model)
+    return (str(file), config.dataset, config.dataset_config, config.read_options, *columns, tuple(config.fixes), model)
 
 
 def find_row(examined: ExaminedData, row: int) -> tuple[str, str] | None:
@@ -198,8 +198,8 @@ def suggest_values(
 ) -> FieldValues:
     """Return the values of the form when other data was chosen.
 
-    Layout, columns, kind and splits are as they look right, or as `wanted` has them, but a layout in `named` stays;
-    fixes and labels of the data before are gone.
+    How it is read, columns, kind and splits are as they look right, or as `wanted` has them, but a reading in `named`
+    stays; fixes and labels of the data before are gone.
 
     Raises:
         DemoError: the data can't be read.
@@ -209,7 +209,7 @@ def suggest_values(
     reading = {**named, **splits, "text": None, "pair": None, "label": None, "fixes": (), "labels": None}
     if before is not None:
         reading |= {name: before[name] for name in splits if name != "found"}
-        reading["layout"] = reading["layout"] or before["layout"]
+        reading |= {name: reading[name] or before[name] for name in form_values.READING}
     corpus, _, _ = form.read_data(reading, progress)
     inspection = inspect_corpus(corpus, wanted)
     fresh = fill_data_fields(inspection, before)

@@ -29,6 +29,7 @@ from hfdemo.ui.tabs.finetune.form_values import (
     NO_COLUMN,
     NO_SPLIT,
     OWN_METRIC,
+    READING,
     TRAINING,
 )
 
@@ -37,8 +38,20 @@ COUNTING = "<div class='hf-about hf-small'>How many rows max_length would cut, r
 COUNTED = "<div class='hf-about hf-small'>Counted: see above.</div>"
 # The fields that are drawn anew after every look at the data.
 DATA_FIELDS = (
-    *("layout", "kind", "text", "pair", "label", "split", "positive"),
+    *(*READING, "kind", "text", "pair", "label", "split", "positive"),
     *("train_split", "validation_split", "test_split", "labels", "fixes", "found", "validation_share", "test_share"),
+)
+# The encodings of files that most people have, by the names that they know them by.
+ENCODINGS = (
+    *(("UTF-8", "utf-8"), ("UTF-16", "utf-16"), ("Western (Windows-1252)", "cp1252")),
+    *(
+        ("Central European (Windows-1250)", "cp1250"),
+        ("Cyrillic (Windows-1251)", "cp1251"),
+        ("Cyrillic (KOI8-R)", "koi8-r"),
+    ),
+    *(("Greek (Windows-1253)", "cp1253"), ("Turkish (Windows-1254)", "cp1254"), ("Hebrew (Windows-1255)", "cp1255")),
+    *(("Arabic (Windows-1256)", "cp1256"), ("Chinese (GB18030)", "gb18030"), ("Chinese (Big5)", "big5")),
+    *(("Japanese (Shift JIS)", "cp932"), ("Japanese (EUC)", "euc_jp"), ("Korean (CP949)", "cp949"), ("Thai", "cp874")),
 )
 _NEED_MORE = "Several processes train on parts of each batch: one per GPU, or per few cores of a CPU."
 
@@ -75,7 +88,7 @@ def build_data_step(examined: ExaminedData, values: dict[str, Any], public: bool
         allow_custom_value=True,
     )
     fields["file"] = gr.File(
-        label="Your own CSV, TSV, JSON, JSON lines, Parquet, CoNLL or text file",
+        label="Your own CSV, TSV, JSON, JSON lines, Parquet, Excel, CoNLL or text file",
         file_types=[*FORMATS],
         height=140,
     )
@@ -90,6 +103,22 @@ def build_data_step(examined: ExaminedData, values: dict[str, Any], public: bool
             label="The rows are",
             info="chats and tagged words are kept in many ways; the one that was found is said below",
         )
+        with gr.Row():
+            fields["encoding"] = gr.Dropdown(
+                [("found out", ""), *ENCODINGS],
+                value=values["encoding"],
+                label="Encoding",
+                info="of text files; any name that Python knows",
+                allow_custom_value=True,
+                min_width=160,
+            )
+            fields["header"] = gr.Dropdown(
+                [("found out", ""), ("the names of the columns", "names"), ("a row like the others", "row")],
+                value=values["header"],
+                label="The first line is",
+                info="in tables without a header it is a row",
+                min_width=160,
+            )
     reading = gr.HTML(inspection_view.render_reading(examined))
     with gr.Accordion("The first rows", open=False):
         preview = gr.Dataframe(first_rows(examined), interactive=False, wrap=True, show_label=False)

@@ -25,6 +25,10 @@ NO_COLUMN = "(none)"
 NO_SPLIT = "(none)"
 EQUAL, BALANCED = "all labels count the same", "balanced"
 OWN_METRIC = "(the task's own)"
+# What the first line of a file is: found out, the names of the columns, or a row.
+HEADERS: Mapping[str, bool | None] = MappingProxyType({"": None, "names": True, "row": False})
+# The fields that say how a data set is read: those of one say nothing of another.
+READING = ("layout", "encoding", "header")
 SHORTEST = 3  # tokens: below, max_length leaves no room for words
 
 # Fields of the form that are TrainingArguments, and those of which the form always says the value.
@@ -67,6 +71,8 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "dataset": EXAMPLE_NAMES[0],
         "dataset_config": "",
         "layout": "",
+        "encoding": "",
+        "header": "",
         "kind": DEFAULT_KIND.name,
         "text": None,
         "pair": NO_COLUMN,
@@ -116,6 +122,8 @@ def data_config_from_values(values: Values) -> RunConfig:
             "dataset": values["dataset"],
             "dataset_config": (values["dataset_config"] or "").strip() or None,
             "layout": values["layout"] or None,
+            "encoding": (values["encoding"] or "").strip() or None,
+            "header": HEADERS.get(values["header"] or ""),
             "task": kind.task,
             "problem_type": kind.problem_type,
             "text_column": values["text"],
@@ -180,6 +188,8 @@ def values_from_config(config: RunConfig) -> dict[str, Any]:
         "dataset": config.dataset,
         "dataset_config": config.dataset_config or "",
         "layout": config.layout or "",
+        "encoding": config.encoding or "",
+        "header": header_choice(config.header),
         "kind": kind.name if kind else None,
         "text": config.text_column,
         **{name: NO_COLUMN if given == "" else given for name, given in columns.items()},
@@ -268,6 +278,11 @@ def explain_missing_data(dataset: str, *, public: bool = False) -> str:
         return ""
     path = "" if public else ", or put its path in the field Data set"
     return f"{dataset!r} may be the name of a file that was uploaded for another run: upload it again{path}."
+
+
+def header_choice(header: bool | None) -> str:
+    """Return what the form calls a RunConfig's `header`."""
+    return next(name for name, value in HEADERS.items() if value is header)
 
 
 def column_name(picked: str | None) -> str:

@@ -17,7 +17,7 @@ from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.tables import RefusedRow
 from hfdemo.ui.html import code, escape, facts, notes, table, with_title
 from hfdemo.ui.tabs.finetune.form_data import CountedTokens, ExaminedData, find_row
-from hfdemo.ui.tabs.finetune.form_values import Values
+from hfdemo.ui.tabs.finetune.form_values import Values, header_choice
 
 PAGE = 50  # refused rows that are shown at once
 MOST_LABELS = 60
@@ -122,11 +122,14 @@ def render_refused_rows(rows: Sequence[RefusedRow], page: int = 1) -> str:
     page = min(max(1, page), pages)
     shown = rows[(page - 1) * PAGE : page * PAGE]
     parted = any(row.split for row in rows)
-    head = [*(["split"] if parted else []), "row", "why it can't be read"]
-    cells = [[*([row.split] if parted else []), row.row, row.reason] for row in shown]
+    in_lines = any(row.first_line for row in rows)
+    head = [*(["split"] if parted else []), "row", *(["lines"] if in_lines else []), "why it can't be read"]
+    cells = [
+        [*([row.split] if parted else []), row.row, *([row.lines] if in_lines else []), row.reason] for row in shown
+    ]
     first = (page - 1) * PAGE + 1
     where = f"Rows {first:,} to {first + len(shown) - 1:,} of {len(rows):,} that can't be read"
-    drawn = table(head, cells, (len(head) - 2,), wrap=True)
+    drawn = table(head, cells, (head.index("row"),), wrap=True)
     return with_title(where, f"<div class='hf-refused-rows'>{drawn}</div>")
 
 
@@ -242,6 +245,8 @@ def _changes_by_field(problem: Finding) -> dict[str, Any]:
     problem_type = change.pop("problem_type", None)
     if task is not None:
         change["kind"] = find_kind(task, problem_type).name
+    if "header" in change:
+        change["header"] = header_choice(change["header"])
     if isinstance(change.get("class_weights"), Mapping):
         change["class_weights"] = json.dumps(change["class_weights"])
     return change

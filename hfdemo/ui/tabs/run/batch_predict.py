@@ -15,7 +15,7 @@ from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import served_folder
 from hfdemo.background import run_in_background
 from hfdemo.data_sources import choose_text_columns
-from hfdemo.data_sources.formats import read_file
+from hfdemo.data_sources.formats import FORMATS, read_file
 from hfdemo.errors import DataError
 from hfdemo.inference import FilePrediction, predict_file
 from hfdemo.models.reference import ModelRef
@@ -44,7 +44,7 @@ class BatchPredict:
             gr.HTML(html.about(ABOUT))
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=300):
-                    file = gr.File(label="CSV", file_types=[".csv", ".tsv", ".txt"], height=120)
+                    file = gr.File(label="CSV, or another table", file_types=[*FORMATS], height=120)
                     column = gr.Dropdown([], label="Text column", interactive=True)
                     pair = gr.Dropdown([NONE], value=NONE, label="Second text column", visible=has_pairs)
                     with gr.Row():

@@ -15,6 +15,7 @@ from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES, DatasetSource, outline_dataset
+from hfdemo.data_sources.formats import FORMATS
 from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.dataset_map import MapTiming, time_dataset_map
@@ -161,7 +162,7 @@ def _build_fields(app: App) -> tuple[Any, ...]:
     with gr.Row():
         config = gr.Textbox(label="Configuration", info="of a Hub data set", min_width=120)
         split = gr.Textbox(label="Split", info="empty: all of them", min_width=120)
-    file = gr.File(label="Your own CSV, with a header line", file_types=[".csv", ".tsv", ".txt"], height=130)
+    file = gr.File(label="Your own CSV, JSON, Excel, Parquet or text file", file_types=[*FORMATS], height=130)
     with gr.Row():
         text = gr.Dropdown([], label="Text column", allow_custom_value=True, min_width=140)
         pair = gr.Dropdown([NO_COLUMN], value=NO_COLUMN, label="Second text column", min_width=140)
