@@ -140,8 +140,9 @@ def test_a_config_comes_out_of_the_form_as_it_went_in(config: RunConfig) -> None
 def test_every_field_of_a_config_has_its_place_in_the_form() -> None:
     spoken = {spec for spec in RunConfig("x").to_json() if spec not in ("task", "problem_type")}
     changed = RunConfig(
-        "d", "m/m", "text-classification", "regression", "c", "as_it_stands", "cp1251", False, {"test": 0.5}, "s", "t", "p",
-        "l", ("a",), None, ("f",), 9, "max_length", "lora", {"r": 2}, "balanced", 3, ("m",), 2, "a.yaml", {"seed": 1},
+        "d", "m/m", "text-classification", "regression", "c", "as_it_stands", "cp1251", False, {"test": 0.5}, "s",
+        "t", "p", "l", ("a",), None, ("f",), 9, "max_length", "lora", {"r": 2},
+        "balanced", 3, ("m",), 2, "a.yaml", {"seed": 1},
     )  # fmt: skip
     values, usual = form_values.values_from_config(changed), form_values.values_from_config(RunConfig("other"))
     assert sum(values[name] != usual[name] for name in values) >= len(spoken)
