@@ -5,6 +5,8 @@ columns     which column is what, which kind of answers its labels are, and the 
 labels      their order, and the positive one
 fixes       repairs by name
 splitting   given splits, or made ones
+near_copies texts that say the same, however they are written
+shortcuts   what tells the labels without the texts
 findings    what is wrong, and the change of the config that mends it
 inspection  all of that as one Inspection
 preparing   all of that as checked splits

@@ -11,8 +11,16 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from hfdemo.finetuning.dataset.columns import Columns
-from hfdemo.finetuning.dataset.fixes import contradictory, decimal_commas, duplicated, leaked, rare, spellings
+from hfdemo.finetuning.dataset.columns import Columns, join_texts
+from hfdemo.finetuning.dataset.fixes import (
+    contradictory,
+    decimal_commas,
+    duplicated,
+    held_out_twice,
+    leaked,
+    rare,
+    spellings,
+)
 from hfdemo.finetuning.dataset.labels import list_labels
 from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.finetuning.kinds.cells import sort_labels
@@ -136,15 +144,35 @@ def find_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Columns) -> I
             "Decide which label is right, or remove them all.", "contradictions", rows.count,
             _fixed_by("drop_contradictions"),
         )  # fmt: skip
-    rows = _where({"train": leaked(parts)})
-    if rows:
-        others = " or ".join(split for split in parts if split != "train")
-        stand = "training row stands" if rows.count == 1 else "training rows stand"
-        yield Finding(
-            rows.first, column,
-            f"{rows.count:,} {stand} in {others}, too, so the scores there would flatter: {rows.told}.",
-            "Remove them from train.", "leaks", rows.count, _fixed_by("drop_leaks"),
-        )  # fmt: skip
+    yield from _find_leaks(parts, mapped)
+
+
+def _find_leaks(parts: Mapping[str, pd.DataFrame], mapped: Columns) -> Iterator[Finding]:
+    """Find texts that stand in two splits, or nearly."""
+    held_out = [split for split in parts if split != "train"]
+    for split, others, mark, why, code in (
+        ("train", held_out, leaked, "the scores there would flatter", "leaks"),
+        ("validation", ["test"], held_out_twice, "the checkpoint is picked by what tests it", "held_out_twice"),
+    ):
+        if not {split, *others} <= set(parts):
+            continue
+        marked = mark(parts)
+        if rows := _where({split: marked}):
+            near = _count_near(parts[split][marked], [parts[other] for other in others])
+            row = "row of validation" if split != "train" else "training row"
+            stand = f"{row} stands" if rows.count == 1 else f"{row.replace('row', 'rows')} stand"
+            yield Finding(
+                rows.first, mapped.text_column,
+                f"{rows.count:,} {stand} in {' or '.join(others)}, too{near}, so {why}: {rows.told}.",
+                f"Remove them from {split}.", code, rows.count, _fixed_by(f"drop_{code}"),
+            )  # fmt: skip
+
+
+def _count_near(marked: pd.DataFrame, others: Sequence[pd.DataFrame]) -> str:
+    """Say how many of the rows are no exact copies; "" where all are."""
+    known = {text for other in others for text in join_texts(other)}
+    near = sum(text not in known for text in join_texts(marked))
+    return f" ({near:,} of them but for case, punctuation or a word of many)" if near else ""
 
 
 def find_spellings(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Finding]:

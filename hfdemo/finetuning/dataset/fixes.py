@@ -12,6 +12,7 @@ import pandas as pd
 from hfdemo.errors import DataError
 from hfdemo.finetuning.dataset.columns import Splits, join_texts
 from hfdemo.finetuning.dataset.labels import count_labels
+from hfdemo.finetuning.dataset.near_copies import mark_near_copies
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.kinds.cells import NUMBER, write_list
 from hfdemo.tables import RefusedRow
@@ -122,6 +123,12 @@ def _drop_leaks(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
     return {split: part[~leaked(splits)] if split == "train" else part for split, part in splits.items()}
 
 
+def _drop_held_out_twice(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
+    if not {"validation", "test"} <= set(splits):
+        return dict(splits)
+    return {**splits, "validation": splits["validation"][~held_out_twice(splits)]}
+
+
 def _drop_rare_labels(splits: Splits, kind: Kind) -> dict[str, pd.DataFrame]:
     return {split: part[~rare(splits, kind)[split]] for split, part in splits.items()}
 
@@ -169,11 +176,19 @@ def contradictory(part: pd.DataFrame) -> pd.Series:
 
 
 def leaked(splits: Splits) -> pd.Series:
-    """Mark the rows of train whose texts stand in validation or test, too."""
-    train = splits["train"]
-    others = [join_texts(part) for split, part in splits.items() if split != "train"]
-    known = pd.concat(others).unique() if others else []
-    return join_texts(train).isin(known) & (train["blank"] == "")
+    """Mark the rows of train whose texts stand in validation or test, too, or nearly."""
+    return _mark_standing_in(splits["train"], [part for split, part in splits.items() if split != "train"])
+
+
+def held_out_twice(splits: Splits) -> pd.Series:
+    """Mark the rows of validation whose texts stand in test, too, or nearly."""
+    return _mark_standing_in(splits["validation"], [splits["test"]])
+
+
+def _mark_standing_in(part: pd.DataFrame, others: Sequence[pd.DataFrame]) -> pd.Series:
+    known = [text for other in others for text in join_texts(other).unique()]
+    marked = mark_near_copies(list(join_texts(part)), known) if known else False
+    return pd.Series(marked, index=part.index) & (part["blank"] == "")
 
 
 def rare(splits: Splits, kind: Kind) -> dict[str, pd.Series]:
@@ -203,7 +218,8 @@ FIXES: Mapping[str, Fix] = MappingProxyType(
         "drop_contradictions": Fix(
             "Remove all rows of a split that have the same text, but different labels.", _drop_contradictions
         ),
-        "drop_leaks": Fix("Remove from train what also stands in validation or test.", _drop_leaks),
+        "drop_leaks": Fix("Remove from train what also stands in validation or test, or nearly.", _drop_leaks),
+        "drop_held_out_twice": Fix("Remove from validation what also stands in test, or nearly.", _drop_held_out_twice),
         "drop_rare_labels": Fix("Remove rows whose label no other row has.", _drop_rare_labels),
     }
 )

@@ -29,6 +29,7 @@ from hfdemo.finetuning.dataset.findings import (
 from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes, has_decimal_comma
 from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels
 from hfdemo.finetuning.dataset.preparing import Prepared, SelectedRows, select_rows, split_rows
+from hfdemo.finetuning.dataset.shortcuts import find_shortcuts
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import Kind, kinds_of_task
 from hfdemo.finetuning.kinds.cells import sort_labels
@@ -270,6 +271,7 @@ class _RowInspection:
             *find_bad_cells(parts, mapped, kind),
             *find_spellings(parts, mapped, kind),
             *find_repeated_texts(parts, mapped),
+            *find_shortcuts(parts, mapped, kind),
             *find_rare_and_unknown_labels(parts, mapped, kind, config.labels),
         ]
         if kind.rows.is_single_label and config.class_weights is None:

@@ -14,6 +14,7 @@ from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.columns import Columns, join_texts
 from hfdemo.finetuning.dataset.labels import FEWEST_ROWS, list_labels
+from hfdemo.finetuning.dataset.near_copies import simplify_text
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.tables import RefusedRow
 
@@ -107,7 +108,8 @@ def make_splits(
 
     A validation split always is made, a test split where a fraction is given. Stratified as the kind says, shuffled by
     the training's seed.
-    Fractions count all rows that train had. Rows with equal texts stay together, so that nothing is known beforehand,
+    Fractions count all rows that train had. Rows whose texts are equal, or but for case, white space and punctuation,
+    stay together, so that nothing is known beforehand,
     and every label stays in train: one that stands in a single row is in train alone.
 
     Raises:
@@ -139,8 +141,8 @@ def _hold_out(
     train: pd.DataFrame, wanted: float, kind: Kind, split: str, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (rest, held out), where about `wanted` rows are held out."""
-    # A unit is all rows with one text; what is drawn are units.
-    unit_of_row, texts = pd.factorize(join_texts(train))
+    # A unit is all rows with one text, however it is written; what is drawn are units.
+    unit_of_row, texts = pd.factorize(join_texts(train).map(simplify_text))
     firsts = train[~pd.Series(unit_of_row, index=train.index).duplicated()]
     held_out_units = round(wanted * len(texts) / len(train))
     labels = list_labels(train, kind)
