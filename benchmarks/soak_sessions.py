@@ -25,6 +25,7 @@ import psutil
 from tests.conftest import serve
 
 AT_ONCE = 20
+TOLD_EVERY = 200
 MOST_BYTES, MOST_THREADS, MOST_FILES = 50 * 1024**2, 5, 20
 
 
@@ -97,14 +98,17 @@ def soak(url: str, process: psutil.Process, home: Path, sessions: int) -> tuple[
         list(pool.map(lambda number: open_page(url, f"warm{number}", events), range(2 * AT_ONCE)))
         time.sleep(15)
         before = Use.of(process, home)
-        list(pool.map(lambda number: open_page(url, f"page{number}", events), range(sessions)))
+        for first in range(0, sessions, TOLD_EVERY):
+            numbers = range(first, min(first + TOLD_EVERY, sessions))
+            list(pool.map(lambda number: open_page(url, f"page{number}", events), numbers))
+            print(f"{numbers.stop:,} sessions: {Use.of(process, home)}", flush=True)
     peak = Use.of(process, home)
     deadline = time.monotonic() + 90
     after = peak
     while time.monotonic() < deadline and find_excess(before, after):
         time.sleep(3)
         after = Use.of(process, home)
-    print(f"{sessions} sessions: before {before}; at the end {peak}; after {after}", flush=True)
+    print(f"{sessions:,} sessions: before {before}; at the end {peak}; after {after}", flush=True)
     return before, after
 
 

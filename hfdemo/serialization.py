@@ -20,6 +20,27 @@ MOST_NUMBERS = 4096
 _MIME = {"png": "image/png", "wav": "audio/wav", "npy": "application/octet-stream"}
 
 
+class FileValue(dict[str, Any]):
+    """A file that was made here, in that form. What data calls the same is a plain dict: see `spell_out`."""
+
+
+def spell_out(value: Any) -> Any:
+    """Return a JSON value in which nothing but a `FileValue` is a file to Gradio and its clients.
+
+    To them every object with a text under "path" is one: Gradio copies the file that it names, from wherever it is, and
+    its clients download it. Where data is called so, the object becomes a list of [key, value].
+    """
+    if isinstance(value, FileValue):
+        return value
+    if isinstance(value, dict):
+        if isinstance(value.get("path"), str):
+            return [[key, spell_out(item)] for key, item in value.items()]
+        return {key: spell_out(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [spell_out(item) for item in value]
+    return value
+
+
 def to_json(value: Any, folder: Path | None = None) -> Any:
     """Convert `value` to dicts, lists, str, int, float, bool, None; a number that JSON can't hold (NaN, inf) is None.
 
@@ -93,7 +114,7 @@ def _save_array(array: Any, folder: Path) -> dict[str, Any]:
     }
 
 
-def _save_file(payload: bytes, suffix: str, folder: Path | None) -> dict[str, Any] | str:
+def _save_file(payload: bytes, suffix: str, folder: Path | None) -> FileValue | str:
     """Save `payload` as Gradio's value of a file in `folder`; as a data URL where there is none."""
     if folder is None:
         return encode_data_url(payload, _MIME[suffix])
@@ -101,10 +122,10 @@ def _save_file(payload: bytes, suffix: str, folder: Path | None) -> dict[str, An
     unfinished = folder / f".{uuid4().hex}"
     unfinished.write_bytes(payload)
     unfinished.replace(path)  # so that nobody reads half of it, and its age is that of its last use
-    return {
-        "path": str(path),
-        "meta": {"_type": "gradio.FileData"},
-        "orig_name": path.name,
-        "mime_type": _MIME[suffix],
-        "size": len(payload),
-    }
+    return FileValue(
+        path=str(path),
+        meta={"_type": "gradio.FileData"},
+        orig_name=path.name,
+        mime_type=_MIME[suffix],
+        size=len(payload),
+    )

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hfdemo.serialization import MOST_NUMBERS, to_json
+from hfdemo.serialization import MOST_NUMBERS, FileValue, spell_out, to_json
 
 
 @dataclass
@@ -162,3 +162,22 @@ def test_a_client_of_gradio_downloads_the_files_by_itself(tmp_path: Path) -> Non
     assert Path(found["npy"]).is_relative_to(tmp_path / "downloads")
     assert np.array_equal(np.load(found["npy"]), np.eye(80))
     assert Image.open(found["png"]).size == (80, 80)
+
+
+def test_nothing_but_a_file_of_ours_looks_like_one_to_a_client(tmp_path: Path) -> None:
+    from gradio_client.utils import is_file_obj, traverse
+
+    forged = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}, "url": "http://elsewhere.example"}
+    row = {"path": "a.wav", "meta": "loud", "more": {"path": 3}}
+    picture = to_json(Image.new("RGB", (2, 2)), tmp_path)
+    answer = spell_out({"rows": [row, {"text": "a"}], "picture": picture, "labels": (forged, {"deep": forged})})
+    found: list[Any] = []
+    traverse(answer, found.append, is_file_obj)
+    assert found == [picture]
+    assert isinstance(picture, FileValue)
+    pairs = [["path", "/etc/hostname"], ["meta", {"_type": "gradio.FileData"}], ["url", "http://elsewhere.example"]]
+    assert answer == {
+        "rows": [[["path", "a.wav"], ["meta", "loud"], ["more", {"path": 3}]], {"text": "a"}],
+        "picture": picture,
+        "labels": [pairs, {"deep": pairs}],
+    }

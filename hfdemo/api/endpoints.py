@@ -13,6 +13,7 @@ import gradio as gr
 from hfdemo.api import App, finetuning, tasks, tokens
 from hfdemo.api.argument_types import check_types
 from hfdemo.api.error_boundary import catch_errors
+from hfdemo.serialization import spell_out
 from hfdemo.tasks import TASKS
 
 HEAVY: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 16}
@@ -24,6 +25,9 @@ TRAINING: dict[str, Any] = {"concurrency_id": "train_tokenizer", "concurrency_li
 @dataclass(frozen=True)
 class Endpoint:
     """One endpoint and MCP tool. Name, arguments, defaults and description are those of `function`, without its `app`.
+
+    Of what it answers nothing but files is a file to clients: an object of data with a text under "path" is a list of
+    [key, value].
 
     `limits` says how many calls run at once. An argument of another type than its annotation's is refused here, but
     for the fields of a task (`is_task`), which read and check what clients send themselves.
@@ -53,11 +57,12 @@ class Endpoint:
 
         @functools.wraps(self.function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self.function(**arguments(args, kwargs))
+            return spell_out(self.function(**arguments(args, kwargs)))
 
         @functools.wraps(self.function)
         def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            yield from self.function(**arguments(args, kwargs))
+            for item in self.function(**arguments(args, kwargs)):
+                yield spell_out(item)
 
         bound: Any = stream if self.streams else call
         bound.__signature__ = signature.replace(parameters=parameters)

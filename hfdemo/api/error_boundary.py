@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import gradio as gr
 
-from hfdemo.api.component_values import check_event, check_values
+from hfdemo.api.component_values import check_event, check_objects, check_values
 from hfdemo.api.visitors import check_files, grant_downloads, grant_files, handled_for
 from hfdemo.errors import DemoError, first_sentence
 from hfdemo.tables import replace_text_flaws
@@ -126,6 +126,7 @@ class ServedBlocks(gr.Blocks):
         if len(inputs) < takes or (len(inputs) > takes and not block_fn.cancels):
             raise_to_client(f"{name} takes {takes} values, but {len(inputs)} were sent.")
         try:
+            check_objects(inputs)
             check_files(inputs)
             if block_fn.api_visibility != "public":  # an endpoint says itself what its arguments are
                 check_values(block_fn.inputs, inputs)

@@ -1,4 +1,4 @@
-"""What clients send as JSON, read once before gradio does: what no call can be is refused with a sentence."""
+"""What clients send, read once before gradio does: what no call can be is refused with a sentence."""
 
 from __future__ import annotations
 
@@ -27,18 +27,21 @@ MOST_DEPTH = 100  # gradio and pydantic go into values by recursion
 LONGEST_SESSION = 128
 
 
-class JsonGuard:
-    """Refuses bodies that are no JSON, too large or too deep, and those with NaN, infinities or broken Unicode.
+class BodyGuard:
+    """Refuses bodies that are too large, and of those called JSON what is none, is too deep, or has NaN or broken text.
 
-    Python reads NaN and Infinity, which are no JSON, and gradio fails where it has to write them back. The values of a
-    call (`data`) may hold lone surrogates: their endpoint knows better what they are.
+    gradio reads a body whole, whatever it is called; files come by a route of their own. Python reads NaN and Infinity,
+    which are no JSON, and gradio fails where it has to write them back. The values of a call (`data`) may hold lone
+    surrogates: their endpoint knows better what they are.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_json(Headers(scope=scope).get("content-type", "")):
+        headers = Headers(raw=list(scope.get("headers") or ()))
+        has_body = "content-length" in headers or "transfer-encoding" in headers
+        if scope["type"] != "http" or not has_body or scope["path"].rstrip("/").endswith("/upload"):
             return await self.app(scope, receive, send)
         chunks: list[bytes] = []
         size, more = 0, True
@@ -53,7 +56,7 @@ class JsonGuard:
                 sentence = f"This request is larger than {MOST_BYTES // 1024**2} MiB. Send large data as a file."
                 return await refuse(413, sentence)(scope, receive, send)
         body = b"".join(chunks)
-        refusal = find_refusal(body)
+        refusal = find_refusal(body) if _is_json(headers.get("content-type", "")) else None
         if refusal is not None:
             return await refuse(400, refusal)(scope, receive, send)
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -94,7 +97,7 @@ class FailureGuard:
 
 def body_guards() -> list[Any]:
     """Return the middleware, the outer one first."""
-    return [Middleware(FailureGuard), Middleware(JsonGuard), Middleware(CallerGuard)]
+    return [Middleware(FailureGuard), Middleware(BodyGuard), Middleware(CallerGuard)]
 
 
 def _is_json(content_type: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,9 @@ ABANDONED_SECONDS = 3600  # after which a file that was never received whole is 
 SWEEP_SECONDS = 60
 MINUTE = 60.0
 LEAST_BYTES = 16 * 1024
+# Routes of gradio that write to the disk and that nothing here needs: a page's state as a link, and a recorded screen,
+# which a program is run on that reads a hundred formats.
+_UNCOUNTED = re.compile(r"/(deep_link|process_recording)/?$")
 STREAMS_PER_CALL = 4  # each page has two streams open, and no call while nobody does anything
 
 
@@ -214,13 +218,18 @@ def _remove_empty(folder: Path) -> None:
 
 
 class UploadGuard:
-    """Counts what is uploaded, refuses what is too much, and leaves nothing of what did not come whole."""
+    """Counts what is uploaded, refuses what is too much, and leaves nothing of what did not come whole.
+
+    On a shared server nothing comes to the disk by another route.
+    """
 
     def __init__(self, app: ASGIApp, *, ledger: UploadLedger) -> None:
         self.app = app
         self.ledger = ledger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.ledger.settings.is_shared and _UNCOUNTED.search(scope["path"]):
+            return await refuse(404, "A shared server keeps neither pages nor recordings.")(scope, receive, send)
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].rstrip("/").endswith("/upload"):
             return await self.app(scope, receive, send)
         blocks = scope["app"].get_blocks()

@@ -47,6 +47,7 @@ def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
             '"bert", for instance), or save the model again with `save_pretrained`.'
         )
     check_config_numbers(written, path.name)
+    _check_labels(written.get("id2label"), path.name)
     import_libraries()
     import transformers
     from transformers import AutoConfig
@@ -60,6 +61,16 @@ def load_config(folder: Path, settings: Settings, **overrides: Any) -> Any:
         )
     with wrap_library_errors(f"{path.name} can't be read", "Save the model again with `save_pretrained`."):
         return AutoConfig.from_pretrained(folder, trust_remote_code=False, **overrides)
+
+
+def _check_labels(labels: Any, name: str) -> None:
+    """Refuse labels that are no texts, which the library takes and passes on as they are."""
+    for key, label in labels.items() if isinstance(labels, dict) else ():
+        if isinstance(label, dict | list):
+            raise ModelError(
+                f"{name} calls label {key[:40]!r} {json.dumps(label)[:80]}, and a label is a text. Correct the file, "
+                "or pick another model."
+            )
 
 
 def architectures(ref: ModelRef, settings: Settings) -> list[str]:

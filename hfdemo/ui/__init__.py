@@ -77,6 +77,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "max_file_size": settings.max_upload_bytes,
         "state_session_capacity": settings.sessions,
         "footer_links": ["api", "settings"],
+        "_frontend": False,  # else it asks itself for the page, and ends where a busy machine takes 3 s for it
         "run_history": False,  # it would call this server with the token of whoever started it
         "app_kwargs": {
             "middleware": [

@@ -70,11 +70,17 @@ VALUES: Mapping[str, Sequence[Any]] = {
         *({"path": "", **FILE}, {"path": "/proc/self/environ", **FILE}, {"url": "file:///etc/passwd", **FILE}),
         *({"path": "x", "url": "http://127.0.0.1:9/x", **FILE}, {"path": "http://[::1", **FILE}, {"path": 7, **FILE}),
         *({"path": "http://127.0.0.1:9/x", **FILE}, {"path": ".", "meta": {"_type": []}}, [{"path": "/", **FILE}]),
+        *({"path": "x", "meta": "y"}, [{"a": {"path": "x", "meta": None}}]),
         *({"path": "data:text/plain;base64,!!", **FILE}, {"path": "/x", "orig_name": "\ud800", "size": -1, **FILE}),
     ),
 }  # fmt: skip
 # Tasks whose tiny models can run what gets so far.
 MODELS = ("text-classification", "token-classification", "question-answering", "fill-mask", "text-generation")
+# Tasks whose panels are opened: a text, a conversation, a picture, a sound, a table, labels.
+PANELS = (
+    *("text-classification", "text-generation", "image-classification", "automatic-speech-recognition"),
+    *("table-question-answering", "zero-shot-classification"),
+)
 # Bodies that are no call.
 BODIES: Mapping[str, Sequence[bytes]] = {
     "body type": (
@@ -250,9 +256,9 @@ class Attacker:
             body["event_data"] = {key: self.random.choice(VALUES[kind]) for key in keys}
             if self.random.random() < 0.2:
                 body["event_data"] = self.random.choice(VALUES[kind])
-        if self.random.random() < 0.3:
+        if self.random.random() < 0.3 and not handler.session:
             return Attack(f"page {kind}", f"{API}/run/{handler.name}", write(body))
-        session = f"attack{self.number}"
+        session = handler.session or f"attack{self.number}"
         body |= {"session_hash": session, "trigger_id": self.random.choice((*handler.triggers, None, -1))}
         return Attack(f"page {kind}", f"{API}/queue/join", write(body), follow=f"queue:{session}")
 
@@ -320,15 +326,27 @@ def write(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+def send(url: str, attack: Attack) -> tuple[int, str]:
+    """Send the attack, and return the status and the text of its answer, wherever that comes.
+
+    Raises:
+        TimeoutError: it doesn't come in time.
+    """
+    status, said = _ask(url, attack.method, attack.path, attack.body, attack.headers)
+    if status == 200 and attack.follow == "call":
+        event = json.loads(said)["event_id"]
+        return _ask(url, "GET", f"{attack.path.replace('/v2', '')}/{quote(event)}")
+    if status == 200 and attack.follow:
+        # A session's stream goes on while anything else of it is at work.
+        end = '"msg":"process_completed","event_id":"{}"'.format(json.loads(said)["event_id"])
+        return _ask(url, "GET", f"{API}/queue/data?session_hash={attack.follow.partition(':')[2]}", end=end)
+    return status, said
+
+
 def find_fault(url: str, attack: Attack) -> str:
     """Send the attack; say what is wrong with the answer, "" where nothing is."""
     try:
-        status, said = _ask(url, attack.method, attack.path, attack.body, attack.headers)
-        if status == 200 and attack.follow == "call":
-            event = json.loads(said)["event_id"]
-            status, said = _ask(url, "GET", f"{attack.path.replace('/v2', '')}/{quote(event)}")
-        elif status == 200 and attack.follow:
-            status, said = _ask(url, "GET", f"{API}/queue/data?session_hash={attack.follow.partition(':')[2]}")
+        status, said = send(url, attack)
     except TimeoutError:
         return f"no answer in {PATIENCE} s"
     except (OSError, HTTPException) as error:
@@ -341,8 +359,9 @@ def find_fault(url: str, attack: Attack) -> str:
 
 
 def _ask(
-    url: str, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    url: str, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None, end: str = ""
 ) -> tuple[int, str]:
+    """Ask for something and read the answer to its end, or to the message that begins with `end`."""
     connection = HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
     try:
         connection.connect()
@@ -352,6 +371,8 @@ def _ask(
         said, deadline = b"", time.monotonic() + PATIENCE
         while part := answer.read1(65_536):  # a stream that only says that it is alive is no answer
             said = (said + part)[-200_000:]
+            if end and end.encode() in said and said.endswith(b"\n\n"):
+                break
             if time.monotonic() > deadline:
                 raise TimeoutError
         return answer.status, said.decode(errors="replace")
@@ -361,13 +382,17 @@ def _ask(
 
 @dataclass(frozen=True)
 class Handler:
-    """A function of the page: `inputs` are the components that it reads, `triggers` those that call it."""
+    """A function of the page: `inputs` are the components that it reads, `triggers` those that call it.
+
+    One of a task's panel is there in the `session` that opened it, and in no other.
+    """
 
     number: int
     name: str
     inputs: Sequence[Mapping[str, Any]]
     triggers: Sequence[int]
     has_event: bool
+    session: str = ""
 
 
 @dataclass(frozen=True)
@@ -379,23 +404,50 @@ class Served:
     handlers: Sequence[Handler]
 
 
-def read_functions(url: str) -> Served:
-    """Read what the app says of its endpoints and of its page."""
+def read_functions(url: str, tasks: Sequence[str] = ()) -> Served:
+    """Read what the app says of its endpoints and of its page, and open the panels of `tasks` for theirs."""
     config = json.loads(_get(url, "/config"))
     components = {each["id"]: each for each in config["components"]}
-    handlers = [
+    handlers = _list_handlers(config["dependencies"], components)
+    for task in tasks:
+        handlers += _open_panel(url, config, components, task)
+    functions = {each["api_name"]: each["id"] for each in config["dependencies"] if each["api_name"]}
+    return Served(json.loads(_get(url, f"{API}/info")), functions, handlers)
+
+
+def _list_handlers(
+    functions: Sequence[Mapping[str, Any]], components: Mapping[int, Mapping[str, Any]], session: str = ""
+) -> list[Handler]:
+    return [
         Handler(
             each["id"],
             each["api_name"],
             [components[number] for number in each["inputs"]],
             [number for number, _ in each["targets"] if number is not None],
             each["collects_event_data"],
+            session,
         )
-        for each in config["dependencies"]
+        for each in functions
         if each["api_visibility"] == "private" and each["backend_fn"]
     ]
-    functions = {each["api_name"]: each["id"] for each in config["dependencies"] if each["api_name"]}
-    return Served(json.loads(_get(url, f"{API}/info")), functions, handlers)
+
+
+def _open_panel(
+    url: str, config: Mapping[str, Any], components: Mapping[int, Mapping[str, Any]], task: str
+) -> list[Handler]:
+    """Choose `task` in a session of its own, as a page does, and return the functions of the panel that is drawn."""
+    session = f"panel-{task}"
+
+    def call(function: Mapping[str, Any], data: list[Any]) -> list[dict[str, Any]]:
+        body = write({"data": data, "fn_index": function["id"], "session_hash": session})
+        _, said = send(url, Attack("panel", f"{API}/queue/join", body, follow=f"queue:{session}"))
+        return [json.loads(line[5:]) for line in said.splitlines() if line.startswith("data:")]
+
+    call(next(each for each in config["dependencies"] if each["api_name"] == "on_task"), [task, {}])
+    said = call(next(each for each in config["dependencies"] if each["render_id"] is not None), [None])
+    drawn = next(each["output"]["render_config"] for each in said if each["msg"] == "process_completed")
+    own = {each["id"]: each for each in drawn["components"]}
+    return _list_handlers(drawn["dependencies"], {**components, **own}, session)
 
 
 def _get(url: str, path: str) -> str:
@@ -411,7 +463,7 @@ def attack(url: str, log: Path, seed: int, count: int, models: Mapping[str, str]
     begin = log.stat().st_size
     kinds: dict[str, int] = {}
     faults = []
-    for each in Attacker(seed, read_functions(url), models).attacks(count):
+    for each in Attacker(seed, read_functions(url, PANELS), models).attacks(count):
         kinds[each.kind] = kinds.get(each.kind, 0) + 1
         fault = find_fault(url, each)
         with log.open("rb") as file:

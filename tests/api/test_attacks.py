@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.attacks import BODIES, MODELS, VALUES, Attacker, attack, read_functions
+from tests.api.attacks import API, BODIES, MODELS, VALUES, Attack, Attacker, attack, read_functions, send, write
 from tests.conftest import Server
 
 
@@ -23,3 +23,13 @@ def test_the_same_seed_makes_the_same_attacks_on_every_route(server: Server) -> 
     assert first == second
     routes = {each.path.split("/")[2] for each in first if each.path.startswith("/gradio_api/")}
     assert routes >= {"run", "call", "queue", "upload", "mcp"}
+
+
+def test_a_panel_says_what_is_wrong_with_a_model_that_is_not_there(server: Server) -> None:
+    handlers = read_functions(server.url, ["fill-mask"]).handlers
+    check = next(each for each in handlers if each.name.startswith("check_model"))
+    for model, said in (("/no/such/folder", "no folder"), ("run:20260101-000000-never", "no run")):
+        body = write({"data": [model], "fn_index": check.number, "session_hash": check.session})
+        _, answer = send(server.url, Attack("panel", f"{API}/queue/join", body, follow=f"queue:{check.session}"))
+        assert said in answer
+        assert "nobody foresaw" not in answer

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from hfdemo.api.component_values import check_event, check_values
+from hfdemo.api.component_values import check_event, check_objects, check_values
 from hfdemo.api.error_boundary import ServedBlocks
 from hfdemo.errors import DemoError
 
@@ -24,6 +24,7 @@ HOLDS: list[tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = [
     (gr.Dropdown([("one", 1)], label="Rate"), (1, "2", None), ([1], 1.5)),
     (gr.Dropdown(["a"], value="a", label="Rate"), ("a", "new", None), (["a"], {}, [[]], 10**30)),
     (gr.Dropdown(["a"], multiselect=True, label="Rate"), (["a"], [], None), ("a", [[]], [None], {})),
+    (gr.Dataset(components=["textbox"], samples=[["a"], ["b"]]), (0, 1), (2, -1, 0.0, "0", None, [0], 10**30)),
     (gr.BrowserState([], storage_key="x"), ([], [{}]), ({}, 3, "x", None)),
     (gr.State(), (None, {}, [3]), ("\udc80", {"a": ["\ud800"]})),
 ]
@@ -45,9 +46,21 @@ def test_an_event_names_no_file_that_no_system_has() -> None:
     for sent in (None, {}, "x", [1], {"run": "a\0b"}, {"path": "/a/b.csv", "meta": {"_type": "gradio.FileData"}}):
         check_event(gr.EventData(None, sent))
     check_event(None)
-    for sent in ({"run": [{"path": "a\0b", "meta": {"_type": "gradio.FileData"}}]}, ["\ud800"]):
+    for sent in (
+        {"path": "a", "meta": "b"},
+        {"run": [{"path": "a\0b", "meta": {"_type": "gradio.FileData"}}]},
+        ["\ud800"],
+    ):
         with pytest.raises(DemoError):
             check_event(gr.EventData(None, sent))
+
+
+def test_an_object_that_gradio_would_fail_on_as_a_file_gets_a_sentence() -> None:
+    for value in ({"path": "a"}, {"meta": "b"}, {"path": 3, "meta": "b"}, {"path": "a", "meta": {}}, [{"path": ["a"]}]):
+        check_objects([value])
+    for meta in ("b", None, 3, ["b"]):
+        with pytest.raises(DemoError, match='both a "path" and a "meta"'):
+            check_objects([{"rows": [{"path": "a", "meta": meta}]}])
 
 
 @pytest.mark.parametrize(

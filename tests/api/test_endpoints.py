@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import re
+import shutil
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -256,6 +257,31 @@ def test_a_forged_file_argument_is_refused(server: Server, endpoint: str, forged
     assert re.search(f"{ours}|{gradios}", json.dumps(answer)), answer
     assert "data" not in answer
     assert not list(server.home.glob("runs/*requirements*"))
+
+
+def test_rows_with_columns_that_gradio_calls_a_file_by_are_rows(client: Client, tmp_path: Path) -> None:
+    table = tmp_path / "sounds.csv"
+    table.write_text("path,meta,text,label\n" + "a.wav,loud,a shout,1\nb.wav,low,a word,0\n" * 4)
+    found = client.predict(file=handle_file(str(table)), api_name="/inspect_dataset")
+    assert found["columns"] == ["path", "meta", "text", "label"]
+    assert found["preview"][0] == [["path", "a.wav"], ["meta", "loud"], ["text", "a shout"], ["label", "1"]]
+
+
+def test_a_model_that_calls_a_label_like_a_file_gives_nobody_the_file(
+    client: Client, tiny: Path, tmp_path: Path
+) -> None:
+    import gradio as gr
+
+    secret = tmp_path / "secret.txt"  # below the system's temporary folder: gradio would copy it from there
+    secret.write_text("qqxsecret")
+    model = shutil.copytree(tiny, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    config["id2label"]["0"] = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
+    (model / "config.json").write_text(json.dumps(config))
+    for endpoint, arguments in (("load_model", {}), ("text_classification", {"text": "a"})):
+        with pytest.raises(AppError, match="a label is a text"):
+            client.predict(**arguments, model=str(model), api_name=f"/{endpoint}")
+    assert not list(Path(gr.utils.get_upload_folder()).rglob("secret.txt"))
 
 
 def test_a_link_in_the_upload_folder_leads_nowhere_else(server: Server) -> None:

@@ -321,6 +321,23 @@ def test_rows_that_look_like_files_give_nobody_a_file(anna: Visitor, bob: Visito
     assert bob.read(path) == 403
 
 
+def test_what_gradio_would_keep_on_the_disk_beside_uploads_is_refused(public: Server, anna: Visitor) -> None:
+    """A page's state as a link, and a recording of the screen, are bytes that nothing counts."""
+
+    def files() -> set[Path]:
+        return set((public.home / "cache" / "gradio").rglob("*"))
+
+    opened = {"data": [], "fn_index": 0, "session_hash": "page"}
+    anna.http.post("/gradio_api/queue/join", json=opened)
+    before = files()
+    answers = [anna.http.get(f"/gradio_api/deep_link{end}", params={"session_hash": "page"}) for end in ("", "/")]
+    recording = {"video": ("a.mp4", b"ffconcat version 1.0\nfile /etc/hostname\n")}
+    answers.append(anna.http.post("/gradio_api/process_recording", files=recording))
+    assert [answer.status_code for answer in answers] == [404] * 3
+    assert "keeps neither pages nor recordings" in answers[0].json()["error"]
+    assert files() == before
+
+
 def test_a_cookie_does_not_speak_for_its_visitor_where_another_page_sends_it(public: Server, anna: Visitor) -> None:
     def list_runs(**headers: str) -> Any:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,5 +1,6 @@
 """Bodies that are no JSON, or more of it than can be read, are refused before gradio reads them."""
 
+import contextlib
 import json
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
@@ -67,6 +68,21 @@ def test_gradios_own_refusals_are_sentences_that_quote_nothing(server: Server) -
     status, said = ask("call/v2/run_status", '{"nonsense": 1}')
     assert (status, "`nonsense` is not a valid" in said) == (422, True)
     assert ask("run/tokenize", f'{{"data": ["{"x" * MOST_BYTES}"]}}')[0] == 413
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "multipart/form-data; boundary=x", ""])
+def test_a_body_of_any_kind_is_bounded_since_gradio_reads_it_whole(server: Server, kind: str) -> None:
+    for path in ("run/tokenize", "queue/join", "component_server", "mcp/"):
+        connection = HTTPConnection(urlsplit(server.url).netloc, timeout=60)
+        connection.putrequest("POST", f"/gradio_api/{path}")
+        connection.putheader("Content-Type", kind)
+        connection.putheader("Content-Length", str(10 * MOST_BYTES))
+        connection.endheaders()
+        with contextlib.suppress(ConnectionError):  # it has answered, and reads no more
+            for _ in range(MOST_BYTES // 2**20 + 2):
+                connection.send(b"x" * 2**20)
+        assert connection.getresponse().status == 413, path
+        connection.close()
 
 
 def test_a_value_that_no_component_of_the_page_can_have_is_refused_and_leaves_no_traceback(server: Server) -> None:

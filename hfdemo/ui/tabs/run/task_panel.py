@@ -15,7 +15,7 @@ from hfdemo.api.error_boundary import catch_errors
 from hfdemo.inference import Prediction, can_predict_file
 from hfdemo.inference.snippets import RecordedCall, write_snippets
 from hfdemo.models.cache import ModelCache
-from hfdemo.models.folders import is_local, unreachable_error
+from hfdemo.models.folders import is_local, local_folder, unreachable_error
 from hfdemo.models.hub import count_download_bytes
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
@@ -227,6 +227,9 @@ class TaskPanel:
         ref = ModelRef.parse(reference)
         if reference == self.linked and not app.engine.call(ModelCache.is_trusted, app.models, ref):
             return gr.Timer(active=False), prediction_view.render_linked_model(reference), False
+        if ref.origin.source != "hub":
+            local_folder(ref, settings, weights=False)  # or it says what is wrong with it
+            return gr.Timer(active=False), gr.skip(), True
         found, said = is_local(ref, settings), gr.skip()
         if not found:
             size = count_download_bytes(ref.origin, settings.public)
