@@ -1,8 +1,9 @@
 """The page may run the scripts that stand in gradio's document and its own, and load nothing from elsewhere."""
 
+import json
 import re
 from http.client import HTTPConnection
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from starlette.applications import Starlette
@@ -78,13 +79,22 @@ def test_nobody_who_asks_for_the_page_gets_a_script_into_it(server: Server) -> N
 
 def test_an_upload_is_neither_shown_as_a_page_nor_taken_for_a_script(server: Server) -> None:
     connection = HTTPConnection(urlsplit(server.url).netloc, timeout=60)
-    for name in ("a.html", "a.js", "a.svg", "a.xml", "a.mjs", "a.css"):
+    hostile = (
+        'x\\".html',
+        "a;filename=b.html",
+        "a\u202elmth.html",
+        "é\u2028.svg",
+        "a%22%0d%0aX-Evil: 1.html",
+        "a'b.html",
+    )
+    for name in ("a.html", "a.js", "a.svg", "a.xml", "a.mjs", "a.css", *hostile):
         part = (
             f'--edge\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\nalert(1)\r\n--edge--\r\n'
         )
-        connection.request("POST", "/gradio_api/upload", part, {"Content-Type": "multipart/form-data; boundary=edge"})
-        path = connection.getresponse().read().decode().strip('[]"')
-        connection.request("GET", f"/gradio_api/file={path}")
+        form = {"Content-Type": "multipart/form-data; boundary=edge"}
+        connection.request("POST", "/gradio_api/upload", part.encode(), form)
+        (path,) = json.loads(connection.getresponse().read())
+        connection.request("GET", f"/gradio_api/file={quote(path)}")
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200
@@ -92,5 +102,7 @@ def test_an_upload_is_neither_shown_as_a_page_nor_taken_for_a_script(server: Ser
             "application/octet-stream",
             "nosniff",
         )
-        assert (answer.getheader("content-disposition") or "").startswith("attachment")
+        named = answer.getheader("content-disposition") or ""
+        assert re.fullmatch(r"""attachment; filename(="[^"\\\x00-\x1f]*"|\*=utf-8''[\w.%-]*)""", named), named
+        assert answer.getheader("x-evil") is None
     connection.close()
