@@ -17,6 +17,7 @@ from typing import IO, Any
 from hfdemo.errors import DataError
 
 _CHUNK = 1 << 20
+_SIGNS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz", b"PK\x03\x04": ".zip"}
 _OPENERS: Mapping[str, Callable[[Path], Any]] = MappingProxyType({".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open})
 COMPRESSED = (*_OPENERS, ".zip")
 # Of an archive, what is no data: what an operating system left there, and what is to be read by people.
@@ -45,9 +46,10 @@ def unpack(path: Path, most_bytes: int) -> Iterator[list[Path]]:
         raise DataError(f"There is no file {path.name!r}.")
     with tempfile.TemporaryDirectory(prefix="unpacked-") as folder:
         try:
-            found = _unpack_zip(path, Path(folder), most_bytes) if path.suffix.lower() == ".zip" else [
-                _unpack_one(path, Path(folder), most_bytes)
-            ]  # fmt: skip
+            if (kind := _find_kind(path)) == ".zip":
+                found = _unpack_zip(path, Path(folder), most_bytes)
+            else:
+                found = [_unpack_one(path, kind, Path(folder), most_bytes)]
         except _UNPACKING as error:
             raise DataError(
                 f"{path.name} can't be unpacked ({type(error).__name__}: {str(error)[:100]}). Unpack it, and give the "
@@ -83,9 +85,16 @@ def _unpack_zip(path: Path, folder: Path, most_bytes: int) -> list[Path]:
     return found
 
 
-def _unpack_one(path: Path, folder: Path, most_bytes: int) -> Path:
-    target = folder / (path.stem or "file")
-    with _OPENERS[path.suffix.lower()](path) as source:
+def _find_kind(path: Path) -> str:
+    """Return how a file is compressed, by its first bytes, or else by its name."""
+    with path.open("rb") as file:
+        begin = file.read(6)
+    return next((kind for sign, kind in _SIGNS.items() if begin.startswith(sign)), path.suffix.lower())
+
+
+def _unpack_one(path: Path, kind: str, folder: Path, most_bytes: int) -> Path:
+    target = folder / ((path.stem if path.suffix.lower() == kind else path.name) or "file")
+    with _OPENERS[kind](path) as source:
         _copy(source, target, most_bytes, path.name)
     return target
 

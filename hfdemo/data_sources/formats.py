@@ -144,7 +144,7 @@ def _read_compressed(path: Path, options: ReadOptions) -> Sheet:
             have = f"{len(files)} files ({names})" if files else "no file"
             raise DataError(f"{path.name} holds {have}. Put one table into it, or give the files unpacked in a folder.")
         inner = files[0]
-        if inner.suffix.lower() in COMPRESSED:
+        if {inner.suffix.lower(), _find_binary_format(inner)} & {*COMPRESSED}:
             raise DataError(f"{path.name} holds {inner.name}, which is compressed itself. Unpack it first.")
         sheet = read_file(inner, options)
     return replace(sheet, reading=f"{inner.name} of {path.name}: {sheet.reading}")

@@ -31,6 +31,7 @@ from hfdemo.tables import (
 _BROKEN = object()  # a row that is no JSON
 # Where lists of rows lie in what services answer.
 _WRAPPERS = ("data", "rows", "examples", "records", "items", "instances", "results", "samples", "entries")
+_CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns")  # lists that are a row's own
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def _parse_lines(path: Path, decoded: Decoded, options: ReadOptions) -> Sheet:
             broken[len(rows)] = f"it is not JSON ({error})"
             rows.append(_BROKEN)
         places.append(number)
+    if len(rows) == 1 and not broken and _is_table(rows[0]):
+        return _make_table(path.name, decoded, _find_rows(path.name, rows[0]), options)
     if len(broken) > len(rows) / 2 and (whole := _load_whole(decoded.text)) is not None:
         found = _find_rows(path.name, whole) if not isinstance(whole, _Rows) else whole
         return _make_table(path.name, decoded, found, options)
@@ -211,9 +214,22 @@ def _rows_of_objects(found: Mapping[str, Mapping[str, Any]]) -> _Rows | None:
     return _Rows([{own: key, **row} if own else row for key, row in found.items()], "JSON by rows")
 
 
+def _is_table(value: Any) -> bool:
+    """Say whether the only line of a file is a whole table, and no row with lists in it."""
+    if isinstance(value, list):
+        return any(isinstance(row, dict | list) for row in value)
+    return isinstance(value, dict) and (
+        any(isinstance(value.get(key), list) for key in _WRAPPERS)
+        or all(normalize_split_name(key) and isinstance(part, list | dict) for key, part in value.items())
+        or (len(value) > 1 and all(isinstance(part, dict) and len(part) > 1 for part in value.values()))
+    )
+
+
 def _rows_of_wrapper(found: Mapping[str, Any]) -> _Rows | None:
     lists = {key: value for key, value in found.items() if isinstance(value, list) and value}
-    of_rows = [key for key, value in lists.items() if all(isinstance(row, dict | list) for row in value)]
+    of_rows = [
+        key for key, value in lists.items() if key not in _CHATS and all(isinstance(row, dict | list) for row in value)
+    ]
     named = [key for key in _WRAPPERS if key in lists or isinstance(found.get(key), dict)]
     key = named[0] if named else of_rows[0] if len(of_rows) == 1 else None
     if key is None:

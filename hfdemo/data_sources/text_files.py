@@ -85,7 +85,7 @@ def _find_tags(text: str) -> tuple[int, str] | None:
     whole = _sample_lines(text)
     lines = [line for line in whole if line.strip() and "-DOCSTART-" not in line]
     is_grouped = any(not line.strip() for line in whole[1:-1])
-    for skipped in (0, 1):
+    for skipped in (1, 0):
         body = lines[skipped:]
         if (len(body) < 2 and skipped) or not body or (skipped and not (is_grouped and _names_columns(lines[0]))):
             continue
@@ -99,7 +99,7 @@ def _find_tags(text: str) -> tuple[int, str] | None:
 
 
 def _names_columns(line: str) -> bool:
-    return has_usual_name(cell.strip() for cell in re.split(r"[\t, ]", line))
+    return all(has_usual_name([cell.strip()]) for cell in re.split(r"[\t,]| (?!#)", line))
 
 
 def _are_words(lines: Sequence[str], delimiter: str, blank: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,24 +46,22 @@ def read_workbook(path: Path, options: ReadOptions) -> Sheet:
 def _open(path: Path, options: ReadOptions) -> Iterator[Any]:
     """Open a workbook to be read row by row."""
     from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         with zipfile.ZipFile(path) as packed:
             check_size(path.name, packed, options.most_bytes)
-        book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        with path.open("rb") as file:  # openpyxl goes by the ending of a name, which may be another
+            book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            try:
+                yield book
+            finally:
+                book.close()
     except DataError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError, zipfile.BadZipFile, InvalidFileException) as error:
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path.name} can't be read as an Excel workbook ({type(error).__name__}). Save it as .xlsx, or as CSV."
         ) from error
-    try:
-        yield book
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path.name} is a broken Excel workbook ({type(error).__name__}). Save it again.") from error
-    finally:
-        book.close()
 
 
 def _read_rows(name: str, sheet: Any, options: ReadOptions) -> Iterator[list[str]]:

@@ -114,3 +114,44 @@ def test_a_refused_row_knows_its_split_and_is_an_error_where_only_tables_are_ask
     assert isinstance(row, RefusedRow)
     with pytest.raises(DataError, match="Train row 2: 1 cell"):
         read_tables(str(tmp_path), settings)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("data/train-00000-of-00002.csv", "data/train-00001-of-00002.csv", "data/test-00000-of-00001.csv"),
+        ("train/0.csv", "train/1.csv", "test/0.csv"),
+        ("imdb_train.csv", "imdb_train_2.csv", "imdb_test.csv"),
+        ("Train.csv", "train2.csv", "TEST.csv"),
+        ("default/train/0.csv", "default/train/1.csv", "default/test/0.csv"),
+    ],
+)
+def test_folders_as_the_hub_and_others_lay_them_out(tmp_path: Path, names: tuple[str, str, str]) -> None:
+    first, second, test = names
+    fill(
+        tmp_path, {first: "text,label\na,x\n", second: "text,label\nb,y\n", test: "text,label\nc,x\n", "README.md": "#"}
+    )
+    assert {split: rows["text"] for split, rows in rows_of(tmp_path).items()} == {"train": ["a", "b"], "test": ["c"]}
+
+
+def test_kaggle_keeps_the_answers_of_its_test_file_and_a_file_to_be_filled_in(
+    tmp_path: Path, settings: Settings
+) -> None:
+    rows = "".join(f"{n},so {('good', 'bad')[n % 2]} a film {n},{n % 2}\n" for n in range(20))
+    tests = "".join(f"{n},so {('good', 'bad')[n % 2]} a film {n}\n" for n in range(20, 30))
+    fill(
+        tmp_path,
+        {
+            "train.csv": "id,text,target\n" + rows,
+            "test.csv": "id,text\n" + tests,
+            "sample_submission.csv": "id,target\n20,0\n",
+        },
+    )
+    corpus = read_corpus(str(tmp_path), settings)
+    assert {split: len(table) for split, table in corpus.tables.items()} == {"train": 20, "test": 10}
+    assert corpus.notes == ("Files that are named after no split were left out: sample_submission.csv.",)
+
+
+def test_a_folder_with_one_table_is_that_table(tmp_path: Path) -> None:
+    fill(tmp_path, {"reviews.csv": "text,label\na,x\n", "README.md": "#"})
+    assert rows_of(tmp_path) == {"": {"text": ["a"], "label": ["x"]}}
