@@ -31,6 +31,7 @@ from hfdemo.tables import (
 _BROKEN = object()  # a row that is no JSON
 # Where lists of rows lie in what services answer.
 _WRAPPERS = ("data", "rows", "examples", "records", "items", "instances", "results", "samples", "entries")
+_FEWEST = 6  # texts that tell that the values beside them are labels
 _CHATS = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns")  # lists that are a row's own
 
 
@@ -181,7 +182,25 @@ def _rows_of_object(found: Any) -> _Rows | None:
         )
     if all(isinstance(value, dict) for value in found.values()):
         return _rows_of_objects(found)
-    return _rows_of_wrapper(found)
+    return _rows_of_wrapper(found) or _rows_of_labels(found)
+
+
+def _rows_of_labels(found: Mapping[str, Any]) -> _Rows | None:
+    """Return the rows of an object that has lists of texts by label, or a label by text."""
+    values = list(found.values())
+    if len(found) > 1 and all(
+        isinstance(value, list) and all(isinstance(text, str) for text in value) for value in values
+    ):
+        rows = [{"text": text, "label": label} for label, texts in found.items() for text in texts]
+        return _Rows(rows, "JSON of texts by label")
+    labels = {value for value in values if isinstance(value, str | int)}
+    if (
+        len(found) >= _FEWEST
+        and len(labels) <= len(found) / 2
+        and all(isinstance(value, str | int) for value in values)
+    ):
+        return _Rows([{"text": text, "label": label} for text, label in found.items()], "JSON of labels by text")
+    return None
 
 
 def _rows_of_splits(found: Mapping[str, Any]) -> _Rows | None:

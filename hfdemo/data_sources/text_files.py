@@ -24,6 +24,7 @@ from hfdemo.tables import (
     format_cell,
     has_usual_name,
     parse_csv,
+    read_first_rows,
 )
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -31,9 +32,11 @@ _TAGGED = re.compile(r"\S+[ \t](?:.*[ \t])?(O|[BIESLU]-\S+)\s*")  # a word, perh
 _LOOKED_AT = 20_000  # characters of a text file, to tell what its lines are
 _MOST_TAGS = 60
 _LABEL = re.compile(r"(?:(?<=\s)|(?<=,)|^)__label__([^\s,]+)[\s,]*")
+_LAST_LABEL = re.compile(r"\s__label__\S+\s*$")
 _NEARLY_ALL = 0.9
 _ALL = 0.98
 _MOST_LABELS = 20  # different ends of lines that are taken for labels
+_FEWEST = 6  # rows that tell that one of their cells is a label
 _SHORT = 30  # characters of such a label
 
 
@@ -160,7 +163,10 @@ def _read_tagged(
 
 def _are_fasttext(head: str) -> bool:
     lines = [line for line in _sample_lines(head) if line.strip()]
-    return sum(line.lstrip("\ufeff ").startswith("__label__") for line in lines) >= _NEARLY_ALL * max(1, len(lines))
+    marked = sum(
+        _LABEL.match(line.lstrip("\ufeff ")) is not None or _LAST_LABEL.search(line) is not None for line in lines
+    )
+    return marked >= _NEARLY_ALL * max(1, len(lines))
 
 
 def _read_fasttext(decoded: Decoded) -> Sheet:
@@ -211,14 +217,16 @@ def _find_dialect(text: str) -> Dialect | None:
     lines = [line for line in _sample_lines(text) if line.strip()]
     if len(lines) < 2:
         return None
-    for delimiter, share in (("\t", _NEARLY_ALL), ("|", _ALL), (";", _ALL), (",", _NEARLY_ALL), ("@", 1.0)):
+    for delimiter, share in (("\t", _NEARLY_ALL), ("|", _ALL), (";", _ALL), ("@", 1.0), (",", _NEARLY_ALL)):
         cells = [line.split(delimiter) for line in lines]
         widths = Counter(len(row) for row in cells)
         width, count = max(widths.items(), key=lambda each: each[1])
         alike = [row for row in cells if len(row) == width]
+        if delimiter == "," and _has_labels(lines):
+            return Dialect(",")
         if width < 2 or (count < share * len(lines) and delimiter != ",") or not _are_filled(alike):
             continue
-        if delimiter == "," and not _has_header(cells[0], width):
+        if delimiter == "," and not (_has_header(cells[0], width)):
             continue
         if delimiter == "@" and not _ends_in_labels(alike):
             continue
@@ -237,6 +245,15 @@ def _has_header(first: Sequence[str], width: int) -> bool:
     return len(first) >= width and short and has_usual_name(cell.strip() for cell in first) and len(first) > 1
 
 
+def _has_labels(lines: Sequence[str]) -> bool:
+    """Say whether the lines are rows of a CSV file, one cell of which is one of a few labels."""
+    rows = read_first_rows("\n".join(lines), Dialect(","))
+    if len(rows) < _FEWEST or len({len(row) for row in rows}) != 1 or len(rows[0]) < 2:
+        return False
+    columns = [Counter(cell.strip() for cell in column) for column in zip(*rows, strict=True)]
+    return any(1 < len(each) <= min(_MOST_LABELS, len(rows) / 3) and max(map(len, each)) <= _SHORT for each in columns)
+
+
 def _ends_in_labels(rows: Sequence[Sequence[str]]) -> bool:
     ends = Counter(row[-1].strip() for row in rows)
-    return len(ends) <= min(_MOST_LABELS, len(rows) / 2) and max(map(len, ends)) <= _SHORT
+    return len(ends) <= min(_MOST_LABELS, len(rows) / 2) and all(re.fullmatch(r"[\w-]{1,30}", end) for end in ends)

@@ -22,7 +22,7 @@ from hfdemo.tables.cells import (
     replace_text_flaws,
 )
 from hfdemo.tables.csv_files import parse_csv, read_csv, read_table, write_csv
-from hfdemo.tables.dialects import Dialect
+from hfdemo.tables.dialects import Dialect, read_first_rows
 from hfdemo.tables.encodings import Decoded, check_encoding, decode_bytes, decode_file
 from hfdemo.tables.headers import has_usual_name
 from hfdemo.tables.sheet import Doubt, LineCount, ReadOptions, RefusedRow, Sheet
@@ -47,6 +47,7 @@ __all__ = [
     "has_usual_name",
     "parse_csv",
     "read_csv",
+    "read_first_rows",
     "read_table",
     "replace_text_flaws",
     "write_csv",

@@ -11,7 +11,7 @@ from itertools import islice
 
 DELIMITERS = (",", ";", "\t", "|")
 # What others write where all usual signs may stand in a text; the long ones are two or three of a usual one.
-_RARE = ("\x01", "\x1f", "\x1e", "^", "~", "::", "@@", "##", "¦", "§")
+_RARE = ("\x01", "\x1f", "\x1e", "^", "~", "::", "@@", "##", "¦", "§", "，", "；")
 _SNIFFED = 50  # rows that are looked at to find the delimiter
 LONE = "\x1f"  # ASCII's own unit separator: commas in a lone column are part of its texts
 _SPARE = tuple(map(chr, range(0xE000, 0xE010)))  # of these one is in no text: it stands for what csv can't be told

@@ -21,6 +21,7 @@ Certainty = Literal["certain", "likely", "a guess"]
 _BINARY = (
     *(b"PK\x03\x04", b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PAR1", b"\x1f\x8b", b"SQLite format 3\0", b"\x7fELF"),
     *(b"\xd0\xcf\x11\xe0", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf", b"\x28\xb5\x2f\xfd", b"GIF8", b"OggS", b"RIFF"),
+    *(b"\x80\x03", b"\x80\x04\x95", b"\x80\x05\x95"),  # pickles
 )
 # Longest first: the mark of UTF-32 begins with that of UTF-16.
 _MARKS = (

@@ -261,3 +261,18 @@ def test_what_unpacks_to_too_much_or_to_nothing_gets_a_sentence(tmp_path: Path) 
             read_file(write(tmp_path, content, name))
     with pytest.raises(DataError, match="compressed itself"):
         read_file(write(tmp_path, gzip.compress(gzip.compress(CSV.encode())), "a.csv.gz.gz"))
+
+
+def test_labels_may_stand_behind_texts_and_commas_between_them_in_a_text_file(tmp_path: Path) -> None:
+    behind = "".join(f"{row['text']} __label__{row['label']}\n" for row in ROWS)
+    assert read_file(write(tmp_path, behind, "a.txt")).table.to_dict("list") == EXPECTED
+    commas = "".join(f'"{row["text"]}",{row["label"]}\n' for row in ROWS)
+    assert read_file(write(tmp_path, commas, "b.txt")).table["column 2"].tolist() == EXPECTED["label"]
+
+
+def test_json_may_have_texts_by_label_or_labels_by_text(tmp_path: Path) -> None:
+    by_label = {"pos": ["good", "fine"], "neg": ["bad"]}
+    table = read_file(write(tmp_path, json.dumps(by_label), "a.json")).table
+    assert table.to_dict("list") == {"text": ["good", "fine", "bad"], "label": ["pos", "pos", "neg"]}
+    by_text = {row["text"]: row["label"] for row in ROWS}
+    assert read_file(write(tmp_path, json.dumps(by_text), "b.json")).table.to_dict("list") == EXPECTED

@@ -1,0 +1,57 @@
+"""A file without a header, in an encoding that it does not name, in a real browser: said, and read the other way."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.pages import PATIENT, box, fold, open_page, shoot, tab
+from tests.conftest import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+READINGS = Path(__file__).parents[1] / "data_sources" / "readings"
+
+
+def upload(page: Page, path: Path, rows: int) -> None:
+    tab(page, "Fine-tune")
+    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    expect_rows(page, rows)
+
+
+def expect_rows(page: Page, rows: int) -> None:
+    expect(page.locator(".hf-facts:visible").filter(has_text="read as").first).to_contain_text(
+        re.compile(rf"rows\s*{rows}\b"), timeout=PATIENT
+    )
+
+
+def test_a_first_line_like_the_others_is_a_row_and_one_click_makes_it_a_header(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    upload(page, READINGS / "sms_no_header.tsv", 48)
+    card = page.locator(".hf-problem").filter(has_text="looks like the others")
+    expect(card).to_be_visible(timeout=PATIENT)
+    expect(box(page, "Label column")).to_have_value("column 1")
+    shoot(page, "finetune-no-header")
+    card.get_by_role("button", name="Fix it").click()
+    expect_rows(page, 47)
+    expect(box(page, "Label column")).to_have_value("ham", timeout=PATIENT)
+    page.locator(".hf-mended").get_by_role("button", name="Undo").click()
+    expect_rows(page, 48)
+
+
+def test_an_encoding_can_be_chosen_and_what_is_chosen_is_gone_by(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    upload(page, READINGS / "windows_1251.csv", 48)
+    facts = page.locator(".hf-facts:visible").filter(has_text="read as").first
+    expect(facts).to_contain_text("Windows-1251 (likely)")
+    fold(page, "How it is read")
+    shoot(page, "finetune-encoding")
+    field = box(page, "Encoding")
+    field.click()
+    field.fill("koi8-r")
+    field.press("Enter")
+    expect(facts).to_contain_text("koi8-r, as asked for", timeout=PATIENT)
+    field.click()
+    field.fill("nonsense")
+    field.press("Enter")
+    expect(page.get_by_text("There is no encoding").first).to_be_visible(timeout=PATIENT)
