@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_json_is_read_however_a_table_is_laid_out_in_it(
 @pytest.mark.parametrize("orient", ["columns", "index", "split", "records", "table", "values"])
 def test_json_that_pandas_wrote_is_read_as_pandas_meant_it(tmp_path: Path, orient: str) -> None:
     table = pd.DataFrame(ROWS)
-    sheet = read_file(write(tmp_path, table.to_json(orient=orient), "data.json"))  # type: ignore[call-overload]
+    sheet = read_file(write(tmp_path, table.to_json(orient=orient), "data.json"))
     assert sheet.table.to_numpy().tolist() == table.to_numpy().tolist()
     assert list(sheet.table.columns) == (["column 1", "column 2"] if orient == "values" else ["text", "label"])
 
@@ -170,7 +171,7 @@ def test_words_and_tags_are_sentences_under_any_ending(
     assert table["tags"][0] == json.dumps([*tags, "O"])
 
 
-def make_workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> Path:
+def make_workbook(path: Path, sheets: Mapping[str, Sequence[Sequence[object]]]) -> Path:
     from openpyxl import Workbook
 
     book = Workbook()
@@ -184,7 +185,7 @@ def make_workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> Path:
 
 
 def test_a_workbook_is_its_first_sheet_with_rows_and_the_others_are_named(tmp_path: Path) -> None:
-    rows = [["text", "stars", "seen"], ["Good, but long.", 5, True], [], ["Bad", 1.5, None]]
+    rows: list[list[object]] = [["text", "stars", "seen"], ["Good, but long.", 5, True], [], ["Bad", 1.5, None]]
     sheet = read_file(make_workbook(tmp_path / "a.xlsx", {"Cover": [], "Data": rows, "Notes": [["n"]]}))
     assert sheet.table.to_dict("list") == {
         "text": ["Good, but long.", "Bad"],
@@ -198,7 +199,7 @@ def test_a_workbook_is_its_first_sheet_with_rows_and_the_others_are_named(tmp_pa
 
 
 def test_a_workbook_without_a_header_has_rows_alone(tmp_path: Path) -> None:
-    rows = [[n % 2, f"a text of some length, number {n}"] for n in range(8)]
+    rows: list[list[object]] = [[n % 2, f"a text of some length, number {n}"] for n in range(8)]
     sheet = read_file(make_workbook(tmp_path / "a.xlsx", {"Data": rows}))
     assert (len(sheet.table), [doubt.change for doubt in sheet.doubts]) == (8, [{"header": True}])
 
