@@ -198,39 +198,35 @@ def _detect(raw: bytes, as_utf8: str | None) -> Decoded:
     from chardet import EncodingEra, detect_all
 
     lines = [line for line in raw.splitlines(keepends=True) if not line.isascii()]
-    sample = b"".join(_spread(lines))[: 4 * _LOOKED_AT]
+    sample = b"".join(_spread(lines))
     found = detect_all(sample, encoding_era=EncodingEra.ALL & ~EncodingEra.MAINFRAME)
-    guesses = [(each["encoding"], each["confidence"], each["language"] or "") for each in found if each["encoding"]]
-    decoded = [_Guess(name, sure, said, text) for name, sure, said in guesses if (text := _try(raw, name)) is not None]
-    decoded = [each for each in decoded if not each.mixes_scripts] or decoded
-    best = _choose(decoded)
-    if as_utf8 is not None and (best is None or best.certainty < _TRUSTED):
+    guesses = [
+        _Guess(each["encoding"], each["confidence"], each["language"] or "", text)
+        for each in found
+        if each["encoding"] and (text := _try(sample, each["encoding"])) is not None
+    ]
+    guesses = [each for each in guesses if not each.mixes_scripts] or guesses
+    while (best := _choose(guesses)) is not None and (as_utf8 is None or best.certainty >= _TRUSTED):
+        text = _try(raw, best.name)
+        if text is None:  # the rest of the file has bytes that the lines looked at have not
+            guesses.remove(best)
+            continue
+        rival = _find_rival(best, guesses)
+        if rival is None and best.certainty >= _WEAK:
+            return Decoded(text, best.name, "likely")
+        return Decoded(text, best.name, "a guess", doubts=_doubt(lines, best.name, rival.name) if rival else ())
+    if as_utf8 is not None:
         return Decoded(as_utf8, "UTF-8")
-    if best is None:
-        western = _try(raw, "Windows-1252", strict=True)
-        # Windows-1252 has no character for some bytes; Latin-1 has one for each.
-        name, text = ("Windows-1252", western) if western is not None else ("Latin-1", raw.decode("latin-1"))
-        other = next((each.name for each in decoded if _is_modern(each.name) and each.text != text), None)
-        return Decoded(text, name, "a guess", doubts=_doubt(lines, name, other) if other else ())
-    rival = next(
-        (
-            each
-            for each in decoded
-            if each.certainty >= _NEAR * best.certainty
-            and each.text != best.text
-            and each.flaws <= best.flaws
-            and (_is_modern(each.name) or not _is_modern(best.name))
-        ),
-        None,
-    )
-    if rival is None and best.certainty >= _WEAK:
-        return Decoded(best.text, best.name, "likely")
-    return Decoded(best.text, best.name, "a guess", doubts=_doubt(lines, best.name, rival.name) if rival else ())
+    western = _try(raw, "Windows-1252", strict=True)
+    # Windows-1252 has no character for some bytes; Latin-1 has one for each.
+    name, text = ("Windows-1252", western) if western is not None else ("Latin-1", raw.decode("latin-1"))
+    other = next((each.name for each in guesses if _is_modern(each.name) and each.text != _try(sample, name)), None)
+    return Decoded(text, name, "a guess", doubts=_doubt(lines, name, other) if other else ())
 
 
 @dataclass(frozen=True)
 class _Guess:
-    """One answer of the detector, with the whole text by it."""
+    """One answer of the detector, with the lines looked at by it."""
 
     name: str
     certainty: float
@@ -261,6 +257,21 @@ _FOREIGN = re.compile(r"[\u0370-\u1cff\u3040-\ud7ff]+")
 _SYMBOL_IN_WORD = re.compile(
     r"(?<=[^\W\d_])[\u00a1-\u00bf\u00d7\u00f7\u2000-\u2bff](?=[^\W\d_])(?<![’‘·‑‐´])|(?<=[^\W\d_])[¤¦§¨¬¯±¶¸¹¿€†‡√∞≈∆◊÷×]"
 )
+
+
+def _find_rival(best: _Guess, guesses: list[_Guess]) -> _Guess | None:
+    """Return the answer that is about as likely as the best, and makes another text of the lines."""
+    return next(
+        (
+            each
+            for each in guesses
+            if each.certainty >= _NEAR * best.certainty
+            and each.text != best.text
+            and each.flaws <= best.flaws
+            and (_is_modern(each.name) or not _is_modern(best.name))
+        ),
+        None,
+    )
 
 
 def _choose(guesses: list[_Guess]) -> _Guess | None:
@@ -308,9 +319,15 @@ def _try(raw: bytes, name: str, *, strict: bool = False) -> str | None:
 
 
 def _spread(lines: list[bytes]) -> list[bytes]:
-    """Return lines from all over the file, of as many bytes as the detector is given."""
-    size = sum(map(len, lines))
-    return lines[:: max(1, size // _LOOKED_AT)]
+    """Return lines from all over the file, of about as many bytes as the detector is given."""
+    step = max(1, sum(map(len, lines)) // _LOOKED_AT)
+    taken, size = [], 0
+    for line in lines[::step]:
+        taken.append(line[: 2 * _LOOKED_AT])
+        size += len(taken[-1])
+        if size > 2 * _LOOKED_AT:
+            break
+    return taken
 
 
 def _doubt(lines: list[bytes], name: str, other: str) -> tuple[Doubt, ...]:

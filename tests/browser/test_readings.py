@@ -21,7 +21,7 @@ def upload(page: Page, path: Path, rows: int) -> None:
 
 def expect_rows(page: Page, rows: int) -> None:
     expect(page.locator(".hf-facts:visible").filter(has_text="read as").first).to_contain_text(
-        re.compile(rf"rows\s*{rows}\b"), timeout=PATIENT
+        re.compile(rf"rows\s*{rows}\s*columns"), timeout=PATIENT
     )
 
 
