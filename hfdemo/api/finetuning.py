@@ -46,7 +46,8 @@ def inspect_dataset(
         dataset_config: the config of a Hub data set that has several
         split: the only split to look at
         config: a RunConfig as JSON: its columns, task and fixes are gone by
-        count: also count the tokens of the rows (of 20,000 at most) for the config's model, and what is cut
+        count: also count the tokens of the rows (of 20,000 at most) for the config's model, and what is cut; then
+            row_as_read is the first training row as its tokens, with those that are learned
         encoding: the encoding of the file, such as cp1251; left out, it is found out
         header: whether the first line names the columns; left out, it is found out
     """
@@ -65,8 +66,9 @@ def inspect_dataset(
     lengths, limit = (counted.lengths, counted.limit) if counted else (None, None)
     gone_by = asked if config else None
     found = inspect(corpus.tables, None, gone_by, corpus.refused, lengths, limit, corpus.doubts)
-    read_as = {"reading": corpus.reading, "encoding": corpus.encoding, "header": corpus.header}
-    return {**found.to_json(), **read_as, "notes": [*corpus.notes, *found.notes]}
+    read_as = {"reading": corpus.reading, "encoding": corpus.encoding, "header": corpus.header, "layout": corpus.layout}
+    shown = {"row_as_read": dataclasses.asdict(counted.sample)} if counted and counted.sample else {}
+    return {**found.to_json(), **read_as, **shown, "notes": [*corpus.notes, *found.notes]}
 
 
 def training_fields(app: App) -> list[dict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,11 @@ from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tables import format_row_numbers
+from hfdemo.tokenization.chat_templates import PLAIN_NAME, PLAIN_TEMPLATE
 
 MOST_COUNTED = 20_000  # rows whose tokens are counted, of larger data sets evenly spread ones
 _CHUNK = 1_000
+_MOST_SHOWN = 600  # tokens of the row that is shown as the model reads it
 _UNCUT = 1_000_000
 
 
@@ -62,6 +65,9 @@ def encode_splits(
         "csv", data_files=files, features=features, cache_dir=str(folder / "arrow"), keep_default_na=False
     )
 
+    cells = [cell for table in rows.values() for cell in table["text"]]
+    notes = _note_template(find_chat_template(kind, cells, loaded.tokenizer))
+
     def encode_batch(batch: Any) -> dict[str, Any]:
         check_stop()
         return kind.encode(batch, tokenizer=loaded.tokenizer, max_length=max_length, labels=config.labels or ())
@@ -77,19 +83,36 @@ def encode_splits(
     )
     if not kind.sequence_labels:
         return encoded, []
-    notes: list[str] = []
     for split in encoded:
         labels = encoded[split]["labels"]
-        if kind.find_notes:
-            notes += kind.find_notes(split, rows[split], labels, loaded.tokenizer, max_length)
+        said = kind.find_notes(split, rows[split], labels, loaded.tokenizer, max_length) if kind.find_notes else []
+        notes += said
         kept = find_rows_with_targets(labels, kind.count)
         if not kept:
-            raise DemoError(describe_nothing_left(split, len(labels), max_length))
+            raise DemoError(" ".join((describe_nothing_left(split, len(labels), max_length), *said)))
         if len(kept) < len(labels):
             notes.append(describe_left_out(split, sorted(set(range(len(labels))) - set(kept)), max_length))
         if split == "train":
             encoded[split] = encoded[split].select(kept)
     return encoded, notes
+
+
+def find_chat_template(kind: Kind, cells: Sequence[str], tokenizer: Any) -> str | None:
+    """Return the chat template by which the messages in `cells` are written; None where there are none.
+
+    A tokenizer that has none is given a plain one.
+    """
+    return None if kind.choose_chat_template is None else kind.choose_chat_template(cells, tokenizer, PLAIN_TEMPLATE)
+
+
+def _note_template(template: str | None) -> list[str]:
+    """Say that messages are written by the plain template, where they are."""
+    if template != PLAIN_TEMPLATE:
+        return []
+    return [
+        f"The tokenizer has no chat template of its own: the {PLAIN_NAME} one of hfdemo is used, and saved with the "
+        f"model. It is {json.dumps(PLAIN_TEMPLATE)}"
+    ]
 
 
 def find_rows_with_targets(labels: Sequence[Sequence[int]], count: Any) -> list[int]:
@@ -122,12 +145,31 @@ def _within_limit(cut: int | None) -> str:
 
 
 @dataclass(frozen=True)
+class RowAsRead:
+    """The first training row as the model reads it: its `tokens` as they are written, uncut, and which are `learned`.
+
+    `learned` is empty where an answer to the whole row is learned. `more` tokens are not listed. `chat_template` is
+    what messages were written by, `is_plain` where the tokenizer had none of its own; "" of other rows.
+    """
+
+    tokens: tuple[str, ...]
+    learned: tuple[bool, ...]
+    more: int = 0
+    chat_template: str = ""
+    is_plain: bool = False
+
+
+@dataclass(frozen=True)
 class Lengths:
-    """Tokens per row, uncut; `limit` is the most that the model reads, `rows` how many rows the data has in all."""
+    """Tokens per row, uncut; `limit` is the most that the model reads, `rows` how many rows the data has in all.
+
+    `sample` shows one of them.
+    """
 
     lengths: tuple[int, ...]
     limit: int | None
     rows: int
+    sample: RowAsRead | None = None
 
 
 def count_tokens(
@@ -138,7 +180,7 @@ def count_tokens(
     stop: Event | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Lengths:
-    """Count the tokens of the rows as a training of `model` by `config` would read them, but uncut.
+    """Count the tokens of the rows as a training of `model` by `config` would read them, but uncut, and show one row.
 
     `on_progress` is called with how many rows are done, of how many.
 
@@ -153,6 +195,7 @@ def count_tokens(
     tokenizer = load_tokenizer(ref, settings)
     limit = readable_length(load_config(local_folder(ref, settings, weights=False), settings), tokenizer)
     rows = [row for part in ready.splits.values() for row in part.to_dict("records")]
+    template = find_chat_template(kind, [row["text"] for row in rows], tokenizer)
     counted = rows if len(rows) <= MOST_COUNTED else [rows[i * len(rows) // MOST_COUNTED] for i in range(MOST_COUNTED)]
     lengths: list[int] = []
     for start in range(0, len(counted), _CHUNK):
@@ -162,4 +205,28 @@ def count_tokens(
         batch = {name: [str(row[name]) for row in chunk] for name in chunk[0]}
         lengths += map(len, kind.encode(batch, tokenizer, _UNCUT, ready.labels)["input_ids"])
         on_progress(len(lengths), len(counted))
-    return Lengths(tuple(lengths), limit, len(rows))
+    first = {name: [str(cell)] for name, cell in ready.splits["train"].iloc[0].items()}
+    return Lengths(tuple(lengths), limit, len(rows), _show_row(kind, first, tokenizer, ready.labels, template))
+
+
+def _show_row(
+    kind: Kind, row: dict[str, list[str]], tokenizer: Any, labels: Sequence[str], template: str | None
+) -> RowAsRead:
+    encoded = kind.encode(row, tokenizer, _UNCUT, labels)
+    ids = encoded["input_ids"][0]
+    learned = [each != -100 for each in encoded["labels"][0]] if kind.sequence_labels else []
+    return RowAsRead(
+        tuple(_write_token(tokenizer, each) for each in ids[:_MOST_SHOWN]),
+        tuple(learned[:_MOST_SHOWN]),
+        max(0, len(ids) - _MOST_SHOWN),
+        template or "",
+        template == PLAIN_TEMPLATE,
+    )
+
+
+def _write_token(tokenizer: Any, number: int) -> str:
+    """Return a token as it stands in the text; a part of a character by its name in the vocabulary."""
+    text, name = str(tokenizer.decode([number])), str(tokenizer.convert_ids_to_tokens(number))
+    if not text or "\ufffd" in text:
+        return name
+    return f" {text}" if name.startswith("▁") and not text.startswith(" ") else text

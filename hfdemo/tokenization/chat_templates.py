@@ -32,12 +32,15 @@ MOST_BYTES = 128 * 1024**2
 PATIENCE_SECONDS = 30
 _ROOT = Path(__file__).resolve().parents[2]
 
-BORROWED = "ChatML"
-CHATML = (
+# What a tokenizer without a chat template gets: no token of its own but the end of a text after each answer.
+PLAIN_NAME = "plain"
+PLAIN_TEMPLATE = (
     "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
+    "{{ message['role'] | capitalize }}: {{ message['content'] }}"
+    "{% for call in message['tool_calls'] or [] %} {{ call['function'] | tojson }}{% endfor %}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
 
@@ -64,7 +67,7 @@ def render_messages(
     stop: Event | None = None,
 ) -> RenderedChat:
     """Return what `apply_chat_template` makes of `messages`; `template` (Jinja) wins over the tokenizer's own, and the
-    plain ChatML form is borrowed where there is none.
+    plain one is borrowed where there is none.
 
     Every template but that one was written by a stranger, and runs in a process of its own. The caller must hold the
     tokenizer for itself.
@@ -78,14 +81,16 @@ def render_messages(
     used = _choose_template(tokenizer, template)
     prompts = (False, True) if add_generation_prompt else (False,)
     job = RenderJob(used, [dict(message) for message in messages], prompts, dict(tokenizer.special_tokens_map))
-    without, *prompted = render_template(job) if used is CHATML else render_in_subprocess(job, stop)
+    without, *prompted = render_template(job) if used is PLAIN_TEMPLATE else render_in_subprocess(job, stop)
     text = prompted[0] if prompted else without
     if not text.strip():
         raise DemoError("The chat template makes an empty text of these messages. Change the messages or the template.")
     # Templates write their own special tokens; apply_chat_template(tokenize=True) adds none either.
     encoding = encode(tokenizer, [text], None, Options(add_special_tokens=False), MOST_CHARACTERS)
     prompt = text[len(without) :] if text.startswith(without) else ""
-    return RenderedChat(text, prompt, _mark_special_tokens(tokenizer, encoding), BORROWED if used is CHATML else "")
+    return RenderedChat(
+        text, prompt, _mark_special_tokens(tokenizer, encoding), PLAIN_NAME if used is PLAIN_TEMPLATE else ""
+    )
 
 
 def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
@@ -108,7 +113,7 @@ def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
 def _choose_template(tokenizer: Any, chosen: str | None) -> str:
     """Return the template to render: the chosen one, else the tokenizer's own, else the borrowed one."""
     if chosen is None and not tokenizer.chat_template:
-        return CHATML
+        return PLAIN_TEMPLATE
     with wrap_library_errors("The chat template can't be chosen", "Name one of the tokenizer's templates."):
         used = str(tokenizer.get_chat_template(chosen))
     if len(used) > MOST_TEMPLATE:

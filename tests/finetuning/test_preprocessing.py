@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from hfdemo.data_sources import Corpus
 from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged
+from hfdemo.finetuning.preprocessing import count_tokens
 from hfdemo.settings import Settings
+from hfdemo.tokenization.chat_templates import PLAIN_TEMPLATE
 from hfdemo.tokenization.padding import plan_batches
 from tests.finetuning.tiny_runs import Zoo, run_folder, table, trained
 
@@ -140,6 +145,29 @@ def test_rows_of_messages_that_are_learned_whole_are_counted(settings: Settings,
     assert len(said) == 1
     assert said[0].startswith("train: 1 row of messages is learned whole")
     assert said[0].endswith("(row 10).")
+
+
+@pytest.mark.parametrize("template", ["own", "plain"])
+def test_counting_shows_a_row_as_the_model_reads_it(
+    settings: Settings, zoo: Zoo, tmp_path: Path, template: str
+) -> None:
+    model = zoo("text-generation")
+    if template == "plain":
+        model = Path(shutil.copytree(model, tmp_path / "without"))
+        (model / "chat_template.jinja").unlink()
+    config = RunConfig("x", task="text-generation", splits={"train": "train", "validation": "validation"})
+    tables = {split: pd.DataFrame({"messages": SHORT}) for split in ("train", "validation")}
+    counts = count_tokens(Corpus(tables), config, str(model), settings)
+    row = counts.sample
+    assert row is not None
+    assert (len(row.tokens), row.more) == (counts.lengths[0], 0)
+    learned = "".join(token for token, own in zip(row.tokens, row.learned, strict=True) if own)
+    asked, said = ("<|im_start|>user\nhi 0<|im_end|>\n", "yes <|im_end|>\n")
+    if template == "plain":
+        asked, said = "User: hi 0\n", " yes <|im_end|>\n"
+    assert "".join(row.tokens).startswith(asked)
+    assert learned == said
+    assert (row.chat_template == PLAIN_TEMPLATE, row.is_plain) == (template == "plain", template == "plain")
 
 
 @pytest.mark.slow

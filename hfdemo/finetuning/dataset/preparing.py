@@ -65,11 +65,12 @@ def read_source(
 
 
 def record_reading(config: RunConfig, corpus: Corpus) -> RunConfig:
-    """Return `config` with the encoding and the header that were found out, so that the data is read so again."""
+    """Return `config` with the encoding, the header and the layout that were found, so that it is read so again."""
     return dataclasses.replace(
         config,
         encoding=config.encoding or corpus.encoding,
         header=corpus.header if config.header is None else config.header,
+        layout=config.layout or corpus.layout or None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import Kind, find_kind
+from hfdemo.tokenization.chat_templates import PLAIN_NAME, PLAIN_TEMPLATE
 
 # A larger confusion matrix is a wall of numbers; report.json holds it whole.
 CARD_LABELS = 12
@@ -44,11 +45,11 @@ def write_model_card(config: RunConfig, report: Mapping[str, Any], *, adapter: b
 On {report["rows"]["train"]:,} rows, {report["steps"]:,} steps; kept: the model after step {kept:,}; \
 device: {report["device"]}.
 Libraries: {versions}.
-Data: sha256 {report["data_sha256"]} over `data/*.csv`.
+Data: sha256 {report["data_sha256"]} over `data/*.csv`.{_chat_template(report)}
 
 ## Use it
 
-{_ADAPTER_USE if adapter else _model_use(config, kind)}
+{_ADAPTER_USE if adapter else _model_use(config, kind, "chat_template" in report)}
 
 ## Train it again
 
@@ -145,9 +146,23 @@ def _dataset_name(config: RunConfig) -> str:
     return Path(config.dataset).name if config.dataset.startswith(("/", "./", "../", "~")) else config.dataset
 
 
-def _model_use(config: RunConfig, kind: Kind) -> str:
+def _chat_template(report: Mapping[str, Any]) -> str:
+    """Say by which chat template messages were written; print it where it is the one that was lent."""
+    template = report.get("chat_template")
+    if template is None:
+        return ""
+    if template != PLAIN_TEMPLATE:
+        return "\nMessages: written by the tokenizer's own chat template; the answers were learned."
+    return (
+        f"\nMessages: the tokenizer had no chat template, so the {PLAIN_NAME} one of hfdemo wrote them, and is saved "
+        f"with it; the answers were learned:\n\n```jinja\n{PLAIN_TEMPLATE}\n```"
+    )
+
+
+def _model_use(config: RunConfig, kind: Kind, chats: bool) -> str:
     pair = '{"text": "some text", "text_pair": "another text"}'
     use = kind.usage.replace('"some text"', pair) if config.text_pair_column else kind.usage
+    use = kind.chat_usage if chats else use
     return f"""```python
 from transformers import pipeline
 

@@ -6,6 +6,7 @@ multi_label          several labels per row, or none
 regression           a number per row
 token_tags           a tag per word
 next_token           the next token of texts and chats
+chats                messages as the text that a model reads, and which of its tokens are answers
 text_classification  what the kinds of text-classification share: texts or pairs of them, and a label column
 cells                reading the cells of a table; tags of entities, and the order of labels
 losses               losses, counts and class weights that several kinds share

@@ -180,8 +180,10 @@ class Kind:
     the model may not see what comes after a token. `balance(labels of all rows, how many labels)` weighs them, or is
     None where there is nothing to weigh. `find_notes(split, rows, labels, tokenizer, max_length)` are sentences on what
     of a split is not learned or evaluated as one would think. `usage` is a line of Python that gives `pipe` (a
-    transformers pipeline) something to do. `carried` are the functions whose source a stand-alone script needs besides
-    those.
+    transformers pipeline) something to do, `chat_usage` the same of a model that was trained on messages.
+    `choose_chat_template(cells, tokenizer, template)` returns the chat template by which messages in text cells are
+    written: `template` where the tokenizer has none, which it is given then. `carried` are the functions whose source a
+    stand-alone script needs besides those.
     """
 
     name: str
@@ -206,5 +208,7 @@ class Kind:
     balance: Callable[[Sequence[Any], int], list[float]] | None = None
     find_labelled_words: Callable[..., list[list[int]]] | None = None
     find_notes: Callable[..., list[str]] | None = None
+    choose_chat_template: Callable[..., str | None] | None = None
+    chat_usage: str = ""
     carried: tuple[Callable[..., Any], ...] = ()
     learning_rate: Mapping[Method, float] = field(default_factory=lambda: LEARNING_RATE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,7 +11,17 @@ import numpy as np
 import pandas as pd
 
 from hfdemo.data_sources import find_longest_column, guess_text_column
-from hfdemo.finetuning.kinds.cells import are_nearly_all, parse_list, shorten, write_list
+from hfdemo.finetuning.kinds.cells import are_nearly_all, write_list
+from hfdemo.finetuning.kinds.chats import (
+    choose_chat_template,
+    find_answer,
+    find_learned_tokens,
+    find_whole_chats,
+    parse_messages,
+    read_messages,
+    render_chat,
+    write_messages,
+)
 from hfdemo.finetuning.kinds.descriptions import array_shapes, row_texts
 from hfdemo.finetuning.kinds.kind import (
     CERTAIN,
@@ -25,11 +34,7 @@ from hfdemo.finetuning.kinds.kind import (
     RowFormat,
     Samples,
 )
-from hfdemo.tables import format_row_numbers
 
-ROLES = ("system", "developer", "user", "assistant", "tool")
-# What a message may have besides its role and content: a weight of 0 says that an answer is not learned.
-EXTRAS = ("tool_calls", "tool_call_id", "name", "weight")
 LISTED = 10
 
 
@@ -55,25 +60,6 @@ def _readers(columns: Mapping[str, Sequence[str]]) -> dict[str, ReadCell]:
     return {"text": str}
 
 
-def parse_messages(cell: str) -> list[dict[str, Any]]:
-    """Read the messages of a chat: a JSON list of objects with role and content, both texts, and EXTRAS.
-
-    Raises:
-        ValueError: it is none; the message is the reason.
-    """
-    found = parse_list(cell)
-    if not found:
-        raise ValueError("the list of messages is empty")
-    for each in found:
-        if not isinstance(each, dict) or not isinstance(each.get("role"), str):
-            raise ValueError(f"{shorten(json.dumps(each, default=str))} is no message with a role and a content")
-        if each["role"] not in ROLES:
-            raise ValueError(f"the role {each['role']!r} is none of {', '.join(ROLES)}")
-        if not isinstance(each.get("content"), str):
-            raise ValueError(f"the content of a message of {each['role']!r} is no text")
-    return [{key: each[key] for key in ("role", "content", *EXTRAS) if key in each} for each in found]
-
-
 def encode_next_tokens(
     rows: Mapping[str, list[str]], tokenizer: Any, max_length: int | None, labels: Sequence[str]
 ) -> dict[str, Any]:
@@ -84,7 +70,7 @@ def encode_next_tokens(
     found: dict[str, list[Any]] = {"input_ids": [], "attention_mask": [], "labels": []}
     for cell in rows["text"]:
         text, learned = render_chat(cell, tokenizer)
-        chat = bool(learned)
+        chat = learned is not None
         encoded = tokenizer(
             text,
             truncation=True,
@@ -94,9 +80,8 @@ def encode_next_tokens(
         )
         ids = list(encoded["input_ids"])
         targets = list(ids)
-        if chat and tokenizer.is_fast:
-            spans = encoded["offset_mapping"]
-            kept = [any(start < end_at and begin < end for start, end in learned) for begin, end_at in spans]
+        if learned is not None:
+            kept = find_learned_tokens(text, learned, ids, encoded.get("offset_mapping"), tokenizer)
             targets = [token if keep else -100 for token, keep in zip(ids, kept, strict=True)]
         end = tokenizer.eos_token_id
         room = max_length is None or len(ids) < max_length
@@ -106,53 +91,6 @@ def encode_next_tokens(
         found["attention_mask"].append([1] * len(ids))
         found["labels"].append(targets)
     return found
-
-
-def render_chat(cell: str, tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
-    """Return the text of a cell and, of messages, where the answers stand in it (in characters); a plain text has none.
-
-    What stands between the prompt for an answer and the end of that message is the answer. A template that writes the
-    beginning of a conversation differently from its whole doesn't tell where that is: then everything is learned.
-    """
-    try:
-        messages = json.loads(cell) if cell.lstrip().startswith("[") else None
-    except ValueError:
-        messages = None
-    if not (isinstance(messages, list) and messages and all(isinstance(m, dict) and "role" in m for m in messages)):
-        return cell, []
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
-    answers = []
-    for number, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        before = tokenizer.apply_chat_template(messages[:number], tokenize=False, add_generation_prompt=True)
-        until = tokenizer.apply_chat_template(messages[: number + 1], tokenize=False)
-        if not (text.startswith(before) and text.startswith(until)):
-            return text, [(0, len(text))]
-        answers.append((len(before), len(until)))
-    return text, answers or [(0, len(text))]
-
-
-def find_whole_chats(
-    split: str, rows: Mapping[str, Sequence[str]], labels: Sequence[Sequence[int]], tokenizer: Any, cut: int | None
-) -> list[str]:
-    """Say which rows of messages are learned with all that was asked in them, too."""
-    whole = []
-    for row, (cell, own) in enumerate(zip(rows["text"], labels, strict=True)):
-        if -100 in own:
-            continue
-        text, learned = render_chat(cell, tokenizer)
-        if learned and (learned == [(0, len(text))] or not tokenizer.is_fast):
-            whole.append(row)
-    if not whole:
-        return []
-    whole_rows = [row + 1 for row in whole]
-    many, done = len(whole) > 1, "learned" if split == "train" else "evaluated"
-    return [
-        f"{split}: {len(whole):,} row{'s' if many else ''} of messages {'are' if many else 'is'} {done} whole, not the "
-        "answers alone: there are none, or this tokenizer can't tell where they stand "
-        f"({format_row_numbers(whole_rows)})."
-    ]
 
 
 def next_token_cross_entropy(outputs: Any, labels: Any, items: Any, weight: Any = None, smoothing: float = 0.0) -> Any:
@@ -291,7 +229,8 @@ NEXT_TOKEN = Kind(
     is_causal=True,
     smooths_labels=True,
     find_notes=find_whole_chats,
-    carried=(render_chat,),
+    carried=(read_messages, write_messages, find_answer, render_chat, find_learned_tokens),
+    choose_chat_template=choose_chat_template,
     learning_rate=MappingProxyType({"full": 5e-5, "lora": 5e-4, "frozen": 1e-3}),
     evaluator=Evaluator(
         selection="loss",
@@ -319,4 +258,5 @@ NEXT_TOKEN = Kind(
         sections=("perplexity",),
     ),
     usage='print(pipe("Once upon a time", max_new_tokens=50))',
+    chat_usage='print(pipe([{"role": "user", "content": "Hello!"}], max_new_tokens=50)[0]["generated_text"][-1])',
 )

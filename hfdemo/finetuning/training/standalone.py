@@ -27,6 +27,7 @@ from hfdemo.finetuning.training.model import find_whole_modules, freeze_backbone
 from hfdemo.models.folders import local_folder
 from hfdemo.models.snippets import write_model
 from hfdemo.settings import Settings
+from hfdemo.tokenization.chat_templates import PLAIN_TEMPLATE
 from hfdemo.tokenization.padding import find_strategy, row_order
 
 PYTHON = ">=3.11"
@@ -60,7 +61,9 @@ def training_script(config: RunConfig, settings: Settings) -> str:
             "to_inputs": evaluator.to_inputs.__name__,
             "to_module_inputs": evaluator.to_module_inputs.__name__ if evaluator.to_module_inputs else "",
             "width": padding.width_function.__name__,
+            "choose_chat_template": kind.choose_chat_template.__name__ if kind.choose_chat_template else "",
         },
+        plain_template=repr(PLAIN_TEMPLATE),
         threads=threads(config.processes),
         picks_device="use_cpu" not in config.training,
         model=_model_lines(config, kind, settings),
@@ -102,6 +105,7 @@ def _sources(config: RunConfig, kind: Kind, with_modules: bool) -> dict[str, str
     evaluator = kind.evaluator
     rows: list[Callable[..., Any]] = [
         *kind.carried,
+        *([kind.choose_chat_template] if kind.choose_chat_template else []),
         kind.encode,
         *([find_rows_with_targets] if kind.sequence_labels else []),
     ]

@@ -25,7 +25,7 @@ from hfdemo.finetuning.evaluation.report import Predicted, rows_of, write_report
 from hfdemo.finetuning.events import Emit
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.kinds.losses import keep_logits
-from hfdemo.finetuning.preprocessing import encode_splits
+from hfdemo.finetuning.preprocessing import encode_splits, find_chat_template
 from hfdemo.finetuning.training.checkpoints import find_damage
 from hfdemo.finetuning.training.class_weights import class_weights
 from hfdemo.finetuning.training.memory_probe import explain_out_of_memory, probe
@@ -350,6 +350,9 @@ class Training:
                 "before": self.events.before,
                 "notes": list(notes),
             }
+            texts = [row["text"] for row in rows_of(folder, "train")]
+            if template := find_chat_template(kind, texts, self.loaded.tokenizer):
+                facts["chat_template"] = template
             report = write_report(config, folder, facts, self.predicted, self.splits["train"]["labels"])
             save_model(config, folder, self.loaded, model, report)
             self.emit(what.Saved(self._step, time.time(), "model"))

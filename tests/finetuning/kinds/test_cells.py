@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfdemo.finetuning.kinds import cells
+from hfdemo.finetuning.kinds.chats import parse_messages
 from hfdemo.finetuning.kinds.multi_label import find_separator, parse_names
-from hfdemo.finetuning.kinds.next_token import parse_messages
 
 
 @given(st.floats(-1e38, 1e38))

@@ -20,11 +20,13 @@ import pandas as pd
 import pytest
 
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.dataset import prepare, read_data
 from hfdemo.finetuning.evaluation.score_metric import ScoreMetric
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.training.standalone import training_script
 from hfdemo.finetuning.training.trainer import EpochSampler, PaddingCollator, SelectionCallback, TaskTrainer
 from hfdemo.settings import Settings
+from hfdemo.tokenization.chat_templates import PLAIN_TEMPLATE
 from hfdemo.tokenization.padding import row_order, trainable_names
 from tests import forked
 from tests.finetuning.tiny_runs import LABELS, Zoo, model_of, run_folder, trained
@@ -110,6 +112,32 @@ def test_the_script_leaves_out_the_rows_that_the_run_left_out(settings: Settings
         rows = [[{"role": "user", "content": each}, {"role": "assistant", "content": "yes"}] for each in asked]
         pd.DataFrame({"text": [json.dumps(row) for row in rows]}).to_csv(folder / "data" / f"{split}.csv", index=False)
     repeats(folder, settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("template", ["own", "plain"])
+def test_the_script_repeats_a_run_on_share_gpt_by_the_chat_template_of_the_model_or_a_plain_one(
+    settings: Settings, zoo: Zoo, tmp_path: Path, template: str
+) -> None:
+    model = zoo("text-generation")
+    if template == "plain":
+        model = Path(shutil.copytree(model, tmp_path / "without"))
+        (model / "chat_template.jinja").unlink()
+    source = tmp_path / "share_gpt.jsonl"
+    turns = [[("human", f"say {n}"), ("gpt", f"it is {'very ' * (n % 5)}{n}")] for n in range(40)]
+    rows = [{"conversations": [{"from": who, "value": said} for who, said in each]} for each in turns]
+    source.write_text("\n".join(map(json.dumps, rows)))
+    config = RunConfig(str(source), task="text-generation", splits={"validation": 0.2, "test": 0.2})
+    folder = run_folder(settings, "language", model, training={"num_train_epochs": 1})
+    for split, part in prepare(config, read_data(config, settings).tables).splits.items():
+        part.to_csv(folder / "data" / f"{split}.csv", index=False)
+    repeats(folder, settings)
+    said = json.loads((folder / "report.json").read_text())["chat_template"]
+    assert (said == PLAIN_TEMPLATE) == (template == "plain")
+    assert (folder / "model" / "chat_template.jinja").read_text() == said
+    card = (folder / "model" / "README.md").read_text()
+    assert 'print(pipe([{"role": "user"' in card
+    assert (PLAIN_TEMPLATE in card) == (template == "plain")
 
 
 OTHER = """

@@ -34,7 +34,10 @@ from hfdemo.ui.tabs.finetune.form_values import (
 )
 
 PREVIEWED = 8
-COUNTING = "<div class='hf-about hf-small'>How many rows max_length would cut, read by the model of step 3.</div>"
+COUNTING = (
+    "<div class='hf-about hf-small'>How many rows max_length would cut, and one row with what is learned of it marked: "
+    "both as the model of step 3 reads them.</div>"
+)
 COUNTED = "<div class='hf-about hf-small'>Counted: see above.</div>"
 # The fields that are drawn anew after every look at the data.
 DATA_FIELDS = (

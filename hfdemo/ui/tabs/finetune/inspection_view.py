@@ -14,6 +14,7 @@ from hfdemo.finetuning.dataset.fixes import FIXES
 from hfdemo.finetuning.dataset.inspection import Truncation
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, find_kind
 from hfdemo.finetuning.kinds.cells import sort_labels
+from hfdemo.finetuning.preprocessing import RowAsRead
 from hfdemo.tables import RefusedRow
 from hfdemo.ui.html import code, escape, facts, notes, table, with_title
 from hfdemo.ui.tabs.finetune.form_data import CountedTokens, ExaminedData, find_row
@@ -45,6 +46,7 @@ def render_inspection(
         render_splits(examined)
         + render_labels(examined)
         + (_render_truncation(examined.inspection.truncation, counted) if counted else "")
+        + (render_row_as_read(counted.counts.sample, examined.inspection.truncation) if counted else "")
         + render_problems(examined)
         + render_changes(examined, taken)
     )
@@ -143,6 +145,33 @@ def _render_truncation(found: Truncation | None, counted: CountedTokens) -> str:
     verb = "loses its end" if found.rows == 1 else "lose their end"
     told = f"{found.rows:,} rows ({found.share:.1%}) {verb} at {found.max_length:,} tokens"
     return facts([*pairs, ("truncation", told)])
+
+
+def render_row_as_read(row: RowAsRead | None, found: Truncation | None) -> str:
+    """Render the tokens of a row, with those marked that are learned, and those that are cut off."""
+    if row is None:
+        return ""
+    end = found.max_length if found is not None and row.learned else len(row.tokens)
+    tokens = []
+    for number, token in enumerate(row.tokens):
+        kind = "hf-cut" if number >= end else "hf-learned" if row.learned and row.learned[number] else ""
+        tokens.append(f"<span class='{kind}'>{escape(token)}</span>" if kind else f"<span>{escape(token)}</span>")
+    if row.more:
+        tokens.append(f"<i>… and {row.more:,} tokens more</i>")
+    learned = sum(row.learned[:end])
+    title = f"A row as the model reads it: {len(row.tokens) + row.more:,} tokens"
+    if row.learned:
+        title += f", of which {learned:,} are learned (marked)"
+    said = []
+    if row.is_plain:
+        said.append(
+            "This tokenizer has no chat template. A plain one is used, and saved with the model: " + row.chat_template
+        )
+    elif row.chat_template:
+        said.append("Written by the tokenizer's own chat template.")
+    small = "".join(f"<div class='hf-about hf-small'>{escape(each)}</div>" for each in said)
+    drawn = f"<div class='hf-as-read' tabindex='0' role='region' aria-label='A row as read'>{''.join(tokens)}</div>"
+    return with_title(title, drawn + small)
 
 
 def _render_problem(examined: ExaminedData, problem: Finding) -> str:

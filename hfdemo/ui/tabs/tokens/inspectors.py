@@ -164,8 +164,8 @@ def render_chat(found: RenderedChat) -> str:
     """Render the rendered string, what add_generation_prompt added to it marked, and its tokens."""
     borrowed = (
         [
-            f"This tokenizer has no chat template of its own. The plain {found.borrowed} form is shown instead; its "
-            "markers are no special tokens here, so they fall into ordinary pieces that the model never learned."
+            f"This tokenizer has no chat template of its own. The {found.borrowed} one is shown instead, which a "
+            "fine-tuning on messages uses and saves with the model, too."
         ]
         if found.borrowed
         else []

@@ -16,7 +16,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import inspect, prepare
 from hfdemo.finetuning.dataset.layouts import arrange_corpus
 from hfdemo.finetuning.dataset.layouts.chats import CHATS
-from hfdemo.finetuning.kinds.next_token import parse_messages
+from hfdemo.finetuning.kinds.chats import parse_messages
 from hfdemo.settings import Settings
 from hfdemo.tables import format_cell
 

@@ -9,7 +9,9 @@ import pytest
 
 from hfdemo.data_sources import Corpus
 from hfdemo.errors import DataError
+from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset.layouts import LAYOUTS, arrange_corpus
+from hfdemo.finetuning.dataset.preparing import arrange_data, record_reading
 
 ASKED = pd.DataFrame({"question": ["2 + 2?", "3 + 3?"], "answer": ["4", "6"], "split": ["train", "test"]})
 
@@ -23,6 +25,15 @@ def test_questions_and_answers_are_chats_of_two_messages() -> None:
         {"role": "user", "content": "3 + 3?"},
         {"role": "assistant", "content": "6"},
     ]
+
+
+def test_the_layout_that_was_found_is_written_down_and_read_again() -> None:
+    corpus = Corpus({"": ASKED})
+    found = arrange_corpus(corpus)
+    config = record_reading(RunConfig("x"), found)
+    assert config.layout == "prompt_and_answer"
+    assert arrange_data(corpus, config).tables[""].equals(found.tables[""])
+    assert record_reading(RunConfig("x", layout="as_it_stands"), corpus).layout == "as_it_stands"
 
 
 def test_a_table_is_left_as_it_stands_where_a_config_says_so_or_names_its_columns() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from hfdemo.errors import DataError, DemoError, Stopped
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.preprocessing import Lengths, count_tokens
+from hfdemo.finetuning.dataset.inspection import Truncation
+from hfdemo.finetuning.preprocessing import Lengths, RowAsRead, count_tokens
 from hfdemo.settings import Settings
 from hfdemo.tables import RefusedRow
 from hfdemo.ui.tabs.finetune import data_events, form_values, inspection_view
@@ -254,3 +255,18 @@ def test_a_data_set_without_a_limit_to_its_rows_says_that_nothing_is_cut(tmp_pat
     drawn = text_of(inspection_view.render_inspection(examined, (), counted))
     assert "this model names no limit" in drawn
     assert "2 of 16, evenly spread" in drawn
+
+
+def test_a_row_is_shown_with_its_learned_and_cut_tokens_marked_and_its_template_said() -> None:
+    row = RowAsRead(("User: ", "<b>", "\n", "yes", "!"), (False, False, False, True, True), 3, "{{ x }}", is_plain=True)
+    drawn = inspection_view.render_row_as_read(row, Truncation(4, 1, 0.1, 8))
+    assert "8 tokens, of which 1 are learned (marked)" in drawn
+    assert "<span>&lt;b&gt;</span>" in drawn
+    assert "<span class='hf-learned'>yes</span><span class='hf-cut'>!</span>" in drawn
+    assert "… and 3 tokens more" in drawn
+    assert "A plain one is used, and saved with the model: {{ x }}" in drawn
+    whole = inspection_view.render_row_as_read(RowAsRead(("[CLS]", "hi"), ()), Truncation(1, 1, 1.0, 2))
+    assert "hf-learned" not in whole
+    assert "hf-cut" not in whole
+    assert "chat template" not in whole
+    assert inspection_view.render_row_as_read(None, None) == ""

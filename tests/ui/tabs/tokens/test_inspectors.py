@@ -76,7 +76,7 @@ def test_the_generation_prompt_is_told_apart_from_the_messages() -> None:
         "tokens": [["hi"]],
     }
     encoding = Encoding({**columns, "word_ids": [], "sequence_ids": []}, ())
-    made = inspectors.render_chat(RenderedChat("<|user|>hi<|bot|>", "<|bot|>", encoding, "ChatML"))
+    made = inspectors.render_chat(RenderedChat("<|user|>hi<|bot|>", "<|bot|>", encoding, "plain"))
     assert "&lt;|user|&gt;hi<ins class='hf-shared' title='add_generation_prompt'>&lt;|bot|&gt;</ins>" in made
     assert "no chat template of its own" in made
     assert "<ins" not in inspectors.render_chat(RenderedChat("hi", "", encoding))
