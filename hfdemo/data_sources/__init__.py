@@ -169,7 +169,8 @@ def read_corpus(
     """
     run = _RUN.match(dataset) if file is None else None
     if file is None and not run and dataset not in EXAMPLE_NAMES and not dataset.startswith(("/", "./", "../", "~")):
-        found = read_from_hub(_parse_hub_ref(dataset), settings, config, split, progress, wanted_splits)
+        encoding = options.encoding if options else None
+        found = read_from_hub(_parse_hub_ref(dataset), settings, config, split, progress, wanted_splits, encoding)
         if found is None:
             raise DataError(
                 f"{dataset!r} is no example, and the Hub, where it may be, can't be reached from here. Take an example "

@@ -33,6 +33,7 @@ _BUILDERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".json": ("json", {}),
     ".txt": ("text", {}),
 }
+_TEXTUAL = ("csv", "json", "text")  # builders of files that have an encoding
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 # What a data set's card may tell the builder: how its files are written, and nothing about where.
 _OPTIONS = {"sep", "delimiter", "header", "names", "column_names", "skiprows", "quotechar", "encoding", "field"}
@@ -46,10 +47,12 @@ def read_from_hub(
     split: str | None = None,
     progress: Progress | None = None,
     wanted_splits: Sequence[str] = (),
+    encoding: str | None = None,
 ) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]] | None:
     """Read a Hub data set's tables by split, and notes of what was left out; None without a network and a cached copy.
 
-    `split` asks for one alone, `wanted_splits` for several by their own names instead of the usual three.
+    `split` asks for one alone, `wanted_splits` for several by their own names instead of the usual three, and
+    `encoding` is that of text files whose card says none, or another.
 
     What the data set's card says of its files is followed within the repository only, whatever it says.
 
@@ -92,6 +95,7 @@ def read_from_hub(
     else:
         names, notes = ([split], []) if split else _choose_splits(ref, [each for each in files if files[each]])
     options = {key: value for key, value in described.items() if key in _OPTIONS} | {"features": features}
+    options |= {"encoding": encoding} if encoding else {}
     tables = {}
     for each in names:
         with _wrap_reading_errors(f"The split {each} of {ref}"):
@@ -267,6 +271,8 @@ def _read_split(
     (kind, more), *_ = sorted(kinds, key=kinds.count, reverse=True)
     same = [str(path) for path, (builder, _) in zip(paths, kinds, strict=True) if builder == kind]
     chosen = {**more, **options}
+    if kind not in _TEXTUAL:
+        chosen.pop("encoding", None)
     if kind == "csv" and not chosen["features"] and not chosen.keys() & {"header", "names", "column_names"}:
         chosen |= _build_csv_options(same[0], chosen)
     most_rows = min(MOST_ROWS, settings.max_rows)

@@ -1,6 +1,7 @@
 """A file at once: its order kept, its bad rows kept and named, its answers those of one call each."""
 
 import csv
+import gzip
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from hfdemo.errors import DataError, DemoError
 from hfdemo.inference import can_predict_file, predict, predict_file
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
+from hfdemo.tables import ReadOptions
 from hfdemo.tasks import TASKS
 
 parse = ModelRef.parse
@@ -205,3 +207,29 @@ def test_line_breaks_of_every_kind_in_cells_make_no_rows(models: ModelCache, tin
     found = predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out")
     assert [row["text"] for row in read(found.path)] == texts
     assert [row["id"] for row in read(found.path)] == [str(number) for number in range(len(texts))]
+
+
+def test_a_file_of_any_encoding_and_a_row_that_a_broken_quote_costs(
+    models: ModelCache, tiny: Path, tmp_path: Path
+) -> None:
+    texts = [f"этот фильм очень понравился мне {number}" for number in range(8)]
+    lines = ["text,id", *(f'"{text}",{number}' for number, text in enumerate(texts))]
+    lines[4] = '"сломанная кавычка,3'
+    path = tmp_path / "in.csv"
+    path.write_bytes("\n".join(lines).encode("cp1251"))
+    found = predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out")
+    rows = read(found.path)
+    assert [row["text"] for row in rows] == [*texts[:3], "", *texts[4:]]
+    assert (found.rows, found.predicted, [row for row, _ in found.refused]) == (8, 7, [4])
+    assert rows[3]["error"].startswith("line 5: a quote is opened")
+    asked = predict_file(
+        models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out", options=ReadOptions("koi8-r", header=False),
+        text_column="column 1",
+    )  # fmt: skip
+    assert (asked.rows, read(asked.path)[0]["column 1"]) == (9, "text")
+
+
+def test_a_file_need_not_be_a_csv(models: ModelCache, tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"text": "good"}\n{"text": "bad"}\n'))
+    assert predict_file(models, CLASSIFY, parse(str(tiny)), path, tmp_path / "out").predicted == 2
