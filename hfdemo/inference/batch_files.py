@@ -81,7 +81,7 @@ def predict_file(
     if not can_predict_file(task):
         raise DemoError(f"{task.name} can't be run on a CSV. Pick a task that takes a text and answers in words.")
     started = time.perf_counter()
-    table, lost = _read_rows(path, models.settings, options or ReadOptions())
+    table, lost = read_rows(path, models.settings, options)
     text_column, text_pair_column = choose_text_columns(list(table.columns), text_column, text_pair_column or "")
     columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
     same = values or {}
@@ -110,9 +110,13 @@ def predict_file(
     )
 
 
-def _read_rows(path: Path, settings: Settings, options: ReadOptions) -> tuple[Any, dict[int, str]]:
-    """Read the table in the file at `path`, of no more rows than one call takes, and by row why it fits no table: such
-    a row keeps its place, with nothing in it."""
+def read_rows(path: Path, settings: Settings, options: ReadOptions | None = None) -> tuple[Any, dict[int, str]]:
+    """Read the table in the file at `path`, and by row why one fits no table: it keeps its place, with nothing in it.
+
+    Raises:
+        DataError: it can't be read, or has more rows than one call takes.
+    """
+    options = options or ReadOptions()
     most = settings.max_predicted_rows
     sheet = read_file(
         path, dataclasses.replace(options, most_rows=settings.max_rows, most_bytes=settings.max_data_bytes)

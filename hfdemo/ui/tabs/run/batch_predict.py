@@ -15,9 +15,9 @@ from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import served_folder
 from hfdemo.background import run_in_background
 from hfdemo.data_sources import choose_text_columns
-from hfdemo.data_sources.formats import FORMATS, read_file
+from hfdemo.data_sources.formats import FORMATS
 from hfdemo.errors import DataError
-from hfdemo.inference import FilePrediction, predict_file
+from hfdemo.inference import FilePrediction, predict_file, read_rows
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
@@ -29,8 +29,8 @@ NONE = "(none)"
 PER_ROW = ("text", "text_pair", "messages")
 WAITING = "The first rows with their predictions appear here."
 ABOUT = (
-    "A CSV with a header goes in; it comes back with the predictions beside its columns, in its own order. "
-    "The parameters above hold for every row."
+    "A table goes in (CSV, JSON, Excel, Parquet, text); it comes back as a CSV with the predictions beside its "
+    "columns, in its own order. The parameters above hold for every row."
 )
 
 
@@ -55,19 +55,35 @@ class BatchPredict:
                     preview = gr.Dataframe(visible=False, wrap=True, interactive=False, label="The first rows")
                     out = gr.File(label="The file with predictions", visible=False, interactive=False)
         shown = [state, column, pair, preview, out]
-        file.change(draw_errors(show_columns, *[gr.skip()] * 4), file, shown, **PRIVATE, **LIGHT)
+        file.change(draw_errors(self.show_columns, *[gr.skip()] * 4), file, shown, **PRIVATE, **LIGHT)
         inputs = [panel.model, file, column, pair, *panel.fields]
         run.click(
             draw_errors(self.predict_rows, gr.skip(), gr.skip()), inputs, [state, preview, out], **PRIVATE, **HEAVY
         )
         stop.click(running.on_stop, **QUIET)
 
+    def show_columns(self, path: str | None) -> Iterator[tuple[Any, ...]]:
+        """Yield the columns and the first rows of a new file; what was there of another one goes."""
+        gone = (gr.update(visible=False), gr.update(visible=False))
+        yield html.placeholder(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
+        if path is None:
+            return
+        table, _ = self.app.engine.call(read_rows, Path(path), self.app.settings)
+        columns = list(table.columns)
+        yield (
+            gr.skip(),
+            gr.update(choices=columns, value=_likely_text_column(table)),
+            gr.update(choices=[NONE, *columns], value=NONE),
+            gr.update(value=table.head(10), visible=True),
+            gr.skip(),
+        )
+
     def predict_rows(
         self, request: gr.Request, reference: str, path: str | None, text: str | None, second: str, *given: Any
     ) -> Iterator[tuple[Any, Any, Any]]:
         """Yield progress, then the file: the work is done in a thread that this generator can stop."""
         if path is None:
-            raise DataError("There is no file. Choose a CSV first.")
+            raise DataError("There is no file. Choose one first.")
         yield prediction_view.render_row_progress(0, 0), gr.skip(), gr.update(visible=False)
         task = self.panel.task
         values = {name: value for name, value in self.panel.values(given).items() if name not in PER_ROW}
@@ -97,23 +113,6 @@ class BatchPredict:
                 )
             else:
                 yield (prediction_view.render_row_progress(*found) if found else gr.skip()), gr.skip(), gr.skip()
-
-
-def show_columns(path: str | None) -> Iterator[tuple[Any, ...]]:
-    """Yield the columns and the first rows of a new file; what was there of another one goes."""
-    gone = (gr.update(visible=False), gr.update(visible=False))
-    yield html.placeholder(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
-    if path is None:
-        return
-    table = read_file(Path(path)).table
-    columns = list(table.columns)
-    yield (
-        gr.skip(),
-        gr.update(choices=columns, value=_likely_text_column(table)),
-        gr.update(choices=[NONE, *columns], value=NONE),
-        gr.update(value=table.head(10), visible=True),
-        gr.skip(),
-    )
 
 
 def _likely_text_column(table: pd.DataFrame) -> str:
