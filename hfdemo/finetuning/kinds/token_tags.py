@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -88,6 +89,38 @@ def _find_mismatch(text: str, label: str) -> str:
 def _parse_labels(cell: str) -> list[str]:
     tags: list[str] = json.loads(cell)
     return tags
+
+
+def name_tag_scheme(rows: Sequence[Sequence[str]]) -> str:
+    """Say how the tags of sentences mark entities, in a sentence; "" where they mark none, as parts of speech do.
+
+    IOB1 has a B- only where an entity follows another of its name; IO, with or without an I-, can't tell those apart.
+    """
+    tags = {tag for row in rows for tag in row}
+    if entity_tags(tags) is None:
+        named = "O" in tags and len(tags) > 1
+        return "The tags are IO: a name for each word of an entity, O for none." if named else ""
+    prefixes = {tag[0] for tag in tags} - {"O"}
+    if prefixes & set("LUES"):
+        name, ends, single = ("BILOU", "L", "U") if prefixes & set("LU") else ("BIOES", "E", "S")
+        return f"The tags are {name}: B- begins an entity, {ends}- ends it, {single}- is one of one word."
+    if "B" not in prefixes:
+        return "The tags are IO: I- for each word of an entity, O for none."
+    begun = [pair for row in rows for pair in itertools.pairwise(("O", *row)) if _begins_entity(*pair)]
+    by_inside = sum(tag.startswith("I-") for _, tag in begun)
+    if not by_inside:
+        return "The tags are BIO: B- begins an entity, I- goes on, O is none."
+    if all(before[2:] == tag[2:] for before, tag in begun if tag.startswith("B-")):
+        return "The tags are IOB1: I- for each word of an entity, B- only where another of its name comes before."
+    return f"The tags are BIO, but {by_inside:,} of {len(begun):,} entities begin with an I-."
+
+
+def _begins_entity(before: str, tag: str) -> bool:
+    return tag.startswith("B-") or (tag.startswith("I-") and before[2:] != tag[2:])
+
+
+def _describe_tags(cells: pd.Series) -> str:
+    return name_tag_scheme([row for cell in cells if (row := parse_words_or_none(cell))])
 
 
 def encode_tags(

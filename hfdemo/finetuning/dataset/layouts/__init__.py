@@ -28,7 +28,7 @@ from hfdemo.finetuning.dataset.layouts.word_rows import JOINED_WORDS, WORD_A_ROW
 
 _TRIED = 20  # rows that are arranged to see which columns stay
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
-    {layout.name: layout for layout in (ENTITIES, WORD_A_ROW, JOINED_WORDS, *CHATS)}
+    {layout.name: layout for layout in (ENTITIES, JOINED_WORDS, WORD_A_ROW, *CHATS)}
 )
 
 

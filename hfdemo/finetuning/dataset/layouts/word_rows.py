@@ -22,6 +22,7 @@ _TAG_NAMES = (
     *("tag", "ner_tag", "ner_tags", "ner", "iob", "bio", "bio_tag", "iob_tag", "tags", "label", "labels"),
     *("entity", "entity_label", "slot", "pos", "upos"),
 )
+_ENDS = (".", "!", "?", "。", "！", "？")
 _FEWEST_WORDS = 2  # of a sentence on average: an id of every row joins nothing
 
 
@@ -34,8 +35,14 @@ def _find_named(columns: Sequence[str], names: Sequence[str]) -> str | None:
     return next((lower[name] for name in names if name in lower), None)
 
 
-def _number_sentences(table: pd.DataFrame, columns: Sequence[str]) -> list[int]:
-    """Return the number of each row's sentence: a new one begins where a cell of `columns` differs from the last."""
+def _number_sentences(table: pd.DataFrame, columns: Sequence[str], word: str) -> list[int]:
+    """Return the number of each row's sentence: a new one begins where a cell of `columns` differs from the last.
+
+    Without such columns it begins after a word that ends sentences.
+    """
+    if not columns:
+        ended = table[word].str.strip().isin(_ENDS).shift(fill_value=False)
+        return ended.cumsum().tolist()
     keys: dict[str, list[str]] = {}
     for column in columns:
         filled = table[column].mask(table[column].str.strip() == "")
@@ -49,11 +56,11 @@ def _number_sentences(table: pd.DataFrame, columns: Sequence[str]) -> list[int]:
 
 
 def _find_word_columns(table: pd.DataFrame) -> tuple[list[str], str, str] | None:
-    """Return the columns that name the sentence, the word and its tag."""
+    """Return the columns that name the sentence, of which there may be none, the word and its tag."""
     sentences = _find_sentence_columns(table)
     rest = [column for column in table.columns if column not in sentences]
     word, tag = _find_named(rest, _WORD_NAMES), _find_named(rest, _TAG_NAMES)
-    return (sentences, word, tag) if sentences and word and tag else None
+    return (sentences, word, tag) if word and tag else None
 
 
 def _has_word_rows(table: pd.DataFrame, samples: Samples) -> bool:
@@ -67,7 +74,8 @@ def _has_word_rows(table: pd.DataFrame, samples: Samples) -> bool:
         bool(cells)
         and single
         and not any(cell.lstrip().startswith(("[", "{")) for cell in (*cells[:50], *tags[:50]))
-        and len(table) >= _FEWEST_WORDS * (_number_sentences(table, sentences)[-1] + 1)
+        and (bool(sentences) or entity_tags(tags) is not None)
+        and len(table) >= _FEWEST_WORDS * (_number_sentences(table, sentences, word)[-1] + 1)
     )
 
 
@@ -76,7 +84,7 @@ def _arrange_word_rows(table: pd.DataFrame) -> Arranged:
     sentences, word, tag = _find_word_columns(table) or ([], "", "")
     others = [column for column in table.columns if column not in (word, tag, *sentences)]
     blank_is_outside = not (table[tag] == "O").any() and bool(entity_tags(filter(None, map(str.strip, table[tag]))))
-    numbers = _number_sentences(table, sentences)
+    numbers = _number_sentences(table, sentences, word)
     rows, index, refused = [], [], []
     cells = table.to_dict("list")
     for _, members in groupby(range(len(table)), key=numbers.__getitem__):
@@ -84,8 +92,10 @@ def _arrange_word_rows(table: pd.DataFrame) -> Arranged:
         first = int(table.index[places[0]])
         flaw = _find_word_flaw([(cells[word][place], cells[tag][place]) for place in places], blank_is_outside)
         if flaw is not None:
-            row = int(table.index[places[flaw[0]]]) + 1
-            refused.append(RefusedRow("", first + 1, f"row {row} of its sentence {flaw[1]}"))
+            row, last = int(table.index[places[flaw[0]]]) + 1, int(table.index[places[-1]]) + 1
+            refused.append(
+                RefusedRow("", first + 1, f"of its sentence, rows {first + 1} to {last}, row {row} {flaw[1]}")
+            )
             continue
         own = {column: [cells[column][place] for place in places] for column in (*others, word, tag)}
         own[tag] = [each.strip() or "O" for each in own[tag]]
@@ -97,8 +107,13 @@ def _arrange_word_rows(table: pd.DataFrame) -> Arranged:
         WORDS: [write_list([each.strip() for each in own[word]]) for own in rows],
         TAGS: [write_list(own[tag]) for own in rows],
     }
-    notes = (f"A blank {tag!r} is read as O, no entity.",) if blank_is_outside and (table[tag] == "").any() else ()
-    return Arranged(pd.DataFrame(made, index=index, dtype=str), tuple(refused), notes)
+    notes = []
+    if blank_is_outside and (table[tag] == "").any():
+        notes.append(f"A blank {tag!r} is read as O, no entity.")
+    if not sentences:
+        ends = " or ".join(map(repr, _ENDS))
+        notes.append(f"No column says which words make a sentence, so it is taken to end with {ends}.")
+    return Arranged(pd.DataFrame(made, index=index, dtype=str), tuple(refused), tuple(notes))
 
 
 def _find_word_flaw(pairs: Sequence[tuple[str, str]], blank_is_outside: bool) -> tuple[int, str] | None:

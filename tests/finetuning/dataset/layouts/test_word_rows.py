@@ -60,9 +60,17 @@ def test_sentences_of_several_documents_are_kept_apart() -> None:
 def test_a_sentence_that_lacks_a_word_or_a_tag_is_named() -> None:
     marks = ["1", "1", "1", "2", "2"]
     found = arrange(sentence_id=marks, word=[*WORDS[:4], " "], tag=TAGS)
-    assert [(row.row, row.reason) for row in found.refused] == [(4, "row 5 of its sentence has no word")]
+    assert [(row.row, row.reason) for row in found.refused] == [(4, "of its sentence, rows 4 to 5, row 5 has no word")]
     found = arrange(sentence_id=marks, word=WORDS, tag=["B-PER", "", "O", "B-PER", "O"])
-    assert [(row.row, row.reason) for row in found.refused] == [(1, "row 2 of its sentence has no tag for 'Lovelace'")]
+    assert [(row.row, row.reason) for row in found.refused] == [
+        (1, "of its sentence, rows 1 to 3, row 2 has no tag for 'Lovelace'")
+    ]
+
+
+def test_without_a_column_for_the_sentence_a_full_stop_ends_it_and_that_is_said() -> None:
+    found = arrange(word=["Ada", "lived", ".", "Alan", "slept", "."], tag=["B-PER", "O", "O", "B-PER", "O", "O"])
+    assert [json.loads(cell) for cell in found.tables[""]["words"]] == [["Ada", "lived", "."], ["Alan", "slept", "."]]
+    assert found.notes[0].startswith("No column says which words make a sentence, so it is taken to end with '.'")
 
 
 def test_a_blank_tag_is_no_entity_where_no_other_tag_says_so() -> None:
