@@ -5,7 +5,7 @@ chats      conversations, instructions, questions and preference pairs -> messag
 turns      the turns of one chat, in whatever words
 questions  which columns are prompts and answers
 word_rows  a word and its tag a row, or joined in a cell each -> lists of words and tags
-spans      texts with entities marked by characters -> lists of words and tags
+spans      texts with entities marked by characters -> lists of words and tags; choices -> labels
 
 A layout is a row of LAYOUTS. What is recognised is said in the reading; a config's `layout` asks for another, or for
 the table as it stands.
@@ -23,12 +23,12 @@ from hfdemo.finetuning.config import AS_IT_STANDS
 from hfdemo.finetuning.dataset.columns import sample_cells
 from hfdemo.finetuning.dataset.layouts.chats import CHATS
 from hfdemo.finetuning.dataset.layouts.layout import Layout
-from hfdemo.finetuning.dataset.layouts.spans import ENTITIES
+from hfdemo.finetuning.dataset.layouts.spans import CHOICES, ENTITIES
 from hfdemo.finetuning.dataset.layouts.word_rows import JOINED_WORDS, WORD_A_ROW
 
 _TRIED = 20  # rows that are arranged to see which columns stay
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
-    {layout.name: layout for layout in (ENTITIES, JOINED_WORDS, WORD_A_ROW, *CHATS)}
+    {layout.name: layout for layout in (ENTITIES, CHOICES, JOINED_WORDS, WORD_A_ROW, *CHATS)}
 )
 
 

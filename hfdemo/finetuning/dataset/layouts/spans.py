@@ -1,4 +1,4 @@
-"""Texts and the entities marked in them by characters, as tools for it export them -> lists of words and BIO tags."""
+"""What annotation tools export: entities marked by characters -> words and BIO tags; choices -> a text and labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from hfdemo.finetuning.dataset.layouts.layout import Arranged, Layout, Samples
 from hfdemo.finetuning.dataset.layouts.word_rows import TAGS, WORDS
-from hfdemo.finetuning.kinds.cells import NEARLY_ALL, shorten, write_list
+from hfdemo.finetuning.kinds.cells import NEARLY_ALL, are_nearly_all, shorten, write_list
 from hfdemo.tables import RefusedRow, format_row_numbers
 
 # Scripts that put no space between words, and Hangul, whose particles are written to the noun: a character is a word.
@@ -48,13 +48,40 @@ def parse_spans(cell: str) -> list[Span]:
         raise ValueError(f"{shorten(cell)} is no list of entities") from None
     if isinstance(found, dict):
         found = next((found[name] for name in _SPAN_NAMES if isinstance(found.get(name), list)), None)
-    if isinstance(found, list) and found and all(isinstance(each, dict) and "result" in each for each in found):
-        kept = [each["result"] for each in found if not each.get("was_cancelled")]
-        found = kept[0] if kept else []
-        found = [each for each in found if isinstance(each, dict) and each.get("type", "labels") == "labels"]
+    if (results := _read_results(found)) is not None:
+        found = [each for each in results if each.get("type", "labels") == "labels"]
     if not isinstance(found, list):
         raise ValueError(f"{shorten(cell)} is no list of entities")
     return [_parse_span(each) for each in found]
+
+
+def _read_results(found: Any) -> list[dict[str, Any]] | None:
+    """Return what the first annotation of Label Studio that nobody cancelled says; None of anything else."""
+    if (
+        not isinstance(found, list)
+        or not found
+        or not all(isinstance(each, dict) and "result" in each for each in found)
+    ):
+        return None
+    kept = [each["result"] for each in found if not each.get("was_cancelled")]
+    return [each for each in kept[0] if isinstance(each, dict)] if kept else []
+
+
+def parse_choices(cell: str) -> list[str]:
+    """Read the labels that somebody chose for a row in Label Studio.
+
+    Raises:
+        ValueError: it is no annotation of Label Studio, or nothing was chosen in it; the message is the reason.
+    """
+    try:
+        results = _read_results(json.loads(cell))
+    except (ValueError, RecursionError):
+        results = None
+    values = [each["value"] for each in results or () if isinstance(each.get("value"), dict)]
+    found = [str(choice) for value in values for choice in value.get("choices") or ()]
+    if not found:
+        raise ValueError("nothing was chosen in its annotations")
+    return found
 
 
 def _parse_span(value: Any) -> Span:
@@ -173,6 +200,36 @@ def _arrange_spans(table: pd.DataFrame) -> Arranged:
     return Arranged(kept.assign(**lists), tuple(refused), notes)
 
 
+def _find_choices(samples: Samples) -> tuple[str, str] | None:
+    """Return Label Studio's columns of data and of annotations, where nearly all are choices."""
+    if not samples.get("data") or not samples.get("annotations"):
+        return None
+    return ("data", "annotations") if are_nearly_all(samples["annotations"], parse_choices) else None
+
+
+def _has_choices(table: pd.DataFrame, samples: Samples) -> bool:
+    return _find_choices(samples) is not None
+
+
+def _arrange_choices(table: pd.DataFrame) -> Arranged:
+    """Put what was chosen beside each text: a name where no row has several, else lists of names."""
+    chosen, refused = {}, []
+    for row, cell in table["annotations"].items():
+        try:
+            chosen[row] = parse_choices(cell)
+        except ValueError as error:
+            refused.append(RefusedRow("", int(row) + 1, str(error)))
+    several = any(len(names) > 1 for names in chosen.values())
+    kept = table.loc[list(chosen)]
+    labels = [write_list(names) if several else names[0] for names in chosen.values()]
+    made = kept.drop(columns=["data", "annotations"]).assign(text=list(map(_read_text, kept["data"])), label=labels)
+    return Arranged(made, tuple(refused))
+
+
+CHOICES = Layout(
+    "choices", "texts with the labels that were chosen for them in Label Studio", ("text", "label"), _has_choices,
+    _arrange_choices,
+)  # fmt: skip
 ENTITIES = Layout(
     "entities", "texts with entities marked by characters, as words with BIO tags", (WORDS, TAGS), _has_spans,
     _arrange_spans,

@@ -122,6 +122,20 @@ def test_where_no_space_parts_words_each_character_is_one() -> None:
     assert tag_words("서울에서", [Span(0, 2, "LOC")])[1] == ["B-LOC", "I-LOC", "O", "O"]
 
 
+def chosen(*choices: str) -> dict[str, Any]:
+    results = [{"type": "choices", "from_name": "topic", "to_name": "text", "value": {"choices": list(choices)}}]
+    return {"data": {"text": TEXT}, "annotations": [{"was_cancelled": False, "result": results if choices else []}]}
+
+
+def test_what_was_chosen_for_a_text_is_its_label() -> None:
+    found = arrange(*[chosen("life")] * 10, chosen())
+    assert found.layout == "choices"
+    assert found.tables[""][["text", "label"]].to_dict("records") == [{"text": TEXT, "label": "life"}] * 10
+    assert [(row.row, row.reason) for row in found.refused] == [(11, "nothing was chosen in its annotations")]
+    several = arrange(chosen("life", "work"), chosen("work"))
+    assert list(several.tables[""]["label"]) == ['["life", "work"]', '["work"]']
+
+
 @pytest.mark.parametrize(
     "rows",
     [
