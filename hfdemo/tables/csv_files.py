@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ def parse_csv(
             "A text column and a label column are needed."
         )
     check_columns(path.name, first.count(dialect.delimiter) + 1 if dialect.delimiter else 1)
+    dialect = _find_backslashes(text, dialect)
     records = read_records(text, dialect, _find_width(text, dialect))
     return _build_sheet(_Source(path.name, decoded, options or ReadOptions(), above + bool(said), bool(said)), records)
 
@@ -89,6 +91,15 @@ class _Source:
     options: ReadOptions
     above: int
     has_sep: bool
+
+
+def _find_backslashes(text: str, dialect: Dialect) -> Dialect:
+    """Return the dialect with a backslash before quotes, where so the first rows are as wide as the first, else not."""
+    if dialect.quote is None or f"\\{dialect.quote}" not in text:
+        return dialect
+    with_backslashes = dataclasses.replace(dialect, has_backslashes=True)
+    plain, escaped = ({len(row) for row in read_first_rows(text, each)} for each in (dialect, with_backslashes))
+    return with_backslashes if len(escaped) == 1 < len(plain) else dialect
 
 
 def _find_width(text: str, dialect: Dialect) -> int:

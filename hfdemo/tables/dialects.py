@@ -43,6 +43,12 @@ def find_spare_character(text: str) -> str | None:
     return next((each for each in _SPARE if each not in text), None)
 
 
+def replace_escapes(text: str, quote: str, spare: str) -> str:
+    """Replace each quote behind a backslash by `spare`, and two backslashes by one."""
+    marked = {"\\": "\\", quote: spare}
+    return re.sub(rf"\\([\\{quote}])", lambda found: marked[found[1]], text)
+
+
 def guess_dialect(text: str, suffix: str) -> Dialect:
     """Guess the dialect of `text`; its delimiter is None where nothing parts the first rows.
 
@@ -65,7 +71,9 @@ def guess_dialect(text: str, suffix: str) -> Dialect:
 
 def read_first_rows(text: str, dialect: Dialect, most: int = 200) -> list[list[str]]:
     """Read the first rows of `text` as they come, whatever is wrong with them."""
-    lines = islice(io.StringIO(text, newline=""), most)
+    lines = list(islice(io.StringIO(text, newline=""), most))
+    if dialect.has_backslashes and dialect.quote and (spare := find_spare_character(text)):
+        lines = [replace_escapes(line, dialect.quote, spare) for line in lines]
     if dialect.delimiter is None or dialect.quote is None or len(dialect.delimiter) > 1:
         return [line.split(dialect.delimiter or LONE) for line in lines if line.strip()]
     rows: list[list[str]] = []

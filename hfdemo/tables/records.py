@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hfdemo.tables.dialects import LONE, Dialect, find_spare_character
+from hfdemo.tables.dialects import LONE, Dialect, find_spare_character, replace_escapes
 
 NEVER_CLOSED = "a quote is opened that is never closed where a cell ends: close it, or double it"
 _MOST_WASTED = 30  # times the lines of a file that broken quotes may have read again, before each line is read alone
@@ -94,8 +94,7 @@ class _RecordReader:
         self._delimiter = dialect.delimiter or LONE
         self._strips = len(self._delimiter) > 1  # spaces around a long one are for the eye
         if dialect.has_backslashes and dialect.quote and (spare := find_spare_character(text)):
-            marked = {"\\": "\\", dialect.quote: spare}
-            text = re.sub(rf"\\([\\{dialect.quote}])", lambda found: marked[found[1]], text)
+            text = replace_escapes(text, dialect.quote, spare)
             self._put_back = (spare, dialect.quote)
         elif len(self._delimiter) > 1 and (spare := find_spare_character(text)):
             text = text.replace(self._delimiter, spare)

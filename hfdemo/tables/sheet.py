@@ -71,7 +71,7 @@ class LineCount:
         """Write the sum in words; `rows` is how many rows stand on the lines of rows."""
         on = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
         if rows != self.rows:
-            on = f"{self.rows:,} of {rows:,} row{'' if rows == 1 else 's'}"
+            on = f"{self.rows:,} in {rows:,} row{'' if rows == 1 else 's'}"
         parts = [*([f"{self.header:,} header"] if self.header else []), on, f"{self.refused:,} refused"]
         total = f"{self.total:,} line{'' if self.total == 1 else 's'}"
         return f"{total} = {' + '.join([*parts, f'{self.blank:,} blank'])}"
