@@ -12,6 +12,13 @@ from threading import Event
 import pandas as pd
 
 from hfdemo.data_sources.archives import COMPRESSED
+from hfdemo.data_sources.column_roles import (
+    find_longest_column,
+    find_split_column,
+    guess_pair_column,
+    guess_text_column,
+    guess_text_pair,
+)
 from hfdemo.data_sources.folders import FolderContents, read_archive, read_folder
 from hfdemo.data_sources.formats import read_file
 from hfdemo.data_sources.hub import read_from_hub
@@ -28,12 +35,6 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXAMPLE_NAMES = ("tickets", "paraphrases")
 
 _RUN = re.compile(r"run:(.*)", re.DOTALL)
-
-TEXT_NAMES = (
-    *("text", "sentence1", "sentence", "message", "content", "body", "review"),
-    *("question1", "question", "premise"),
-)
-PAIR_NAMES = {"sentence1": "sentence2", "text": "text_pair", "premise": "hypothesis", "question1": "question2"}
 
 
 @dataclass(frozen=True)
@@ -221,23 +222,6 @@ def _make_corpus(found: FolderContents) -> Corpus:
     )
 
 
-def guess_text_column(columns: Sequence[str]) -> str | None:
-    """Return the column that by its name holds the texts, or None."""
-    lower = {column.lower(): column for column in columns}
-    return next((lower[name] for name in TEXT_NAMES if name in lower), None)
-
-
-def guess_pair_column(text: str, columns: Sequence[str]) -> str | None:
-    """Return the column that by its name holds the second texts to those in the column `text`, or None."""
-    lower = {column.lower(): column for column in columns}
-    return lower.get(PAIR_NAMES.get(text.lower(), ""))
-
-
-def find_longest_column(table: pd.DataFrame, columns: Sequence[str]) -> str:
-    """Return the one of `columns` whose cells are the longest: what stays to be guessed where no name tells."""
-    return max(columns, key=lambda column: table[column].str.len().mean())
-
-
 def guess_text_columns(
     table: pd.DataFrame, asked_text: str | None = None, asked_pair: str | None = None
 ) -> tuple[str, str | None]:
@@ -266,6 +250,9 @@ def choose_text_columns(
     text = asked_text or (columns[0] if len(columns) == 1 else guess_text_column(columns))
     if text is None:
         raise DataError(f"Which column holds the texts? Name one of: {', '.join(map(repr, columns))}.")
+    if asked_text is None and asked_pair is None and len(columns) > 1:
+        text, pair = guess_text_pair(columns) or (text, None)
+        return text, pair
     if text == asked_pair:
         raise DataError(f"The column {text!r} is picked for both texts of a pair. Pick another for one of them.")
     return text, (guess_pair_column(text, columns) if asked_pair is None else asked_pair) or None
@@ -296,10 +283,10 @@ def _read_run(run: str, settings: Settings) -> FolderContents:
 
 
 def _select_split(tables: Mapping[str, pd.DataFrame], split: str) -> dict[str, pd.DataFrame]:
-    """Pick the file of that split out of a data set in files, or the rows that a column called split gives to it."""
+    """Pick the file of that split out of a data set in files, or the rows that a split column gives to it."""
     found = dict(tables)
-    if "" in tables and "split" in tables[""]:
-        found = {str(name): part.reset_index(drop=True) for name, part in tables[""].groupby("split")}
+    if "" in tables and (column := find_split_column(tables[""])):
+        found = {str(name): part.reset_index(drop=True) for name, part in tables[""].groupby(column)}
     name = find_split(split, [name for name in found if name])
     return {SPLIT_ALIASES.get(name, name): found[name]}
 

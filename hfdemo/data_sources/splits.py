@@ -9,11 +9,15 @@ from hfdemo.errors import DataError
 SPLITS = ("train", "validation", "test")
 SPLIT_ALIASES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation"}
 SPLIT_ALIASES |= {"val": "validation", "dev": "validation", "eval": "validation", "test": "test"}
+# Further names that a cell of a split column may have, but no file.
+_IN_CELLS = {"development": "validation", "evaluation": "validation", "testing": "test", "holdout": "test"}
+_IN_CELLS |= {"publictest": "test", "privatetest": "test"}
 
 
 def normalize_split_name(name: str) -> str | None:
     """Return the split that `name` is a usual name of, however it is capitalised; None if of none."""
-    return SPLIT_ALIASES.get(name.strip().lower())
+    known = name.strip().lower()
+    return SPLIT_ALIASES.get(known) or _IN_CELLS.get(known)
 
 
 def find_split(split: str, names: Sequence[str]) -> str:

@@ -42,6 +42,7 @@ class RunConfig:
     """How a run goes. Only `dataset` has no default; a column that is None is suggested from the data, one that is
     "" is not used.
 
+    `label_column` is one column, or a list of several, each of which says of one label whether a row has it.
     `problem_type` says what the labels of a text-classification are: single_label_classification,
     multi_label_classification or regression; None is suggested from them. `layout` says how rows of chats or tagged
     words are laid out, "as_it_stands" that they are not; None is found in them. `splits` maps train, validation and
@@ -66,7 +67,7 @@ class RunConfig:
     split_column: str | None = None
     text_column: str | None = None
     text_pair_column: str | None = None
-    label_column: str | None = None
+    label_column: str | tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
     positive_label: str | None = None
     fixes: tuple[str, ...] = ()
@@ -91,9 +92,9 @@ class RunConfig:
         find_strategy(self.padding).check_max_length(self.max_length)
         if self.max_length is not None and self.max_length < 3:
             raise DemoError(f"max_length is {self.max_length}, which leaves no room for words. Use 3 or more.")
-        for name in ("labels", "fixes", "metrics"):
+        for name in ("labels", "fixes", "metrics", "label_column"):
             texts = getattr(self, name)
-            if texts is not None and not all(isinstance(text, str) for text in texts):
+            if isinstance(texts, tuple) and not all(isinstance(text, str) for text in texts):
                 raise DemoError(f"{name} must be texts, but are {list(texts)!r}.")
         if self.encoding is not None:
             check_encoding(self.encoding)
@@ -134,9 +135,11 @@ class RunConfig:
             raise DemoError('A config needs a dataset: an example name ("tickets"), or a path on a local server.')
         # None means "use the default", so that forms and clients may send every key.
         given = {key: value for key, value in values.items() if value is not None}
-        for name in ("labels", "fixes", "metrics"):
+        for name in ("labels", "fixes", "metrics", "label_column"):
             if isinstance(given.get(name), list):
                 given[name] = tuple(given[name])
+        if isinstance(columns := given.get("label_column"), tuple) and len(columns) < 2:
+            given["label_column"] = columns[0] if columns else ""
         if isinstance(given.get("training"), Mapping):
             given["training"] = whole(given["training"])
         return cls(**given)
@@ -176,6 +179,11 @@ class RunConfig:
     def model_ref(self) -> ModelRef:
         """What `model` refers to."""
         return ModelRef.parse(self.model)
+
+    @property
+    def label_name(self) -> str:
+        """The label columns in words, "" where none is named."""
+        return ", ".join(list_columns(self.label_column))
 
     @property
     def data_seed(self) -> int:
@@ -232,6 +240,11 @@ class RunConfig:
                 raise DemoError(f"lora's {name} is {value!r}, but must be {kind} of at least {lowest}{upper}.")
 
 
+def list_columns(columns: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the names in a choice of one column, of several, or of none."""
+    return (columns,) if isinstance(columns, str) and columns else tuple(columns or ())
+
+
 def _check_lora_numbers(lora: Mapping[str, Any]) -> None:
     """Refuse numbers per layer that `r` and `lora_alpha` could not be, and layers that no model has."""
     for option, name in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")):
@@ -258,13 +271,14 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("dataset", "model", "task", "padding", "method"), (str, "a text")),
     **dict.fromkeys(
         (
-            *("split_column", "text_column", "text_pair_column", "label_column", "positive_label"),
+            *("split_column", "text_column", "text_pair_column", "positive_label"),
             *("problem_type", "dataset_config", "encoding", "layout", "accelerate_config"),
         ),
         ((str, type(None)), "a text or null"),
     ),
     **dict.fromkeys(("splits", "lora", "training"), (Mapping, "an object")),
     **dict.fromkeys(("fixes", "metrics"), (tuple, "a list of texts")),
+    "label_column": ((str, tuple, type(None)), "a text, a list of texts, or null"),
     "labels": ((tuple, type(None)), "a list of texts or null"),
     "class_weights": ((str, Mapping, type(None)), '"balanced", an object of weights by label, or null'),
     **dict.fromkeys(("max_length", "early_stopping_patience"), ((int, type(None)), "a whole number or null")),

@@ -119,11 +119,12 @@ class Thinned(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """All steps are done and `model/` can be used."""
+    """All steps are done and `model/` can be used; `notes` say where the model answers every row alike."""
 
     name: ClassVar[str] = "finished"
     metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

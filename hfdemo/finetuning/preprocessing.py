@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -30,7 +30,7 @@ _UNCUT = 1_000_000
 
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
 
 
 def encode_splits(
@@ -78,7 +78,7 @@ def encode_splits(
             split: table.map(
                 encode_batch, batched=True, remove_columns=table.column_names, new_fingerprint=f"encoded-{split}"
             )
-            for split, table in rows.items()
+            for split, table in keep_labelled(rows).items()
         }
     )
     if not kind.sequence_labels:
@@ -113,6 +113,28 @@ def _note_template(template: str | None) -> list[str]:
         f"The tokenizer has no chat template of its own: the {PLAIN_NAME} one of hfdemo is used, and saved with the "
         f"model. It is {json.dumps(PLAIN_TEMPLATE)}"
     ]
+
+
+def keep_labelled(splits: Any) -> Any:
+    """Return a DatasetDict without the rows that have no label, and without splits that have no others."""
+    kept = {}
+    for name, rows in splits.items():
+        if "label" in rows.column_names and "" in rows.unique("label"):
+            rows = rows.select([place for place, label in enumerate(rows["label"]) if label])
+        if len(rows):
+            kept[name] = rows
+    return type(splits)(kept)
+
+
+def encode_unlabelled(
+    config: RunConfig, kind: Kind, loaded: LoadedModel, max_length: int | None, rows: Sequence[Mapping[str, str]]
+) -> Dataset:
+    """Encode rows without a label: their model inputs alone, unpadded."""
+    from datasets import Dataset
+
+    batch = {name: [row[name] for row in rows] for name in rows[0] if name != "label"}
+    encoded = kind.encode(batch, tokenizer=loaded.tokenizer, max_length=max_length, labels=config.labels or ())
+    return Dataset.from_dict(dict(encoded))
 
 
 def find_rows_with_targets(labels: Sequence[Sequence[int]], count: Any) -> list[int]:

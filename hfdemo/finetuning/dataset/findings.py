@@ -13,19 +13,23 @@ import pandas as pd
 
 from hfdemo.finetuning.dataset.columns import Columns, join_texts
 from hfdemo.finetuning.dataset.fixes import (
+    are_missing_words,
     contradictory,
-    decimal_commas,
     duplicated,
     held_out_twice,
+    is_usable,
     leaked,
     rare,
     spellings,
+    unseen_labels,
 )
+from hfdemo.finetuning.dataset.label_cells import BLANK, find_missing_labels
 from hfdemo.finetuning.dataset.labels import list_labels
-from hfdemo.finetuning.kinds import KINDS, Kind
+from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.tables import Doubt, RefusedRow, format_row_numbers
 
+FIX_IT = "Fix it"
 Severity = Literal["refuse", "warn"]
 MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rarest
 _MOST_TOLD = 3
@@ -38,7 +42,7 @@ class Finding:
     A run is refused while a finding of severity "refuse" is left. `row`, the first of `rows` that it is about, counts
     from 1 under the header; 0 means the whole. `code` names the kind of finding, and `change` has the keys of a
     RunConfig that mend it: {} where only a person can. Its `fixes` are to be added to those that the config has; other
-    keys are new values.
+    keys are new values. `button` are the words for the change: of what was guessed it is the other reading.
     """
 
     row: int
@@ -49,10 +53,16 @@ class Finding:
     rows: int = 0
     change: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity = "warn"
+    button: str = FIX_IT
 
     @property
     def refuses(self) -> bool:
         return self.severity == "refuse"
+
+    @property
+    def offers_reading(self) -> bool:
+        """Whether it says how something was understood, and its change is the other reading."""
+        return self.button != FIX_IT
 
 
 def refuse(code: str, sentence: str, fix: str = "", column: str = "") -> Finding:
@@ -87,42 +97,85 @@ def find_refused_rows(refused: Sequence[RefusedRow]) -> Iterator[Finding]:
 
 def find_bad_cells(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Finding]:
     """Find the cells that can't be trained on as they are."""
-    for column in filter(None, (mapped.text_column, mapped.text_pair_column, mapped.label_column)):
+    texts = filter(None, (mapped.text_column, mapped.text_pair_column))
+    for column in (*texts, *([mapped.label_name] if mapped.label_name else [])):
         rows = _where({split: part["blank"] == column for split, part in parts.items()})
         if rows:
             verb = "cell is" if rows.count == 1 else "cells are"
-            none = kind.rows.is_label_set and column == mapped.label_column
+            none = kind.rows.is_label_set and column == mapped.label_name
             yield Finding(
                 rows.first, column, f"{rows.count:,} {verb} blank: {rows.told}.",
                 "Take it for a row with none of the labels." if none else "Fill it in or remove the row.",
                 "blank_cells", rows.count, _fixed_by("keep_blank_labels" if none else "drop_blank_rows"), "refuse",
             )  # fmt: skip
-    commas = {split: decimal_commas(part, kind) for split, part in parts.items()}
-    rows = _where(commas)
-    if rows:
-        yield decimal_comma_finding(mapped, rows.count, f": {rows.told}", rows.first)
-    broken = {split: (part["unreadable"] != "") & ~commas[split] for split, part in parts.items()}
+    broken = {split: part["unreadable"] != "" for split, part in parts.items()}
     rows = _where(broken)
     if rows:
         reason = next(each for split, part in parts.items() for each in part["unreadable"][broken[split]])
         most = rows.count > sum(map(len, parts.values())) / 2
         yield Finding(
-            rows.first, mapped.label_column or mapped.text_column,
+            rows.first, mapped.label_name or mapped.text_column,
             f"{_count(rows.count, 'row')} can't be read: {rows.told}. The first: {reason}.",
             "Pick other columns or another problem type." if most else "Mend the cells or remove the rows.",
             "unreadable_cells", rows.count, {} if most else _fixed_by("drop_unreadable_labels"), "refuse",
         )  # fmt: skip
 
 
-def decimal_comma_finding(mapped: Columns, count: int, where: str = "", first: int = 0) -> Finding:
-    """Return the finding that numbers are written as 1,5; the fix reads them as numbers."""
-    numbers = next(kind for kind in KINDS.values() if kind.one_number)
-    return Finding(
-        first, mapped.label_column or "",
-        f"{_count(count, 'number')} {'is' if count == 1 else 'are'} written with a decimal comma{where}.",
-        "Read the comma as a point, and learn the labels as numbers.", "decimal_commas", count,
-        {"task": numbers.task, "problem_type": numbers.problem_type, **_fixed_by("read_decimal_commas")}, "refuse",
-    )  # fmt: skip
+def find_unlabelled_rows(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Finding]:
+    """Find rows that have no label, and labels that may mean that there is none; `parts` still have them."""
+    if mapped.label_column is None:
+        return
+    words = {split: are_missing_words(part, kind) for split, part in parts.items()}
+    blank = {split: (part["unlabelled"] != "") & ~words[split] for split, part in parts.items()}
+    # What train has no row of can't be learned.
+    kept = _fixed_by("keep_missing_labels") if words["train"].any() else {}
+    for marked, code, change in ((blank, "unlabelled", {}), (words, "missing_words", kept)):
+        rows = _where(marked)
+        if rows:
+            written = pd.concat([part["unlabelled"][marked[split]] for split, part in parts.items()]).value_counts()
+            told = ", ".join(f"{count:,} {'blank' if word == BLANK else repr(word)}" for word, count in written.items())
+            verb = "has" if rows.count == 1 else "have"
+            yield Finding(
+                rows.first, mapped.label_name,
+                f"{_count(rows.count, 'row')} {verb} no label ({told}): {rows.told}. {_left_out(marked, kind)}",
+                "If that is a label of its own, take it for one." if change else "",
+                code, rows.count, change, button="Take it for a label",
+            )  # fmt: skip
+    labels = {split: part["label"].where(is_usable(part), "") for split, part in parts.items()}
+    _, maybe = find_missing_labels(labels, kind)
+    rows = _where({split: cells.isin(maybe) for split, cells in labels.items()})
+    if rows:
+        yield Finding(
+            rows.first, mapped.label_name,
+            f"{_some(sorted(maybe))} stands in {_count(rows.count, 'row')}, and is read as a label like the others.",
+            "If it means that there is no label, leave those rows out.", "maybe_missing", rows.count,
+            _fixed_by("read_none_as_missing"), button="It means no label",
+        )  # fmt: skip
+
+
+def _left_out(marked: Mapping[str, pd.Series], kind: Kind) -> str:
+    """Say what is done with rows without a label."""
+    one = sum(int(marks.sum()) for marks in marked.values()) == 1
+    them = "It is" if one else "They are"
+    test = "test" in marked and bool(marked["test"].any()) and kind.evaluator.answers is not None
+    others = any(bool(marks.any()) for split, marks in marked.items() if split != "test" or not test)
+    if test and others:
+        return "Those of test are answered without a score, the others left out."
+    return f"{them} answered without a score." if test else f"{them} left out."
+
+
+def find_spellings(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Finding]:
+    """Find labels that are written in several ways, and are taken for one; `parts` still have them."""
+    found = spellings(parts, kind)
+    if found:
+        told = "; ".join(" and ".join(map(repr, written)) for written in found[:_MOST_TOLD])
+        more = f"; and {len(found) - _MOST_TOLD:,} more" if len(found) > _MOST_TOLD else ""
+        count = "A label is" if len(found) == 1 else f"{len(found):,} labels are"
+        yield Finding(
+            0, mapped.label_name, f"{count} written in several ways, and read as one, the first: {told}{more}.",
+            "If they are different labels, keep them apart.", "spellings", len(found), _fixed_by("keep_spellings"),
+            button="Keep them apart",
+        )  # fmt: skip
 
 
 def find_repeated_texts(parts: Mapping[str, pd.DataFrame], mapped: Columns) -> Iterator[Finding]:
@@ -175,26 +228,13 @@ def _count_near(marked: pd.DataFrame, others: Sequence[pd.DataFrame]) -> str:
     return f" ({near:,} of them but for case, punctuation or a word of many)" if near else ""
 
 
-def find_spellings(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind) -> Iterator[Finding]:
-    """Find labels that are most likely one."""
-    found = spellings(parts, kind)
-    if found:
-        told = "; ".join(" and ".join(map(repr, written)) for written in found[:_MOST_TOLD])
-        more = f"; and {len(found) - _MOST_TOLD:,} more" if len(found) > _MOST_TOLD else ""
-        count = "A label is" if len(found) == 1 else f"{len(found):,} labels are"
-        yield Finding(
-            0, mapped.label_column or "", f"{count} written in several ways, and each is learned apart: {told}{more}.",
-            "Write them alike, as the most frequent one.", "spellings", len(found), _fixed_by("merge_spellings"),
-        )  # fmt: skip
-
-
 def find_rare_and_unknown_labels(
     parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kind, asked: Sequence[str] | None
 ) -> Iterator[Finding]:
     """Find labels that a single row has, or that the model would not have; `asked` are the labels of the config."""
     if not kind.rows.has_classes or mapped.label_column is None:
         return
-    column = mapped.label_column
+    column = mapped.label_name
     alone = rare(parts, kind)
     labels = [label for split, part in parts.items() for label in part["label"][alone[split]]]
     rows = _where(alone)
@@ -204,21 +244,30 @@ def find_rare_and_unknown_labels(
             rows.first, column, f"{has} one row only: {rows.told}.", "Add rows, merge it, or remove it.",
             "rare_labels", rows.count, _fixed_by("drop_rare_labels"),
         )  # fmt: skip
-    fine = {split: part[(part["unreadable"] == "") & (part["label"] != "")] for split, part in parts.items()}
+    fine = {split: part[is_usable(part)] for split, part in parts.items()}
     labels_by_row = {split: list_labels(part, kind) for split, part in fine.items()}
-    known = {label for row in labels_by_row["train"] for label in row} if asked is None else set(asked)
-    every = sort_labels(known.union(*(row for rows in labels_by_row.values() for row in rows)))
-    for split, part in fine.items():
-        held = [not known.issuperset(row) for row in labels_by_row[split]]
-        if any(held):
-            strange = [label for label in every if label not in known]
-            yield Finding(
-                int(part.index[held][0]) + 1, column,
-                f"{_count(sum(held), 'row')} of {split} {'has' if sum(held) == 1 else 'have'} the label "
-                f"{_some(strange)}, which {'train never shows' if asked is None else 'is none of the labels'}.",
-                "Add it to the labels: those rows count as errors unless it is learned.",
-                "unknown_labels", sum(held), {"labels": list(every)}, "refuse",
-            )  # fmt: skip
+    trained = {label for row in labels_by_row["train"] for label in row}
+    known = trained if asked is None else set(asked)
+    if not trained <= known:
+        held = [not known.issuperset(row) for row in labels_by_row["train"]]
+        yield Finding(
+            int(fine["train"].index[held][0]) + 1, column,
+            f"{_count(sum(held), 'row')} of train {'has' if sum(held) == 1 else 'have'} the label "
+            f"{_some(sort_labels(trained - known))}, which is none of the labels.",
+            "Add it to the labels.", "unknown_labels", sum(held), {"labels": list(sort_labels(known | trained))},
+            "refuse",
+        )  # fmt: skip
+    # A label that somebody named is kept, but one that train never shows can't be learned.
+    rows = _where(unseen_labels(parts, kind))
+    beyond = sort_labels({label for own in labels_by_row.values() for row in own for label in row} - known - trained)
+    if rows and beyond:
+        yield Finding(
+            rows.first, column,
+            f"{_count(rows.count, 'row')} {'has' if rows.count == 1 else 'have'} the label {_some(beyond)}, which "
+            f"train never shows: {rows.told}.",
+            "Remove them: what is never shown is never answered.", "unseen_labels", rows.count,
+            _fixed_by("drop_unknown_labels"), "refuse",
+        )  # fmt: skip
 
 
 def find_imbalance(labels: Mapping[str, int], mapped: Columns) -> Iterator[Finding]:
@@ -228,7 +277,7 @@ def find_imbalance(labels: Mapping[str, int], mapped: Columns) -> Iterator[Findi
     (most, many), (fewest, few) = next(iter(labels.items())), list(labels.items())[-1]
     if many > MOST_UNEVEN * few:
         yield Finding(
-            0, mapped.label_column or "",
+            0, mapped.label_name,
             f"The labels are uneven: {most!r} has {_count(many, 'row')}, {fewest!r} has {few:,}.",
             "Weigh the classes by how rare they are, and go by F1 more than by accuracy.",
             "imbalance", many, {"class_weights": "balanced"},

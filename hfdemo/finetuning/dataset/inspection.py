@@ -13,10 +13,16 @@ import pandas as pd
 from hfdemo.data_sources.splits import normalize_split_name
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Columns, choose_columns, read_rows, recognise_kind, suggest_columns
+from hfdemo.finetuning.dataset.columns import (
+    Columns,
+    choose_columns,
+    open_objects,
+    read_rows,
+    recognise_kind,
+    suggest_columns,
+)
 from hfdemo.finetuning.dataset.findings import (
     Finding,
-    decimal_comma_finding,
     find_bad_cells,
     find_doubts,
     find_imbalance,
@@ -24,19 +30,19 @@ from hfdemo.finetuning.dataset.findings import (
     find_refused_rows,
     find_repeated_texts,
     find_spellings,
+    find_unlabelled_rows,
     refuse,
 )
-from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes, has_decimal_comma
-from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels
+from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes
+from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels, order_found
 from hfdemo.finetuning.dataset.preparing import Prepared, SelectedRows, select_rows, split_rows
+from hfdemo.finetuning.dataset.readings import describe_reading, find_number_readings
 from hfdemo.finetuning.dataset.shortcuts import find_shortcuts
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import Kind, kinds_of_task
-from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.tables import Doubt, RefusedRow
 
 _MOST_CUT = 0.01  # of the rows, what truncation may cut without being called a problem
-_NEARLY_ALL = 0.9
 _ROUNDS = 4  # what must be mended may only be seen after something else is
 
 
@@ -55,8 +61,9 @@ class Inspection:
     """What a data set looks like before anything is trained on it, after the fixes that the config asks for.
 
     `labels` counts rows per label (of tags: words; of numbers: rows per range), the most frequent first, `label_order`
-    is the model's. `notes` say what the fixes removed. `problems` hold a finding that refuses exactly where a run on
-    this data is refused: then `refusal` is the sentence of that refusal, else `prepared` has the rows of the run.
+    is the model's, `usual_order` what it is unless somebody changes it. `readings` say how columns were understood,
+    `notes` what the fixes removed. `problems` hold a finding that refuses exactly where a run on this data is refused:
+    then `refusal` is the sentence of that refusal, else `prepared` has the rows of the run.
     """
 
     columns: tuple[str, ...]
@@ -70,10 +77,12 @@ class Inspection:
     task: str | None = None
     problem_type: str | None = None
     label_order: tuple[str, ...] = ()
+    usual_order: tuple[str, ...] = ()
     positive_label: str | None = None
     refused: tuple[RefusedRow, ...] = ()
     truncation: Truncation | None = None
     notes: tuple[str, ...] = ()
+    readings: tuple[str, ...] = ()
     refusal: str = ""
     prepared: Prepared | None = field(default=None, repr=False, compare=False)
 
@@ -105,6 +114,7 @@ def inspect(
     the tokens of every row, of all tables below each other, and `limit` is the most that the model can read: with them
     and the config's max_length (else `limit`) truncation is counted. `doubts` are those of who read the files.
     """
+    tables = open_objects(tables)
     whole = pd.concat(tables.values(), ignore_index=True).fillna("")
     suggested, kind, problems = _choose_columns(whole, mapped, config)
     problems = _with_task_fixes(problems, tables, config, refused)
@@ -119,6 +129,7 @@ def inspect(
         looked = _RowInspection(config, tables, suggested, kind, refused)
         problems += looked.findings()
         known = looked.facts()
+        known["readings"] = tuple(describe_reading(whole, suggested, kind, known["label_order"]))
     truncation = _count_truncation(lengths, config.max_length, limit) if lengths else None
     if truncation is not None and lengths:
         problems += _find_truncation(truncation, lengths, limit)
@@ -143,14 +154,13 @@ def _choose_columns(
     whole: pd.DataFrame, mapped: Columns | None, config: RunConfig | None
 ) -> tuple[Columns | None, Kind | None, list[Finding]]:
     """Return the columns and the kind of answers, and what is wrong with the choice of them."""
-    columns = (mapped.text_column, mapped.label_column) if mapped else ()
-    usable = mapped if mapped and all(column is None or column in whole for column in columns) else None
+    usable = mapped if mapped and all(column in whole for column in mapped.needed()) else None
     if config is None:
         suggested = usable or suggest_columns(whole)
         if suggested is None:
             return None, None, [refuse("columns", "No column looks like a label.", "Pick the label column by hand.")]
         kind = recognise_kind(whole, suggested)
-        return suggested, kind, _find_numbers_as_classes(whole, suggested, kind)
+        return suggested, kind, find_number_readings(whole, suggested, kind)
     if usable:
         picked: dict[str, Any] = {name: column or "" for name, column in dataclasses.asdict(usable).items()}
         config = dataclasses.replace(config, **picked)
@@ -159,7 +169,7 @@ def _choose_columns(
     except DataError as error:
         other = suggest_columns(whole)
         return None, None, [*_find_task(whole, other, config), refuse("columns", str(error), "Pick the columns.")]
-    return chosen, kind, [*_find_task(whole, chosen, config), *_find_numbers_as_classes(whole, chosen, kind)]
+    return chosen, kind, [*_find_task(whole, chosen, config), *find_number_readings(whole, chosen, kind)]
 
 
 def _find_task(whole: pd.DataFrame, mapped: Columns | None, config: RunConfig) -> list[Finding]:
@@ -170,19 +180,6 @@ def _find_task(whole: pd.DataFrame, mapped: Columns | None, config: RunConfig) -
     task = looks.task
     said = f"The data looks as if it were for {task}, and not for {config.task}."
     return [Finding(0, "", said, f"Change the task to {task}.", "task", 0, {"task": task, "problem_type": None})]
-
-
-def _find_numbers_as_classes(whole: pd.DataFrame, mapped: Columns, kind: Kind) -> list[Finding]:
-    """Find labels that are numbers with a decimal comma, and would be learned as names."""
-    if mapped.label_column is None or not (kind.rows.is_single_label or kind.rows.is_label_set):
-        return []
-    counts = whole[mapped.label_column].value_counts().to_dict()
-    filled = sum(count for cell, count in counts.items() if cell.strip())
-    commas = sum(count for cell, count in counts.items() if has_decimal_comma(cell))
-    others = sum(count for cell, count in counts.items() if cell.strip().lstrip("+-").isdecimal())
-    if not commas or commas + others < _NEARLY_ALL * filled:
-        return []
-    return [dataclasses.replace(decimal_comma_finding(mapped, commas), severity="warn")]
 
 
 def _with_task_fixes(
@@ -240,16 +237,19 @@ class _RowInspection:
             self._rows = SelectedRows(read_rows({"train": whole}, mapped, kind), mapped, kind, tuple(refused))
         fixes = tuple(name for name in config.fixes if name in FIXES)
         try:
-            apply_fixes([name for name in config.fixes if name not in fixes], {}, kind)
+            apply_fixes([name for name in config.fixes if name not in fixes], {}, kind, usual=False)
         except DataError as error:
             self._found.append(refuse("fixes", str(error), "Take it out of the fixes."))
+        # Before what is done unasked, which is said with what it is done to.
+        self._asked, _ = apply_fixes(fixes, self._rows.parts, kind, self._rows.refused, usual=False)
         self._parts, self._notes = apply_fixes(fixes, self._rows.parts, kind, self._rows.refused)
         readable = {split: part[part["unreadable"] == ""] for split, part in self._parts.items()}
         if mapped.label_column is not None:
             readable = {split: part[part["label"] != ""] for split, part in readable.items()}
         self._readable = readable
         self._labels = count_labels(pd.concat(readable.values()), kind)
-        self._order = tuple(config.labels or sort_labels(self._labels)) if kind.rows.has_classes else ()
+        self._usual_order = order_found(self._labels, self._rows.names) if kind.rows.has_classes else ()
+        self._order = tuple(config.labels or self._usual_order) if kind.rows.has_classes else ()
         self._positive: str | None = None
         known_positive = config.positive_label
         try:
@@ -269,7 +269,8 @@ class _RowInspection:
             *self._found,
             *find_refused_rows([] if "drop_refused_rows" in config.fixes else rows.refused),
             *find_bad_cells(parts, mapped, kind),
-            *find_spellings(parts, mapped, kind),
+            *find_unlabelled_rows(self._asked, mapped, kind),
+            *([] if "keep_spellings" in config.fixes else find_spellings(self._asked, mapped, kind)),
             *find_repeated_texts(parts, mapped),
             *find_shortcuts(parts, mapped, kind),
             *find_rare_and_unknown_labels(parts, mapped, kind, config.labels),
@@ -283,6 +284,7 @@ class _RowInspection:
         return {
             "labels": self._labels,
             "label_order": self._order,
+            "usual_order": self._usual_order,
             "positive_label": self._positive,
             "notes": tuple(self._notes),
             "refusal": "" if self._error is None else str(self._error),

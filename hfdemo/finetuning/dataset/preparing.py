@@ -11,11 +11,13 @@ import pandas as pd
 
 from hfdemo.data_sources import Corpus, read_corpus
 from hfdemo.errors import DataError
-from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.columns import Columns, choose_columns, read_rows, select_data_columns
+from hfdemo.finetuning.config import RunConfig, list_columns
+from hfdemo.finetuning.dataset.columns import Columns, choose_columns, open_objects, read_rows, select_data_columns
 from hfdemo.finetuning.dataset.fixes import apply_fixes
+from hfdemo.finetuning.dataset.label_cells import name_labels
 from hfdemo.finetuning.dataset.labels import choose_positive_label, find_labels, order_labels
 from hfdemo.finetuning.dataset.layouts import arrange_corpus
+from hfdemo.finetuning.dataset.readings import describe_reading
 from hfdemo.finetuning.dataset.splitting import find_given_splits, find_rows_of_no_split, make_splits
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.models.hub import Progress
@@ -27,7 +29,8 @@ from hfdemo.tables import RefusedRow
 class Prepared:
     """Splits with the columns text, text_pair (pairs) and label, and the labels in the model's order.
 
-    `kind` says how label cells are written; `notes` say what the fixes removed and which splits were made.
+    Of test rows without a label the cell is "". `kind` says how label cells are written; `notes` say how columns were
+    understood, what the fixes removed and which splits were made, and `usual_fixes` name those that nobody asked for.
     """
 
     splits: Mapping[str, pd.DataFrame]
@@ -36,6 +39,7 @@ class Prepared:
     mapped: Columns
     kind: Kind
     notes: tuple[str, ...] = ()
+    usual_fixes: tuple[str, ...] = ()
 
     @property
     def problem_type(self) -> str | None:
@@ -80,18 +84,22 @@ def arrange_data(corpus: Corpus, config: RunConfig) -> Corpus:
     Raises:
         DataError: see `find_layout`.
     """
-    columns = (config.text_column, config.text_pair_column, config.label_column)
+    columns = (config.text_column, config.text_pair_column, *list_columns(config.label_column))
     return arrange_corpus(corpus, config.layout, filter(None, columns))
 
 
 @dataclass(frozen=True)
 class SelectedRows:
-    """The rows that a config asks for, per split and before any fix: see `rows.read_rows`; `refused` fit no table."""
+    """The rows that a config asks for, per split and before any fix: see `columns.read_rows`; `refused` fit no table.
+
+    `names` are labels in the order that the data gives them, where it gives one.
+    """
 
     parts: Mapping[str, pd.DataFrame]
     mapped: Columns
     kind: Kind
     refused: tuple[RefusedRow, ...]
+    names: tuple[str, ...] = ()
 
 
 def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequence[RefusedRow] = ()) -> Prepared:
@@ -105,8 +113,12 @@ def prepare(config: RunConfig, tables: Mapping[str, pd.DataFrame], refused: Sequ
         DataError: a column, split or fix is missing, a row is refused, blank or can't be read and no fix is asked for,
             or there is too little to learn from.
     """
-    mapped, kind = choose_columns(config, pd.concat(tables.values(), ignore_index=True).fillna(""))
-    return split_rows(config, select_rows(config, tables, mapped, kind, refused))
+    tables = open_objects(tables)
+    whole = pd.concat(tables.values(), ignore_index=True).fillna("")
+    mapped, kind = choose_columns(config, whole)
+    prepared = split_rows(config, select_rows(config, tables, mapped, kind, refused))
+    readings = tuple(describe_reading(whole, mapped, kind, prepared.labels))
+    return dataclasses.replace(prepared, notes=(*readings, *prepared.notes))
 
 
 def select_rows(
@@ -121,8 +133,10 @@ def select_rows(
     Raises:
         DataError: a split or a column of one is missing.
     """
-    parts = read_rows(find_given_splits(config, tables, mapped), mapped, kind)
-    return SelectedRows(parts, mapped, kind, (*refused, *find_rows_of_no_split(config, tables, mapped)))
+    given = find_given_splits(config, tables, mapped)
+    names = name_labels(given, mapped.label_columns, kind)
+    left_out = find_rows_of_no_split(config, tables, mapped)
+    return SelectedRows(read_rows(given, mapped, kind), mapped, kind, (*refused, *left_out), names)
 
 
 def split_rows(config: RunConfig, rows: SelectedRows) -> Prepared:
@@ -133,15 +147,21 @@ def split_rows(config: RunConfig, rows: SelectedRows) -> Prepared:
     """
     kind = rows.kind
     parts, notes = apply_fixes(config.fixes, rows.parts, kind, rows.refused)
+    done = [note.split()[0] for note in notes]
+    usual = tuple(name for name in done if name not in config.fixes)
+    if "test" in parts and (unlabelled := int((parts["test"]["unlabelled"] != "").sum())):
+        whole = unlabelled == len(parts["test"])
+        told = "The test split has no label" if whole else f"{unlabelled:,} rows of test have no label"
+        notes.append(f"{told}: {'its rows' if whole else 'they'} are answered in answers.csv, without a score.")
     _check_rows(config, parts, rows.refused)
     parts, left_out = _drop_empty_splits(parts)
-    labels = find_labels(config, parts, kind)
+    labels = find_labels(config, parts, kind, rows.names)
     positive = choose_positive_label(config, labels, kind)
     parts, made = make_splits(config, parts, kind)
     if kind.rows.is_label_set:
         parts = {split: order_labels(part, labels) for split, part in parts.items()}
     splits = {split: select_data_columns(part) for split, part in parts.items()}
-    return Prepared(splits, labels, positive, rows.mapped, kind, (*notes, *left_out, *made))
+    return Prepared(splits, labels, positive, rows.mapped, kind, (*notes, *left_out, *made), usual)
 
 
 def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: Sequence[RefusedRow]) -> None:
@@ -169,7 +189,9 @@ def _check_rows(config: RunConfig, parts: Mapping[str, pd.DataFrame], refused: S
 def _drop_empty_splits(parts: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Return the splits that have rows left, and a note of the others."""
     if parts["train"].empty:
-        raise DataError("No training rows are left after the fixes. Take fixes out, or mend the data.")
+        raise DataError(
+            "No training rows are left: none has a label, or the fixes removed them. Take fixes out, or label rows."
+        )
     empty = [split for split, part in parts.items() if part.empty]
     notes = [f"The {split} split has no rows left, so there is none." for split in empty]
     return {split: part for split, part in parts.items() if split not in empty}, notes

@@ -67,6 +67,7 @@ def _front_matter(config: RunConfig, report: Mapping[str, Any], adapter: bool) -
     """Write the YAML that the Hub reads, with the results as a model-index."""
     from huggingface_hub import EvalResult, ModelCardData
 
+    kind = find_kind(config.task, config.problem_type)
     base, on_the_hub = config.model_ref.origin, re.fullmatch(r"[\w.-]+/[\w.-]+", config.dataset)
     results = [
         EvalResult(
@@ -76,7 +77,7 @@ def _front_matter(config: RunConfig, report: Mapping[str, Any], adapter: bool) -
             dataset_config=config.dataset_config,
             dataset_split=split,
             metric_type=_HUB_METRICS.get(name, name),
-            metric_name=name,
+            metric_name=kind.evaluator.title(name, config.positive_label),
             metric_value=value,
         )
         for split, found in report["metrics"].items()

@@ -79,6 +79,7 @@ def write_report(
         "metrics": {},
         "baseline": {},
     }
+    report["notes"] = [*facts.get("notes", ()), *find_constant_answers(kind, predictions, labels)]
     for split, found in predictions.items():
         rows = rows_of(folder, split)
         if len(rows) != len(found.logits):
@@ -99,6 +100,20 @@ def write_report(
     return report
 
 
+def find_constant_answers(kind: Kind, predictions: Mapping[str, Predicted], labels: Sequence[str]) -> list[str]:
+    """Say of which splits a model answers every row alike, though the rows differ: a score may not show it."""
+    find = kind.evaluator.find_constant
+    said = []
+    for split, found in predictions.items():
+        answer = find(found.logits, labels) if find is not None and len(found.logits) > 1 else ""
+        if answer:
+            said.append(
+                f"On {split} the model answers {answer} whatever the text is: nothing was learned that tells the rows "
+                "apart. Train longer, raise the learning rate, weigh the classes, or look at the data."
+            )
+    return said
+
+
 def data_hash(folder: Path) -> str:
     """Return sha256 over the names and bytes of data/*.csv, in the order of their names."""
     digest = hashlib.sha256()
@@ -108,12 +123,32 @@ def data_hash(folder: Path) -> str:
 
 
 def rows_of(folder: Path, split: str) -> list[dict[str, str]]:
-    """Return the rows of a split as a run's data has them."""
+    """Return the rows of a split that are learned or evaluated, as a run's data has them."""
+    return [row for _, row in _read_rows(folder, split) if row.get("label") != ""]
+
+
+def unlabelled_rows(folder: Path) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of the test split that have no label, with their numbers in its file, which begin with 1."""
+    return [(number, row) for number, row in _read_rows(folder, "test") if row.get("label") == ""]
+
+
+def _read_rows(folder: Path, split: str) -> list[tuple[int, dict[str, str]]]:
     import pandas as pd
 
-    table = pd.read_csv(folder / "data" / f"{split}.csv", dtype=str, keep_default_na=False)
-    rows: list[dict[str, str]] = table.to_dict("records")
-    return rows
+    path = folder / "data" / f"{split}.csv"
+    if not path.is_file():
+        return []
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return list(enumerate(table.to_dict("records"), start=1))
+
+
+def write_answers(
+    folder: Path, kind: Kind, labels: Sequence[str], rows: Sequence[tuple[int, dict[str, str]]], logits: np.ndarray
+) -> None:
+    """Write answers.csv: what the model that is kept says of `rows`, numbered, which have no label to be scored by."""
+    answers = kind.evaluator.answers(logits, labels) if kind.evaluator.answers else []
+    lines = [{"row": row, **row_texts(own), **said} for (row, own), said in zip(rows, answers, strict=True)]
+    _write_table(folder / "answers.csv", lines, list(lines[0]))
 
 
 def _write_errors(
@@ -124,10 +159,14 @@ def _write_errors(
         labelled = zip(rows, found.labelled_words, strict=True)
         rows = [{**row, "labelled": json.dumps(words)} for row, words in labelled]
     wrong = evaluator.find_errors(rows, found.logits, found.references, labels)
-    with (folder / "errors.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(wrong[0]) if wrong else names_of_none)
+    _write_table(folder / "errors.csv", wrong, list(wrong[0]) if wrong else names_of_none)
+
+
+def _write_table(path: Path, lines: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names)
         writer.writeheader()
-        writer.writerows(wrong)
+        writer.writerows(lines)
 
 
 def write_epoch(

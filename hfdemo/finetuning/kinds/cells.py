@@ -6,17 +6,32 @@ Also which names of labels tag entities, and the order that people expect of the
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import itertools
 import json
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST = 3e38  # models count in float32
 NEARLY_ALL = 0.9
+# What pandas and spreadsheets write where there is nothing; compared without capitals.
+_MISSING = frozenset(
+    ("", "nan", "-nan", "none", "null", "n/a", "n.a.", "#n/a", "na", "#na", "<na>", "nat", "1.#qnan", "#n/a n/a")
+)
+_SET = frozenset(("1", "1.0", "1.", "true"))
+_POSITIONS = re.compile(
+    r"[\[(]?\s*(?:[01]\.?0?|true|false)(?:[\s,;|]+(?:[01]\.?0?|true|false))+\s*[\])]?", re.IGNORECASE
+)
+
+
+def is_missing(cell: str) -> bool:
+    """Return whether a cell says that there is nothing: it is blank, NaN, None, null, N/A or the like."""
+    return cell.strip().casefold() in _MISSING
 
 
 def parse_number(cell: str) -> float:
@@ -93,16 +108,21 @@ def parse_list(cell: str) -> list[Any]:
     text = cell.strip()
     if not text.startswith("["):
         raise ValueError(f"{shorten(cell)} is no list")
+    printed = text.strip("[]").split()
+    if len(printed) > 1 and text.endswith("]") and all(map(NUMBER.fullmatch, printed)):
+        return [int(each) if each.lstrip("+-").isdecimal() else float(each) for each in printed]
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         try:
             found = ast.literal_eval(text)  # pandas writes ['O', 'B-PER'] into CSV files
             glued = _joins_texts(text)
+            if glued and "," not in _list_operators(text):
+                return _parse_printed_texts(text)  # ['O' 'B-PER'], as numpy prints it
         except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
             raise ValueError(f"{shorten(cell)} is no list that can be read") from error
         if glued:
-            raise ValueError(f"{shorten(cell)} has no commas between its texts, as numpy prints it") from None
+            raise ValueError(f"{shorten(cell)} has no commas between some of its texts") from None
     if not isinstance(found, list):
         raise ValueError(f"{shorten(cell)} is no list")
     return found
@@ -129,6 +149,50 @@ def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
     if found and all(NUMBER.fullmatch(label) for label in found):
         return tuple(sorted(found, key=lambda label: (float(label), label)))
     return tuple(sorted(found, key=lambda label: (_split_numbers(label), label)))
+
+
+def parse_positions(cell: str) -> list[bool]:
+    """Read a list that says of each label whether a row has it: 0 and 1, or true and false, however they are parted.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text = cell.strip()
+    bare = not text.startswith(("[", "("))
+    if not _POSITIONS.fullmatch(text) or (bare and "," in text and text.count(",") == 1):  # 0,1 is a number
+        raise ValueError(f"{shorten(cell)} is no list of 0 and 1")
+    return [part.casefold() in _SET for part in re.split(r"[\s,;|]+", text.strip("[]() \t\r\n")) if part]
+
+
+def count_positions(cells: Sequence[str]) -> int:
+    """Return how many labels lists of 0 and 1 speak of, one at each place; 0 where the cells are something else.
+
+    All are of one length, and some number stands twice in a list: [0, 1] may as well be the numbers of two labels.
+    """
+    different = [cell for cell in dict.fromkeys(cells) if not is_missing(cell)]
+    if not are_nearly_all(different, parse_positions):
+        return 0
+    lengths, repeats = Counter[int](), False
+    for cell in different:
+        with contextlib.suppress(ValueError):
+            read = parse_positions(cell)
+            lengths[len(read)] += 1
+            repeats |= len(set(read)) < len(read)
+    length, times = lengths.most_common(1)[0]
+    return length if repeats and times >= NEARLY_ALL * len(different) else 0
+
+
+def _list_operators(text: str) -> set[str]:
+    """Return the signs of Python between the values of a list."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return {token.string for token in tokens if token.type == tokenize.OP}
+
+
+def _parse_printed_texts(text: str) -> list[str]:
+    """Read texts with nothing but white space between them."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    found = [ast.literal_eval(token.string) for token in tokens if token.type == tokenize.STRING]
+    return [str(each) for each in found]
 
 
 def _joins_texts(text: str) -> bool:

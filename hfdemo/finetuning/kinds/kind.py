@@ -27,11 +27,11 @@ ModelProblemType = Literal["single_label_classification", "multi_label_classific
 
 @dataclass(frozen=True)
 class ColumnGuess:
-    """Columns that look right for a kind, and how sure that is."""
+    """Columns that look right for a kind, and how sure that is; several labels may be columns of flags, one each."""
 
     certainty: int
     text: str
-    label: str | None = None
+    label: str | tuple[str, ...] | None = None
     text_pair: str | None = None
 
 
@@ -83,6 +83,11 @@ class RowFormat:
         return self.parse_labels is not None
 
 
+def name_of_class(name: str, positive: str | None) -> str:
+    """Return the name of a metric with the class that it is of, where it is of one alone."""
+    return f"{name} of “{positive}”" if positive and name == "f1" else name
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """How the answers of a kind are evaluated.
@@ -109,6 +114,9 @@ class Evaluator:
     error_numbers     the columns of `find_errors` that are measured: numbers, besides row, label and predicted
     meaning           what the headline numbers are, in a sentence for a stranger
     why_no_modules    why no other evaluate module fits, as the end of a sentence
+    answers           (logits, labels) -> what a row is answered with, by row, as columns of a table; None: rows
+                      without a label are not answered
+    find_constant     (logits, labels) -> the answer that all rows get, in words, "" where they differ
     titles            what a metric is called on the page where its name alone does not say it
     carried           the functions whose source `scores` needs besides its own
     """
@@ -129,6 +137,8 @@ class Evaluator:
     to_module_inputs: Callable[[Any, Any, Sequence[str]], tuple[Any, Any]] | None = None
     perfect_inputs: Callable[[Sequence[str]], Any] | None = None
     lower_is_better: tuple[str, ...] = ()
+    answers: Callable[[np.ndarray, Sequence[str]], list[dict[str, Any]]] | None = None
+    find_constant: Callable[[np.ndarray, Sequence[str]], str] | None = None
     why_no_modules: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
     carried: tuple[Callable[..., Any], ...] = ()
@@ -136,6 +146,10 @@ class Evaluator:
     @property
     def greater_is_better(self) -> bool:
         return self.selection not in ("loss", *self.lower_is_better)
+
+    def title(self, name: str, positive: str | None = None) -> str:
+        """Return what a metric is called: with the class or the mean that its name alone does not say."""
+        return name_of_class(name, positive) if positive else self.titles.get(name, name)
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -171,9 +185,9 @@ class Kind:
 
     `name` is what run folders call it. `problem_type` is the word for it in a RunConfig, where its task has several
     kinds, else None; `model_problem_type` is what its saved models have as `config.problem_type`, None for models that
-    don't ask for it. `encode(rows, tokenizer, max_length, labels)` makes the model inputs of a batch
-    of rows, unpadded. `loss(outputs, labels, items, weight, smoothing)` is divided by `items`, the sum of
-    `count(labels)` over a whole optimizer step. `reduce(outputs, labels)` is what evaluation keeps of a batch. With
+    don't ask for it. `encode(rows, tokenizer, max_length, labels)` makes the model inputs of a batch of rows, unpadded;
+    rows without a label column have inputs alone. `loss(outputs, labels, items, weight, smoothing)` is divided by
+    `items`, the sum of `count(labels)` over a whole optimizer step. `reduce(outputs, labels)` is what evaluation keeps of a batch. With
     `sequence_labels` the labels are as long as the ids and padded with -100; `one_number` says that a model answers
     with a number, not with labels; `needs_word_ids` that the tokenizer has to know which token is which word, and
     `find_labelled_words(rows, tokenizer, max_length)` names the words of each row that have a label; `is_causal` that

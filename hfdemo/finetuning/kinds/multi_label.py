@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 
 from hfdemo.finetuning.kinds import text_classification
-from hfdemo.finetuning.kinds.cells import NUMBER, are_nearly_all, parse_words, shorten, write_list
+from hfdemo.finetuning.kinds.cells import (
+    NUMBER,
+    are_nearly_all,
+    count_positions,
+    is_missing,
+    parse_words,
+    shorten,
+    write_list,
+)
 from hfdemo.finetuning.kinds.descriptions import (
     array_shapes,
     class_scores,
@@ -21,6 +29,7 @@ from hfdemo.finetuning.kinds.descriptions import (
 )
 from hfdemo.finetuning.kinds.kind import Evaluator, Kind, PageWords, ReadCell, RowFormat
 from hfdemo.finetuning.kinds.losses import count_all_labels
+from hfdemo.finetuning.kinds.numbers import are_lists_of_numbers, are_numbers
 from hfdemo.finetuning.kinds.text_classification import tokenize_texts
 
 SEPARATORS = "|;,"
@@ -31,9 +40,10 @@ def _matches(labels: Sequence[str] | None, texts: Sequence[str]) -> bool:
     """Return whether label cells hold lists, or several names with the same character between them."""
     if labels is None:
         return False
-    if are_nearly_all(labels, parse_words):
+    filled = [cell for cell in labels if not is_missing(cell)]
+    if are_nearly_all(filled, parse_words) or count_positions(filled):
         return True
-    return not text_classification.are_numbers(labels) and find_separator(labels) is not None
+    return not are_numbers(filled) and find_separator(filled) is not None
 
 
 def _readers(columns: Mapping[str, Sequence[str]]) -> dict[str, ReadCell]:
@@ -77,6 +87,8 @@ def find_separator(column: Sequence[str]) -> str | None:
         if not any(mark in cell for cell in different):
             continue
         parts = Counter(part.strip() for cell in different for part in set(cell.split(mark)))
+        if mark == "," and are_lists_of_numbers(different):
+            return mark
         if "" in parts or all(NUMBER.fullmatch(part) for part in parts):
             continue
         if (len(parts) < len(different)) if mark == "," else max(parts.values()) > 1:
@@ -88,9 +100,11 @@ def encode_multi_label(
     rows: Mapping[str, list[str]], tokenizer: Any, max_length: int | None, labels: Sequence[str]
 ) -> dict[str, Any]:
     """Tokenize the texts; `labels` of a row are 1.0 for each label that it has, 0.0 for the others."""
+    encoded = tokenize_texts(rows, tokenizer, max_length)
+    if "label" not in rows:
+        return {**encoded}
     given = [set(json.loads(cell)) for cell in rows["label"]]
-    flags = [[float(label in names) for label in labels] for names in given]
-    return {**tokenize_texts(rows, tokenizer, max_length), "labels": flags}
+    return {**encoded, "labels": [[float(label in names) for label in labels] for names in given]}
 
 
 def label_cross_entropy(outputs: Any, labels: Any, items: Any, weight: Any = None, smoothing: float = 0.0) -> Any:
@@ -188,6 +202,22 @@ def _names(given: np.ndarray, labels: Sequence[str]) -> list[str]:
     return [label for label, is_given in zip(labels, given, strict=True) if is_given]
 
 
+def _answers(logits: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the labels that each row is given, and the probability of every label."""
+    return [
+        {
+            "predicted": ", ".join(_names(row > 0, labels)),
+            **{label: round(float(each), 6) for label, each in zip(labels, sigmoid(row), strict=True)},
+        }
+        for row in logits
+    ]
+
+
+def _find_constant(logits: np.ndarray, labels: Sequence[str]) -> str:
+    given = np.unique(logits > 0, axis=0)
+    return ", ".join(f"'{name}'" for name in _names(given[0], labels)) or "no label" if len(given) == 1 else ""
+
+
 def _find_errors(
     rows: Sequence[Mapping[str, str]], logits: np.ndarray, references: np.ndarray, labels: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -221,7 +251,7 @@ MULTI_LABEL = Kind(
     model_class=text_classification.MODEL_CLASS,
     peft_task=text_classification.PEFT_TASK,
     rows=RowFormat(
-        find_columns=text_classification.find_columns,
+        find_columns=text_classification.find_flag_columns,
         matches=_matches,
         readers=_readers,
         parse_labels=_parse_labels,
@@ -248,6 +278,8 @@ MULTI_LABEL = Kind(
         baseline=_compute_baseline,
         describe=_describe,
         find_errors=_find_errors,
+        answers=_answers,
+        find_constant=_find_constant,
         error_numbers=("wrong_labels", "confidence"),
         meaning="f1 is the plain mean over the labels (macro); accuracy counts the rows of which every label is right.",
         titles={"f1": "f1 (macro)", "accuracy": "accuracy (all right)"},

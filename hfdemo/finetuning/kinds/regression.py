@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from hfdemo.finetuning.kinds import text_classification
-from hfdemo.finetuning.kinds.cells import parse_number
+from hfdemo.finetuning.kinds.cells import count_positions
 from hfdemo.finetuning.kinds.descriptions import array_shapes, row_texts
 from hfdemo.finetuning.kinds.kind import Evaluator, Kind, PageWords, ReadCell, RowFormat
 from hfdemo.finetuning.kinds.losses import count_all_labels
+from hfdemo.finetuning.kinds.numbers import are_numbers, make_number_reader
 from hfdemo.finetuning.kinds.text_classification import tokenize_texts
 
 RANGES = 5  # of more different numbers the rows are counted by range
@@ -23,18 +24,13 @@ BINS = 20
 
 def _matches(labels: Sequence[str] | None, texts: Sequence[str]) -> bool:
     """Return whether label cells hold numbers that are no classes."""
-    if labels is None or not text_classification.are_numbers(labels):
+    if labels is None or count_positions(labels) or not are_numbers(labels):
         return False
     return not text_classification.are_class_numbers(labels)
 
 
 def _readers(columns: Mapping[str, Sequence[str]]) -> dict[str, ReadCell]:
-    return {"text": str.strip, "label": _read_number}
-
-
-def _read_number(cell: str) -> str:
-    parse_number(cell)
-    return cell.strip()
+    return {"text": str.strip, "label": make_number_reader(columns["label"])}
 
 
 def _count_values(labels: pd.Series) -> dict[str, int]:
@@ -60,7 +56,8 @@ def encode_numbers(
     rows: Mapping[str, list[str]], tokenizer: Any, max_length: int | None, labels: Sequence[str]
 ) -> dict[str, Any]:
     """Tokenize the texts; `labels` of a row is its number."""
-    return {**tokenize_texts(rows, tokenizer, max_length), "labels": [float(cell) for cell in rows["label"]]}
+    encoded = tokenize_texts(rows, tokenizer, max_length)
+    return {**encoded, "labels": [float(cell) for cell in rows["label"]]} if "label" in rows else {**encoded}
 
 
 def squared_error(outputs: Any, labels: Any, items: Any, weight: Any = None, smoothing: float = 0.0) -> Any:
@@ -159,6 +156,16 @@ def _count_bins(values: np.ndarray) -> dict[str, list[Any]]:
     return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
+def _answers(logits: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the number that each row is answered with."""
+    return [{"predicted": round(float(number), 6)} for number in np.asarray(logits, np.float64).reshape(-1)]
+
+
+def _find_constant(logits: np.ndarray, labels: Sequence[str]) -> str:
+    answers = np.asarray(logits, np.float64).reshape(-1)
+    return f"about {answers.mean():.4g}" if np.ptp(answers) <= 1e-3 * max(1.0, abs(float(answers.mean()))) else ""
+
+
 def _find_errors(
     rows: Sequence[Mapping[str, str]], logits: np.ndarray, references: np.ndarray, labels: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -213,6 +220,8 @@ REGRESSION = Kind(
         baseline=_compute_baseline,
         describe=_describe,
         find_errors=_find_errors,
+        answers=_answers,
+        find_constant=_find_constant,
         error_numbers=("residual",),
         meaning="mae and mse are the mean absolute and squared error; a correlation that is not defined counts as 0.",
     ),

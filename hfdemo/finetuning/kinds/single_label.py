@@ -42,7 +42,8 @@ def encode_single_label(
 ) -> dict[str, Any]:
     """Tokenize the texts; `labels` of a row is the number of its label."""
     numbers = {label: number for number, label in enumerate(labels)}
-    return {**tokenize_texts(rows, tokenizer, max_length), "labels": [numbers[cell] for cell in rows["label"]]}
+    encoded = tokenize_texts(rows, tokenizer, max_length)
+    return {**encoded, "labels": [numbers[cell] for cell in rows["label"]]} if "label" in rows else {**encoded}
 
 
 def score_single_label(
@@ -115,6 +116,17 @@ def _describe(
     return found
 
 
+def _answers(logits: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the likeliest label of each row and its probability."""
+    probabilities = softmax(logits)
+    return [{"predicted": labels[int(row.argmax())], "confidence": round(float(row.max()), 6)} for row in probabilities]
+
+
+def _find_constant(logits: np.ndarray, labels: Sequence[str]) -> str:
+    answers = np.unique(logits.argmax(-1))
+    return f"'{labels[int(answers[0])]}'" if len(answers) == 1 else ""
+
+
 def _find_errors(
     rows: Sequence[Mapping[str, str]], logits: np.ndarray, references: np.ndarray, labels: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -169,6 +181,8 @@ SINGLE_LABEL = Kind(
         baseline=_compute_baseline,
         describe=_describe,
         find_errors=_find_errors,
+        answers=_answers,
+        find_constant=_find_constant,
         error_numbers=("confidence",),
         meaning="f1 is that of the positive label where one is named, else the plain mean over the labels (macro).",
         titles={"f1": "f1 (macro)"},

@@ -45,7 +45,8 @@ _HIGH_RATE: Mapping[Method, float] = MappingProxyType({"full": 1e-2, "lora": 1e-
 
 @dataclass(frozen=True)
 class RunData:
-    """What a run's data comes to: (split, rows) of its splits, what was chosen, and its size in characters.
+    """What a run's data comes to: (split, rows) of its splits, what was chosen, and its size in characters. The
+    `usual_fixes` were made unasked.
 
     `refusal` is the sentence with which a run on it is refused; "" where it is not, and the rest is known.
     """
@@ -56,6 +57,7 @@ class RunData:
     problem_type: str | None = None
     columns: Columns | None = None
     characters: int = 0
+    usual_fixes: tuple[str, ...] = ()
     refusal: str = ""
 
     @classmethod
@@ -68,6 +70,7 @@ class RunData:
             positive_label=prepared.positive_label,
             problem_type=prepared.problem_type,
             columns=prepared.mapped,
+            usual_fixes=prepared.usual_fixes,
             characters=sum(int(table[column].str.len().sum()) for table in tables for column in table),
         )
 
@@ -226,6 +229,7 @@ def _fill_in(config: RunConfig, data: RunData) -> RunConfig:
         labels=data.labels,
         positive_label=data.positive_label,
         problem_type=data.problem_type,
+        fixes=(*config.fixes, *data.usual_fixes),
     )
     kind = find_kind(config.task, data.problem_type)
     return filled.with_training_defaults(data.train_rows, kind.learning_rate)

@@ -16,7 +16,8 @@ def compare(runs: Sequence[Run]) -> dict[str, Any]:
     """Compare `runs`, by their ids, as JSON.
 
     runs         {id: {"state", "metrics": the latest on the validation split, "test": those of the report or None,
-                 "notes", "rows": sha256 of the validation rows, the same where scores can be compared}}
+                 "notes", "positive_label": the class that f1 is of, or None, "rows": sha256 of the validation rows, the
+                 same where scores can be compared}}
     differences  {key: {id: value}} of the settings that differ; keys of `training` and `lora` as "training.seed"
     curves       {id: {"train": [[step, loss], ...], "validation": {metric: [[step, value], ...]}}}
     metric       the name of what the best has the most of (least, unless greater_is_better); None where the runs learn
@@ -74,7 +75,14 @@ def _described(run: Run, events: list[Event]) -> dict[str, Any]:
     validation = run.folder / "data" / "validation.csv"
     rows = hashlib.sha256(validation.read_bytes()).hexdigest() if validation.is_file() else None
     test = run.report().get("metrics", {}).get("test") if (run.folder / "report.json").is_file() else None
-    return {"state": status.state, "metrics": status.metrics, "test": test, "notes": run.notes, "rows": rows}
+    return {
+        "state": status.state,
+        "metrics": status.metrics,
+        "test": test,
+        "notes": run.notes,
+        "rows": rows,
+        "positive_label": run.config.positive_label,
+    }
 
 
 def _metric(runs: Sequence[Run]) -> tuple[str | None, bool]:

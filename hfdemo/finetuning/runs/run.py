@@ -52,7 +52,7 @@ from hfdemo.finetuning.training.checkpoints import find_newest_whole
 
 _TAKEN_AWAY = (
     *("model", "adapter", "report.json", "epochs", "config.json", "train.py"),
-    *("errors.csv", "notes.txt", "data"),
+    *("errors.csv", "answers.csv", "notes.txt", "data"),
 )
 
 

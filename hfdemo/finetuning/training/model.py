@@ -44,7 +44,7 @@ def load_base(config: RunConfig, kind: Kind, settings: Settings, device: Device)
 
 def config_changes(config: RunConfig, kind: Kind) -> dict[str, Any]:
     """Return what of the checkpoint's own config the run replaces: its labels and its kind of answer."""
-    labels = {0: config.label_column or "score"} if kind.one_number else dict(enumerate(config.labels or ()))
+    labels = {0: config.label_name or "score"} if kind.one_number else dict(enumerate(config.labels or ()))
     changes: dict[str, Any] = {}
     if labels:
         changes = {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}

@@ -22,7 +22,7 @@ from hfdemo.finetuning.evaluation.compute_metrics import add_scores, module_path
 from hfdemo.finetuning.kinds import Kind, find_kind
 from hfdemo.finetuning.kinds.losses import keep_logits
 from hfdemo.finetuning.launcher import command
-from hfdemo.finetuning.preprocessing import find_rows_with_targets
+from hfdemo.finetuning.preprocessing import find_rows_with_targets, keep_labelled
 from hfdemo.finetuning.training.model import find_whole_modules, freeze_backbone, make_lora_options
 from hfdemo.models.folders import local_folder
 from hfdemo.models.snippets import write_model
@@ -69,6 +69,7 @@ def training_script(config: RunConfig, settings: Settings) -> str:
         model=_model_lines(config, kind, settings),
         max_length=repr(config.max_length),
         sequence_labels=kind.sequence_labels,
+        has_labels=kind.rows.has_labels,
         peft_task=kind.peft_task,
         lora=repr(dict(config.lora)),
         score_features=repr(dict(evaluator.features)),
@@ -107,6 +108,7 @@ def _sources(config: RunConfig, kind: Kind, with_modules: bool) -> dict[str, str
         *kind.carried,
         *([kind.choose_chat_template] if kind.choose_chat_template else []),
         kind.encode,
+        *([keep_labelled] if kind.rows.has_labels else []),
         *([find_rows_with_targets] if kind.sequence_labels else []),
     ]
     loss: list[Callable[..., Any]] = [kind.loss, kind.count, kind.reduce]
@@ -204,7 +206,7 @@ def _model_lines(config: RunConfig, kind: Kind, settings: Settings) -> str:
 def _model_arguments(config: RunConfig, kind: Kind) -> str:
     """Return the arguments of AutoConfig that make a model for the run's labels."""
     if kind.one_number:
-        name = config.label_column or "score"
+        name = config.label_name or "score"
         arguments = f"num_labels=1, id2label={{0: {name!r}}}, label2id={{{name!r}: 0}}"
     elif config.labels:
         arguments = (

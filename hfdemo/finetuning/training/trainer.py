@@ -28,6 +28,8 @@ class PaddingCollator:
         width = self.width_of(max(len(row["input_ids"]) for row in rows))
         inputs = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
         batch = DataCollatorWithPadding(self.tokenizer, padding="max_length", max_length=width)(inputs)
+        if "labels" not in rows[0]:  # they are to be answered, not learned
+            return batch
         labels = [row["labels"] for row in rows]
         if self.sequence_labels:
             left = self.tokenizer.padding_side == "left"
@@ -125,7 +127,7 @@ class TaskTrainer(Trainer):
         # A loader draws a random number: how often is evaluated would change what is learned.
         with torch.random.fork_rng():
             found = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-        if self.keeps_logits:
+        if self.keeps_logits and found.label_ids is not None:
             outputs = SimpleNamespace(logits=torch.as_tensor(found.predictions))
             loss = self.divide_loss(outputs, torch.as_tensor(found.label_ids))
             found.metrics[f"{metric_key_prefix}_loss"] = float(loss)

@@ -21,11 +21,18 @@ from hfdemo.finetuning import events as what
 from hfdemo.finetuning.arguments import evaluates, of_run, threads
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.compute_metrics import check_selection_metric, make_compute_metrics, selection_metric
-from hfdemo.finetuning.evaluation.report import Predicted, rows_of, write_report
+from hfdemo.finetuning.evaluation.report import (
+    Predicted,
+    find_constant_answers,
+    rows_of,
+    unlabelled_rows,
+    write_answers,
+    write_report,
+)
 from hfdemo.finetuning.events import Emit
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.kinds.losses import keep_logits
-from hfdemo.finetuning.preprocessing import encode_splits, find_chat_template
+from hfdemo.finetuning.preprocessing import encode_splits, encode_unlabelled, find_chat_template
 from hfdemo.finetuning.training.checkpoints import find_damage
 from hfdemo.finetuning.training.class_weights import class_weights
 from hfdemo.finetuning.training.memory_probe import explain_out_of_memory, probe
@@ -123,6 +130,7 @@ class Training:
             for split in ("validation", "test"):
                 if split in self.splits:
                     self.predicted[split] = self._predict(trainer, split)
+            self._answer_unlabelled(trainer)
         except Stopped:
             self._end_stopped()
             return
@@ -131,7 +139,8 @@ class Training:
             # model/ holds the model that is kept; the optimizer state beside it has no further use.
             shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         metrics, seconds = self.predicted["validation"].metrics, time.time() - self.began
-        self.emit(what.Finished(self._step, time.time(), metrics=metrics, seconds=seconds))
+        notes = tuple(find_constant_answers(self.kind, self.predicted, self.config.labels or ()))
+        self.emit(what.Finished(self._step, time.time(), metrics=metrics, seconds=seconds, notes=notes))
 
     @property
     def _step(self) -> int:
@@ -278,6 +287,16 @@ class Training:
         metrics = plain_metrics(found.metrics, f"{split}_")
         self.emit(what.Evaluated(self._step, time.time(), float(trainer.state.epoch or 0.0), split, metrics))
         return Predicted(found.predictions, found.label_ids, metrics, self._labelled_words(split))
+
+    def _answer_unlabelled(self, trainer: RunTrainer) -> None:
+        """Write what the trained model says of the test rows that have no label."""
+        rows = unlabelled_rows(self.folder)
+        if not rows or self.kind.evaluator.answers is None:
+            return
+        inputs = encode_unlabelled(self.config, self.kind, self.loaded, self.longest, [row for _, row in rows])
+        found = trainer.predict(inputs, metric_key_prefix="unlabelled")
+        if trainer.args.should_save:
+            write_answers(self.folder, self.kind, self.config.labels or (), rows, found.predictions)
 
     def _labelled_words(self, split: str) -> list[list[int]] | None:
         """Return which words of each row have a label, of rows of words."""

@@ -55,7 +55,7 @@ def test_good_data_has_no_problems() -> None:
             "spellings",
             0,
             1,
-            "A label is written in several ways, and each is learned apart: 'a' and 'A'.",
+            "A label is written in several ways, and read as one, the first: 'a' and 'A'.",
         ),
         ([("rare", "c")], "rare_labels", 21, 1, "Label 'c' has one row only: row 21."),
         ([(f"more {i}", "a") for i in range(40)], "imbalance", 0, 50, "'a' has 50 rows, 'b' has 10."),
@@ -119,7 +119,7 @@ def test_what_refuses_a_run_is_a_finding_that_refuses_and_no_fix_leads_into_a_de
 def test_labels_that_only_validation_has_are_not_offered_where_train_has_but_one() -> None:
     splits = {"train": table(*[(f"t {i}", "a") for i in range(9)]), "validation": table(("v", "a"), ("w", "b"))}
     seen = inspect(splits, config=RunConfig("x"))
-    assert {each.code for each in seen.problems if each.refuses} == {"unknown_labels", "untrainable"}
+    assert {each.code for each in seen.problems if each.refuses} == {"unseen_labels", "untrainable"}
     assert [each.change for each in seen.problems if each.change] == []
 
 
@@ -130,21 +130,27 @@ def test_a_fix_that_leaves_too_little_is_not_offered_and_one_that_leaves_enough_
         assert [each.change for each in seen.problems if each.code == "blank_cells" and each.change] == offered
 
 
-def test_decimal_commas_become_numbers_by_one_click() -> None:
-    data = {"": table(*[(f"text {i}", f"{i},5" if i % 3 else f"{i}") for i in range(30)])}
+def test_decimal_commas_are_read_as_numbers_and_classes_are_one_click_away_where_they_can_be() -> None:
+    data = {"": table(*[(f"text {i}", f"{i % 5},5" if i % 3 else f"{i % 5}") for i in range(60)])}
     for config in (RunConfig("x"), NUMBERED):
         seen = inspect(data, config=dataclasses.replace(config, text_column="text", label_column="label"))
-        (problem,) = [each for each in seen.problems if each.change]
-        assert problem.code == "decimal_commas"
-        assert "20 numbers are written with a decimal comma" in problem.problem
+        (problem,) = seen.problems
+        assert problem.problem == "40 numbers are written with a decimal comma (1,5 is 1.5)."
+        assert (seen.kind, problem.button) == ("regression", "Learn them as classes")
+        assert seen.prepared is not None
+        assert "1.5" in {*seen.prepared.splits["train"]["label"], *seen.prepared.splits["validation"]["label"]}
         after = inspect(data, config=mended(config, problem))
-        assert after.problems == ()
-        assert after.prepared is not None
-        assert after.kind == "regression"
-        assert "1.5" in {*after.prepared.splits["train"]["label"], *after.prepared.splits["validation"]["label"]}
+        assert after.kind == "single_label"
+        (back,) = after.problems
+        assert inspect(data, config=mended(config, back)).kind == "regression"
 
 
-CELLS = st.sampled_from(["", "a", "b", "A", "c", "1", "2", "1,5", "2,5", "a|b", "[]", '["a"]', '["a", "b"]', "[1"])
+CELLS = st.sampled_from(
+    [
+        *("", "a", "b", "A", "c", "1", "2", "1,5", "2,5", "5%", "a|b", "[]", '["a"]', '["a", "b"]', "[1", "[0, 1, 1]"),
+        *("[1, 0, 0]", "nan", "None", "none", "-1", "0", "1.0"),
+    ]
+)
 TEXTS = st.sampled_from([*(f"text {i}" for i in range(12)), "", "same", "same", '["w"]', '["v", "w"]'])
 ROWS = st.lists(st.tuples(TEXTS, CELLS), min_size=1, max_size=30)
 ANY_CONFIG = st.builds(
@@ -204,10 +210,10 @@ def test_clicking_every_fix_ends_with_data_that_can_be_trained_on() -> None:
     train = table(*GOOD, *GOOD[:3], ("", "a"), ("text 5", "a"), ("rare", "c"), ("x", ""), *[("y", "a")] * 60)
     splits = {"train": train, "validation": table(("text 1", "b"), ("new", "d"), ("", "")), "test": table(*GOOD[5:9])}
     seen = click_all(splits, RunConfig("x"), (RefusedRow("train", 7, "it has 3 cells"),))
-    assert seen.problems == ()
+    assert [each.code for each in seen.problems] == ["unlabelled"], "which only says what is left out"
     assert [note.split()[0] for note in seen.notes] == [
-        *("drop_refused_rows", "drop_blank_rows", "drop_duplicates", "drop_contradictions", "drop_leaks"),
-        "drop_rare_labels",
+        *("drop_refused_rows", "drop_blank_rows", "drop_unlabelled_rows", "drop_duplicates", "drop_contradictions"),
+        *("drop_leaks", "drop_rare_labels"),
     ]
 
 
@@ -231,20 +237,24 @@ def test_problems_of_splits_name_the_split() -> None:
         "test": table(("text 4", "a"), ("other", "a")),
     }
     problems = {each.code + each.column: each.problem for each in inspect(splits).problems}
-    assert problems["blank_cellstext"] == "2 cells are blank: row 21 of train, row 3 of validation."
+    assert problems["unlabelledlabel"] == "1 row has no label (1 blank): row 3 of validation. It is left out."
+    assert problems["blank_cellstext"] == "1 cell is blank: row 21 of train."
     assert problems["leakstext"].startswith("2 training rows stand in validation or test, too")
     assert problems["leakstext"].endswith("rows 4 and 5.")
-    assert problems["unknown_labelslabel"] == "1 row of validation has the label 'c', which train never shows."
+    assert problems["unseen_labelslabel"] == "1 row has the label 'c', which train never shows: row 2 of validation."
 
 
-def test_a_label_that_train_never_shows_is_added_to_the_labels_by_one_click() -> None:
+def test_a_label_that_train_never_shows_is_no_label_and_one_that_it_shows_is_added_by_one_click() -> None:
     splits = {"train": table(*GOOD), "validation": table(("new", "c"), ("old", "a"), ("older", "c"))}
     (problem,) = inspect(splits).problems
-    assert problem.change == {"labels": ["a", "b", "c"]}
-    assert prepare(mended(RunConfig("x"), problem), splits).labels == ("a", "b", "c")
+    assert problem.change == {"fixes": ["drop_unknown_labels"]}
+    mended_once = prepare(mended(RunConfig("x"), problem), splits)
+    assert mended_once.labels == ("a", "b")
+    assert mended_once.splits["validation"]["text"].tolist() == ["old"]
     config = RunConfig("x", labels=("a", "c"))
     (problem,) = inspect(splits, config=config).problems
     assert problem.problem == "10 rows of train have the label 'b', which is none of the labels."
+    assert prepare(mended(config, problem), splits).labels == ("a", "b", "c")
 
 
 def test_refused_rows_are_listed_with_number_and_reason() -> None:

@@ -260,12 +260,22 @@ def test_rows_are_removed_only_by_fixes_and_every_removal_is_noted(tmp_path: Pat
         prepare(RunConfig("x"), {"": read_table(write(tmp_path, ROWS))}, [RefusedRow("", 30, "it is broken")])
 
 
-def test_a_split_without_labels_is_left_out_and_that_is_noted(tmp_path: Path, settings: Settings) -> None:
+@pytest.mark.parametrize("test", ["text,label\nx,\ny,\n", "text,label\nx,NaN\ny,-1\n", "text\nx\ny\n"])
+def test_a_test_split_without_labels_is_kept_to_be_answered(tmp_path: Path, settings: Settings, test: str) -> None:
     write(tmp_path, ROWS, "train.csv")
-    write(tmp_path, "text,label\nx,\ny,\n", "test.csv")
-    tables = read_tables(str(tmp_path), settings)
-    with pytest.raises(DataError, match=r"Row 1 of test has nothing in the column 'label' .and 1 more"):
-        prepare(RunConfig("x"), tables)
-    found = prepare(RunConfig("x", fixes=("drop_blank_rows",)), tables)
-    assert list(found.splits) == ["train", "validation"]
-    assert "The test split has no rows left, so there is none." in found.notes
+    write(tmp_path, test, "test.csv")
+    found = prepare(RunConfig("x"), read_tables(str(tmp_path), settings))
+    assert found.splits["test"].to_dict("list") == {"text": ["x", "y"], "label": ["", ""]}
+    assert found.labels == ("a", "b")
+    assert "The test split has no label: its rows are answered in answers.csv, without a score." in found.notes
+
+
+def test_of_a_validation_split_rows_without_a_label_are_left_out_and_it_is_made_where_none_has_one(
+    tmp_path: Path, settings: Settings
+) -> None:
+    write(tmp_path, ROWS, "train.csv")
+    write(tmp_path, "text,label\nx,\ny,null\n", "dev.csv")
+    found = prepare(RunConfig("x"), read_tables(str(tmp_path), settings))
+    assert {split: len(part) for split, part in found.splits.items()} == {"train": 16, "validation": 4}
+    assert "The validation split has no rows left, so there is none." in found.notes
+    assert found.usual_fixes == ("drop_unlabelled_rows",)

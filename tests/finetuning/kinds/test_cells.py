@@ -124,9 +124,12 @@ def test_the_largest_number_is_one_that_a_model_can_count_with() -> None:
         cells.parse_number("-3.5e38")
 
 
-def test_a_list_as_numpy_prints_it_is_refused_and_not_glued_together() -> None:
-    with pytest.raises(ValueError, match="no commas between its texts"):
-        cells.parse_words("['EU' 'rejects'\n 'German']")
+def test_a_list_as_numpy_prints_it_is_read_and_not_glued_together() -> None:
+    assert cells.parse_words("['EU' 'rejects'\n 'German']") == ["EU", "rejects", "German"]
+    assert cells.parse_words("[1. 0. 2.5]") == ["1.0", "0.0", "2.5"]
+    assert cells.parse_words("[1 0\n 2]") == ["1", "0", "2"]
+    with pytest.raises(ValueError, match="no commas between some of its texts"):
+        cells.parse_words("['EU', 'rejects' 'German']")
     assert cells.parse_words("['EU', ' ', 'it\\'s']") == ["EU", " ", "it's"]
 
 

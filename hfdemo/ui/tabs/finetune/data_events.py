@@ -269,7 +269,8 @@ def update_data_fields(found: Inspection, values: dict[str, Any]) -> dict[str, A
     binary = kind is not None and kind.rows.is_single_label and len(found.label_order) == 2
     return {
         "text": gr.update(choices=columns, value=values["text"]),
-        **{name: gr.update(choices=optional, value=values[name]) for name in ("pair", "label", "split")},
+        **{name: gr.update(choices=optional, value=values[name]) for name in ("pair", "split")},
+        "label": gr.update(choices=columns, value=list(values["label"] or ())),
         **{
             f"{split}_split": gr.update(choices=splits, value=values[f"{split}_split"])
             for split in ("train", "validation", "test")
@@ -287,5 +288,13 @@ def update_data_fields(found: Inspection, values: dict[str, Any]) -> dict[str, A
 def clear_data_fields() -> dict[str, Any]:
     """Return what the data fields show where the data can't be read: nothing of the last."""
     gone = gr.update(choices=[], value=None)
-    columns = dict.fromkeys(("text", "pair", "label", "split", "train_split", "validation_split", "test_split"), gone)
-    return {**columns, "positive": gr.update(value=None, visible=False), "labels": None, "fixes": (), "found": ()}
+    columns = dict.fromkeys(("text", "pair", "split", "train_split", "validation_split", "test_split"), gone)
+    labels = gr.update(choices=[], value=[])
+    return {
+        **columns,
+        "label": labels,
+        "positive": gr.update(value=None, visible=False),
+        "labels": None,
+        "fixes": (),
+        "found": (),
+    }

@@ -125,9 +125,12 @@ def find_row(examined: ExaminedData, row: int) -> tuple[str, str] | None:
     if row < 1 or len(tables) != 1 or mapped is None or row - 1 not in tables[0].index:
         return None
     found = tables[0].loc[row - 1]
-    named = [mapped.text_column, mapped.label_column]
-    text, label = (str(found[name]) if name in found else "" for name in named)
-    return text, label
+    text = str(found.get(mapped.text_column, ""))
+    labels = {name: str(found[name]) for name in mapped.label_columns if name in found}
+    # Of several flags their names have to be said, too.
+    return text, ", ".join(f"{name} {cell}" for name, cell in labels.items()) if len(labels) > 1 else "".join(
+        labels.values()
+    )
 
 
 def list_splits(corpus: Corpus, split_column: str | None) -> Sequence[str]:
@@ -219,22 +222,27 @@ def suggest_values(
 
 def fill_data_fields(found: Inspection, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the data fields' values for data that was just read: as they look right, or as `wanted` has them."""
+
+    def fits(chosen: Any) -> bool:
+        names = chosen if isinstance(chosen, list | tuple) else [chosen]
+        return all(name in (NO_COLUMN, *found.columns) for name in names)
+
     columns = fill_column_fields(found.suggested)
     fresh = {name: DEFAULTS[name] for name in ("labels", "positive", "fixes", "validation_share", "test_share")}
     if wanted is not None:
         fresh = {name: wanted[name] for name in fresh}
-        columns |= {name: wanted[name] for name in columns if wanted[name] in (NO_COLUMN, *found.columns)}
+        columns |= {name: wanted[name] for name in columns if wanted[name] is not None and fits(wanted[name])}
     return {"kind": found.kind or (wanted or DEFAULTS)["kind"], **columns, **fresh}
 
 
 def fill_column_fields(mapped: Columns | None) -> dict[str, Any]:
     """Return the fields that name columns."""
     if mapped is None:
-        return {"text": None, **dict.fromkeys(("pair", "label", "split"), NO_COLUMN)}
+        return {"text": None, "pair": NO_COLUMN, "label": [], "split": NO_COLUMN}
     return {
         "text": mapped.text_column,
         "pair": mapped.text_pair_column or NO_COLUMN,
-        "label": mapped.label_column or NO_COLUMN,
+        "label": list(mapped.label_columns),
         "split": mapped.split_column or NO_COLUMN,
     }
 
@@ -256,7 +264,7 @@ def change_kind(form: FormFields, named: FieldValues) -> FieldValues:
     inspection = inspect_corpus(corpus, dataclasses.replace(config, **none))
     columns = fill_column_fields(inspection.suggested) if inspection.suggested else {}
     if not KINDS[named["kind"]].rows.has_labels and not columns:
-        columns = {"pair": form_values.NO_COLUMN, "label": form_values.NO_COLUMN}
+        columns = {"pair": form_values.NO_COLUMN, "label": []}
     return {**named, "labels": None, "positive": None, **columns}
 
 

@@ -171,7 +171,14 @@ def _build_mapping(fields: dict[str, Any], examined: ExaminedData, values: dict[
         fields["text"] = gr.Dropdown(columns, value=values["text"], label="Text column", **free)
         fields["pair"] = gr.Dropdown([NO_COLUMN, *columns], value=values["pair"], label="Second text column", **free)
     with gr.Row():
-        fields["label"] = gr.Dropdown([NO_COLUMN, *columns], value=values["label"], label="Label column", **free)
+        fields["label"] = gr.Dropdown(
+            columns,
+            value=list(values["label"]),
+            label="Label column",
+            info="several: columns of 0 and 1, a label each",
+            multiselect=True,
+            **free,
+        )
         fields["split"] = gr.Dropdown([NO_COLUMN, *columns], value=values["split"], label="Split column", **free)
     fields["positive"] = gr.Dropdown(
         list(examined.inspection.label_order),

@@ -14,7 +14,7 @@ from hfdemo.data_sources.splits import SPLITS, normalize_split_name
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.argument_checks import check_range, is_seed
 from hfdemo.finetuning.arguments import COMMON, METHODS
-from hfdemo.finetuning.config import LORA, RunConfig
+from hfdemo.finetuning.config import LORA, RunConfig, list_columns
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, kinds_of_task
 from hfdemo.finetuning.launcher import command
@@ -76,7 +76,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "kind": DEFAULT_KIND.name,
         "text": None,
         "pair": NO_COLUMN,
-        "label": NO_COLUMN,
+        "label": (),
         "split": NO_COLUMN,
         "found": (),
         **dict.fromkeys(("train_split", "validation_split", "test_split"), NO_SPLIT),
@@ -128,7 +128,7 @@ def data_config_from_values(values: Values) -> RunConfig:
             "problem_type": kind.problem_type,
             "text_column": values["text"],
             "text_pair_column": column_name(values["pair"]),
-            "label_column": column_name(values["label"]),
+            "label_column": list(values["label"] or ()),
             "split_column": column_name(values["split"]),
             "splits": _splits_from_values(values),
             "labels": list(values["labels"]) if values["labels"] else None,
@@ -179,7 +179,7 @@ def values_from_config(config: RunConfig) -> dict[str, Any]:
     weights = config.class_weights
     lora = {**LORA, **config.lora}
     modules, other = lora["target_modules"], {name: value for name, value in lora.items() if name not in LORA}
-    columns = {"pair": config.text_pair_column, "label": config.label_column, "split": config.split_column}
+    columns = {"pair": config.text_pair_column, "split": config.split_column}
     shares = {split: share for split, share in config.splits.items() if not isinstance(share, str)}
     kinds = kinds_of_task(config.task)
     kind = next((each for each in kinds if each.problem_type == config.problem_type), kinds[0] if kinds else None)
@@ -193,6 +193,7 @@ def values_from_config(config: RunConfig) -> dict[str, Any]:
         "kind": kind.name if kind else None,
         "text": config.text_column,
         **{name: NO_COLUMN if given == "" else given for name, given in columns.items()},
+        "label": None if config.label_column is None else list(list_columns(config.label_column)),
         **{f"{split}_split": name for split, name in config.splits.items() if isinstance(name, str)},
         **{f"{split}_share": share for split, share in shares.items() if split != "train"},
         "labels": config.labels,

@@ -13,7 +13,6 @@ from hfdemo.finetuning.dataset.findings import Finding
 from hfdemo.finetuning.dataset.fixes import FIXES
 from hfdemo.finetuning.dataset.inspection import Truncation
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, find_kind
-from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.finetuning.preprocessing import RowAsRead
 from hfdemo.tables import RefusedRow
 from hfdemo.ui.html import code, escape, facts, notes, table, with_title
@@ -44,6 +43,7 @@ def render_inspection(
     """Render splits, labels, problems and what was mended: everything that changes with a fix."""
     return (
         render_splits(examined)
+        + "".join(f"<div class='hf-about hf-small'>{escape(each)}</div>" for each in examined.inspection.readings)
         + render_labels(examined)
         + (_render_truncation(examined.inspection.truncation, counted) if counted else "")
         + (render_row_as_read(counted.counts.sample, examined.inspection.truncation) if counted else "")
@@ -86,7 +86,7 @@ def render_labels(examined: ExaminedData) -> str:
     if len(names) > MOST_LABELS:
         rows.append(f"<div class='hf-about hf-small'>and {len(names) - MOST_LABELS:,} more</div>")
     title = KINDS.get(found.kind or "", DEFAULT_KIND).page.counted
-    usual = _action_button("usual", "Usual order") if movable and tuple(order) != sort_labels(order) else ""
+    usual = _action_button("usual", "Usual order") if movable and tuple(order) != found.usual_order else ""
     head = with_title(title + (" (number = place in the model)" if order else ""), "")
     return f"<div class='hf-counts-head'>{head}{usual}</div><div class='hf-counts'>{''.join(rows)}</div>"
 
@@ -177,9 +177,10 @@ def render_row_as_read(row: RowAsRead | None, found: Truncation | None) -> str:
 def _render_problem(examined: ExaminedData, problem: Finding) -> str:
     must = problem.refuses
     fixes = problem.change.get("fixes", ())
-    advice = " ".join(FIXES[name].does for name in fixes) if fixes else problem.fix
-    button = _action_button(fix_action(problem), "Fix it", advice) if problem.change else ""
-    chips = f"<em class='hf-chip{' hf-must' if must else ''}'>{'must be mended' if must else 'worth a look'}</em>"
+    advice = " ".join(FIXES[name].does for name in fixes) if fixes and not problem.offers_reading else problem.fix
+    button = _action_button(fix_action(problem), problem.button, advice) if problem.change else ""
+    said = "must be mended" if must else "how it was read" if problem.offers_reading else "worth a look"
+    chips = f"<em class='hf-chip{' hf-must' if must else ''}'>{said}</em>"
     if problem.rows:
         chips += f"<em class='hf-chip'>{problem.rows:,} {'row' if problem.rows == 1 else 'rows'}</em>"
     if problem.column:

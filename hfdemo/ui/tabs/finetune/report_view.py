@@ -46,8 +46,7 @@ def render_report(found: Report) -> str:
 
 def format_metric_name(name: str, found: Report) -> str:
     """Return a metric's name with what it is the mean of, where the name alone does not say it."""
-    positive = found.get("positive_label")
-    return f"f1 of “{positive}”" if positive and name == "f1" else kind_of(found).evaluator.titles.get(name, name)
+    return kind_of(found).evaluator.title(name, found.get("positive_label"))
 
 
 def find_baselines(found: Report, split: str) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
@@ -103,7 +102,7 @@ def _baseline_warning(found: Report, metrics: Mapping[str, Any], answer: str, ba
     ours, theirs = metrics.get(evaluator.selection), baseline.get(evaluator.selection)
     if ours is None or theirs is None or (ours > theirs if evaluator.greater_is_better else ours < theirs):
         return ""
-    by = evaluator.selection
+    by = format_metric_name(evaluator.selection, found)
     return notes(
         [
             f"By {by} this is no better than the baseline ({answer}), which does not look at the text. "

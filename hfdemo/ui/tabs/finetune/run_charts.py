@@ -7,7 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.finetuning.events import Evaluated, Event, Probed, Resumed, Started, StepLogged, Stopped, Thinned, valid
+from hfdemo.finetuning.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Probed,
+    Resumed,
+    Started,
+    StepLogged,
+    Stopped,
+    Thinned,
+    valid,
+)
 from hfdemo.finetuning.kinds import UNIT_METRICS
 from hfdemo.finetuning.runs import Status
 from hfdemo.ui.html import escape, facts, notes, progress_bar
@@ -27,12 +38,13 @@ def make_loss_table(events: Sequence[Event]) -> pd.DataFrame:
     return _typed_table(rows, {"step": float, "loss": float, "split": str})
 
 
-def make_metrics_table(events: Sequence[Event], names: Sequence[str]) -> pd.DataFrame:
-    """Return columns epoch, value and metric, one row per name and evaluation of the validation split."""
+def make_metrics_table(events: Sequence[Event], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return columns epoch, value and metric, one row per name in `titles` and evaluation of the validation split;
+    the metric is called by its title."""
     rows = [
-        (round(event.epoch, 3), event.metrics[name], name)
+        (round(event.epoch, 3), event.metrics[name], title)
         for event in _list_validations(events)
-        for name in names
+        for name, title in titles.items()
         if event.metrics.get(name) is not None
     ]
     return _typed_table(rows, {"epoch": float, "value": float, "metric": str})
@@ -117,7 +129,7 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
     error = notes([status.error]) if status.error else ""
     resumed = [_describe_resume(event) for event in events if isinstance(event, Resumed)]
     thinned = [_describe_thinning(event) for event in events if isinstance(event, Thinned)]
-    stopped = [note for event in events if isinstance(event, Stopped) for note in event.notes]
+    stopped = [note for event in events if isinstance(event, Stopped | Finished) for note in event.notes]
     return (
         f"<div class='hf-run'><b>{escape(run_id)}</b>"
         f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"

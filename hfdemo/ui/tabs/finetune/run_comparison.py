@@ -13,6 +13,7 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.kinds import KINDS, find_kind
+from hfdemo.finetuning.kinds.kind import name_of_class
 from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
@@ -66,7 +67,7 @@ def _read_run_row(run: Run) -> RunRow:
         config.model,
         config.method,
         kind.name,
-        selection,
+        kind.evaluator.title(selection, config.positive_label),
         value=status.metrics.get(selection),
         notes=run.notes,
     )
@@ -149,11 +150,16 @@ def render_side_by_side(letters: Mapping[str, str], found: Mapping[str, Any]) ->
         Html(f"<span class='hf-letter' style='--hf-hue:{colours[letter]}'>{letter}</span>{escape(run)}")
         for letter, run in letters.items()
     ]
+    classes = {each.get("positive_label") for each in found["runs"].values()}
+    positive = classes.pop() if len(classes) == 1 else None
     rows = [("state", {run: each["state"] for run, each in found["runs"].items()})]
     for split, key in (("validation", "metrics"), ("test", "test")):
         scored = {run: each[key] or {} for run, each in found["runs"].items()}
         names = dict.fromkeys(name for each in scored.values() for name in each)
-        rows += [(f"{split} {name}", {run: each.get(name) for run, each in scored.items()}) for name in names]
+        rows += [
+            (f"{split} {name_of_class(name, positive)}", {run: each.get(name) for run, each in scored.items()})
+            for name in names
+        ]
     drawn: list[list[Any]] = [_row_across(name, values, letters) for name, values in rows]
     drawn.append([TableCell("Settings that differ", "hf-between", columns=len(letters) + 1)])
     drawn += [_row_across(name, values, letters) for name, values in found["differences"].items()]

@@ -79,7 +79,7 @@ class RunView:
         with gr.Row():
             loss = _build_plot(run_charts.make_loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
             curve = _build_plot(
-                run_charts.make_metrics_table([], []), "epoch", "value", "metric", "Metrics on validation", []
+                run_charts.make_metrics_table([], {}), "epoch", "value", "metric", "Metrics on validation", []
             )
         with gr.Accordion("More curves", open=False, visible=False) as more_curves:
             # What the page sends may still be of the last run: with its own choices alone it would be refused.
@@ -247,9 +247,12 @@ def parts_of_run(
     status = run.status(events)
     names = run_charts.list_metric_names(events)
     mine = picked if picked.get("run") == run.id else {}
-    wanted = mine.get("metrics", find_kind(run.config.task, run.config.problem_type).evaluator.charted)
+    evaluator = find_kind(run.config.task, run.config.problem_type).evaluator
+    wanted = mine.get("metrics", evaluator.charted)
     chosen = [name for name in wanted if name in names]
-    loss, curve = run_charts.make_loss_table(events), run_charts.make_metrics_table(events, chosen)
+    titles = {name: evaluator.title(name, run.config.positive_label) for name in names}
+    drawn = {name: titles[name] for name in chosen}
+    loss, curve = run_charts.make_loss_table(events), run_charts.make_metrics_table(events, drawn)
     has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()
     written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
     count = (run.id, len(events))
@@ -265,13 +268,19 @@ def parts_of_run(
             lambda: run_actions.update_run_buttons(status if is_own else None, has_model=is_own and run.has_model),
         ),
         "loss": _redraw_chart(shown.get("loss"), count, loss, sorted(set(loss["split"]))),
-        "metrics": ((run.id, names), lambda: [gr.update(visible=bool(names)), gr.update(choices=names, value=chosen)]),
+        "metrics": (
+            (run.id, names),
+            lambda: [
+                gr.update(visible=bool(names)),
+                gr.update(choices=[(titles[name], name) for name in names], value=chosen),
+            ],
+        ),
         "curve": _redraw_chart(
             shown.get("curve"),
             (run.id, len(curve)),
             curve,
-            chosen,
-            color_map=chart_colours(chosen),
+            list(drawn.values()),
+            color_map=chart_colours(list(drawn.values())),
             y_lim=run_charts.find_axis_limits(chosen),
         ),
         **{name: (count, functools.partial(_update_logged_chart, events, name)) for name in LOGGED},

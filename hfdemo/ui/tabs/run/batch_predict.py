@@ -119,7 +119,7 @@ def _likely_text_column(table: pd.DataFrame) -> str:
     """Return the column whose name says text, else the one with the longest words: the person chooses anyway."""
     columns = list(table.columns)
     try:
-        return choose_text_columns(columns)[0]
+        return choose_text_columns(columns, None, "")[0]
     except DataError:
         letters = {name: table[name].str.count(r"[^\d\W]").mean() for name in columns}
         return max(columns, key=letters.__getitem__)
