@@ -86,7 +86,7 @@ def make_number_reader(cells: Sequence[str]) -> Callable[[str], str]:
 
 
 def are_numbers(cells: Sequence[str]) -> bool:
-    """Return whether cells are numbers, be it of classes or quantities; a cell that says there is none is passed over."""
+    """Return whether cells are numbers, of classes or quantities; cells that say there is none are passed over."""
     filled = [cell for cell in cells if not is_missing(cell)]
     return are_nearly_all(filled, make_number_reader(filled)) and not are_lists_of_numbers(filled)
 

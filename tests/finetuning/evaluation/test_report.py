@@ -135,7 +135,13 @@ def test_the_hub_reads_the_results_at_the_top_of_the_card(kind: str, tmp_path: P
     assert data.pipeline_tag == run.task
     assert data.model_name == "tuned-1"
     found = {(each.dataset_split, each.metric_name): each.metric_value for each in data.eval_results}
-    assert found == {(split, n): v for split, each in report["metrics"].items() for n, v in each.items()}
+    title = KINDS[kind].evaluator.title
+    assert found == {
+        (split, title(name, run.positive_label)): value
+        for split, each in report["metrics"].items()
+        for name, value in each.items()
+    }
+    assert (("test", "f1 of “yes”") in found) == (kind == "single_label"), "binary F1 names its class"
     on_the_hub = kind == "language"
     assert data.base_model == ("owner/tiny" if on_the_hub else None)
     assert data.datasets == (["owner/data"] if on_the_hub else None)

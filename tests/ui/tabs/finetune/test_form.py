@@ -30,7 +30,7 @@ KNOWN = RunData(
     (("train", 100), ("validation", 25)), ("a", "b"), "b", "single_label_classification", Columns("text", "label")
 )
 STORE = RunStore(Settings())
-BASE: dict[str, Any] = {**DEFAULTS, "dataset": "tickets", "text": "text", "label": "label", "rate": 1e-4}
+BASE: dict[str, Any] = {**DEFAULTS, "dataset": "tickets", "text": "text", "label": ["label"], "rate": 1e-4}
 
 
 def line(known: RunData | None = KNOWN, **values: Any) -> str:
@@ -52,7 +52,7 @@ def refusal(**values: Any) -> str:
 
 
 def test_a_model_that_would_see_what_it_is_to_predict_is_refused_before_start() -> None:
-    chats = {"kind": "language", "label": form_values.NO_COLUMN, "pair": form_values.NO_COLUMN}
+    chats = {"kind": "language", "label": [], "pair": form_values.NO_COLUMN}
     assert "reads a text in both directions" in refusal(**chats, model="embedded:minilm")
 
 
@@ -118,6 +118,10 @@ def test_the_line_before_start_says_what_start_would_refuse(values: dict[str, An
         RunConfig(
             "data", task="token-classification", text_column="words", label_column="tags", splits={"train": "dev"},
             text_pair_column="", split_column="part", class_weights="balanced",
+        ),
+        RunConfig(
+            "data", problem_type="multi_label_classification", text_column="text", label_column=("rude", "loud"),
+            text_pair_column="", split_column="", fixes=("drop_unlabelled_rows",),
         ),
         RunConfig("data", task="text-generation", text_column="chat", method="frozen", text_pair_column="",
                   label_column="", split_column=""),
@@ -305,7 +309,7 @@ def test_other_data_forgets_the_fixes_and_labels_of_the_last(tmp_path: Path, set
     path = write(tmp_path / "good.csv", rows_of())
     _, named = open_file(path, settings, fixes=("drop_duplicates",), labels=("x", "y"), positive="x", found=("train",))
     assert (named["fixes"], named["labels"], named["positive"], named["found"]) == ((), None, None, ())
-    assert (named["text"], named["label"]) == ("note", "mood")
+    assert (named["text"], named["label"]) == ("note", ["mood"])
 
 
 def test_what_the_page_keeps_of_the_data_can_be_hashed(tmp_path: Path, settings: Settings) -> None:

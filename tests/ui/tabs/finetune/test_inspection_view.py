@@ -119,7 +119,7 @@ def test_labels_are_moved_one_place_at_a_time_and_back_to_the_usual_order(tmp_pa
     moved, _ = press(form, named, [], "up:1")
     assert form_values.config_from_values(moved).labels == ("up", "down")
     drawn = inspection_view.render_labels(look(form, moved))
-    assert drawn.index("up") < drawn.index("down ")
+    assert drawn.index("<b>up") < drawn.index("<b>down")
     assert "Usual order" in drawn
     assert press(form, moved, [], "usual")[0]["labels"] is None
     assert "Usual order" not in inspection_view.render_labels(look(form, named))
@@ -140,7 +140,7 @@ def test_what_stands_in_the_data_is_drawn_as_text(place: str, tmp_path: Path, se
     rows = [(f"{EVIL if place == 'text' else 'word'} {number // 2}", label, "train") for number in range(30)]
     rows += [("", "bad", EVIL if place == "split" else "train"), ("one more", "bad", "train")]
     form, named = open_file(write(tmp_path / "evil.csv", rows, header), settings)
-    named |= {"label": "label", "split": "part" if place == "split" else form_values.NO_COLUMN}
+    named |= {"label": ["label"], "split": "part" if place == "split" else form_values.NO_COLUMN}
     examined = look(form, named)
     drawn = inspection_view.render_reading(examined) + inspection_view.render_inspection(
         examined, inspection_view.changes_of_fixes(["drop_blank_rows"])
@@ -172,11 +172,11 @@ def test_another_kind_of_answers_looks_for_columns_of_its_own(tmp_path: Path, se
     rows = [(json.dumps(["a", "b"]), json.dumps(["O", "B-X"]), "good" if n % 2 else "bad") for n in range(12)]
     path = write(tmp_path / "tags.csv", rows, ("tokens", "ner_tags", "label"))
     form, named = open_file(path, settings)
-    assert (named["kind"], named["text"], named["label"]) == ("tokens", "tokens", "ner_tags")
+    assert (named["kind"], named["text"], named["label"]) == ("tokens", "tokens", ["ner_tags"])
     other = change_kind(form, {**named, "kind": "single_label"})
-    assert other["label"] == "label"
+    assert other["label"] == ["label"]
     language = change_kind(form, {**named, "kind": "language"})
-    assert language["label"] == form_values.NO_COLUMN
+    assert language["label"] == []
     assert form_values.config_from_values(language).task == "text-generation"
 
 
@@ -204,7 +204,7 @@ def test_a_config_that_was_opened_keeps_its_columns_fixes_and_labels(sick: Path,
         str(sick), text_column="mood", label_column="note", fixes=("drop_duplicates",), labels=("b", "a")
     )
     found = suggest_values(form, named, wanted)
-    assert (found["text"], found["label"]) == ("mood", "note")
+    assert (found["text"], found["label"]) == ("mood", ["note"])
     assert found["fixes"] == ("drop_duplicates",)
     assert found["labels"] == ("b", "a")
 

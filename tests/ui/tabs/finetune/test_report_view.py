@@ -58,7 +58,9 @@ def test_the_baselines_answer_and_its_scores_stand_beside_the_models(report: dic
 def test_a_model_no_better_than_the_baseline_is_said_to_be(report: dict[str, Any]) -> None:
     assert "no better than the baseline" not in text_of(report_view.render_report(report))
     report["metrics"]["test"]["f1"] = report["baseline"]["test"]["metrics"]["f1"]
-    assert "By f1 this is no better than the baseline (always 'no')" in text_of(report_view.render_report(report))
+    assert f"By f1 of “{EVIL}” this is no better than the baseline (always 'no')" in text_of(
+        report_view.render_report(report)
+    )
 
 
 @pytest.mark.parametrize("report", ["language"], indirect=True)

@@ -34,7 +34,9 @@ def test_the_loss_before_training_is_where_the_validation_curve_begins() -> None
 
 
 def test_the_metrics_chart_has_the_chosen_metrics_once_per_epoch_and_no_test_scores() -> None:
-    assert rows(run_charts.make_metrics_table(EVENTS, ["f1", "accuracy"])) == [[1.0, 0.7, "f1"], [1.0, 0.8, "accuracy"]]
+    titles = {"f1": "f1 of “spam”", "accuracy": "accuracy"}
+    drawn = rows(run_charts.make_metrics_table(EVENTS, titles))
+    assert drawn == [[1.0, 0.7, "f1 of “spam”"], [1.0, 0.8, "accuracy"]]
     assert run_charts.list_metric_names(EVENTS) == ["accuracy", "f1"]
 
 
@@ -75,7 +77,7 @@ def test_the_axis_goes_from_0_to_1_only_where_every_metric_does() -> None:
     ("table", "columns"),
     [
         (run_charts.make_loss_table([]), ["step", "loss", "split"]),
-        (run_charts.make_metrics_table([], ["f1"]), ["epoch", "value", "metric"]),
+        (run_charts.make_metrics_table([], {"f1": "f1"}), ["epoch", "value", "metric"]),
         (run_charts.make_overlay_table({}, "f1"), ["epoch", "value", "run"]),
     ],
 )

@@ -21,7 +21,7 @@ FIRST, SECOND, THIRD = "20260101-120000-x", "20260102-120000-x", "20260103-12000
 def test_a_line_has_the_metric_that_picks_the_best_beside_the_baseline(settings: Settings) -> None:
     run = a_run(settings)
     (line,) = run_comparison.list_run_rows([run])
-    assert (line.state, line.metric, line.kind) == ("finished", "f1", "single_label")
+    assert (line.state, line.metric, line.kind) == ("finished", f"f1 of “{EVIL}”", "single_label")
     assert line.value == run.report()["metrics"]["validation"]["f1"]
     assert line.baseline == run.report()["baseline"]["validation"]["metrics"]["f1"]
     told = text_of(run_comparison.render_runs([line]))

@@ -86,8 +86,10 @@ def test_a_further_step_redraws_progress_and_curves_but_neither_result_nor_notes
 def test_another_run_brings_the_metrics_of_its_kind(kind: str, app: App) -> None:
     _, dropdown = shown(app, a_run(app.settings, kind), {})["metrics"]
     assert dropdown["value"]
-    assert set(dropdown["value"]) <= set(dropdown["choices"])
-    assert "loss" not in dropdown["choices"]
+    offered = dict(dropdown["choices"])
+    assert set(dropdown["value"]) <= set(offered.values())
+    assert "loss" not in offered.values()
+    assert (f"f1 of “{EVIL}”" in offered) == (kind == "single_label")
 
 
 def test_chosen_metrics_are_drawn_and_stay_chosen(app: App) -> None:
@@ -113,10 +115,10 @@ def test_what_was_picked_for_another_run_does_not_count(app: App) -> None:
     run, other = a_run(app.settings), a_run(app.settings, "regression", name="20260102-120000-y")
     picked = run_view.remember_pick("metrics", ["pearson"], other.id, {})
     curve = run_view.parts_of_run(app, run, picked, {})["curve"][1]()[0]
-    assert set(curve["value"]["metric"]) == {"accuracy", "f1"}
+    assert set(curve["value"]["metric"]) == {"accuracy", f"f1 of “{EVIL}”"}
     unknown = run_view.remember_pick("metrics", ["pearson", "f1", EVIL], run.id, {})
     curve = run_view.parts_of_run(app, run, unknown, {})["curve"][1]()[0]
-    assert set(curve["value"]["metric"]) == {"f1"}
+    assert set(curve["value"]["metric"]) == {f"f1 of “{EVIL}”"}
 
 
 def test_a_fold_of_epochs_stays_as_a_person_left_it(app: App) -> None:
