@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hfdemo.data_sources import choose_text_columns, find_longest_column, guess_text_columns, read_corpus, read_tables
+from hfdemo.data_sources import choose_text_columns, guess_text_columns, read_corpus, read_tables
+from hfdemo.data_sources.column_roles import find_longest_column
 from hfdemo.errors import DataError
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings

@@ -153,10 +153,10 @@ def _join_flags(tables: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> d
         empty, unset = np.isnan(known), known == -1
         unlabelled = unset.any(axis=1) | (empty.all(axis=1) & (writes_unset or bool(empty.all())))
         sets, places = np.unique(known == 1, axis=0, return_inverse=True)
-        cells = [write_list([columns[place] for place in np.flatnonzero(own)]) for own in sets]
+        cells = [write_list([columns[place] for place in np.flatnonzero(own).tolist()]) for own in sets]
         joined = pd.Series([cells[place] for place in places.reshape(-1)], index=table.index, dtype=str)
         reason = pd.Series("", index=table.index, dtype=str)
-        for place in np.flatnonzero((known == 2).any(axis=0)):
+        for place in np.flatnonzero((known == 2).any(axis=0)).tolist():
             column = columns[place]
             said = table[column].map(lambda cell, column=column: f"in {column!r}, {shorten(cell)} is neither 0 nor 1")
             reason = reason.mask(pd.Series(known[:, place] == 2, index=table.index) & (reason == ""), said)

@@ -79,13 +79,15 @@ def record_reading(config: RunConfig, corpus: Corpus) -> RunConfig:
 
 
 def arrange_data(corpus: Corpus, config: RunConfig) -> Corpus:
-    """Return `corpus` with its rows arranged by the layout that `config` asks for, or that is found in them.
+    """Return `corpus` with its rows arranged by the layout that `config` asks for, or that is found in them, and with
+    the values inside of objects as columns.
 
     Raises:
         DataError: see `find_layout`.
     """
     columns = (config.text_column, config.text_pair_column, *list_columns(config.label_column))
-    return arrange_corpus(corpus, config.layout, filter(None, columns))
+    arranged = arrange_corpus(corpus, config.layout, filter(None, columns))
+    return dataclasses.replace(arranged, tables=open_objects(arranged.tables))
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def describe_reading(whole: pd.DataFrame, mapped: Columns, kind: Kind, labels: S
         yield f"{len(flags)} columns of 0 and 1 (or yes and no) are read as labels, several per row: {shown}."
         never = [column for column in flags if column not in labels]
         if labels and never:
-            yield f"No training row has {', '.join(map(repr, never[:_MOST_TOLD]))}: what is never shown can't be learned."
+            yield f"No training row has {', '.join(map(repr, never[:_MOST_TOLD]))}: what is never shown is not learned."
     elif flags and kind.rows.is_label_set:
         cells = list(whole[flags[0]].unique())
         if count := count_positions(cells):

@@ -187,9 +187,10 @@ class Kind:
     kinds, else None; `model_problem_type` is what its saved models have as `config.problem_type`, None for models that
     don't ask for it. `encode(rows, tokenizer, max_length, labels)` makes the model inputs of a batch of rows, unpadded;
     rows without a label column have inputs alone. `loss(outputs, labels, items, weight, smoothing)` is divided by
-    `items`, the sum of `count(labels)` over a whole optimizer step. `reduce(outputs, labels)` is what evaluation keeps of a batch. With
-    `sequence_labels` the labels are as long as the ids and padded with -100; `one_number` says that a model answers
-    with a number, not with labels; `needs_word_ids` that the tokenizer has to know which token is which word, and
+    `items`, the sum of `count(labels)` over a whole optimizer step. `reduce(outputs, labels)` is what evaluation keeps
+    of a batch. With `sequence_labels` the labels are as long as the ids and padded with -100; `one_number` says that a
+    model answers with a number, not with labels; `needs_word_ids` that the tokenizer has to know which token is which
+    word, and
     `find_labelled_words(rows, tokenizer, max_length)` names the words of each row that have a label; `is_causal` that
     the model may not see what comes after a token. `balance(labels of all rows, how many labels)` weighs them, or is
     None where there is nothing to weigh. `find_notes(split, rows, labels, tokenizer, max_length)` are sentences on what

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hfdemo.data_sources import find_longest_column, guess_text_column
+from hfdemo.data_sources.column_roles import find_longest_column, guess_text_column
 from hfdemo.finetuning.kinds.cells import are_nearly_all, write_list
 from hfdemo.finetuning.kinds.chats import (
     choose_chat_template,

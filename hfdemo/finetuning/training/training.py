@@ -139,8 +139,8 @@ class Training:
             # model/ holds the model that is kept; the optimizer state beside it has no further use.
             shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         metrics, seconds = self.predicted["validation"].metrics, time.time() - self.began
-        notes = tuple(find_constant_answers(self.kind, self.predicted, self.config.labels or ()))
-        self.emit(what.Finished(self._step, time.time(), metrics=metrics, seconds=seconds, notes=notes))
+        said = tuple(find_constant_answers(self.kind, self.predicted, self.config.labels or ()))
+        self.emit(what.Finished(self._step, time.time(), metrics=metrics, seconds=seconds, notes=said))
 
     @property
     def _step(self) -> int:
