@@ -40,10 +40,7 @@ FILES: dict[str, tuple[Sequence[str], list[Sequence[Any]], dict[str, Any]]] = {
     ),
     "no label": (
         ("text", "label", "set"),
-        [
-            (TEXTS[n], "NaN" if n == 6 else -1 if n >= 32 else WARM[n], "train" if n < 32 else "test")
-            for n in range(40)
-        ],
+        [(TEXTS[n], "NaN" if n == 6 else -1 if n >= 32 else WARM[n], "train" if n < 32 else "test") for n in range(40)],
         {"labels": ["0", "1"], "split_column": "set", "fixes": ["drop_unlabelled_rows"]},
     ),
     "decimal commas": (
