@@ -38,6 +38,12 @@ def box(page: Page, label: str) -> Locator:
     return page.locator(".block:visible").filter(has=title).locator("textarea, input").first
 
 
+def picked(page: Page, label: str) -> Locator:
+    """What is picked in the dropdown with this label, of which there may be several."""
+    title = page.get_by_test_id("block-info").filter(has_text=re.compile(rf"^\s*{label}\s*$"))
+    return page.locator(".block:visible").filter(has=title).locator(".token")
+
+
 def fold(page: Page, title: str) -> None:
     """Open the fold with this title."""
     page.locator("button.label-wrap:visible").filter(has_text=re.compile(rf"^\s*{title}\s*")).first.click()
@@ -83,6 +89,7 @@ __all__ = [
     "fits",
     "fold",
     "open_page",
+    "picked",
     "resize",
     "run",
     "shoot",

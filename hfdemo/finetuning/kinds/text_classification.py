@@ -75,14 +75,19 @@ def find_flags(table: pd.DataFrame) -> tuple[str, ...]:
     """Return the columns of flags that are written alike: those of the way in which most are written."""
     found: dict[int, list[str]] = {}
     for column in table.columns:
-        cells = {cell.strip().casefold() for cell in table[column].unique()}
-        filled = {cell for cell in cells if not is_missing(cell) and cell not in ("-1", "-1.0")}
-        style = next((number for number, words in enumerate(_FLAGS) if filled and filled <= words.keys()), None)
+        style = find_flag_style(table[column])
         if style is not None and not is_id_name(column):
             found.setdefault(style, []).append(column)
     flags = max(found.values(), key=len, default=[])
     told = [column for column in flags if not _is_switch(column)]
     return tuple(told if len(told) > 1 else flags)
+
+
+def find_flag_style(column: pd.Series) -> int | None:
+    """Return the number of the way in which a column writes flags; None where it holds other things, or nothing."""
+    cells = {cell.strip().casefold() for cell in column.unique()}
+    filled = {cell for cell in cells if not is_missing(cell) and cell not in ("-1", "-1.0")}
+    return next((number for number, words in enumerate(_FLAGS) if filled and filled <= words.keys()), None)
 
 
 def parse_flag(cell: str) -> bool:

@@ -17,7 +17,8 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Inspection, inspect
 from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.dataset.preparing import arrange_data, read_source
-from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
+from hfdemo.finetuning.kinds.text_classification import find_flag_style
 from hfdemo.finetuning.preflight import RunData
 from hfdemo.finetuning.preprocessing import Lengths
 from hfdemo.models.hub import Progress
@@ -269,8 +270,25 @@ def change_kind(form: FormFields, named: FieldValues) -> FieldValues:
 
 
 def change_label(form: FormFields, named: FieldValues) -> FieldValues:
-    """Return the values for another label column: the order of the labels and the positive one are its own."""
-    return {**named, "labels": None, "positive": None}
+    """Return the values for other label columns: the order of the labels and the positive one are their own.
+
+    Several are several labels per row, where all of them are columns of flags; else the one picked last is meant.
+    """
+    picked = list(named["label"] or ())
+    table = form.read_data(named)[0].join_splits()
+    are_flags = all(name in table and find_flag_style(table[name]) is not None for name in picked)
+    learned = KINDS[named["kind"] or DEFAULT_KIND.name]
+    if len(picked) > 1 and are_flags:
+        learned = next(kind for kind in KINDS.values() if kind.rows.is_label_set)
+    elif are_flags and learned.rows.is_label_set:
+        learned = DEFAULT_KIND  # of several flags one is left
+    return {
+        **named,
+        "kind": learned.name,
+        "label": picked if are_flags else picked[-1:],
+        "labels": None,
+        "positive": None,
+    }
 
 
 def update_splits(form: FormFields, named: FieldValues) -> FieldValues:

@@ -33,6 +33,7 @@ FILES: Mapping[str, str] = MappingProxyType(
         "train.py": "train.py",
         "config.json": "config.json",
         "errors.csv": "errors.csv",
+        "answers.csv": "answers.csv",
     }
 )
 LINKED = "Its owner shares this run with you: you can look at it, and change nothing."
