@@ -67,6 +67,7 @@ _DATE = re.compile(
 _URL = re.compile(r"(https?|ftp)://\S+|www\.\S+|\S+@\S+\.\w+", re.IGNORECASE)
 _HEX = re.compile(r"(?=.*\d)[0-9a-f-]{8,}|[A-Za-z]{0,4}[-_]?\d+", re.IGNORECASE)
 _LOOKED_AT = 2_000
+_MOST_SPLITS = 20
 _NEARLY_ALL = 0.9
 
 
@@ -115,13 +116,14 @@ def find_longest_column(table: pd.DataFrame, columns: Sequence[str]) -> str:
 def find_split_column(table: pd.DataFrame) -> str | None:
     """Return the column whose cells say of each row which split it is in; None where there is none."""
     for column in table.columns:
-        cells = set(table[column])
+        name, cells = normalize_name(column), set(table[column])
+        if len(cells) > _MOST_SPLITS and name not in _SPLIT_NAMES:
+            continue
         splits = {cell: normalize_split_name(cell) for cell in cells if cell.strip()}
         if "train" not in splits.values():
             continue
-        name = normalize_name(column)
         # One row of train is enough of a column called split: with a strange cell it is one all the same.
-        if name == "split" or (name in _SPLIT_NAMES and len(splits) <= 20):
+        if name == "split" or (name in _SPLIT_NAMES and len(splits) <= _MOST_SPLITS):
             return str(column)
         if len(splits) > 1 and all(split in SPLITS for split in splits.values()):
             return str(column)

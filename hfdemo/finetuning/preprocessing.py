@@ -224,7 +224,9 @@ def count_tokens(
         if stop is not None and stop.is_set():
             raise Stopped
         chunk = counted[start : start + _CHUNK]
-        batch = {name: [str(row[name]) for row in chunk] for name in chunk[0]}
+        # Some rows of test have no label; tags are needed, for they say which words count.
+        names = [name for name in chunk[0] if name != "label" or kind.sequence_labels]
+        batch = {name: [str(row[name]) for row in chunk] for name in names}
         lengths += map(len, kind.encode(batch, tokenizer, _UNCUT, ready.labels)["input_ids"])
         on_progress(len(lengths), len(counted))
     first = {name: [str(cell)] for name, cell in ready.splits["train"].iloc[0].items()}

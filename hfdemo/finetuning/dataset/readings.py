@@ -12,9 +12,10 @@ from hfdemo.finetuning.dataset.label_cells import name_positions
 from hfdemo.finetuning.kinds import KINDS, Kind
 from hfdemo.finetuning.kinds.cells import count_positions, is_missing
 from hfdemo.finetuning.kinds.numbers import are_numbers, find_number_form, read_numbers
-from hfdemo.finetuning.kinds.text_classification import ASKED_NUMBERS
+from hfdemo.finetuning.kinds.text_classification import ASKED_NUMBERS, names_classes
 
 _MOST_TOLD = 8
+_LONGEST_WORD = 12  # longer than any that means that there is nothing
 _COMMAS: Mapping[str, str] = {
     "decimal": "with a decimal comma (1,5 is 1.5)",
     "thousands": "with a comma between thousands (1,500 is 1500)",
@@ -38,7 +39,7 @@ def find_number_readings(whole: pd.DataFrame, mapped: Columns, kind: Kind) -> li
         told.append("in percent (5% is 0.05)" if form.percent == "share" else "in percent (5% is 5)")
     many = len(numbers) > ASKED_NUMBERS
     whole_ones = all(number.is_integer() for number in numbers)
-    if not marked and not (many and (whole_ones or classes)):
+    if not marked and (not (many and (whole_ones or classes)) or names_classes(mapped.label_name, numbers)):
         return []
     span = f"from {min(numbers):g} to {max(numbers):g}, {len(numbers):,} different"
     said = f"{marked:,} {'number is' if marked == 1 else 'numbers are'} written {' and '.join(told)}"
@@ -87,7 +88,8 @@ def describe_reading(whole: pd.DataFrame, mapped: Columns, kind: Kind, labels: S
     if inside:
         yield f"Read from inside of objects: {', '.join(inside)}."
     for column in filter(None, (mapped.text_column, mapped.text_pair_column)):
-        words = whole[column][whole[column].str.strip().ne("") & whole[column].map(is_missing).astype(bool)]
+        short = whole[column][whole[column].str.len() <= _LONGEST_WORD]
+        words = short[short.str.strip().ne("") & short.map(is_missing).astype(bool)]
         if len(words):
             count = len(words)
             yield (

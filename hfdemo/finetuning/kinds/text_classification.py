@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -85,7 +85,10 @@ def find_flags(table: pd.DataFrame) -> tuple[str, ...]:
 
 def find_flag_style(column: pd.Series) -> int | None:
     """Return the number of the way in which a column writes flags; None where it holds other things, or nothing."""
-    cells = {cell.strip().casefold() for cell in column.unique()}
+    written = column.unique()
+    if len(written) > MOST_NUMBERS:
+        return None
+    cells = {cell.strip().casefold() for cell in written}
     filled = {cell for cell in cells if not is_missing(cell) and cell not in ("-1", "-1.0")}
     return next((number for number, words in enumerate(_FLAGS) if filled and filled <= words.keys()), None)
 
@@ -109,6 +112,13 @@ def are_class_numbers(labels: Sequence[str]) -> bool:
     whole = all(number.is_integer() for number in numbers) and not is_marked_quantity(labels)
     gapless = whole and max(numbers) - min(numbers) == len(numbers) - 1 and min(numbers) in (0, 1)
     return whole and len(numbers) <= (MOST_LABELS if gapless else MOST_NUMBERS)
+
+
+def names_classes(column: str, numbers: Iterable[float]) -> bool:
+    """Return whether whole numbers are surely those of classes: they have no gap, and their column is called so."""
+    found = set(numbers)
+    gapless = max(found) - min(found) == len(found) - 1 and min(found) in (0, 1)
+    return gapless and normalize_name(column) in _LABEL_NAMES
 
 
 def is_marked_quantity(labels: Sequence[str]) -> bool:
