@@ -14,7 +14,7 @@ from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.dataset.inspection import with_change
 
 ROWS = 48
-TEXTS = [f"{'a word '[: 2 + number % 5]} and the number {number}" for number in range(ROWS)]
+TEXTS = [f"{'a word '[: number % 7]} and the number {number}" for number in range(ROWS)]
 OTHERS = [f"some other text {number} of the pair" for number in range(ROWS)]
 
 
