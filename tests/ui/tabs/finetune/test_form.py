@@ -137,7 +137,7 @@ def test_a_config_comes_out_of_the_form_as_it_went_in(config: RunConfig) -> None
             out["training"].pop(name, None)
     expected = config.to_json()
     if config.task == "text-classification":
-        expected["problem_type"] = "single_label_classification"
+        expected["problem_type"] = config.problem_type or "single_label_classification"
     assert out == expected
 
 

@@ -218,6 +218,7 @@ def test_a_stop_can_be_asked_for_once_but_still_be_turned_into_a_cancel() -> Non
 
 def test_every_file_is_handed_out_under_the_name_of_its_run(app: App) -> None:
     run = a_run(app.settings)
+    (run.folder / "answers.csv").write_text("row,text,predicted\n")  # which only a run with unlabelled test rows has
     for name in filter(None, run_actions.FILES.values()):
         path = Path(run_actions.copy_run_file(app, name, run.id))
         assert path.name == f"{run.id}-{name}"
