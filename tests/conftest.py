@@ -227,6 +227,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A public server of a module's own, with nothing of anybody in its home."""
+    home = tmp_path_factory.mktemp("public")
+    uploads = str(home / "cache" / "gradio")
+    with serve(home, forking=True, HFDEMO_PUBLIC="1", GRADIO_TEMP_DIR=uploads) as running:
+        yield running
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -246,5 +255,7 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/config", timeout=2) as answer:
             return bool(json.load(answer))
+    except urllib.error.HTTPError as error:
+        return error.code == 401  # it answers its users alone
     except (urllib.error.URLError, OSError):
         return False

@@ -13,7 +13,14 @@ from hfdemo.settings import Settings
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
-Kind = TypeVar("Kind")
+Kind = TypeVar("Kind", bound="Ownable")
+
+
+class Ownable(Protocol):
+    """What an engine may hold: one thing for all, of which each owner sees what they may."""
+
+    def of_owner(self, owner: str) -> Any:
+        """Return this as `owner` may use it; "" is for what is everybody's."""
 
 
 class Child(Protocol):
@@ -34,11 +41,8 @@ class Engine(Protocol):
     def models(self) -> ModelCache:
         """The engine's own cache of models. It may be far away: only the functions of a `call` can use it."""
 
-    def hold(self, kind: Callable[[Settings], Kind], owner: str = "") -> Kind:
-        """Return the one `kind` that there is where the models are, made of the settings; for calls, too.
-
-        It is as `owner` may use it, by its method `of_owner`; "" is for what is everybody's.
-        """
+    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
+        """Return the one `kind` that there is where the models are, made of the settings; for calls, too."""
 
     def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Return `function(*args, **kwargs)`, done where the models are.
@@ -83,9 +87,9 @@ class OwnedEngine:
         """The cache of models."""
         return self.hold(ModelCache)
 
-    def hold(self, kind: Callable[[Settings], Kind], owner: str = "") -> Kind:
-        """Return the one `kind` of the engine, as this owner may use it, whoever else is named."""
-        return self._engine.hold(kind, self._owner)
+    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
+        """Return the one `kind` of the engine, as this owner may use it."""
+        return cast(Kind, self._engine.hold(kind).of_owner(self._owner))
 
     def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Return `function(*args, **kwargs)`, done where the models are."""
@@ -113,12 +117,12 @@ class InlineEngine:
         """The cache of models."""
         return self.hold(ModelCache)
 
-    def hold(self, kind: Callable[[Settings], Kind], owner: str = "") -> Kind:
-        """Return the one `kind` of this engine, as `owner` may use it."""
+    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
+        """Return the one `kind` of this engine, for what is everybody's."""
         with self._holding:
             if kind not in self._held:
                 self._held[kind] = kind(self._settings)
-            return cast(Kind, self._held[kind].of_owner(owner))
+            return cast(Kind, self._held[kind].of_owner(""))
 
     def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Return `function(*args, **kwargs)`."""

@@ -101,7 +101,11 @@ class Held:
     `owner` may use it."""
 
     name: str
-    owner: str
+    owner: str = ""
+
+    def of_owner(self, owner: str) -> Held:
+        """Return what stands for the same as `owner` may use it."""
+        return dataclasses.replace(self, owner=owner)
 
 
 def sendable_error(error: BaseException) -> BaseException:

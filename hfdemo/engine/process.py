@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import psutil
 
-from hfdemo.engine.inline import Child, start_program
+from hfdemo.engine.inline import Child, Ownable, start_program
 from hfdemo.engine.messages import (
     Call,
     Callback,
@@ -42,7 +42,7 @@ from hfdemo.settings import Settings, child_environment
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
-Kind = TypeVar("Kind")
+Kind = TypeVar("Kind", bound=Ownable)
 
 LOOK_SECONDS = 0.05
 # How long a worker may take to end a call that was stopped, before it is ended itself.
@@ -121,9 +121,9 @@ class ProcessEngine:
         """What stands for the worker's cache among the arguments of a call."""
         return self.hold(ModelCache)
 
-    def hold(self, kind: Callable[[Settings], Kind], owner: str = "") -> Kind:
-        """Return what stands for the worker's one `kind`, as `owner` may use it, among the arguments of a call."""
-        return cast(Kind, Held(name_function(kind), owner))
+    def hold(self, kind: Callable[[Settings], Kind]) -> Kind:
+        """Return what stands for the worker's one `kind` among the arguments of a call."""
+        return cast(Kind, Held(name_function(kind)))
 
     @property
     def worker(self) -> psutil.Process | None:

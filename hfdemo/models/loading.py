@@ -14,11 +14,11 @@ from hfdemo.devices import Device, find_device
 from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_bases, local_folder
-from hfdemo.models.generation_limits import limit_generation
 from hfdemo.models.hub import Progress
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.size_limits import limit_generation
 from hfdemo.models.weights import BuildPlan, LoadReport, build_model, build_on_meta_device
 from hfdemo.settings import Settings
 from hfdemo.tasks import find_task_for_architectures

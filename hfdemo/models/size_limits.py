@@ -1,8 +1,8 @@
-"""How large a model may be that a config describes: bounded before anything of that size is made.
+"""How large a model may be that a config describes, and how much it may write: bounded before it is made.
 
 A config is a few lines of numbers, and whoever wrote it may have meant no model at all: 50 million layers take hours to
 build even without weights, and a vocabulary of as many tokens takes the machine's memory where a file of weights says
-nothing of it.
+nothing of it. What a generation config asks for can be as much.
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ LARGEST_RATE = 2**18  # samples a second
 MOST_MODULES = 20_000
 # While a model is built its head has weights of its own, which later are those of its embedding.
 _TIED = 2
+
+MOST_BEAMS = 16
+# Where a prompt counts, too: the longest that models read.
+LONGEST_LENGTH = 2**17
+_BEAMS = ("num_beams", "num_beam_groups", "num_return_sequences", "num_assistant_tokens", "prompt_lookup_num_tokens")
+_TOKENS = ("max_new_tokens", "min_new_tokens", "min_length")
+_LENGTHS = ("max_length", "max_cache_len")
 
 _CGROUP = Path("/sys/fs/cgroup")
 _NO_SIZE = re.compile(r"theta|seed|param|total|clip|_floor|base$|bias$|val(ue)?$|_token$|(^|_)ids?$|^id2|2id$|^_")
@@ -181,6 +188,42 @@ def build_hollow(config: Any, auto_class: Any, settings: Settings, **options: An
             "Pick a smaller model or dtype."
         )
     return hollow
+
+
+def limit_generation(model: Any, most_tokens: int) -> None:
+    """Lower what the generation configs of `model` and of its parts ask for to what one call may have.
+
+    Those of task_specific_params, which pipelines follow, are lowered, too. Nothing else is changed.
+    """
+    bounds = {
+        **dict.fromkeys(_BEAMS, MOST_BEAMS),
+        **dict.fromkeys(_TOKENS, most_tokens),
+        **dict.fromkeys(_LENGTHS, LONGEST_LENGTH),
+    }
+    for config in _list_configs(model):
+        _lower(config, bounds)
+
+
+def _list_configs(model: Any) -> Iterator[Any]:
+    for part in model.modules():
+        if "generation_config" in vars(part):
+            yield part.generation_config
+        config = vars(part).get("config")
+        yield getattr(config, "task_specific_params", None)
+
+
+def _lower(config: Any, bounds: Mapping[str, int], depth: int = 0) -> None:
+    """Lower the numbers of a generation config, or of one that is part of it (Bark has three)."""
+    from transformers import GenerationConfig
+
+    if depth > 4 or not isinstance(config, dict | GenerationConfig):
+        return
+    values = config if isinstance(config, dict) else vars(config)
+    for name, value in values.items():
+        if name in bounds and isinstance(value, int | float) and value > bounds[name]:
+            values[name] = bounds[name]
+        else:
+            _lower(value, bounds, depth + 1)
 
 
 def format_bytes(number: int) -> str:

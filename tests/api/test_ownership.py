@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.models.trained_tokenizers import train_from_file
 from hfdemo.settings import Settings
-from tests.conftest import Server, serve, wait_until
+from tests.conftest import Server, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -113,14 +113,6 @@ def in_order(name: str, arguments: Mapping[str, Any]) -> list[Any]:
     _, *parameters = inspect.signature(endpoint.function).parameters.values()
     assert set(arguments) <= {each.name for each in parameters}
     return [arguments.get(each.name, None if each.default is each.empty else each.default) for each in parameters]
-
-
-@pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("public")
-    uploads = str(home / "cache" / "gradio")
-    with serve(home, forking=True, HFDEMO_PUBLIC="1", GRADIO_TEMP_DIR=uploads) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

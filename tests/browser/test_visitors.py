@@ -1,7 +1,6 @@
 """Two people at a public server in two browsers: each sees what is theirs, and what belongs to the page."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,11 @@ from hfdemo.ownership import OWNER_FILE
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune.run_actions import LINKED
 from tests.browser.pages import PATIENT, box, choose_task, open_page, tab
-from tests.conftest import Server, serve
+from tests.conftest import Server
 from tests.ui.tabs.finetune.reports import a_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RUN, SHARED = "20260101-120000-hers", "20260102-120000-shown"
-
-
-@pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("public")
-    uploads = str(home / "cache" / "gradio")
-    with serve(home, forking=True, HFDEMO_PUBLIC="1", GRADIO_TEMP_DIR=uploads) as running:
-        yield running
 
 
 def give_run(page: Page, public: Server, name: str) -> Path:

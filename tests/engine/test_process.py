@@ -14,7 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from hfdemo.engine import InlineEngine, ProcessEngine
+from hfdemo.engine import InlineEngine, OwnedEngine, ProcessEngine
 from hfdemo.engine.messages import WorkerError, read_answer, write
 from hfdemo.errors import DataError, DemoError, ModelError, Stopped
 from hfdemo.finetuning.preflight import SlowChecks
@@ -202,6 +202,15 @@ def test_an_engine_holds_one_of_a_kind(engine: ProcessEngine, models: ModelCache
     inline = InlineEngine(models.settings, models)
     assert inline.hold(ModelCache) is inline.models is models
     assert inline.hold(SlowChecks) is inline.hold(SlowChecks)
+
+
+def test_what_an_engine_holds_is_for_each_owner_what_they_may_see(engine: ProcessEngine, tmp_path: Path) -> None:
+    inline = InlineEngine(Settings(home=tmp_path, owner="zoe"))
+    assert OwnedEngine(inline, "anna").hold(ModelCache).settings.owner == "anna"
+    assert OwnedEngine(OwnedEngine(inline, "anna"), "bob").models.settings.owner == "bob"
+    assert inline.models.settings.owner == ""
+    for held in (engine.hold(ModelCache), OwnedEngine(engine, "anna").hold(ModelCache)):
+        assert engine.call(ModelCache.is_trusted, held, ModelRef.parse("embedded:sentiment"))
 
 
 def test_a_program_is_a_fork_with_its_own_environment_session_and_exit_code(

@@ -1,6 +1,5 @@
 """The server ends when it is told to, whatever it is at, and its runs go on; a second one says why it can't begin."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -9,11 +8,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from gradio_client import Client
 
@@ -24,16 +22,6 @@ from tests.conftest import ROOT, serve, wait_until
 from tests.models import hub
 
 ENDLESS = {"num_train_epochs": 10_000, "logging_steps": 5}
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """Whatever a test says, no process of its runs outlives it."""
-    yield tmp_path / "home"
-    for run in RunStore(Settings(home=tmp_path / "home")).list():
-        for process in run.processes():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
 
 
 @pytest.fixture

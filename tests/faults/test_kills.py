@@ -7,7 +7,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,14 +77,6 @@ class Fault:
     def __str__(self) -> str:
         what = f"{self.what}, {self.processes} processes" if self.processes > 1 else self.what
         return f"{what} at {self.moment} + {self.delay:.2f} s: {self.state} after {self.seconds:.1f} s"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """Whatever a test says, no process of its runs outlives it."""
-    yield tmp_path / "home"
-    for run in RunStore(Settings(home=tmp_path / "home")).list():
-        end(run.processes())
 
 
 def end(processes: Sequence[Any], number: int = signal.SIGKILL) -> None:

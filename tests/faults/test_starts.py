@@ -7,14 +7,13 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
-import psutil
 import pytest
 from gradio_client import Client
 
@@ -25,16 +24,6 @@ from hfdemo.settings import Settings
 from tests.conftest import Server, serve, wait_until
 
 Start = Callable[[Server, Mapping[str, Any]], str]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """Whatever a test says, no process of its runs outlives it."""
-    yield tmp_path / "home"
-    for run in RunStore(Settings(home=tmp_path / "home")).list():
-        for process in run.processes():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
 
 
 def at_once(count: int, start: Callable[[int], str]) -> list[str]:
