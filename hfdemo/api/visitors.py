@@ -23,6 +23,8 @@ NOBODY = "nobody"
 MOST_FILES = 200_000
 NOT_YOURS = "This file was not uploaded here. Send it with `gradio_client.handle_file`."
 SCOPE_KEY = "hfdemo.visitor"
+USER_KEY = "hfdemo.user"
+"""Who has signed in; "" where the server calls itself."""
 _current: ContextVar[Visitor | None] = ContextVar("visitor", default=None)
 
 
@@ -60,10 +62,14 @@ class FileGrants:
 
 @dataclass(frozen=True)
 class Visitor:
-    """Whoever asks: `owner` is what stands in the files of what is theirs, `files` is what everybody was given."""
+    """Whoever asks: `owner` is what stands in the files of what is theirs, `files` is what everybody was given.
+
+    `user` is the name with which they have signed in at this server; "" where nobody has to.
+    """
 
     owner: str
     files: FileGrants
+    user: str = ""
 
     def may_read(self, path: str) -> bool:
         """Return whether a file in gradio's folder was sent by this visitor, or given to them."""

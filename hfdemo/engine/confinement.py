@@ -48,10 +48,23 @@ def confine_process(settings: Settings) -> None:
     if settings.child_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (settings.child_bytes, settings.child_bytes))
     if sys.platform == "linux":
-        _restrict_files(_readable_paths(settings), _writable_paths(settings))
+        _restrict_files(_readable_paths(settings), _writable_paths(settings, Path(tempfile.gettempdir())))
 
 
-def _writable_paths(settings: Settings) -> list[Path]:
+def explain_exposed(path: Path, settings: Settings) -> str | None:
+    """Return why a file with secrets lies wrong: the children of a shared server see it; None where they do not."""
+    if not settings.public:
+        return None
+    seen = [*_readable_paths(settings), *_writable_paths(settings, settings.temporary_folder)]
+    folder = next((each for each in seen if path.resolve().is_relative_to(each.resolve())), None)
+    if folder is None:
+        return None
+    return (
+        f"{path} could be read by the processes that hold models: they need {folder}. Move it, to {settings.home} say."
+    )
+
+
+def _writable_paths(settings: Settings, temporary: Path) -> list[Path]:
     variables = ("HF_HUB_CACHE", "HF_XET_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_EVALUATE_CACHE")
     caches = [Path(os.environ[name]) for name in (*variables, "TORCHINDUCTOR_CACHE_DIR") if os.environ.get(name)]
     shared = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
@@ -64,7 +77,7 @@ def _writable_paths(settings: Settings) -> list[Path]:
     # Not all of /dev: the disks are there, too.
     named = ("null", "zero", "full", "random", "urandom", "tty", "shm", "dri", "kfd")
     devices = [*(Path("/dev") / name for name in named), *Path("/dev").glob("nvidia*")]
-    return [*own, settings.upload_folder, *caches, Path(tempfile.gettempdir()), *devices]
+    return [*own, settings.upload_folder, *caches, temporary, *devices]
 
 
 def _readable_paths(settings: Settings) -> list[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -12,6 +14,7 @@ from hfdemo.api.endpoints import register_endpoints
 from hfdemo.api.error_boundary import ServedBlocks
 from hfdemo.api.request_bodies import EXCEPTION_HANDLERS, body_guards
 from hfdemo.api.request_guard import request_guard
+from hfdemo.api.user_guard import user_guards
 from hfdemo.api.visitor_guard import visitor_guards
 from hfdemo.api.visitor_limits import visitor_limits
 from hfdemo.devices import find_device
@@ -39,6 +42,16 @@ class ComponentsById(dict[int, Any]):
         return dict(list(super().items())).items()
 
 
+def build_header(settings: Settings, environment: Mapping[str, str] = os.environ) -> gr.HTML:
+    """Build the head of the page; on a Space with `hf_oauth: true` one can sign in with the Hub there."""
+    offers_hub = environment.get("SYSTEM") == "spaces" and environment.get("OAUTH_CLIENT_SECRET")
+    with gr.Row(equal_height=True):
+        header = gr.HTML(html.page_header("looking for the device …"))
+        if offers_hub and settings.auth is None:
+            gr.LoginButton(logout_value="Sign out ({})", size="sm", scale=0, min_width=240)
+    return header
+
+
 def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     """Build the whole app: page, endpoints and MCP tools, not launched yet."""
     app = App.create(settings, engine)
@@ -46,7 +59,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     with ServedBlocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, settings.upload_seconds)) as demo:
         with gr.Column(visible=False, render=False) as endpoints:
             register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
-        header = gr.HTML(html.page_header("looking for the device …"))
+        header = build_header(settings)
         with gr.Tabs() as tabs:
             with gr.Tab("Run a model", id="run"):
                 run_tab = run.RunTab(app, demo)
@@ -58,7 +71,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
         # does not go through them whenever it looks for one of the page: that is a third of the time of opening it.
         endpoints.render()
         # The device is known once torch has been imported, so the page is drawn first.
-        demo.load(lambda: html.page_header(str(app.engine.call(find_device))), outputs=header, **QUIET)
+        demo.load(lambda: html.page_header(str(app.engine.call(find_device)), app.user), outputs=header, **QUIET)
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
     demo.queue(default_concurrency_limit=16, max_size=settings.queue_size)
     return demo
@@ -83,6 +96,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
             "middleware": [
                 content_policy(settings, read_scripts()),
                 request_guard(settings),
+                *user_guards(settings, html.sign_in_page),
                 *visitor_guards(settings),
                 *visitor_limits(settings),
                 *body_guards(),

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape as _escape
+from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader
+
+TEMPLATES = Path(__file__).with_name("templates")
 SPACES = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥"})
 
 
@@ -22,12 +26,22 @@ def code(text: str) -> str:
     )
 
 
-def page_header(device: str) -> str:
-    """Return the head of the page, with the device that models run on."""
+def page_header(device: str, user: str = "") -> str:
+    """Return the head of the page, with the device that models run on, and who has signed in."""
+    chip = f"<span class='hf-chip' title='The device that models run and train on'>{escape(device)}</span>"
+    signed_in = f"<span class='hf-user'>{escape(user)} · <a href='logout'>Sign out</a></span>" if user else ""
     return (
-        "<div class='hf-head'><h1>hfdemo</h1><p>Run a model, see its tokens, fine-tune it.</p>"
-        f"<span class='hf-chip' title='The device that models run and train on'>{escape(device)}</span></div>"
+        f"<div class='hf-head'><h1>hfdemo</h1><p>Run a model, see its tokens, fine-tune it.</p>{chip}{signed_in}</div>"
     )
+
+
+def sign_in_page(said: str, action: str, target: str) -> str:
+    """Return the document with the form for a name and a password.
+
+    `said` is a sentence above it, `action` is where it is sent, `target` what is opened afterwards.
+    """
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    return templates.get_template("sign_in.html.j2").render(said=said, action=action, target=target)
 
 
 def about(text: str) -> str:

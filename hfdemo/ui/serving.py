@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import Any
 
 import gradio as gr
 
+from hfdemo.api.user_guard import REALM
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
 from hfdemo.ui import launch_options
@@ -71,11 +73,14 @@ def _another(port: int) -> str:
 
 
 def _is_hfdemo(url: str) -> bool:
-    with suppress(OSError, ValueError, AttributeError):
+    try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{url}/config", timeout=2) as answer:
             return bool(json.load(answer).get("title") == "hfdemo")
-    return False
+    except urllib.error.HTTPError as error:
+        return f'realm="{REALM}"' in error.headers.get("WWW-Authenticate", "")
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _end_in_thread(demo: gr.Blocks, settings: Settings) -> None:

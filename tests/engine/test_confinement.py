@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hfdemo.engine import ProcessEngine
+from hfdemo.engine.confinement import explain_exposed
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.runs import RunStore
@@ -92,6 +93,20 @@ def test_a_child_of_a_shared_server_reads_no_secret_and_nothing_but_what_it_need
     assert "OMP_NUM_THREADS" in found.pop("worker"), "its own environment it may read: nothing is in it"
     assert set(found) == {"server", "zygote", *paths}
     assert all("Permission denied" in said for said in found.values())
+
+
+def test_a_file_of_users_must_not_lie_where_children_see_it(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", public=True)
+    for path in (settings.home / "users", tmp_path / "users", ROOT / "users"):
+        assert explain_exposed(path, settings) is None
+    for path in (
+        "/etc/hfdemo/users",
+        ROOT / "hfdemo" / "users",
+        settings.home / "cache" / "users",
+        "/usr/../etc/users",
+    ):
+        assert "could be read by the processes that hold models" in str(explain_exposed(Path(path), settings))
+        assert explain_exposed(Path(path), Settings(home=settings.home)) is None, "whose children read everything"
 
 
 def test_the_environment_of_a_child_has_no_name_that_may_be_a_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
