@@ -19,7 +19,8 @@ SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1_000
 MOST_FILE_BYTES = 1024**2
 MOST_HASH_MEMORY = 1024**2  # of one hash, in KiB
-_NAME = re.compile(r"\w[\w.@+-]{0,63}")
+LONGEST_NAME = 64
+_NAME = re.compile(rf"\w[\w.@+-]{{0,{LONGEST_NAME - 1}}}")
 # What the OWASP's cheat sheet on storing passwords asks for: a twentieth of a second, and memory that the page has.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
@@ -108,7 +109,8 @@ def make_line(name: str, password: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name[:100]!r} is no name for a user. Use 1 to 64 letters, digits, and . _ @ + - after the first of them."
+            f"{name[:100]!r} is no name for a user. Use 1 to {LONGEST_NAME} letters, digits, and . _ @ + - after the "
+            "first of them."
         )
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise ValueError(

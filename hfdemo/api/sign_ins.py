@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
 from starlette.concurrency import run_in_threadpool
 
 from hfdemo.atomic_files import write_atomically
-from hfdemo.users import Users
+from hfdemo.users import LONGEST_NAME, Users
 
 SESSION_SECONDS = 7 * 24 * 3600
 ENDED_FILE = "signed_out.txt"
@@ -109,7 +111,11 @@ class Sessions:
         _, until, number, _ = token.split(".")
         with self._lock:
             self._ended[number] = int(until, 16)
-            write_atomically(self._file, "".join(f"{each} {ends:x}\n" for each, ends in self._ended.items()))
+            try:
+                with self._file.open("a", encoding="utf-8") as file:  # another server may write there, too
+                    file.write(f"{number} {until}\n")
+            except OSError:  # it has ended here, in any case
+                logging.getLogger(__name__).exception("A session that has ended could not be written down")
 
     def _sign(self, said: str, user: str) -> str:
         text = f"user {said} {self._users.find_hash(user)}"
@@ -117,12 +123,20 @@ class Sessions:
 
 
 def _read_ended(path: Path) -> dict[str, int]:
-    """Return the numbers of tokens that were taken back and would still be good, with their ends."""
+    """Return the numbers of tokens that were taken back and would still be good, with their ends; forget the others."""
     try:
-        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
-    return {line[0]: int(line[1], 16) for line in lines if int(line[1], 16) > time.time()}
+    found = {}
+    for line in lines:
+        number, _, until = line.partition(" ")
+        with suppress(ValueError):  # half a line, of a full disk
+            found[number] = int(until, 16)
+    kept = {number: ends for number, ends in found.items() if ends > time.time()}
+    if len(kept) < len(lines):
+        write_atomically(path, "".join(f"{number} {ends:x}\n" for number, ends in kept.items()))
+    return kept
 
 
 class SignIns:
@@ -145,7 +159,7 @@ class SignIns:
         known = self._digest(name, password)
         if self._remembered.get(known, 0.0) > time.monotonic():
             return True
-        limits = {f"address {address}": TRIES_OF_ADDRESS, f"name {name}": TRIES_OF_NAME}
+        limits = {f"address {address}": TRIES_OF_ADDRESS, f"name {name[:LONGEST_NAME]}": TRIES_OF_NAME}
         self._tries.begin(limits)
         async with self._hashing:
             is_right = await run_in_threadpool(self._users.check_password, name, password)

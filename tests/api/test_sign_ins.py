@@ -59,7 +59,19 @@ def test_who_signs_out_is_out_for_good_and_alone(tmp_path: Path) -> None:
     for each in (known, sessions(tmp_path)):
         assert each.read_token(here) is None
         assert each.read_token(elsewhere) == "anna"
-    assert len((tmp_path / sign_ins.ENDED_FILE).read_text().splitlines()) == 1
+    file = tmp_path / sign_ins.ENDED_FILE
+    assert len(file.read_text().splitlines()) == 1
+    file.write_text(file.read_text() + "0123 1\n4567")  # one that is over, and what a full disk left of another
+    assert sessions(tmp_path).read_token(here) is None
+    assert len(file.read_text().splitlines()) == 1
+
+
+def test_who_signs_out_on_a_full_disk_is_out_while_the_server_runs(tmp_path: Path) -> None:
+    known = sessions(tmp_path)
+    (tmp_path / sign_ins.ENDED_FILE).mkdir()
+    token = known.make_token("anna")
+    known.end(token)
+    assert known.read_token(token) is None
 
 
 def test_guesses_are_counted_before_they_are_looked_at() -> None:
@@ -112,3 +124,6 @@ def test_what_is_counted_is_bounded() -> None:
     for number in range(MOST_COUNTED + 500):
         tries.begin({f"name {number}": 1})
     assert len(tries._times) == MOST_COUNTED
+    guard = SignIns(Users(HASHES), None)  # type: ignore[arg-type]
+    assert not asyncio.run(guard.check_password("x" * 10**6, PASSWORD, "10.0.0.1"))
+    assert max(map(len, guard._tries._times)) < 100

@@ -42,6 +42,7 @@ def test_who_signs_in_comes_to_where_they_wanted_sees_their_own_and_leaves(brows
     page.emulate_media(color_scheme="dark")
     resize(page, 1440)
     shoot(page, "sign-in-1440-dark")
+    page.emulate_media(color_scheme="light")
     name.fill("anna")
     password.fill("correct horse")
     page.get_by_role("button", name="Sign in").click()

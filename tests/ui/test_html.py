@@ -16,7 +16,7 @@ from tests.ui.samples import EVIL, elements, escaped
         html.notes([EVIL]),
         html.placeholder(EVIL),
         html.about(f"`{EVIL}` {EVIL}"),
-        html.page_header(EVIL),
+        html.page_header(EVIL, EVIL),
         html.with_title(EVIL, ""),
         html.facts([(EVIL, EVIL)]),
         html.table([EVIL], [[EVIL]]),
