@@ -25,6 +25,9 @@ from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, read_scripts, script
 from hfdemo.ui.event_handling import QUIET
 from hfdemo.ui.tabs import finetune, run, tokens
 
+# What a Space has in its environment where people can sign in.
+HUB_SIGN_IN = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
+
 
 class ComponentsById(dict[int, Any]):
     """The components of a page, which may grow in one thread while another goes through them.
@@ -44,7 +47,7 @@ class ComponentsById(dict[int, Any]):
 
 def build_header(settings: Settings, environment: Mapping[str, str] = os.environ) -> gr.HTML:
     """Build the head of the page; on a Space with `hf_oauth: true` one can sign in with the Hub there."""
-    offers_hub = environment.get("SYSTEM") == "spaces" and environment.get("OAUTH_CLIENT_SECRET")
+    offers_hub = environment.get("SYSTEM") == "spaces" and all(map(environment.get, HUB_SIGN_IN))
     with gr.Row(equal_height=True):
         header = gr.HTML(html.page_header("looking for the device …"))
         if offers_hub and settings.auth is None:
@@ -73,7 +76,8 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
         # The device is known once torch has been imported, so the page is drawn first.
         demo.load(lambda: html.page_header(str(app.engine.call(find_device)), app.user), outputs=header, **QUIET)
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
-    demo.queue(default_concurrency_limit=16, max_size=settings.queue_size)
+    # On a Space gradio would close /run: clients are to find the same there as everywhere.
+    demo.queue(default_concurrency_limit=16, max_size=settings.queue_size, api_open=True)
     return demo
 
 

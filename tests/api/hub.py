@@ -135,4 +135,4 @@ class HubBrowser:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         asked: dict[str, Any] = {"json": {"data": values}, "cookies": self.cookies, "headers": named}
         answer = httpx.post(f"{self.url}/gradio_api/run/{name}", timeout=120, **asked).json()
-        return answer["data"][0] if "data" in answer else answer["error"]
+        return answer["data"][0] if "data" in answer else answer.get("error", answer)
