@@ -62,3 +62,17 @@ def test_the_doubt_of_a_reading_is_a_problem_with_the_other_one_as_its_change(
     other = read_data(RunConfig.from_json({"dataset": str(path), **problem.change}), settings)
     assert other.doubts == ()
     assert other.tables[""]["text"][0] != corpus.tables[""]["text"][0]
+
+
+def test_a_test_file_without_labels_is_answered_and_never_refuses_the_run(
+    settings: Settings, tiny: Path, tmp_path: Path
+) -> None:
+    for split, column in (("train", ",target"), ("test", "")):
+        texts = [f"{n},so {('good', 'bad')[n % 2]} a film {n}{f',{n % 2}' if column else ''}\n" for n in range(20)]
+        (tmp_path / f"{split}.csv").write_text(f"id,text{column}\n" + "".join(texts))
+    (tmp_path / "sample_submission.csv").write_text("id,target\n0,0\n")
+    asked = RunConfig(str(tmp_path), str(tiny), text_column="text", label_column="target", training=ONE_STEP)
+    corpus = read_data(asked, settings)
+    found = inspect(corpus.tables, None, asked, corpus.refused)
+    assert found.refusal == ""
+    assert "sample_submission.csv" in corpus.notes[0]
