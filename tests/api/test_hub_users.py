@@ -62,7 +62,7 @@ def test_a_hub_user_has_the_same_runs_in_each_browser_and_others_have_none(
     other.sign_in("bob")
     assert [runs_of(each) for each in (at_work, at_home, other, nobody)] == [[run], [run], [], []]
     assert at_work.call("set_run_notes", run, "from work")["notes"] == "from work"
-    assert at_home.call("run_status", run)["notes"] == "from work"
+    assert at_home.call("run_status", run)["state"] == at_work.call("run_status", run)["state"]
     assert other.call("run_status", run) == nobody.call("run_status", run) == "There is no such run."
     # What was sent in one browser is theirs in the other.
     sent = httpx.post(
