@@ -162,6 +162,8 @@ def test_a_data_set_is_inspected_before_it_is_trained_on(client: Client, colours
     assert found["suggested"]["label_column"] == "label"
     example = client.predict(dataset="tickets", api_name="/inspect_dataset")
     assert example["splits"]["train"] + example["splits"]["validation"] == example["rows"]
+    counted = client.predict(dataset="tickets", count=True, api_name="/inspect_dataset")["row_as_read"]
+    assert (counted["tokens"][0], counted["tokens"][-1], counted["learned"]) == ("[CLS]", "[SEP]", [])
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """The run panel and the data step in a real browser: what is on view is of the run and the file that were chosen."""
 
+import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
-from tests.browser.pages import PATIENT, box, fold, open_page, picked, shoot, tab
+from tests.browser.pages import PATIENT, box, fits, fold, open_page, picked, shoot, show, tab
 from tests.conftest import Server
 from tests.ui.samples import EVIL
 from tests.ui.tabs.finetune.reports import a_run
@@ -139,3 +140,51 @@ def test_a_tick_stays_while_the_table_of_runs_is_drawn_anew(browser: Browser, ru
     expect(page.locator(".hf-differs")).to_contain_text("20260103-120000-tags", timeout=PATIENT)
     expect(page.locator(".hf-differs")).to_contain_text("20260101-120000-classes")
     page.close()
+
+
+def test_share_gpt_goes_through_the_page_to_a_run(
+    browser: Browser, app: Server, tmp_path: Path, zoo: Callable[[str], Path]
+) -> None:
+    path = tmp_path / "talks.jsonl"
+    turns = [[("human", f"say {n}"), ("gpt", f"it is {n}")] for n in range(24)]
+    rows = [{"conversations": [{"from": who, "value": said} for who, said in each]} for each in turns]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    page = open_page(browser, app)
+    tab(page, "Fine-tune")
+    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    column, layout = box(page, "Text column"), page.get_by_label("The rows are")
+    expect(column).to_have_value("messages", timeout=PATIENT)
+    expect(page.get_by_text("conversations in the form of ShareGPT").first).to_be_visible()
+    expect(box(page, "What is learned")).to_have_value("the next token (text or chat)")
+    # The table as it stands has another column, and the way back is the same box.
+    fold(page, "How it is read")
+    for option, value in (("as the table stands", "conversations"), ("as they look", "messages")):
+        layout.click()
+        page.get_by_role("option", name=option).click()
+        expect(column).to_have_value(value, timeout=PATIENT)
+    model = box(page, "Base model")
+    model.fill(str(zoo("text-generation")))
+    model.press("Tab")
+    page.get_by_role("button", name="Count the tokens").click()
+    expect(page.locator(".hf-as-read .hf-learned").first).to_be_visible(timeout=PATIENT)
+    marked = "".join(page.locator(".hf-as-read .hf-learned").all_text_contents())
+    assert re.fullmatch(r"it is \d+<\|im_end\|>\s*", marked), marked
+    page.locator(".hf-as-read").scroll_into_view_if_needed()
+    for width, mode in ((1440, "light"), (390, "dark")):
+        show(page, width, mode)
+        shoot(page, f"chat-row-{width}-{mode}")
+        fits(page)
+    show(page, 1440, "light")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator(".hf-run").first).to_contain_text("talks", timeout=PATIENT)
+    expect(page.locator(".hf-run .hf-state")).to_have_text("finished", timeout=PATIENT)
+    # Other data is read as it looks.
+    layout.click()
+    page.get_by_role("option", name="as the table stands").click()
+    expect(column).to_have_value("conversations", timeout=PATIENT)
+    box(page, "Data set").click()
+    page.get_by_role("option", name="tickets").click()
+    expect(column).to_have_value("text", timeout=PATIENT)
+    expect(layout).to_have_value("as they look")
+    for run in (app.home / "runs").glob("*talks*"):
+        shutil.rmtree(run)

@@ -161,7 +161,7 @@ def render_row_as_read(row: RowAsRead | None, found: Truncation | None) -> str:
     learned = sum(row.learned[:end])
     title = f"A row as the model reads it: {len(row.tokens) + row.more:,} tokens"
     if row.learned:
-        title += f", of which {learned:,} are learned (marked)"
+        title += f", of which {learned:,} {'is' if learned == 1 else 'are'} learned (marked)"
     said = []
     if row.is_plain:
         said.append(

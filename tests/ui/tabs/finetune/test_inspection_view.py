@@ -260,7 +260,7 @@ def test_a_data_set_without_a_limit_to_its_rows_says_that_nothing_is_cut(tmp_pat
 def test_a_row_is_shown_with_its_learned_and_cut_tokens_marked_and_its_template_said() -> None:
     row = RowAsRead(("User: ", "<b>", "\n", "yes", "!"), (False, False, False, True, True), 3, "{{ x }}", is_plain=True)
     drawn = inspection_view.render_row_as_read(row, Truncation(4, 1, 0.1, 8))
-    assert "8 tokens, of which 1 are learned (marked)" in drawn
+    assert "8 tokens, of which 1 is learned (marked)" in drawn
     assert "<span>&lt;b&gt;</span>" in drawn
     assert "<span class='hf-learned'>yes</span><span class='hf-cut'>!</span>" in drawn
     assert "… and 3 tokens more" in drawn
