@@ -65,7 +65,8 @@ def find_number_readings(whole: pd.DataFrame, mapped: Columns, kind: Kind) -> li
 def describe_reading(whole: pd.DataFrame, mapped: Columns, kind: Kind, labels: Sequence[str]) -> Iterator[str]:
     """Say what of the columns was understood that does not go without saying; `labels` are those of the training rows.
 
-    Columns of flags, lists of 0 and 1, values inside of objects, and texts that might mean that there is none.
+    Columns of flags, lists of 0 and 1, tags of entities, values inside of objects, and texts that might mean that there
+    is none.
     """
     flags = mapped.label_columns
     if len(flags) > 1:
@@ -84,6 +85,9 @@ def describe_reading(whole: pd.DataFrame, mapped: Columns, kind: Kind, labels: S
                 f"Lists of 0 and 1 in {flags[0]!r} are read as places, a label at each of {count}: "
                 f"{', '.join(names[:_MOST_TOLD])}{' and more' if count > _MOST_TOLD else ''}."
             )
+    describe = kind.rows.describe_labels
+    if flags and describe is not None and (said := describe(whole[flags[0]])):
+        yield said
     inside = [column for column in mapped.needed() if "." in column]
     if inside:
         yield f"Read from inside of objects: {', '.join(inside)}."

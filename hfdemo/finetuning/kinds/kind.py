@@ -55,6 +55,7 @@ class RowFormat:
     parse_labels     the labels in a cell as it was read; None where there are no classes. A run numbers them in the
                      order of `cells.sort_labels`, or as the person moved them
     count_values     label cells -> rows by range, for labels that are no classes
+    describe_labels  label cells -> how they are written, in a sentence; "" where that goes without saying
     find_refusal     label cells of the training rows -> why nothing can be learned from them, "" if something can
     stratify         label cells -> a name of the stratum of each, for splits that are made; None: rows are drawn
     has_labels       whether there is a label column
@@ -70,6 +71,7 @@ class RowFormat:
     find_mismatch: Callable[[str, str], str] | None = None
     parse_labels: Callable[[str], list[str]] | None = None
     count_values: Callable[[pd.Series], dict[str, int]] | None = None
+    describe_labels: Callable[[pd.Series], str] | None = None
     find_refusal: Callable[[pd.Series], str] | None = None
     stratify: Callable[[pd.Series], pd.Series] | None = None
     has_labels: bool = True

@@ -333,6 +333,7 @@ TOKEN_TAGS = Kind(
         find_columns=_find_columns,
         matches=_matches,
         readers=_readers,
+        describe_labels=_describe_tags,
         find_mismatch=_find_mismatch,
         parse_labels=_parse_labels,
         needed="lists of words and of their tags",

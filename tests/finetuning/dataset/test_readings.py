@@ -297,3 +297,9 @@ def test_whole_numbers_are_asked_about_with_the_other_reading_as_one_click(
 def test_few_stars_are_asked_about_by_nobody() -> None:
     seen = inspect({"": table(text=TEXTS, stars=cycle(1, 2, 3, 4, 5))})
     assert (seen.kind, seen.problems) == ("single_label", ())
+
+
+def test_how_tags_mark_entities_is_said() -> None:
+    words = [["Ada", "lived", str(number)] for number in range(ROWS)]
+    seen = inspect({"": table(tokens=words, ner_tags=cycle(["I-PER", "O", "O"]))})
+    assert seen.readings == ("The tags are IO: I- for each word of an entity, O for none.",)
