@@ -24,7 +24,7 @@ from hfdemo.finetuning.dataset.fixes import (
     unseen_labels,
 )
 from hfdemo.finetuning.dataset.label_cells import BLANK, find_missing_labels
-from hfdemo.finetuning.dataset.labels import list_labels
+from hfdemo.finetuning.dataset.labels import count_labels, list_labels
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.kinds.cells import sort_labels
 from hfdemo.tables import Doubt, RefusedRow, format_row_numbers
@@ -171,9 +171,11 @@ def find_spellings(parts: Mapping[str, pd.DataFrame], mapped: Columns, kind: Kin
         told = "; ".join(" and ".join(map(repr, written)) for written in found[:_MOST_TOLD])
         more = f"; and {len(found) - _MOST_TOLD:,} more" if len(found) > _MOST_TOLD else ""
         count = "A label is" if len(found) == 1 else f"{len(found):,} labels are"
+        rows = count_labels(pd.concat([part[is_usable(part)] for part in parts.values()]), kind)
+        rewritten = sum(rows[label] for _, *others in found for label in others)
         yield Finding(
             0, mapped.label_name, f"{count} written in several ways, and read as one, the first: {told}{more}.",
-            "If they are different labels, keep them apart.", "spellings", len(found), _fixed_by("keep_spellings"),
+            "If they are different labels, keep them apart.", "spellings", rewritten, _fixed_by("keep_spellings"),
             button="Keep them apart",
         )  # fmt: skip
 

@@ -54,7 +54,7 @@ def test_good_data_has_no_problems() -> None:
             [(f"more {i}", "A ") for i in range(3)],
             "spellings",
             0,
-            1,
+            3,
             "A label is written in several ways, and read as one, the first: 'a' and 'A'.",
         ),
         ([("rare", "c")], "rare_labels", 21, 1, "Label 'c' has one row only: row 21."),

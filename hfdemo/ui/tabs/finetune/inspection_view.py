@@ -179,6 +179,7 @@ def _render_problem(examined: ExaminedData, problem: Finding) -> str:
     fixes = problem.change.get("fixes", ())
     advice = " ".join(FIXES[name].does for name in fixes) if fixes and not problem.offers_reading else problem.fix
     button = _action_button(fix_action(problem), problem.button, advice) if problem.change else ""
+    how = " hf-must" if must else " hf-read" if problem.offers_reading else ""
     said = "must be mended" if must else "how it was read" if problem.offers_reading else "worth a look"
     chips = f"<em class='hf-chip{' hf-must' if must else ''}'>{said}</em>"
     if problem.rows:
@@ -192,7 +193,7 @@ def _render_problem(examined: ExaminedData, problem: Finding) -> str:
         kind = f" <b>{escape(label)}</b>" if label.strip() else ""
         quoted = f"<blockquote><small>row {problem.row:,}</small> {escape(text) or '<i>(blank)</i>'}{kind}</blockquote>"
     return (
-        f"<section class='hf-problem{' hf-must' if must else ''}'><div><p>{escape(problem.problem)}</p>{quoted}"
+        f"<section class='hf-problem{how}'><div><p>{escape(problem.problem)}</p>{quoted}"
         f"<p class='hf-advice-line'>{code(advice)}</p><div class='hf-chips'>{chips}</div></div>{button}</section>"
     )
 
