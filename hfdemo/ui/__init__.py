@@ -14,6 +14,7 @@ from hfdemo.api.endpoints import register_endpoints
 from hfdemo.api.error_boundary import ServedBlocks
 from hfdemo.api.request_bodies import EXCEPTION_HANDLERS, body_guards
 from hfdemo.api.request_guard import request_guard
+from hfdemo.api.sessions import SharedConfig
 from hfdemo.api.user_guard import user_guards
 from hfdemo.api.visitor_guard import visitor_guards
 from hfdemo.api.visitor_limits import visitor_limits
@@ -75,6 +76,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
         endpoints.render()
         # The device is known once torch has been imported, so the page is drawn first.
         demo.load(lambda: html.page_header(str(app.engine.call(find_device)), app.user), outputs=header, **QUIET)
+    demo.default_config = SharedConfig(demo.default_config)
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
     # On a Space gradio would close /run: clients are to find the same there as everywhere.
     demo.queue(default_concurrency_limit=16, max_size=settings.queue_size, api_open=True)

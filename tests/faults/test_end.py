@@ -1,14 +1,11 @@
 """The server ends when it is told to, whatever it is at, and its runs go on; a second one says why it can't begin."""
 
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +17,14 @@ from hfdemo.settings import Settings
 from tests.clock import quiet_time
 from tests.conftest import ROOT, serve, wait_until
 from tests.models import hub
+from tests.zoo import make_writer
 
 ENDLESS = {"num_train_epochs": 10_000, "logging_steps": 5}
 
 
 @pytest.fixture
-def writer(zoo: Callable[[str], Path], tmp_path: Path) -> str:
-    """A model that writes for minutes."""
-    folder = shutil.copytree(zoo("text-generation"), tmp_path / "writer")
-    for name, changes in (
-        ("config.json", {"num_hidden_layers": 48, "max_position_embeddings": 8192, "eos_token_id": None}),
-        ("tokenizer_config.json", {"model_max_length": 8192}),
-    ):
-        path = folder / name
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-    return f"untrained:{folder}"
+def writer(tmp_path: Path) -> str:
+    return make_writer(tmp_path / "writer")
 
 
 def open_stream(url: str) -> Any:

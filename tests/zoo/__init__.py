@@ -1,5 +1,6 @@
 """Tiny models of real architectures, one for every task: random weights, complete folders, made without a network."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -79,3 +80,15 @@ def make(task: str, folder: Path) -> Path:
     finally:
         torch.set_num_threads(threads)
     return folder
+
+
+def make_writer(folder: Path) -> str:
+    """Build a model that writes for minutes into `folder`, and return its reference."""
+    make("text-generation", folder)
+    for name, changes in (
+        ("config.json", {"num_hidden_layers": 48, "max_position_embeddings": 8192, "eos_token_id": None}),
+        ("tokenizer_config.json", {"model_max_length": 8192}),
+    ):
+        path = folder / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    return f"untrained:{folder}"
