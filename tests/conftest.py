@@ -212,8 +212,13 @@ def serve(home: Path, port: int | None = None, *, forking: bool = False, **envir
         else:
             process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, **files)
     url = f"http://127.0.0.1:{port}"
+
+    def has_begun() -> bool:
+        assert process.poll() is None, (home / "server.log").read_text()[-2000:]
+        return _answers(url)
+
     try:
-        wait_until(lambda: _answers(url), 240, f"the app at {url}")
+        wait_until(has_begun, 240, f"the app at {url}")
         yield Server(url, home, process)
     finally:
         process.terminate()

@@ -1,12 +1,14 @@
-"""Whether the caller of a request is still there: what nobody will read is not computed to its end."""
+"""Whether the caller of a request or an event is still there: what nobody will read is not computed to its end."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,8 +17,40 @@ _LEFT: ContextVar[Event | None] = ContextVar("caller left", default=None)
 
 
 def caller_left() -> Event:
-    """Return what is set once the caller of the request that is being answered has left."""
+    """Return what is set once the caller of what is being answered has cancelled it or left."""
     return _LEFT.get() or Event()
+
+
+class QueuedCallers:
+    """Who waits for the events of gradio's queue, which handles each in a task that no request belongs to."""
+
+    def __init__(self) -> None:
+        self._left: WeakKeyDictionary[Any, Event] = WeakKeyDictionary()  # on the event loop alone
+
+    @contextmanager
+    def answering(self, event: Any) -> Iterator[None]:
+        """Answer `event`, one of the queue's, or none of it where that is None; gradio ends this where it is cancelled.
+
+        A function that has begun goes on in its thread all the same.
+        """
+        if event is None:
+            yield
+            return
+        left = self._left.setdefault(event, Event())
+        token = _LEFT.set(left)
+        try:
+            yield
+        except asyncio.CancelledError:
+            left.set()
+            raise
+        finally:
+            _LEFT.reset(token)
+
+    def leave_unread(self) -> None:
+        """Note that nobody waits any more for the events whose answers gradio has no stream for."""
+        for event, left in self._left.items():
+            if not event.alive:
+                left.set()
 
 
 class CallerGuard:
@@ -26,6 +60,8 @@ class CallerGuard:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _is_stream(scope):
+            return await self._follow_stream(scope, receive, send)
         if scope["type"] != "http" or "/run/" not in scope["path"]:
             return await self.app(scope, receive, send)
         left = Event()
@@ -56,3 +92,16 @@ class CallerGuard:
                 with suppress(asyncio.CancelledError):
                     await watching
         return None
+
+    async def _follow_stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand out a stream of answers; when its client has closed it, gradio has marked the events that it was for."""
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            scope["app"].get_blocks().callers.leave_unread()
+
+
+def _is_stream(scope: Scope) -> bool:
+    """Return whether the request is for the answers to events: of a page, or of one call."""
+    path = scope["path"].rstrip("/")
+    return scope["method"] == "GET" and (path.endswith("/queue/data") or "/call/" in path)

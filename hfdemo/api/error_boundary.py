@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import gradio as gr
 
+from hfdemo.api.callers import QueuedCallers
 from hfdemo.api.component_values import check_event, check_objects, check_values
 from hfdemo.api.visitors import check_files, grant_downloads, grant_files, handled_for
 from hfdemo.errors import DemoError, first_sentence
@@ -93,8 +94,12 @@ def catch_errors(function: Callable[..., Any], answer: Callable[[str], Any] = ra
 class ServedBlocks(gr.Blocks):
     """A page whose functions get as many values as they take, and only such as their components can read.
 
-    Whoever asks for a function is the current visitor while it is at work.
+    Whoever asks for a function is the current visitor while it is at work, and `callers` know whether they still wait.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.callers = QueuedCallers()
 
     async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Read what a client sent, call the function and write its answer, for the visitor who sent the request.
@@ -103,7 +108,8 @@ class ServedBlocks(gr.Blocks):
             Error: whatever went wrong, as a sentence; for the page, as it is to be drawn.
         """
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
-        with handled_for(kwargs.get("request")):
+        event = self._queue.event_ids_to_events.get(kwargs.get("event_id"))
+        with handled_for(kwargs.get("request")), self.callers.answering(event):
             try:
                 check_event(kwargs.get("event_data"))
                 answer = await super().process_api(function, inputs, *args, **kwargs)

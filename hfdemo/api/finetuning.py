@@ -4,19 +4,18 @@
 import contextlib
 import dataclasses
 import shutil
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
 from hfdemo.api import App
+from hfdemo.api.callers import caller_left
 from hfdemo.api.uploads import missing_dataset, parse_config, served_folder, uploaded_path
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import knobs
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import inspect, read_data
-from hfdemo.finetuning.preprocessing import count_tokens
+from hfdemo.finetuning.preprocessing import describe_data
 from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
@@ -61,14 +60,9 @@ def inspect_dataset(
     asked = RunConfig.from_json({**values, **named, **given})
     if split:
         asked = dataclasses.replace(asked, splits={"train": split}, split_column="")
-    corpus = app.engine.call(read_data, asked, app.settings, path)
-    counted = app.engine.call(count_tokens, corpus, asked, asked.model, app.settings) if count else None
-    lengths, limit = (counted.lengths, counted.limit) if counted else (None, None)
-    gone_by = asked if config else None
-    found = inspect(corpus.tables, None, gone_by, corpus.refused, lengths, limit, corpus.doubts)
-    read_as = {"reading": corpus.reading, "encoding": corpus.encoding, "header": corpus.header, "layout": corpus.layout}
-    shown = {"row_as_read": dataclasses.asdict(counted.sample)} if counted and counted.sample else {}
-    return {**found.to_json(), **read_as, **shown, "notes": [*corpus.notes, *found.notes]}
+    return app.engine.call(
+        describe_data, asked, app.settings, path, is_chosen=bool(config), count=count, stop=caller_left()
+    )
 
 
 def training_fields(app: App) -> list[dict]:
@@ -85,7 +79,7 @@ def start_run(app: App, config: dict | None = None, file: gr.FileData | None = N
         file: an uploaded data file; it wins over config's dataset
     """
     asked, path = parse_config(config, file)
-    return {"run": app.runs.start(app.runs.create(asked, path)).id}
+    return {"run": app.runs.start(app.runs.create(asked, path, stop=caller_left())).id}
 
 
 def run_status(app: App, run: str) -> dict:
@@ -116,15 +110,14 @@ def watch_run(app: App, run: str) -> Iterator[dict]:
     Args:
         run: the run's id, or what a link of its owner calls it
     """
-    runs, said = app.runs, None
+    runs, said, left = app.runs, None, caller_left()
     while True:
         status = runs.find_readable(run).status()  # its owner may have stopped sharing it
         if status != said:
             yield status.to_json()
             said = status
-        if not status.active:
+        if not status.active or left.wait(WATCH_SECONDS):
             return
-        time.sleep(WATCH_SECONDS)
 
 
 def run_report(app: App, run: str) -> dict:
@@ -182,7 +175,8 @@ def duplicate_run(app: App, run: str, changes: dict | None = None) -> dict:
         run: the id of the run to repeat
         changes: keys of its config that are to be different; training and lora are merged
     """
-    return {"run": app.runs.start(app.runs.create(app.runs.duplicate(run, changes or {}))).id}
+    asked = app.runs.duplicate(run, changes or {})
+    return {"run": app.runs.start(app.runs.create(asked, stop=caller_left())).id}
 
 
 def train_more(app: App, run: str, epochs: float) -> dict:
@@ -281,7 +275,7 @@ def start_search(
         trials: how many runs at most
     """
     asked, path = parse_config(config, file)
-    return {"search": app.searches.start(asked, space, trials, path).id}
+    return {"search": app.searches.start(asked, space, trials, path, caller_left()).id}
 
 
 def search_status(app: App, search: str) -> dict:

@@ -3,7 +3,6 @@
 # No `from __future__ import annotations` here: gradio reads the annotations as they stand.
 import inspect
 import secrets
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -45,7 +44,7 @@ def task_endpoint(task: Task) -> Callable[..., Any]:
         if _is_direct_call():  # gradio's answer to it is the first item
             yield run(app, ref, values)
             return
-        for item in stream_prediction(app.engine, task, ref, values, threading.Event(), keep_probabilities=False):
+        for item in stream_prediction(app.engine, task, ref, values, caller_left(), keep_probabilities=False):
             if isinstance(item, PartialPrediction | Prediction):
                 yield item.to_json(served_folder("results"))
 
@@ -131,6 +130,7 @@ def predict_file(
         text_pair_column=text_pair_column,
         values=parameters,
         options=ReadOptions(encoding or None, header),
+        stop=caller_left(),
     )
     return gr.FileData(path=str(found.path))
 
@@ -175,7 +175,7 @@ def load_model(
     """
     ref = ModelRef.parse(model)
     row, why = (find_task(task), "it was asked for") if task else app.engine.call(infer_task, ref, app.settings)
-    card = app.engine.call(ModelCache.load_card, app.models, ref, build_need(row, dtype, attention))
+    card = app.engine.call(ModelCache.load_card, app.models, ref, build_need(row, dtype, attention), stop=caller_left())
     return {"task": row.name, "why": why, **card}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api import App
+from hfdemo.api.callers import caller_left
 from hfdemo.api.uploads import missing_dataset, required_path, uploaded_path
 from hfdemo.data_sources import DatasetSource
 from hfdemo.errors import DemoError
@@ -69,7 +70,9 @@ def tokenize(
     reader = ModelRef.parse(model) if model else ref
     pairs = None if text_pairs is None else _list_texts(text_pairs) or None
     most = app.settings.max_tokenized
-    found = app.engine.call(encode_texts, app.models, ref, _list_texts(texts), pairs, options, most, reader)
+    found = app.engine.call(
+        encode_texts, app.models, ref, _list_texts(texts), pairs, options, most, reader, stop=caller_left()
+    )
     return found.to_json()
 
 
@@ -120,6 +123,7 @@ def padding_report(
         max_length,
         app.settings,
         seed=seed,
+        stop=caller_left(),
     )
     return {
         **found.lengths.to_json(),
@@ -137,7 +141,7 @@ def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabul
         vocabulary: how many tokens it may have at most
     """
     path = required_path(file, "a text")
-    ref = app.engine.call(train_from_file, path, algorithm, vocabulary, app.settings)
+    ref = app.engine.call(train_from_file, path, algorithm, vocabulary, app.settings, caller_left())
     known = app.engine.call(ModelCache.count_vocabulary, app.models, ref)
     return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": known}
 

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from hfdemo.models.cache import ModelCache
+from hfdemo.models.hub import wait_once
 from hfdemo.settings import Settings
 
 P = ParamSpec("P")
@@ -126,7 +127,8 @@ class InlineEngine:
 
     def call(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Return `function(*args, **kwargs)`."""
-        return function(*args, **kwargs)
+        with wait_once():
+            return function(*args, **kwargs)
 
     def start_program(self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: int) -> Child:
         """Start `python -m module *arguments`, as an interpreter."""

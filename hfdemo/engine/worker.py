@@ -26,6 +26,7 @@ from hfdemo.engine.messages import (
     sendable_error,
     write,
 )
+from hfdemo.models.hub import wait_once
 from hfdemo.settings import Settings
 
 MOST_CALLS = 64
@@ -62,7 +63,9 @@ class Worker:
         try:
             args = [self._argument(call, value) for value in call.args]
             kwargs = {name: self._argument(call, value) for name, value in call.kwargs.items()}
-            self._send(Result(call.number, write(find_function(call.function)(*args, **kwargs))))
+            with wait_once():
+                result = find_function(call.function)(*args, **kwargs)
+            self._send(Result(call.number, write(result)))
         except BaseException as error:
             self._send(Failure(call.number, write(sendable_error(error))))
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hfdemo.data_sources import Corpus
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import prepare
+from hfdemo.finetuning.dataset import inspect, prepare, read_data
 from hfdemo.finetuning.kinds import Kind, find_kind
 from hfdemo.models.folders import local_folder
 from hfdemo.models.loading import LoadedModel
@@ -254,3 +255,32 @@ def _write_token(tokenizer: Any, number: int) -> str:
     if not text or "\ufffd" in text:
         return name
     return f" {text}" if name.startswith("▁") and not text.startswith(" ") else text
+
+
+def describe_data(
+    config: RunConfig,
+    settings: Settings,
+    file: Path | None = None,
+    *,
+    is_chosen: bool = True,
+    count: bool = False,
+    stop: Event | None = None,
+) -> dict[str, Any]:
+    """Return the Inspection of the data that `config` is about as JSON, with how it was read.
+
+    Unless `is_chosen`, columns and kind are those that look right. With `count`, the tokens of the rows are counted.
+
+    Raises:
+        DemoError: see `read_data` and `count_tokens`.
+        Stopped: `stop` was set.
+    """
+    corpus = read_data(config, settings, file, stop=stop)
+    counted = count_tokens(corpus, config, config.model, settings, stop) if count else None
+    if stop is not None and stop.is_set():
+        raise Stopped
+    lengths, limit = (counted.lengths, counted.limit) if counted else (None, None)
+    gone_by = config if is_chosen else None
+    found = inspect(corpus.tables, None, gone_by, corpus.refused, lengths, limit, corpus.doubts)
+    read_as = {"reading": corpus.reading, "encoding": corpus.encoding, "header": corpus.header, "layout": corpus.layout}
+    shown = {"row_as_read": dataclasses.asdict(counted.sample)} if counted and counted.sample else {}
+    return {**found.to_json(), **read_as, **shown, "notes": [*corpus.notes, *found.notes]}

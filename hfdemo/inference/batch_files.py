@@ -87,13 +87,13 @@ def predict_file(
     same = values or {}
     # What is the same for every row is checked once, before anything is loaded.
     check_requirements(models, task, ref, task.check({**same, **columns}, models.settings.max_characters)[0])
-    loaded = models.get(ref, build_need(task), progress)
+    loaded = models.get(ref, build_need(task), progress, stop)
     texts = table[list(columns.values())].itertuples(index=False)
     rows = [{**same, **dict(zip(columns, each, strict=True))} for each in texts]
-    jobs, refused = _prepare_rows(models, task, loaded, rows, lost)
+    jobs, refused = _prepare_rows(models, task, loaded, rows, lost, stop)
     results, failed = _predict_batches(models, task, loaded, jobs, on_rows, stop)
     refused = dict(sorted({**refused, **failed}.items()))
-    unread = dict.fromkeys(set(jobs) - set(results) - set(failed), "stopped before this row")
+    unread = dict.fromkeys(set(range(len(table))) - set(results) - set(refused), "stopped before this row")
     _add_answers(table, results, {**unread, **refused})
     folder.mkdir(parents=True, exist_ok=True)
     out = folder / f"{path.stem}.predictions.csv"
@@ -129,12 +129,22 @@ def read_rows(path: Path, settings: Settings, options: ReadOptions | None = None
 
 
 def _prepare_rows(
-    models: ModelCache, task: Task, loaded: LoadedModel, rows: Sequence[Mapping[str, Any]], lost: Mapping[int, str]
+    models: ModelCache,
+    task: Task,
+    loaded: LoadedModel,
+    rows: Sequence[Mapping[str, Any]],
+    lost: Mapping[int, str],
+    stop: Event | None,
 ) -> tuple[dict[int, PredictionJob], dict[int, str]]:
-    """Prepare the call of each row that is not `lost`; returns them by row, and by row why there is none."""
+    """Prepare the call of each row that is not `lost`; returns them by row, and by row why there is none.
+
+    Setting `stop` ends it.
+    """
     jobs: dict[int, PredictionJob] = {}
     refused = dict(lost)
     for row, values in enumerate(rows):
+        if stop is not None and stop.is_set():
+            break
         if row in lost:
             continue
         try:

@@ -19,7 +19,7 @@ from hfdemo.inference.tracing import TokenProbability, Tracer
 from hfdemo.media import MOST_PIXELS, check_video, read_audio, read_image
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import local_folder
-from hfdemo.models.hub import Progress, stop_with_progress
+from hfdemo.models.hub import Progress
 from hfdemo.models.loading import LoadedModel, Need
 from hfdemo.models.model_facts import load_config
 from hfdemo.models.reference import ModelRef
@@ -84,7 +84,7 @@ def predict(
     check_requirements(models, task, ref, inputs)
     need = build_need(task, dtype, attention, labels)
     started = time.perf_counter()
-    loaded = models.get(ref, need, stop_with_progress(progress, stop))
+    loaded = models.get(ref, need, progress, stop)
     load_seconds = time.perf_counter() - started
     job = prepare_job(task, loaded, inputs, parameters)
 

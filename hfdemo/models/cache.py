@@ -15,7 +15,7 @@ from typing import Any
 
 from hfdemo.errors import ModelError
 from hfdemo.models.folders import check_visible
-from hfdemo.models.hub import Progress
+from hfdemo.models.hub import Progress, stop_with_progress
 from hfdemo.models.loading import LoadedModel, Need, load_model
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
@@ -68,11 +68,14 @@ class ModelCache:
         view.settings = self.settings.of_owner(owner)
         return view
 
-    def get(self, ref: ModelRef, need: Need | str, progress: Progress | None = None) -> LoadedModel:
+    def get(
+        self, ref: ModelRef, need: Need | str, progress: Progress | None = None, stop: Event | None = None
+    ) -> LoadedModel:
         """Return the model behind `ref`, loaded if it is not here yet.
 
         Raises:
             ModelError: see `models.loading.load`.
+            Stopped: `stop` was set while it was downloaded or loaded, or while others had their turn.
         """
         check_visible(ref, self.settings)
         need = Need.of(need)
@@ -83,12 +86,12 @@ class ModelCache:
                 return self._models[key]
             loading = self._loading.setdefault(key, Lock())
         # Only those who want this very model wait for its download; everybody else goes on.
-        with loading:
+        with hold_lock(loading, stop):
             with self._lock:
                 if key in self._models:
                     return self._models[key]
             try:
-                loaded = self._load(ref, need, progress)
+                loaded = self._load(ref, need, stop_with_progress(progress, stop), stop)
                 with self._lock:
                     self._models[key] = loaded
                     before = len(self._models)
@@ -102,9 +105,9 @@ class ModelCache:
                 _release_memory()
             return loaded
 
-    def _load(self, ref: ModelRef, need: Need, progress: Progress | None) -> LoadedModel:
+    def _load(self, ref: ModelRef, need: Need, progress: Progress, stop: Event | None) -> LoadedModel:
         try:
-            return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
+            return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive(stop))
         except NotEnoughMemory as error:
             with self._lock:
                 # Only where it helps: an id with ten times the machine's memory must not cost everybody's models.
@@ -112,15 +115,18 @@ class ModelCache:
                     raise
                 self._models.clear()
         _release_memory()
-        return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive())
+        return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive(stop))
 
-    def load_card(self, ref: ModelRef, need: Need | str, progress: Progress | None = None) -> dict[str, Any]:
+    def load_card(
+        self, ref: ModelRef, need: Need | str, progress: Progress | None = None, stop: Event | None = None
+    ) -> dict[str, Any]:
         """Return the card of the model behind `ref`, loaded if it is not here yet.
 
         Raises:
             ModelError: see `get`.
+            Stopped: `stop` was set while it was loaded.
         """
-        return self.get(ref, need, progress).card()
+        return self.get(ref, need, progress, stop).card()
 
     def has_chat_template(self, ref: ModelRef) -> bool:
         """Return whether the tokenizer of `ref` has a chat template.

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Iterable
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, Literal
 
 from hfdemo.errors import DataError, DemoError, ModelError, Stopped, Unreachable
 from hfdemo.models.reference import ModelRef
 
 HUB_SECONDS = 2.0
+_STEP_SHARE = 0.9  # for a connection, and between two pieces of an answer: which of them it was is known then
+# For so long nobody asks again for what the Hub has kept somebody waiting for in vain.
+SILENT_SECONDS = 10.0
+_WAITED_SECONDS = 0.5
+_MOST_SILENCES = 256
+# After each of so many bytes a download says how far it is, and can be stopped. The library's own are ten megabytes.
+CHUNK_BYTES = 512 * 1024
 
 # Configs, vocabularies and templates, of the model itself or of the second tokenizer that some processors have.
 _WORDS = (".json", ".txt", ".model", ".jinja", ".spm", ".tiktoken", ".codes", ".tokenizer")
@@ -40,23 +52,75 @@ def stop_with_progress(progress: Progress | None, stop: Event | None) -> Progres
 RepoType = Literal["model", "dataset"]
 
 
+class _Silences:
+    """What the Hub has kept somebody waiting for in vain a moment ago: it would do so again.
+
+    No connection at all says so of everything; no answer only of what was asked for, which may be a huge repository.
+    """
+
+    EVERYTHING = ""
+
+    def __init__(self) -> None:
+        self._until: OrderedDict[str, float] = OrderedDict()
+        self._lock = Lock()
+
+    def begin(self, what: str) -> None:
+        with self._lock:
+            self._until[what] = time.monotonic() + SILENT_SECONDS
+            while len(self._until) > _MOST_SILENCES:
+                self._until.popitem(last=False)
+
+    def last_for(self, what: str) -> bool:
+        with self._lock:
+            return time.monotonic() < max(self._until.get(each, 0.0) for each in (what, self.EVERYTHING))
+
+
+@dataclass
+class _Patience:
+    """Whether whoever asks would wait for an answer of the Hub."""
+
+    is_left: bool = True
+
+
+# The network is that of the whole process, whoever asks.
+_SILENCES = _Silences()
+_PATIENCE: ContextVar[_Patience | None] = ContextVar("patience with the Hub", default=None)
+
+
+@contextmanager
+def wait_once() -> Iterator[None]:
+    """Wait for the Hub once only in this block, where it keeps silent: what else is asked of it then has no answer."""
+    token = _PATIENCE.set(_Patience())
+    try:
+        yield
+    finally:
+        _PATIENCE.reset(token)
+
+
 def hub_info(ref: ModelRef, public: bool, repo_type: RepoType = "model") -> Any | None:
     """Fetch the Hub's ModelInfo or DatasetInfo of a model or data set, with the sizes of its files.
 
-    None when it does not answer within HUB_SECONDS.
+    None when it does not answer within HUB_SECONDS, or has not a moment ago.
 
     Raises:
         ModelError: there is no such model or revision, or it may not be seen from here.
         DataError: the same of a data set.
     """
+    patience, asked = _PATIENCE.get() or _Patience(), f"{repo_type} {ref.name}"
+    if not patience.is_left or _SILENCES.last_for(asked):
+        return None
     import httpx2
 
+    began = time.monotonic()
     try:
         return _fetch_info(ref, _hub_token(public), repo_type)
     except (httpx2.HTTPError, OSError) as error:
         refusal = _refusal_error(error, ref, public, repo_type)
         if refusal:
             raise refusal from error
+        if time.monotonic() > began + _WAITED_SECONDS:
+            patience.is_left = False
+            _SILENCES.begin(_Silences.EVERYTHING if isinstance(error, httpx2.ConnectTimeout) else asked)
         return None
 
 
@@ -133,8 +197,9 @@ def download_files(
         Unreachable: the download of a model broke off; a DataError that of a data set.
     """
     import httpx2
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK_BYTES
     try:
         return Path(
             snapshot_download(
@@ -245,7 +310,8 @@ def _fetch_info(ref: ModelRef, token: bool | None, repo_type: RepoType) -> Any:
 
     def ask() -> None:
         try:
-            answer.set_result(ask_hub(ref.name, revision=ref.revision, timeout=HUB_SECONDS, files_metadata=True))
+            seconds = _STEP_SHARE * HUB_SECONDS
+            answer.set_result(ask_hub(ref.name, revision=ref.revision, timeout=seconds, files_metadata=True))
         except BaseException as error:  # handed to the caller, which tells the kinds apart
             answer.set_exception(error)
 

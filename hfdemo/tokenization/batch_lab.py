@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 from hfdemo.models.cache import ModelCache
-from hfdemo.models.hub import Progress, stop_with_progress
+from hfdemo.models.hub import Progress
 from hfdemo.models.loading import Need
 from hfdemo.models.model_facts import ModelFacts, longest_row, model_facts
 from hfdemo.models.reference import ModelRef
@@ -115,7 +115,7 @@ def time_batches(
     models: ModelCache, ref: ModelRef, need: Need, found: BatchPlans, stop: Event, tell: Progress, most_flops: int
 ) -> PlanTimings:
     """Run every plan through a model: see `time_plans`."""
-    loaded = models.get(ref, need, stop_with_progress(tell, stop))
+    loaded = models.get(ref, need, tell, stop)
     rows = found.rows.columns["input_ids"]
     with models.scheduler.exclusive(stop):
         timings = time_plans(loaded, rows, found.plans, stop, tell, pad_id=found.pad_id, most_flops=most_flops)
@@ -127,7 +127,7 @@ def prove_mask(
 ) -> MaskEffect:
     """Pad the shortest row to the widest batch, with the mask and without: see `measure_mask_effect`."""
     width = max(batch.width for each in found.plans for batch in each.batches)
-    loaded = models.get(ref, need, stop_with_progress(tell, stop))
+    loaded = models.get(ref, need, tell, stop)
     shortest = min(found.rows.columns["input_ids"], key=len)
     with models.scheduler.exclusive(stop):
         return measure_mask_effect(loaded, shortest, width, found.side, found.pad_id)

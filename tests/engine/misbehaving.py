@@ -78,3 +78,19 @@ def read_file(path: str) -> str:
 def allocate(size: int) -> int:
     """Take so many bytes of memory."""
     return len(bytearray(size))
+
+
+def make_endless_tokenizer(folder: Path) -> str:
+    """Save a tokenizer whose normalizers take many minutes for a thousand letters; its chat template takes days."""
+    from tokenizers import Tokenizer, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    core = Tokenizer(models.WordLevel({"[UNK]": 0, "b": 1}, unk_token="[UNK]"))
+    longer = [normalizers.Replace("a", "aa")] * 6
+    again = [normalizers.Replace("a", "b"), normalizers.Replace("b", "a")] * 5_000
+    core.normalizer = normalizers.Sequence([*longer, *again])
+    made = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="[UNK]", pad_token="[UNK]")
+    made.chat_template = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    made.save_pretrained(folder)
+    (folder / "config.json").write_text('{"model_type": "bert", "vocab_size": 2}')
+    return str(folder)

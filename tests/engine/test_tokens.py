@@ -27,6 +27,7 @@ from hfdemo.ui.tabs.tokens.padding_view import cost_records
 from tests import forked
 from tests.clock import cpu_until_gone
 from tests.conftest import ROOT, wait_until
+from tests.engine.misbehaving import make_endless_tokenizer
 
 PAGE, OTHER = gr.Request(session_hash="a page"), gr.Request(session_hash="another page")
 BATCH = (
@@ -128,20 +129,7 @@ def test_a_tokenizer_is_trained_there_and_known_here(app: App, tmp_path: Path, m
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A tokenizer whose normalizers take many minutes for a thousand letters; its chat template takes days."""
-    from tokenizers import Tokenizer, models, normalizers
-    from transformers import PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("endless")
-    core = Tokenizer(models.WordLevel({"[UNK]": 0, "b": 1}, unk_token="[UNK]"))
-    longer = [normalizers.Replace("a", "aa")] * 6
-    again = [normalizers.Replace("a", "b"), normalizers.Replace("b", "a")] * 5_000
-    core.normalizer = normalizers.Sequence([*longer, *again])
-    made = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="[UNK]", pad_token="[UNK]")
-    made.chat_template = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-    made.save_pretrained(folder)
-    (folder / "config.json").write_text('{"model_type": "bert", "vocab_size": 2}')
-    return str(folder)
+    return make_endless_tokenizer(tmp_path_factory.mktemp("endless"))
 
 
 def shown(app: App) -> dict[str, Callable[..., Any]]:

@@ -1,8 +1,12 @@
 """A Hub on this machine, of models and data sets, and the real client as a child process that asks it things."""
 
+import contextlib
 import json
 import os
+import socket
+import socketserver
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tests import forked
-from tests.conftest import ROOT
+from tests.conftest import ROOT, wait_until
 
 SHA = "a" * 40
 NOWHERE = "http://127.0.0.1:9"
+DRIP_BYTES = 64 * 1024
 
 
 @dataclass
@@ -32,6 +37,8 @@ class Repo:
     card: Mapping[str, Any] | None = None
     #: files of which half is sent, and nothing more
     stalled: Sequence[str] = ()
+    #: files that come at 640 KB a second
+    dripping: Sequence[str] = ()
 
 
 def of_folder(folder: Path, **more: Any) -> Repo:
@@ -40,13 +47,16 @@ def of_folder(folder: Path, **more: Any) -> Repo:
 
 
 @contextmanager
-def serve(repos: Mapping[str, Repo], stalling: list[str] | None = None) -> Iterator[str]:
+def serve(
+    repos: Mapping[str, Repo], stalling: list[str] | None = None, broken: list[str] | None = None
+) -> Iterator[str]:
     """Answer as the Hub does for `repos` (by id); gives the address.
 
     The id of a data set is written with "datasets/" before it. The revisions are main, v1 and refs/convert/parquet.
-    `stalling` comes to hold the paths of downloads that hang.
+    `stalling` comes to hold the paths of downloads that hang or drip, `broken` those that the client broke off.
     """
     hanging, ended = [] if stalling is None else stalling, threading.Event()
+    gone = [] if broken is None else broken
 
     class Hub(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -95,7 +105,8 @@ def serve(repos: Mapping[str, Repo], stalling: list[str] | None = None) -> Itera
                     self.reply(b"", send_body, 404, {"X-Error-Code": "EntryNotFound"})
                     return
                 tag = {"ETag": f'"{list(repo.files).index(name):040x}"', "X-Repo-Commit": SHA}
-                self.reply(repo.files[name], send_body, headers=tag, stalled=name in repo.stalled)
+                dripping = name in repo.dripping
+                self.reply(repo.files[name], send_body, headers=tag, stalled=name in repo.stalled, dripping=dripping)
 
         def reply(
             self,
@@ -104,17 +115,32 @@ def serve(repos: Mapping[str, Repo], stalling: list[str] | None = None) -> Itera
             status: int = 200,
             headers: dict[str, str] | None = None,
             stalled: bool = False,
+            dripping: bool = False,
         ) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             for name, value in (headers or {}).items():
                 self.send_header(name, value)
             self.end_headers()
-            if send_body:
+            if send_body and dripping:
+                self.drip(body)
+            elif send_body:
                 self.wfile.write(body[: len(body) // 2] if stalled else body)
             if send_body and stalled:
                 hanging.append(self.path)
                 ended.wait()
+
+        def drip(self, body: bytes) -> None:
+            hanging.append(self.path)
+            for begin in range(0, len(body), DRIP_BYTES):
+                try:
+                    self.wfile.write(body[begin : begin + DRIP_BYTES])
+                except OSError:
+                    gone.append(self.path)
+                    self.close_connection = True
+                    return
+                if ended.wait(0.1):
+                    return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -126,6 +152,61 @@ def serve(repos: Mapping[str, Repo], stalling: list[str] | None = None) -> Itera
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@dataclass
+class SilentHub:
+    """What accepts every connection and never says a word, and since when until when somebody waited for it."""
+
+    address: str
+    asked: list[float] = field(default_factory=list)
+    waits: list[tuple[float, float]] = field(default_factory=list)
+
+    def seconds_waited(self) -> float:
+        """Return how long somebody has waited for it, those who waited at the same time counted once; and forget it."""
+        wait_until(lambda: len(self.waits) == len(self.asked), 60, "the last one to give up")
+        found, self.asked, self.waits = sorted(self.waits), [], []
+        seconds, end = 0.0, 0.0
+        for began, ended in found:
+            seconds += max(0.0, ended - max(began, end))
+            end = max(end, ended)
+        return seconds
+
+
+@contextmanager
+def keep_silent() -> Iterator[SilentHub]:
+    """Serve a Hub that says nothing: how a network looks that loses what is sent to it."""
+
+    class Hub(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            began = time.monotonic()
+            hub.asked.append(began)
+            with contextlib.suppress(OSError):
+                while self.request.recv(65536):
+                    continue
+            hub.waits.append((began, time.monotonic()))
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Hub) as server:
+        hub = SilentHub(f"http://127.0.0.1:{server.server_address[1]}")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield hub
+        server.shutdown()
+
+
+@contextmanager
+def drop_packets() -> Iterator[str]:
+    """Give an address at which no connection is ever made or refused: its queue of those who knock is full."""
+    with socket.socket() as full, contextlib.ExitStack() as knocking:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            each = knocking.enter_context(socket.socket())
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}"
 
 
 _ASK = """

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hfdemo.models import hub as door
 from hfdemo.models.hub import select_needed_files
-from tests.models.hub import NOWHERE, Repo, ask, of_folder, serve
+from hfdemo.models.reference import ModelRef
+from tests.models.hub import NOWHERE, Repo, ask, drop_packets, keep_silent, of_folder, serve
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +165,50 @@ def test_the_task_is_what_the_hub_lists_else_what_the_architecture_says(hub: str
     assert cached["answer"] == unlisted["answer"]
     assert unknown["answer"].startswith("Unreachable")
     assert unknown["seconds"] < 3
+
+
+@pytest.mark.slow
+def test_a_hub_that_keeps_silent_is_waited_for_once_and_what_was_downloaded_works(hub: str, tmp_path: Path) -> None:
+    ask(hub, tmp_path, ("folder", "owner/tiny"))
+    with keep_silent() as silent:
+        load, task, words = ask(silent.address, tmp_path, *((what, "owner/tiny") for what in ("load", "task", "words")))
+        assert 1.0 < silent.seconds_waited() < 3.0
+    assert load["answer"]["load_report"] == "Every weight came from the checkpoint."
+    assert task["answer"][0] == "text-classification"
+    assert Path(words["answer"], "tokenizer.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_repository_that_the_hub_is_long_about_costs_no_other_one(hub: str, tmp_path: Path) -> None:
+    """A visitor could name a huge one again and again."""
+    with keep_silent() as silent:
+        ask(silent.address, tmp_path, ("folder", "owner/none"), ("data", "owner/none"))
+        assert silent.seconds_waited() > 3.0, "each was asked for"
+
+
+@pytest.mark.slow
+def test_a_network_that_loses_packets_is_waited_for_once_whatever_is_asked_for(tmp_path: Path) -> None:
+    questions = (("folder", "a/b"), ("task", "c/d"), ("data", "e/f"), ("ready", "g/h"))
+    with drop_packets() as address:
+        _, first, *others = ask(address, tmp_path, ("offered", ""), *questions)
+    for each in (first, *others):
+        assert "can't be reached from here" in each["answer"]
+    assert 1.0 < first["seconds"] - others[0]["seconds"] < 3.0
+
+
+def test_a_call_waits_for_a_silent_hub_once_whatever_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def keep_waiting(ref: ModelRef, token: bool | None, repo_type: str) -> None:
+        asked.append(ref.name)
+        raise TimeoutError
+
+    monkeypatch.setattr(door, "_fetch_info", keep_waiting)
+    monkeypatch.setattr(door, "_WAITED_SECONDS", 0.0)
+    with door.wait_once():
+        assert [door.hub_info(ModelRef.parse(each), public=False) for each in ("once/one", "once/two")] == [None, None]
+    assert asked == ["once/one"]
+    with door.wait_once():
+        door.hub_info(ModelRef.parse("once/two"), public=False)
+        door.hub_info(ModelRef.parse("once/one"), public=False)
+    assert asked == ["once/one", "once/two"], "and not for the same again a moment later"

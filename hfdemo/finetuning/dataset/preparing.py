@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from hfdemo.finetuning.dataset.layouts import arrange_corpus
 from hfdemo.finetuning.dataset.readings import describe_reading
 from hfdemo.finetuning.dataset.splitting import find_given_splits, find_rows_of_no_split, make_splits
 from hfdemo.finetuning.kinds import Kind
-from hfdemo.models.hub import Progress
+from hfdemo.models.hub import Progress, stop_with_progress
 from hfdemo.settings import Settings
 from hfdemo.tables import RefusedRow
 
@@ -47,23 +48,33 @@ class Prepared:
 
 
 def read_data(
-    config: RunConfig, settings: Settings, file: Path | None = None, progress: Progress | None = None
+    config: RunConfig,
+    settings: Settings,
+    file: Path | None = None,
+    progress: Progress | None = None,
+    stop: Event | None = None,
 ) -> Corpus:
     """Read the tables that `config` is about, and arrange them by their layout; see `read_source`, `arrange_data`."""
-    return arrange_data(read_source(config, settings, file, progress), config)
+    return arrange_data(read_source(config, settings, file, progress, stop), config)
 
 
 def read_source(
-    config: RunConfig, settings: Settings, file: Path | None = None, progress: Progress | None = None
+    config: RunConfig,
+    settings: Settings,
+    file: Path | None = None,
+    progress: Progress | None = None,
+    stop: Event | None = None,
 ) -> Corpus:
     """Read the tables that `config` is about as they stand; `file` (an upload) wins over its dataset.
 
     Raises:
         DataError: see `read_corpus`.
+        Stopped: `stop` was set while they were downloaded.
     """
+    report = stop_with_progress(progress, stop)
     named = [name for name in config.splits.values() if isinstance(name, str)] if config.split_column is None else []
     return read_corpus(
-        config.dataset, settings, file, config.dataset_config, progress=progress, wanted_splits=named,
+        config.dataset, settings, file, config.dataset_config, progress=report, wanted_splits=named,
         options=config.read_options,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Any, Literal
 
 import psutil
@@ -230,7 +231,12 @@ class SearchStore:
         return view
 
     def start(
-        self, config: RunConfig, space: Mapping[str, Any] | None, trials: int, file: Path | None = None
+        self,
+        config: RunConfig,
+        space: Mapping[str, Any] | None,
+        trials: int,
+        file: Path | None = None,
+        stop: Event | None = None,
     ) -> Search:
         """Begin a search in a process of its own; the first trial's run is made here, so that what is wrong with the
         data or the config is said at once.
@@ -245,7 +251,7 @@ class SearchStore:
         tried = Space.from_json(space, config)
         own = {name: value for name, value in config.training.items() if name != "max_steps"}
         corners = [dataclasses.replace(config, training={**own, **corner}) for corner in tried.corners()]
-        first = self.runs.create(config, file, corners)
+        first = self.runs.create(config, file, corners, stop)
         kind = find_kind(config.task, first.config.problem_type)
         metric, greater = selection_metric(config, kind.evaluator)
         folder = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}-{first.id[16:] or 'search'}"

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
@@ -75,17 +76,24 @@ class RunStore:
         view.settings, view._engine = self.settings.of_owner(owner), OwnedEngine(self._engine, owner)
         return view
 
-    def create(self, config: RunConfig, file: Path | None = None, variants: Sequence[RunConfig] = ()) -> Run:
+    def create(
+        self,
+        config: RunConfig,
+        file: Path | None = None,
+        variants: Sequence[RunConfig] = (),
+        stop: Event | None = None,
+    ) -> Run:
         """Check everything that can be checked, then write a new run folder with config.json, data/ and train.py.
 
         `variants` are configs of later runs on the same rows: what refuses one of them refuses the run.
 
         Raises:
             DemoError: anything in the config or the data that would make the run fail; no folder is made.
+            Stopped: `stop` was set while the data was read.
         """
         for each in (config, *variants):
             self.preflight(each).check()
-        corpus = self._engine.call(read_data, config, self.settings, file)
+        corpus = self._engine.call(read_data, config, self.settings, file, stop=stop)
         prepared = prepare(config, corpus.tables, corpus.refused)
         data = RunData.of(prepared)
         checked = self.preflight(config, data)

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api import App
+from hfdemo.api.callers import caller_left
 from hfdemo.api.endpoints import LIGHT
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.ui import html
@@ -38,7 +39,7 @@ def build(
     def start_training(*values: Any) -> tuple[Any, Any]:
         """Start a run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""
         config, path = asked.read_config(values)
-        begun = app.runs.start(app.runs.create(config, path))
+        begun = app.runs.start(app.runs.create(config, path, stop=caller_left()))
         return gr.update(choices=run_actions.list_run_choices(app), value=begun.id), gr.skip()
 
     start = catch_errors(start_training, lambda sentence: (gr.skip(), form.render_refusal(sentence)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hfdemo.api import App
+from hfdemo.api.callers import caller_left
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES, Corpus
 from hfdemo.finetuning.config import RunConfig
@@ -79,7 +80,7 @@ class DatasetCache:
     def _read_source(self, config: RunConfig, file: Path | None, progress: Progress | None) -> Corpus:
         if file is None and config.dataset in EXAMPLE_NAMES:  # the page opens with one, before there is a worker
             return read_source(config, self._app.settings)
-        return self._app.engine.call(read_source, config, self._app.settings, file, progress)
+        return self._app.engine.call(read_source, config, self._app.settings, file, progress, caller_left())
 
     def _recall(self, key: tuple[Any, ...], config: RunConfig, file: Path | None, make: Callable[[], Corpus]) -> Corpus:
         """Return what is kept under `key`, else make it, and keep it where it can't change."""

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api import App
+from hfdemo.api.callers import caller_left
 from hfdemo.api.endpoints import LIGHT
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.errors import DemoError
@@ -153,7 +154,7 @@ class SearchFold:
         """Start a search over the ranges with what the form asks for."""
         config, path = self.asked.read_config(values)
         space = {"learning_rate": [low, high], "batch_sizes": _parse_batch_sizes(sizes), "epochs": [fewest, most]}
-        search = self.app.searches.start(config, space, int(trials), path)
+        search = self.app.searches.start(config, space, int(trials), path, caller_left())
         return gr.update(choices=self._list_ids(), value=search.id)
 
     def refresh(self, search: str | None, shown: str) -> tuple[Any, ...]:

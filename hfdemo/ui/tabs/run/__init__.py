@@ -146,6 +146,8 @@ class ModelDetails:
     def load_model(self, reference: str, name: str, dtype: str, attention: str) -> Iterator[str]:
         """Load the model and yield how far that is, then its card."""
 
+        stop = Event()
+
         def load(tell: Callable[[Any], None]) -> str:
             task = find_task(name)
             ref = ModelRef.parse(reference)
@@ -153,7 +155,7 @@ class ModelDetails:
             row, why = engine.call(infer_task, ref, self.app.settings)
             need = build_need(task, dtype, attention or None)
             found = engine.call(
-                ModelCache.load_card, engine.models, ref, need, lambda *state: tell(LoadProgress(*state))
+                ModelCache.load_card, engine.models, ref, need, lambda *state: tell(LoadProgress(*state)), stop
             )
             made_for = f"It was made for {row.name}: {why}. Choose that task above to use it so."
             card = {"task": task.name, **found}
@@ -161,7 +163,7 @@ class ModelDetails:
                 return prediction_view.render_card(card, why)
             return html.notes([made_for]) + prediction_view.render_card(card, "it is chosen above")
 
-        for item in run_in_background(load, Event()):
+        for item in run_in_background(load, stop):
             yield (
                 prediction_view.render_loading(reference, item) if isinstance(item, LoadProgress) else item or gr.skip()
             )
