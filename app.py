@@ -18,6 +18,7 @@ try:
 except ValueError as error:
     sys.exit(str(error))
 os.environ.update(settings.cache_folders())  # gradio and the Hub's libraries read these when they are imported
+os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")  # datasets would tell a server of each file that it reads
 
 from hfdemo.engine import start_engine
 from hfdemo.engine.confinement import explain_exposed, hide_process

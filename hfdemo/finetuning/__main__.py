@@ -34,6 +34,7 @@ from hfdemo.finetuning.runs.child_process import (
 from hfdemo.finetuning.runs.processes import VARIABLE
 from hfdemo.finetuning.runs.stop_and_resume import reopen
 from hfdemo.finetuning.training.checkpoints import checkpoint_step, explain_full_disk, find_newest_whole, rewind_to
+from hfdemo.models.hub import wait_once
 from hfdemo.settings import Settings
 
 USAGE = """usage: python -m hfdemo.finetuning config.json | RUN_DIR
@@ -47,6 +48,7 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     settings = Settings.from_env()
+    os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")  # datasets would wait for a server that counts
     faulthandler.enable()  # a crash leaves a word in the log, which is shown
     confine_process(settings)
     with contextlib.suppress(OSError, AttributeError):
@@ -168,7 +170,8 @@ def _train(
     from hfdemo.finetuning.training.training import Resume, train
 
     resume = Resume(checkpoint, checkpoint_step(checkpoint), notes) if checkpoint else None
-    train(run.config, run.folder, settings, find_device(), emit, resume, on_step)
+    with wait_once():
+        train(run.config, run.folder, settings, find_device(), emit, resume, on_step)
 
 
 def _sentence(error: BaseException, folder: Path) -> str:

@@ -197,9 +197,9 @@ def download_files(
         Unreachable: the download of a model broke off; a DataError that of a data set.
     """
     import httpx2
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
 
-    constants.DOWNLOAD_CHUNK_SIZE = CHUNK_BYTES
+    _set_up_library()
     try:
         return Path(
             snapshot_download(
@@ -301,10 +301,23 @@ def _hub_token(public: bool) -> bool | None:
     return False if public else None
 
 
+def _set_up_library() -> None:
+    """Have the library say often how far it is, and not ask the Hub which programs may have started this one.
+
+    It would do so before its first question, for three seconds.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import _detect_agent
+
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK_BYTES
+    _detect_agent._registry = _detect_agent._EMPTY_REGISTRY
+
+
 def _fetch_info(ref: ModelRef, token: bool | None, repo_type: RepoType) -> Any:
     """Ask the Hub with a deadline on the whole call: `timeout=` does not bound a name lookup that hangs."""
     from huggingface_hub import HfApi
 
+    _set_up_library()
     answer: Future[Any] = Future()
     ask_hub = HfApi(token=token).model_info if repo_type == "model" else HfApi(token=token).dataset_info
 

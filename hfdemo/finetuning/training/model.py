@@ -6,6 +6,7 @@ model/, and after LoRA the bare adapter beside it.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -256,9 +257,12 @@ def _write_model(config: RunConfig, folder: Path, loaded: LoadedModel, model: An
     target = folder / "model"
     if config.method == "lora":
         adapter = folder / "adapter"
-        # A reference, never the folder of this machine that the base was loaded from.
-        model.peft_config["default"].base_model_name_or_path = config.model
+        # While it is the folder that the base was loaded from: of an id peft would ask the Hub, for ten seconds.
         model.save_pretrained(adapter)
+        # A reference, never the folder of this machine.
+        written = adapter / "adapter_config.json"
+        described = json.loads(written.read_text(encoding="utf-8")) | {"base_model_name_or_path": config.model}
+        written.write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         base = model.get_base_model()
         base.config.architectures = [type(base).__name__]  # what save_pretrained of a whole model would write
         base.config.save_pretrained(adapter)
