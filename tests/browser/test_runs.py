@@ -55,7 +55,7 @@ def test_the_chart_of_metrics_is_of_the_run_on_view(browser: Browser, runs: Serv
         ("classes", ("accuracy", F1)),
         ("numbers", ("spearmanr", "pearson")),
         ("tags", ("f1", "accuracy")),
-        ("flags", ("f1", "f1_micro")),
+        ("flags", ("f1 (macro)", "f1_micro")),
         ("numbers", ("spearmanr", "pearson")),
         ("classes", ("accuracy", F1)),
     ):
