@@ -252,7 +252,9 @@ def test_a_file_with_one_class_starts_no_run(client: Client, server: Server, tmp
 )
 @pytest.mark.parametrize("endpoint", ["inspect_dataset", "start_run"])
 def test_a_forged_file_argument_is_refused(server: Server, endpoint: str, forged: object) -> None:
-    data = (forged, *[None] * 4, False) if endpoint == "inspect_dataset" else ({"dataset": "tickets"}, forged)
+    data = (
+        (forged, *[None] * 4, False, None, None) if endpoint == "inspect_dataset" else ({"dataset": "tickets"}, forged)
+    )
     answer = post(server, endpoint, *data)
     # Ours for most of them; gradio itself looks at a path that comes with its own mark.
     ours, gradios = "not uploaded here|must be an uploaded file", "was not uploaded by a user|FileData"
@@ -293,7 +295,9 @@ def test_a_link_in_the_upload_folder_leads_nowhere_else(server: Server) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(SECRET)
-    assert "not uploaded here" in json.dumps(post(server, "inspect_dataset", {"path": str(link)}, *[None] * 4, False))
+    assert "not uploaded here" in json.dumps(
+        post(server, "inspect_dataset", {"path": str(link)}, *[None] * 4, False, None, None)
+    )
 
 
 def test_an_mcp_client_finds_the_tools_and_calls_one(server: Server) -> None:
