@@ -49,8 +49,9 @@ class ComponentsById(dict[int, Any]):
 def build_header(settings: Settings, environment: Mapping[str, str] = os.environ) -> gr.HTML:
     """Build the head of the page; on a Space with `hf_oauth: true` one can sign in with the Hub there."""
     offers_hub = environment.get("SYSTEM") == "spaces" and all(map(environment.get, HUB_SIGN_IN))
-    with gr.Row(equal_height=True):
-        header = gr.HTML(html.page_header("looking for the device …"))
+    with gr.Row(equal_height=False):
+        with gr.Column(min_width=300):  # on a phone the button is below
+            header = gr.HTML(html.page_header("looking for the device …"))
         if offers_hub and settings.auth is None:
             gr.LoginButton(logout_value="Sign out ({})", size="sm", scale=0, min_width=240)
     return header
