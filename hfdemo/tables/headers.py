@@ -64,7 +64,9 @@ def weigh_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> float:
     columns = list(zip(*[row[: len(cells)] for row in rows[:_LOOKED_AT] if len(row) >= len(cells)], strict=True))
     pairs = list(zip(cells, columns, strict=False))
     # A usual name that stands in its own column is a cell of it: "pos" and "question" are labels, too.
-    named = 3.0 if any(_is_usual_name(cell) and cell not in set(column) for cell, column in pairs) else 0.0
+    usual = sum(_is_usual_name(cell) and cell not in set(column) for cell, column in pairs)
+    # One may be a word of a text; two of them name columns, whatever the others look like.
+    named = 3.0 * usual if usual < 2 else 3.0 + 2.0 * len(cells)
     filled = [cell for cell in cells if cell]
     twice = -1.0 if len(set(filled)) < len(filled) else 0.0  # no table has two columns of one name
     weight = named + twice + sum(_weigh_column(cell, column) for cell, column in pairs)

@@ -235,6 +235,7 @@ def zipped(files: dict[str, str]) -> bytes:
         ("reviews.jsonl.gz", gzip.compress("\n".join(map(json.dumps, ROWS)).encode())),
         ("gzip_called.csv", gzip.compress(CSV.encode())),
     ],
+    ids=["gz", "bz2", "xz", "zip", "gz of JSON lines", "gz that is called CSV"],  # archives hold the time of day
 )
 def test_a_compressed_file_is_the_one_in_it(tmp_path: Path, settings: Settings, name: str, content: bytes) -> None:
     path = write(tmp_path, content, name)

@@ -204,3 +204,9 @@ def test_a_written_table_has_as_many_rows_in_every_reader_and_the_same_cells(
     assert pd.read_csv(path, dtype=str, keep_default_na=False).to_numpy().tolist() == expected
     if width > 1:
         assert read_table(path).to_numpy().tolist() == expected
+
+
+def test_two_usual_names_make_a_header_though_its_other_cells_stand_in_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label,a,b,c,d\n" + "".join(f"some words {n},{n % 2},a,b,c,d\n" for n in range(20)))
+    assert list(read_csv(path).table.columns) == ["text", "label", "a", "b", "c", "d"]
