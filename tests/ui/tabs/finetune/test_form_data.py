@@ -16,12 +16,12 @@ def test_a_click_reads_the_first_line_as_the_names_of_the_columns_and_an_undo_as
 ) -> None:
     form, named = open_file(READINGS / "sms_no_header.tsv", settings)
     examined = look(form, named)
-    assert (named["text"], named["label"]) == ("column 2", "column 1")
+    assert (named["text"], named["label"]) == ("column 2", ["column 1"])
     assert "data-do='fix:header'" in render_problems(examined)
     changed, taken = apply_action("fix:header", named, [], examined)
     assert changed == {"header": "names"}
     again = suggest_values(form, {**named, **changed}, None)
-    assert (again["label"], len(look(form, again).corpus.tables[""])) == ("ham", 47)
+    assert (again["label"], len(look(form, again).corpus.tables[""])) == (["ham"], 47)
     back, taken = apply_action("undo:0", again, taken, look(form, again))
     assert (back, taken) == ({"header": ""}, [])
 

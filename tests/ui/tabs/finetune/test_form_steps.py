@@ -46,6 +46,7 @@ def test_the_step_has_a_field_for_every_value_of_the_form() -> None:
         fields = step.build_training_step(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
     from_data = {"file", "dataset", "dataset_config", "kind", "text", "pair", "label", "split", "found", "positive"}
     from_data |= {"train_split", "validation_split", "test_split", "validation_share", "test_share", "labels", "fixes"}
+    from_data |= {"layout", "encoding", "header"}
     assert set(fields) | from_data == set(form_values.DEFAULTS)
     assert not set(fields) & from_data
 

@@ -96,7 +96,8 @@ def test_after_every_fix_a_run_can_be_made(sick: Path, settings: Settings) -> No
 def test_uneven_labels_are_mended_by_class_weights_and_undone_to_what_was_there(
     tmp_path: Path, settings: Settings
 ) -> None:
-    rows = [(f"word {number}", "common") for number in range(40)] + [(f"thing {number}", "rare") for number in range(4)]
+    rows = [(f"word {number}", "common") for number in range(40)]
+    rows += [(f"word {number}", "rare") for number in range(40, 44)]
     form, named = open_file(write(tmp_path / "uneven.csv", rows), settings)
     fixed, taken = press(form, named, [], "fix:imbalance")
     assert form_values.config_from_values(fixed).class_weights == "balanced"
