@@ -144,7 +144,9 @@ def _hold_out(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (rest, held out), where about `wanted` rows are held out."""
     # A unit is all rows with one text, however it is written; what is drawn are units.
-    unit_of_row, texts = pd.factorize(join_texts(train).map(simplify_text))
+    unit_of_row, texts = pd.factorize(
+        np.array([simplify_text(text) for text in join_texts(train).tolist()], dtype=object)
+    )
     firsts = train[~pd.Series(unit_of_row, index=train.index).duplicated()]
     held_out_units = round(wanted * len(texts) / len(train))
     labels = list_labels(train, kind)
