@@ -83,6 +83,42 @@ def build_data_step(examined: ExaminedData, values: dict[str, Any], public: bool
     """Lay both steps out, answered already for the data in `examined`."""
     fields: dict[str, Any] = {}
     gr.Markdown("### 1 · Data")
+    _build_source(fields, values, public)
+    reading = gr.HTML(inspection_view.render_reading(examined))
+    with gr.Accordion("The first rows", open=False):
+        preview = gr.Dataframe(first_rows(examined), interactive=False, wrap=True, show_label=False)
+    gr.Markdown("### 2 · What is learned")
+    _build_mapping(fields, examined, values)
+    report = gr.HTML(
+        inspection_view.render_inspection(examined, ()), js_on_load="hfdemo.listenToFixes(element, trigger)"
+    )
+    with gr.Accordion("Rows that can't be read", open=False, visible=False) as refused_fold:
+        refused = gr.HTML()
+        page = gr.Number(1, label="Page", precision=0, minimum=1, visible=False)
+    with gr.Row():
+        count = gr.Button("Count the tokens", size="sm", min_width=120, scale=0)
+        counting = gr.HTML(COUNTING)
+    fields["labels"] = gr.State(values["labels"])
+    fields["fixes"] = gr.State(())
+    fields["found"] = gr.State(values["found"])
+    return DataStep(
+        fields,
+        reading,
+        preview,
+        report,
+        refused_fold,
+        refused,
+        page,
+        count,
+        counting,
+        taken=gr.State([]),
+        counted=gr.State(None),
+        pending=gr.State(None),
+        seen=gr.State(values["dataset"]),
+    )
+
+
+def _build_source(fields: dict[str, Any], values: dict[str, Any], public: bool) -> None:
     fields["dataset"] = gr.Dropdown(
         list(EXAMPLE_NAMES),
         value=values["dataset"],
@@ -122,38 +158,6 @@ def build_data_step(examined: ExaminedData, values: dict[str, Any], public: bool
                 info="in tables without a header it is a row",
                 min_width=160,
             )
-    reading = gr.HTML(inspection_view.render_reading(examined))
-    with gr.Accordion("The first rows", open=False):
-        preview = gr.Dataframe(first_rows(examined), interactive=False, wrap=True, show_label=False)
-    gr.Markdown("### 2 · What is learned")
-    _build_mapping(fields, examined, values)
-    report = gr.HTML(
-        inspection_view.render_inspection(examined, ()), js_on_load="hfdemo.listenToFixes(element, trigger)"
-    )
-    with gr.Accordion("Rows that can't be read", open=False, visible=False) as refused_fold:
-        refused = gr.HTML()
-        page = gr.Number(1, label="Page", precision=0, minimum=1, visible=False)
-    with gr.Row():
-        count = gr.Button("Count the tokens", size="sm", min_width=120, scale=0)
-        counting = gr.HTML(COUNTING)
-    fields["labels"] = gr.State(values["labels"])
-    fields["fixes"] = gr.State(())
-    fields["found"] = gr.State(values["found"])
-    return DataStep(
-        fields,
-        reading,
-        preview,
-        report,
-        refused_fold,
-        refused,
-        page,
-        count,
-        counting,
-        taken=gr.State([]),
-        counted=gr.State(None),
-        pending=gr.State(None),
-        seen=gr.State(values["dataset"]),
-    )
 
 
 def _build_mapping(fields: dict[str, Any], examined: ExaminedData, values: dict[str, Any]) -> None:
@@ -188,6 +192,10 @@ def _build_mapping(fields: dict[str, Any], examined: ExaminedData, values: dict[
         visible=examined.inspection.positive_label is not None,
         **free,
     )
+    _build_splits(fields, values)
+
+
+def _build_splits(fields: dict[str, Any], values: dict[str, Any]) -> None:
     with gr.Accordion("Splits", open=False):
         with gr.Row():
             for split in ("train", "validation", "test"):

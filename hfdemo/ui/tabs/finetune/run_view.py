@@ -259,10 +259,7 @@ def parts_of_run(
     log, is_shared = run.log_tail(2000) if is_own else "", is_own and read_secret(run.folder) is not None
     offers = [run_actions.is_offered(run, name) for name in run_actions.FILES.values()]
     return {
-        "state": (
-            (*count, status),
-            lambda: [_render_state(app, run, status, events, is_own)],
-        ),
+        "state": ((*count, status), lambda: [_render_state(app, run, status, events, is_own)]),
         "buttons": (
             (run.id, status.state, status.resumable, run.has_model),
             lambda: run_actions.update_run_buttons(status if is_own else None, has_model=is_own and run.has_model),
