@@ -52,9 +52,8 @@ def read_from_hub(
     """Read a Hub data set's tables by split, and notes of what was left out; None without a network and a cached copy.
 
     `split` asks for one alone, `wanted_splits` for several by their own names instead of the usual three, and
-    `encoding` is that of text files whose card says none, or another.
-
-    What the data set's card says of its files is followed within the repository only, whatever it says.
+    `encoding` is that of text files whose card says none, or another. What the data set's card says of its files is
+    followed within the repository only, whatever it says.
 
     Raises:
         DataError: no such data set, config or split, or one that can't be read here, or may not be.
@@ -73,11 +72,9 @@ def read_from_hub(
         split = find_split(split, list(patterns))
         patterns = {split: patterns[split]}
     top = PurePosixPath(described.get("data_dir") or "")
+    readable = [file for file in sizes if _suffix(file) in _BUILDERS]
     wanted = [
-        file
-        for file in sizes
-        if _suffix(file) in _BUILDERS
-        and (_fitting(file, patterns) if patterns else PurePosixPath(file).is_relative_to(top))
+        each for each in readable if (_fitting(each, patterns) if patterns else PurePosixPath(each).is_relative_to(top))
     ]
     _check_files(ref, sizes, wanted, settings.max_data_bytes)
     if here and not all((here / file).is_file() for file in wanted):
@@ -94,8 +91,8 @@ def read_from_hub(
         names = [find_split(each, list(files)) for each in wanted_splits]
     else:
         names, notes = ([split], []) if split else _choose_splits(ref, [each for each in files if files[each]])
-    options = {key: value for key, value in described.items() if key in _OPTIONS} | {"features": features}
-    options |= {"encoding": encoding} if encoding else {}
+    options = {key: value for key, value in described.items() if key in _OPTIONS}
+    options |= {"features": features, **({"encoding": encoding} if encoding else {})}
     tables = {}
     for each in names:
         with _wrap_reading_errors(f"The split {each} of {ref}"):

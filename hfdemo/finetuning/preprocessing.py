@@ -50,22 +50,14 @@ def encode_splits(
     Raises:
         DemoError: a split has no row in which anything is learned or evaluated, or the tokenizer can't do this task.
     """
-    import pandas as pd
-    from datasets import DatasetDict, Features, Value, disable_progress_bars, load_dataset
+    from datasets import DatasetDict, disable_progress_bars
 
     if kind.needs_word_ids and not loaded.tokenizer.is_fast:
         raise DemoError(
             f"{config.model} has a tokenizer written in Python, which can't tell which token is which word."
         )
     disable_progress_bars()
-    files = {split.stem: str(split) for split in sorted((folder / "data").glob("*.csv"))}
-    # Said outright, or "007" would become 7 and a label "1" a number.
-    columns = pd.read_csv(files["train"], nrows=0).columns
-    features = Features({column: Value("string") for column in columns})
-    rows = load_dataset(
-        "csv", data_files=files, features=features, cache_dir=str(folder / "arrow"), keep_default_na=False
-    )
-
+    rows = _load_rows(folder)
     cells = [cell for table in rows.values() for cell in table["text"]]
     notes = _note_template(find_chat_template(kind, cells, loaded.tokenizer))
 
@@ -96,6 +88,19 @@ def encode_splits(
         if split == "train":
             encoded[split] = encoded[split].select(kept)
     return encoded, notes
+
+
+def _load_rows(folder: Path) -> DatasetDict:
+    """Load data/*.csv of a run as Arrow data sets of texts, kept in the run's own folder."""
+    import pandas as pd
+    from datasets import Features, Value, load_dataset
+
+    files = {split.stem: str(split) for split in sorted((folder / "data").glob("*.csv"))}
+    # Said outright, or "007" would become 7 and a label "1" a number.
+    features = Features({column: Value("string") for column in pd.read_csv(files["train"], nrows=0).columns})
+    return load_dataset(
+        "csv", data_files=files, features=features, cache_dir=str(folder / "arrow"), keep_default_na=False
+    )
 
 
 def find_chat_template(kind: Kind, cells: Sequence[str], tokenizer: Any) -> str | None:
