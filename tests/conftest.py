@@ -182,6 +182,16 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def canaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder elsewhere on the machine with files that nobody may open."""
+    from tests.models.canaries import put_canaries
+
+    folder = tmp_path_factory.mktemp("machine") / "secrets"
+    put_canaries(folder)
+    return folder
+
+
 @pytest.fixture
 def forked_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs and searches that this process starts are forks: what they do is meant, not how an interpreter begins."""

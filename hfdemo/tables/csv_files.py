@@ -63,8 +63,8 @@ def parse_csv(
     """Read the text of a CSV file; see `read_csv`."""
     csv.field_size_limit(2**31 - 1)  # a text may be as long as it likes
     text = decoded.text.removeprefix("\ufeff")
-    above = len(re.match(r"[\r\n]*", text)[0].replace("\r\n", "\n"))  # type: ignore[index]
-    text = text.lstrip("\r\n")
+    whole, text = text, text.lstrip("\r\n")
+    above = len(whole[: len(whole) - len(text)].replace("\r\n", "\n"))
     said = _SEP.match(text)
     text = text[said.end() :] if said else text
     dialect = dialect or (Dialect(said[1]) if said else guess_dialect(text, path.suffix.lower()))

@@ -32,8 +32,9 @@ class Ears:
 
     def listen(self, calls: Iterable[Attack]) -> tuple[int, list[str]]:
         """Make the calls one after the other; return how many they were, and which fired, with what was heard."""
-        count, fired = 0, []
-        for count, each in enumerate(calls, start=1):  # noqa: B007
+        count, fired = 0, list[str]()
+        for each in calls:
+            count += 1
             status, said = send(self.url, each)
             assert status < 500 or '"error":' in said, f"{each}: {status} {said[:500]}"
             heard = [name for watch in self.watches for name in watch.opened() if name] + self.asked

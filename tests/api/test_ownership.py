@@ -30,7 +30,7 @@ PLAIN = {
     *("dataset_config", "split", "task", "dtype", "attention", "text_column", "text_pair_column", "parameters"),
     *("texts", "text_pairs", "padding", "truncation", "max_length", "stride", "pad_to_multiple_of", "padding_side"),
     *("add_special_tokens", "return_overflowing_tokens", "pad_token", "split_special_tokens", "batch_size"),
-    *("algorithm", "vocabulary"),
+    *("algorithm", "vocabulary", "encoding", "header"),
 }
 # The endpoints that take, in place of a run's id, what a link of its owner calls it.
 LOOKING = {"run_status", "run_events", "watch_run", "run_report", "run_epoch", "run_script", "compare_runs"}

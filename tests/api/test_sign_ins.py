@@ -74,8 +74,8 @@ def test_who_signs_out_on_a_full_disk_is_out_while_the_server_runs(tmp_path: Pat
     assert known.read_token(token) is None
 
 
-def test_guesses_are_counted_before_they_are_looked_at() -> None:
-    guard = SignIns(Users(HASHES), None)  # type: ignore[arg-type]
+def test_guesses_are_counted_before_they_are_looked_at(tmp_path: Path) -> None:
+    guard = SignIns(Users(HASHES), sessions(tmp_path))
 
     async def guess(count: int) -> list[object]:
         tries = (guard.check_password("anna", f"guess {number}", "10.0.0.1") for number in range(count))
@@ -88,8 +88,8 @@ def test_guesses_are_counted_before_they_are_looked_at() -> None:
         asyncio.run(guard.check_password("anna", PASSWORD, "10.0.0.2"))
 
 
-def test_what_was_right_counts_for_nothing_and_is_not_computed_again() -> None:
-    guard = SignIns(Users(HASHES), None)  # type: ignore[arg-type]
+def test_what_was_right_counts_for_nothing_and_is_not_computed_again(tmp_path: Path) -> None:
+    guard = SignIns(Users(HASHES), sessions(tmp_path))
 
     async def work() -> float:
         assert await guard.check_password("anna", PASSWORD, "10.0.0.1")
@@ -119,11 +119,11 @@ def test_an_address_has_tries_of_its_own_and_gets_them_back(monkeypatch: pytest.
     tries.begin(limits)
 
 
-def test_what_is_counted_is_bounded() -> None:
+def test_what_is_counted_is_bounded(tmp_path: Path) -> None:
     tries = Tries()
     for number in range(MOST_COUNTED + 500):
         tries.begin({f"name {number}": 1})
     assert len(tries._times) == MOST_COUNTED
-    guard = SignIns(Users(HASHES), None)  # type: ignore[arg-type]
+    guard = SignIns(Users(HASHES), sessions(tmp_path))
     assert not asyncio.run(guard.check_password("x" * 10**6, PASSWORD, "10.0.0.1"))
     assert max(map(len, guard._tries._times)) < 100

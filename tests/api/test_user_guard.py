@@ -272,7 +272,7 @@ def test_each_user_has_their_own_runs_whatever_client_they_use(guarded: GuardedS
             client.close()
         for sent in ({"auth": user}, {"cookies": guarded.cookies(user)}):
             said = call_by_mcp(guarded.url, "list_runs", {}, **sent)
-            assert (run in said, nobodys in said) == (user == ANNA, False)
+            assert (f'"{run}"' in said, f'"{nobodys}"' in said) == (user == ANNA, False)
     assert "no such run" in call_by_mcp(guarded.url, "run_status", {"run": run}, auth=BOB)
     # A header or a cookie of visitors says nothing where there are users.
     for name in ("X-Hfdemo-Visitor", "Cookie"):

@@ -55,7 +55,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
 
     # Fine-tune: upload a CSV, mend it, choose, start, watch, compare, and use the result in the first tab.
     tab(page, "Fine-tune")
-    expect(page.locator(".hf-chip")).to_contain_text(re.compile("CPU|GPU|NVIDIA|Apple|XPU"))
+    expect(page.get_by_title("The device that models run")).to_contain_text(re.compile("CPU|GPU|NVIDIA|Apple|XPU"))
     path = tmp_path / "colours.csv"
     things = ("sea", "sky", "wall", "road", "leaf", "lamp", "boat", "bird")
     moods = (("warm today", "up"), ("cold today", "down"), ("hot now", "up"), ("icy now", "down"))

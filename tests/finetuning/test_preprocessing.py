@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from hfdemo.settings import Settings
 from hfdemo.tokenization.chat_templates import PLAIN_TEMPLATE
 from hfdemo.tokenization.padding import plan_batches
 from tests.finetuning.tiny_runs import Zoo, run_folder, table, trained
+from tests.zoo import copy_without_template
 
 
 def chat(answer: str, asked: str = "hi") -> str:
@@ -153,8 +153,7 @@ def test_counting_shows_a_row_as_the_model_reads_it(
 ) -> None:
     model = zoo("text-generation")
     if template == "plain":
-        model = Path(shutil.copytree(model, tmp_path / "without"))
-        (model / "chat_template.jinja").unlink()
+        model = copy_without_template(model, tmp_path / "without")
     config = RunConfig("x", task="text-generation", splits={"train": "train", "validation": "validation"})
     tables = {split: pd.DataFrame({"messages": SHORT}) for split in ("train", "validation")}
     counts = count_tokens(Corpus(tables), config, str(model), settings)

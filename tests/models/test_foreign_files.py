@@ -17,20 +17,13 @@ from hfdemo.models.foreign_files import clean_copy
 from hfdemo.settings import Settings
 from tests import forked
 from tests.conftest import ROOT
-from tests.models.canaries import CANARIES, base_files, put_canaries
+from tests.models.canaries import CANARIES, base_files
 from tests.models.hub import NOWHERE, Repo, serve
 from tests.zoo import MAKERS
 
 # Repositories of which even one is downloaded and used with the Hub at hand.
 FEW = ("map-vocab_file-BertTokenizer", "index-absolute", "adapter-base", "config-climb-fast_tokenizer_files")
 ROUTES = {"tokenize", "predict", "facts", "ready", "train"}
-
-
-@pytest.fixture(scope="module")
-def canaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("machine") / "secrets"
-    put_canaries(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

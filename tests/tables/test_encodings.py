@@ -55,7 +55,9 @@ def test_small_files_in_the_code_pages_of_the_world_are_read_as_they_were_writte
         found = decode_bytes(text.encode(codec), "a.csv")
         assert found is not None
         assert found.text == text, found.encoding
-        assert decode_bytes(text.encode(codec), "a.csv", found.encoding).text == text, "what is recorded reads so again"  # type: ignore[union-attr]
+        again = decode_bytes(text.encode(codec), "a.csv", found.encoding)
+        assert again is not None
+        assert again.text == text, "what is recorded reads so again"
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])

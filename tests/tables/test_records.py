@@ -6,6 +6,7 @@ import io
 import itertools
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -126,9 +127,9 @@ DIALECTS = [
 ]
 
 
-def write_rows(rows: list[tuple[str, str]], dialect: dict[str, object]) -> str:
+def write_rows(rows: list[tuple[str, str]], dialect: dict[str, Any]) -> str:
     file = io.StringIO(newline="")
-    csv.writer(file, **dialect).writerows(rows)  # type: ignore[arg-type]
+    csv.writer(file, **dialect).writerows(rows)
     return file.getvalue()
 
 
@@ -141,7 +142,7 @@ def write_rows(rows: list[tuple[str, str]], dialect: dict[str, object]) -> str:
 def test_lines_are_those_of_rows_and_of_what_was_refused_and_blank_ones(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[str, str]],
-    dialect: dict[str, object],
+    dialect: dict[str, Any],
     codec: str,
     damage: list[tuple[int, str]],
 ) -> None:

@@ -1,6 +1,7 @@
 """Tiny models of real architectures, one for every task: random weights, complete folders, made without a network."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -92,3 +93,10 @@ def make_writer(folder: Path) -> str:
         path = folder / name
         path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     return f"untrained:{folder}"
+
+
+def copy_without_template(model: Path, folder: Path) -> Path:
+    """Copy a model of chats into `folder` without its chat template, and return the copy."""
+    copy = Path(shutil.copytree(model, folder))
+    (copy / "chat_template.jinja").unlink()
+    return copy

@@ -30,6 +30,7 @@ from hfdemo.tokenization.chat_templates import PLAIN_TEMPLATE
 from hfdemo.tokenization.padding import row_order, trainable_names
 from tests import forked
 from tests.finetuning.tiny_runs import LABELS, Zoo, model_of, run_folder, trained
+from tests.zoo import copy_without_template
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("single_label", {"method": "lora", "padding": "multiple_of_8", "class_weights": "balanced"}),
@@ -121,8 +122,7 @@ def test_the_script_repeats_a_run_on_share_gpt_by_the_chat_template_of_the_model
 ) -> None:
     model = zoo("text-generation")
     if template == "plain":
-        model = Path(shutil.copytree(model, tmp_path / "without"))
-        (model / "chat_template.jinja").unlink()
+        model = copy_without_template(model, tmp_path / "without")
     source = tmp_path / "share_gpt.jsonl"
     turns = [[("human", f"say {n}"), ("gpt", f"it is {'very ' * (n % 5)}{n}")] for n in range(40)]
     rows = [{"conversations": [{"from": who, "value": said} for who, said in each]} for each in turns]

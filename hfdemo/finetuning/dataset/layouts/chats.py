@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from hfdemo.errors import DataError
-from hfdemo.finetuning.dataset.layouts.layout import Arranged, Layout, Samples
+from hfdemo.finetuning.dataset.layouts.layout import Arranged, Layout
 from hfdemo.finetuning.dataset.layouts.questions import (
     AnswerColumns,
     find_answer_columns,
@@ -31,6 +31,7 @@ from hfdemo.finetuning.dataset.layouts.turns import (
     read_turns,
     without_learning,
 )
+from hfdemo.finetuning.kinds.kind import Samples
 from hfdemo.tables import RefusedRow
 
 MESSAGES = "messages"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 
+from hfdemo.finetuning.kinds.kind import Samples
 from hfdemo.tables import RefusedRow
-
-# The cells of each column that are looked at: not blank, and from all over it.
-Samples = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.finetuning.dataset.layouts.layout import Samples
 from hfdemo.finetuning.dataset.layouts.turns import Message, parse_turns, read_turns
 from hfdemo.finetuning.kinds.cells import are_nearly_all, parse_list, parse_number
+from hfdemo.finetuning.kinds.kind import Samples
 
 # The names that data sets give them, the surest first. Those before None leave no doubt of what they are.
 _ASKS = (

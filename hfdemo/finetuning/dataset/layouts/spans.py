@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from hfdemo.finetuning.dataset.layouts.layout import Arranged, Layout, Samples
+from hfdemo.finetuning.dataset.layouts.layout import Arranged, Layout
 from hfdemo.finetuning.dataset.layouts.word_rows import TAGS, WORDS
 from hfdemo.finetuning.kinds.cells import NEARLY_ALL, are_nearly_all, shorten, write_list
+from hfdemo.finetuning.kinds.kind import Samples
 from hfdemo.tables import RefusedRow, format_row_numbers
 
 # Scripts that put no space between words, and Hangul, whose particles are written to the noun: a character is a word.

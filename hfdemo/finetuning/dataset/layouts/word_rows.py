@@ -8,8 +8,9 @@ from itertools import groupby
 
 import pandas as pd
 
-from hfdemo.finetuning.dataset.layouts.layout import Arranged, Layout, Samples
+from hfdemo.finetuning.dataset.layouts.layout import Arranged, Layout
 from hfdemo.finetuning.kinds.cells import NEARLY_ALL, entity_tags, write_list
+from hfdemo.finetuning.kinds.kind import Samples
 from hfdemo.tables import RefusedRow
 
 WORDS, TAGS = "words", "tags"
