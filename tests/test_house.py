@@ -296,3 +296,18 @@ def test_the_tree_in_the_readme_is_the_tree_on_the_disk() -> None:
 def test_the_map_of_the_package_is_the_package() -> None:
     mapped = [line.split()[0] for line in (hfdemo.__doc__ or "").splitlines() if line.startswith("    ")]
     assert sorted(mapped) == sorted(rooms())
+
+
+# Written out as the course writes them, one call below the other: parts of them would be read nowhere else.
+LONG_BY_NATURE = {"hfdemo.tasks.auto_classes"}
+
+
+def test_no_module_or_function_is_longer_than_a_few_screens() -> None:
+    long = [f"{name_of(path)}: {count}" for path in SOURCES if (count := path.read_text("utf-8").count("\n")) > 400]
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                exempt = any(f"{name_of(path)}.".startswith(f"{room}.") for room in LONG_BY_NATURE)
+                long += [f"{name_of(path)}.{node.name}: {lines}"] if lines > 60 and not exempt else []
+    assert long == []

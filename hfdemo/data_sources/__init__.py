@@ -74,13 +74,17 @@ class DatasetSource:
 
 @dataclass(frozen=True)
 class DatasetOutline:
-    """What a data set holds: its columns, and which of them are taken for the texts if nobody says another."""
+    """What a data set holds: its columns, and which of them are taken for the texts if nobody says another.
+
+    `reading` is how its files were understood; `notes` say where that was a guess, too.
+    """
 
     rows: int
     columns: tuple[str, ...]
     text: str
     pair: str | None
     notes: tuple[str, ...]
+    reading: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def outline_dataset(source: DatasetSource, settings: Settings, stop: Event | Non
     corpus = _read_source(source, settings, None, stop)
     table = corpus.join_splits()
     text, pair = guess_text_columns(table)
-    return DatasetOutline(len(table), tuple(map(str, table.columns)), text, pair, corpus.notes)
+    notes = (*corpus.notes, *(doubt.problem for doubt in corpus.doubts))
+    return DatasetOutline(len(table), tuple(map(str, table.columns)), text, pair, notes, corpus.reading)
 
 
 def read_text_rows(

@@ -1,6 +1,6 @@
 """From a task, a model and inputs to the pipeline's own answer, and to what went on on the way."""
 
-from hfdemo.inference.batch_files import FilePrediction, can_predict_file, predict_file, read_rows
+from hfdemo.inference.batch_files import FilePrediction, FileRows, can_predict_file, predict_file, read_rows
 from hfdemo.inference.predict import SPEECH_RATE, build_need, build_pipeline, predict, stream_prediction
 from hfdemo.inference.prediction import LoadProgress, PartialPrediction, Prediction, Stages
 from hfdemo.inference.tracing import TokenProbability
@@ -8,6 +8,7 @@ from hfdemo.inference.tracing import TokenProbability
 __all__ = [
     "SPEECH_RATE",
     "FilePrediction",
+    "FileRows",
     "LoadProgress",
     "PartialPrediction",
     "Prediction",

@@ -42,6 +42,19 @@ class FilePrediction:
     stopped: bool
 
 
+@dataclass(frozen=True)
+class FileRows:
+    """The rows of a file: `lost` is why a row fits no table, which keeps its place with nothing in it.
+
+    `reading` is how the file was understood, and `doubts` where that was a guess, a sentence each.
+    """
+
+    table: Any
+    lost: Mapping[int, str]
+    reading: str
+    doubts: tuple[str, ...]
+
+
 def can_predict_file(task: Task) -> bool:
     """Say whether rows of text are enough for `task`: a text goes in, and what comes out fits a cell."""
     return (
@@ -81,7 +94,8 @@ def predict_file(
     if not can_predict_file(task):
         raise DemoError(f"{task.name} can't be run on a CSV. Pick a task that takes a text and answers in words.")
     started = time.perf_counter()
-    table, lost = read_rows(path, models.settings, options)
+    read = read_rows(path, models.settings, options)
+    table = read.table
     text_column, text_pair_column = choose_text_columns(list(table.columns), text_column, text_pair_column or "")
     columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
     same = values or {}
@@ -90,7 +104,7 @@ def predict_file(
     loaded = models.get(ref, build_need(task), progress, stop)
     texts = table[list(columns.values())].itertuples(index=False)
     rows = [{**same, **dict(zip(columns, each, strict=True))} for each in texts]
-    jobs, refused = _prepare_rows(models, task, loaded, rows, lost, stop)
+    jobs, refused = _prepare_rows(models, task, loaded, rows, read.lost, stop)
     results, failed = _predict_batches(models, task, loaded, jobs, on_rows, stop)
     refused = dict(sorted({**refused, **failed}.items()))
     unread = dict.fromkeys(set(range(len(table))) - set(results) - set(refused), "stopped before this row")
@@ -110,8 +124,8 @@ def predict_file(
     )
 
 
-def read_rows(path: Path, settings: Settings, options: ReadOptions | None = None) -> tuple[Any, dict[int, str]]:
-    """Read the table in the file at `path`, and by row why one fits no table: it keeps its place, with nothing in it.
+def read_rows(path: Path, settings: Settings, options: ReadOptions | None = None) -> FileRows:
+    """Read the table in the file at `path`, in which every row keeps its place.
 
     Raises:
         DataError: it can't be read, or has more rows than one call takes.
@@ -125,7 +139,8 @@ def read_rows(path: Path, settings: Settings, options: ReadOptions | None = None
     count = len(sheet.table) + len(lost)
     if count > most:
         raise DataError(f"{path.name} has {count:,} rows; one file takes at most {most:,}. Send it in parts.")
-    return sheet.table.reindex(range(count)).fillna(""), lost
+    table = sheet.table.reindex(range(count)).fillna("")
+    return FileRows(table, lost, sheet.reading, tuple(each.problem for each in sheet.doubts))
 
 
 def _prepare_rows(

@@ -365,7 +365,8 @@ def _recommend(
         said = f"Grouping would take {slots}, but {len(lengths):,} rows are too few for that to be worth it."
     else:
         wasted = f"Padding to the longest row of each batch wastes {dynamic.waste:.0%} of the slots"
-        said = f"{wasted}; grouping would take {saved:.0%} less only."
+        less = f"take {saved:.0%} less only" if saved > 0 else "take no fewer"
+        said = f"{wasted}; grouping would {less}."
     return Recommendation(LONGEST_IN_BATCH.name, max_length, f"{kept} {said}")
 
 

@@ -104,7 +104,7 @@ def test_an_emptied_max_length_on_the_page_is_the_limit(app: App) -> None:
         dataset_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
     count = next(each for each in demo.fns.values() if each.name == "count")
     assert count.fn is not None
-    values = [None, "tickets", "", "", "text", dataset_view.NO_COLUMN, "embedded:minilm", "", 16, None]
+    values = [None, "", "", "tickets", "", "", "text", dataset_view.NO_COLUMN, "embedded:minilm", "", 16, None]
     *_, answer = count.fn(gr.Request(session_hash="a page"), *values)
     kept = next(each for each in answer if isinstance(each, length_report.LengthReport))
     assert (kept.max_length, kept.limit) == (None, 512)

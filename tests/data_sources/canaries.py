@@ -227,7 +227,8 @@ REPOS: Mapping[str, Make] = {
     "content-zip-compressed": lambda folder: {"train.csv.gz": _archive(folder), "test.jsonl.zst": _archive(folder)},
 }  # fmt: skip
 
-BY_LIBRARY = (HONEST, "lines-Image", "lines-Image-List", "files-any")
+# Of those that name files elsewhere, one that names few: for "files-any" the library lists the whole disk.
+BY_LIBRARY = (HONEST, "lines-Image", "lines-Image-List", "folder-absolute")
 
 UPLOADS: Mapping[str, Make] = {
     **{name: make for name, make in REPOS.items() if name.startswith("parquet-")},

@@ -58,4 +58,4 @@ def test_canaries_of_data_sets_do_fire_where_the_library_reads_by_itself(canarie
     found = listen(NOWHERE, tmp_path, canaries, by_library=True)
     fired = {name for name, (heard, _) in found.items() if heard}
     assert HONEST not in fired
-    assert {"lines-Image", "files-any"} <= fired
+    assert {"lines-Image", "folder-absolute"} <= fired

@@ -34,7 +34,7 @@ BATCH = (
     *("one two three\nfour", "", "embedded:minilm", "", 2, 8),
     *("", True, False, True, 0, ""),
 )
-DATASET = (None, "tickets", "", "", "text", dataset_view.NO_COLUMN, "tokenizer:wordpiece", "", 16, None)
+DATASET = (None, "", "", "tickets", "", "", "text", dataset_view.NO_COLUMN, "tokenizer:wordpiece", "", 16, None)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_a_batch_is_drawn_and_measured_as_it_is_in_this_process(app: App, here: 
 
 def test_a_data_set_is_read_and_counted_there(app: App, here: App) -> None:
     there, inline = dataset_view.DatasetEvents(app), dataset_view.DatasetEvents(here)
-    asked = (None, "tickets", "", "")
+    asked = (None, "", "", "tickets", "", "")
     assert there.guess_columns(PAGE, *asked) == inline.guess_columns(PAGE, *asked)
     *_, counted = there.count(PAGE, *DATASET)
     *_, same = inline.count(PAGE, *DATASET)

@@ -19,6 +19,7 @@ from hfdemo.finetuning.dataset.layouts import LAYOUTS
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
 from hfdemo.tokenization.padding import trainable_names
 from hfdemo.ui import html
+from hfdemo.ui.read_options import build_read_options
 from hfdemo.ui.tabs.finetune import inspection_view
 from hfdemo.ui.tabs.finetune.form_data import ExaminedData
 from hfdemo.ui.tabs.finetune.form_values import (
@@ -43,18 +44,6 @@ COUNTED = "<div class='hf-about hf-small'>Counted: see above.</div>"
 DATA_FIELDS = (
     *(*READING, "kind", "text", "pair", "label", "split", "positive"),
     *("train_split", "validation_split", "test_split", "labels", "fixes", "found", "validation_share", "test_share"),
-)
-# The encodings of files that most people have, by the names that they know them by.
-ENCODINGS = (
-    *(("UTF-8", "utf-8"), ("UTF-16", "utf-16"), ("Western (Windows-1252)", "cp1252")),
-    *(
-        ("Central European (Windows-1250)", "cp1250"),
-        ("Cyrillic (Windows-1251)", "cp1251"),
-        ("Cyrillic (KOI8-R)", "koi8-r"),
-    ),
-    *(("Greek (Windows-1253)", "cp1253"), ("Turkish (Windows-1254)", "cp1254"), ("Hebrew (Windows-1255)", "cp1255")),
-    *(("Arabic (Windows-1256)", "cp1256"), ("Chinese (GB18030)", "gb18030"), ("Chinese (Big5)", "big5")),
-    *(("Japanese (Shift JIS)", "cp932"), ("Japanese (EUC)", "euc_jp"), ("Korean (CP949)", "cp949"), ("Thai", "cp874")),
 )
 _NEED_MORE = "Several processes train on parts of each batch: one per GPU, or per few cores of a CPU."
 
@@ -142,22 +131,7 @@ def _build_source(fields: dict[str, Any], values: dict[str, Any], public: bool) 
             label="The rows are",
             info="chats and tagged words are kept in many ways; the one that was found is said below",
         )
-        with gr.Row():
-            fields["encoding"] = gr.Dropdown(
-                [("found out", ""), *ENCODINGS],
-                value=values["encoding"],
-                label="Encoding",
-                info="of text files; any name that Python knows",
-                allow_custom_value=True,
-                min_width=160,
-            )
-            fields["header"] = gr.Dropdown(
-                [("found out", ""), ("the names of the columns", "names"), ("a row like the others", "row")],
-                value=values["header"],
-                label="The first line is",
-                info="in tables without a header it is a row",
-                min_width=160,
-            )
+        fields["encoding"], fields["header"] = build_read_options(values["encoding"], values["header"])
 
 
 def _build_mapping(fields: dict[str, Any], examined: ExaminedData, values: dict[str, Any]) -> None:

@@ -19,14 +19,13 @@ from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, kinds_of_task
 from hfdemo.finetuning.launcher import command
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH
+from hfdemo.ui.read_options import header_choice, parse_read_options
 
 Values = Mapping[str, Any]
 NO_COLUMN = "(none)"
 NO_SPLIT = "(none)"
 EQUAL, BALANCED = "all labels count the same", "balanced"
 OWN_METRIC = "(the task's own)"
-# What the first line of a file is: found out, the names of the columns, or a row.
-HEADERS: Mapping[str, bool | None] = MappingProxyType({"": None, "names": True, "row": False})
 # The fields that say how a data set is read: those of one say nothing of another.
 READING = ("layout", "encoding", "header")
 SHORTEST = 3  # tokens: below, max_length leaves no room for words
@@ -117,13 +116,14 @@ def data_config_from_values(values: Values) -> RunConfig:
     """Return what the form says about the data alone: it can be inspected while the rest is unfinished."""
     kind = KINDS[values["kind"] or DEFAULT_KIND.name]
     seed = values["seed"]
+    options = parse_read_options(values["encoding"], values["header"])
     return RunConfig.from_json(
         {
             "dataset": values["dataset"],
             "dataset_config": (values["dataset_config"] or "").strip() or None,
             "layout": values["layout"] or None,
-            "encoding": (values["encoding"] or "").strip() or None,
-            "header": HEADERS.get(values["header"] or ""),
+            "encoding": options.encoding,
+            "header": options.header,
             "task": kind.task,
             "problem_type": kind.problem_type,
             "text_column": values["text"],
@@ -279,11 +279,6 @@ def explain_missing_data(dataset: str, *, public: bool = False) -> str:
         return ""
     path = "" if public else ", or put its path in the field Data set"
     return f"{dataset!r} may be the name of a file that was uploaded for another run: upload it again{path}."
-
-
-def header_choice(header: bool | None) -> str:
-    """Return what the form calls a RunConfig's `header`."""
-    return next(name for name, value in HEADERS.items() if value is header)
 
 
 def column_name(picked: str | None) -> str:

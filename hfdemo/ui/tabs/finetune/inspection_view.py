@@ -15,9 +15,10 @@ from hfdemo.finetuning.dataset.inspection import Truncation
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, find_kind
 from hfdemo.finetuning.preprocessing import RowAsRead
 from hfdemo.tables import RefusedRow
-from hfdemo.ui.html import code, escape, facts, notes, table, with_title
+from hfdemo.ui import read_options
+from hfdemo.ui.html import code, escape, facts, table, with_title
 from hfdemo.ui.tabs.finetune.form_data import CountedTokens, ExaminedData, find_row
-from hfdemo.ui.tabs.finetune.form_values import Values, header_choice
+from hfdemo.ui.tabs.finetune.form_values import Values
 
 PAGE = 50  # refused rows that are shown at once
 MOST_LABELS = 60
@@ -26,15 +27,10 @@ _MOST_CHARACTERS = 240
 
 def render_reading(examined: ExaminedData) -> str:
     """Render how much there is and how it was read, and what the reader had to say."""
-    found = examined.inspection
-    pairs = [("rows", f"{found.rows:,}"), ("columns", ", ".join(found.columns[:12]))]
-    if len(found.columns) > 12:
-        pairs[-1] = ("columns", f"{pairs[-1][1]} and {len(found.columns) - 12:,} more")
-    if examined.corpus.reading:
-        pairs.append(("read as", examined.corpus.reading.replace("`", "'")))
+    found, corpus = examined.inspection, examined.corpus
     # The refused rows have a card of their own, with a table.
-    said = [note for note in examined.corpus.notes if "can't be read. Row" not in note]
-    return facts(pairs) + notes(said)
+    said = [note for note in corpus.notes if "can't be read. Row" not in note]
+    return read_options.render_reading(found.rows, found.columns, corpus.reading, said)
 
 
 def render_inspection(
@@ -277,7 +273,7 @@ def _changes_by_field(problem: Finding) -> dict[str, Any]:
     if task is not None:
         change["kind"] = find_kind(task, problem_type).name
     if "header" in change:
-        change["header"] = header_choice(change["header"])
+        change["header"] = read_options.header_choice(change["header"])
     if isinstance(change.get("class_weights"), Mapping):
         change["class_weights"] = json.dumps(change["class_weights"])
     return change

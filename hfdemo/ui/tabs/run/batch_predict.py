@@ -21,6 +21,7 @@ from hfdemo.inference import FilePrediction, predict_file, read_rows
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
+from hfdemo.ui.read_options import build_read_options, parse_read_options
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.widgets import PanelInputs
 
@@ -45,6 +46,7 @@ class BatchPredict:
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=300):
                     file = gr.File(label="CSV, or another table", file_types=[*FORMATS], height=120)
+                    encoding, header = build_read_options()
                     column = gr.Dropdown([], label="Text column", interactive=True)
                     pair = gr.Dropdown([NONE], value=NONE, label="Second text column", visible=has_pairs)
                     with gr.Row():
@@ -55,31 +57,46 @@ class BatchPredict:
                     preview = gr.Dataframe(visible=False, wrap=True, interactive=False, label="The first rows")
                     out = gr.File(label="The file with predictions", visible=False, interactive=False)
         shown = [state, column, pair, preview, out]
-        file.change(draw_errors(self.show_columns, *[gr.skip()] * 4), file, shown, **PRIVATE, **LIGHT)
-        inputs = [panel.model, file, column, pair, *panel.fields]
+        gr.on(
+            [file.change, encoding.input, header.input],
+            draw_errors(self.show_columns, *[gr.skip()] * 4),
+            [file, encoding, header],
+            shown,
+            **PRIVATE,
+            **LIGHT,
+        )
+        inputs = [panel.model, file, encoding, header, column, pair, *panel.fields]
         run.click(
             draw_errors(self.predict_rows, gr.skip(), gr.skip()), inputs, [state, preview, out], **PRIVATE, **HEAVY
         )
         stop.click(running.on_stop, **QUIET)
 
-    def show_columns(self, path: str | None) -> Iterator[tuple[Any, ...]]:
-        """Yield the columns and the first rows of a new file; what was there of another one goes."""
+    def show_columns(self, path: str | None, encoding: str, header: str) -> Iterator[tuple[Any, ...]]:
+        """Yield how a new file is read, its columns and its first rows; what was there of another one goes."""
         gone = (gr.update(visible=False), gr.update(visible=False))
         yield html.placeholder(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
         if path is None:
             return
-        table, _ = self.app.engine.call(read_rows, Path(path), self.app.settings)
-        columns = list(table.columns)
+        read = self.app.engine.call(read_rows, Path(path), self.app.settings, parse_read_options(encoding, header))
+        columns = list(read.table.columns)
         yield (
-            gr.skip(),
-            gr.update(choices=columns, value=_likely_text_column(table)),
+            prediction_view.render_file_reading(read),
+            gr.update(choices=columns, value=_likely_text_column(read.table)),
             gr.update(choices=[NONE, *columns], value=NONE),
-            gr.update(value=table.head(10), visible=True),
+            gr.update(value=read.table.head(10), visible=True),
             gr.skip(),
         )
 
     def predict_rows(
-        self, request: gr.Request, reference: str, path: str | None, text: str | None, second: str, *given: Any
+        self,
+        request: gr.Request,
+        reference: str,
+        path: str | None,
+        encoding: str,
+        header: str,
+        text: str | None,
+        second: str,
+        *given: Any,
     ) -> Iterator[tuple[Any, Any, Any]]:
         """Yield progress, then the file: the work is done in a thread that this generator can stop."""
         if path is None:
@@ -100,6 +117,7 @@ class BatchPredict:
                 text_column=text,
                 text_pair_column=None if second == NONE else second,
                 values=values,
+                options=parse_read_options(encoding, header),
                 on_rows=lambda done, rows: tell((done, rows)),
                 stop=stop,
             )

@@ -13,6 +13,7 @@ from hfdemo.api.error_boundary import catch_errors
 from hfdemo.inference import (
     SPEECH_RATE,
     FilePrediction,
+    FileRows,
     LoadProgress,
     PartialPrediction,
     Prediction,
@@ -27,6 +28,7 @@ from hfdemo.tokenization.encoding import Cell
 from hfdemo.ui.deep_links import write_run_query
 from hfdemo.ui.event_handling import RunningJobs
 from hfdemo.ui.html import code, escape, facts, notes, placeholder, progress_bar, table, with_title
+from hfdemo.ui.read_options import render_reading
 from hfdemo.ui.renderers import RENDERERS, generated_text, render_prediction
 from hfdemo.ui.renderers.tokens import SHOWN_SLOTS, render_strip, token_cell
 
@@ -297,6 +299,14 @@ def render_row_progress(done: int, rows: int) -> str:
     return progress_bar(done / rows if rows else 0.0) + facts(
         [("", f"{done:,} of {rows:,} rows" if rows else "reading …")]
     )
+
+
+def render_file_reading(read: FileRows) -> str:
+    """Say how a file was read, and which of its rows can't be."""
+    lost = [f"Row {row + 1}: {reason}" for row, reason in [*read.lost.items()][:20]]
+    if len(read.lost) > 20:
+        lost.append(f"… and {len(read.lost) - 20} more.")
+    return render_reading(len(read.table), list(read.table.columns), read.reading, [*read.doubts, *lost])
 
 
 def render_file_facts(found: FilePrediction) -> str:

@@ -16,6 +16,7 @@ from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES, DatasetSource, outline_dataset
 from hfdemo.data_sources.formats import FORMATS
+from hfdemo.errors import DataError
 from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef
 from hfdemo.tokenization.dataset_map import MapTiming, time_dataset_map
@@ -24,6 +25,7 @@ from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
+from hfdemo.ui.read_options import build_read_options, parse_read_options, render_reading
 from hfdemo.ui.tabs.tokens import length_view, padding_view
 from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
 
@@ -72,6 +74,8 @@ class DatasetForm:
     """What stands in the view's fields, in their order."""
 
     file: Any
+    encoding: str
+    header: str
     dataset: str
     config: str
     split: str
@@ -85,7 +89,7 @@ class DatasetForm:
     @property
     def source(self) -> DatasetSource:
         """Where the data set is."""
-        return DatasetSource(self.dataset or "", uploaded_path(self.file), self.config or None, self.split or None)
+        return _find_source(self.file, self.encoding, self.header, self.dataset, self.config, self.split)
 
     @property
     def columns(self) -> tuple[str | None, str | None]:
@@ -106,12 +110,12 @@ def build(
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
-            fields = _build_fields(app)
+            of_file, fields = _build_fields(app)
             with gr.Row():
                 count = gr.Button("Count", variant="primary", min_width=100)
                 stop = gr.Button("Stop", min_width=70)
         with gr.Column(scale=7, min_width=320):
-            progress = gr.HTML()
+            reading, progress = gr.HTML(), gr.HTML()
             view = gr.HTML(html.placeholder("Histogram, percentiles and the cost of every strategy appear here."))
             with gr.Row(visible=False) as sending:
                 padding = gr.Dropdown(
@@ -128,17 +132,20 @@ def build(
                 gr.HTML(html.about(MAP_ABOUT))
                 measure = gr.Button("Measure on this data", size="md")
                 mapped = gr.HTML()
-    file, dataset, config, split, text, pair, size, length = fields
-    inputs = [file, dataset, config, split, text, pair, tokenizer, model, size, length]
+    (file, encoding, header), (dataset, config, split, text, pair, size, length) = of_file, fields
+    inputs = [*of_file, dataset, config, split, text, pair, tokenizer, model, size, length]
     outputs = [progress, view, sending, padding, cut, kept, address]
     handlers = DatasetEvents(app)
     counted: Callable[..., Any] = draw_errors(handlers.count, *[gr.skip()] * (len(outputs) - 1))
     wires: dict[str, Any] = {**QUIET, **HEAVY}
     gr.on(
-        [dataset.input, file.upload, file.clear, demo.load, config.submit, split.submit],
+        [
+            *(dataset.input, file.upload, file.clear, encoding.input, header.input),
+            *(demo.load, config.submit, split.submit),
+        ],
         draw_errors(handlers.guess_columns, gr.update(choices=[], value=None), gr.skip()),
-        [file, dataset, config, split],
-        [progress, text, pair],
+        [*of_file, dataset, config, split],
+        [reading, text, pair],
         **wires,
     ).then(counted, inputs, outputs, **wires)
     changed = [count.click, text.input, pair.input, tokenizer.change, model.change]
@@ -146,12 +153,12 @@ def build(
     measure.click(draw_errors(handlers.measure_map), inputs, mapped, **wires)
     stop.click(handlers.running.on_stop, **PRIVATE, **LIGHT)
     demo.unload(handlers.running.on_unload)
-    linked = dict(zip(LINKED, fields[1:], strict=True))
+    linked = dict(zip(LINKED, fields, strict=True))
     return linked, DatasetChoice(send, file, dataset, text, pair, tokenizer, model, padding, cut, size)
 
 
-def _build_fields(app: App) -> tuple[Any, ...]:
-    """Lay out what is counted and how; return the fields, the file first and then those in LINKED."""
+def _build_fields(app: App) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Lay out what is counted and how; return the file with how it is read, and the fields in LINKED."""
     dataset = gr.Dropdown(
         list(EXAMPLE_NAMES),
         value=EXAMPLE_NAMES[0],
@@ -163,13 +170,21 @@ def _build_fields(app: App) -> tuple[Any, ...]:
         config = gr.Textbox(label="Configuration", info="of a Hub data set", min_width=120)
         split = gr.Textbox(label="Split", info="empty: all of them", min_width=120)
     file = gr.File(label="Your own CSV, JSON, Excel, Parquet or text file", file_types=[*FORMATS], height=130)
+    with gr.Accordion("How it is read", open=False):
+        options = build_read_options()
     with gr.Row():
         text = gr.Dropdown([], label="Text column", allow_custom_value=True, min_width=140)
         pair = gr.Dropdown([NO_COLUMN], value=NO_COLUMN, label="Second text column", min_width=140)
     with gr.Row():
         size = gr.Number(16, label="Batch size", precision=0, minimum=1, min_width=100)
         length = gr.Number(0, label="max_length", info="0: the model's limit", precision=0, min_width=100)
-    return file, dataset, config, split, text, pair, size, length
+    return (file, *options), (dataset, config, split, text, pair, size, length)
+
+
+def _find_source(file: Any, encoding: str, header: str, dataset: str, config: str, split: str) -> DatasetSource:
+    """Return where a data set is and how its files are read, of what stands in the fields."""
+    options = parse_read_options(encoding, header)
+    return DatasetSource(dataset or "", uploaded_path(file), config or None, split or None, options)
 
 
 class DatasetEvents:
@@ -179,14 +194,16 @@ class DatasetEvents:
         self.app = app
         self.running = RunningJobs()
 
-    def guess_columns(self, request: gr.Request, file: Any, dataset: str, config: str, split: str) -> tuple[Any, ...]:
-        """Guess the columns of a data set that has been chosen."""
-        source = DatasetSource(dataset or "", uploaded_path(file), config or None, split or None)
+    def guess_columns(self, request: gr.Request, *given: Any) -> tuple[Any, ...]:
+        """Guess the columns of a data set that has been chosen; `given` is what `_find_source` takes."""
+        source = _find_source(*given)
         stop = self.running.begin(request.session_hash)
-        found = self.app.engine.call(outline_dataset, source, self.app.settings, stop)
-        said = html.about(f"{found.rows:,} rows with the columns {', '.join(found.columns)}.")
+        try:
+            found = self.app.engine.call(outline_dataset, source, self.app.settings, stop)
+        except DataError:  # the count that follows says why
+            return "", gr.update(choices=[], value=None), gr.skip()
         return (
-            said + html.notes(found.notes),
+            render_reading(found.rows, found.columns, found.reading, found.notes),
             gr.update(choices=list(found.columns), value=found.text),
             gr.update(choices=[NO_COLUMN, *found.columns], value=found.pair or NO_COLUMN),
         )
