@@ -32,16 +32,22 @@ def tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
 
+def field(page: Page, label: str) -> Locator:
+    """The visible blocks with exactly this label: each the nearest around its label, folds are blocks, too."""
+    title = page.get_by_test_id("block-info").filter(has_text=re.compile(rf"^\s*{label}\s*$"))
+    return title.locator("xpath=ancestor::div[contains(concat(' ', @class, ' '), ' block ')][1]").locator(
+        "visible=true"
+    )
+
+
 def box(page: Page, label: str) -> Locator:
     """The visible text box, number or dropdown with exactly this label."""
-    title = page.get_by_test_id("block-info").filter(has_text=re.compile(rf"^\s*{label}\s*$"))
-    return page.locator(".block:visible").filter(has=title).locator("textarea, input").first
+    return field(page, label).locator("textarea, input").first
 
 
 def picked(page: Page, label: str) -> Locator:
     """What is picked in the dropdown with this label, of which there may be several."""
-    title = page.get_by_test_id("block-info").filter(has_text=re.compile(rf"^\s*{label}\s*$"))
-    return page.locator(".block:visible").filter(has=title).locator(".token")
+    return field(page, label).locator(".token")
 
 
 def fold(page: Page, title: str) -> None:

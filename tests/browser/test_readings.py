@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.pages import PATIENT, fold, open_page, picked, shoot, tab
+from tests.browser.pages import PATIENT, box, fold, open_page, picked, shoot, tab
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -76,7 +76,7 @@ def test_a_file_to_be_predicted_or_counted_is_read_as_asked(browser: Browser, ap
     expect(facts).to_contain_text(re.compile(r"rows\s*48"), timeout=PATIENT)
     expect(page.get_by_text("looks like the others").locator("visible=true")).to_be_visible(timeout=PATIENT)
     fold(page, "How it is read")
-    page.get_by_label("The first line is", exact=True).locator("visible=true").click()
+    box(page, "The first line is").click()
     page.get_by_role("option", name="the names of the columns").locator("visible=true").click()
     expect(facts).to_contain_text(re.compile(r"rows\s*47"), timeout=PATIENT)
     shoot(page, "tokens-set-reading")

@@ -64,6 +64,7 @@ class BatchPredict:
             shown,
             **PRIVATE,
             **LIGHT,
+            trigger_mode="always_last",
         )
         inputs = [panel.model, file, encoding, header, column, pair, *panel.fields]
         run.click(

@@ -24,7 +24,7 @@ from hfdemo.tokenization.length_report import DatasetReport, LengthReport, repor
 from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
-from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
+from hfdemo.ui.event_handling import LATEST, PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
 from hfdemo.ui.read_options import build_read_options, parse_read_options, render_reading
 from hfdemo.ui.tabs.tokens import length_view, padding_view
 from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
@@ -137,7 +137,7 @@ def build(
     outputs = [progress, view, sending, padding, cut, kept, address]
     handlers = DatasetEvents(app)
     counted: Callable[..., Any] = draw_errors(handlers.count, *[gr.skip()] * (len(outputs) - 1))
-    wires: dict[str, Any] = {**QUIET, **HEAVY}
+    wires: dict[str, Any] = {**LATEST, **HEAVY}
     gr.on(
         [
             *(dataset.input, file.upload, file.clear, encoding.input, header.input),
@@ -150,7 +150,7 @@ def build(
     ).then(counted, inputs, outputs, **wires)
     changed = [count.click, text.input, pair.input, tokenizer.change, model.change]
     gr.on(changed, counted, inputs, outputs, **wires)
-    measure.click(draw_errors(handlers.measure_map), inputs, mapped, **wires)
+    measure.click(draw_errors(handlers.measure_map), inputs, mapped, **QUIET, **HEAVY)
     stop.click(handlers.running.on_stop, **PRIVATE, **LIGHT)
     demo.unload(handlers.running.on_unload)
     linked = dict(zip(LINKED, fields, strict=True))
