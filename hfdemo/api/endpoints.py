@@ -87,6 +87,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(finetuning.watch_run, LIGHT),
     Endpoint(finetuning.run_report, LIGHT),
     Endpoint(finetuning.run_epoch, LIGHT),
+    Endpoint(finetuning.label_errors, HEAVY),
     Endpoint(finetuning.run_script, LIGHT),
     Endpoint(finetuning.stop_run, LIGHT),
     Endpoint(finetuning.resume_run, LIGHT),

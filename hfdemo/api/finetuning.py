@@ -15,6 +15,7 @@ from hfdemo.api.uploads import missing_dataset, parse_config, served_folder, upl
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.finetuning.arguments import knobs
 from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.evaluation.label_errors import review_labels
 from hfdemo.finetuning.preprocessing import describe_data
 from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.models.cache import ModelCache
@@ -22,6 +23,7 @@ from hfdemo.models.reference import ModelRef
 
 WATCH_SECONDS = 0.5
 _MOST_EVENTS = 50_000
+_MOST_SUSPECTS = 10_000
 
 
 def inspect_dataset(
@@ -137,6 +139,25 @@ def run_epoch(app: App, run: str, epoch: int) -> dict:
         epoch: its number; 0 is before training
     """
     return app.runs.find_readable(run).epoch(epoch)
+
+
+def label_errors(app: App, run: str, limit: int = 100) -> dict:
+    """Find the rows of a run's data whose label may be wrong: those that classifiers which have not seen them would
+    label otherwise, the likeliest first. `fixes` of each are what a RunConfig's fixes may have of it: keep says that
+    the label is right, relabel gives the row the likelier one, drop removes it.
+
+    Args:
+        run: the run's id; each of its rows has one label
+        limit: how many rows to return at most
+    """
+    if not 1 <= limit <= _MOST_SUSPECTS:
+        raise DemoError(f"limit is {limit}, but must be from 1 to {_MOST_SUSPECTS:,}.")
+    found = app.runs.get(run)
+    review = app.engine.call(review_labels, found.folder, found.config, app.models, limit, stop=caller_left())
+    return {
+        **dataclasses.asdict(review),
+        "errors": [{**dataclasses.asdict(each), "fixes": each.fixes} for each in review.errors],
+    }
 
 
 def run_script(app: App, run: str) -> str:

@@ -125,7 +125,7 @@ def _find_binary_format(path: Path) -> str | None:
 
 def _read_csv_file(path: Path, options: ReadOptions) -> Sheet:
     decoded = decode_file(path, "CSV", options)
-    return read_special_lines(path, decoded) or parse_csv(path, decoded, lone_column=True, options=options)
+    return read_special_lines(path, decoded, options) or parse_csv(path, decoded, lone_column=True, options=options)
 
 
 def _read_any(path: Path, options: ReadOptions) -> Sheet:

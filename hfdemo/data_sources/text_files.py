@@ -1,4 +1,4 @@
-"""Text files of a line for each word, text or row: CoNLL, fastText, cells parted by a sign, or one text a line."""
+"""Text files of a line for each word, text or row: CoNLL, fastText, Markdown, parted cells, or one text a line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from hfdemo.errors import DataError
 from hfdemo.tables import (
+    LONE,
     Decoded,
     Dialect,
     LineCount,
@@ -33,6 +34,8 @@ _LOOKED_AT = 20_000  # characters of a text file, to tell what its lines are
 _MOST_TAGS = 60
 _LABEL = re.compile(r"(?:(?<=\s)|(?<=,)|^)__label__([^\s,]+)[\s,]*")
 _LAST_LABEL = re.compile(r"\s__label__\S+\s*$")
+_TWO_LABELS = re.compile(r"([A-Z]{2,12}):\w{1,20} +(?=\S)")
+_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 _NEARLY_ALL = 0.9
 _ALL = 0.98
 _MOST_LABELS = 20  # different ends of lines that are taken for labels
@@ -59,7 +62,7 @@ def read_text(path: Path, options: ReadOptions) -> Sheet:
     """Read a text file by what its lines are: words with tags, texts behind fastText's labels, cells parted by a tab,
     a semicolon or the like, and else one text a line."""
     decoded = decode_file(path, "text", options)
-    special = read_special_lines(path, decoded)
+    special = read_special_lines(path, decoded, options)
     if special is not None:
         return special
     dialect = _find_dialect(decoded.text)
@@ -68,11 +71,16 @@ def read_text(path: Path, options: ReadOptions) -> Sheet:
     return _read_lines(decoded)
 
 
-def read_special_lines(path: Path, decoded: Decoded) -> Sheet | None:
-    """Read what is one thing under any ending: words with tags, or fastText's labels; None where it is neither."""
+def read_special_lines(path: Path, decoded: Decoded, options: ReadOptions) -> Sheet | None:
+    """Read what is one thing under any ending: words with tags, labels before the texts as fastText or TREC has them,
+    or a Markdown table; None where it is none of them."""
     head = decoded.text[:_LOOKED_AT]
     if "__label__" in head and _are_fasttext(head):
         return _read_fasttext(decoded)
+    if _are_questions(head):
+        return _read_questions(decoded)
+    if "|" in head and (rule := _find_rule(_sample_lines(decoded.text))):
+        return _read_markdown(path, decoded, rule, options)
     tags = _find_tags(decoded.text)
     return None if tags is None else _read_tagged(path, decoded, skipped=tags[0], delimiter=tags[1])
 
@@ -187,6 +195,69 @@ def _read_fasttext(decoded: Decoded) -> Sheet:
     return replace(
         sheet, table=sheet.table.assign(label=pd.Series(cells, sheet.table.index, dtype=str)), reading=reading
     )
+
+
+def _are_questions(head: str) -> bool:
+    """Say whether each line begins with one of a few labels and a finer one, `DESC:manner`, as TREC's questions do."""
+    lines = [line for line in _sample_lines(head) if line.strip()]
+    labels = Counter(found[1] for line in lines if (found := _TWO_LABELS.match(line.lstrip("\ufeff"))))
+    return len(lines) >= _FEWEST and labels.total() >= _ALL * len(lines) and 1 < len(labels) <= _MOST_LABELS
+
+
+def _read_questions(decoded: Decoded) -> Sheet:
+    """Read a text a line behind its label and its finer label."""
+    found = {}
+
+    def parse(number: int, line: str) -> str:
+        labels = _TWO_LABELS.match(line)
+        found[number] = (labels[1], labels[0].strip()) if labels else ("", "")
+        return line[labels.end() :].strip() if labels else line
+
+    sheet = _read_lines(decoded, parse)
+    coarse, fine = ([found[number][place] for number in sheet.table.index] for place in (0, 1))
+    table = sheet.table.assign(
+        label=pd.Series(coarse, sheet.table.index), fine_label=pd.Series(fine, sheet.table.index)
+    )
+    return replace(
+        sheet, table=table, reading=sheet.reading.replace("one text a line", "a label, a finer one and a text a line")
+    )
+
+
+def _find_rule(lines: Sequence[str]) -> int:
+    """Find the line of dashes below the names of a Markdown table's columns: its place; 0 where there is none."""
+    return next(
+        (
+            at
+            for at in range(1, len(lines))
+            if "|" in lines[at - 1]
+            and "-" in lines[at]
+            and _RULE.fullmatch(lines[at])
+            and len(_split_markdown(lines[at])) == len(_split_markdown(lines[at - 1]))
+        ),
+        0,
+    )
+
+
+def _split_markdown(line: str) -> list[str]:
+    inner = line.strip().removeprefix("|")
+    inner = inner[:-1] if re.search(r"(?<!\\)\|$", inner) else inner
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner)]
+
+
+def _read_markdown(path: Path, decoded: Decoded, rule: int, options: ReadOptions) -> Sheet:
+    """Read a Markdown table; the lines above it count as its header, and those below it are no rows."""
+    lines = _LINE_END.split(decoded.text.removeprefix("\ufeff"))
+    parted = [LONE.join(_split_markdown(line)) if "|" in line else line for line in lines]
+    parted[: rule - 1], parted[rule] = [""] * (rule - 1), ""
+    asked = replace(options, header=True) if options.header is None else options
+    dialect = Dialect(LONE, quote=None)
+    sheet = parse_csv(path, replace(decoded, text="\n".join(parted)), options=asked, dialect=dialect)
+    if sheet.lines is None:
+        return sheet
+    count = replace(sheet.lines, header=sheet.lines.header + rule, blank=sheet.lines.blank - rule)
+    rows = len(sheet.table)
+    reading = sheet.reading.replace(dialect.said, "a Markdown table")
+    return replace(sheet, lines=count, reading=reading.replace(sheet.lines.format_sum(rows), count.format_sum(rows)))
 
 
 def _read_lines(decoded: Decoded, parse: object = None) -> Sheet:

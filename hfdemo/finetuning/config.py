@@ -48,7 +48,8 @@ class RunConfig:
     words are laid out, "as_it_stands" that they are not; None is found in them. `splits` maps train, validation and
     test to the names found in `split_column`, or, where there is no such column, validation and test to the fraction of
     the rows that is held out. `encoding` is that of the data's files and `header` whether their first line names the
-    columns; None is found out. `fixes` are names of repairs, which the rows go through in the order of FIXES.
+    columns; None is found out. `fixes` are names of repairs, which the rows go through in the order of FIXES, after
+    corrections of single rows such as "relabel:<key>:<label>": see dataset/corrections.py.
     `class_weights` are "balanced" or a weight per label. `metrics` are further evaluate modules, ids or paths, computed
     beside the task's own. `accelerate_config` is the path of an Accelerate config file that the `processes` are started
     with, which may share the model out between them. `training` holds any field of TrainingArguments under its own

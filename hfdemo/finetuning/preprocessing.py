@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from hfdemo.data_sources import Corpus
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import inspect, prepare, read_data
+from hfdemo.finetuning.dataset import Inspection, inspect, prepare, read_data
+from hfdemo.finetuning.dataset.findings import Finding
 from hfdemo.finetuning.kinds import Kind, find_kind
 from hfdemo.models.folders import local_folder
 from hfdemo.models.loading import LoadedModel
@@ -28,6 +29,7 @@ MOST_COUNTED = 20_000  # rows whose tokens are counted, of larger data sets even
 _CHUNK = 1_000
 _MOST_SHOWN = 600  # tokens of the row that is shown as the model reads it
 _UNCUT = 1_000_000
+_QUOTED = 80  # characters of a text that is told
 
 
 if TYPE_CHECKING:
@@ -191,13 +193,16 @@ class RowAsRead:
 class Lengths:
     """Tokens per row, uncut; `limit` is the most that the model reads, `rows` how many rows the data has in all.
 
-    `sample` shows one of them.
+    `sample` shows one of them. `unknown` are the counted rows of which the tokenizer knows no word, `unknown_text` the
+    beginning of the first.
     """
 
     lengths: tuple[int, ...]
     limit: int | None
     rows: int
     sample: RowAsRead | None = None
+    unknown: int = 0
+    unknown_text: str = ""
 
 
 def count_tokens(
@@ -226,6 +231,7 @@ def count_tokens(
     template = find_chat_template(kind, [row["text"] for row in rows], tokenizer)
     counted = rows if len(rows) <= MOST_COUNTED else [rows[i * len(rows) // MOST_COUNTED] for i in range(MOST_COUNTED)]
     lengths: list[int] = []
+    unknown: list[str] = []
     for start in range(0, len(counted), _CHUNK):
         if stop is not None and stop.is_set():
             raise Stopped
@@ -233,10 +239,37 @@ def count_tokens(
         # Some rows of test have no label; tags are needed, for they say which words count.
         names = [name for name in chunk[0] if name != "label" or kind.sequence_labels]
         batch = {name: [str(row[name]) for row in chunk] for name in names}
-        lengths += map(len, kind.encode(batch, tokenizer, _UNCUT, ready.labels)["input_ids"])
+        encoded = kind.encode(batch, tokenizer, _UNCUT, ready.labels)["input_ids"]
+        lengths += map(len, encoded)
+        unknown += [row["text"] for row, ids in zip(chunk, encoded, strict=True) if _is_unknown(ids, tokenizer)]
         on_progress(len(lengths), len(counted))
     first = {name: [str(cell)] for name, cell in ready.splits["train"].iloc[0].items()}
-    return Lengths(tuple(lengths), limit, len(rows), _show_row(kind, first, tokenizer, ready.labels, template))
+    shown = _show_row(kind, first, tokenizer, ready.labels, template)
+    return Lengths(tuple(lengths), limit, len(rows), shown, len(unknown), "".join(unknown[:1])[:_QUOTED])
+
+
+def _is_unknown(ids: Sequence[int], tokenizer: Any) -> bool:
+    """Return whether a row's tokens are nothing but the one for what a tokenizer does not know."""
+    unknown = tokenizer.unk_token_id
+    if unknown is None or unknown not in ids:
+        return False
+    return set(ids) <= {unknown, *tokenizer.all_special_ids}
+
+
+def inspect_as_read(corpus: Corpus, config: RunConfig | None, counted: Lengths | None = None) -> Inspection:
+    """Inspect the data as `config` asks for it, or as it looks, with what a tokenizer made of its rows."""
+    lengths, limit = (counted.lengths, counted.limit) if counted else (None, None)
+    found = inspect(corpus.tables, None, config, corpus.refused, lengths, limit, corpus.doubts)
+    if counted is None or not counted.unknown:
+        return found
+    rows = f"{counted.unknown:,} {'row is' if counted.unknown == 1 else 'rows are'}"
+    problem = Finding(
+        0, found.suggested.text_column if found.suggested else "",
+        f"{rows} nothing but unknown tokens to the model's tokenizer, so it can't tell them apart. The first: "
+        f"{counted.unknown_text!r}.",
+        "Pick a model that was trained on this language or script.", "unknown_tokens", counted.unknown,
+    )  # fmt: skip
+    return dataclasses.replace(found, problems=(*found.problems, problem))
 
 
 def _show_row(
@@ -283,9 +316,7 @@ def describe_data(
     counted = count_tokens(corpus, config, config.model, settings, stop) if count else None
     if stop is not None and stop.is_set():
         raise Stopped
-    lengths, limit = (counted.lengths, counted.limit) if counted else (None, None)
-    gone_by = config if is_chosen else None
-    found = inspect(corpus.tables, None, gone_by, corpus.refused, lengths, limit, corpus.doubts)
+    found = inspect_as_read(corpus, config if is_chosen else None, counted)
     read_as = {"reading": corpus.reading, "encoding": corpus.encoding, "header": corpus.header, "layout": corpus.layout}
     shown = {"row_as_read": dataclasses.asdict(counted.sample)} if counted and counted.sample else {}
     return {**found.to_json(), **read_as, **shown, "notes": [*corpus.notes, *found.notes]}

@@ -22,12 +22,13 @@ from hfdemo.tables.cells import (
     replace_text_flaws,
 )
 from hfdemo.tables.csv_files import parse_csv, read_csv, read_table, write_csv
-from hfdemo.tables.dialects import Dialect, read_first_rows
+from hfdemo.tables.dialects import LONE, Dialect, read_first_rows
 from hfdemo.tables.encodings import Decoded, check_encoding, decode_bytes, decode_file
 from hfdemo.tables.headers import has_usual_name
 from hfdemo.tables.sheet import Doubt, LineCount, ReadOptions, RefusedRow, Sheet
 
 __all__ = [
+    "LONE",
     "MOST_COLUMNS",
     "Decoded",
     "Dialect",

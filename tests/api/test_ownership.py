@@ -51,7 +51,10 @@ class Things:
         asked = {"dataset": model, "training": {"max_steps": 1}}
         of_run: dict[str, dict[str, Any]] = {
             **{name: {} for name in ("run_status", "run_events", "watch_run", "run_report", "run_script", "stop_run")},
-            **{name: {} for name in ("resume_run", "download_run", "delete_run", "share_run", "unshare_run")},
+            **{
+                name: {}
+                for name in ("resume_run", "download_run", "delete_run", "share_run", "unshare_run", "label_errors")
+            },
             "run_epoch": {"epoch": 0},
             "duplicate_run": {"changes": {"max_length": -1}},
             "train_more": {"epochs": 0},

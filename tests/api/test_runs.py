@@ -75,3 +75,31 @@ def test_a_search_that_cannot_be_is_refused_with_a_sentence(client: Client, colo
     with pytest.raises(Exception, match="There is no search"):
         client.predict("gone", api_name="/search_status")
     assert isinstance(client.predict(api_name="/list_searches"), list)
+
+
+@pytest.mark.slow
+def test_labels_that_may_be_wrong_are_listed_with_what_a_new_run_may_do_to_them(
+    client: Client, tiny: Path, tmp_path: Path
+) -> None:
+    rows = [f"the {day} is {mood},{label}" for day in range(20) for mood, label in (("warm", "up"), ("cold", "down"))]
+    rows[6] = rows[6].replace(",up", ",down")
+    path = tmp_path / "noisy.csv"
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    config = {"model": str(tiny), "training": {"num_train_epochs": 1}}
+    run = client.predict(config=config, file=handle_file(str(path)), api_name="/start_run")["run"]
+    wait_until(lambda: client.predict(run, api_name="/run_status")["state"] == "finished", 120, "the run")
+    found = client.predict(run, 1, api_name="/label_errors")
+    (error,) = found["errors"]
+    assert (found["judged"], error["texts"], error["label"], error["suggested"]) == (
+        40,
+        ["the 3 is warm"],
+        "down",
+        "up",
+    )
+    second = client.predict(run, {"fixes": [error["fixes"]["keep"]]}, api_name="/duplicate_run")["run"]
+    wait_until(lambda: client.predict(second, api_name="/run_status")["state"] == "finished", 120, "the other run")
+    kept = client.predict(second, 40, api_name="/label_errors")
+    assert kept["kept"] == 1
+    assert error["key"] not in {each["key"] for each in kept["errors"]}
+    with pytest.raises(Exception, match="from 1 to 10,000"):
+        client.predict(run, 0, api_name="/label_errors")

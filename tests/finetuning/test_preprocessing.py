@@ -14,7 +14,7 @@ from hfdemo.data_sources import Corpus
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Evaluated, Event, Finished, Started, StepLogged
-from hfdemo.finetuning.preprocessing import count_tokens
+from hfdemo.finetuning.preprocessing import count_tokens, inspect_as_read
 from hfdemo.settings import Settings
 from hfdemo.tokenization.chat_templates import PLAIN_TEMPLATE
 from hfdemo.tokenization.padding import plan_batches
@@ -173,3 +173,18 @@ def test_counting_shows_a_row_as_the_model_reads_it(
 def test_only_the_first_numbers_of_many_rows_are_said(settings: Settings, chats: Path) -> None:
     write(chats, train=[*LONG, *LONG, *LONG, *SHORT])
     assert any("(rows 1, 2, 3, 4, 5 and 4 more)" in note for note in notes(trained(chats, settings)))
+
+
+def test_texts_of_which_the_tokenizer_knows_nothing_are_said_with_the_first(settings: Settings, tiny: Path) -> None:
+    known = [(f"the ferry {number}", "ab"[number % 2]) for number in range(20)]
+    unknown = [("𓀀𓀁 𓀂", "a"), ("𓃰", "b"), ("ferry 𓃰", "b")]  # the last has a word
+    corpus = Corpus({"": pd.DataFrame([*known, *unknown], columns=["text", "label"])})
+    config = RunConfig("x")
+    counts = count_tokens(corpus, config, str(tiny), settings)
+    assert (counts.unknown, counts.unknown_text) == (2, "𓀀𓀁 𓀂")
+    (problem,) = [each for each in inspect_as_read(corpus, config, counts).problems if each.code == "unknown_tokens"]
+    assert problem.problem.startswith("2 rows are nothing but unknown tokens")
+    assert problem.column == "text"
+    few = Corpus({"": pd.DataFrame(known, columns=["text", "label"])})
+    known_counts = count_tokens(few, config, str(tiny), settings)
+    assert "unknown_tokens" not in {each.code for each in inspect_as_read(few, config, known_counts).problems}

@@ -31,7 +31,7 @@ from hfdemo.tables import Doubt, RefusedRow, format_row_numbers
 
 FIX_IT = "Fix it"
 Severity = Literal["refuse", "warn"]
-MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rarest
+MOST_UNEVEN = 4  # times as many rows of the most frequent label as of the rarest: 80 to 20
 _MOST_TOLD = 3
 
 
@@ -272,12 +272,20 @@ def find_rare_and_unknown_labels(
         )  # fmt: skip
 
 
-def find_imbalance(labels: Mapping[str, int], mapped: Columns) -> Iterator[Finding]:
-    """Find that one label has many times the rows of another."""
+def find_imbalance(part: pd.DataFrame, mapped: Columns, kind: Kind) -> Iterator[Finding]:
+    """Find that one label has many times the rows of another, or that most rows have none where they may have any."""
+    labels = count_labels(part, kind)
+    none = sum(not row for row in list_labels(part, kind)) if kind.rows.is_label_set else 0
+    if labels and none >= len(part) * MOST_UNEVEN / (MOST_UNEVEN + 1):
+        yield Finding(
+            0, mapped.label_name,
+            f"{none / len(part):.0%} of the rows have none of the labels, so a model that never answers any is right "
+            "on as many.", "Go by F1 more than by accuracy, or add rows that have a label.", "mostly_none", none,
+        )  # fmt: skip
     if len(labels) < 2:
         return
     (most, many), (fewest, few) = next(iter(labels.items())), list(labels.items())[-1]
-    if many > MOST_UNEVEN * few:
+    if many >= MOST_UNEVEN * few:
         yield Finding(
             0, mapped.label_name,
             f"The labels are uneven: {most!r} has {_count(many, 'row')}, {fewest!r} has {few:,}.",

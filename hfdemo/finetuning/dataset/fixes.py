@@ -13,6 +13,7 @@ import pandas as pd
 
 from hfdemo.errors import DataError
 from hfdemo.finetuning.dataset.columns import Splits, join_texts
+from hfdemo.finetuning.dataset.corrections import apply_corrections, parse_correction
 from hfdemo.finetuning.dataset.label_cells import BLANK, find_missing_labels
 from hfdemo.finetuning.dataset.labels import count_labels, list_labels
 from hfdemo.finetuning.dataset.near_copies import mark_near_copies
@@ -44,18 +45,21 @@ def apply_fixes(
     *,
     usual: bool = True,
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Apply the fixes in `names`, in the order of FIXES; return the splits, and what each did to how many rows.
+    """Apply the fixes in `names`, those of single rows first and then in the order of FIXES; return the splits, and
+    what each did to how many rows.
 
     With `usual` those are made, too, that are made unless another undoes them; of one that changes nothing no word is
     said.
 
     Raises:
-        DataError: there is no such fix.
+        DataError: there is no such fix, or not for rows of this kind.
     """
-    unknown = next((name for name in names if name not in FIXES), None)
+    unknown = next((name for name in names if not is_fix(name, kind)), None)
+    if unknown is not None and parse_correction(unknown):
+        raise DataError(f"{unknown!r} is a fix for rows with one label each, which these have not. Take it out.")
     if unknown is not None:
         raise DataError(f"There is no fix {unknown!r}. There are: {', '.join(FIXES)}.")
-    done, notes = dict(splits), []
+    done, notes = apply_corrections(names, splits)
     for name, fix in FIXES.items():
         if name not in names and not (usual and fix.usual and fix.undone_by not in names):
             continue
@@ -66,6 +70,12 @@ def apply_fixes(
             notes.append(f"{name} {did} {rows:,} {'row' if rows == 1 else 'rows'}")
         done = after
     return done, notes
+
+
+def is_fix(name: str, kind: Kind) -> bool:
+    """Return whether there is a fix of this name: one of FIXES, or a correction of single rows that fits the kind."""
+    correction = parse_correction(name)
+    return name in FIXES or (correction is not None and correction.fits(kind))
 
 
 def _touched(before: Splits, after: Splits) -> int:

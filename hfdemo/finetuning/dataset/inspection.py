@@ -33,7 +33,7 @@ from hfdemo.finetuning.dataset.findings import (
     find_unlabelled_rows,
     refuse,
 )
-from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes
+from hfdemo.finetuning.dataset.fixes import apply_fixes, is_fix
 from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels, order_found
 from hfdemo.finetuning.dataset.preparing import Prepared, SelectedRows, select_rows, split_rows
 from hfdemo.finetuning.dataset.readings import describe_reading, find_number_readings
@@ -235,7 +235,7 @@ class _RowInspection:
             self._splits_known = False
             whole = pd.concat(tables.values(), ignore_index=True).fillna("")
             self._rows = SelectedRows(read_rows({"train": whole}, mapped, kind), mapped, kind, tuple(refused))
-        fixes = tuple(name for name in config.fixes if name in FIXES)
+        fixes = tuple(name for name in config.fixes if is_fix(name, kind))
         try:
             apply_fixes([name for name in config.fixes if name not in fixes], {}, kind, usual=False)
         except DataError as error:
@@ -275,8 +275,8 @@ class _RowInspection:
             *find_shortcuts(parts, mapped, kind),
             *find_rare_and_unknown_labels(parts, mapped, kind, config.labels),
         ]
-        if kind.rows.is_single_label and config.class_weights is None:
-            found += find_imbalance(count_labels(self._readable["train"], kind), mapped)
+        if (kind.rows.is_single_label or kind.rows.is_label_set) and config.class_weights is None:
+            found += find_imbalance(self._readable["train"], mapped, kind)
         return self._with_offers(found)
 
     def facts(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hfdemo.data_sources import Corpus, read_corpus
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig, list_columns
 from hfdemo.finetuning.dataset.columns import Columns, choose_columns, open_objects, read_rows, select_data_columns
-from hfdemo.finetuning.dataset.fixes import apply_fixes
+from hfdemo.finetuning.dataset.fixes import FIXES, apply_fixes
 from hfdemo.finetuning.dataset.label_cells import name_labels
 from hfdemo.finetuning.dataset.labels import choose_positive_label, find_labels, order_labels
 from hfdemo.finetuning.dataset.layouts import arrange_corpus
@@ -161,7 +161,7 @@ def split_rows(config: RunConfig, rows: SelectedRows) -> Prepared:
     kind = rows.kind
     parts, notes = apply_fixes(config.fixes, rows.parts, kind, rows.refused)
     done = [note.split()[0] for note in notes]
-    usual = tuple(name for name in done if name not in config.fixes)
+    usual = tuple(name for name in done if name in FIXES and name not in config.fixes)
     if "test" in parts and (unlabelled := int((parts["test"]["unlabelled"] != "").sum())):
         whole = unlabelled == len(parts["test"])
         told = "The test split has no label" if whole else f"{unlabelled:,} rows of test have no label"

@@ -124,15 +124,16 @@ def data_hash(folder: Path) -> str:
 
 def rows_of(folder: Path, split: str) -> list[dict[str, str]]:
     """Return the rows of a split that are learned or evaluated, as a run's data has them."""
-    return [row for _, row in _read_rows(folder, split) if row.get("label") != ""]
+    return [row for _, row in read_numbered_rows(folder, split) if row.get("label") != ""]
 
 
 def unlabelled_rows(folder: Path) -> list[tuple[int, dict[str, str]]]:
     """Return the rows of the test split that have no label, with their numbers in its file, which begin with 1."""
-    return [(number, row) for number, row in _read_rows(folder, "test") if row.get("label") == ""]
+    return [(number, row) for number, row in read_numbered_rows(folder, "test") if row.get("label") == ""]
 
 
-def _read_rows(folder: Path, split: str) -> list[tuple[int, dict[str, str]]]:
+def read_numbered_rows(folder: Path, split: str) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a split of a run's data, with their numbers in its file, which begin with 1."""
     import pandas as pd
 
     path = folder / "data" / f"{split}.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ _SCORE_NAMES = (
     *("score", "stars", "rating", "similarity", "star", "grade", "overall", "points", "relatedness", "ratings"),
     *("similarityscore", "relatednessscore", "starrating", "reviewscore", "percent", "percentage", "price", "value"),
 )
+_NAMELESS = re.compile(r"column \d+")
 _SWITCHES = ("is", "has", "was", "contains", "verified")  # begin names of what is known of a text, not learned from it
 # How flags are written: a column holds words of one of these alone, besides cells in which there is nothing.
 _FLAGS: tuple[dict[str, bool], ...] = (
@@ -151,7 +153,9 @@ def _find_label(table: pd.DataFrame, samples: Samples) -> str | None:
         return named
     likely = _find_likely_labels(table, samples)
     if likely:
-        return likely[-1]
+        # Where no name tells anything, the fewest classes do: of a tweet its mood, not who wrote it.
+        nameless = all(_NAMELESS.fullmatch(column) for column in likely)
+        return min(reversed(likely), key=lambda column: table[column].nunique()) if nameless else likely[-1]
     found = [c for c in table.columns if are_nearly_all(samples[c], parse_words) or _are_decimals(samples[c])]
     found = [c for c in found if not is_bookkeeping(c, samples[c])]
     return found[-1] if found else None

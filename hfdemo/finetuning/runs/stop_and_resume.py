@@ -19,6 +19,7 @@ from hfdemo.atomic_files import write_atomically
 from hfdemo.errors import RunError
 from hfdemo.finetuning import events as what
 from hfdemo.finetuning.config import AS_IT_STANDS, RunConfig
+from hfdemo.finetuning.dataset.corrections import KEEP, list_corrections
 from hfdemo.finetuning.events import Stopped, is_final, valid
 from hfdemo.finetuning.runs.processes import describe_starter, end_processes
 from hfdemo.finetuning.runs.run import RESUMABLE, Run
@@ -173,6 +174,7 @@ def duplicate(run: Run, changes: Mapping[str, Any]) -> RunConfig:
         label = "label" if values["label_column"] else ""
         columns = {"text_column": "text", "text_pair_column": pair, "label_column": label}
         values |= {"dataset": f"run:{run.id}", **_FROM_DATA, **columns}
+        values["fixes"] = [each.name for each in list_corrections(run.config.fixes) if each.does == KEEP]
     for name, value in changes.items():
         merged = {**values[name], **value} if name in ("training", "lora") and isinstance(value, Mapping) else value
         values[name] = merged

@@ -36,6 +36,15 @@ Object.assign(hfdemo, {
     }).observe(element, { childList: true, subtree: true });
   },
 
+  // What becomes of each row whose label may be wrong; a menu that is left as it is says nothing.
+  listenToLabels(element, trigger) {
+    element.addEventListener("change", ({ target }) => {
+      if (!target.matches("select[data-correction]")) return;
+      const menus = [...element.querySelectorAll("select[data-correction]")];
+      trigger("input", { fixes: menus.map((menu) => menu.value).filter(Boolean) });
+    });
+  },
+
   // The words on the button say whether the run waits, and so has nothing to throw away. null: they changed their mind.
   confirmCancel: (leave) => (run, words) =>
     confirm(

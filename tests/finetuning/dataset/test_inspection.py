@@ -59,6 +59,7 @@ def test_good_data_has_no_problems() -> None:
         ),
         ([("rare", "c")], "rare_labels", 21, 1, "Label 'c' has one row only: row 21."),
         ([(f"more {i}", "a") for i in range(40)], "imbalance", 0, 50, "'a' has 50 rows, 'b' has 10."),
+        ([(f"more {i}", "a") for i in range(30)], "imbalance", 0, 40, "'a' has 40 rows, 'b' has 10."),
     ],
 )
 def test_each_problem_says_where_it_is_and_its_change_mends_it(
@@ -332,3 +333,14 @@ def test_many_rows_are_looked_through_in_a_moment() -> None:
     seen = inspect({"": table(*rows)})
     assert time.process_time() - started < 3  # about 0.7 on an idle machine
     assert found(seen.problems)["duplicates"] == (60_001, 7_000)
+
+
+def test_several_labels_per_row_are_uneven_too_and_rows_without_any_are_said() -> None:
+    rows = [(f"text {i}", ["toxic"] * (i % 10 == 0) + ["threat"] * (i % 50 == 0)) for i in range(100)]
+    data = {"": table(*((text, json.dumps(labels)) for text, labels in rows))}
+    problems = {each.code: each for each in inspect(data, config=SETS).problems}
+    assert "'toxic' has 10 rows, 'threat' has 2." in problems["imbalance"].problem
+    assert problems["mostly_none"].problem.startswith("90% of the rows have none of the labels")
+    assert problems["mostly_none"].rows == 90
+    even = {"": table(*((f"text {i}", json.dumps([["a"], ["b"], []][i % 3])) for i in range(60)))}
+    assert not {"imbalance", "mostly_none"} & set(found(inspect(even, config=SETS).problems))

@@ -15,13 +15,13 @@ from hfdemo.api.callers import caller_left
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES, Corpus
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Inspection, inspect
+from hfdemo.finetuning.dataset import Inspection
 from hfdemo.finetuning.dataset.columns import Columns
 from hfdemo.finetuning.dataset.preparing import arrange_data, read_source
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
 from hfdemo.finetuning.kinds.text_classification import find_flag_style
 from hfdemo.finetuning.preflight import RunData
-from hfdemo.finetuning.preprocessing import Lengths
+from hfdemo.finetuning.preprocessing import Lengths, inspect_as_read
 from hfdemo.models.hub import Progress
 from hfdemo.ui.tabs.finetune import form_values
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT, find_usual_splits
@@ -97,15 +97,9 @@ class DatasetCache:
         return corpus
 
 
-def inspect_corpus(corpus: Corpus, config: RunConfig | None = None) -> Inspection:
-    """Inspect the data by the columns and the kind that look right; with a `config` by those that it asks for."""
-    return inspect(corpus.tables, None, config, corpus.refused, doubts=corpus.doubts)
-
-
 def examine_data(corpus: Corpus, config: RunConfig, counted: CountedTokens | None = None) -> ExaminedData:
     """Inspect the data as `config` asks for it."""
-    lengths, limit = (counted.counts.lengths, counted.counts.limit) if counted else (None, None)
-    inspection = inspect(corpus.tables, None, config, corpus.refused, lengths, limit, corpus.doubts)
+    inspection = inspect_as_read(corpus, config, counted.counts if counted else None)
     ready = inspection.prepared
     if ready is None:
         return ExaminedData(corpus, inspection, inspection.splits, inspection.label_order, refusal=inspection.refusal)
@@ -216,7 +210,7 @@ def suggest_values(
         reading |= {name: before[name] for name in splits if name != "found"}
         reading |= {name: reading[name] or before[name] for name in form_values.READING}
     corpus, _, _ = form.read_data(reading, progress)
-    inspection = inspect_corpus(corpus, wanted)
+    inspection = inspect_as_read(corpus, wanted)
     fresh = fill_data_fields(inspection, before)
     names = list_splits(corpus, form_values.column_name(fresh["split"]))
     return {**reading, "positive": None, **fresh, **fill_split_fields(names, before)}
@@ -263,7 +257,7 @@ def change_kind(form: FormFields, named: FieldValues) -> FieldValues:
     unset = {**named, "text": None, "pair": None, "label": None, "split": None, "labels": None, "positive": None}
     corpus, config, _ = form.read_data(unset)
     none: dict[str, Any] = dict.fromkeys(("text_column", "text_pair_column", "label_column", "split_column"))
-    inspection = inspect_corpus(corpus, dataclasses.replace(config, **none))
+    inspection = inspect_as_read(corpus, dataclasses.replace(config, **none))
     columns = fill_column_fields(inspection.suggested) if inspection.suggested else {}
     if not KINDS[named["kind"]].rows.has_labels and not columns:
         columns = {"pair": form_values.NO_COLUMN, "label": []}

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hfdemo.finetuning.dataset.corrections import describe_corrections, parse_correction
 from hfdemo.finetuning.dataset.findings import Finding
 from hfdemo.finetuning.dataset.fixes import FIXES
 from hfdemo.finetuning.dataset.inspection import Truncation
@@ -23,6 +24,9 @@ from hfdemo.ui.tabs.finetune.form_values import Values
 PAGE = 50  # refused rows that are shown at once
 MOST_LABELS = 60
 _MOST_CHARACTERS = 240
+UNDO_CORRECTIONS = "undo:corrections"
+# A change that was taken: the field of the form, its value, the one before it, and what that does, in words.
+Change = Mapping[str, Any]
 
 
 def render_reading(examined: ExaminedData) -> str:
@@ -101,15 +105,24 @@ def render_changes(examined: ExaminedData, taken: Sequence[Mapping[str, Any]]) -
     if not taken:
         return ""
     did = dict(note.split(" ", 1) for note in examined.inspection.notes)
-    lines = []
+    lines, corrected = [], [each["value"] for each in taken if _is_correction(each)]
+    if corrected:
+        said = f"Rows corrected one by one: {describe_corrections(corrected)}."
+        lines.append(f"<li><span>✓ {said}</span>{_action_button(UNDO_CORRECTIONS, 'Undo')}</li>")
     for number, each in enumerate(taken):
         said, count = each["said"], ""
+        if _is_correction(each):
+            continue
         if each["name"] == "fixes":
             said = FIXES[each["value"]].does
             count = f" <b>{escape(did.get(each['value'], 'changed nothing'))}</b>"
         lines.append(f"<li><span>✓ {escape(said)}{count}</span>{_action_button(f'undo:{number}', 'Undo')}</li>")
     head = with_title("Mended for this run; the data set itself is left as it is", "")
     return f"{head}<ul class='hf-mended'>{''.join(lines)}</ul>"
+
+
+def _is_correction(change: Change) -> bool:
+    return change["name"] == "fixes" and parse_correction(change["value"]) is not None
 
 
 def render_refused_rows(rows: Sequence[RefusedRow], page: int = 1) -> str:
@@ -212,10 +225,6 @@ def _move_button(way: str, sign: str, number: int, edge: bool) -> str:
     )
 
 
-# A change that was taken: the field of the form, its value, the one before it, and what that does, in words.
-Change = Mapping[str, Any]
-
-
 def apply_action(
     what: str, values: Values, taken: Sequence[Change], examined: ExaminedData
 ) -> tuple[dict[str, Any], list[Change]]:
@@ -232,6 +241,9 @@ def apply_action(
         return _apply_fix(problem, values, kept) if problem else ({}, kept)
     if does == "usual":
         return {"labels": None}, [each for each in kept if each["name"] != "labels"]
+    if what == UNDO_CORRECTIONS:
+        fixes = [name for name in values["fixes"] or () if parse_correction(name) is None]
+        return {"fixes": fixes}, [each for each in kept if not _is_correction(each)]
     if not of.isdecimal():
         return {}, kept
     number = int(of)

@@ -125,6 +125,9 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
     started = next((event for event in events if isinstance(event, Started)), None)
     step = next((event for event in reversed(events) if isinstance(event, StepLogged)), None)
     probed = next((event for event in events if isinstance(event, Probed)), None)
+    finished = next((event for event in events if isinstance(event, Finished)), None)
+    # Of one that was resumed nobody knows how long the first part would have taken.
+    whole = finished if not any(isinstance(event, Resumed) for event in events) else None
     done = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
     error = notes([status.error]) if status.error else ""
     resumed = [_describe_resume(event) for event in events if isinstance(event, Resumed)]
@@ -135,7 +138,7 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
         f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"
         f"{progress_bar(done)}"
         f"{facts([('', ' · '.join(_progress_words(status)))])}"
-        f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed)])}"
+        f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed, whole)])}"
         f"{notes(resumed)}{notes(thinned)}{notes(stopped)}{error}{_list_remarks(started.notes if started else ())}"
     )
 
@@ -194,11 +197,13 @@ def _format_rate(value: float) -> str:
     return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
 
 
-def _probe_facts(probed: Probed | None) -> list[tuple[str, str]]:
-    """Return what the trial steps foretold."""
+def _probe_facts(probed: Probed | None, finished: Finished | None) -> list[tuple[str, str]]:
+    """Return what the trial steps foretold, and what it came to."""
     if probed is None:
         return []
     words = f"about {format_duration(probed.estimated_seconds)}"
+    if finished is not None:
+        words += f" (it took {format_duration(finished.time - probed.time)})"
     if probed.peak_bytes is not None:
         words += f", peak {probed.peak_bytes / GB:.1f} GB"
         words += f" of {probed.available_bytes / GB:.1f} GB" if probed.available_bytes is not None else ""

@@ -18,7 +18,7 @@ from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
-from hfdemo.ui.event_handling import LATEST, draw_errors, read_event, toast_errors
+from hfdemo.ui.event_handling import EACH, LATEST, draw_errors, read_event, toast_errors
 from hfdemo.ui.html import Html, TableCell, TableRow, escape
 from hfdemo.ui.tabs.finetune import run_charts
 from hfdemo.ui.tabs.finetune.report_view import format_score
@@ -239,10 +239,10 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None
 
     shown = [said, side_by_side, metric, loss, curve, differing]
     gr.on([listed.change, run.change, demo.load], toast_errors(draw_table), run, table, **LATEST)
-    table.select(toast_errors(open_run), None, run, **LATEST)
+    table.select(toast_errors(open_run), None, run, **EACH)
     # A chart whose series change while it is on the page goes on showing those that it had: it is put back anew. The
     # tick of a second run comes while the first is compared: the last counts at every step.
-    for event in (table.input(toast_errors(read_ticked), None, chosen, **LATEST).then, metric.input):
+    for event in (table.input(toast_errors(read_ticked), None, chosen, **EACH).then, metric.input):
         event(lambda: [gr.update(visible=False)] * 2, None, [loss, curve], **LATEST).then(
             draw_errors(compare_ticked, gr.update(visible=False), *[gr.skip()] * 4), [chosen, metric], shown, **LATEST
         )

@@ -21,7 +21,7 @@ from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
 from hfdemo.ui.deep_links import read_finetune_query
 from hfdemo.ui.event_handling import LATEST, QUICK, toast_errors
-from hfdemo.ui.tabs.finetune import report_view, run_actions, run_charts, run_comparison
+from hfdemo.ui.tabs.finetune import label_review, report_view, run_actions, run_charts, run_comparison
 from hfdemo.ui.tabs.finetune.run_actions import list_run_choices
 
 RUN_PANEL = "the-run"
@@ -68,7 +68,7 @@ class RunView:
             "buttons": run_buttons.components,
             **self._build_charts(),
             **self._build_results(),
-            **self._build_ended(),
+            **self._build_ended(demo),
         }
         with gr.Accordion("All runs", open=True):
             run_comparison.build(app, demo, self.run, self.listed)
@@ -107,7 +107,7 @@ class RunView:
             wrong = gr.HTML()
         return {"epochs": [epochs, self.epoch, judged], "report": [result, wrong_fold, wrong]}
 
-    def _build_ended(self) -> dict[str, list[Any]]:
+    def _build_ended(self, demo: gr.Blocks) -> dict[str, list[Any]]:
         with gr.Column(visible=False) as ended:
             self.notes = gr.Textbox(
                 label="Notes", placeholder="What you tried, and what came of it", lines=1, max_lines=8
@@ -116,6 +116,7 @@ class RunView:
                 address, unshare = run_actions.build_sharing(self.app, self.run)
                 with gr.Accordion("Continue", open=False):
                     self.prefill, epochs_more = run_actions.build_continuation(self.app, self.run, FORM)
+                labels = label_review.build(self.app, demo, self.run, self.prefill, FORM)
                 with gr.Accordion("Download", open=False):
                     files = run_actions.build_downloads(self.app, self.run)
             with gr.Accordion("Code, config and log", open=False):
@@ -127,7 +128,7 @@ class RunView:
         return {
             "run": [ended, self.notes, own, address, code, config],
             "sharing": [unshare],
-            "files": [epochs_more, *files.values()],
+            "files": [epochs_more, labels, *files.values()],
             "log": [log],
         }
 
@@ -230,7 +231,7 @@ def _empty_parts(said: str, status: Status | None = None) -> dict[str, Part]:
         "report": [hidden, hidden, ""],
         "run": [hidden, "", hidden, gr.update(value="", visible=False), "", ""],
         "sharing": [hidden],
-        "files": [hidden, *[hidden] * len(run_actions.FILES)],
+        "files": [hidden] * (2 + len(run_actions.FILES)),
         "log": [""],
     }
     return {name: (said, functools.partial(list, updates)) for name, updates in empty.items()}
@@ -247,7 +248,8 @@ def parts_of_run(
     status = run.status(events)
     names = run_charts.list_metric_names(events)
     mine = picked if picked.get("run") == run.id else {}
-    evaluator = find_kind(run.config.task, run.config.problem_type).evaluator
+    kind = find_kind(run.config.task, run.config.problem_type)
+    evaluator, one_label = kind.evaluator, kind.rows.is_single_label
     wanted = mine.get("metrics", evaluator.charted)
     chosen = [name for name in wanted if name in names]
     titles = {name: evaluator.title(name, run.config.positive_label) for name in names}
@@ -290,7 +292,7 @@ def parts_of_run(
         "sharing": ((run.id, is_shared), lambda: [gr.update(visible=is_shared)]),
         "files": (
             (run.id, offers),
-            lambda: [gr.update(visible=run.has_model), *(gr.update(visible=offer) for offer in offers)],
+            lambda: [gr.update(visible=offer) for offer in (run.has_model, run.has_model and one_label, *offers)],
         ),
         "log": ((run.id, log), lambda: [gr.update(value=log, visible=is_own)]),
     }

@@ -164,3 +164,11 @@ def test_a_stopped_run_says_what_was_kept_and_what_was_left_out() -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(4, "4 s"), (75, "1 min 15 s"), (7260, "2 h 01 min")])
 def test_a_duration_is_said_in_the_units_that_fit(seconds: float, words: str) -> None:
     assert run_charts.format_duration(seconds) == words
+
+
+def test_what_was_foretold_is_compared_with_what_it_took_unless_it_was_resumed() -> None:
+    probed, finished = Probed(0, 1000.0, 0.5, 100.0), Finished(8, 1130.0, seconds=140.0)
+    drawn = progress(Status("finished"), STARTED, probed, finished)
+    assert "about 1 min 40 s (it took 2 min 10 s)" in drawn
+    resumed = progress(Status("finished"), STARTED, probed, Resumed(4, 1100.0), finished)
+    assert "it took" not in resumed
