@@ -7,6 +7,16 @@ from pathlib import Path
 import psutil
 
 
+def cpu_of(pid: int) -> float:
+    """Return the seconds of a processor that a process and its children have taken so far."""
+    process, total = psutil.Process(pid), 0.0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found = each.cpu_times()
+            total += found.user + found.system
+    return total
+
+
 def cpu_until_gone(process: psutil.Process, seconds: float) -> float:
     """Wait until `process` is gone, at most so many seconds; return the seconds of a processor that it took meanwhile.
 

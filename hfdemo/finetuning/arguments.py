@@ -155,12 +155,28 @@ def count_evaluations(training: Mapping[str, Any], total_steps: int, train_rows:
     if not evaluates(training):
         return 1
     values = of_run(training)
-    every: float = _steps_per_epoch(training, train_rows, processes)
-    if values["eval_strategy"] == "steps":
-        every = values.get("eval_steps") or values["logging_steps"]
-        every = every if every >= 1 else max(1, math.ceil(every * total_steps))
-    # The last part is evaluated, too, though it be shorter than the others.
-    return int(bool(values["eval_on_start"])) + math.ceil(total_steps / every) + 1
+    per_epoch = _steps_per_epoch(training, train_rows, processes)
+    parts = _count_parts(
+        values["eval_strategy"], values.get("eval_steps") or values["logging_steps"], total_steps, per_epoch
+    )
+    return int(bool(values["eval_on_start"])) + parts + 1
+
+
+def count_saves(training: Mapping[str, Any], total_steps: int, train_rows: int, processes: int = 1) -> int:
+    """Count the checkpoints that a run saves, at most; `training` has its defaults filled in."""
+    values = of_run(training)
+    strategy = values["save_strategy"]
+    if strategy == "best":  # whenever an evaluation is better than those before
+        return count_evaluations(training, total_steps, train_rows, processes)
+    per_epoch = _steps_per_epoch(training, train_rows, processes)
+    return 0 if strategy == "no" else _count_parts(strategy, values.get("save_steps") or 500, total_steps, per_epoch)
+
+
+def _count_parts(strategy: str, every: float, total_steps: int, per_epoch: int) -> int:
+    """Count the epochs, or the parts of `every` steps, in all steps; the last one counts, though it be shorter."""
+    if strategy != "steps":
+        return math.ceil(total_steps / per_epoch)
+    return math.ceil(total_steps / (every if every >= 1 else max(1, math.ceil(every * total_steps))))
 
 
 def threads(processes: int) -> int:

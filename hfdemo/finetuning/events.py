@@ -43,14 +43,16 @@ class Started(Event):
 @dataclass(frozen=True)
 class Probed(Event):
     """What a few trial steps on the widest batches took, before anything is learned: `seconds_per_step` of one
-    optimizer step, `estimated_seconds` of all of them with their evaluations; bytes of the device's memory at the peak,
-    with the optimizer's state, and what is there (None where it can't be told)."""
+    optimizer step, `estimated_seconds` of all of them with their evaluations and checkpoints, of which
+    `saving_seconds` are those of the checkpoints; bytes of the device's memory at the peak, with the optimizer's state,
+    and what is there (None where it can't be told)."""
 
     name: ClassVar[str] = "probed"
     seconds_per_step: float = 0.0
     estimated_seconds: float = 0.0
     peak_bytes: int | None = None
     available_bytes: int | None = None
+    saving_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from hfdemo.finetuning.arguments import (
     RESERVED,
     SELECTION,
     count_evaluations,
+    count_saves,
     knobs,
     of_run,
     rows_per_step,
@@ -179,6 +180,21 @@ def test_a_run_evaluates_saves_and_keeps_the_best_unless_told_otherwise() -> Non
 def test_evaluations_are_counted_as_the_trainer_does_them(training: dict[str, Any], total: int, expected: int) -> None:
     filled = with_defaults({"num_train_epochs": 2, **training}, 1e-4, 48)
     assert count_evaluations(filled, total, 48) == expected
+
+
+@pytest.mark.parametrize(
+    ("training", "total", "expected"),
+    [
+        ({}, 6, 2),
+        ({"save_strategy": "no"}, 6, 0),
+        ({"save_strategy": "steps", "save_steps": 4}, 6, 2),
+        ({"save_strategy": "best"}, 6, 1 + 2 + 1),
+        ({"eval_strategy": "steps", "eval_steps": 2}, 7, 4),
+    ],
+)
+def test_checkpoints_are_counted_as_the_trainer_saves_them(training: dict[str, Any], total: int, expected: int) -> None:
+    filled = with_defaults({"num_train_epochs": 2, **training}, 1e-4, 48)
+    assert count_saves(filled, total, 48) == expected
 
 
 def test_the_best_checkpoint_is_told_by_the_number_that_the_trainer_adds() -> None:

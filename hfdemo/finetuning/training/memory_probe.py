@@ -7,12 +7,14 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.arguments import count_evaluations
+from hfdemo.finetuning.arguments import count_evaluations, count_saves
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.events import Probed
+from hfdemo.finetuning.training.checkpoints import time_saving
 from hfdemo.finetuning.training.run_trainer import RunTrainer, held_bytes
 from hfdemo.finetuning.training.stop_signal import RandomStates
 from hfdemo.models.size_limits import free_bytes
@@ -60,16 +62,26 @@ def probe(
         )
     accumulated = trainer.args.gradient_accumulation_steps
     slots = len(typical.rows) * typical.width
-    evaluations = count_evaluations(config.training, total_steps, len(trainer.train_dataset))
-    evaluating = evaluations * FORWARD_SHARE * seconds * sum(evaluated) / slots
+    counted = (config.training, total_steps, len(trainer.train_dataset))
+    evaluating = count_evaluations(*counted) * FORWARD_SHARE * seconds * sum(evaluated) / slots
+    # At the end the best one is read again and the model saved once more.
+    saves = count_saves(*counted) + 2
+    saving = saves * _checkpoint_bytes(trainer.model, trained) * time_saving(Path(trainer.args.output_dir))
     return Probed(
         step=0,
         time=time.time(),
         seconds_per_step=seconds * accumulated,
-        estimated_seconds=seconds * accumulated * total_steps + evaluating,
+        estimated_seconds=seconds * accumulated * total_steps + evaluating + saving,
         peak_bytes=needed,
         available_bytes=before + free,
+        saving_seconds=saving,
     )
+
+
+def _checkpoint_bytes(model: Any, trained: int) -> int:
+    """Return the bytes of a checkpoint: the weights, of an adapter its own alone, and the optimizer's state."""
+    saved = trained if hasattr(model, "peft_config") else sum(parameter.numel() for parameter in model.parameters())
+    return 4 * saved + OPTIMIZER_BYTES * trained
 
 
 def suggest_smaller(config: RunConfig, width: int) -> str:
