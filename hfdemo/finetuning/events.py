@@ -44,8 +44,8 @@ class Started(Event):
 class Probed(Event):
     """What a few trial steps on the widest batches took, before anything is learned: `seconds_per_step` of one
     optimizer step, `estimated_seconds` of all of them with their evaluations and checkpoints, of which
-    `saving_seconds` are those of the checkpoints; bytes of the device's memory at the peak, with the optimizer's state,
-    and what is there (None where it can't be told)."""
+    `saving_seconds` are those of the checkpoints and of its end; bytes of the device's memory at the peak, with the
+    optimizer's state, and what is there (None where it can't be told)."""
 
     name: ClassVar[str] = "probed"
     seconds_per_step: float = 0.0

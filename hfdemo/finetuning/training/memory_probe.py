@@ -25,6 +25,8 @@ SAMPLING_SECONDS = 0.002
 FORWARD_SHARE = 1 / 3
 # What AdamW keeps per trained parameter, in float32: two moments.
 OPTIMIZER_BYTES = 8
+# The end of any run, beside what grows with the model: 0.3 to 2.9 s in eight settings of benchmarks/time_estimate.py.
+ENDING_SECONDS = 1.5
 
 
 def probe(
@@ -67,6 +69,7 @@ def probe(
     # At the end the best one is read again and the model saved once more.
     saves = count_saves(*counted) + 2
     saving = saves * _checkpoint_bytes(trainer.model, trained) * time_saving(Path(trainer.args.output_dir))
+    saving += ENDING_SECONDS
     return Probed(
         step=0,
         time=time.time(),
