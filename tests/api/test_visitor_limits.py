@@ -159,6 +159,7 @@ def test_all_uploads_together_are_bounded(tmp_path: Path) -> None:
     assert "there is no room for more" in refused[1]
 
 
+@pytest.mark.slow
 def test_what_is_too_old_is_removed_also_of_a_server_before(tmp_path: Path) -> None:
     folder = tmp_path / "uploads"
     for name in ("old/a.csv", "kept/b.csv", "new/c.csv", "tmphalf"):

@@ -1,7 +1,9 @@
 """Nothing that a person, a file, a model or an address supplies becomes markup, style, script or a template."""
 
 import csv
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -195,4 +197,50 @@ def test_what_stands_in_an_address_stays_text(browser: Browser, app: Server, ask
     query, sign = ADDRESSES[asked]
     page = open_page(browser, app, query=f"&{urlencode(query)}#{NAME}")
     shows_text_alone(page, page.locator(sign).filter(has_text="xss"))
+    page.close()
+
+
+def test_what_a_run_failed_of_is_measured_by_and_suspects_of_its_labels_stays_text(
+    browser: Browser, app: Server
+) -> None:
+    settings = Settings(home=app.home)
+    failed = a_run(settings, name="20260203-120000-failed", dataset="x")
+    events = (failed.folder / "events.jsonl").read_text().splitlines()[:-1]
+    named = json.dumps({"event": "evaluated", "step": 41, "time": 50.5, "epoch": 2.5, "metrics": {NAME: 0.5}})
+    told = json.dumps({"event": "failed", "step": 41, "time": 51.0, "error": ALL_IN_ONE})
+    (failed.folder / "events.jsonl").write_text("\n".join([*events, named, told]) + "\n")
+    labelled = a_run(settings, name="20260204-120000-labels", labels=INJECTIONS[:2], positive_label=None, dataset="x")
+    try:
+        page = open_page(browser, app, query="&run=20260203-120000-failed")
+        shows_text_alone(page, page.locator(".hf-note:visible").filter(has_text="data-xss"))
+        for name in ("More curves", "Epoch by epoch"):
+            fold(page, name)
+        box(page, "Metrics on the chart").click()
+        page.get_by_role("option").filter(has_text="x-xss").click()
+        shows_text_alone(page, page.locator(".token:visible").filter(has_text="x-xss"))
+        page.close()
+        page = open_page(browser, app, query="&run=20260204-120000-labels")
+        fold(page, "Labels that may be wrong")
+        page.get_by_role("button", name="Look for them").click()
+        shows_text_alone(page, page.get_by_text("rows judged"))
+        page.close()
+    finally:
+        for run in (failed, labelled):
+            shutil.rmtree(run.folder)
+
+
+def test_what_is_said_in_a_conversation_and_in_the_box_of_arguments_stays_text(
+    browser: Browser, app: Server, zoo: Callable[[str], Path]
+) -> None:
+    page = open_page(browser, app, query=f"&{urlencode({'task': 'text-generation', 'model': zoo('text-generation')})}")
+    box(page, "Text").fill(ALL_IN_ONE[:1_500])
+    run(page)
+    shows_text_alone(page, page.locator(".hf-bubble").filter(has_text="data-xss"))
+    tab(page, "Fine-tune")
+    fold(page, "Every other field of TrainingArguments")
+    arguments = box(page, "TrainingArguments")
+    for typed, said in ((json.dumps({NAME: 1}), "x-xss"), (ALL_IN_ONE, "is not JSON")):
+        arguments.fill(typed)
+        arguments.blur()
+        shows_text_alone(page, page.locator(".hf-note:visible").filter(has_text=said))
     page.close()

@@ -35,6 +35,8 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS
 import misbehaving
+
+pytestmark = pytest.mark.slow
 settings = Settings.from_env()
 hide_process()
 engine = ProcessEngine(settings)

@@ -157,6 +157,8 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS
 from pathlib import Path
+
+pytestmark = pytest.mark.slow
 engine = ProcessEngine(Settings(home=Path(sys.argv[1])))
 task, ref = TASKS["text-classification"], ModelRef.parse("embedded:sentiment")
 found = engine.call(predict, engine.models, task, ref, {"text": "fine"})

@@ -211,6 +211,8 @@ from hfdemo.engine import ProcessEngine
 from hfdemo.settings import Settings
 from tests.engine import test_tokens as tests
 import pytest
+
+pytestmark = pytest.mark.slow
 settings = Settings(home=Path(sys.argv[1]))
 app = App.create(settings, ProcessEngine(settings))
 with gr.Blocks() as demo, gr.Tabs() as tabs:

@@ -21,6 +21,7 @@ from hfdemo.finetuning.events import Evaluated, Failed, Finished, Saved, Started
 from hfdemo.finetuning.runs import ACTIVE, Run, RunStore
 from hfdemo.settings import Settings
 from tests import forked
+from tests.clock import cpu_until_gone
 from tests.conftest import ROOT, wait_until
 
 # A server's part in this: it begins the run, and is there until it is killed.
@@ -255,8 +256,10 @@ def test_a_crash_and_a_loss_that_is_no_number_are_failures_with_their_reason(
     run = store.create(RunConfig(str(colours), model=str(tiny), training={"num_train_epochs": 10_000}))
     crashing = store.start(run)
     wait_until(lambda: crashing.status().step > 0, 240, "the first step")
-    os.kill(int((crashing.process() or {})["pid"]), signal.SIGSEGV)
-    wait_until(lambda: not crashing.status().active, 10, "the end")
+    child = psutil.Process(int((crashing.process() or {})["pid"]))
+    child.send_signal(signal.SIGSEGV)
+    cpu_until_gone(child, 120)  # it is nice to others, and so are its last words
+    wait_until(lambda: not crashing.status().active, RIGHT_SECONDS, "the end")
     for reader, state in ((store, "failed"), (RunStore(store.settings), "lost")):
         status = reader.get(run.id).status()
         assert status.state == state

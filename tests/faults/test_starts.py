@@ -38,6 +38,7 @@ def at_once(count: int, start: Callable[[int], str]) -> list[str]:
         return list(pool.map(one, range(count)))
 
 
+@pytest.mark.slow
 def test_of_ten_that_begin_on_two_public_servers_at_once_as_many_do_as_there_may_be(
     settings: Settings, colours: Path
 ) -> None:

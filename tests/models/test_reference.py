@@ -58,6 +58,7 @@ def test_a_tokenizer_is_told_from_a_model() -> None:
     ModelRef.parse("embedded:minilm").check_is_model()
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40))
 def test_no_text_breaks_the_parser_and_what_it_accepts_survives_a_round_trip(text: str) -> None:
     try:

@@ -252,6 +252,7 @@ def seconds(work: Callable[[], object]) -> float:
     return min(timeit.repeat(work, number=1, repeat=3, timer=quiet_time))
 
 
+@pytest.mark.slow
 def test_a_long_text_takes_little_longer_than_the_tokenizers_own_call() -> None:
     text = ("The harbour wakes at five, and lorries wait. " * 3000)[:100_000]
 

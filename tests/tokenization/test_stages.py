@@ -152,6 +152,7 @@ TEXTS = st.lists(st.sampled_from(ODD) | WRITTEN, min_size=1, max_size=8).map("".
 # --- What is promised for any text. ---
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(NAMES), TEXTS, st.none() | TEXTS)
 @example("roberta", "a <mask> b", None)

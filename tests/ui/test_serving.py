@@ -9,6 +9,7 @@ from hfdemo.ui.serving import _read_port, describe_end, explain_taken_port
 from tests.conftest import free_port
 
 
+@pytest.mark.slow
 def test_a_port_that_something_else_has_is_said_with_what_to_do() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -207,6 +207,7 @@ def test_a_finding_refuses_exactly_where_a_run_is_refused_and_each_change_is_a_w
                 assert leads_out(data, mended(config, each), personal), "another change has to be first"
 
 
+@pytest.mark.slow
 def test_clicking_every_fix_ends_with_data_that_can_be_trained_on() -> None:
     train = table(*GOOD, *GOOD[:3], ("", "a"), ("text 5", "a"), ("rare", "c"), ("x", ""), *[("y", "a")] * 60)
     splits = {"train": train, "validation": table(("text 1", "b"), ("new", "d"), ("", "")), "test": table(*GOOD[5:9])}

@@ -1,12 +1,14 @@
 """Labels have counts that add up, and too few or too many are refused."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset.labels import count_labels, find_labels, order_labels
-from hfdemo.finetuning.kinds import KINDS
+from hfdemo.finetuning.dataset.labels import choose_positive_label, count_labels, find_labels, order_labels
+from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
+from hfdemo.finetuning.kinds.single_label import score_single_label
 
 
 def test_labels_are_counted_by_row_tags_by_word_and_numbers_by_range() -> None:
@@ -50,3 +52,34 @@ def test_what_teaches_nothing_is_refused() -> None:
         find_labels(RunConfig("x"), {"train": same.assign(label="[]")}, KINDS["multi_label"])
     with pytest.raises(DataError, match="2 training rows"):
         find_labels(RunConfig("x"), {"train": same.head(2)}, KINDS["language"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive"),
+    [
+        (("equivalent", "not_equivalent"), "equivalent"),
+        (("not_equivalent", "equivalent"), "equivalent"),
+        (("entailment", "not_entailment"), "entailment"),
+        (("ham", "spam"), "spam"),
+        (("positive", "negative"), "positive"),
+        (("no", "yes"), "yes"),
+        (("yes", "no"), "yes"),
+        (("toxic", "non-toxic"), "toxic"),
+        (("0", "1"), "1"),
+        (("unacceptable", "acceptable"), "acceptable"),
+    ],
+)
+def test_the_positive_class_of_two_is_the_one_that_they_are_about(labels: tuple[str, str], positive: str) -> None:
+    assert choose_positive_label(RunConfig("x"), labels, DEFAULT_KIND) == positive
+
+
+@pytest.mark.parametrize("labels", [("not_equivalent", "equivalent"), ("equivalent", "not_equivalent")])
+def test_f1_on_mrpc_is_that_of_glue_whatever_the_order_of_its_labels(labels: tuple[str, str]) -> None:
+    """GLUE's F1 is of class 1, `equivalent`: of MRPC's 1,725 test pairs 1,147 are."""
+    equivalent = labels.index("equivalent")
+    truth = np.array([equivalent] * 1147 + [1 - equivalent] * 578)
+    answers = np.full(1725, equivalent)
+    positive = choose_positive_label(RunConfig("x"), labels, DEFAULT_KIND)
+    found = score_single_label(answers, truth, list(labels), positive)
+    assert found["f1"] == pytest.approx(2 * 1147 / (2 * 1147 + 578))
+    assert round(found["accuracy"], 4) == 0.6649

@@ -13,6 +13,8 @@ from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import Zoo, model_of, run_folder, trained
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_epoch_is_told_of_and_that_of_the_kept_model_is_the_reports(

@@ -13,6 +13,8 @@ from hfdemo.finetuning.training import memory_probe
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import run_folder, trained
 
+pytestmark = pytest.mark.slow
+
 
 def config(**training: Any) -> RunConfig:
     return RunConfig("x", training={"per_device_train_batch_size": 16, **training})

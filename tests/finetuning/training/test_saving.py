@@ -15,6 +15,8 @@ from hfdemo.finetuning.training.model import gather_model, load_base
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import CPU, LABELS, Zoo, model_of, run_folder, table, trained, weights
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_saved_model_that_is_called_with_labels_has_a_loss(

@@ -26,6 +26,8 @@ from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune import report_view, run_comparison
 from tests.finetuning.tiny_runs import CPU, run_folder, trained, weights
 
+pytestmark = pytest.mark.slow
+
 # 5 steps in an epoch, and 3 batches in an evaluation.
 TRAINING = {"num_train_epochs": 2, "per_device_eval_batch_size": 4, "logging_steps": 1}
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import gradio as gr
+import pytest
 
 from hfdemo.api import App
 from hfdemo.settings import Settings
@@ -13,6 +14,7 @@ from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
 from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
 
 
+@pytest.mark.slow
 def test_a_count_of_tokens_ends_with_its_page_and_nothing_of_it_is_kept(tmp_path: Path, settings: Settings) -> None:
     form, named = open_file(write(tmp_path / "rows.csv", rows_of()), settings)
     with gr.Blocks() as demo:
