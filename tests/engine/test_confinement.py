@@ -20,6 +20,8 @@ from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings, child_environment, scrub_environment
 from tests.conftest import ROOT, wait_until
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-5d1f"
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY", "HFDEMO_AUTH", "DATABASE_URL", "MY_PASSWORD")
 
@@ -35,8 +37,6 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS
 import misbehaving
-
-pytestmark = pytest.mark.slow
 settings = Settings.from_env()
 hide_process()
 engine = ProcessEngine(settings)

@@ -28,6 +28,8 @@ from tests.clock import cpu_until_gone
 from tests.conftest import ROOT, wait_until
 from tests.engine import misbehaving
 
+pytestmark = pytest.mark.slow
+
 SENTIMENT = ModelRef.parse("embedded:sentiment")
 CLASSIFY = TASKS["text-classification"]
 
@@ -157,8 +159,6 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from hfdemo.tasks import TASKS
 from pathlib import Path
-
-pytestmark = pytest.mark.slow
 engine = ProcessEngine(Settings(home=Path(sys.argv[1])))
 task, ref = TASKS["text-classification"], ModelRef.parse("embedded:sentiment")
 found = engine.call(predict, engine.models, task, ref, {"text": "fine"})

@@ -29,6 +29,8 @@ from tests.clock import cpu_until_gone
 from tests.conftest import ROOT, wait_until
 from tests.engine.misbehaving import make_endless_tokenizer
 
+pytestmark = pytest.mark.slow
+
 PAGE, OTHER = gr.Request(session_hash="a page"), gr.Request(session_hash="another page")
 BATCH = (
     *("one two three\nfour", "", "embedded:minilm", "", 2, 8),
@@ -211,8 +213,6 @@ from hfdemo.engine import ProcessEngine
 from hfdemo.settings import Settings
 from tests.engine import test_tokens as tests
 import pytest
-
-pytestmark = pytest.mark.slow
 settings = Settings(home=Path(sys.argv[1]))
 app = App.create(settings, ProcessEngine(settings))
 with gr.Blocks() as demo, gr.Tabs() as tabs:
