@@ -79,7 +79,7 @@ def read_special_lines(path: Path, decoded: Decoded, options: ReadOptions) -> Sh
         return _read_fasttext(decoded)
     if _are_questions(head):
         return _read_questions(decoded)
-    if "|" in head and (rule := _find_rule(_sample_lines(decoded.text))):
+    if "|" in head and (rule := _find_rule(_sample_lines(decoded.text), path.suffix.lower() == ".md")):
         return _read_markdown(path, decoded, rule, options)
     tags = _find_tags(decoded.text)
     return None if tags is None else _read_tagged(path, decoded, skipped=tags[0], delimiter=tags[1])
@@ -223,19 +223,21 @@ def _read_questions(decoded: Decoded) -> Sheet:
     )
 
 
-def _find_rule(lines: Sequence[str]) -> int:
-    """Find the line of dashes below the names of a Markdown table's columns: its place; 0 where there is none."""
-    return next(
-        (
-            at
-            for at in range(1, len(lines))
-            if "|" in lines[at - 1]
-            and "-" in lines[at]
-            and _RULE.fullmatch(lines[at])
-            and len(_split_markdown(lines[at])) == len(_split_markdown(lines[at - 1]))
-        ),
-        0,
-    )
+def _find_rule(lines: Sequence[str], is_markdown: bool) -> int:
+    """Find the line of dashes below the names of a Markdown table's columns: its place; 0 where there is none.
+
+    Where a file is not called Markdown it has to be that one table: a cell of a CSV file may hold one, too.
+    """
+    rules = [
+        at for at in range(1, len(lines)) if "|" in lines[at - 1] and "-" in lines[at] and _RULE.fullmatch(lines[at])
+    ]
+    if not rules:
+        return 0
+    rule, *others = rules
+    width = len(_split_markdown(lines[rule - 1]))
+    below = [len(_split_markdown(line)) for line in lines[rule + 1 :] if line.strip()]
+    is_alone = not others and width > 1 and below.count(width) >= _NEARLY_ALL * len(below)
+    return rule if len(_split_markdown(lines[rule])) == width and (is_markdown or is_alone) else 0
 
 
 def _split_markdown(line: str) -> list[str]:

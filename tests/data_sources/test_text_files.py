@@ -1,5 +1,6 @@
 """Text files whose lines say what they are: questions with two labels before them, and Markdown tables."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,20 @@ def test_what_stands_around_a_markdown_table_is_no_row_and_is_not_lost_untold(tm
     assert sheet.lines is not None
     assert sheet.lines.total == 9
     assert [row.lines for row in sheet.refused] == ["line 9"]
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "answers.txt"])
+@pytest.mark.parametrize("tables", [1, 12])
+def test_a_markdown_table_in_a_cell_is_part_of_its_text(tmp_path: Path, name: str, tables: int) -> None:
+    path = tmp_path / name
+    cell = "Here it is:\n| a | b |\n|---|---|\n| 1 | 2 |"
+    with path.open("w", newline="") as file:
+        texts = [cell if row < tables else f"row {row}" for row in range(12)]
+        csv.writer(file).writerows([["text", "label"], *zip(texts, ["pos", "neg"] * 6, strict=True)])
+    sheet = read_file(path)
+    assert list(sheet.table["text"]) == texts
+    assert list(sheet.table["label"]) == ["pos", "neg"] * 6
+    assert not sheet.refused
 
 
 def test_where_no_column_has_a_name_the_one_of_the_fewest_classes_is_the_label(tmp_path: Path) -> None:

@@ -256,7 +256,9 @@ def _describe_errors(
     suspects: Sequence[Suspect], judged: Sequence[tuple[str, int, dict[str, str]]], names: Sequence[str]
 ) -> list[LabelError]:
     """Return the suspects with their rows, keys and labels in words."""
-    keys = _make_keys([row for _, _, row in judged])
+    import pandas as pd
+
+    keys = list(make_row_keys(pd.DataFrame([row for _, _, row in judged])))
     return [
         LabelError(
             *judged[each.place][:2],
@@ -282,9 +284,3 @@ def _read_judgeable_rows(folder: Path) -> list[tuple[str, int, dict[str, str]]]:
     ]
     counts = Counter(row["label"] for _, _, row in rows)
     return [(split, number, row) for split, number, row in rows if counts[row["label"]] > 1]
-
-
-def _make_keys(rows: Sequence[dict[str, str]]) -> list[str]:
-    import pandas as pd
-
-    return list(make_row_keys(pd.DataFrame(list(rows))))

@@ -85,10 +85,10 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State, form: 
         names = [each.name for each in list_corrections(fixes)]
         if not names:
             raise DemoError("Nothing is decided yet. Say of a row what becomes of it.")
-        config = app.runs.duplicate(run_id or "")
-        changed = app.runs.duplicate(run_id or "", {"fixes": [*config.fixes, *names]})
+        config = app.runs.duplicate(run_id or "").to_json()
+        config["fixes"] = [*config["fixes"], *names]
         gr.Info("The form holds this run's settings and its data with your corrections. Start trains on them.")
-        return {"config": changed.to_json(), "run": run_id, "at": time.time()}
+        return {"config": config, "run": run_id, "at": time.time()}
 
     outputs = [state, table, bottom, decided]
     look.click(draw_errors(review, *[gr.skip()] * 3), run, outputs, **PRIVATE, **HEAVY)
