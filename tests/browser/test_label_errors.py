@@ -48,6 +48,9 @@ def test_wrong_labels_are_found_decided_on_and_mended_in_the_next_run(
     for mode, width in (("light", 1440), ("dark", 390)):
         show(page, width, mode)
         fits(page)
+        place = menus.first.bounding_box()
+        assert place is not None
+        assert place["x"] + place["width"] <= width, "what becomes of a row is on the screen"
         shoot(page, f"label-errors-{width}-{mode}")
     show(page, 1440, "light")
     for number, words in enumerate(("relabel as", "relabel as", "drop the row")):
