@@ -120,6 +120,8 @@ def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
                     if ranks:
                         ranks.announce(run.folder, checkpoint)
                     _train(run, settings, checkpoint, notes, log.write, process_file.note_step)
+                    if ranks:
+                        ranks.leave()
                 else:
                     if ranks:
                         ranks.dismiss()
@@ -140,6 +142,7 @@ def follow(ranks: Ranks, settings: Settings) -> int:
     if told is not None:
         folder, checkpoint = told
         _train(Run(folder), settings, checkpoint, (), lambda event: None)
+        ranks.leave()
     return 0
 
 

@@ -192,7 +192,7 @@ def test_the_command_line_begins_a_new_run_with_as_many_processes_as_torchrun_st
     environment = {**os.environ, "HFDEMO_HOME": str(settings.home)}
     several = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "hfdemo.finetuning"]
     done = subprocess.run([sys.executable, *several, str(config)], cwd=ROOT, env=environment, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    assert done.returncode == 0, done.stderr.decode()[-20_000:]
     (run,) = RunStore(settings).list()
     assert run.config.processes == 2
     assert run.status().state == "finished"

@@ -258,6 +258,13 @@ class Ranks:
             )
         return folder, Path(said["checkpoint"]) if said["checkpoint"] else None
 
+    def leave(self) -> None:
+        """Leave the others, all of which are done: the interpreter takes the group's threads apart in any order."""
+        from torch.distributed import destroy_process_group, is_initialized
+
+        if is_initialized():
+            destroy_process_group()
+
 
 def find_ranks(environment: Mapping[str, str] = os.environ) -> Ranks | None:
     """Find who this process is to torchrun or accelerate launch; None without one, or where it started no other."""
