@@ -20,6 +20,8 @@ from typing import Any
 
 from hfdemo.errors import DemoError
 
+WORKER, PROGRAM = b"w", b"p"  # what the zygote is asked to fork
+
 
 @dataclasses.dataclass(frozen=True)
 class Hello:

@@ -22,6 +22,8 @@ import psutil
 
 from hfdemo.engine.inline import Child, Ownable, start_program
 from hfdemo.engine.messages import (
+    PROGRAM,
+    WORKER,
     Call,
     Callback,
     Cancel,
@@ -35,7 +37,6 @@ from hfdemo.engine.messages import (
     read_answer,
     write,
 )
-from hfdemo.engine.zygote import PROGRAM, WORKER
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings, child_environment

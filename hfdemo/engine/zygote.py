@@ -23,10 +23,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hfdemo.engine.messages import WORKER
 from hfdemo.engine.worker import run_worker
 from hfdemo.lazy_imports import import_libraries
 
-WORKER, PROGRAM = b"w", b"p"
 # What a training imports beside what a worker does; when nobody waits for anything.
 _OF_TRAININGS = ("datasets", "evaluate", "accelerate", "peft", "sklearn.metrics", "hfdemo.finetuning.training.training")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
