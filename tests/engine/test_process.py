@@ -99,10 +99,10 @@ def test_errors_are_the_same_on_both_sides(engine: ProcessEngine) -> None:
 
 def test_a_call_that_is_stopped_may_answer_all_the_same(engine: ProcessEngine) -> None:
     stop, told = threading.Event(), SimpleQueue[Any]()
-    worker = engine.worker
     with ThreadPoolExecutor() as threads:
         answer = threads.submit(engine.call, misbehaving.stop_when_asked, told.put, stop)
         assert told.get(timeout=60) == "begun"
+        worker = engine.worker
         stop.set()
         assert answer.result(timeout=60) == "stopped by itself"
     assert engine.worker == worker, "nobody had to be ended"
