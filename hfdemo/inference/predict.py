@@ -102,7 +102,8 @@ def predict(
         )
         return _predict_jobs(task, loaded, jobs, tracer)
 
-    key = (str(ref), need, task.name, repr(job.call.kwargs)) if task.is_batchable else None
+    # By identity: a model whose files change is loaded anew under the same name.
+    key = (id(loaded), task.name, repr(job.call.kwargs)) if task.is_batchable else None
     found = models.scheduler.run(job, work, key, stop)
     seconds = {"load": load_seconds if load_seconds > 0.001 else 0.0, **found.seconds}
     return replace(found, seconds=seconds, allowed=task.parameters_for(loaded))

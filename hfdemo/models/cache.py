@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import dataclasses
 import gc
 import sys
 from collections import OrderedDict
@@ -14,9 +15,16 @@ from threading import Event, Lock
 from typing import Any
 
 from hfdemo.errors import ModelError
-from hfdemo.models.folders import check_visible
+from hfdemo.models.folders import (
+    FileIdentity,
+    can_change,
+    check_visible,
+    folder_with_tokenizer,
+    identify_files,
+    name_changes,
+)
 from hfdemo.models.hub import Progress, stop_with_progress
-from hfdemo.models.loading import LoadedModel, Need, load_model
+from hfdemo.models.loading import LoadedModel, Need, check_unchanged, load_model
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import NotEnoughMemory
@@ -29,6 +37,7 @@ class _Tokenizer:
     """A tokenizer and its lock: every call changes shared padding state, so calls must not meet."""
 
     tokenizer: Any
+    files: FileIdentity
     lock: Lock = field(default_factory=Lock)
 
 
@@ -57,6 +66,8 @@ class ModelCache:
         self._tokenizers: OrderedDict[str, _Tokenizer] = OrderedDict()
         self._lock = Lock()
         self._loading: dict[tuple[str, Need], Lock] = {}
+        #: the files of what was forgotten because they changed, until it is loaded again
+        self._changes: dict[tuple[str, Need], str] = {}
         # One forward pass at a time: two on the same cores are slower together than one after the other.
         self.scheduler = Scheduler()
 
@@ -71,13 +82,14 @@ class ModelCache:
     def get(
         self, ref: ModelRef, need: Need | str, progress: Progress | None = None, stop: Event | None = None
     ) -> LoadedModel:
-        """Return the model behind `ref`, loaded if it is not here yet.
+        """Return the model behind `ref`, loaded if it is not here yet, or if its files are not what they were.
 
         Raises:
             ModelError: see `models.loading.load`.
             Stopped: `stop` was set while it was downloaded or loaded, or while others had their turn.
         """
         check_visible(ref, self.settings)
+        self._forget_changed(ref)
         need = Need.of(need)
         key = (str(ref), need)
         with self._lock:
@@ -93,6 +105,9 @@ class ModelCache:
             try:
                 loaded = self._load(ref, need, stop_with_progress(progress, stop), stop)
                 with self._lock:
+                    if names := self._changes.pop(key, None):
+                        said = f"Its files have changed since it was loaded before ({names}), so it was loaded anew."
+                        loaded = dataclasses.replace(loaded, warnings=(*loaded.warnings, said))
                     self._models[key] = loaded
                     before = len(self._models)
                     while len(self._models) > 1 and self.bytes > self.settings.model_bytes:
@@ -116,6 +131,21 @@ class ModelCache:
                 self._models.clear()
         _release_memory()
         return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive(stop))
+
+    def _forget_changed(self, ref: ModelRef) -> None:
+        """Forget what was read for `ref` from files that are not the same any more."""
+        if not can_change(ref):
+            return
+        files = identify_files(folder_with_tokenizer(ref.origin, self.settings), self.settings)
+        with self._lock:
+            old = [key for key, each in self._models.items() if key[0] == str(ref) and each.files != files]
+            for key in old:
+                self._changes[key] = name_changes(self._models.pop(key).files, files)
+            held = self._tokenizers.get(str(ref))
+            if held is not None and held.files != files:
+                del self._tokenizers[str(ref)]
+        if old:
+            _release_memory()
 
     def load_card(
         self, ref: ModelRef, need: Need | str, progress: Progress | None = None, stop: Event | None = None
@@ -207,13 +237,23 @@ class ModelCache:
             Stopped: `stop` was set while somebody else held it.
         """
         check_visible(ref, self.settings)
+        self._forget_changed(ref)
         with self._lock:
             entry = self._tokenizers.get(str(ref))
         if entry is None:
-            loaded = _Tokenizer(load_tokenizer(ref, self.settings))
+            loaded = self._load_tokenizer(ref)
             with self._lock:
                 entry = self._tokenizers.setdefault(str(ref), loaded)
                 while len(self._tokenizers) > self.TOKENIZERS:
                     self._tokenizers.popitem(last=False)
         with hold_lock(entry.lock, stop):
             yield entry.tokenizer
+
+    def _load_tokenizer(self, ref: ModelRef) -> _Tokenizer:
+        if not can_change(ref):
+            return _Tokenizer(load_tokenizer(ref, self.settings), {})
+        folder = folder_with_tokenizer(ref.origin, self.settings)
+        files = identify_files(folder, self.settings)
+        tokenizer = load_tokenizer(ref, self.settings)
+        check_unchanged(folder, files, self.settings)
+        return _Tokenizer(tokenizer, files)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 
 from hfdemo.errors import ModelError, Unreachable
@@ -15,6 +17,9 @@ from hfdemo.ownership import find_folder, is_of_all, list_folders
 from hfdemo.settings import Settings
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# Inode, bytes and time of change in nanoseconds of each file, by its path.
+FileIdentity = Mapping[str, tuple[int, int, int]]
+_FILES_OF_MODELS = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.jinja", "*.model", "*.spm", "*.tiktoken", "*.codes")
 SENTIMENT = Path(__file__).resolve().parents[2] / "examples" / "models" / "sentiment"
 
 
@@ -164,6 +169,36 @@ def adapter_bases(folder: Path, settings: Settings) -> list[ModelRef]:
             )
         seen.add(folder.resolve())
     return bases
+
+
+def can_change(ref: ModelRef) -> bool:
+    """Return whether somebody may write other files into the place of `ref` while it is loaded."""
+    return ref.origin.source in ("folder", "run")
+
+
+def identify_files(folder: Path, settings: Settings) -> FileIdentity:
+    """Identify the files of the model in `folder` (or its config.json), and of what an adapter there stands on.
+
+    Files of a model on the Hub are left out: they stay what they are.
+
+    Raises:
+        ModelError: see `adapter_bases`.
+    """
+    bases = [base for base in adapter_bases(folder, settings) if can_change(base)]
+    folders = [folder, *(local_folder(base, settings, weights=False) for base in bases)]
+    found: dict[str, tuple[int, int, int]] = {}
+    for each in folders:
+        for path in sorted(each.iterdir()) if each.is_dir() else [each]:
+            if any(fnmatch(path.name, pattern) for pattern in _FILES_OF_MODELS) and path.is_file():
+                of_file = path.stat()
+                found[str(path)] = (of_file.st_ino, of_file.st_size, of_file.st_mtime_ns)
+    return found
+
+
+def name_changes(before: FileIdentity, now: FileIdentity) -> str:
+    """Name the files that are not the same `now`, the first few of many."""
+    names = [Path(path).name for path in sorted({*before, *now}) if before.get(path) != now.get(path)]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def check_available(ref: ModelRef, settings: Settings) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 from hfdemo.devices import Device, find_device
 from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.folders import adapter_bases, local_folder
+from hfdemo.models.folders import FileIdentity, adapter_bases, can_change, identify_files, local_folder, name_changes
 from hfdemo.models.hub import Progress
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.size_limits import limit_generation
-from hfdemo.models.weights import BuildPlan, LoadReport, build_model, build_on_meta_device
+from hfdemo.models.weights import BuildPlan, LoadReport, build_model, build_on_meta_device, unmap_weights
 from hfdemo.settings import Settings
 from hfdemo.tasks import find_task_for_architectures
 
@@ -54,7 +54,8 @@ class Need:
 class LoadedModel:
     """A model on its device, with its processors and what is known of both; `auto_class` is what loaded it.
 
-    `warnings` are sentences about what may not fit together; `bytes` is what its tensors take.
+    `warnings` are sentences about what may not fit together; `files` are those that it was read from, where they can
+    change; `bytes` is what its tensors take.
     """
 
     ref: ModelRef
@@ -66,6 +67,7 @@ class LoadedModel:
     report: LoadReport
     folder: Path
     warnings: tuple[str, ...] = ()
+    files: FileIdentity = field(default_factory=dict)
     bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -143,6 +145,7 @@ def load_model(
     folder = local_folder(ref, settings, progress)
     if folder.is_file() and ref.source != "untrained":
         raise ModelError(f"{ref} is a config without weights. Write untrained:{ref} for random ones.")
+    files = identify_files(folder, settings) if can_change(ref) else {}
     import_libraries()
     need = Need.of(need)
     device = device or find_device()
@@ -167,15 +170,31 @@ def load_model(
             with turn or nullcontext():
                 model, report = build_model(folder, plan, untrained=ref.source == "untrained")
             limit_generation(model, settings.max_new_tokens)
+        if files:
+            unmap_weights(model)
+            check_unchanged(folder, files, settings)
     tokenizer = _find_processor(processors, "tokenizer")
     warnings = tuple(_list_warnings(folder, model, tokenizer, device))
     loaded = LoadedModel(
-        ref, need, auto_class.__name__, model, MappingProxyType(processors), device, report, folder, warnings
+        ref, need, auto_class.__name__, model, MappingProxyType(processors), device, report, folder, warnings, files
     )
     if loaded.context is not None:
         # What the tokenizer truncates to is what the model can read, whatever their files say.
         tokenizer.model_max_length = loaded.context
     return loaded
+
+
+def check_unchanged(folder: Path, files: FileIdentity, settings: Settings) -> None:
+    """Make sure that nobody wrote into `folder` while `files` were read from it.
+
+    Raises:
+        ModelError: somebody did.
+    """
+    now = identify_files(folder, settings)
+    if now != files:
+        raise ModelError(
+            f"Its files changed while they were read ({name_changes(files, now)}). Try again when they are written."
+        )
 
 
 def load_on_meta_device(

@@ -119,6 +119,13 @@ def build_model(folder: Path, plan: BuildPlan, *, untrained: bool) -> tuple[Any,
         return model.eval().to(plan.device.kind), report
 
 
+def unmap_weights(model: Any) -> None:
+    """Copy the tensors of `model` into memory of their own: the library leaves them in the file, which may change."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()
+
+
 def weight_files(folder: Path) -> list[Path]:
     """List the files that the library reads the weights from, in its order of preference; empty without any.
 

@@ -1,6 +1,8 @@
 """The bounded cache: one load per model, the oldest out first, and unloading for real."""
 
 import json
+import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from hfdemo.errors import ModelError
 from hfdemo.models import weights
 from hfdemo.models.cache import ModelCache
-from hfdemo.models.loading import Need
+from hfdemo.models.loading import LoadedModel, Need
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
 from tests import forked
@@ -169,3 +171,100 @@ def test_a_tokenizer_is_never_shared_between_threads(models: ModelCache) -> None
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.fixture
+def changing(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny model that a test may write into."""
+    return shutil.copytree(tiny, tmp_path / "changing")
+
+
+def save_other(folder: Path, name: str) -> None:
+    """Save another model of the same size into `folder`, its first label called `name`."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    config = BertConfig.from_pretrained(folder)
+    config.id2label[0] = name
+    BertForSequenceClassification(config).save_pretrained(folder)
+
+
+def head_of(loaded: LoadedModel) -> list[float]:
+    found: list[float] = loaded.model.classifier.weight[0].tolist()
+    return found
+
+
+def test_a_folder_that_is_saved_anew_is_loaded_anew_and_its_card_says_so(settings: Settings, changing: Path) -> None:
+    cache, ref = ModelCache(settings), ModelRef.parse(str(changing))
+    before = cache.get(ref, CLASSIFIER)
+    assert cache.get(ref, CLASSIFIER) is before
+    save_other(changing, "crimson")
+    after = cache.get(ref, CLASSIFIER)
+    assert head_of(after) != head_of(before)
+    card = after.card()
+    assert card["labels"][0] == "crimson"
+    assert any("(config.json, model.safetensors), so it was loaded anew." in each for each in card["warnings"])
+    assert cache.get(ref, CLASSIFIER) is after
+    assert len(cache.list_cards()) == 1
+
+
+def test_a_loaded_model_stays_what_it_is_while_its_files_are_overwritten(settings: Settings, changing: Path) -> None:
+    """The library maps weights: what is written in place would be computed with, and a cut file ends the process."""
+    loaded = ModelCache(settings).get(ModelRef.parse(str(changing)), CLASSIFIER)
+    if sys.platform == "linux":
+        assert str(changing) not in Path("/proc/self/maps").read_text(encoding="utf-8")
+    before = head_of(loaded)
+    with (changing / "model.safetensors").open("r+b") as file:
+        file.truncate(64)
+    assert head_of(loaded) == before
+    assert loaded.model(**loaded.tokenizer("the car", return_tensors="pt")).logits.isfinite().all()
+
+
+def test_files_that_change_while_they_are_read_are_refused(settings: Settings, changing: Path) -> None:
+    cache, ref = ModelCache(settings), ModelRef.parse(str(changing))
+
+    def overwrite(what: str, done: int, total: int) -> None:
+        (changing / "config.json").write_text((changing / "config.json").read_text() + " ")
+
+    with pytest.raises(ModelError, match=r"changed while they were read \(config.json\). Try again"):
+        cache.get(ref, CLASSIFIER, progress=overwrite)
+    assert cache.list_cards() == []
+    assert cache.get(ref, CLASSIFIER).report.is_trustworthy
+
+
+@pytest.mark.parametrize("written", ["base", "adapter"])
+def test_an_adapter_is_loaded_anew_when_it_or_its_base_changes(
+    settings: Settings, changing: Path, tmp_path: Path, written: str
+) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(changing)
+    adapted = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["query"]))
+    adapted.save_pretrained(tmp_path / "adapter")
+    shutil.copy(changing / "config.json", tmp_path / "adapter")
+    cache, ref = ModelCache(settings), ModelRef.parse(str(tmp_path / "adapter"))
+    before = cache.get(ref, CLASSIFIER)
+    if written == "base":
+        save_other(changing, "crimson")
+    else:
+        adapted.save_pretrained(tmp_path / "adapter")
+    assert cache.get(ref, CLASSIFIER) is not before
+
+
+def test_a_tokenizer_that_is_saved_anew_is_loaded_anew(settings: Settings, changing: Path) -> None:
+    cache, ref = ModelCache(settings), ModelRef.parse(str(changing))
+    with cache.hold_tokenizer(ref) as before:
+        assert not before.chat_template
+    before.chat_template = "{{ messages }}"
+    before.save_pretrained(changing)
+    assert cache.has_chat_template(ref)
+    with cache.hold_tokenizer(ref) as after:
+        assert after is not before
+
+
+def test_a_folder_that_is_gone_has_no_model(settings: Settings, changing: Path) -> None:
+    cache, ref = ModelCache(settings), ModelRef.parse(str(changing))
+    cache.get(ref, CLASSIFIER)
+    shutil.rmtree(changing)
+    with pytest.raises(ModelError, match="There is no folder"):
+        cache.get(ref, CLASSIFIER)
