@@ -1,6 +1,7 @@
 """Files of images, sound and video on their way to a model, and what comes back on its way to a file.
 
-Annotations stay strings here, so that the source of `decode_audio` runs as it is when it is pasted into a script.
+Annotations stay strings here, so that the source of `decode_image` and `decode_audio` runs as it is when it is pasted
+into a script.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,35 +28,82 @@ def to_array(value: Any) -> "numpy.ndarray[Any, Any]":
     return value.detach().float().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
 
 
-def read_image(path: Path, most_pixels: float = MOST_PIXELS) -> "Image.Image":
-    """Read the picture as a person sees it: RGB, turned as the camera was held, on white where it is transparent.
+def decode_image(path: str, formats: "Sequence[str] | None" = None) -> "Image.Image":
+    """Decode the first frame of a picture as RGB: turned as the camera was held, on white where it is transparent.
 
-    An animation gives its first frame. 16-bit greys are scaled to 8 bits.
+    Greys of 16 bits keep their upper 8. Of greys with more bits, those within 0..1 (fractions), 0..255 or 0..65535
+    are taken to have that range; others are scaled so that the least is black and the greatest white.
+
+    Raises:
+        OSError, ValueError, SyntaxError, EOFError: not a picture of `formats`, or a damaged one.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with Image.open(path, formats=formats) as opened:
+        image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith(("I", "F")):
+        numbers = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        least, greatest = numbers.min(), numbers.max()
+        if image.mode == "F" and least >= 0 and greatest <= 1:
+            numbers = np.rint(numbers * 255)
+        elif image.mode.startswith("I;16") or (least >= 0 and 255 < greatest <= 65535):
+            numbers = numbers / 256
+        elif least < 0 or greatest > 65535:
+            numbers = np.rint((numbers - least) / max(greatest - least, 1e-9) * 255)
+        return Image.fromarray(numbers.astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        # Alpha that is multiplied in already converts to its own plain mode alone.
+        plain = {"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)
+        image = image.convert(plain).convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def is_plain_image(path: Path) -> bool:
+    """Return whether `convert("RGB")` alone reads the picture as `decode_image` does, once it is turned."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
+            return not image.mode.startswith(("I", "F")) and not image.has_transparency_data
+    except Exception:  # it is gone, or damaged since
+        return False
+
+
+def read_image(path: Path, most_pixels: float = MOST_PIXELS) -> "Image.Image":
+    """Read the picture as a person sees it: see `decode_image`.
 
     Raises:
         DemoError: not a picture, a damaged one, or one of more than `most_pixels`.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     too_large = f"{path.name} has more than {most_pixels / 1e6:g} million pixels. Send a smaller copy."
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as opened:
-            small_enough = opened.width * opened.height <= most_pixels
-            image = ImageOps.exif_transpose(opened) if small_enough else None
+            if opened.width * opened.height > most_pixels:
+                raise DemoError(too_large)
+        return decode_image(str(path), IMAGE_FORMATS)
     except Image.DecompressionBombError as error:
         raise DemoError(too_large) from error
+    except DemoError:
+        raise
     except Exception as error:  # a damaged file makes a decoder raise nearly anything
         raise DemoError(
             f"{path.name} can't be read as a picture: it is damaged or of another kind. Send PNG, JPEG or WebP."
         ) from error
-    if image is None:
-        raise DemoError(too_large)
-    if image.mode.startswith("I"):
-        return image.point(lambda grey: grey * (1 / 256)).convert("L").convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+
+
+def note_frames(path: Path) -> str | None:
+    """Say that of a file with several pictures one is read; None of a file with one."""
+    from PIL import Image
+
+    with Image.open(path, formats=IMAGE_FORMATS) as image:
+        # A camera's JPEG may hold a small copy of the same picture.
+        if image.format == "MPO" or not getattr(image, "is_animated", False):
+            return None
+        return f"{path.name} holds {image.n_frames:,} pictures. The first one was read."
 
 
 def decode_audio(path: str, sampling_rate: int, max_seconds: float = float("inf")) -> "numpy.ndarray":

@@ -16,7 +16,7 @@ from hfdemo.engine import Engine
 from hfdemo.errors import DemoError, wrap_library_errors
 from hfdemo.inference.prediction import LoadOptions, LoadProgress, PartialPrediction, Prediction, Shapes, Stages
 from hfdemo.inference.tracing import TokenProbability, Tracer
-from hfdemo.media import MOST_PIXELS, check_video, read_audio, read_image
+from hfdemo.media import MOST_PIXELS, check_video, note_frames, read_audio, read_image
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import local_folder
 from hfdemo.models.hub import Progress
@@ -31,11 +31,12 @@ LATEST_TOKENS = 24
 
 @dataclass(frozen=True)
 class PredictionJob:
-    """One call on its way to the model."""
+    """One call on its way to the model; `notes` say what was not read of its files."""
 
     call: PipelineCall
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def build_need(task: Task, dtype: str = "auto", attention: str | None = None, labels: Sequence[str] = ()) -> Need:
@@ -121,7 +122,14 @@ def prepare_job(
     decoded = _decode_inputs(task, inputs, loaded)
     if task.adapt_inputs is not None:
         decoded = task.adapt_inputs(loaded, decoded)
-    return PredictionJob(task.call(decoded, fitted), decoded, fitted)
+    return PredictionJob(task.call(decoded, fitted), decoded, fitted, tuple(_note_files(task, inputs)))
+
+
+def _note_files(task: Task, inputs: Mapping[str, Any]) -> Iterator[str]:
+    for field in task.inputs:
+        path = inputs[field.name]
+        if field.kind == "image" and path is not None and (said := note_frames(path)) is not None:
+            yield said
 
 
 def _token_callback(
@@ -322,8 +330,8 @@ def _warn_of_limit(tracer: Tracer) -> Iterator[str]:
 
 
 def _collect_warnings(task: Task, loaded: LoadedModel, job: PredictionJob, stages: Stages) -> tuple[str, ...]:
-    """Collect what the answer does not show: random weights, and text that was cut off."""
-    said = [*([] if loaded.report.is_trustworthy else [str(loaded.report)]), *loaded.warnings]
+    """Collect what the answer does not show: random weights, pictures and text that were left out."""
+    said = [*([] if loaded.report.is_trustworthy else [str(loaded.report)]), *loaded.warnings, *job.notes]
     texts, read = task.tokenized_texts(job.inputs, job.parameters), len(stages.token_ids)
     if texts and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:
         tokens = len(loaded.tokenizer(*texts, verbose=False)["input_ids"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from hfdemo.inference.predict import SPEECH_RATE
 from hfdemo.inference.prediction import LoadOptions, Prediction
-from hfdemo.media import decode_audio
+from hfdemo.media import decode_audio, decode_image, is_plain_image
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.snippets import format_literal, write_model
 from hfdemo.settings import Settings
@@ -103,7 +103,10 @@ def _write_setup(recorded: RecordedCall, settings: Settings) -> str:
         if value is None or not field.is_media:
             continue
         name = Path(value).name
-        if field.kind == "image":
+        if field.kind == "image" and not is_plain_image(Path(value)):
+            lines.append(f"\n\n{inspect.getsource(decode_image)}\n\n")
+            lines.append(f"{field.name} = decode_image({name!r})\n")
+        elif field.kind == "image":
             imports.append("from PIL import Image, ImageOps\n")
             lines.append(f"{field.name} = ImageOps.exif_transpose(Image.open({name!r})).convert('RGB')\n")
         elif field.kind == "audio":

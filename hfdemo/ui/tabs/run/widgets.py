@@ -155,7 +155,7 @@ _KINDS: Mapping[str, _FieldKind] = {
     "table": _FieldKind(_build_table, pd.DataFrame, _table_columns),
     "json": _FieldKind(_text_box_builder(2, 8, " (JSON)"), _format_json),
     "boxes": _FieldKind(_text_box_builder(2, 8, " (JSON)"), _format_json),
-    "image": _FieldKind(_file_builder(gr.Image, type="filepath", height=260), str, Path),
+    "image": _FieldKind(_file_builder(gr.Image, type="filepath", image_mode=None, height=260), str, Path),
     "audio": _FieldKind(_file_builder(gr.Audio, type="filepath"), str, Path),
     "video": _FieldKind(_file_builder(gr.Video, height=260), str, Path),
 }
