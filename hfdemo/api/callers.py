@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from gradio import Progress
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +21,15 @@ _LEFT: ContextVar[Event | None] = ContextVar("caller left", default=None)
 def caller_left() -> Event:
     """Return what is set once the caller of what is being answered has cancelled it or left."""
     return _LEFT.get() or Event()
+
+
+def caller_progress(unit: str) -> Callable[[int, int], None]:
+    """Return what tells the caller of a queued call, and nobody else, how many of all `unit` are done.
+
+    An endpoint that uses it says so in its row, for gradio to send what it is told.
+    """
+    progress, context = Progress(), copy_context()
+    return lambda done, total: context.copy().run(progress, (done, total), unit=unit)
 
 
 class QueuedCallers:

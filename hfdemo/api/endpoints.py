@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.context import get_blocks_context
 
 from hfdemo.api import App, finetuning, tasks, tokens
 from hfdemo.api.argument_types import check_types
@@ -30,12 +31,14 @@ class Endpoint:
     [key, value].
 
     `limits` says how many calls run at once. An argument of another type than its annotation's is refused here, but
-    for the fields of a task (`is_task`), which read and check what clients send themselves.
+    for the fields of a task (`is_task`), which read and check what clients send themselves. `tells_progress` says that
+    a queued call hears how far it is.
     """
 
     function: Callable[..., Any]
     limits: dict[str, Any]
     is_task: bool = False
+    tells_progress: bool = False
 
     @property
     def name(self) -> str:
@@ -73,7 +76,7 @@ class Endpoint:
 ENDPOINTS: tuple[Endpoint, ...] = (
     *(Endpoint(tasks.task_endpoint(task), HEAVY, is_task=True) for task in TASKS.values()),
     Endpoint(tasks.load_model, HEAVY),
-    Endpoint(tasks.predict_file, HEAVY),
+    Endpoint(tasks.predict_file, HEAVY, tells_progress=True),
     Endpoint(tokens.tokenize, HEAVY),
     Endpoint(tokens.padding_report, HEAVY),
     Endpoint(tasks.list_tasks, LIGHT),
@@ -110,5 +113,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 
 def register_endpoints(app: App) -> None:
     """Add every endpoint to the Blocks that is being built."""
+    blocks = get_blocks_context()
     for endpoint in ENDPOINTS:
         gr.api(catch_errors(endpoint.bind(app)), api_name=endpoint.name, **endpoint.limits)
+        if endpoint.tells_progress and blocks is not None:
+            # gradio sets this for a parameter that holds a gr.Progress, which gr.api takes for one of the clients'.
+            blocks.fns[max(blocks.fns)].tracks_progress = True

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from hfdemo.api import App
-from hfdemo.api.callers import caller_left
+from hfdemo.api.callers import caller_left, caller_progress
 from hfdemo.api.uploads import required_path, served_folder, uploaded_path
 from hfdemo.inference import PartialPrediction, Prediction, build_need, predict, stream_prediction
 from hfdemo.inference import predict_file as predict_rows
@@ -107,6 +107,9 @@ def predict_file(
 ) -> gr.FileData:
     """Run a task on every row of a CSV and return the CSV with the predictions added, its order kept.
 
+    A row without an answer says why in the column error, and what an answer does not show is in the column warning.
+    While it works the queue's messages say how many rows are done; a call that is cancelled ends.
+
     Args:
         file: an uploaded CSV file, or any other that can be trained on
         task: a task that takes a text
@@ -130,6 +133,7 @@ def predict_file(
         text_pair_column=text_pair_column,
         values=parameters,
         options=ReadOptions(encoding or None, header),
+        on_rows=caller_progress("rows"),
         stop=caller_left(),
     )
     return gr.FileData(path=str(found.path))

@@ -13,11 +13,14 @@ from typing import Any
 
 from hfdemo.data_sources import choose_text_columns
 from hfdemo.data_sources.formats import read_file
-from hfdemo.errors import DataError, DemoError, ModelError, Stopped
-from hfdemo.inference.predict import PredictionJob, build_need, check_requirements, prepare_job, run_pipeline
+from hfdemo.errors import DataError, DemoError, Stopped
+from hfdemo.inference.predict import build_need, check_requirements, fit_job, prepare_job, run_pipeline
+from hfdemo.inference.prediction import PredictionJob
 from hfdemo.inference.tracing import Tracer
+from hfdemo.inference.warnings import warn_of_job, warn_of_model
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.hub import Progress
+from hfdemo.models.library_warnings import collect_library_warnings
 from hfdemo.models.loading import LoadedModel
 from hfdemo.models.reference import ModelRef
 from hfdemo.serialization import to_json
@@ -30,7 +33,10 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class FilePrediction:
-    """A file with predictions: `refused` are (row, reason), rows counting from 1 under the header."""
+    """A file with predictions: `refused` are (row, reason), rows counting from 1 under the header.
+
+    `warnings` hold for every row, or for as many as they say; a row's own are in its column `warning`.
+    """
 
     path: Path
     rows: int
@@ -40,6 +46,7 @@ class FilePrediction:
     preview: tuple[Mapping[str, str], ...]
     seconds: float
     stopped: bool
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,9 @@ def predict_file(
 
     `values` are the task's other fields, the same for every row. `on_rows(done, rows)` is called after each batch. Rows
     are computed in the order of their length, so that those of a batch are of a kind, and written in their own order. A
-    row that can't be read keeps its place, with the reason in the column `error`. Setting `stop` ends the work with
-    what there is.
+    row that can't be read keeps its place, with the reason in the column `error`; what an answer does not show, text
+    that was cut off for instance, is in the column `warning`. Where several labels count, each has a column. Setting
+    `stop` ends the work with what there is.
 
     Raises:
         DataError: the file can't be read, or has no such column.
@@ -96,31 +104,30 @@ def predict_file(
     started = time.perf_counter()
     read = read_rows(path, models.settings, options)
     table = read.table
-    text_column, text_pair_column = choose_text_columns(list(table.columns), text_column, text_pair_column or "")
-    columns = {"text": text_column} | ({"text_pair": text_pair_column} if text_pair_column else {})
+    texts = choose_text_columns(list(table.columns), text_column, text_pair_column or "")
+    columns = {name: column for name, column in zip(("text", "text_pair"), texts, strict=True) if column}
     same = values or {}
     # What is the same for every row is checked once, before anything is loaded.
     check_requirements(models, task, ref, task.check({**same, **columns}, models.settings.max_characters)[0])
     loaded = models.get(ref, build_need(task), progress, stop)
-    texts = table[list(columns.values())].itertuples(index=False)
-    rows = [{**same, **dict(zip(columns, each, strict=True))} for each in texts]
-    jobs, refused = _prepare_rows(models, task, loaded, rows, read.lost, stop)
-    results, failed = _predict_batches(models, task, loaded, jobs, on_rows, stop)
-    refused = dict(sorted({**refused, **failed}.items()))
-    unread = dict.fromkeys(set(range(len(table))) - set(results) - set(refused), "stopped before this row")
-    _add_answers(table, results, {**unread, **refused})
+    cells = table[list(columns.values())].itertuples(index=False)
+    rows = [{**same, **dict(zip(columns, each, strict=True))} for each in cells]
+    work = _BatchWork(models, task, loaded, *_prepare_rows(models, task, loaded, rows, read.lost, stop))
+    work.run(on_rows, stop)
+    _add_columns(table, [work.cells(row) for row in range(len(table))])
     folder.mkdir(parents=True, exist_ok=True)
     out = folder / f"{path.stem}.predictions.csv"
     write_csv(table, out)
     return FilePrediction(
         path=out,
         rows=len(table),
-        predicted=len(results),
-        refused=tuple((row + 1, reason) for row, reason in refused.items()),
+        predicted=len(work.results),
+        refused=tuple((row + 1, reason) for row, reason in sorted(work.failed.items())),
         columns=tuple(table.columns),
         preview=tuple(table.head(10).to_dict("records")),
         seconds=time.perf_counter() - started,
-        stopped=bool(unread),
+        stopped=len(work.results) + len(work.failed) < len(table),
+        warnings=work.warnings(),
     )
 
 
@@ -169,52 +176,96 @@ def _prepare_rows(
     return jobs, refused
 
 
-def _predict_batches(
-    models: ModelCache,
-    task: Task,
-    loaded: LoadedModel,
-    jobs: Mapping[int, PredictionJob],
-    on_rows: Callable[[int, int], None] | None,
-    stop: Event | None,
-) -> tuple[dict[int, Any], dict[int, str]]:
-    """Return the answers by row, and by row why there is none; others get their turn between two batches."""
-    order = sorted(jobs, key=lambda row: len(jobs[row].inputs["text"]))
-    size = BATCH if task.is_batchable else 1
-    results: dict[int, Any] = {}
-    failed: dict[int, str] = {}
+class _BatchWork:
+    """Answers the `jobs` of a file in batches; others get their turn between two of them. `refused` have none.
 
-    def run_batches(batches: Sequence[Sequence[PredictionJob]]) -> list[list[Any]]:
-        most = models.settings.max_new_tokens
-        with Tracer(loaded.model, loaded.tokenizer, stop, keep_probabilities=False, most_tokens=most):
-            return [run_pipeline(task, loaded, batch) for batch in batches]
+    `results`, `failed` (why there is none) and `warned` (what the answer does not show) are by row; `said` is what the
+    library warned of.
+    """
 
-    def predict_rows(rows: Sequence[int]) -> None:
+    def __init__(
+        self,
+        models: ModelCache,
+        task: Task,
+        loaded: LoadedModel,
+        jobs: Mapping[int, PredictionJob],
+        refused: Mapping[int, str],
+    ) -> None:
+        self.models, self.task, self.loaded, self.jobs = models, task, loaded, jobs
+        self.results: dict[int, Any] = {}
+        self.failed = dict(refused)
+        self.warned: dict[int, tuple[str, ...]] = {}
+        self.said: list[str] = []
+        self.stop: Event | None = None
+
+    def run(self, on_rows: Callable[[int, int], None] | None, stop: Event | None) -> None:
+        """Answer all rows, those of a length together, or those before `stop` was set."""
+        self.stop, refused = stop, len(self.failed)
+        order = sorted(self.jobs, key=lambda row: len(self.jobs[row].inputs["text"]))
+        size = BATCH if self.task.is_batchable else 1
+        for begin in range(0, len(order), size):
+            try:
+                self._predict_rows(order[begin : begin + size])
+            except Stopped:
+                break
+            if on_rows is not None:
+                on_rows(len(self.results) + len(self.failed) - refused, len(order))
+            if stop is not None and stop.is_set():
+                break
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what holds for every row, and in how many there is something to say, with the first of it."""
+        of_all = dict.fromkeys([*warn_of_model(self.loaded), *self.said])
+        if not self.warned:
+            return (*of_all,)
+        row = min(self.warned)
+        rows = f"{len(self.warned):,} rows have" if len(self.warned) > 1 else "One row has"
+        return (*of_all, f"{rows} a note in the column `warning`. Row {row + 1:,}: {self.warned[row][0]}")
+
+    def cells(self, row: int) -> dict[str, str]:
+        """Write the answer to `row`, or why there is none, as cells by name, with what there is to say of it."""
+        several = self.task.scores_each
+        if row not in self.results:
+            cells = {"error": self.failed.get(row, "stopped before this row")}
+        else:
+            each = several is not None and several(self.loaded, self.jobs[row].parameters)
+            cells = _result_cells(to_json(self.results[row]), each)
+        warnings = self.warned.get(row)
+        return {**cells, "warning": " ".join(warnings)} if warnings else cells
+
+    def _predict_rows(self, rows: Sequence[int]) -> None:
         try:
-            found = models.scheduler.run([jobs[row] for row in rows], run_batches, stop=stop)
-        except ModelError as error:
+            found = self.models.scheduler.run([self.jobs[row] for row in rows], self._run_batches, stop=self.stop)
+        except DemoError as error:
+            if isinstance(error, Stopped):
+                raise
             if len(rows) == 1:
-                failed[rows[0]] = str(error)
+                self.failed[rows[0]] = str(error)
             else:  # one of them spoils the batch: each on its own
                 for row in rows:
-                    predict_rows([row])
+                    self._predict_rows([row])
             return
-        results.update(zip(rows, found, strict=True))
+        for row, (result, warnings) in zip(rows, found, strict=True):
+            self.results[row] = result
+            if warnings:
+                self.warned[row] = warnings
 
-    for begin in range(0, len(order), size):
-        try:
-            predict_rows(order[begin : begin + size])
-        except Stopped:
-            break
-        if on_rows is not None:
-            on_rows(len(results) + len(failed), len(order))
-        if stop is not None and stop.is_set():
-            break
-    return results, failed
+    def _run_batches(self, batches: Sequence[Sequence[PredictionJob]]) -> list[list[tuple[Any, tuple[str, ...]]]]:
+        task, loaded, found = self.task, self.loaded, []
+        most = self.models.settings.max_new_tokens
+        tracer = Tracer(loaded.model, loaded.tokenizer, self.stop, keep_probabilities=False, most_tokens=most)
+        with tracer, collect_library_warnings() as said:
+            for batch in batches:
+                fitted = [fit_job(task, loaded, job) for job in batch]
+                answers = run_pipeline(task, loaded, fitted)
+                warnings = [tuple(warn_of_job(task, loaded, job)) for job in fitted]
+                found.append(list(zip(answers, warnings, strict=True)))
+        self.said += said
+        return found
 
 
-def _add_answers(table: Any, results: Mapping[int, Any], errors: Mapping[int, str]) -> None:
-    """Add the answers to `table` as columns, under names that no column has."""
-    added = [_answer_cells(results.get(row), errors.get(row, "")) for row in range(len(table))]
+def _add_columns(table: Any, added: Sequence[Mapping[str, str]]) -> None:
+    """Add `added`, cells by row and name, to `table` as columns, under names that no column has."""
     for name in dict.fromkeys(name for cells in added for name in cells):
         table[_unused_name(name, table.columns)] = [replace_text_flaws(cells.get(name, "")) for cells in added]
 
@@ -225,16 +276,18 @@ def _unused_name(name: str, columns: Sequence[str]) -> str:
     return next(each for each in candidates if each not in columns)
 
 
-def _answer_cells(result: Any, error: str) -> dict[str, str]:
-    """Write one row's answer as cells: the best label and its score, the text, or JSON where neither fits."""
-    if error:
-        return {"error": error}
-    answer = to_json(result)
+def _result_cells(answer: Any, several: bool) -> dict[str, str]:
+    """Write the best label and its score, with `several` each label's; the text; or JSON where none of these fits."""
     first = answer[0] if isinstance(answer, list) and answer else answer
+    scores: list[tuple[Any, Any]] = []
     if isinstance(first, dict) and {"label", "score"} <= set(first):
-        return {"label": _escape_formula(str(first["label"])), "score": f"{first['score']:.6f}"}
-    if isinstance(first, dict) and "labels" in first:
-        return {"label": _escape_formula(str(first["labels"][0])), "score": f"{first['scores'][0]:.6f}"}
+        scores = [(each["label"], each["score"]) for each in answer]
+    elif isinstance(first, dict) and "labels" in first:
+        scores = list(zip(first["labels"], first["scores"], strict=True))
+    if scores:
+        best, score = scores[0]
+        each = {f"score_{label}": f"{number:.6f}" for label, number in sorted(scores)} if several else {}
+        return {"label": _escape_formula(str(best)), "score": f"{score:.6f}", **each}
     texts = [value for key, value in first.items() if key.endswith("_text")] if isinstance(first, dict) else []
     if len(texts) == 1 and isinstance(texts[0], str):
         return {"text_out": _escape_formula(texts[0])}

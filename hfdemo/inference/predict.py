@@ -7,36 +7,36 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
 from hfdemo.background import run_in_background
 from hfdemo.engine import Engine
 from hfdemo.errors import DemoError, wrap_library_errors
-from hfdemo.inference.prediction import LoadOptions, LoadProgress, PartialPrediction, Prediction, Shapes, Stages
+from hfdemo.inference.prediction import (
+    LoadOptions,
+    LoadProgress,
+    PartialPrediction,
+    Prediction,
+    PredictionJob,
+    Shapes,
+    Stages,
+)
 from hfdemo.inference.tracing import TokenProbability, Tracer
+from hfdemo.inference.warnings import warn_of_job, warn_of_model
 from hfdemo.media import MOST_PIXELS, check_video, note_frames, read_audio, read_image
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import local_folder
 from hfdemo.models.hub import Progress
+from hfdemo.models.library_warnings import collect_library_warnings
 from hfdemo.models.loading import LoadedModel, Need
 from hfdemo.models.model_facts import load_config
 from hfdemo.models.reference import ModelRef
-from hfdemo.tasks import PROCESSORS, Explanation, PipelineCall, Task
+from hfdemo.tasks import PROCESSORS, Explanation, Task
 
 SPEECH_RATE = 16_000
 LATEST_TOKENS = 24
-
-
-@dataclass(frozen=True)
-class PredictionJob:
-    """One call on its way to the model; `notes` say what was not read of its files."""
-
-    call: PipelineCall
-    inputs: Mapping[str, Any]
-    parameters: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
 
 
 def build_need(task: Task, dtype: str = "auto", attention: str | None = None, labels: Sequence[str] = ()) -> Need:
@@ -199,9 +199,10 @@ def _predict_jobs(task: Task, loaded: LoadedModel, jobs: Sequence[PredictionJob]
     """Return the predictions for `jobs`, which differ in nothing but their inputs."""
     import torch
 
+    jobs = [fit_job(task, loaded, job) for job in jobs]
     seed = secrets.randbelow(2**31)
     torch.manual_seed(seed)
-    with tracer:
+    with tracer, collect_library_warnings() as said:
         results = run_pipeline(task, loaded, jobs)
     return [
         Prediction(
@@ -216,7 +217,16 @@ def _predict_jobs(task: Task, loaded: LoadedModel, jobs: Sequence[PredictionJob]
             call=job.call,
             card=loaded.card(),
             setup=_describe_loading(loaded),
-            warnings=(*_collect_warnings(task, loaded, job, stages), *_warn_of_limit(tracer)),
+            warnings=tuple(
+                dict.fromkeys(
+                    (
+                        *warn_of_model(loaded),
+                        *warn_of_job(task, loaded, job, len(stages.token_ids)),
+                        *_warn_of_limit(tracer),
+                        *said,
+                    )
+                )
+            ),
             tokens=tracer.tokens,
             token_probabilities=tuple(tracer.token_probabilities),
             seed=seed if tracer.drew_random else None,
@@ -225,6 +235,22 @@ def _predict_jobs(task: Task, loaded: LoadedModel, jobs: Sequence[PredictionJob]
         )
         for row, (job, result) in enumerate(zip(jobs, results, strict=True))
     ]
+
+
+def fit_job(task: Task, loaded: LoadedModel, job: PredictionJob) -> PredictionJob:
+    """Return `job` so that it fits into what the model can read at once, with a note of what that changed.
+
+    Only inside the caller's turn: the tokenizer is one for all.
+
+    Raises:
+        DemoError: it can't be made to fit.
+    """
+    if task.fit_length is None:
+        return job
+    parameters, note = task.fit_length(loaded, job.inputs, job.parameters)
+    if note is None:
+        return job
+    return PredictionJob(task.call(job.inputs, parameters), job.inputs, parameters, (*job.notes, note))
 
 
 def run_pipeline(task: Task, loaded: LoadedModel, jobs: Sequence[PredictionJob]) -> list[Any]:
@@ -327,15 +353,3 @@ def _shapes_of(tensors: Mapping[str, Any]) -> Shapes:
 def _warn_of_limit(tracer: Tracer) -> Iterator[str]:
     if tracer.was_limited:
         yield f"It was ended after {tracer.tokens:,} tokens, the most that a model writes here in one call."
-
-
-def _collect_warnings(task: Task, loaded: LoadedModel, job: PredictionJob, stages: Stages) -> tuple[str, ...]:
-    """Collect what the answer does not show: random weights, pictures and text that were left out."""
-    said = [*([] if loaded.report.is_trustworthy else [str(loaded.report)]), *loaded.warnings, *job.notes]
-    texts, read = task.tokenized_texts(job.inputs, job.parameters), len(stages.token_ids)
-    if texts and loaded.tokenizer is not None and read >= loaded.tokenizer.model_max_length:
-        tokens = len(loaded.tokenizer(*texts, verbose=False)["input_ids"])
-        if tokens > read:
-            subject = "The text has" if len(texts) == 1 else "Both texts have"
-            said.append(f"{subject} {tokens:,} tokens; the model reads {read:,}. The rest was cut off.")
-    return tuple(said)

@@ -16,6 +16,16 @@ Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
+class PredictionJob:
+    """One call on its way to the model; `notes` say what was not read of its files."""
+
+    call: PipelineCall
+    inputs: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Stages:
     """What went on inside the pipeline.
 

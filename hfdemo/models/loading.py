@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +15,19 @@ from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import FileIdentity, adapter_bases, can_change, identify_files, local_folder, name_changes
 from hfdemo.models.hub import Progress
+from hfdemo.models.library_warnings import collect_library_warnings
 from hfdemo.models.model_facts import load_config, readable_length
 from hfdemo.models.processors import load_processors
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.size_limits import limit_generation
-from hfdemo.models.weights import BuildPlan, LoadReport, build_model, build_on_meta_device, unmap_weights
+from hfdemo.models.weight_files import find_adapter_labels
+from hfdemo.models.weights import (
+    BuildPlan,
+    LoadReport,
+    build_model,
+    build_on_meta_device,
+    unmap_weights,
+)
 from hfdemo.settings import Settings
 from hfdemo.tasks import find_task_for_architectures
 
@@ -149,13 +157,9 @@ def load_model(
     import_libraries()
     need = Need.of(need)
     device = device or find_device()
-    with _name_model_in_errors(ref):
+    with _name_model_in_errors(ref), collect_library_warnings() as said:
         # In order of cost: what can be refused for a wrong kind is refused before gigabytes are read.
-        if need.labels:
-            names = dict(enumerate(need.labels))
-            config_overrides |= {"num_labels": len(names), "id2label": names}
-            config_overrides |= {"label2id": {name: index for index, name in names.items()}}
-        config = load_config(folder, settings, **config_overrides)
+        config, note = _configure(folder, need, settings, config_overrides)
         auto_class = _choose_auto_class(config, need)
         _check_attention(config, auto_class, need)
         processors = load_processors(folder, need.processors, settings)
@@ -174,7 +178,7 @@ def load_model(
             unmap_weights(model)
             check_unchanged(folder, files, settings)
     tokenizer = _find_processor(processors, "tokenizer")
-    warnings = tuple(_list_warnings(folder, model, tokenizer, device))
+    warnings = (*note, *_list_warnings(folder, model, tokenizer, device), *said)
     loaded = LoadedModel(
         ref, need, auto_class.__name__, model, MappingProxyType(processors), device, report, folder, warnings, files
     )
@@ -253,6 +257,33 @@ def _choose_auto_class(config: Any, need: Need) -> Any:
         f"This is a {named} ({config.model_type}), which can't be loaded as {' or '.join(need.classes)}. "
         f"It fits the task {task.name}. Pick that task, or a model made for this one."
     )
+
+
+def _configure(folder: Path, need: Need, settings: Settings, overrides: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return the config of the model in `folder` for the labels that it is to have, and what there is to say of them.
+
+    An adapter without a config of its own has that of its base, which may not be for the labels of its own head.
+    """
+    if need.labels:
+        return load_config(folder, settings, **overrides, **_name_labels(need.labels)), []
+    config = load_config(folder, settings, **overrides)
+    own = None if overrides or (folder / "config.json").is_file() else find_adapter_labels(folder)
+    if own is None or own == config.num_labels:
+        return config, []
+    said = (
+        f"The adapter has a head for {own:,} labels and no config.json that names them, so they are called LABEL_0 "
+        f"to LABEL_{own - 1}. Save the config of the model that was trained beside the adapter."
+    )
+    return load_config(folder, settings, **_name_labels([f"LABEL_{index}" for index in range(own)])), [said]
+
+
+def _name_labels(labels: Sequence[str]) -> dict[str, Any]:
+    """Return the overrides of a config that give it `labels`."""
+    return {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {name: index for index, name in enumerate(labels)},
+    }
 
 
 def _check_attention(config: Any, auto_class: Any, need: Need) -> None:

@@ -1,13 +1,10 @@
-"""A checkpoint's weights: which files, how many bytes, whether they fit, and what became of them in a model."""
+"""A checkpoint's weights on their way into a model: whether they fit, and what became of them."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,9 +12,10 @@ from typing import Any
 from hfdemo.devices import Device
 from hfdemo.errors import DemoError, ModelError
 from hfdemo.models.adapter_limits import check_adapter
-from hfdemo.models.folders import adapter_base, adapter_bases, local_folder
+from hfdemo.models.folders import adapter_base, local_folder
 from hfdemo.models.hub import Progress
 from hfdemo.models.size_limits import build_hollow, count_bytes, format_bytes, free_bytes, limit_building
+from hfdemo.models.weight_files import count_tensor_bytes, find_adapter_file, read_tensor_headers, require_weights
 from hfdemo.settings import Settings
 
 
@@ -47,13 +45,17 @@ class LoadReport:
         if self.adapter:
             lost = f", but {self.lost} of its tensors fit nowhere: use it for its own task" if self.lost else ""
             said.append(f"A LoRA adapter was merged into its base model{lost}.")
-        made_up = self.missing + self.mismatched
-        if made_up:
-            were = "weight was" if len(made_up) == 1 else "weights were"
+        if self.missing:
+            were = "weight was" if len(self.missing) == 1 else "weights were"
+            said.append(f"{len(self.missing)} {were} newly initialised: {_join_names(self.missing)}.")
+        if self.mismatched:
+            have = "weight has" if len(self.mismatched) == 1 else "weights have"
             said.append(
-                f"{len(made_up)} {were} newly initialised: {_join_names(made_up)}. "
-                "Train it before you trust the output."
+                f"{len(self.mismatched)} {have} another shape in the checkpoint than its config asks for, and began "
+                f"anew: {_join_names(self.mismatched)}."
             )
+        if self.missing or self.mismatched:
+            said.append("Train it before you trust the output.")
         else:
             said.append("Every weight came from the checkpoint.")
         if self.unexpected:
@@ -71,7 +73,6 @@ def _join_names(names: tuple[str, ...], shown: int = 4) -> str:
 _BUILDING = Lock()
 # That somebody who only wants to know waits for a model that is being loaded, which can take minutes.
 _BUSY_SECONDS = 5.0
-_CAST = {"F64", "F32", "F16", "BF16"}
 
 
 class NotEnoughMemory(ModelError):
@@ -126,66 +127,6 @@ def unmap_weights(model: Any) -> None:
             tensor.data = tensor.data.clone()
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """List the files that the library reads the weights from, in its order of preference; empty without any.
-
-    Raises:
-        ModelError: an index names files that are not there.
-    """
-    for whole in ("model.safetensors", "pytorch_model.bin"):
-        index = folder / f"{whole}.index.json"
-        if (folder / whole).is_file():
-            return [folder / whole]
-        if index.is_file():
-            try:
-                names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-            except (ValueError, KeyError, AttributeError) as error:
-                raise ModelError(f"{index.name} is damaged. Copy or download it again.") from error
-            gone = [name for name in names if not (folder / name).is_file()]
-            if gone:
-                raise ModelError(
-                    f"{len(gone)} of {len(names)} weight files are missing: {', '.join(gone[:3])}. Copy them here."
-                )
-            return [folder / name for name in names]
-    return sorted(folder.glob("*.safetensors"))
-
-
-def _read_tensor_headers(files: list[Path]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """Read (name, dtype as safetensors writes it, shape) of every tensor from the files' headers.
-
-    The library would map a whole file into memory for this, which fails for the very files that are too large.
-
-    Raises:
-        ModelError: a file is damaged or cut off.
-    """
-    for path in files:
-        size = path.stat().st_size
-        try:
-            with path.open("rb") as file:
-                length = int.from_bytes(file.read(8), "little")
-                if not 0 < length <= size - 8:
-                    raise ValueError(f"its header would have {length:,} bytes")
-                header = json.loads(file.read(length))
-            header.pop("__metadata__", None)
-            expected = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-            if expected != size:
-                raise ValueError(f"its header speaks of {expected:,}")
-            found = [(name, str(entry["dtype"]), tuple(entry["shape"])) for name, entry in header.items()]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ModelError(
-                f"{path.name} is damaged: it has {size:,} bytes, and {error}. Delete it, and copy or download it again."
-            ) from error
-        yield from found
-
-
-def _count_tensor_bytes(dtype: str, shape: tuple[int, ...], width: int | None = None) -> int:
-    """Count the bytes of a tensor: as it is stored, or with floats cast to `width` bytes each."""
-    if width and dtype in _CAST:
-        return prod(shape) * width
-    bits = re.search(r"\d+", dtype)  # F8_E4M3, I64, BOOL
-    return prod(shape) * (int(bits[0]) if bits else 8) // 8
-
-
 def _count_described(plan: BuildPlan) -> int:
     """Count the bytes of the model that the config describes, whatever its files hold.
 
@@ -214,46 +155,6 @@ def _build_random(plan: BuildPlan) -> tuple[Any, LoadReport]:
     return plan.auto_class.from_config(plan.config, **_options_of_dtype(plan)), LoadReport(untrained=True)
 
 
-def _require_weights(folder: Path, settings: Settings) -> list[Path]:
-    files = weight_files(folder)
-    if not files:
-        raise ModelError(
-            "There is a config and no weights (model.safetensors). Write `untrained:` in front of it for random ones."
-        )
-    if files[0].suffix == ".bin" and settings.public:
-        raise ModelError("The weights are pickled, and a shared server loads safetensors only. Pick another model.")
-    return files
-
-
-def check_weights(folder: Path, settings: Settings) -> frozenset[str]:
-    """Check the weights in `folder` by their files and headers alone, and return the names of their tensors.
-
-    An adapter's are checked with those of its bases on this machine, and the names are those of the last. Pickled
-    weights tell no names before they are opened.
-
-    Raises:
-        ModelError: they are missing, damaged, or pickled where that is refused; or an adapter's base is not there.
-    """
-    bases = adapter_bases(folder, settings)
-    if bases:
-        list(_read_tensor_headers([_find_adapter_file(folder)]))
-        for base in bases:
-            if base.origin.source == "hub":
-                return frozenset()
-            folder = local_folder(base, settings, weights=False)
-            if (folder / "adapter_config.json").is_file():
-                list(_read_tensor_headers([_find_adapter_file(folder)]))
-    files = _require_weights(folder, settings)
-    return frozenset() if files[0].suffix == ".bin" else frozenset(name for name, _, _ in _read_tensor_headers(files))
-
-
-def _find_adapter_file(folder: Path) -> Path:
-    weights = folder / "adapter_model.safetensors"
-    if not weights.is_file():
-        raise ModelError("The adapter has no adapter_model.safetensors. Save it again with safe_serialization=True.")
-    return weights
-
-
 def build_on_meta_device(config: Any, auto_class: Any, settings: Settings) -> Any:
     """Build a model on torch's meta device: its modules and shapes, and no weights.
 
@@ -276,15 +177,15 @@ def _load_trained(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
     """Load a checkpoint, or an adapter on whatever its base is (which may be an adapter again)."""
     if (folder / "adapter_config.json").is_file():
         return _merge_adapter(folder, plan)
-    files = _require_weights(folder, plan.settings)
+    files = require_weights(folder, plan.settings)
     if files[0].suffix == ".bin":
         sizes: Mapping[str, int] = {}
         stored = sum(path.stat().st_size for path in files)
     else:
-        tensors = list(_read_tensor_headers(files))
+        tensors = list(read_tensor_headers(files))
         width = {"float32": 4, "float16": 2, "bfloat16": 2}.get(plan.dtype)
-        stored = sum(_count_tensor_bytes(kind, shape, width) for _, kind, shape in tensors)
-        sizes = {name: _count_tensor_bytes(kind, shape) for name, kind, shape in tensors}
+        stored = sum(count_tensor_bytes(kind, shape, width) for _, kind, shape in tensors)
+        sizes = {name: count_tensor_bytes(kind, shape) for name, kind, shape in tensors}
     _check_memory(stored, plan)  # what the files say of themselves costs nothing to know
     _check_memory(_count_described(plan), plan)
     return _load_from_pretrained(folder, plan, sizes)
@@ -318,16 +219,13 @@ def _load_from_pretrained(folder: Path, plan: BuildPlan, sizes: Mapping[str, int
 
 @contextmanager
 def _report_library_progress(hook: Callable[..., Any]) -> Iterator[None]:
-    """Send the library's progress to `hook`, and its table of missing weights nowhere: a LoadReport says the same."""
+    """Send the library's progress to `hook`."""
     from transformers.utils import logging
 
-    verbosity = logging.get_verbosity()
     before = logging.set_tqdm_hook(hook)
-    logging.set_verbosity_error()
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
         logging.set_tqdm_hook(before)
 
 
@@ -360,14 +258,14 @@ def _merge_adapter(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
     import transformers
     from peft import PeftModel
 
-    weights = _find_adapter_file(folder)
+    weights = find_adapter_file(folder)
     backbone_only = plan.auto_class is transformers.AutoModel
     if backbone_only:
         own_class = getattr(transformers, (plan.config.architectures or [""])[0], None)
         if own_class is None:
             raise ModelError("The adapter's config.json does not say which class it was trained on.")
         plan = replace(plan, auto_class=own_class)
-    stored = {name.removeprefix("base_model.model."): shape for name, _, shape in _read_tensor_headers([weights])}
+    stored = {name.removeprefix("base_model.model."): shape for name, _, shape in read_tensor_headers([weights])}
     check_adapter(folder / "adapter_config.json", max(map(max, filter(None, stored.values())), default=1))
     base, report = _load_trained(local_folder(adapter_base(folder), plan.settings, plan.progress), plan)
     shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}

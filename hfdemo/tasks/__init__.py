@@ -4,11 +4,20 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks import audio, generation, multimodal, question_answering, text, vision
+from hfdemo.tasks import (
+    audio,
+    fill_mask,
+    generation,
+    multimodal,
+    question_answering,
+    sequence_to_sequence,
+    text,
+    vision,
+)
 from hfdemo.tasks.field import MEDIA, REQUIRED, Field, check_text
 from hfdemo.tasks.task import GROUPS, PROCESSORS, Explanation, PipelineCall, Requirement, Task, TextPair
 
-_FAMILIES = (text, generation, question_answering, vision, audio, multimodal)
+_FAMILIES = (text, fill_mask, generation, sequence_to_sequence, question_answering, vision, audio, multimodal)
 _ROWS = sorted((row for family in _FAMILIES for row in family.TASKS), key=lambda row: GROUPS.index(row.group))
 TASKS: Mapping[str, Task] = MappingProxyType({row.name: row for row in _ROWS})
 

@@ -23,6 +23,7 @@ FieldKind = Literal[
     "choice",
     "flag",
     "labels",
+    "words",
     "messages",
     "table",
     "json",
@@ -103,6 +104,7 @@ _TYPES: Mapping[str, Any] = {
     "number": float,
     "flag": bool,
     "labels": str | list[str],
+    "words": str | list[str],
     "messages": list[dict[str, Any]],
     "table": dict[str, Any],
     "json": dict[str, Any],
@@ -182,10 +184,15 @@ def _check_flag(field: Field, value: Any, _: int) -> bool:
 
 def _check_labels(field: Field, value: Any, max_characters: int) -> list[str]:
     """Check a list of labels, or one text with commas between them."""
+    return list(dict.fromkeys(label.strip() for label in _check_words(field, value, max_characters)))
+
+
+def _check_words(field: Field, value: Any, max_characters: int) -> list[str]:
+    """Check a list of words, or one text with commas between them; white space stays, as it may be part of a token."""
     labels = value.split(",") if isinstance(value, str) else value
     if not isinstance(labels, list | tuple):
         raise DemoError(f"{field.label} must be a list of texts, but a {type(value).__name__} was sent.")
-    checked = [check_text(field.label, label, max_characters).strip() for label in labels if label != ""]
+    checked = [check_text(field.label, label, max_characters) for label in labels if label != ""]
     if not checked:
         raise DemoError(f"{field.label} is empty. Write labels with commas between them: {field.help}")
     if len(checked) > MOST_LABELS:
@@ -269,6 +276,7 @@ _CHECKS: Mapping[str, Callable[[Field, Any, int], Any]] = {
     "choice": _check_choice,
     "flag": _check_flag,
     "labels": _check_labels,
+    "words": _check_words,
     "messages": _check_messages,
     "table": _check_table,
     "json": _check_json,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -125,8 +125,12 @@ class Task:
     of the first forward pass. `partial_output(inputs, parameters, text)` is the output while `text` is all that has
     been generated. `narrow_parameters(loaded)` names the parameters that this model can't take (name -> reason) or
     takes in a smaller range (name -> Field). `in_windows(parameters)` says that a long text is read in pieces, and
-    nothing of it cut off. `adapt_inputs(loaded, inputs)` writes inputs as this very model wants them. `is_batchable`
-    says that several calls may share one forward pass.
+    nothing of it cut off; `truncates` that of a longer one than the model reads the rest is. `adapt_inputs(loaded,
+    inputs)` writes inputs as this very model wants them. `fit_length(loaded, inputs, parameters)` returns the
+    parameters with which input and answer fit into what the model reads, and a sentence where they are others.
+    `warn(loaded, inputs, parameters)` yields what the answer does not show, and `scores_each(loaded, parameters)` says
+    that every label has a score of its own, not the best alone. `is_batchable` says that several calls may share one
+    forward pass.
     """
 
     name: str
@@ -149,7 +153,11 @@ class Task:
     partial_output: Callable[[Values, Values, str], Any] | None = None
     narrow_parameters: Callable[[Any], Mapping[str, Field | str]] | None = None
     in_windows: Callable[[Values], bool] | None = None
+    truncates: bool = False
     adapt_inputs: Callable[[Any, Values], dict[str, Any]] | None = None
+    fit_length: Callable[[Any, Values, Values], tuple[Values, str | None]] | None = None
+    warn: Callable[[Any, Values, Values], Iterator[str]] | None = None
+    scores_each: Callable[[Any, Values], bool] | None = None
     requires: tuple[Requirement, ...] = ()
     is_batchable: bool = False
     has_pipeline: bool = True

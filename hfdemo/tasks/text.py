@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,13 +13,11 @@ from hfdemo.tasks.auto_classes.text import (
     classify_tokens,
     classify_zero_shot,
     extract_features,
-    fill_mask,
 )
-from hfdemo.tasks.explanations import MOST_ROWS, NO_LIMIT, explain_classification, explain_next_token, explain_vectors
+from hfdemo.tasks.explanations import MOST_ROWS, NO_LIMIT, explain_classification, explain_vectors
 from hfdemo.tasks.field import (
     ALL_LABELS,
     FUNCTION_TO_APPLY,
-    LARGEST,
     TEXT,
     Field,
     check_hypothesis_template,
@@ -39,6 +37,12 @@ def _call_classification(inputs: Mapping[str, Any], parameters: Mapping[str, Any
     # top_k is passed even when it is None: left out, the pipeline would answer with one label only.
     function = drop_unset_parameters(parameters, "function_to_apply")
     return PipelineCall((text,), {"top_k": parameters["top_k"], "truncation": True, **function})
+
+
+def _scores_each_label(loaded: Any, parameters: Mapping[str, Any]) -> bool:
+    asked = parameters["function_to_apply"]
+    multi_label = loaded.model.config.problem_type == "multi_label_classification"
+    return parameters["top_k"] not in (None, 1) or asked == "sigmoid" or (asked is None and multi_label)
 
 
 # --- feature-extraction -----------------------------------------------------------------------------------------------
@@ -122,36 +126,6 @@ def _narrow_tokens(loaded: Any) -> Mapping[str, Field | str]:
     return {"stride": replace(_STRIDE, maximum=most)}
 
 
-# --- fill-mask --------------------------------------------------------------------------------------------------------
-
-_MASKS = ("[MASK]", "<mask>")
-_TOP_TOKENS = whole_number("top_k", "tokens to return for each mask; left out: 5")
-
-
-def _adapt_mask(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace whichever mask a person wrote by the model's own."""
-    own, text = loaded.tokenizer.mask_token, inputs["text"]
-    if own is None:
-        raise DemoError(f"The tokenizer of {loaded.ref} has no mask token. Choose a model trained to fill in masks.")
-    for mask in _MASKS:
-        text = text.replace(mask, own)
-    return {**inputs, "text": text}
-
-
-def _explain_mask(
-    loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
-) -> Explanation | None:
-    places = (inputs["input_ids"][0] == loaded.tokenizer.mask_token_id).nonzero().squeeze(-1)
-    if not len(places):
-        return None
-    which = "the mask" if len(places) == 1 else f"the first of {len(places)} masks"
-    return explain_next_token(loaded.tokenizer, outputs["logits"][0, int(places[0])], f"At the place of {which}")
-
-
-def _narrow_mask(loaded: Any) -> Mapping[str, Field | str]:
-    return {"top_k": replace(_TOP_TOKENS, maximum=min(LARGEST, loaded.model.config.vocab_size))}
-
-
 # --- zero-shot-classification -----------------------------------------------------------------------------------------
 
 _TEMPLATE = "This example is {}."
@@ -163,12 +137,28 @@ def _write_hypothesis(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) 
     return template.format(inputs["candidate_labels"][0])
 
 
+def _find_entailment(config: Any) -> int | None:
+    """Return the label that says that the hypothesis follows, found as the pipeline finds it; None without one."""
+    return next((index for label, index in config.label2id.items() if label.lower().startswith("entail")), None)
+
+
+def _warn_without_entailment(loaded: Any, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[str]:
+    config = loaded.model.config
+    if _find_entailment(config) is None:
+        labels = [str(config.id2label[index]) for index in sorted(config.id2label)]
+        shown = ", ".join(labels[:4]) + (" and others" if len(labels) > 4 else "")
+        yield (
+            f"This model has no label called entailment (it has {shown}). Its last one, {labels[-1]}, was taken for "
+            "it, so these scores say nothing of your labels. Pick a model trained on natural language inference."
+        )
+
+
 def _explain_zero_shot(
     loaded: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Explanation:
     config, logits = loaded.model.config, outputs["logits"][0].float()
-    found = (index for label, index in config.label2id.items() if label.lower().startswith("entail"))
-    entailment = next(found, len(logits) - 1)
+    found = _find_entailment(config)
+    entailment = len(logits) - 1 if found is None else found
     contradiction = len(logits) - 1 if entailment == 0 else 0
     against = float(logits[[contradiction, entailment]].softmax(-1)[1])
     uses = (
@@ -214,6 +204,8 @@ TASKS = (
         auto_class_form=classify_text,
         pipeline_call=_call_classification,
         explain=explain_classification,
+        truncates=True,
+        scores_each=_scores_each_label,
         classes=("AutoModelForSequenceClassification",),
         processors=("tokenizer",),
         default_model="embedded:sentiment",
@@ -245,6 +237,7 @@ TASKS = (
         auto_class_form=extract_features,
         pipeline_call=_call_features,
         explain=explain_vectors,
+        truncates=True,
         classes=("AutoModel",),
         processors=("tokenizer",),
         default_model="embedded:minilm",
@@ -276,6 +269,7 @@ TASKS = (
         validate=_check_stride,
         in_windows=_reads_windows,
         explain=_explain_tokens,
+        truncates=True,
         narrow_parameters=_narrow_tokens,
         classes=("AutoModelForTokenClassification",),
         processors=("tokenizer",),
@@ -286,37 +280,6 @@ TASKS = (
                 "aggregation_strategy": "simple",
             },
             {"text": "The Rhine flows from Switzerland through Basel and Rotterdam to the North Sea."},
-        ),
-    ),
-    Task(
-        name="fill-mask",
-        title="Fill in the mask",
-        group="Text",
-        summary=(
-            "Finds the tokens that fit best where a word is hidden, what models like BERT were first trained on. Write "
-            '[MASK] or <mask>: it becomes the model\'s own. `pipeline("fill-mask", model=...)(text, top_k=5)`'
-        ),
-        inputs=(
-            Field("text", "text", "Text with a mask", "one text that holds [MASK] or <mask>, whichever the model has"),
-        ),
-        parameters=(
-            _TOP_TOKENS,
-            parameter(
-                "targets", "labels", "choose among these words only; a word of several tokens stands for its first"
-            ),
-        ),
-        output="candidates",
-        auto_class_form=fill_mask,
-        pipeline_kwargs={"tokenizer_kwargs": {"truncation": True}},
-        explain=_explain_mask,
-        narrow_parameters=_narrow_mask,
-        adapt_inputs=_adapt_mask,
-        classes=("AutoModelForMaskedLM",),
-        processors=("tokenizer",),
-        default_model="distilbert/distilroberta-base",
-        examples=(
-            {"text": "This course will teach you all about <mask> models."},
-            {"text": "The train to Paris leaves from <mask> five.", "top_k": 3},
         ),
     ),
     Task(
@@ -339,6 +302,9 @@ TASKS = (
             check_hypothesis_template, "This text is about {}."
         ),  # the pipeline itself cuts the text, never the hypothesis
         explain=_explain_zero_shot,
+        truncates=True,
+        warn=_warn_without_entailment,
+        scores_each=lambda loaded, parameters: bool(parameters["multi_label"]),
         classes=("AutoModelForSequenceClassification",),
         processors=("tokenizer",),
         default_model="MoritzLaurer/DeBERTa-v3-xsmall-mnli-fever-anli-ling-binary",

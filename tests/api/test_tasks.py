@@ -161,6 +161,24 @@ def test_a_file_comes_back_with_its_predictions_in_its_own_order(client: Client,
         client.predict(handle_file(str(path)), "image-classification", api_name="/predict_file")
 
 
+def test_a_file_says_over_the_api_how_far_it_is(client: Client, tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    pd.DataFrame({"text": [f"number {number}" for number in range(600)]}).to_csv(path, index=False)
+    job = client.submit(handle_file(str(path)), "text-classification", model=str(tiny), api_name="/predict_file")
+    seen: list[tuple[int, int]] = []
+
+    def heard() -> bool:
+        for unit in job.status().progress_data or []:
+            assert unit.unit == "rows"
+            seen.append((unit.index, unit.length))
+        return job.done() or bool(seen)
+
+    wait_until(heard, 60, "the first word")
+    assert seen, "it was done before it said anything"
+    assert 0 < seen[0][0] <= seen[0][1] == 600
+    assert len(pd.read_csv(job.result(timeout=60))) == 600
+
+
 def test_every_row_says_what_it_takes(client: Client) -> None:
     listed = {each["task"]: each for each in client.predict(api_name="/list_tasks")}
     assert set(listed) == set(TASKS)

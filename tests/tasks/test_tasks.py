@@ -197,7 +197,13 @@ def test_files_are_the_same_where_one_pixel_in_a_thousand_differs_and_no_further
 def test_every_parameter_changes_what_the_pipeline_is_called_with(task: Task) -> None:
     inputs, defaults = task.check(task.examples[0], 10_000)
     plain = task.call(inputs, defaults)
-    others: dict[str, Any] = {"labels": ["x"], "json": {"max_length": 3}, "text": "an {} x", "number": 1}
+    others: dict[str, Any] = {
+        "labels": ["x"],
+        "words": ["x"],
+        "json": {"max_length": 3},
+        "text": "an {} x",
+        "number": 1,
+    }
     arguments = {"generate_kwargs": {"num_beams": 2}, "forward_params": {"speaker_id": 3}}
     for field in task.parameters:
         if field.kind == "choice":

@@ -15,8 +15,8 @@ from PIL import Image
 from hfdemo.errors import DemoError
 from hfdemo.tasks import TASKS
 from hfdemo.tasks.field import Field
-from hfdemo.tasks.generation import SUMMARIZATION, TEXT_TO_TEXT, TRANSLATION
 from hfdemo.tasks.question_answering import QUESTION_ANSWERING, VISUAL_QUESTION_ANSWERING
+from hfdemo.tasks.sequence_to_sequence import SUMMARIZATION, TEXT_TO_TEXT, TRANSLATION
 from hfdemo.tasks.task import Task
 
 Load = Callable[[Task], Any]
@@ -312,7 +312,8 @@ def test_t5_translates_the_pair_that_is_asked_for(zoo: Callable[[str], Path]) ->
 def languages(loaded: Any) -> dict[str, Any]:
     assert TRANSLATION.narrow_parameters
     found = TRANSLATION.narrow_parameters(loaded)
-    return {name: each.choices if isinstance(each, Field) else each for name, each in found.items()}
+    named = {name: each for name, each in found.items() if name.endswith("_lang")}
+    return {name: each.choices if isinstance(each, Field) else each for name, each in named.items()}
 
 
 def first_token(loaded: Any, **parameters: Any) -> str:

@@ -33,7 +33,8 @@ from hfdemo.models.foreign_files import clean_copy
 from hfdemo.models.hub import cached_folder, count_download_bytes, download_files
 from hfdemo.models.loading import LoadedModel, Need, load_on_meta_device
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.weights import BuildingBusy, check_weights
+from hfdemo.models.weight_files import check_weights
+from hfdemo.models.weights import BuildingBusy
 from hfdemo.settings import Settings
 from hfdemo.tokenization.padding import make_width_function
 

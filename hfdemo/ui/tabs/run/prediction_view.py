@@ -317,7 +317,9 @@ def render_file_facts(found: FilePrediction) -> str:
     if len(found.refused) > 20:
         refused.append(f"… and {len(found.refused) - 20} more; the column `error` of the file has them all.")
     stopped = ["Stopped: the rows that were not reached say so in the column `error`."] if found.stopped else []
-    return facts([*said, ("took", f"{found.seconds:.1f} s, {rate:.0f} rows a second")]) + notes([*stopped, *refused])
+    return facts([*said, ("took", f"{found.seconds:.1f} s, {rate:.0f} rows a second")]) + notes(
+        [*stopped, *found.warnings, *refused]
+    )
 
 
 def render_stages(inside: Stages, seconds: Mapping[str, float]) -> str:

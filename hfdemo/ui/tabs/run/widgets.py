@@ -151,6 +151,7 @@ _KINDS: Mapping[str, _FieldKind] = {
     "choice": _FieldKind(_build_choice),
     "flag": _FieldKind(_build_flag),
     "labels": _FieldKind(_text_box_builder(1, 4, "; commas between them"), _join_with(", ")),
+    "words": _FieldKind(_text_box_builder(1, 4, "; commas between them"), _join_with(",")),
     "messages": _FieldKind(_build_messages),
     "table": _FieldKind(_build_table, pd.DataFrame, _table_columns),
     "json": _FieldKind(_text_box_builder(2, 8, " (JSON)"), _format_json),

@@ -1,0 +1,52 @@
+"""What an answer does not show: text that the model never read, words that its tokenizer does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hfdemo.inference.prediction import PredictionJob
+from hfdemo.models.loading import LoadedModel
+from hfdemo.tasks import Task
+
+# From this share of unknown tokens on the answer is about something else than the text.
+MOSTLY_UNKNOWN = 0.5
+
+
+def warn_of_model(loaded: LoadedModel) -> Iterator[str]:
+    """Yield what holds for every answer of `loaded`."""
+    if not loaded.report.is_trustworthy:
+        yield str(loaded.report)
+    yield from loaded.warnings
+
+
+def warn_of_job(task: Task, loaded: LoadedModel, job: PredictionJob, read: int = 0) -> Iterator[str]:
+    """Yield what holds for the answer to `job`; `read` is how many tokens the model was seen to read, where it was.
+
+    Only inside the caller's turn: the tokenizer is one for all.
+    """
+    yield from job.notes
+    yield from _warn_of_texts(task, loaded, job, read)
+    if task.warn is not None:
+        yield from task.warn(loaded, job.inputs, job.parameters)
+
+
+def _warn_of_texts(task: Task, loaded: LoadedModel, job: PredictionJob, read: int) -> Iterator[str]:
+    texts, tokenizer = task.tokenized_texts(job.inputs, job.parameters), loaded.tokenizer
+    if not texts or tokenizer is None:
+        return
+    ids = tokenizer(*texts, verbose=False)["input_ids"]
+    most = tokenizer.model_max_length
+    if len(ids) > most and (task.truncates or most <= read < len(ids)):
+        subject = "The text has" if len(texts) == 1 else "Both texts have"
+        yield f"{subject} {len(ids):,} tokens; the model reads {most:,}. The rest was cut off."
+    unknown = tokenizer.unk_token_id
+    marks = {*tokenizer.all_special_ids} - {unknown}
+    words = [each for each in ids[:most] if each not in marks]
+    strange = words.count(unknown) if unknown is not None else 0
+    if strange and strange >= MOSTLY_UNKNOWN * len(words):
+        every = strange == len(words)
+        which = "Every token of the text is" if every else f"{strange:,} of the text's {len(words):,} tokens are"
+        yield (
+            f"{which} {tokenizer.unk_token}: the tokenizer does not know these characters, and the "
+            "model reads the same for all of them. See the tokens, or pick a model made for this script."
+        )
