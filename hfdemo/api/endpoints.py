@@ -108,6 +108,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(finetuning.stop_search, LIGHT),
     Endpoint(finetuning.list_searches, LIGHT),
     Endpoint(tokens.train_tokenizer, TRAINING),
+    Endpoint(tokens.import_tokenizer, LIGHT),
+    Endpoint(tokens.download_tokenizer, LIGHT),
 )
 
 

@@ -1,18 +1,20 @@
 """The endpoints of tokenizers: tokenize a batch, count a data set, train a tokenizer."""
 
 # No `from __future__ import annotations` here: gradio reads the annotations as they stand.
+import secrets
 from typing import Any
 
 import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.callers import caller_left
-from hfdemo.api.uploads import missing_dataset, required_path, uploaded_path
+from hfdemo.api.uploads import missing_dataset, required_path, served_folder, uploaded_path
 from hfdemo.data_sources import DatasetSource
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.trained_tokenizers import train_from_file
+from hfdemo.models.trained_tokenizers import archive_tokenizer, train_from_file
+from hfdemo.models.trained_tokenizers import import_tokenizer as keep_tokenizer_file
 from hfdemo.tables import ReadOptions
 from hfdemo.tokenization.by_reference import encode_texts
 from hfdemo.tokenization.length_report import report_dataset
@@ -144,6 +146,27 @@ def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabul
     ref = app.engine.call(train_from_file, path, algorithm, vocabulary, app.settings, caller_left())
     known = app.engine.call(ModelCache.count_vocabulary, app.models, ref)
     return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": known}
+
+
+def import_tokenizer(app: App, file: gr.FileData) -> dict:
+    """Keep a tokenizer.json under a reference that every tokenizer argument takes.
+
+    Args:
+        file: an uploaded tokenizer.json, as `Tokenizer.save()` or `tokenizer.save_pretrained` writes it
+    """
+    ref = app.engine.call(keep_tokenizer_file, required_path(file, "a tokenizer.json"), app.settings)
+    return {"tokenizer": str(ref), "vocabulary": app.engine.call(ModelCache.count_vocabulary, app.models, ref)}
+
+
+def download_tokenizer(app: App, tokenizer: str) -> gr.FileData:
+    """Download a zip of a tokenizer that was trained here or brought along: the folder that `from_pretrained` reads.
+
+    Args:
+        tokenizer: its reference, tokenizer:<name>
+    """
+    folder = served_folder("results") / secrets.token_hex(8)
+    ref = ModelRef.parse(tokenizer)
+    return gr.FileData(path=str(app.engine.call(archive_tokenizer, ref, folder, app.settings)))
 
 
 def _parse_switch(value: Any) -> Any:

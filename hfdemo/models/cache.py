@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
@@ -21,6 +22,7 @@ from hfdemo.models.folders import (
     check_visible,
     folder_with_tokenizer,
     identify_files,
+    local_folder,
     name_changes,
 )
 from hfdemo.models.hub import Progress, stop_with_progress
@@ -89,7 +91,8 @@ class ModelCache:
             Stopped: `stop` was set while it was downloaded or loaded, or while others had their turn.
         """
         check_visible(ref, self.settings)
-        self._forget_changed(ref)
+        if can_change(ref):
+            self._forget_changed(ref, local_folder(ref.origin, self.settings, weights=False))
         need = Need.of(need)
         key = (str(ref), need)
         with self._lock:
@@ -132,11 +135,9 @@ class ModelCache:
         _release_memory()
         return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive(stop))
 
-    def _forget_changed(self, ref: ModelRef) -> None:
-        """Forget what was read for `ref` from files that are not the same any more."""
-        if not can_change(ref):
-            return
-        files = identify_files(folder_with_tokenizer(ref.origin, self.settings), self.settings)
+    def _forget_changed(self, ref: ModelRef, folder: Path) -> None:
+        """Forget what was read for `ref` from files in `folder` that are not the same any more."""
+        files = identify_files(folder, self.settings)
         with self._lock:
             old = [key for key, each in self._models.items() if key[0] == str(ref) and each.files != files]
             for key in old:
@@ -237,7 +238,8 @@ class ModelCache:
             Stopped: `stop` was set while somebody else held it.
         """
         check_visible(ref, self.settings)
-        self._forget_changed(ref)
+        if can_change(ref):
+            self._forget_changed(ref, folder_with_tokenizer(ref.origin, self.settings))
         with self._lock:
             entry = self._tokenizers.get(str(ref))
         if entry is None:

@@ -12,6 +12,7 @@ from hfdemo.errors import ModelError, Unreachable
 from hfdemo.models.foreign_files import clean_copy
 from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_files, hub_folder
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
+from hfdemo.models.tokenizer_files import check_tokenizer_path
 from hfdemo.models.trained_tokenizers import trained_folder, trained_names
 from hfdemo.ownership import find_folder, is_of_all, list_folders
 from hfdemo.settings import Settings
@@ -63,6 +64,15 @@ def folder_with_tokenizer(ref: ModelRef, settings: Settings) -> Path:
     """
     if ref.source == "tokenizer":
         return trained_folder(ref, settings)
+    if ref.source == "folder":
+        path = _find_disk_path(ref, settings)
+        check_tokenizer_path(path, ref.name)
+        return path
+    if ref.source == "hub":
+        folder = hub_folder(ref, settings.public, weights=False, config=False)
+        if folder is None:
+            raise unreachable_error(ref, settings)
+        return clean_copy(folder, settings)
     return local_folder(ref, settings, weights=False)
 
 
@@ -104,12 +114,17 @@ def _find_run_folder(ref: ModelRef, settings: Settings) -> Path:
     return run / "model"
 
 
-def _find_disk_folder(ref: ModelRef, settings: Settings) -> Path:
+def _find_disk_path(ref: ModelRef, settings: Settings) -> Path:
     if settings.public:
         raise ModelError("This is a shared server: it reads no local folders. Use a Hub id or an embedded model.")
     path = expand_path(ref.name)
     if path is None or not path.exists() or not is_of_all(path, settings):
         raise ModelError(f"There is no folder {ref.name!r}. A Hub id is written without a leading `/`, `./` or `~`.")
+    return path
+
+
+def _find_disk_folder(ref: ModelRef, settings: Settings) -> Path:
+    path = _find_disk_path(ref, settings)
     if not path.is_dir() and not (path.is_file() and path.suffix == ".json"):  # a device may have no end
         raise ModelError(f"{ref.name!r} is a file. Give the folder that holds config.json and the weights.")
     if path.is_dir() and not any((path / name).is_file() for name in ("config.json", "adapter_config.json")):
@@ -230,7 +245,7 @@ def list_offline_models(settings: Settings) -> list[str]:
 def list_offline_tokenizers(settings: Settings) -> list[str]:
     """List tokenizers that need no network: embedded, built in, trained here (newest first), runs, cached models."""
     named = [f"tokenizer:{name}" for name in (*BUILT_IN_TOKENIZERS, *trained_names(settings))]
-    return ["embedded:minilm", *named, *_list_runs(settings), *cached_models()]
+    return ["embedded:minilm", *named, *_list_runs(settings), *cached_models(with_config=False)]
 
 
 def _list_runs(settings: Settings) -> list[str]:

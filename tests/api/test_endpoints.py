@@ -143,6 +143,22 @@ def test_a_tokenizer_is_trained_and_used_by_its_reference(client: Client, tmp_pa
         client.predict("boat", model=made["tokenizer"], api_name="/feature_extraction")
 
 
+def test_a_tokenizer_leaves_as_a_zip_and_comes_back_as_a_file(client: Client, tmp_path: Path) -> None:
+    packed = client.predict("tokenizer:bpe", api_name="/download_tokenizer")
+    with zipfile.ZipFile(packed) as file:
+        file.extract("tokenizer.json", tmp_path)
+    made = client.predict(handle_file(str(tmp_path / "tokenizer.json")), api_name="/import_tokenizer")
+    assert made["tokenizer"].startswith("tokenizer:file-")
+    texts = {"texts": "the harbour froze"}
+    first, second = (
+        client.predict(**texts, tokenizer=name, api_name="/tokenize")["input_ids"]
+        for name in ("tokenizer:bpe", made["tokenizer"])
+    )
+    assert first == second
+    with pytest.raises(AppError, match=r"is not a tokenizer\.json"):
+        client.predict(handle_file(str(ROOT / "biome.json")), api_name="/import_tokenizer")
+
+
 def test_models_can_be_listed_loaded_and_unloaded(client: Client) -> None:
     assert {each["task"] for each in client.predict(api_name="/list_tasks")} == set(TASKS)
     card = client.predict("embedded:sentiment", api_name="/load_model")

@@ -221,7 +221,8 @@ from hfdemo.models.model_facts import infer_task
 from hfdemo.models.hub import count_download_bytes
 from hfdemo.models.loading import load_model
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.folders import local_folder, list_offline_models
+from hfdemo.models.folders import local_folder, list_offline_models, list_offline_tokenizers
+from hfdemo.models.processors import load_tokenizer
 from hfdemo.settings import Settings
 from tests.clock import quiet_time
 
@@ -234,6 +235,10 @@ for what, reference, public in questions:
     try:
         if what == "offered":
             answer = list_offline_models(settings)
+        elif what == "tokenizers":
+            answer = list_offline_tokenizers(settings)
+        elif what == "tokenizer":
+            answer = load_tokenizer(ModelRef.parse(reference), settings)("the car")["input_ids"]
         elif what == "task":
             row, why = infer_task(ModelRef.parse(reference), settings)
             answer = [row.name, why]

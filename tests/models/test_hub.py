@@ -24,6 +24,7 @@ def hub(tiny: Path) -> Iterator[str]:
         "owner/bad-token": Repo(status=401),
         "owner/broken": Repo(status=500),
         "owner/pickled": Repo({**words, "pytorch_model.bin": b"0"}),
+        "owner/words": Repo({name: content for name, content in words.items() if name.startswith("tokenizer")}),
     }
     with serve(repos) as address:
         yield address
@@ -112,6 +113,18 @@ def test_a_tokenizer_alone_in_the_cache_is_not_taken_for_a_model(hub: str, tmp_p
     again, whole = ask(NOWHERE, tmp_path, ("words", "owner/tiny"), ("folder", "owner/tiny"))
     assert again["answer"] == words["answer"]
     assert whole["answer"].startswith("Unreachable")
+
+
+@pytest.mark.slow
+def test_a_repository_that_is_a_tokenizer_alone_is_one_with_a_network_and_without(hub: str, tmp_path: Path) -> None:
+    asked = (("tokenizer", "owner/words"), ("tokenizer", "owner/tiny"), ("load", "owner/words"))
+    alone, of_model, no_model = ask(hub, tmp_path, *asked)
+    assert alone["answer"] == of_model["answer"]
+    assert no_model["answer"].startswith("ModelError")
+    again, offered, models = ask(NOWHERE, tmp_path, asked[0], ("tokenizers", ""), ("offered", ""))
+    assert again["answer"] == alone["answer"]
+    assert "owner/words" in offered["answer"]
+    assert "owner/words" not in models["answer"]
 
 
 @pytest.mark.slow

@@ -16,11 +16,10 @@ from hfdemo.models import trained_tokenizers
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
+from hfdemo.models.tokenizer_training import ALGORITHMS, train_on_lines, train_tokenizer
 from hfdemo.models.trained_tokenizers import (
-    ALGORITHMS,
     HARBOUR,
     train_from_file,
-    train_tokenizer,
     trained_folder,
     trained_names,
 )
@@ -114,7 +113,8 @@ def test_another_recipe_or_another_text_makes_another_folder(
 def test_the_same_text_gives_the_same_tokenizer_in_every_process() -> None:
     code = (
         "import hashlib\n"
-        "from hfdemo.models.trained_tokenizers import ALGORITHMS, HARBOUR, train_tokenizer\n"
+        "from hfdemo.models.tokenizer_training import ALGORITHMS, train_tokenizer\n"
+        "from hfdemo.models.trained_tokenizers import HARBOUR\n"
         "lines = HARBOUR.read_text(encoding='utf-8').splitlines()\n"
         "for algorithm in ALGORITHMS:\n"
         "    text = train_tokenizer(algorithm, lines, 500).backend_tokenizer.to_str()\n"
@@ -144,7 +144,7 @@ def test_a_file_is_trained_from_once_and_gets_a_name_that_can_be_used(
         assert len(tokens(tokenizer, "unloading")) < len("unloading")
     other = train_from_file(file, algorithm, 301, settings)
     assert trained_names(settings) == [other.name, ref.name]
-    monkeypatch.setattr(trained_tokenizers, "_train", None)  # would fail if it were asked
+    monkeypatch.setattr(trained_tokenizers, "train_on_lines", None)  # would fail if it were asked
     copy = file.with_name("copy.txt")
     copy.write_bytes(file.read_bytes())
     assert train_from_file(copy, algorithm, 300, settings) == ref
@@ -319,7 +319,7 @@ def test_too_many_different_words_are_refused_whatever_the_algorithm(
 def test_only_one_tokenizer_is_trained_at_a_time_and_the_same_one_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
-    settings, train, going_on, seen = Settings(home=tmp_path / "home"), trained_tokenizers._train, [], []
+    settings, train, going_on, seen = Settings(home=tmp_path / "home"), train_on_lines, [], []
 
     def counted(*arguments: Any) -> Any:
         going_on.append(1)
@@ -329,7 +329,7 @@ def test_only_one_tokenizer_is_trained_at_a_time_and_the_same_one_once(
         finally:
             going_on.pop()
 
-    monkeypatch.setattr(trained_tokenizers, "_train", counted)
+    monkeypatch.setattr(trained_tokenizers, "train_on_lines", counted)
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda size: train_from_file(file, "bpe", size, settings), [300, 301, 302] * 2))
     assert seen == [1, 1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from threading import Event
 from types import MappingProxyType
@@ -11,13 +12,14 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.api.endpoints import LIGHT, TRAINING
-from hfdemo.api.uploads import uploaded_path
+from hfdemo.api.uploads import served_folder, uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import list_offline_models, list_offline_tokenizers
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.trained_tokenizers import ALGORITHMS, train_from_file
+from hfdemo.models.tokenizer_training import ALGORITHMS
+from hfdemo.models.trained_tokenizers import archive_tokenizer, import_tokenizer, train_from_file
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_tokens_query
 from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs, follow_look, toast_errors
@@ -55,8 +57,9 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
             min_width=280,
         )
     foreign = ForeignReferences(app)
-    with gr.Accordion("Train a tokenizer on a text of yours", open=False):
+    with gr.Accordion("Train a tokenizer on a text of yours, or bring one", open=False):
         _build_training(app, demo, tokenizer)
+        _build_files(app, tokenizer)
     with gr.Tabs() as views:
         with gr.Tab("One text", id="text"):
             linked = text_view.build(app, demo, tokenizer, model)
@@ -157,6 +160,34 @@ def _build_training(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown) -> None:
     )
     stop.click(running.on_stop, **PRIVATE, **LIGHT)
     demo.unload(running.on_unload)
+
+
+def _build_files(app: App, tokenizer: gr.Dropdown) -> None:
+    """Lay out the way in and out for tokenizers as files: what is brought along is chosen at once."""
+    gr.HTML(html.about("A tokenizer is one file. `Tokenizer.from_file(path)`, `tokenizer.save_pretrained(folder)`"))
+    with gr.Row():
+        brought = gr.UploadButton("Bring a tokenizer.json", file_types=[".json"], size="sm")
+        download = gr.Button("Download the chosen tokenizer", size="sm")
+    said = gr.HTML()
+    out = gr.File(label="The tokenizer's files", visible=False, interactive=False)
+
+    def bring(file: Any) -> tuple[Any, Any]:
+        path = uploaded_path(file)
+        if path is None:
+            raise DemoError("No file arrived. Choose a tokenizer.json.")
+        ref = app.engine.call(import_tokenizer, path, app.settings)
+        known = app.engine.call(ModelCache.count_vocabulary, app.models, ref)
+        choices = list(dict.fromkeys([str(ref), *list_offline_tokenizers(app.settings)]))
+        told = html.about(f"`{ref}` has {known:,} tokens and is chosen above.")
+        return gr.update(choices=choices, value=str(ref)), told
+
+    def pack(reference: str) -> Any:
+        folder = served_folder("results") / secrets.token_hex(8)
+        path = app.engine.call(archive_tokenizer, ModelRef.parse(reference), folder, app.settings)
+        return gr.update(value=str(path), visible=True)
+
+    brought.upload(toast_errors(bring), brought, [tokenizer, said], **QUIET, **LIGHT)
+    download.click(toast_errors(pack), tokenizer, out, **QUIET, **LIGHT)
 
 
 def make_train(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any]]]:
