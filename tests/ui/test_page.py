@@ -1,7 +1,9 @@
 """The page as a whole: what all tabs stand on."""
 
 import copy
+import inspect
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from hfdemo.settings import Settings
@@ -30,3 +32,26 @@ def test_the_browser_draws_no_argument_of_an_endpoint_and_finds_the_page_before_
     assert {each["id"] for each in last["children"]} == arguments
     assert len(arguments) > 100
     assert next(each for each in config["components"] if each["id"] == last["id"])["props"]["visible"] is False
+
+
+def test_what_fails_leaves_no_answer_to_something_else_on_the_page(settings: Settings) -> None:
+    """The sentence stands where the answer did, and what stood beside that answer goes."""
+    wired = build(settings).fns.values()
+    page = SimpleNamespace(session_hash="page")
+
+    def last_of(name: str, *values: Any) -> Any:
+        handler: Any = next(each.fn for each in wired if each.name == name)
+        answers = handler(page, *values)
+        return [*answers][-1] if inspect.isgenerator(answers) else answers
+
+    count = last_of("count", None, "", "", "no/such-data", "", "", "", "(none)", "embedded:minilm", "", 8, 0)
+    assert "hf-note" in count[0]
+    assert (count[1], count[5], count[6]) == ("", None, "")
+    assert count[2]["visible"] is False
+
+    state, table, bottom, decided = last_of("review", "no-such-run")
+    assert "hf-note" in state
+    assert (table, bottom["visible"], decided) == ("", False, [])
+
+    copied = last_of("write", "CSV", "🎉" * 10, "", "no/such-tokenizer", True, False)
+    assert "no/such-tokenizer" in str(copied.value)

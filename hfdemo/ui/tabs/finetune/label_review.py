@@ -91,7 +91,7 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State, form: 
         return {"config": config, "run": run_id, "at": time.time()}
 
     outputs = [state, table, bottom, decided]
-    look.click(draw_errors(review, *[gr.skip()] * 3), run, outputs, **PRIVATE, **HEAVY)
+    look.click(draw_errors(review, "", gr.update(visible=False), []), run, outputs, **PRIVATE, **HEAVY)
     stop.click(jobs.on_stop, **PRIVATE, **LIGHT)
     run.change(lambda: ("", "", gr.update(visible=False), []), None, outputs, **LATEST)
     table.input(toast_errors(read_decisions), None, [decided, bottom, counted], **EACH)

@@ -67,9 +67,8 @@ class BatchPredict:
             trigger_mode="always_last",
         )
         inputs = [panel.model, file, encoding, header, column, pair, *panel.fields]
-        run.click(
-            draw_errors(self.predict_rows, gr.skip(), gr.skip()), inputs, [state, preview, out], **PRIVATE, **HEAVY
-        )
+        hidden = (gr.update(visible=False), gr.update(visible=False))
+        run.click(draw_errors(self.predict_rows, *hidden), inputs, [state, preview, out], **PRIVATE, **HEAVY)
         stop.click(running.on_stop, **QUIET)
 
     def show_columns(self, path: str | None, encoding: str, header: str) -> Iterator[tuple[Any, ...]]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from hfdemo.ui.event_handling import QUICK, RunningJobs, toast_errors
+from hfdemo.api.error_boundary import catch_errors
+from hfdemo.ui.event_handling import QUICK, RunningJobs
 
 FORMATS = ("Markdown", "CSV", "JSON")
 # gr.Code highlights these; it knows no CSV.
@@ -59,7 +60,7 @@ def build_copy_fold(demo: gr.Blocks, records: Callable[..., Records], inputs: Se
 
     gr.on(
         [form.input, fold.expand],
-        toast_errors(write),
+        catch_errors(write, lambda sentence: gr.Code(sentence, language=None)),
         [form, *inputs],
         text,
         **QUICK,

@@ -136,7 +136,15 @@ def build(
     inputs = [*of_file, dataset, config, split, text, pair, tokenizer, model, size, length]
     outputs = [progress, view, sending, padding, cut, kept, address]
     handlers = DatasetEvents(app)
-    counted: Callable[..., Any] = draw_errors(handlers.count, *[gr.skip()] * (len(outputs) - 1))
+    gone = (
+        "",
+        gr.update(visible=False),
+        gr.skip(),
+        gr.skip(),
+        None,
+        "",
+    )  # a report of other data would look like its own
+    counted: Callable[..., Any] = draw_errors(handlers.count, *gone)
     wires: dict[str, Any] = {**LATEST, **HEAVY}
     gr.on(
         [
