@@ -131,6 +131,7 @@ def padding_report(
         **found.lengths.to_json(),
         "text_column": found.text_column,
         "text_pair_column": found.pair_column,
+        "warnings": list(found.warnings),
     }
 
 

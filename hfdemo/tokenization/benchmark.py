@@ -46,7 +46,7 @@ class MaskEffect:
     `logits_drift` is the largest absolute difference of the model's output to the row alone, `cosine` the likeness of
     the first token's ([CLS]) hidden state to the row alone; each has one number for each of `ways`. `output` is the
     library's name for what was compared: "logits", or "last_hidden_state" (real tokens only) without a head.
-    `is_causal` says that the model's attention is causal, whatever was measured.
+    `is_causal` says that the model's attention is causal, whatever was measured, and `left` where padding stood.
     """
 
     output: str
@@ -56,6 +56,7 @@ class MaskEffect:
     logits_drift: tuple[float, ...]
     cosine: tuple[float, ...]
     is_causal: bool = False
+    left: bool = False
 
 
 def time_plans(
@@ -137,7 +138,7 @@ def measure_mask_effect(
         _, answer, hidden = _read_output(loaded, inputs, start, length)
         drift.append(float((answer - lone).abs().max()))
         cosine.append(_cosine_similarity(hidden, first))
-    return MaskEffect(name, length, width, tuple(ways), tuple(drift), tuple(cosine), _is_causal(loaded.model))
+    return MaskEffect(name, length, width, tuple(ways), tuple(drift), tuple(cosine), _is_causal(loaded.model), left)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from hfdemo.tokenization.padding import (
     plannable_names,
     strategy_names,
 )
+from hfdemo.tokenization.warnings import warn_of_shared_padding
 
 PERCENTILES = (50, 75, 90, 95, 99, 100)
 # Rows and characters between two looks at `stop`: large enough for the tokenizer's threads, well under a second.
@@ -100,12 +101,16 @@ class LengthReport:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """The report on a data set, the columns that its texts stand in, and the seconds that counting them took."""
+    """The report on a data set, the columns that its texts stand in, and the seconds that counting them took.
+
+    `warnings` are sentences about the tokenizer's padding.
+    """
 
     lengths: LengthReport
     text_column: str
     pair_column: str | None
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def report_dataset(
@@ -144,7 +149,9 @@ def report_dataset(
         stop=stop,
         tell=None if tell is None else lambda done, whole: tell("Rows counted", done, whole),
     )
-    return DatasetReport(found, data.text_column, data.pair_column, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    warnings = tuple(f"{each.message} {each.fix}" for each in warn_of_shared_padding(own))
+    return DatasetReport(found, data.text_column, data.pair_column, seconds, warnings)
 
 
 def report_texts(
@@ -354,8 +361,10 @@ def _recommend(
     if max_length < advised:
         more = _count_loss(counted, advised).rows
         kept += f" {advised} would keep {_format_percent(1 - more / len(lengths)) if more else 'all of them'}."
-    dynamic = plan_batches(lengths, batch_size, LONGEST_IN_BATCH.name, max_length, seed).cost()
-    grouped = plan_batches(lengths, batch_size, GROUPED.name, max_length, seed).cost()
+    # The slots are those of the table that stands beside this.
+    cut_to = chosen if chosen is not None else limit
+    dynamic = plan_batches(lengths, batch_size, LONGEST_IN_BATCH.name, cut_to, seed).cost()
+    grouped = plan_batches(lengths, batch_size, GROUPED.name, cut_to, seed).cost()
     saved = 1 - grouped.slots / dynamic.slots if dynamic.slots else 0.0
     slots = f"{grouped.slots:,} slots instead of {dynamic.slots:,}, {saved:.0%} less"
     if saved >= _WORTH_GROUPING and len(lengths) >= _WHILE:

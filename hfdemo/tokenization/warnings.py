@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -75,6 +76,8 @@ class TokenizerCall:
         return tuple(sorted({self.samples[row] for row in rows}))
 
 
+# The library's names for models that write one token after the other.
+_WRITERS = re.compile(r"(ForCausalLM|LMHeadModel)$")
 # Embedding matrices are rounded up for speed, or leave room for tokens to come (ByT5: 384 for 259), but not by more.
 _PADDED_VOCABULARY = 1.5
 
@@ -128,19 +131,66 @@ def _warn_options_without_effect(call: TokenizerCall) -> Iterator[TokenizerWarni
         yield TokenizerWarning("pad_token_ignored", message, "Leave pad_token out.")
 
 
+def warn_of_shared_padding(tokenizer: Any) -> Iterator[TokenizerWarning]:
+    """Warn of a tokenizer whose own pad token is its end of text, whether anything is padded now or not."""
+    if tokenizer.pad_token is not None and tokenizer.pad_token == tokenizer.eos_token:
+        message = f"Padding uses {tokenizer.pad_token!r}, which also is the eos_token."
+        yield TokenizerWarning("pad_token_borrowed", message, f"{_ALWAYS_MASK} {_NEW_PAD_TOKEN}")
+
+
+_ALWAYS_MASK = "Always give the model the attention_mask: it can't be guessed from these ids."
+_NEW_PAD_TOKEN = (
+    "For training add a token of its own: DataCollatorForLanguageModeling makes every label with the id of the pad "
+    'token -100, so no end of a text is ever learned. tokenizer.add_special_tokens({"pad_token": "<pad>"}), then '
+    "model.resize_token_embeddings(len(tokenizer))."
+)
+
+
 def _warn_pad_token_with_a_meaning(call: TokenizerCall) -> Iterator[TokenizerWarning]:
+    own = call.special_tokens.get("pad_token")
+    ends = call.special_tokens.get("eos_token")
+    if own is not None and own == ends:
+        yield from warn_of_shared_padding(call.tokenizer)
+        return
     if not will_pad(call.tokenizer, call.options):
         return
-    pad = call.special_tokens.get("pad_token") or call.options.pad_token
+    pad = own or call.options.pad_token
     twins = [name for name, token in call.special_tokens.items() if token == pad and name != "pad_token"]
-    if twins or "pad_token" not in call.special_tokens:
+    if twins or own is None:
         also = f"the {' and the '.join(twins)}" if twins else "an ordinary token"
         message = f"Padding uses {pad!r}, which also is {also}."
-        fix = (
-            "Always give the model the attention_mask: it can't be guessed from these ids. When training, mask labels "
-            "by it too, or the model never learns where a text ends."
+        train = _NEW_PAD_TOKEN if pad == ends else "When training, mask labels by it too."
+        yield TokenizerWarning("pad_token_borrowed", message, f"{_ALWAYS_MASK} {train}")
+
+
+def _warn_padding_behind(call: TokenizerCall) -> Iterator[TokenizerWarning]:
+    """Warn of padding behind texts that a model is to go on with."""
+    side = call.options.padding_side or call.tokenizer.padding_side
+    writes = _WRITERS.search((call.model and call.model.architecture) or "")
+    padded = call.texts_of(row for row, ids in enumerate(call.columns["input_ids"]) if len(ids) > call.lengths[row])
+    if side == "right" and writes and padded and call.model:
+        message = (
+            f"Padding stands behind the text, and generate() goes on from the last slot: {call.model.architecture} "
+            "would go on from padding."
         )
-        yield TokenizerWarning("pad_token_borrowed", message, fix)
+        yield TokenizerWarning("padded_behind", message, 'To generate set padding_side to "left".', padded)
+
+
+def _warn_doubled_beginning(call: TokenizerCall) -> Iterator[TokenizerWarning]:
+    rows = [row for row in range(len(call.columns["input_ids"])) if find_doubled_beginning(call, row) is not None]
+    if rows:
+        first = call.columns["tokens"][rows[0]][find_doubled_beginning(call, rows[0]) or 0]
+        message = f"The text begins with {first} already, and the tokenizer puts another {first} before it."
+        fix = "Set add_special_tokens to False: a chat template, for one, writes all special tokens itself."
+        yield TokenizerWarning("doubled_beginning", message, fix, call.texts_of(rows))
+
+
+def find_doubled_beginning(call: TokenizerCall, row: int) -> int | None:
+    """Return the slot of the token that a row begins with a second time, from the text itself; None without one."""
+    ids, special = call.columns["input_ids"][row], call.columns["special_tokens_mask"][row]
+    start = next((slot for slot, real in enumerate(call.columns["attention_mask"][row]) if real), 0)
+    twice = len(ids) > start + 1 and ids[start] == ids[start + 1] and special[start] and not special[start + 1]
+    return start + 1 if twice else None
 
 
 def _warn_overflow(call: TokenizerCall) -> Iterator[TokenizerWarning]:
@@ -241,11 +291,12 @@ def _warn_tokens_with_a_meaning(call: TokenizerCall) -> Iterator[TokenizerWarnin
         zip(call.columns["input_ids"], call.columns["special_tokens_mask"], strict=True)
     ):
         texts = call.texts_in(row)
-        missing = set(find_unknown_slots(call.tokenizer, call.columns, row, texts))
+        missing = {*find_unknown_slots(call.tokenizer, call.columns, row, texts)}
+        doubled = find_doubled_beginning(call, row)
         if missing:
             unknown.add(row)
         for slot, id in enumerate(ids):
-            if id in token_of and not special[slot] and slot not in missing:
+            if id in token_of and not special[slot] and slot not in missing and slot != doubled:
                 typed.setdefault(token_of[id], set()).add(row)
     if unknown:
         message = f"Some characters are not in the vocabulary and became {unk}."
@@ -340,6 +391,8 @@ _CHECKS: tuple[Callable[[TokenizerCall], Iterator[TokenizerWarning]], ...] = (
         _warn_ragged,
         _warn_options_without_effect,
         _warn_pad_token_with_a_meaning,
+        _warn_padding_behind,
+        _warn_doubled_beginning,
         _warn_overflow,
         _warn_no_offsets,
     ),

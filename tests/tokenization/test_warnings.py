@@ -340,3 +340,64 @@ def test_an_unknown_token_that_was_typed_is_not_counted_as_unknown(name: str) ->
         columns = encode(tokenizer, ["a \U0001f642 b"], None, Options(), 100).columns
         (slot,) = find_unknown_slots(tokenizer, columns, 0, ["a \U0001f642 b"])
         assert columns["input_ids"][0][slot] == tokenizer.unk_token_id
+
+
+def test_a_text_that_brings_its_own_beginning_is_told_to_be_left_alone(wordpiece: Any, bpe: Any) -> None:
+    found = said(wordpiece, ["fine", "[CLS] a"])
+    assert "special_in_text" not in found
+    warning = found["doubled_beginning"]
+    assert warning.rows == (1,)
+    assert "add_special_tokens to False" in warning.fix
+    assert "split_special_tokens" not in warning.fix
+    assert said(wordpiece, ["[CLS] a [MASK]"]).keys() == {"doubled_beginning", "special_in_text"}
+    assert "doubled_beginning" not in said(wordpiece, ["[CLS] a"], add_special_tokens=False)
+    left = said(wordpiece, ["[CLS] a", "a a a a a a a"], padding=True, padding_side="left")
+    assert left["doubled_beginning"].rows == (0,)
+
+
+def test_padding_with_the_end_of_text_is_warned_of_in_every_view_with_what_it_costs(bpe: Any) -> None:
+    shared = deepcopy(bpe)
+    shared.eos_token = shared.pad_token = shared.bos_token
+    options: dict[str, Any]
+    for options in ({}, {"padding": True}):
+        warning = said(shared, ["a a", "a"], **options)["pad_token_borrowed"]
+        assert "eos_token" in warning.message
+        assert "DataCollatorForLanguageModeling" in warning.fix
+        assert "resize_token_embeddings" in warning.fix
+    ending = deepcopy(bpe)
+    ending.eos_token = ending.bos_token
+    assert "-100" in said(ending, ["a a", "a"], padding=True, pad_token="<s>")["pad_token_borrowed"].fix
+    assert said(ending, ["a"]) == {}
+
+
+def test_the_library_does_what_the_warning_says_of_the_end_of_text(bpe: Any) -> None:
+    from transformers import DataCollatorForLanguageModeling
+
+    shared = deepcopy(bpe)
+    shared.eos_token = shared.pad_token = shared.bos_token
+    rows = [shared("a a"), shared("a")]
+    for row in rows:
+        row["input_ids"].append(shared.eos_token_id)
+        row["attention_mask"].append(1)
+    labels = DataCollatorForLanguageModeling(shared, mlm=False)(rows)["labels"]
+    assert shared.eos_token_id not in labels.tolist()[0]
+
+
+def test_padding_behind_a_text_that_is_to_be_gone_on_with(wordpiece: Any) -> None:
+    writer = ModelFacts("writer", 400_000, 512, architecture="GPT2LMHeadModel")
+    found = said(wordpiece, ["a a", "a"], padding=True, model=writer)
+    assert found["padded_behind"].rows == (1,)
+    assert "padding_side" in found["padded_behind"].fix
+    assert "padded_behind" not in said(wordpiece, ["a a", "a"], padding=True, padding_side="left", model=writer)
+    reader = ModelFacts("reader", 400_000, 512, architecture="BertForSequenceClassification")
+    assert "padded_behind" not in said(wordpiece, ["a a", "a"], padding=True, model=reader)
+
+
+def test_the_recommendation_speaks_of_the_slots_in_its_table() -> None:
+    from hfdemo.tokenization.length_report import report_lengths
+
+    lengths = [8] * 500 + [40] * 480 + [900] * 20
+    found = report_lengths(lengths, 8, limit=512)
+    slots = {cost.name: f"{cost.slots:,}" for cost in found.strategies}
+    named = [value for value in slots.values() if value in found.recommended.reason]
+    assert len(named) >= 2, (found.recommended.reason, slots)

@@ -55,7 +55,8 @@ PREDICTED = (
 
 NO_PAD_TOKEN = (
     "This tokenizer has no pad token, so what is drawn here can't be done as it is. Name a token of its vocabulary "
-    "under pad_token: the end-of-text token is usual, and the attention mask hides it."
+    "under pad_token: the end-of-text token is usual, and the attention mask hides it. A model that is trained to end "
+    "its texts needs a token of its own for padding, or it never learns where they end."
 )
 
 

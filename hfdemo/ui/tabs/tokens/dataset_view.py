@@ -242,7 +242,7 @@ class DatasetEvents:
             advised = result.lengths.recommended
             yield (
                 _render_facts(form, result),
-                length_view.render_report(result.lengths),
+                html.notes(result.warnings) + length_view.render_report(result.lengths),
                 gr.Row(visible=True),
                 advised.padding,
                 advised.max_length or 0,

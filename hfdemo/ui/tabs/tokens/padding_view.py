@@ -171,6 +171,11 @@ def render_proof(found: MaskEffect) -> str:
         (way, f"{drift:.2e}", f"{cosine:.3f}", render_cost_bar(first=max(0.0, cosine)))
         for way, drift, cosine in zip(found.ways, found.logits_drift, found.cosine, strict=True)
     ]
+    if found.is_causal and not found.left:
+        verdict += (
+            " generate() goes on from the last slot, which is padding here: to generate, pad on the left. For training "
+            "either side will do."
+        )
     return f"<p>{escape(verdict)}</p>" + table(heads, rows, (1, 2), kind="hf-proof", focusable=True)
 
 
