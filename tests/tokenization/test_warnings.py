@@ -358,9 +358,8 @@ def test_a_text_that_brings_its_own_beginning_is_told_to_be_left_alone(wordpiece
 def test_padding_with_the_end_of_text_is_warned_of_in_every_view_with_what_it_costs(bpe: Any) -> None:
     shared = deepcopy(bpe)
     shared.eos_token = shared.pad_token = shared.bos_token
-    options: dict[str, Any]
-    for options in ({}, {"padding": True}):
-        warning = said(shared, ["a a", "a"], **options)["pad_token_borrowed"]
+    for padding in (False, True):
+        warning = said(shared, ["a a", "a"], padding=padding)["pad_token_borrowed"]
         assert "eos_token" in warning.message
         assert "DataCollatorForLanguageModeling" in warning.fix
         assert "resize_token_embeddings" in warning.fix
