@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hfdemo.errors import DemoError
+from hfdemo.tasks.messages import check_messages
 
 EXAMPLE_MEDIA = Path(__file__).resolve().parents[2] / "examples" / "media"
 
@@ -203,16 +204,7 @@ def _check_words(field: Field, value: Any, max_characters: int) -> list[str]:
 
 def _check_messages(field: Field, value: Any, max_characters: int) -> list[dict[str, Any]]:
     """Check a conversation: [{"role": "user", "content": "..."}, ...]."""
-    messages = _parse_json(field, value)
-    shape = 'a list like [{"role": "user", "content": "Hello"}]'
-    if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
-        raise DemoError(f"{field.label} must be {shape}, but something else was sent.")
-    for each in messages:
-        if set(each) != {"role", "content"} or not isinstance(each["role"], str):
-            raise DemoError(f"{field.label} must be {shape}, but one message has the keys {', '.join(map(str, each))}.")
-        check_text(field.label, each["content"], max_characters)
-    check_text(field.label, " ".join(each["content"] for each in messages), max_characters)
-    return [dict(each) for each in messages]
+    return check_messages(field.label, _parse_json(field, value), max_characters)
 
 
 def _check_table(field: Field, value: Any, max_characters: int) -> dict[str, list[str]]:

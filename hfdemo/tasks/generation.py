@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hfdemo.errors import DemoError
@@ -13,6 +13,7 @@ from hfdemo.tasks.auto_classes.generation import (
 from hfdemo.tasks.context_limits import MAX_NEW_TOKENS, fit_context, narrow_generation
 from hfdemo.tasks.explanations import explain_first_token, explain_next_token
 from hfdemo.tasks.field import Field, fraction, parameter, real_number, whole_number
+from hfdemo.tasks.messages import find_control_tokens, flatten_parts, join_text, reads_parts
 from hfdemo.tasks.task import Explanation, PipelineCall, Task, drop_unset_parameters
 
 # --- text-generation --------------------------------------------------------------------------------------------------
@@ -42,8 +43,20 @@ def _stream_generation(inputs: Mapping[str, Any], parameters: Mapping[str, Any],
         return [{"generated_text": inputs["text"] + text}]
     last = messages[-1]
     if last["role"] == "assistant":
-        return [{"generated_text": [*messages[:-1], {**last, "content": last["content"] + text}]}]
+        return [{"generated_text": [*messages[:-1], {**last, "content": join_text(last) + text}]}]
     return [{"generated_text": [*messages, {"role": "assistant", "content": text}]}]
+
+
+def _adapt_messages(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Join the parts of messages for a template that takes content as one text."""
+    messages, template = inputs.get("messages"), getattr(loaded.tokenizer, "chat_template", None)
+    if messages is None or not isinstance(template, str) or reads_parts(template):
+        return {**inputs}
+    return {**inputs, "messages": flatten_parts(messages)}
+
+
+def _warn_of_control_tokens(loaded: Any, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[str]:
+    yield from find_control_tokens(inputs.get("messages") or (), loaded.tokenizer)
 
 
 TEXT_GENERATION = Task(
@@ -102,7 +115,9 @@ TEXT_GENERATION = Task(
     explain=explain_first_token,
     partial_output=_stream_generation,
     narrow_parameters=narrow_generation,
+    adapt_inputs=_adapt_messages,
     fit_length=fit_context,
+    warn=_warn_of_control_tokens,
     classes=("AutoModelForCausalLM",),
     processors=("tokenizer",),
     default_model="HuggingFaceTB/SmolLM2-135M-Instruct",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
+from typing import Any
 
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.model_facts import model_facts
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.chat_templates import RenderedChat, render_messages
+from hfdemo.tokenization.chat_templates import ChatOptions, RenderedChat, render_messages
 from hfdemo.tokenization.comparison import Segmentation, segment_text
 from hfdemo.tokenization.decoding import RoundTrip, decode_round_trip
 from hfdemo.tokenization.encoding import Encoding, encode
@@ -119,14 +120,15 @@ def split_text(
 def render_chat(
     models: ModelCache,
     ref: ModelRef,
-    messages: Sequence[Mapping[str, str]],
+    messages: Sequence[Mapping[str, Any]],
     add_generation_prompt: bool,
     template: str | None = None,
     stop: Event | None = None,
+    options: ChatOptions | None = None,
 ) -> RenderedChat:
     """Return the string and the tokens of a chat: see `render_messages`."""
     with models.hold_tokenizer(ref, stop) as tokenizer:
-        return render_messages(tokenizer, messages, add_generation_prompt, template, stop)
+        return render_messages(tokenizer, messages, add_generation_prompt, template, stop, options)
 
 
 def decode_text(

@@ -9,18 +9,20 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from hfdemo.errors import DemoError, Stopped, first_sentence, wrap_library_errors
 from hfdemo.scheduler import POLL_SECONDS
+from hfdemo.tasks.messages import check_messages, find_control_tokens, flatten_parts, reads_parts
 from hfdemo.tokenization.encoding import Encoding, encode
 from hfdemo.tokenization.options import Options
 
@@ -30,6 +32,13 @@ MOST_SECONDS = 2
 MOST_BYTES = 128 * 1024**2
 # The library's import takes most of a second, and many times that on a busy machine.
 PATIENCE_SECONDS = 30
+# A template marks with this what the assistant writes.
+_GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
+# What the library gives a template by itself, or what stands in a field of its own.
+_OWN_ARGUMENTS = {
+    *("messages", "conversations", "tools", "documents", "chat_template", "add_generation_prompt"),
+    *("continue_final_message", "return_assistant_tokens_mask", "tokenize"),
+}
 _ROOT = Path(__file__).resolve().parents[2]
 
 # What a tokenizer without a chat template gets: no token of its own but the end of a text after each answer.
@@ -51,20 +60,34 @@ class RenderedChat:
     `prompt` is the end of the text that add_generation_prompt=True appended, "" if nothing; `borrowed` names the
     template that was used because the tokenizer has none of its own, "" where it has.
     `encoding` marks as special what the template or a message wrote and the tokenizer reads as a special token.
+    `learned` says of each token whether a training learns it, as `return_assistant_tokens_mask` does; it is empty where
+    the template does not mark what the assistant writes, or the tokenizer knows no places. `warnings` are sentences.
     """
 
     text: str
     prompt: str
     encoding: Encoding
     borrowed: str = ""
+    learned: tuple[bool, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChatOptions:
+    """What a template is given beside the messages: `arguments` are its own, such as enable_thinking."""
+
+    tools: Sequence[Mapping[str, Any]] | None = None
+    documents: Sequence[Mapping[str, Any]] | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_messages(
     tokenizer: Any,
-    messages: Sequence[Mapping[str, str]],
+    messages: Sequence[Mapping[str, Any]],
     add_generation_prompt: bool,
     template: str | None = None,
     stop: Event | None = None,
+    options: ChatOptions | None = None,
 ) -> RenderedChat:
     """Return what `apply_chat_template` makes of `messages`; `template` (Jinja) wins over the tokenizer's own, and the
     plain one is borrowed where there is none.
@@ -77,37 +100,79 @@ def render_messages(
             long or needs too much memory.
         Stopped: `stop` was set.
     """
-    _check_messages(messages)
+    options = _check_options(options or ChatOptions())
+    checked = check_messages("The messages", messages, MOST_CHARACTERS)
     used = _choose_template(tokenizer, template)
-    prompts = (False, True) if add_generation_prompt else (False,)
-    job = RenderJob(used, [dict(message) for message in messages], prompts, dict(tokenizer.special_tokens_map))
-    without, *prompted = render_template(job) if used is PLAIN_TEMPLATE else render_in_subprocess(job, stop)
-    text = prompted[0] if prompted else without
+    joined = flatten_parts(checked)
+    parted = joined != checked and not reads_parts(used)
+    job = RenderJob(
+        used,
+        joined if parted else checked,
+        (False, True) if add_generation_prompt else (False,),
+        dict(tokenizer.special_tokens_map),
+        options.tools,
+        options.documents,
+        options.arguments,
+    )
+    found = render_template(job) if used is PLAIN_TEMPLATE else render_in_subprocess(job, stop)
+    without, text = found[0].text, found[-1].text
     if not text.strip():
         raise DemoError("The chat template makes an empty text of these messages. Change the messages or the template.")
     # Templates write their own special tokens; apply_chat_template(tokenize=True) adds none either.
     encoding = encode(tokenizer, [text], None, Options(add_special_tokens=False), MOST_CHARACTERS)
-    prompt = text[len(without) :] if text.startswith(without) else ""
+    prompt = text[len(without) :] if add_generation_prompt and text.startswith(without) else ""
     return RenderedChat(
-        text, prompt, _mark_special_tokens(tokenizer, encoding), PLAIN_NAME if used is PLAIN_TEMPLATE else ""
+        text,
+        prompt,
+        _mark_special_tokens(tokenizer, encoding),
+        PLAIN_NAME if used is PLAIN_TEMPLATE else "",
+        _mark_learned(encoding, found[-1].written),
+        tuple(_warn(tokenizer, checked, used, options, parted)),
     )
 
 
-def _check_messages(messages: Sequence[Mapping[str, str]]) -> None:
-    shape = 'a list like [{"role": "user", "content": "Hello"}]'
-    if isinstance(messages, str) or not isinstance(messages, Sequence):
-        raise DemoError(f"The messages must be {shape}, but a {type(messages).__name__} was sent.")
-    if not messages:
-        raise DemoError("There are no messages. Write at least one.")
-    for number, message in enumerate(messages, start=1):
-        if not isinstance(message, Mapping):
-            raise DemoError(f"The messages must be {shape}, but message {number} is a {type(message).__name__}.")
-        for key in ("role", "content"):
-            if not isinstance(message.get(key), str):
-                raise DemoError(f"Message {number} has no {key}. Each needs a role and a content, both texts.")
-    total = sum(len(message["content"]) for message in messages)
-    if total > MOST_CHARACTERS:
-        raise DemoError(f"The messages have {total:,} characters together; at most {MOST_CHARACTERS:,} are rendered.")
+def _check_options(options: ChatOptions) -> ChatOptions:
+    """Make sure that tools, documents and arguments have the form that templates take.
+
+    Raises:
+        DemoError: one has another.
+    """
+    for name, given in (("tools", options.tools), ("documents", options.documents)):
+        if given is not None and not (
+            isinstance(given, list | tuple) and given and all(isinstance(each, Mapping) for each in given)
+        ):
+            raise DemoError(f"{name} must be a list of objects, but {given!r:.80} was sent. See the example beside it.")
+    if not isinstance(options.arguments, Mapping):
+        raise DemoError(
+            f'The template\'s arguments must be an object such as {{"enable_thinking": false}}, but '
+            f"{options.arguments!r:.80} was sent."
+        )
+    taken = sorted(set(options.arguments) & _OWN_ARGUMENTS)
+    if taken:
+        raise DemoError(f"{', '.join(taken)} can't be among the template's arguments: it has a field of its own.")
+    if len(json.dumps([options.tools, options.documents, dict(options.arguments)], default=str)) > MOST_CHARACTERS:
+        raise DemoError(f"Tools, documents and arguments may have {MOST_CHARACTERS:,} characters together.")
+    return options
+
+
+def _mark_learned(encoding: Encoding, written: Sequence[tuple[int, int]] | None) -> tuple[bool, ...]:
+    """Say of each token whether it begins in what the assistant has `written`; empty where nobody knows."""
+    spans = (encoding.columns.get("offset_mapping") or [None])[0]
+    if written is None or spans is None:
+        return ()
+    return tuple(any(begin < end and start < end and begin < stop for start, stop in written) for begin, end in spans)
+
+
+def _warn(
+    tokenizer: Any, messages: Sequence[Mapping[str, Any]], template: str, options: ChatOptions, parted: bool
+) -> Iterator[str]:
+    yield from find_control_tokens(messages, tokenizer)
+    if parted:
+        yield "This template takes content as one text: the parts of each message were joined."
+    unread = [name for name in ("tools", "documents") if getattr(options, name) and name not in template]
+    unread += [name for name in options.arguments if name not in template]
+    if unread:
+        yield f"The template does not read {', '.join(unread)}: they change nothing."
 
 
 def _choose_template(tokenizer: Any, chosen: str | None) -> str:
@@ -138,12 +203,23 @@ class RenderJob:
     """
 
     template: str
-    messages: Sequence[Mapping[str, str]]
+    messages: Sequence[Mapping[str, Any]]
     prompts: Sequence[bool]
     tokens: Mapping[str, Any]
+    tools: Sequence[Mapping[str, Any]] | None = None
+    documents: Sequence[Mapping[str, Any]] | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-def render_template(job: RenderJob) -> list[str]:
+@dataclass(frozen=True)
+class RenderedText:
+    """A text, and the places (begin, end) in it that the template marks as written by the assistant; None without."""
+
+    text: str
+    written: tuple[tuple[int, int], ...] | None = None
+
+
+def render_template(job: RenderJob) -> list[RenderedText]:
     """Return the texts, one for each of `job.prompts`, rendered by the library in this process.
 
     The library's sandbox bounds neither time nor memory: only for templates that we wrote.
@@ -155,14 +231,21 @@ def render_template(job: RenderJob) -> list[str]:
     from transformers.utils.chat_template_utils import render_jinja_template
 
     found = []
+    marks = _GENERATION.search(job.template) is not None
     for prompted in job.prompts:
         with wrap_library_errors(
             "The chat template refuses these messages",
             "Change the messages, for example the order of their roles, or the template.",
         ):
             try:
-                (text,), _ = render_jinja_template(
-                    [job.messages], chat_template=job.template, add_generation_prompt=prompted, **job.tokens
+                (text,), written = render_jinja_template(
+                    [job.messages],
+                    tools=job.tools,
+                    documents=job.documents,
+                    chat_template=job.template,
+                    add_generation_prompt=prompted,
+                    return_assistant_tokens_mask=marks,
+                    **{**job.tokens, **job.arguments},
                 )
             except TemplateSyntaxError as error:
                 problem = f"The chat template can't be read: in line {error.lineno}, {first_sentence(error)}"
@@ -176,11 +259,11 @@ def render_template(job: RenderJob) -> list[str]:
                 f"The chat template makes a text of {len(text):,} characters; at most {MOST_CHARACTERS:,} are read. "
                 "Send fewer messages, or change the template."
             )
-        found.append(text)
+        found.append(RenderedText(text, tuple((begin, end) for begin, end in written[0]) if marks else None))
     return found
 
 
-def render_in_subprocess(job: RenderJob, stop: Event | None = None) -> list[str]:
+def render_in_subprocess(job: RenderJob, stop: Event | None = None) -> list[RenderedText]:
     """Render the same in a process of its own, which ends after MOST_SECONDS of work or at MOST_BYTES more than it
     began with.
 
@@ -202,7 +285,10 @@ def render_in_subprocess(job: RenderJob, stop: Event | None = None) -> list[str]
     answer = json.loads(done.stdout)
     if "refused" in answer:
         raise DemoError(answer["refused"])
-    return [str(text) for text in answer["texts"]]
+    return [
+        RenderedText(str(text), None if written is None else tuple((begin, end) for begin, end in written))
+        for text, written in answer["texts"]
+    ]
 
 
 def _run_interpreter(arguments: Sequence[str], order: bytes, stop: Event | None) -> subprocess.CompletedProcess[bytes]:
@@ -239,7 +325,8 @@ def main() -> None:
 
     _limit_resources(order["seconds"], order["bytes"])
     try:
-        answer: dict[str, object] = {"texts": render_template(RenderJob(**order["job"]))}
+        rendered = render_template(RenderJob(**order["job"]))
+        answer: dict[str, object] = {"texts": [(each.text, each.written) for each in rendered]}
     except DemoError as error:
         answer = {"refused": str(error)}
     json.dump(answer, sys.stdout)

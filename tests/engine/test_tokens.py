@@ -74,6 +74,7 @@ def fields(tokenizer: str = "embedded:minilm", **changes: Any) -> dict[str, Any]
         **{"text": text_view.TEXT, "pair": "And back?", "tokenizer": tokenizer, "special": True, "splitting": False},
         **{"word": text_view.WORD, "max_length": 12, "stride": 3, "strategy": "longest_first", "prompt": True},
         **{"messages": json.dumps(text_view.MESSAGES), "template": "", "others": ["tokenizer:bpe", "owner/none"]},
+        **dict.fromkeys(("tools", "documents", "arguments"), ""),
         **changes,
     }
 

@@ -21,7 +21,7 @@ from hfdemo.tokenization.by_reference import (
     trace_text,
     truncate_text,
 )
-from hfdemo.tokenization.chat_templates import RenderedChat
+from hfdemo.tokenization.chat_templates import ChatOptions, RenderedChat
 from hfdemo.tokenization.comparison import Segmentation, find_disagreements
 from hfdemo.tokenization.decoding import RoundTrip
 from hfdemo.tokenization.encoding import Cell
@@ -174,12 +174,25 @@ def render_chat(found: RenderedChat) -> str:
     added = f"<ins class='hf-shared' title='add_generation_prompt'>{escape(found.prompt)}</ins>" if found.prompt else ""
     row = found.encoding.rows()[0]
     return (
-        notes(borrowed)
+        notes([*borrowed, *found.warnings])
         + with_title(
             "Rendered: the one string that the model reads", f"<pre class='hf-pre'>{escape(body)}{added}</pre>"
         )
         + with_title(f"Tokens: {len(row):,}", _render_cells(row, [False] * len(row), "ins"))
+        + with_title("Learned in training: the assistant mask", _render_learned(found))
     )
+
+
+def _render_learned(found: RenderedChat) -> str:
+    """Render which tokens a training on this conversation learns, as far as the template says it."""
+    if not found.learned:
+        return about(
+            "The template does not mark what the assistant writes (`{% generation %}`), so "
+            "`return_assistant_tokens_mask=True` gives zeros. Fine-tune finds the answers by itself."
+        )
+    count = sum(found.learned)
+    said = about(f"{count:,} of {len(found.learned):,} tokens are learned: the labels of the others are -100.")
+    return said + _render_cells(found.encoding.rows()[0], found.learned, "ins")
 
 
 def render_comparison(found: Sequence[Segmentation], differing: frozenset[int], text: str) -> str:
@@ -235,6 +248,8 @@ def render_decoded(found: RoundTrip, text: str) -> str:
     )
 
 
+EXAMPLE_TOOLS = [{"type": "function", "function": {"name": "tide", "description": "", "parameters": {}}}]
+EXAMPLE_DOCUMENTS = [{"title": "Harbour", "text": "The ferry leaves at seven."}]
 EXAMPLE_MESSAGE = {"role": "user", "content": "And at low tide?"}
 # The inspectors draw every piece several times; a screenful of it is enough to see how it goes.
 INSPECTED_CHARACTERS = min(800, MOST_CHARACTERS)
@@ -327,18 +342,29 @@ def _render_windows_of(look: Look, strategy: str) -> str:
 
 def _inspect_chat(look: Look) -> str:
     app, given = look.app, look.given
-    try:
-        messages = json.loads(given["messages"] or "")
-    except (ValueError, RecursionError) as error:
-        raise DemoError(
-            f"messages is not JSON: {error}. Write a list such as [{json.dumps(EXAMPLE_MESSAGE)}]."
-        ) from error
+    messages = _read_json("messages", given["messages"], [EXAMPLE_MESSAGE])
+    options = ChatOptions(
+        _read_optional("tools", given, EXAMPLE_TOOLS),
+        _read_optional("documents", given, EXAMPLE_DOCUMENTS),
+        _read_optional("arguments", given, {"enable_thinking": False}) or {},
+    )
     # Its field is hidden on a shared server, but whoever calls can fill it in all the same.
     template = None if app.settings.public else given["template"] or None
     found = app.engine.call(
-        by_reference.render_chat, app.models, look.ref, messages, given["prompt"], template, look.stop
+        by_reference.render_chat, app.models, look.ref, messages, given["prompt"], template, look.stop, options
     )
     return render_chat(found)
+
+
+def _read_optional(name: str, given: Mapping[str, Any], example: Any) -> Any:
+    return _read_json(name, given[name], example) if given.get(name) else None
+
+
+def _read_json(name: str, text: str | None, example: Any) -> Any:
+    try:
+        return json.loads(text or "")
+    except (ValueError, RecursionError) as error:
+        raise DemoError(f"{name} is not JSON: {error}. Write it like {json.dumps(example)}.") from error
 
 
 def _inspect_decoding(look: Look) -> str:

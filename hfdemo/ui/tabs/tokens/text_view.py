@@ -21,7 +21,13 @@ from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_handling import LATEST, PRIVATE, RunningJobs, draw_errors, follow_look, toast_errors
 from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
-from hfdemo.ui.tabs.tokens.inspectors import EXAMPLE_MESSAGE, make_options, render_inspector
+from hfdemo.ui.tabs.tokens.inspectors import (
+    EXAMPLE_DOCUMENTS,
+    EXAMPLE_MESSAGE,
+    EXAMPLE_TOOLS,
+    make_options,
+    render_inspector,
+)
 from hfdemo.ui.tabs.tokens.token_view import count_pages, render_linked_tokens
 
 TEXT = "Unbelievably, the café’s naïve gastroenterologist 🙂 re-tokenized 12,345 emails."
@@ -183,6 +189,14 @@ def _build_inspector_fields(app: App) -> tuple[dict[str, Any], list[tuple[Any, t
             max_lines=20,
         )
         prompt = gr.Checkbox(True, label="add_generation_prompt")
+        with gr.Accordion("Tools, documents and the template's own arguments", open=False):
+            tools = gr.Textbox(label="tools", info=f"as JSON: {json.dumps(EXAMPLE_TOOLS)}", lines=1, max_lines=12)
+            documents = gr.Textbox(
+                label="documents", info=f"as JSON: {json.dumps(EXAMPLE_DOCUMENTS)}", lines=1, max_lines=12
+            )
+            arguments = gr.Textbox(
+                label="arguments", info='as JSON: {"enable_thinking": false}, as the template knows them', max_lines=4
+            )
         template = gr.Textbox(
             label="chat_template",
             info="Jinja; empty: the tokenizer's own",
@@ -201,6 +215,7 @@ def _build_inspector_fields(app: App) -> tuple[dict[str, Any], list[tuple[Any, t
     fields = {
         **{"word": word, "max_length": max_length, "stride": stride, "strategy": strategy},
         **{"messages": messages, "prompt": prompt, "template": template, "others": others},
+        **{"tools": tools, "documents": documents, "arguments": arguments},
     }
     shown_for: list[tuple[Any, tuple[str, ...]]] = [
         (for_word, ("One word",)),

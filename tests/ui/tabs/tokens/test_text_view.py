@@ -33,6 +33,7 @@ def given(tokenizer: str, **changes: Any) -> dict[str, Any]:
     return {
         **{"text": TEXT, "pair": "", "tokenizer": tokenizer, "special": True, "splitting": False, "word": "lower"},
         **{"max_length": 12, "stride": 3, "strategy": "longest_first", "messages": json.dumps(MESSAGES)},
+        **dict.fromkeys(("tools", "documents", "arguments"), ""),
         **{"prompt": True, "template": "", "others": COMPARED, **changes},
     }
 
@@ -136,3 +137,23 @@ def test_the_checkboxes_about_special_tokens_hold_in_the_render_inspectors(app: 
     assert "<bdi>[SEP]</bdi>" in seen(special=False)
     assert "<bdi>sep</bdi>" not in seen(special=False)
     assert "<bdi>sep</bdi>" in seen(special=False, splitting=True)
+
+
+def test_a_chat_shows_what_is_learned_and_takes_tools(app: App) -> None:
+    """A template of one's own that marks what the assistant writes, with tools and an argument."""
+    template = (
+        "{% if tools %}{{ tools[0].function.name }} {% endif %}{{ mood }}{% for message in messages %}"
+        "{% if message.role == 'assistant' %}{% generation %}{{ message.content }}{% endgeneration %}"
+        "{% else %}{{ message.content }} {% endif %}{% endfor %}"
+    )
+    tools = '[{"type": "function", "function": {"name": "tide"}}]'
+    messages = '[{"role": "user", "content": "<|endoftext|> hi"}, {"role": "assistant", "content": "hello you"}]'
+    changes = {"messages": messages, "template": template, "tools": tools, "arguments": '{"mood": "calm"}'}
+    drawn, _ = render_inspector(app, "Chat template", given("tokenizer:bpe", **changes))
+    assert "tide calm" in drawn
+    assert "Message 1, of the user, holds &lt;|endoftext|&gt;" in drawn
+    assert "tokens are learned: the labels of the others are -100" in drawn
+    plain, _ = render_inspector(app, "Chat template", given("tokenizer:bpe"))
+    assert "return_assistant_tokens_mask=True" in plain
+    with pytest.raises(DemoError, match="tools is not JSON"):
+        render_inspector(app, "Chat template", given("tokenizer:bpe", tools="[oops"))
