@@ -17,6 +17,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+_LONGEST = 300
+
 
 class DemoError(Exception):
     """A sentence for the person at the page or behind the API."""
@@ -70,7 +72,9 @@ def wrap_tokenizer_errors() -> AbstractContextManager[None]:
 
 
 def first_sentence(error: BaseException) -> str:
-    """Return the beginning of what an exception says, without its line breaks and with a full stop."""
+    """Return what an exception says in one line with a full stop: all of it, or the sentences that fit."""
     text = " ".join(str(error).split()) or type(error).__name__
-    head = text.split(". ")[0].rstrip(".")
-    return f"{head[:300]}."
+    if len(text) > _LONGEST:
+        head, stop, _ = text[:_LONGEST].rpartition(". ")
+        text = head if stop else f"{text[:_LONGEST].rpartition(' ')[0] or text[:_LONGEST]}…"
+    return text if text.endswith(("…", "!", "?")) else f"{text.rstrip('.')}."

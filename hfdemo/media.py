@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MOST_PIXELS = 50_000_000
 # The pipeline holds every sampled frame of a video at once, so one frame must be smaller than a lone picture.
 MOST_FRAME_PIXELS = 4096 * 2304
+# Below this models have not one frame of sound to hear.
+LEAST_SECONDS = 0.03
 # What cameras, browsers and scanners write. Pillow reads more, but EPS would start another program.
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
 
@@ -144,12 +146,16 @@ def read_audio(path: Path, sampling_rate: int, max_seconds: float = 600) -> "num
     """Read the sound of `path` as float32 mono in [-1, 1], of shape (samples,), `sampling_rate` samples a second.
 
     Raises:
-        DemoError: no audio track, damaged, of an unknown kind, or longer than `max_seconds`.
+        DemoError: no audio track, damaged, of an unknown kind, longer than `max_seconds`, or shorter than any
+            model hears.
     """
     import av
 
     try:
-        return decode_audio(str(path), sampling_rate, max_seconds)
+        samples = decode_audio(str(path), sampling_rate, max_seconds)
+        if len(samples) < LEAST_SECONDS * sampling_rate:
+            raise ValueError(f"it lasts only {1000 * len(samples) / sampling_rate:.1f} milliseconds")
+        return samples
     except (av.FFmpegError, OSError) as error:
         raise DemoError(
             f"{path.name} can't be read as sound: {error.strerror}. Send WAV, MP3, FLAC, OGG or a video with sound."

@@ -24,7 +24,7 @@ from hfdemo.inference.prediction import (
     Stages,
 )
 from hfdemo.inference.tracing import TokenProbability, Tracer
-from hfdemo.inference.warnings import warn_of_job, warn_of_model
+from hfdemo.inference.warnings import advise, warn_of_job, warn_of_model
 from hfdemo.media import MOST_PIXELS, check_video, note_frames, read_audio, read_image
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import local_folder
@@ -261,7 +261,7 @@ def run_pipeline(task: Task, loaded: LoadedModel, jobs: Sequence[PredictionJob])
     Raises:
         ModelError: the pipeline or the model can't do it; its own words are in the message.
     """
-    with wrap_library_errors(f"{task.name} can't be done this way", "Change the input, a parameter or the model."):
+    with wrap_library_errors(f"{task.name} can't be done this way", advise(loaded, jobs)):
         if not task.has_pipeline:
             processors = {name: loaded.processors[name] for name in PROCESSORS if name in loaded.processors}
             return [task.auto_class_form(loaded.model, **processors, **job.inputs, **job.parameters) for job in jobs]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from hfdemo.inference.prediction import PredictionJob
 from hfdemo.models.loading import LoadedModel
@@ -50,3 +51,33 @@ def _warn_of_texts(task: Task, loaded: LoadedModel, job: PredictionJob, read: in
             f"{which} {tokenizer.unk_token}: the tokenizer does not know these characters, and the "
             "model reads the same for all of them. See the tokens, or pick a model made for this script."
         )
+
+
+# Processors that scale one side to a size of their own round such a picture's other side to nothing.
+_LEAST_SIDE, _MOST_RATIO = 32, 20
+_USUAL_ADVICE = "Change the input, a parameter or the model."
+
+
+def advise(loaded: LoadedModel, jobs: Sequence[PredictionJob]) -> str:
+    """Return what to do if the model can't answer `jobs`: what is odd about their inputs, where something is."""
+    said = [each for job in jobs for each in _find_oddities(loaded, job.inputs)]
+    return " ".join(said[:2]) or _USUAL_ADVICE
+
+
+def _find_oddities(loaded: LoadedModel, inputs: Mapping[str, Any]) -> Iterator[str]:
+    most = loaded.context or 512
+    for name, value in inputs.items():
+        if hasattr(value, "width") and hasattr(value, "height"):
+            width, height = value.width, value.height
+            if min(width, height) < _LEAST_SIDE or max(width, height) > _MOST_RATIO * min(width, height):
+                yield (
+                    f"The picture is {width:,} × {height:,} pixels, a shape that models can't scale: crop it, or send "
+                    f"one with at least {_LEAST_SIDE} pixels on each side."
+                )
+        for text in [value] if isinstance(value, str) else value if isinstance(value, list) else ():
+            # Half as many characters as tokens are rare, and counting them here would need the tokenizer to itself.
+            if isinstance(text, str) and len(text) > 2 * most:
+                yield (
+                    f"{text[:30]!r}… in {name} has {len(text):,} characters, and the model reads {most:,} tokens: "
+                    "shorten it."
+                )

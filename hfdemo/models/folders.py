@@ -39,10 +39,7 @@ def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = 
     origin = ref.origin
     origin.check_is_model()
     if origin.source == "hub":
-        folder = hub_folder(origin, settings.public, progress, weights=weights and ref.source != "untrained")
-        if folder is None:
-            raise unreachable_error(origin, settings)
-        return clean_copy(folder, settings)
+        return _find_hub_folder(origin, settings, progress, weights=weights and ref.source != "untrained")
     if origin.source == "run":
         return _find_run_folder(origin, settings)
     if origin.source == "embedded":
@@ -69,11 +66,20 @@ def folder_with_tokenizer(ref: ModelRef, settings: Settings) -> Path:
         check_tokenizer_path(path, ref.name)
         return path
     if ref.source == "hub":
-        folder = hub_folder(ref, settings.public, weights=False, config=False)
-        if folder is None:
-            raise unreachable_error(ref, settings)
-        return clean_copy(folder, settings)
+        return _find_hub_folder(ref, settings, weights=False, config=False)
     return local_folder(ref, settings, weights=False)
+
+
+def _find_hub_folder(
+    ref: ModelRef, settings: Settings, progress: Progress | None = None, *, weights: bool, config: bool = True
+) -> Path:
+    try:
+        folder = hub_folder(ref, settings.public, progress, weights=weights, config=config)
+    except Unreachable as error:
+        raise Unreachable(f"{error} {_name_offline_models(settings)}") from error
+    if folder is None:
+        raise unreachable_error(ref, settings)
+    return clean_copy(folder, settings)
 
 
 def _minilm_folder(verify: bool) -> Path:
@@ -231,10 +237,11 @@ def check_available(ref: ModelRef, settings: Settings) -> None:
 
 def unreachable_error(ref: ModelRef, settings: Settings) -> Unreachable:
     """Build the error for something on the Hub, with the references that work without it."""
-    return Unreachable(
-        f"{ref} is on the Hub, and the Hub can't be reached from here. "
-        f"What works without a network: {', '.join(list_offline_models(settings))}."
-    )
+    return Unreachable(f"{ref} is on the Hub, and the Hub can't be reached from here. {_name_offline_models(settings)}")
+
+
+def _name_offline_models(settings: Settings) -> str:
+    return f"What works without a network: {', '.join(list_offline_models(settings))}."
 
 
 def list_offline_models(settings: Settings) -> list[str]:

@@ -115,15 +115,43 @@ def hub_info(ref: ModelRef, public: bool, repo_type: RepoType = "model") -> Any 
 
     began = time.monotonic()
     try:
-        return _fetch_info(ref, _hub_token(public), repo_type)
+        return _fetch_patiently(ref, _hub_token(public), repo_type)
     except (httpx2.HTTPError, OSError) as error:
         refusal = _refusal_error(error, ref, public, repo_type)
         if refusal:
             raise refusal from error
+        status = _busy_status(error)
+        if status and repo_type == "model" and cached_folder(ref, weights=False, config=False) is None:
+            why = "it had too many questions from here" if status == 429 else "it has trouble of its own"
+            said = f"The Hub does not answer for {ref.name} now: {why} (status {status}). Try again in a minute."
+            raise Unreachable(said) from error
         if time.monotonic() > began + _WAITED_SECONDS:
             patience.is_left = False
             _SILENCES.begin(_Silences.EVERYTHING if isinstance(error, httpx2.ConnectTimeout) else asked)
         return None
+
+
+# The Hub says so when it has too much to do, or had too much from here; asked again a moment later it often answers.
+_BUSY = (408, 429, 500, 502, 503, 504)
+_PAUSES = (0.2, 0.5)
+
+
+def _busy_status(error: BaseException) -> int:
+    """Return the status with which the Hub said that it can't answer now, 0 where it did not."""
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    return status if status in _BUSY else 0
+
+
+def _fetch_patiently(ref: ModelRef, token: bool | None, repo_type: RepoType) -> Any:
+    """Fetch what the Hub knows of `ref`; where it has too much to do it is asked again, a little later each time."""
+    for pause in _PAUSES:
+        try:
+            return _fetch_info(ref, token, repo_type)
+        except OSError as error:
+            if not _busy_status(error):
+                raise
+            time.sleep(pause)
+    return _fetch_info(ref, token, repo_type)
 
 
 def hub_files(ref: ModelRef, public: bool, weights: bool = True) -> list[str] | None:
@@ -223,7 +251,8 @@ def download_files(
         refusal = _refusal_error(error, ref, public, repo_type)
         if refusal:
             raise refusal from error
-        broken = f"The download of {ref.name} broke off ({type(error).__name__})."
+        status = _busy_status(error)
+        broken = f"The download of {ref.name} broke off ({f'status {status}' if status else type(error).__name__})."
         kind = Unreachable if repo_type == "model" else DataError
         raise kind(f"{broken} Run again: it goes on where it stopped.") from error
 

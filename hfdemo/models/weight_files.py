@@ -14,6 +14,10 @@ from hfdemo.settings import Settings
 
 # What peft saves whole beside the layers that it adapted, for classifiers of texts and of tokens.
 _HEAD = re.compile(r"\.(classifier|score|out_proj)\.weight$")
+_SPELLINGS = {"LORA": "LoRA", "ADALORA": "AdaLoRA", "LOHA": "LoHa", "LOKR": "LoKr", "VERA": "VeRA"}
+_OF_PROMPTS = {
+    *("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING", "ADAPTION_PROMPT", "CPT", "CARTRIDGE"),
+}
 _CAST = {"F64", "F32", "F16", "BF16"}
 
 
@@ -125,6 +129,23 @@ def find_adapter_file(folder: Path) -> Path:
     if not weights.is_file():
         raise ModelError("The adapter has no adapter_model.safetensors. Save it again with safe_serialization=True.")
     return weights
+
+
+def find_adapter_kind(folder: Path) -> str:
+    """Return what the adapter in `folder` is called.
+
+    Raises:
+        ModelError: it is of a kind that can't be merged into its base.
+    """
+    written = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    kind = str(written.get("peft_type", "LORA")).removeprefix("PeftType.")
+    if kind in _OF_PROMPTS:
+        raise ModelError(
+            f"This is an adapter of the kind {kind}: it puts vectors that were learned before the text, and has no "
+            "weights that can be merged into its base model, as is done here. Use LoRA, IA3 or another adapter of "
+            "weights."
+        )
+    return _SPELLINGS.get(kind, kind)
 
 
 def find_adapter_labels(folder: Path) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,13 @@ from hfdemo.models.adapter_limits import check_adapter
 from hfdemo.models.folders import adapter_base, local_folder
 from hfdemo.models.hub import Progress
 from hfdemo.models.size_limits import build_hollow, count_bytes, format_bytes, free_bytes, limit_building
-from hfdemo.models.weight_files import count_tensor_bytes, find_adapter_file, read_tensor_headers, require_weights
+from hfdemo.models.weight_files import (
+    count_tensor_bytes,
+    find_adapter_file,
+    find_adapter_kind,
+    read_tensor_headers,
+    require_weights,
+)
 from hfdemo.settings import Settings
 
 
@@ -23,14 +29,15 @@ from hfdemo.settings import Settings
 class LoadReport:
     """What happened to the weights: parameters made up on the spot, left over, or of the wrong shape.
 
-    `lost` counts tensors of an adapter that found no layer here: what they learned is not in the model.
+    `adapter` is the kind of the adapter that was merged, "" without one; `lost` counts tensors of it that found no
+    layer here: what they learned is not in the model.
     """
 
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     mismatched: tuple[str, ...] = ()
     untrained: bool = False
-    adapter: bool = False
+    adapter: str = ""
     lost: int = 0
 
     @property
@@ -44,7 +51,8 @@ class LoadReport:
         said = []
         if self.adapter:
             lost = f", but {self.lost} of its tensors fit nowhere: use it for its own task" if self.lost else ""
-            said.append(f"A LoRA adapter was merged into its base model{lost}.")
+            article = "An" if self.adapter[0] in "AEIO" else "A"
+            said.append(f"{article} {self.adapter} adapter was merged into its base model{lost}.")
         if self.missing:
             were = "weight was" if len(self.missing) == 1 else "weights were"
             said.append(f"{len(self.missing)} {were} newly initialised: {_join_names(self.missing)}.")
@@ -249,6 +257,12 @@ def _make_progress_hook(sizes: Mapping[str, int], progress: Progress) -> Callabl
     return hook
 
 
+def _belongs(name: str, layers: Set[str]) -> bool:
+    """Return whether a tensor of an adapter is one layer's, whatever its kind calls it, or is shared by all layers."""
+    parts = name.split(".")
+    return name.startswith("base_model.vera_") or any(".".join(parts[:end]) in layers for end in range(1, len(parts)))
+
+
 def _merge_adapter(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
     """Merge the adapter in `folder` into its base.
 
@@ -271,7 +285,8 @@ def _merge_adapter(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
     shapes = {name: tuple(tensor.shape) for name, tensor in base.state_dict().items()}
     mismatched = {name for name in stored if name in shapes and stored[name] != shapes[name]}
     layers = {name.rsplit(".", 1)[0] for name in shapes}
-    unplaced = {name for name in stored if name not in shapes and name.split(".lora_")[0] not in layers}
+    unplaced = {name for name in stored if name not in shapes and not _belongs(name, layers)}
+    kind = find_adapter_kind(folder)
     with limit_building(free_bytes("cpu") // 4):  # which it takes while it is built
         model = PeftModel.from_pretrained(base, folder, ignore_mismatched_sizes=True).merge_and_unload()
     restored = set(stored) - mismatched
@@ -279,7 +294,7 @@ def _merge_adapter(folder: Path, plan: BuildPlan) -> tuple[Any, LoadReport]:
         missing=tuple(name for name in report.missing if name not in restored | mismatched),
         unexpected=tuple(sorted({*report.unexpected, *unplaced})),
         mismatched=tuple(sorted(mismatched | (set(report.mismatched) - restored))),
-        adapter=True,
+        adapter=kind,
         lost=len(unplaced),
     )
     return (model.base_model if backbone_only else model), merged

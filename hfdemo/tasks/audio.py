@@ -214,7 +214,10 @@ TEXT_TO_AUDIO = Task(
         "Speaks a text or plays what it describes, with any model that makes a waveform itself (VITS, Bark, MusicGen; "
         'not SpeechT5, which needs a second model as vocoder). `pipeline("text-to-audio", model=...)(text)`'
     ),
-    inputs=(Field("text", "text", "Text", "what to say, in the model's language"),),
+    inputs=(
+        # What a model computes at once grows with the square of it: a long text takes all memory.
+        Field("text", "text", "Text", "what to say, in the model's language; two minutes at most", maximum=2000),
+    ),
     parameters=(
         parameter(
             "generate_kwargs",

@@ -59,8 +59,9 @@ class Field:
     """One input or parameter of a task.
 
     `default` is what the endpoint uses when a client leaves the field out, and `None` always means "let the pipeline
-    decide". A number is whole unless `whole` is False; `maximum` bounds a number, or the pixels of a picture. A media
-    field (image, audio, video) holds the path of a file; it is decoded once the model is known.
+    decide". A number is whole unless `whole` is False. `maximum` bounds a number, the characters of a text, or the
+    pixels of a picture. A media field (image, audio, video) holds the path of a file; it is decoded once the model is
+    known.
     """
 
     name: str
@@ -145,7 +146,7 @@ def check_text(label: str, value: Any, max_characters: int) -> str:
 def _check_text_field(field: Field, value: Any, max_characters: int) -> str:
     if isinstance(value, str) and value.isspace() and not field.is_required:
         return value  # a line break can be meant, to stop at for one
-    return check_text(field.label, value, max_characters)
+    return check_text(field.label, value, min(max_characters, int(field.maximum or max_characters)))
 
 
 def _check_texts(field: Field, value: Any, max_characters: int) -> str | list[str]:
@@ -204,7 +205,13 @@ def _check_words(field: Field, value: Any, max_characters: int) -> list[str]:
 
 def _check_messages(field: Field, value: Any, max_characters: int) -> list[dict[str, Any]]:
     """Check a conversation: [{"role": "user", "content": "..."}, ...]."""
-    return check_messages(field.label, _parse_json(field, value), max_characters)
+    found = _parse_json(field, value)
+    try:
+        return check_messages(field.label, found, max_characters)
+    except DemoError as error:
+        if field.label in str(error):
+            raise
+        raise DemoError(f"{field.label}: {error}") from error
 
 
 def _check_table(field: Field, value: Any, max_characters: int) -> dict[str, list[str]]:

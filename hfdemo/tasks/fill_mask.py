@@ -23,6 +23,8 @@ def _adapt_mask(loaded: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
         raise DemoError(f"The tokenizer of {loaded.ref} has no mask token. Choose a model trained to fill in masks.")
     for mask in _MASKS:
         text = text.replace(mask, own)
+    if own not in text:
+        raise DemoError(f"There is no mask in the text. Write {own} where a word is to be found.")
     return {**inputs, "text": text}
 
 
@@ -34,6 +36,19 @@ def _explain_mask(
         return None
     which = "the mask" if len(places) == 1 else f"the first of {len(places)} masks"
     return explain_next_token(loaded.tokenizer, outputs["logits"][0, int(places[0])], f"At the place of {which}")
+
+
+def _check_reach(
+    loaded: Any, inputs: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], str | None]:
+    """Refuse a text that is cut before its first mask."""
+    tokenizer = loaded.tokenizer
+    ids = tokenizer(inputs["text"], truncation=True)["input_ids"]
+    if tokenizer.mask_token_id not in ids:
+        raise DemoError(
+            f"The mask stands beyond the {len(ids):,} tokens that the model reads. Shorten the text before it."
+        )
+    return parameters, None
 
 
 def _warn_of_targets(loaded: Any, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[str]:
@@ -92,6 +107,7 @@ TASKS = (
         warn=_warn_of_targets,
         narrow_parameters=_narrow_mask,
         adapt_inputs=_adapt_mask,
+        fit_length=_check_reach,
         classes=("AutoModelForMaskedLM",),
         processors=("tokenizer",),
         default_model="distilbert/distilroberta-base",

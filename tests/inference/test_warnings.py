@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from hfdemo.errors import DemoError
+from hfdemo.errors import DemoError, first_sentence
 from hfdemo.inference import FilePrediction, predict, predict_file
+from hfdemo.media import encode_wav
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.library_warnings import collect_library_warnings
 from hfdemo.models.loading import load_model
@@ -168,6 +171,92 @@ def test_a_target_keeps_its_leading_space(models: ModelCache, bytes_model: Path,
     said = " ".join(found.warnings)
     assert "'pizza' is " in said
     assert "' pizza', with a space, is one." in said
+
+
+# What can't be done, and what to do instead
+
+
+def picture(folder: Path, width: int, height: int) -> Path:
+    path = folder / "picture.png"
+    Image.new("RGB", (width, height), "teal").save(path)
+    return path
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 5000), (5000, 1), (3, 4000)])
+def test_a_picture_of_a_hopeless_shape_is_called_that(
+    models: ModelCache, zoo: Zoo, tmp_path: Path, width: int, height: int
+) -> None:
+    path = picture(tmp_path, width, height)
+    with pytest.raises(DemoError, match=rf"The picture is {width:,} × {height:,} pixels, a shape that models can't"):
+        predict(models, TASKS["depth-estimation"], parse(str(zoo("depth-estimation"))), {"image": path})
+
+
+@pytest.mark.parametrize("task", ["zero-shot-image-classification", "zero-shot-object-detection"])
+def test_a_label_longer_than_the_model_reads_is_named(models: ModelCache, zoo: Zoo, tmp_path: Path, task: str) -> None:
+    values = {"image": picture(tmp_path, 64, 64), "candidate_labels": ["word " * 300, "a boat"]}
+    with pytest.raises(DemoError, match=r"in candidate_labels has 1,499 characters, and the model reads 64 tokens"):
+        predict(models, TASKS[task], parse(str(zoo(task))), values)
+
+
+@pytest.mark.parametrize("samples", [1, 10, 300])
+def test_a_sound_of_next_to_nothing_gets_a_sentence(models: ModelCache, zoo: Zoo, tmp_path: Path, samples: int) -> None:
+    path = tmp_path / "click.wav"
+    path.write_bytes(encode_wav(np.zeros((1, samples), np.float32), 16_000))
+    with pytest.raises(DemoError, match="milliseconds"):
+        predict(models, TASKS["audio-classification"], parse(str(zoo("audio-classification"))), {"audio": path})
+
+
+def test_a_text_to_be_spoken_is_bounded(models: ModelCache, zoo: Zoo) -> None:
+    with pytest.raises(DemoError, match="one call takes at most 2,000"):
+        predict(models, TASKS["text-to-audio"], parse(str(zoo("text-to-audio"))), {"text": "word " * 500})
+
+
+def test_a_mask_that_is_not_there_or_is_cut_off_is_said(models: ModelCache, zoo: Zoo) -> None:
+    model = parse(str(zoo("fill-mask")))
+    with pytest.raises(DemoError, match="There is no mask in the text"):
+        predict(models, TASKS["fill-mask"], model, {"text": "Nothing is hidden here."})
+    with pytest.raises(DemoError, match="The mask stands beyond the 512 tokens"):
+        predict(models, TASKS["fill-mask"], model, {"text": "word " * 600 + "<mask>"})
+
+
+def test_a_long_error_of_a_library_ends_with_a_sentence() -> None:
+    said = first_sentence(ValueError("One two. " * 60))
+    assert said.endswith("One two.")
+    assert len(said) <= 300
+    assert first_sentence(ValueError("Padded size: (1). Kernel size: (2)")) == "Padded size: (1). Kernel size: (2)."
+    assert first_sentence(ValueError("word " * 100)).endswith("word…")
+    assert first_sentence(KeyError()) == "KeyError."
+
+
+ADAPTERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "LoRA": ("LoraConfig", {"r": 2, "target_modules": ["query"]}),
+    "IA3": ("IA3Config", {"target_modules": ["query", "output.dense"], "feedforward_modules": ["output.dense"]}),
+    "LoHa": ("LoHaConfig", {"r": 2, "target_modules": ["query"], "modules_to_save": ["classifier"]}),
+    "VeRA": ("VeraConfig", {"r": 4, "target_modules": ["query"]}),
+    "PROMPT_TUNING": ("PromptTuningConfig", {"num_virtual_tokens": 4}),
+    "PREFIX_TUNING": ("PrefixTuningConfig", {"num_virtual_tokens": 4}),
+}
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_an_adapter_is_called_what_it_is_and_is_loaded_whole_or_refused(
+    settings: Settings, tiny: Path, tmp_path: Path, kind: str
+) -> None:
+    import peft
+    from transformers import AutoModelForSequenceClassification
+
+    name, options = ADAPTERS[kind]
+    model = AutoModelForSequenceClassification.from_pretrained(tiny)
+    peft.get_peft_model(model, getattr(peft, name)(task_type="SEQ_CLS", **options)).save_pretrained(tmp_path)
+    shutil.copy(tiny / "config.json", tmp_path)
+    ref = parse(str(tmp_path))
+    if kind.isupper() and "_" in kind:
+        with pytest.raises(DemoError, match=f"an adapter of the kind {kind}: it puts vectors"):
+            load_model(ref, "AutoModelForSequenceClassification", settings)
+        return
+    report = load_model(ref, "AutoModelForSequenceClassification", settings).report
+    assert report.is_trustworthy
+    assert f"{kind} adapter was merged into its base model. Every weight" in str(report)
 
 
 # A whole file

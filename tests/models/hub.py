@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,8 @@ DRIP_BYTES = 64 * 1024
 
 @dataclass
 class Repo:
-    """One repository: its files, and how the Hub answers for it. `status` and `code` refuse the question itself.
+    """One repository: its files, and how the Hub answers for it. `status` and `code` refuse the question itself: every
+    time, or the first `refusals` times.
 
     `card` is what the Hub read at the top of its README.md.
     """
@@ -34,6 +36,7 @@ class Repo:
     gated: bool = False
     status: int = 200
     code: str = ""
+    refusals: int = sys.maxsize
     card: Mapping[str, Any] | None = None
     #: files of which half is sent, and nothing more
     stalled: Sequence[str] = ()
@@ -77,7 +80,8 @@ def serve(
             repo, rest = repos.get(kind + "/".join(parts[:2])), parts[2:]
             if repo is None:
                 self.reply(b"{}", send_body, 401, {"X-Error-Code": "RepoNotFound"})
-            elif repo.status != 200:
+            elif repo.status != 200 and repo.refusals > 0:
+                repo.refusals -= 1
                 self.reply(b"{}", send_body, repo.status, {"X-Error-Code": repo.code} if repo.code else {})
             elif len(rest) > 1 and rest[1] not in ("main", "v1", SHA, "refs%2Fconvert%2Fparquet"):
                 self.reply(b"{}", send_body, 404, {"X-Error-Code": "RevisionNotFound"})

@@ -23,6 +23,8 @@ def hub(tiny: Path) -> Iterator[str]:
         "owner/hidden": Repo(status=403, code="GatedRepo"),
         "owner/bad-token": Repo(status=401),
         "owner/broken": Repo(status=500),
+        "owner/crowded": Repo(status=429),
+        "owner/waking": Repo(words, status=503, refusals=2),
         "owner/pickled": Repo({**words, "pytorch_model.bin": b"0"}),
         "owner/words": Repo({name: content for name, content in words.items() if name.startswith("tokenizer")}),
     }
@@ -139,6 +141,17 @@ def test_each_refusal_of_the_hub_says_what_to_do(hub: str, tmp_path: Path) -> No
     assert "(status 401)" in bad_token["answer"]
     assert broken["answer"].startswith("Unreachable")
     assert "embedded:minilm" in broken["answer"]
+
+
+@pytest.mark.slow
+def test_a_hub_with_too_much_to_do_is_asked_again_and_then_called_what_it_is(hub: str, tmp_path: Path) -> None:
+    crowded, broken, waking = ask(
+        hub, tmp_path, *(("words", f"owner/{name}") for name in ("crowded", "broken", "waking"))
+    )
+    assert "too many questions from here (status 429). Try again in a minute. What works" in crowded["answer"]
+    assert "trouble of its own (status 500)" in broken["answer"]
+    assert Path(waking["answer"], "config.json").is_file(), "the third time it answered"
+    assert crowded["seconds"] < 5
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def test_what_fits_is_taken(kind: str, options: dict[str, Any], value: Any, chec
         ("labels", {}, " , ", "only white space|empty"),
         ("labels", {}, 5, "list of texts"),
         ("labels", {}, [str(number) for number in range(101)], "at most 100"),
-        ("messages", {}, [{"role": "user"}], "keys role"),
+        ("messages", {}, [{"role": "user"}], "Message 1 has no content"),
         ("messages", {}, "not json", "not valid JSON"),
         ("messages", {}, "5", "must be a list"),
         ("table", {}, {"a": ["1"], "b": ["1", "2"]}, "different lengths"),
