@@ -77,6 +77,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *(Endpoint(tasks.task_endpoint(task), HEAVY, is_task=True) for task in TASKS.values()),
     Endpoint(tasks.load_model, HEAVY),
     Endpoint(tasks.predict_file, HEAVY, tells_progress=True),
+    Endpoint(tasks.explain, HEAVY),
     Endpoint(tokens.tokenize, HEAVY),
     Endpoint(tokens.padding_report, HEAVY),
     Endpoint(tasks.list_tasks, LIGHT),

@@ -12,7 +12,7 @@ from gradio.context import LocalContext
 from hfdemo.api import App
 from hfdemo.api.callers import caller_left, caller_progress
 from hfdemo.api.uploads import required_path, served_folder, uploaded_path
-from hfdemo.inference import PartialPrediction, Prediction, build_need, predict, stream_prediction
+from hfdemo.inference import PartialPrediction, Prediction, build_need, explain_answer, predict, stream_prediction
 from hfdemo.inference import predict_file as predict_rows
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import list_offline_models
@@ -137,6 +137,33 @@ def predict_file(
         stop=caller_left(),
     )
     return gr.FileData(path=str(found.path))
+
+
+def explain(
+    app: App,
+    text: str,
+    text_pair: str | None = None,
+    model: str | None = None,
+    target: str | None = None,
+    method: str = "integrated_gradients",
+    task: str | None = None,
+) -> dict:
+    """Say why a model answers as it does: how much each token adds to the logit of an answer, or speaks against it.
+
+    Args:
+        text: one text
+        text_pair: the second text, for models trained on pairs
+        model: a model reference; left out, embedded:sentiment
+        target: what is explained; left out, the likeliest answer. A label; for tags "place" or "place:label" of a token
+            counted from 0; for models that write the next token as it is written
+        method: integrated_gradients, whose scores sum to the difference from a text without words; or leave_one_out,
+            what the logit loses without the token
+        task: text-classification, token-classification or text-generation; left out, what the model is made for
+    """
+    ref = ModelRef.parse(model or find_task("text-classification").default_model)
+    row = find_task(task) if task else app.engine.call(infer_task, ref, app.settings)[0]
+    found = app.engine.call(explain_answer, app.models, row, ref, text, text_pair, target, method, stop=caller_left())
+    return found.to_json()
 
 
 def list_tasks(app: App) -> list[dict]:

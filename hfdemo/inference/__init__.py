@@ -1,5 +1,6 @@
 """From a task, a model and inputs to the pipeline's own answer, and to what went on on the way."""
 
+from hfdemo.inference.attribution import Attribution, explain_answer
 from hfdemo.inference.batch_files import FilePrediction, FileRows, can_predict_file, predict_file, read_rows
 from hfdemo.inference.predict import SPEECH_RATE, build_need, build_pipeline, predict, stream_prediction
 from hfdemo.inference.prediction import LoadProgress, PartialPrediction, Prediction, Stages
@@ -7,6 +8,7 @@ from hfdemo.inference.tracing import TokenProbability
 
 __all__ = [
     "SPEECH_RATE",
+    "Attribution",
     "FilePrediction",
     "FileRows",
     "LoadProgress",
@@ -17,6 +19,7 @@ __all__ = [
     "build_need",
     "build_pipeline",
     "can_predict_file",
+    "explain_answer",
     "predict",
     "predict_file",
     "read_rows",

@@ -14,6 +14,7 @@ from hfdemo.tasks.context_limits import MAX_NEW_TOKENS, fit_context, narrow_gene
 from hfdemo.tasks.explanations import explain_first_token, explain_next_token
 from hfdemo.tasks.field import Field, fraction, parameter, real_number, whole_number
 from hfdemo.tasks.messages import find_control_tokens, flatten_parts, join_text, reads_parts
+from hfdemo.tasks.targets import find_next_token
 from hfdemo.tasks.task import Explanation, PipelineCall, Task, drop_unset_parameters
 
 # --- text-generation --------------------------------------------------------------------------------------------------
@@ -118,6 +119,7 @@ TEXT_GENERATION = Task(
     adapt_inputs=_adapt_messages,
     fit_length=fit_context,
     warn=_warn_of_control_tokens,
+    find_target=find_next_token,
     classes=("AutoModelForCausalLM",),
     processors=("tokenizer",),
     default_model="HuggingFaceTB/SmolLM2-135M-Instruct",

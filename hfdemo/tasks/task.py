@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -58,6 +58,14 @@ class Explanation:
     text: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One logit of a row: its `index` in the row's logits, and what it stands for in words."""
+
+    index: tuple[int, ...]
+    name: str
 
 
 @dataclass(frozen=True)
@@ -129,8 +137,9 @@ class Task:
     inputs)` writes inputs as this very model wants them. `fit_length(loaded, inputs, parameters)` returns the
     parameters with which input and answer fit into what the model reads, and a sentence where they are others.
     `warn(loaded, inputs, parameters)` yields what the answer does not show, and `scores_each(loaded, parameters)` says
-    that every label has a score of its own, not the best alone. `is_batchable` says that several calls may share one
-    forward pass.
+    that every label has a score of its own, not the best alone. `find_target(loaded, logits, ids, target)` says which
+    logit of the one row is to be explained, the largest where `target` is None. `is_batchable` says that several calls
+    may share one forward pass.
     """
 
     name: str
@@ -158,6 +167,7 @@ class Task:
     fit_length: Callable[[Any, Values, Values], tuple[Values, str | None]] | None = None
     warn: Callable[[Any, Values, Values], Iterator[str]] | None = None
     scores_each: Callable[[Any, Values], bool] | None = None
+    find_target: Callable[[Any, Any, Sequence[int], str | None], Target] | None = None
     requires: tuple[Requirement, ...] = ()
     is_batchable: bool = False
     has_pipeline: bool = True

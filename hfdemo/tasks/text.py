@@ -25,6 +25,7 @@ from hfdemo.tasks.field import (
     parameter,
     whole_number,
 )
+from hfdemo.tasks.targets import find_label, find_tag
 from hfdemo.tasks.task import Explanation, PipelineCall, Task, TextPair, drop_unset_parameters
 
 # --- text-classification ----------------------------------------------------------------------------------------------
@@ -206,6 +207,7 @@ TASKS = (
         explain=explain_classification,
         truncates=True,
         scores_each=_scores_each_label,
+        find_target=find_label,
         classes=("AutoModelForSequenceClassification",),
         processors=("tokenizer",),
         default_model="embedded:sentiment",
@@ -269,6 +271,7 @@ TASKS = (
         validate=_check_stride,
         in_windows=_reads_windows,
         explain=_explain_tokens,
+        find_target=find_tag,
         truncates=True,
         narrow_parameters=_narrow_tokens,
         classes=("AutoModelForTokenClassification",),

@@ -179,6 +179,17 @@ def test_a_file_says_over_the_api_how_far_it_is(client: Client, tiny: Path, tmp_
     assert len(pd.read_csv(job.result(timeout=60))) == 600
 
 
+def test_an_answer_is_explained_over_the_api(client: Client) -> None:
+    found = client.predict("A joy from beginning to end.", api_name="/explain")
+    assert found["target"] == "positive"
+    assert found["tokens"][found["scores"].index(max(found["scores"]))] == "joy"
+    assert found["error"] < 0.01
+    other = client.predict("A joy.", target="negative", method="leave_one_out", api_name="/explain")
+    assert (other["target"], other["baseline"]) == ("negative", None)
+    with pytest.raises(Exception, match="no label 'sad'"):
+        client.predict("A joy.", target="sad", api_name="/explain")
+
+
 def test_every_row_says_what_it_takes(client: Client) -> None:
     listed = {each["task"]: each for each in client.predict(api_name="/list_tasks")}
     assert set(listed) == set(TASKS)
