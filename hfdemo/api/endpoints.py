@@ -78,6 +78,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(tasks.load_model, HEAVY),
     Endpoint(tasks.predict_file, HEAVY, tells_progress=True),
     Endpoint(tasks.explain, HEAVY),
+    Endpoint(tasks.attention, HEAVY),
     Endpoint(tokens.tokenize, HEAVY),
     Endpoint(tokens.padding_report, HEAVY),
     Endpoint(tasks.list_tasks, LIGHT),

@@ -12,7 +12,15 @@ from gradio.context import LocalContext
 from hfdemo.api import App
 from hfdemo.api.callers import caller_left, caller_progress
 from hfdemo.api.uploads import required_path, served_folder, uploaded_path
-from hfdemo.inference import PartialPrediction, Prediction, build_need, explain_answer, predict, stream_prediction
+from hfdemo.inference import (
+    PartialPrediction,
+    Prediction,
+    build_need,
+    explain_answer,
+    predict,
+    read_attention,
+    stream_prediction,
+)
 from hfdemo.inference import predict_file as predict_rows
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import list_offline_models
@@ -163,6 +171,31 @@ def explain(
     ref = ModelRef.parse(model or find_task("text-classification").default_model)
     row = find_task(task) if task else app.engine.call(infer_task, ref, app.settings)[0]
     found = app.engine.call(explain_answer, app.models, row, ref, text, text_pair, target, method, stop=caller_left())
+    return found.to_json()
+
+
+def attention(
+    app: App,
+    text: str,
+    text_pair: str | None = None,
+    model: str | None = None,
+    layer: int | None = None,
+    head: int | None = None,
+    task: str | None = None,
+) -> dict:
+    """Show where a model looks: the share of each token in what a layer makes of each other one.
+
+    Args:
+        text: one text, of which the first 64 tokens are looked at
+        text_pair: the second text, for models trained on pairs
+        model: a model reference; left out, embedded:sentiment
+        layer: which layer, from 0; left out, the last
+        head: which of its heads, from 0; left out, the mean of all
+        task: text-classification, token-classification or text-generation; left out, what the model is made for
+    """
+    ref = ModelRef.parse(model or find_task("text-classification").default_model)
+    row = find_task(task) if task else app.engine.call(infer_task, ref, app.settings)[0]
+    found = app.engine.call(read_attention, app.models, row, ref, text, text_pair, layer, head, stop=caller_left())
     return found.to_json()
 
 

@@ -1,5 +1,6 @@
 """From a task, a model and inputs to the pipeline's own answer, and to what went on on the way."""
 
+from hfdemo.inference.attention import AttentionMap, read_attention
 from hfdemo.inference.attribution import Attribution, explain_answer
 from hfdemo.inference.batch_files import FilePrediction, FileRows, can_predict_file, predict_file, read_rows
 from hfdemo.inference.predict import SPEECH_RATE, build_need, build_pipeline, predict, stream_prediction
@@ -8,6 +9,7 @@ from hfdemo.inference.tracing import TokenProbability
 
 __all__ = [
     "SPEECH_RATE",
+    "AttentionMap",
     "Attribution",
     "FilePrediction",
     "FileRows",
@@ -22,6 +24,7 @@ __all__ = [
     "explain_answer",
     "predict",
     "predict_file",
+    "read_attention",
     "read_rows",
     "stream_prediction",
 ]

@@ -84,9 +84,9 @@ def explain_answer(
         DemoError: the task or the model can't be explained this way, or there is no such target.
         Stopped: `stop` was set.
     """
-    if task.find_target is None or method not in METHODS:
-        known = f"a task of {', '.join(_explained())}" if task.find_target is None else f"one of {', '.join(METHODS)}"
-        raise DemoError(f"{task.name if task.find_target is None else method} can't be explained. Take {known}.")
+    check_explained(task)
+    if method not in METHODS:
+        raise DemoError(f"There is no method {method!r:.80}. Take one of {', '.join(METHODS)}.")
     asked = {"text": text} | ({"text_pair": text_pair} if text_pair else {})
     inputs, _ = task.check(asked, models.settings.max_characters)
     check_requirements(models, task, ref, inputs)
@@ -121,16 +121,25 @@ def explain_answer(
     )
 
 
-def _explained() -> list[str]:
+def check_explained(task: Task) -> None:
+    """Make sure that answers of `task` can be explained.
+
+    Raises:
+        DemoError: they can't.
+    """
     from hfdemo.tasks import TASKS
 
-    return [task.name for task in TASKS.values() if task.find_target is not None]
+    if task.find_target is None:
+        known = ", ".join(each.name for each in TASKS.values() if each.find_target is not None)
+        raise DemoError(f"{task.name} can't be explained. Take a task of {known}.")
 
 
-def encode_row(loaded: LoadedModel, text: str, pair: str | None) -> tuple[EncodedRow, list[str]]:
-    """Encode the texts as the task does, cut to what is read and explained."""
+def encode_row(
+    loaded: LoadedModel, text: str, pair: str | None, most: int = MOST_TOKENS
+) -> tuple[EncodedRow, list[str]]:
+    """Encode the texts as the task does, cut to what is read and to `most` tokens."""
     tokenizer = loaded.tokenizer
-    most = min(MOST_TOKENS, tokenizer.model_max_length)
+    most = min(most, tokenizer.model_max_length)
     whole = len(tokenizer(text, pair, verbose=False)["input_ids"])
     cut = {"truncation": True, "max_length": most} if whole > most else {}
     offsets = {"return_offsets_mapping": True} if tokenizer.is_fast else {}
@@ -144,7 +153,7 @@ def encode_row(loaded: LoadedModel, text: str, pair: str | None) -> tuple[Encode
             None if number is None else (number, int(start), int(end))
             for number, (start, end) in zip(of_text, places[0].tolist(), strict=True)
         ]
-    notes = [f"The text has {whole:,} tokens; the first {most:,} are explained."] if whole > most else []
+    notes = [f"The text has {whole:,} tokens; the first {most:,} are looked at."] if whole > most else []
     inputs = {name: tensor.to(loaded.device.kind) for name, tensor in encoded.items()}
     return EncodedRow(inputs, special, tuple(spans)), notes
 

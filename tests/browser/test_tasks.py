@@ -294,3 +294,31 @@ def test_a_model_that_was_made_for_another_task_names_it(browser: Browser, app: 
     page.get_by_role("button", name="Load and show its card").click()
     expect(page.get_by_text("It fits the task object-detection")).to_have_count(2, timeout=PATIENT)
     page.close()
+
+
+def test_why_is_drawn_on_the_text_and_follows_what_is_asked(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    box(page, "Text").fill("A joy from beginning to end.")
+    fold(page, "Why this answer")
+    explain = page.get_by_role("button", name="Explain", exact=True)
+    explain.click()
+    joy = page.locator(".hf-why ins").filter(has_text="joy")
+    expect(joy).to_be_visible(timeout=PATIENT)
+    box(page, "What is explained").fill("negative")
+    page.get_by_label("Leave one out").check()
+    explain.click()
+    expect(page.locator(".hf-why del").filter(has_text="joy")).to_be_visible(timeout=PATIENT)
+    page.get_by_label("Attention", exact=True).check()
+    box(page, "Layer").fill("99")
+    explain.click()
+    expect(page.get_by_text("There is no layer 99: this model has 6")).to_be_visible(timeout=PATIENT)
+    box(page, "Layer").fill("0")
+    explain.click()
+    expect(page.locator(".hf-attention tbody tr")).to_have_count(9, timeout=PATIENT)
+    for mode in ("light", "dark"):
+        for width in (1440, 390):
+            show(page, width, mode)
+            fits(page)
+            shoot(page, f"why-{width}-{mode}")
+    page.close()

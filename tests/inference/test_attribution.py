@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hfdemo.errors import DemoError, Stopped
-from hfdemo.inference import Attribution, explain_answer, predict
+from hfdemo.inference import Attribution, build_need, explain_answer, predict, read_attention
 from hfdemo.inference.attribution import EncodedRow, Explainer
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
@@ -142,7 +142,7 @@ def test_spans_say_where_in_which_text_a_token_stands(models: ModelCache, tiny: 
 def test_what_can_not_be_explained_gets_a_sentence(models: ModelCache, tiny: Path) -> None:
     with pytest.raises(DemoError, match=r"fill-mask can't be explained. Take a task of text-classification"):
         explain_answer(models, TASKS["fill-mask"], parse(str(tiny)), "x")
-    with pytest.raises(DemoError, match="Take one of integrated_gradients, leave_one_out"):
+    with pytest.raises(DemoError, match=r"There is no method 'magic'. Take one of integrated_gradients, leave_one_out"):
         explained(models, method="magic")
     with pytest.raises(DemoError, match="white space"):
         explained(models, text="  ")
@@ -151,7 +151,7 @@ def test_what_can_not_be_explained_gets_a_sentence(models: ModelCache, tiny: Pat
 def test_a_long_text_is_explained_in_part_and_said(models: ModelCache, tiny: Path) -> None:
     found = explain_answer(models, CLASSIFY, parse(str(tiny)), "word " * 300, method="leave_one_out")
     assert len(found.tokens) == 128
-    assert "The text has 302 tokens; the first 128 are explained." in found.warnings
+    assert "The text has 302 tokens; the first 128 are looked at." in found.warnings
 
 
 def test_a_stop_ends_it(models: ModelCache) -> None:
@@ -159,3 +159,26 @@ def test_a_stop_ends_it(models: ModelCache) -> None:
     stop.set()
     with pytest.raises(Stopped):
         explained(models, stop=stop)
+
+
+# Attention
+
+
+def test_attention_is_the_models_own_and_its_rows_sum_to_one(models: ModelCache, tiny: Path) -> None:
+    ref = parse(str(tiny))
+    found = read_attention(models, CLASSIFY, ref, "a car", "the boat", layer=0, head=1)
+    loaded = models.get(ref, build_need(CLASSIFY, attention="eager"))
+    inputs = loaded.tokenizer("a car", "the boat", return_tensors="pt")
+    expected = loaded.model(**inputs, output_attentions=True).attentions[0][0, 1]
+    assert torch.tensor(found.weights).allclose(expected, atol=1e-6)
+    assert (found.layers, found.heads, found.layer, found.head) == (2, 2, 0, 1)
+    mean = read_attention(models, CLASSIFY, ref, "a car")
+    assert (mean.layer, mean.head) == (1, None)
+    assert all(sum(row) == pytest.approx(1, abs=1e-4) for row in mean.weights)
+    assert len(mean.weights) == len(mean.tokens) == 4
+
+
+def test_a_layer_or_head_that_is_not_there_gets_a_sentence(models: ModelCache, tiny: Path) -> None:
+    for options, said in (({"layer": 2}, "no layer 2: this model has 2"), ({"head": -1}, "no head -1")):
+        with pytest.raises(DemoError, match=said):
+            read_attention(models, CLASSIFY, parse(str(tiny)), "a car", **options)  # type: ignore[arg-type]

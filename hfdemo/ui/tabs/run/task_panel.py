@@ -19,11 +19,13 @@ from hfdemo.models.folders import is_local, local_folder, unreachable_error
 from hfdemo.models.hub import count_download_bytes
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
+from hfdemo.tasks.messages import join_text
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.batch_predict import BatchPredict
 from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
+from hfdemo.ui.tabs.run.why import WhyFold
 from hfdemo.ui.tabs.run.widgets import PanelInputs, build_widget, narrow_widgets, to_component_value
 
 RUN_BUTTON = "run-now"
@@ -112,6 +114,8 @@ class TaskPanel:
         with gr.Accordion("JSON", open=False):
             self.raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
         self.recorded = gr.State(None)
+        if self.task.find_target is not None:
+            WhyFold(context.app, self.panel, context.running)
         CodeFold(context.app, self.recorded)
         self.latest = gr.State(None)
         Comparison(context.app, self.panel, self.latest, context.running)
@@ -291,7 +295,7 @@ def _split_conversation(task: Task, values: Mapping[str, Any]) -> dict[str, Any]
     if not values.get("messages") or "text" in values:
         return dict(values)
     *past, last = values["messages"]
-    return {**values, "messages": past, "text": last["content"]}
+    return {**values, "messages": past, "text": join_text(last)}
 
 
 def _keep_conversation(task: Task, done: Prediction, inputs: list[Any]) -> dict[Any, Any]:
