@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from hfdemo.errors import ModelError, wrap_library_errors
+from hfdemo.errors import ModelError, first_sentence, wrap_library_errors
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.folders import adapter_bases, folder_with_tokenizer, local_folder
 from hfdemo.models.reference import ModelRef
@@ -23,6 +24,8 @@ _AUTO = {
     "feature_extractor": "AutoFeatureExtractor",
     "processor": "AutoProcessor",
 }
+# How the library names what it lacks: "You need to install fugashi to use ...", "requires the SentencePiece library".
+_PACKAGE = re.compile(r"(?:need to install|requires the) (\w+)")
 _VOCABULARY = ("tokenizer*", "vocab*", "*.model", "*.spm", "*.tiktoken", "*.codes", "tekken.json")
 _CONFIGS = (
     "preprocessor_config.json",
@@ -143,6 +146,13 @@ def _load_processor(folder: Path, name: str, settings: Settings, optional: bool)
     with wrap_library_errors(f"The {spoken} can't be loaded", advice):
         try:
             part = getattr(transformers, _AUTO[name]).from_pretrained(folder, trust_remote_code=False)
+        except ImportError as error:
+            named = _PACKAGE.search(str(error))
+            install = f" Install it where this app runs (pip install {named[1].lower()})," if named else " Install it,"
+            raise ModelError(
+                f"The {spoken} needs a package that is not installed here: {first_sentence(error)}{install} or pick "
+                "another model."
+            ) from error
         except ValueError as error:
             # The same file describes image processors and feature extractors; the other one is not an error here.
             if optional and str(error).startswith("Unrecognized"):

@@ -95,7 +95,7 @@ def pad_to_multiple_of_64(longest: int, dataset_longest: int, max_length: int | 
 
 NONE = PaddingStrategy(
     name="none",
-    summary="Pads nothing.",
+    summary="Pads nothing: rows of different lengths make no tensor, so they are run one by one.",
     arguments="padding=False",
     batch_width=None,
     is_trainable=False,  # rows that are not padded make no tensor, so there is nothing to train on

@@ -80,6 +80,10 @@ def _render_row(kinds: Sequence[str], padding: int, side: str, scale: int, row: 
     return f"<div class='hf-line' role='img' aria-label='{words}' title='{words}'>{cells}</div>"
 
 
+SHAPES = (
+    "Each shape that a batch has for the first time is compiled anew on a TPU and under `torch.compile`: few shapes are "
+    "what `pad_to_multiple_of` and a fixed max_length are for. With none the rows are run one by one."
+)
 _WORDS = {"first": "of the first text", "second": "of the second text", "special": "special", "pad": "padding"}
 
 
@@ -110,7 +114,7 @@ def render_costs(found: Sequence[PaddingCost], timings: Sequence[Timing] = (), r
             )
         rows.append(cells)
     numbers = set(range(len(heads))) - {0, 3}
-    return table(heads, rows, numbers, kind="hf-costs", focusable=True)
+    return table(heads, rows, numbers, kind="hf-costs", focusable=True) + about(SHAPES)
 
 
 def render_cost_bar(**shares: float) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ LARGEST_GROUP = 64
 SHOWN_CHARACTERS = 240
 SHOWN_BYTES = 16
 HUES = 4
+# How a vocabulary without a character writes each of its bytes.
+_FALLBACK = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 
 
 @dataclass(frozen=True)
@@ -270,6 +273,12 @@ def _token_bytes(group: Group, texts: Sequence[str]) -> list[bytes]:
         return [b""] * len(group.cells)
     raw = texts[group.sequence][group.start : group.end].encode("utf-8", "surrogatepass")
     own = [_own_bytes(cell.token) for cell in group.cells]
+    if any(_FALLBACK.fullmatch(cell.token) for cell in group.cells):
+        # Beside these a mark such as ▁ stands for a space that the text may not have.
+        return [
+            (own[index] or b"") if _FALLBACK.fullmatch(cell.token) else raw[: len(raw) - len(raw.lstrip())]
+            for index, cell in enumerate(group.cells)
+        ]
     shares = [share for share in own if share is not None]
     if len(shares) == len(own) and b"".join(shares).strip() == raw.strip():
         return shares
@@ -281,11 +290,8 @@ def _token_bytes(group: Group, texts: Sequence[str]) -> list[bytes]:
 
 def _own_bytes(token: str) -> bytes | None:
     """Return the bytes a token stands for in byte-level BPE's alphabet, or as a fallback like <0xF0>; else None."""
-    if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
-        try:
-            return bytes([int(token[3:5], 16)])
-        except ValueError:
-            return None
+    if _FALLBACK.fullmatch(token):
+        return bytes([int(token[3:5], 16)])
     alphabet = _byte_alphabet()
     return bytes(alphabet[each] for each in token) if all(each in alphabet for each in token) else None
 

@@ -133,6 +133,9 @@ def test_tokens_on_the_same_character_are_one_group() -> None:
 def test_byte_fallback_tokens_show_their_own_bytes() -> None:
     made = render_linked_tokens(by_hand(["<0xC3>", "<0xA9>"], [[0, 1], [0, 1]]), 0, ["é"], 1, False)
     assert [each["UTF-8"] for each in facts(made)] == ["C3", "A9"]
+    # SentencePiece's mark of a word stands on the same character, and is none of its bytes.
+    made = render_linked_tokens(by_hand(["▁", "<0xC3>", "<0xA9>"], [[0, 1]] * 3), 0, ["é"], 1, False)
+    assert [each.get("UTF-8", "") for each in facts(made)] == ["", "C3", "A9"]
 
 
 @pytest.mark.parametrize(
