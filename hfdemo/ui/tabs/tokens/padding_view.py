@@ -81,8 +81,8 @@ def _render_row(kinds: Sequence[str], padding: int, side: str, scale: int, row: 
 
 
 SHAPES = (
-    "Each shape that a batch has for the first time is compiled anew on a TPU and under `torch.compile`: few shapes are "
-    "what `pad_to_multiple_of` and a fixed max_length are for. With none the rows are run one by one."
+    "Each shape that a batch has for the first time is compiled anew on a TPU and under `torch.compile`: few shapes "
+    "are what `pad_to_multiple_of` and a fixed max_length are for. With none the rows are run one by one."
 )
 _WORDS = {"first": "of the first text", "second": "of the second text", "special": "special", "pad": "padding"}
 
