@@ -45,6 +45,14 @@ Object.assign(hfdemo, {
     });
   },
 
+  // Why the model said what it said of a row.
+  listenToWhy(element, trigger) {
+    element.addEventListener("click", ({ target }) => {
+      const button = target.closest("button[data-why]");
+      if (button) trigger("input", { row: Number(button.dataset.why) });
+    });
+  },
+
   // The words on the button say whether the run waits, and so has nothing to throw away. null: they changed their mind.
   confirmCancel: (leave) => (run, words) =>
     confirm(

@@ -206,13 +206,22 @@ def read_wrong_rows(run: Run, most: int) -> list[dict[str, str]]:
         return []
 
 
-def render_wrong_rows(rows: Sequence[Mapping[str, str]], more: bool) -> str:
-    """List lines of errors.csv, whose text cells may break; `more` says that the file has further ones."""
+def render_wrong_rows(rows: Sequence[Mapping[str, str]], more: bool, explained: bool = False) -> str:
+    """List lines of errors.csv, whose text cells may break; `more` says that the file has further ones.
+
+    With `explained` each has a button that asks why the model said it.
+    """
     if not rows:
         return facts([("", "nothing: every validation row is right")])
     names = list(rows[0])
     numbers = [index for index, name in enumerate(names) if name in ERROR_NUMBERS]
-    drawn = table(names, [[_format_error_cell(row[name], name) for name in names] for row in rows], numbers, wrap=True)
+    cells: list[list[Any]] = [[_format_error_cell(row[name], name) for name in names] for row in rows]
+    if explained:
+        names, numbers = ["", *names], [number + 1 for number in numbers]
+        cells = [
+            [Html(f"<button type='button' data-why='{place}'>Why?</button>"), *each] for place, each in enumerate(cells)
+        ]
+    drawn = table(names, cells, numbers, wrap=True)
     left = "<p class='hf-quiet hf-small'>The first ones; errors.csv has them all.</p>" if more else ""
     return f"<div class='hf-tall hf-wrong'>{drawn}</div>{left}"
 

@@ -21,7 +21,7 @@ from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
 from hfdemo.ui.deep_links import read_finetune_query
 from hfdemo.ui.event_handling import LATEST, QUICK, toast_errors
-from hfdemo.ui.tabs.finetune import label_review, report_view, run_actions, run_charts, run_comparison
+from hfdemo.ui.tabs.finetune import label_review, report_view, run_actions, run_charts, run_comparison, wrong_rows
 from hfdemo.ui.tabs.finetune.run_actions import list_run_choices
 
 RUN_PANEL = "the-run"
@@ -29,7 +29,6 @@ RUN_PANEL = "the-run"
 FORM = "the-form"
 NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
 WATCH_SECONDS = 1.0
-WRONG_ROWS = 100
 # What is logged with each step besides the loss: the title of its chart, and the unit that it is drawn in.
 LOGGED: Mapping[str, tuple[str, float]] = {
     "learning_rate": ("Learning rate", 1.0),
@@ -104,7 +103,7 @@ class RunView:
             judged = gr.HTML()
         result = gr.HTML(visible=False)
         with gr.Accordion("Where it is wrong on validation, the worst first", open=False, visible=False) as wrong_fold:
-            wrong = gr.HTML()
+            wrong = wrong_rows.build(self.app, self.run)
         return {"epochs": [epochs, self.epoch, judged], "report": [result, wrong_fold, wrong]}
 
     def _build_ended(self, demo: gr.Blocks) -> dict[str, list[Any]]:
@@ -364,9 +363,7 @@ def _update_report(run: Run, with_rows: bool) -> list[Any]:
     # Without metrics on validation nobody knows which rows it gets wrong.
     if not with_rows or "validation" not in report["metrics"]:
         return [shown, gr.update(visible=False), ""]
-    rows = report_view.read_wrong_rows(run, WRONG_ROWS + 1)
-    drawn = report_view.render_wrong_rows(rows[:WRONG_ROWS], more=len(rows) > WRONG_ROWS)
-    return [shown, gr.update(visible=True), drawn]
+    return [shown, gr.update(visible=True), wrong_rows.render_list(run)]
 
 
 def _format_config(run: Run) -> str:
