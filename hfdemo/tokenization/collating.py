@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,18 @@ from hfdemo.tokenization.encoding import Encoding
 
 # A list of one tensor per slot is shown by its first ones.
 SLOTS_SHOWN = 3
+
+
+SEED = 0
+MASKING = (
+    "It makes the labels itself: of about 15% of the tokens the id stands in labels and the model has to find it; 80% "
+    "of these become the mask token, 10% another one, 10% stay. All other labels are -100. Without a seed each call "
+    "masks others."
+)
+CONTINUING = (
+    "Labels are the input_ids, with -100 where the pad token stands: the model itself shifts them by one, so that each "
+    "token is to foretell the next. Is the pad token the end of text, no end is learned."
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,31 @@ def run_collators(tokenizer: Any, encoding: Encoding, architecture: str | None =
             f"DataCollatorWithFlattening({arguments})(features)",
             lambda: DataCollatorWithFlattening(**packing)(rows),
             _packing_notes(architecture, start),
+        ),
+        *_run_label_makers(tokenizer, rows),
+    )
+
+
+def _run_label_makers(tokenizer: Any, rows: Sequence[Mapping[str, Sequence[int]]]) -> Iterator[CollatedBatch]:
+    """Run the collate functions that make labels, or pad those that are there."""
+    from transformers import DataCollatorForLanguageModeling, DataCollatorForSeq2Seq
+
+    options: dict[str, Any] = {"seed": SEED} if tokenizer.mask_token else {"mlm": False}
+    arguments = ", ".join(f"{name}={value}" for name, value in options.items())
+    yield _run_collator(
+        "DataCollatorForLanguageModeling",
+        f"DataCollatorForLanguageModeling(tokenizer, {arguments})(features)",
+        lambda: DataCollatorForLanguageModeling(tokenizer, **options)([dict(row) for row in rows]),
+        (MASKING if tokenizer.mask_token else CONTINUING,),
+    )
+    answered = [{**row, "labels": list(row["input_ids"])} for row in rows]
+    yield _run_collator(
+        "DataCollatorForSeq2Seq",
+        "DataCollatorForSeq2Seq(tokenizer)([{**row, 'labels': answer_ids} for row in features])",
+        lambda: DataCollatorForSeq2Seq(tokenizer)(answered),
+        (
+            "Labels are token ids of an answer, here the text itself: they are padded with -100, which the loss leaves "
+            "out, while input_ids are padded with the pad token. Given a model, it makes decoder_input_ids, too.",
         ),
     )
 
@@ -179,8 +216,9 @@ def _transposed_notes(rows: Sequence[Mapping[str, Sequence[int]]], ragged: bool)
 def _padding_notes(tokenizer: Any) -> tuple[str, ...]:
     if tokenizer.pad_token is None:
         return (
-            "This tokenizer has no pad token. Give it one first: tokenizer.pad_token = tokenizer.eos_token is usual "
-            "for a model that generates, and the attention mask hides it.",
+            "This tokenizer has no pad token. Give it one first: tokenizer.pad_token = tokenizer.eos_token will do "
+            "where nothing is learned from it, and the attention mask hides it; for training on whole texts add one of "
+            'its own, tokenizer.add_special_tokens({"pad_token": "<pad>"}).',
         )
     return (f"Padded on the {tokenizer.padding_side} to the longest row of this batch; the mask is 0 on padding.",)
 

@@ -198,3 +198,45 @@ def test_rows_of_different_lengths_make_no_tensor_and_the_library_says_so(models
         even = encode(tokenizer, ["one", "two"], None, Options(), 100)
         assert "padding" in find_tensor_error(tokenizer, ragged)
         assert find_tensor_error(tokenizer, even) == ""
+
+
+# Collate functions that make labels
+
+
+def test_the_masked_model_collator_hides_tokens_and_labels_them_alone(models: ModelCache) -> None:
+    texts = ("the harbour froze over on tuesday for the first time in forty years",) * 4
+    made = collated(models, texts)["DataCollatorForLanguageModeling"]
+    assert made.call == "DataCollatorForLanguageModeling(tokenizer, seed=0)(features)"
+    with models.hold_tokenizer(MINILM) as tokenizer:
+        ids, mask = tokenizer(texts[0])["input_ids"], tokenizer.mask_token_id
+    hidden = 0
+    for shown, labels in zip(made.tensors["input_ids"].rows, made.tensors["labels"].rows, strict=True):
+        for original, token, label in zip(ids, shown, labels, strict=True):
+            assert label in (-100, original)
+            assert token == original or label == original, "what is not to be found stays"
+            hidden += token == mask
+    assert hidden
+    assert "15%" in made.notes[0]
+
+
+def test_a_model_without_a_mask_learns_what_comes_next() -> None:
+    tokenizer = kind("bpe")
+    tokenizer.pad_token = "<s>"
+    try:
+        found = {each.name: each for each in run_collators(tokenizer, encoded(tokenizer, ("a b c", "a")))}
+    finally:
+        tokenizer.pad_token = None
+    made = found["DataCollatorForLanguageModeling"]
+    assert made.call == "DataCollatorForLanguageModeling(tokenizer, mlm=False)(features)"
+    ids, labels = made.tensors["input_ids"].rows, made.tensors["labels"].rows
+    assert labels[0] == ids[0]
+    assert set(labels[1][1:]) == {-100}
+    assert "no end is learned" in made.notes[0]
+
+
+def test_labels_that_are_texts_are_padded_with_what_the_loss_leaves_out(models: ModelCache) -> None:
+    made = collated(models, RAGGED)["DataCollatorForSeq2Seq"]
+    rows, labels = made.tensors["input_ids"].rows, made.tensors["labels"].rows
+    assert labels[0] == rows[0]
+    assert set(labels[1][3:]) == {-100}
+    assert set(rows[1][3:]) == {0}
