@@ -30,7 +30,7 @@ PLAIN = {
     *("dataset_config", "split", "task", "dtype", "attention", "text_column", "text_pair_column", "parameters"),
     *("texts", "text_pairs", "padding", "truncation", "max_length", "stride", "pad_to_multiple_of", "padding_side"),
     *("add_special_tokens", "return_overflowing_tokens", "pad_token", "split_special_tokens", "batch_size"),
-    *("algorithm", "vocabulary", "encoding", "header"),
+    *("algorithm", "vocabulary", "encoding", "header", "text", "text_pair", "target", "method", "layer", "head"),
 }
 # The endpoints that take, in place of a run's id, what a link of its owner calls it.
 LOOKING = {"run_status", "run_events", "watch_run", "run_report", "run_epoch", "run_script", "compare_runs"}
@@ -65,6 +65,10 @@ class Things:
             ("compare_runs", {"runs": [run]}),
             *((name, {"search": self.search}) for name in ("search_status", "stop_search")),
             ("text_classification", {"text": "a tug", "model": model}),
+            ("explain", {"text": "a tug", "model": model}),
+            ("explain", {"text": "a tug", "model": model, "task": "text-classification"}),
+            ("attention", {"text": "a tug", "model": model, "task": "text-classification"}),
+            ("download_tokenizer", {"tokenizer": self.tokenizer}),
             ("load_model", {"model": model}),
             ("load_model", {"model": f"untrained:{model}", "task": "text-classification"}),
             ("tokenize", {"texts": words, "tokenizer": model}),
