@@ -134,19 +134,27 @@ def test_a_hundred_thousand_characters_leave_the_page_responsive(browser: Browse
         app_took = psutil.Process(app.process.pid).cpu_times()
         return drew() + app_took.user + app_took.system
 
+    def draw_frames() -> float:
+        """The seconds that the page computes while it draws eight times two frames, the better of two tries."""
+        found = []
+        for _ in range(2):
+            started = drew()
+            page.evaluate(
+                "(async () => {for (let turn = 0; turn < 8; turn++)"
+                "await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))})()"
+            )
+            found.append(drew() - started)
+        return min(found)
+
+    with_a_sentence = draw_frames()
     started = computed()
     box(page, "Text").fill(text[:100_000])
     expect(page.get_by_text(re.compile("page 1 of"))).to_be_visible(timeout=PATIENT)
     seconds = computed() - started
     assert seconds < 10, f"typed to drawn took {seconds:.1f} s"
     assert page.evaluate("document.querySelectorAll('.hf-linked *').length") < 5000, "one page of it is drawn"
-    # The browser itself is free: two frames take it less than a fifth of a second.
-    started = drew()
-    page.evaluate(
-        "(async () => {for (let turn = 0; turn < 8; turn++)"
-        "await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))})()"
-    )
-    assert drew() - started < 8 * 0.2
+    # The browser itself is free: the text makes two frames less than a fifth of a second dearer.
+    assert draw_frames() - with_a_sentence < 8 * 0.2
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text(re.compile("page 2 of"))).to_be_visible(timeout=PATIENT)
     page.close()
