@@ -163,7 +163,7 @@ def test_a_file_comes_back_with_its_predictions_in_its_own_order(client: Client,
 
 def test_a_file_says_over_the_api_how_far_it_is(client: Client, tiny: Path, tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
-    pd.DataFrame({"text": [f"number {number}" for number in range(600)]}).to_csv(path, index=False)
+    pd.DataFrame({"text": [f"number {number}" for number in range(2000)]}).to_csv(path, index=False)
     job = client.submit(handle_file(str(path)), "text-classification", model=str(tiny), api_name="/predict_file")
     seen: list[tuple[int, int]] = []
 
@@ -175,8 +175,8 @@ def test_a_file_says_over_the_api_how_far_it_is(client: Client, tiny: Path, tmp_
 
     wait_until(heard, 60, "the first word")
     assert seen, "it was done before it said anything"
-    assert 0 < seen[0][0] <= seen[0][1] == 600
-    assert len(pd.read_csv(job.result(timeout=60))) == 600
+    assert 0 < seen[0][0] <= seen[0][1] == 2000
+    assert len(pd.read_csv(job.result(timeout=60))) == 2000
 
 
 def test_an_answer_is_explained_over_the_api(client: Client) -> None:
