@@ -168,8 +168,7 @@ def explain(
             what the logit loses without the token
         task: text-classification, token-classification or text-generation; left out, what the model is made for
     """
-    ref = ModelRef.parse(model or find_task("text-classification").default_model)
-    row = find_task(task) if task else app.engine.call(infer_task, ref, app.settings)[0]
+    ref, row = _find_explained(app, model, task)
     found = app.engine.call(explain_answer, app.models, row, ref, text, text_pair, target, method, stop=caller_left())
     return found.to_json()
 
@@ -193,10 +192,15 @@ def attention(
         head: which of its heads, from 0; left out, the mean of all
         task: text-classification, token-classification or text-generation; left out, what the model is made for
     """
-    ref = ModelRef.parse(model or find_task("text-classification").default_model)
-    row = find_task(task) if task else app.engine.call(infer_task, ref, app.settings)[0]
+    ref, row = _find_explained(app, model, task)
     found = app.engine.call(read_attention, app.models, row, ref, text, text_pair, layer, head, stop=caller_left())
     return found.to_json()
+
+
+def _find_explained(app: App, model: str | None, task: str | None) -> tuple[ModelRef, Task]:
+    """Find the model whose answer is explained, and the task that it answers."""
+    ref = ModelRef.parse(model or find_task("text-classification").default_model)
+    return ref, find_task(task) if task else app.engine.call(infer_task, ref, app.settings)[0]
 
 
 def list_tasks(app: App) -> list[dict]:

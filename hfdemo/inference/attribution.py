@@ -224,11 +224,10 @@ class Explainer:
             part = words[begin : begin + at_once]
             kept = [[place for place in range(count) if place != gone] for gone in part]
             inputs = {
-                name: torch.cat([tensor[:, places] for places in kept]) if tensor.shape[:2] == (1, count) else tensor
-                for name, tensor in self.row.inputs.items()
+                name: torch.cat([tensor[:, places] for places in kept]) for name, tensor in self.row.inputs.items()
             }
             with torch.no_grad():
-                logits = self._forward(**inputs).logits.float().cpu()
+                logits = self._forward(**inputs).logits
             for row, gone in enumerate(part):
                 index = self._index_without(gone, count)
                 scores[gone] = 0.0 if index is None else self.logit - float(logits[row][index])
@@ -247,8 +246,8 @@ class Explainer:
         """Return the target's logit for each row of `vectors` [rows, tokens, width]."""
         others = {name: tensor for name, tensor in self.row.inputs.items() if name != "input_ids"}
         rows = {name: tensor.expand(len(vectors), *tensor.shape[1:]) for name, tensor in others.items()}
-        logits = self._forward(inputs_embeds=vectors, **rows).logits.float()
-        return logits[(slice(None), *self.target.index)]
+        logits = self._forward(inputs_embeds=vectors, **rows).logits
+        return logits[(slice(None), *self.target.index)].float()
 
     def _forward(self, **inputs: Any) -> Any:
         if self.stop is not None and self.stop.is_set():

@@ -236,9 +236,9 @@ class _BatchWork:
     def _predict_rows(self, rows: Sequence[int]) -> None:
         try:
             found = self.models.scheduler.run([self.jobs[row] for row in rows], self._run_batches, stop=self.stop)
+        except Stopped:
+            raise
         except DemoError as error:
-            if isinstance(error, Stopped):
-                raise
             if len(rows) == 1:
                 self.failed[rows[0]] = str(error)
             else:  # one of them spoils the batch: each on its own

@@ -221,7 +221,7 @@ def _predict_jobs(task: Task, loaded: LoadedModel, jobs: Sequence[PredictionJob]
                 dict.fromkeys(
                     (
                         *warn_of_model(loaded),
-                        *warn_of_job(task, loaded, job, len(stages.token_ids)),
+                        *warn_of_job(task, loaded, job, stages.token_ids),
                         *_warn_of_limit(tracer),
                         *said,
                     )

@@ -20,8 +20,10 @@ def warn_of_model(loaded: LoadedModel) -> Iterator[str]:
     yield from loaded.warnings
 
 
-def warn_of_job(task: Task, loaded: LoadedModel, job: PredictionJob, read: int = 0) -> Iterator[str]:
-    """Yield what holds for the answer to `job`; `read` is how many tokens the model was seen to read, where it was.
+def warn_of_job(
+    task: Task, loaded: LoadedModel, job: PredictionJob, read: Sequence[int] | None = None
+) -> Iterator[str]:
+    """Yield what holds for the answer to `job`; `read` are the token ids that the model was seen to read, where it was.
 
     Only inside the caller's turn: the tokenizer is one for all.
     """
@@ -31,13 +33,14 @@ def warn_of_job(task: Task, loaded: LoadedModel, job: PredictionJob, read: int =
         yield from task.warn(loaded, job.inputs, job.parameters)
 
 
-def _warn_of_texts(task: Task, loaded: LoadedModel, job: PredictionJob, read: int) -> Iterator[str]:
+def _warn_of_texts(task: Task, loaded: LoadedModel, job: PredictionJob, read: Sequence[int] | None) -> Iterator[str]:
     texts, tokenizer = task.tokenized_texts(job.inputs, job.parameters), loaded.tokenizer
     if not texts or tokenizer is None:
         return
-    ids = tokenizer(*texts, verbose=False)["input_ids"]
     most = tokenizer.model_max_length
-    if len(ids) > most and (task.truncates or most <= read < len(ids)):
+    # What was read and is not as long as it may be is the whole text: no need to tokenize it again.
+    ids = read if read and len(read) < most else tokenizer(*texts, verbose=False)["input_ids"]
+    if len(ids) > most and (task.truncates or most <= len(read or ()) < len(ids)):
         subject = "The text has" if len(texts) == 1 else "Both texts have"
         yield f"{subject} {len(ids):,} tokens; the model reads {most:,}. The rest was cut off."
     unknown = tokenizer.unk_token_id

@@ -22,12 +22,11 @@ from hfdemo.models.folders import (
     check_visible,
     folder_with_tokenizer,
     identify_files,
-    local_folder,
     name_changes,
 )
 from hfdemo.models.hub import Progress, stop_with_progress
 from hfdemo.models.loading import LoadedModel, Need, check_unchanged, load_model
-from hfdemo.models.processors import load_tokenizer
+from hfdemo.models.processors import load_tokenizer_from
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.weights import NotEnoughMemory
 from hfdemo.scheduler import Scheduler, hold_lock
@@ -39,6 +38,7 @@ class _Tokenizer:
     """A tokenizer and its lock: every call changes shared padding state, so calls must not meet."""
 
     tokenizer: Any
+    folder: Path
     files: FileIdentity
     lock: Lock = field(default_factory=Lock)
 
@@ -91,8 +91,7 @@ class ModelCache:
             Stopped: `stop` was set while it was downloaded or loaded, or while others had their turn.
         """
         check_visible(ref, self.settings)
-        if can_change(ref):
-            self._forget_changed(ref, local_folder(ref.origin, self.settings, weights=False))
+        self._forget_changed(ref)
         need = Need.of(need)
         key = (str(ref), need)
         with self._lock:
@@ -135,15 +134,20 @@ class ModelCache:
         _release_memory()
         return load_model(ref, need, self.settings, progress=progress, turn=self.scheduler.exclusive(stop))
 
-    def _forget_changed(self, ref: ModelRef, folder: Path) -> None:
-        """Forget what was read for `ref` from files in `folder` that are not the same any more."""
-        files = identify_files(folder, self.settings)
+    def _forget_changed(self, ref: ModelRef) -> None:
+        """Forget what was read for `ref` from files that are not the same any more."""
         with self._lock:
-            old = [key for key, each in self._models.items() if key[0] == str(ref) and each.files != files]
-            for key in old:
-                self._changes[key] = name_changes(self._models.pop(key).files, files)
+            models = {key: each for key, each in self._models.items() if key[0] == str(ref) and each.files}
             held = self._tokenizers.get(str(ref))
-            if held is not None and held.files != files:
+        folders = {each.folder for each in models.values()} | ({held.folder} if held and held.files else set())
+        now = {folder: identify_files(folder, self.settings) for folder in folders}
+        old = {key: each for key, each in models.items() if each.files != now[each.folder]}
+        with self._lock:
+            for key, each in old.items():
+                if self._models.get(key) is each:
+                    del self._models[key]
+                    self._changes[key] = name_changes(each.files, now[each.folder])
+            if held and held.files != now.get(held.folder, {}) and self._tokenizers.get(str(ref)) is held:
                 del self._tokenizers[str(ref)]
         if old:
             _release_memory()
@@ -238,8 +242,7 @@ class ModelCache:
             Stopped: `stop` was set while somebody else held it.
         """
         check_visible(ref, self.settings)
-        if can_change(ref):
-            self._forget_changed(ref, folder_with_tokenizer(ref.origin, self.settings))
+        self._forget_changed(ref)
         with self._lock:
             entry = self._tokenizers.get(str(ref))
         if entry is None:
@@ -252,10 +255,9 @@ class ModelCache:
             yield entry.tokenizer
 
     def _load_tokenizer(self, ref: ModelRef) -> _Tokenizer:
-        if not can_change(ref):
-            return _Tokenizer(load_tokenizer(ref, self.settings), {})
-        folder = folder_with_tokenizer(ref.origin, self.settings)
-        files = identify_files(folder, self.settings)
-        tokenizer = load_tokenizer(ref, self.settings)
-        check_unchanged(folder, files, self.settings)
-        return _Tokenizer(tokenizer, files)
+        folder = folder_with_tokenizer(ref, self.settings)
+        files = identify_files(folder, self.settings) if can_change(ref) else {}
+        tokenizer = load_tokenizer_from(folder, self.settings)
+        if files:
+            check_unchanged(folder, files, self.settings)
+        return _Tokenizer(tokenizer, folder, files)

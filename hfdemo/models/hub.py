@@ -143,12 +143,13 @@ def _busy_status(error: BaseException) -> int:
 
 
 def _fetch_patiently(ref: ModelRef, token: bool | None, repo_type: RepoType) -> Any:
-    """Fetch what the Hub knows of `ref`; where it has too much to do it is asked again, a little later each time."""
+    """Fetch what the Hub knows of `ref`; where it is busy it is asked again, while there is time."""
+    began = time.monotonic()
     for pause in _PAUSES:
         try:
             return _fetch_info(ref, token, repo_type)
         except OSError as error:
-            if not _busy_status(error):
+            if not _busy_status(error) or time.monotonic() + pause > began + HUB_SECONDS / 2:
                 raise
             time.sleep(pause)
     return _fetch_info(ref, token, repo_type)

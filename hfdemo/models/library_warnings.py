@@ -27,7 +27,7 @@ class _Collector(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = " ".join(record.getMessage().split())
-        if record.thread == self._thread and not _SAID_OTHERWISE.search(text):
+        if not _SAID_OTHERWISE.search(text):
             self.found[f"transformers: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"] = None
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -16,7 +16,7 @@ from hfdemo.inference import explain_answer
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import find_task
 from hfdemo.ui import html
-from hfdemo.ui.event_handling import EACH, PRIVATE, draw_errors, read_event
+from hfdemo.ui.event_handling import EACH, draw_errors, read_event
 from hfdemo.ui.renderers.attribution import render_attribution
 from hfdemo.ui.tabs.finetune.report_view import read_wrong_rows, render_wrong_rows
 
@@ -39,7 +39,7 @@ def build(app: App, run: gr.Dropdown) -> gr.HTML:
             f"Row {row['row']}: why {row['predicted']}, and not {row['label']}", render_attribution(answer)
         )
 
-    listed.input(draw_errors(explain), run, drawing, **{**EACH, **HEAVY, **PRIVATE})
+    listed.input(draw_errors(explain), run, drawing, **{**EACH, **HEAVY})
     run.change(lambda: "", None, drawing, **EACH)
     return listed
 
