@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from threading import Event
+from types import MappingProxyType
 from typing import Any
 
 from hfdemo.errors import DemoError, Stopped, wrap_library_errors
@@ -16,7 +18,6 @@ from hfdemo.models.loading import LoadedModel
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 
-METHODS = ("integrated_gradients", "leave_one_out")
 MOST_TOKENS = 512
 # The integral is taken on so many points, doubled until the sum is right to within TOLERANCE or there are too many.
 FIRST_STEPS, MOST_STEPS = 32, 512
@@ -75,7 +76,7 @@ def explain_answer(
     text: str,
     text_pair: str | None = None,
     target: str | None = None,
-    method: str = METHODS[0],
+    method: str = "integrated_gradients",
     stop: Event | None = None,
 ) -> Attribution:
     """Say how much each token of a text, and of its pair, adds to the logit of `target`, else of the likeliest answer.
@@ -96,7 +97,7 @@ def explain_answer(
     with models.scheduler.exclusive(stop), wrap_library_errors("This can't be explained", advice):
         row, notes = encode_row(loaded, text, text_pair)
         found = Explainer(loaded, task, row, target, stop)
-        scores, baseline, steps = found.integrate() if method == METHODS[0] else found.leave_out()
+        scores, baseline, steps = METHODS[method](found)
     difference = None if baseline is None else found.logit - baseline
     error = None if difference is None else abs(sum(scores) - difference) / max(abs(difference), 1e-6)
     if error is not None and error > TOLERANCE:
@@ -253,3 +254,9 @@ class Explainer:
         if self.stop is not None and self.stop.is_set():
             raise Stopped
         return self.loaded.model(**inputs)
+
+
+#: a method is a row: its name, and what returns the scores, the logit that they begin from if any, and the steps
+METHODS: Mapping[str, Callable[[Explainer], tuple[list[float], float | None, int]]] = MappingProxyType(
+    {"integrated_gradients": Explainer.integrate, "leave_one_out": Explainer.leave_out}
+)

@@ -12,7 +12,7 @@ from hfdemo.errors import ModelError, Unreachable
 from hfdemo.models.foreign_files import clean_copy
 from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_files, hub_folder
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
-from hfdemo.models.tokenizer_files import check_tokenizer_path
+from hfdemo.models.tokenizer_files import CONFIGS, check_tokenizer_path, holds_one_of
 from hfdemo.models.trained_tokenizers import trained_folder, trained_names
 from hfdemo.ownership import find_folder, is_of_all, list_folders
 from hfdemo.settings import Settings
@@ -133,7 +133,7 @@ def _find_disk_folder(ref: ModelRef, settings: Settings) -> Path:
     path = _find_disk_path(ref, settings)
     if not path.is_dir() and not (path.is_file() and path.suffix == ".json"):  # a device may have no end
         raise ModelError(f"{ref.name!r} is a file. Give the folder that holds config.json and the weights.")
-    if path.is_dir() and not any((path / name).is_file() for name in ("config.json", "adapter_config.json")):
+    if path.is_dir() and not holds_one_of(path, CONFIGS):
         raise ModelError(
             f"{ref.name!r} holds no config.json and no adapter_config.json, so it is not a saved model. "
             "Give a folder written by `save_pretrained`."

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from hfdemo.errors import DataError, DemoError, ModelError, Stopped, Unreachable
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.tokenizer_files import CONFIGS, TOKENIZERS
 
 HUB_SECONDS = 2.0
 _STEP_SHARE = 0.9  # for a connection, and between two pieces of an answer: which of them it was is known then
@@ -30,8 +31,6 @@ CHUNK_BYTES = 512 * 1024
 # Configs, vocabularies and templates, of the model itself or of the second tokenizer that some processors have.
 _WORDS = (".json", ".txt", ".model", ".jinja", ".spm", ".tiktoken", ".codes", ".tokenizer")
 _WORD_FOLDERS = re.compile(r"additional_chat_templates|\w*tokenizer")
-_CONFIGS = {"config.json", "adapter_config.json"}
-_TOKENIZERS = {"tokenizer.json", "tokenizer_config.json"}
 # The same weights once more: in another precision (`model.fp16.safetensors`) or for another program.
 _COPIES = re.compile(r"(model|pytorch_model)\.[^.]+(-\d+-of-\d+)?\.(safetensors|bin)|consolidated.*")
 
@@ -273,7 +272,7 @@ def cached_folder(ref: ModelRef, *, weights: bool = True, config: bool = True) -
     except (OSError, ValueError):
         return None
     here = {path.name for path in folder.iterdir()}
-    configured = bool(here & (_CONFIGS if config else _CONFIGS | _TOKENIZERS))
+    configured = bool(here & {*CONFIGS, *(() if config else TOKENIZERS)})
     weighed = not weights or any(name.endswith((".safetensors", ".bin")) for name in here)
     return folder if configured and weighed else None
 
@@ -294,7 +293,7 @@ def cached_models(with_config: bool = True) -> list[str]:
     for repo in repos:
         for revision in repo.revisions:
             files = {file.file_name for file in revision.files}
-            if repo.repo_type == "model" and files & (_CONFIGS if with_config else _CONFIGS | _TOKENIZERS):
+            if repo.repo_type == "model" and files & {*CONFIGS, *(() if with_config else TOKENIZERS)}:
                 named = revision.refs or {revision.commit_hash}
                 found += [repo.repo_id if name == "main" else f"{repo.repo_id}@{name}" for name in named]
     return sorted(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,20 @@ _USUAL_ROLES: tuple[Mapping[str, str], ...] = (
     {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>"},
     {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"},
 )
-_FILES = ("tokenizer.json", "tokenizer_config.json")
+CONFIGS = ("config.json", "adapter_config.json")
+TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
 
 
-def has_tokenizer(folder: Path) -> bool:
-    """Return whether `folder` holds what `tokenizer.save_pretrained` or `Tokenizer.save` writes."""
-    return any((folder / name).is_file() for name in _FILES)
+def holds_one_of(folder: Path, names: Iterable[str]) -> bool:
+    """Return whether one of the files `names` is in `folder`."""
+    return any((folder / name).is_file() for name in names)
 
 
 def lone_tokenizer_file(path: Path) -> Path | None:
     """Return the tokenizer.json that `path` is, or that stands in it without any config; None for everything else."""
     if path.is_dir():
-        described = any((path / name).is_file() for name in ("config.json", "adapter_config.json", _FILES[1]))
-        return None if described or not (path / _FILES[0]).is_file() else path / _FILES[0]
+        lone = path / "tokenizer.json"
+        return lone if lone.is_file() and not holds_one_of(path, (*CONFIGS, "tokenizer_config.json")) else None
     return path if is_tokenizer_json(path) else None
 
 
@@ -93,9 +94,7 @@ def check_tokenizer_path(path: Path, said: str) -> None:
         ModelError: there is none.
     """
     if path.is_dir():
-        if not has_tokenizer(path) and not any(
-            (path / name).is_file() for name in ("config.json", "adapter_config.json")
-        ):
+        if not holds_one_of(path, TOKENIZERS + CONFIGS):
             raise ModelError(
                 f"{said!r} holds no tokenizer.json, no tokenizer_config.json and no config.json. Give a folder written "
                 "by `tokenizer.save_pretrained`, a tokenizer.json, or a saved model."

@@ -113,6 +113,8 @@ def flatten_parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
 
 def find_control_tokens(messages: Sequence[Mapping[str, Any]], tokenizer: Any) -> Iterator[str]:
     """Yield a sentence for each message that spells a special token out: the tokenizer reads it as if it were one."""
+    if not messages:
+        return
     special = {*tokenizer.all_special_tokens}
     special |= {str(each) for each in tokenizer.added_tokens_decoder.values() if each.special}
     roles = [token for role, token in tokenizer.special_tokens_map.items() if role != "unk_token"]

@@ -177,15 +177,15 @@ def _warn_padding_behind(call: TokenizerCall) -> Iterator[TokenizerWarning]:
 
 
 def _warn_doubled_beginning(call: TokenizerCall) -> Iterator[TokenizerWarning]:
-    rows = [row for row in range(len(call.columns["input_ids"])) if find_doubled_beginning(call, row) is not None]
+    rows = [row for row in range(len(call.columns["input_ids"])) if _find_doubled_beginning(call, row) is not None]
     if rows:
-        first = call.columns["tokens"][rows[0]][find_doubled_beginning(call, rows[0]) or 0]
+        first = call.columns["tokens"][rows[0]][_find_doubled_beginning(call, rows[0]) or 0]
         message = f"The text begins with {first} already, and the tokenizer puts another {first} before it."
         fix = "Set add_special_tokens to False: a chat template, for one, writes all special tokens itself."
         yield TokenizerWarning("doubled_beginning", message, fix, call.texts_of(rows))
 
 
-def find_doubled_beginning(call: TokenizerCall, row: int) -> int | None:
+def _find_doubled_beginning(call: TokenizerCall, row: int) -> int | None:
     """Return the slot of the token that a row begins with a second time, from the text itself; None without one."""
     ids, special = call.columns["input_ids"][row], call.columns["special_tokens_mask"][row]
     start = next((slot for slot, real in enumerate(call.columns["attention_mask"][row]) if real), 0)
@@ -292,7 +292,7 @@ def _warn_tokens_with_a_meaning(call: TokenizerCall) -> Iterator[TokenizerWarnin
     ):
         texts = call.texts_in(row)
         missing = {*find_unknown_slots(call.tokenizer, call.columns, row, texts)}
-        doubled = find_doubled_beginning(call, row)
+        doubled = _find_doubled_beginning(call, row)
         if missing:
             unknown.add(row)
         for slot, id in enumerate(ids):

@@ -10,7 +10,7 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.callers import caller_left
 from hfdemo.api.endpoints import HEAVY
-from hfdemo.errors import DemoError, RunError
+from hfdemo.errors import RunError
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.inference import explain_answer
 from hfdemo.models.reference import ModelRef
@@ -64,9 +64,5 @@ def render_list(run: Run) -> str:
 
 def can_explain(run: Run, rows: list[dict[str, str]]) -> bool:
     """Return whether the answers in `rows` are labels of a model that `explain_answer` knows."""
-    try:
-        task = find_task(run.config.task)
-    except DemoError:
-        return False
-    labels = run.config.labels or ()
-    return task.find_target is not None and bool(rows) and all(row.get("predicted") in labels for row in rows)
+    labels, explained = run.config.labels or (), find_task(run.config.task).find_target is not None
+    return explained and bool(rows) and all(row.get("predicted") in labels for row in rows)

@@ -177,9 +177,7 @@ def _build_files(app: App, tokenizer: gr.Dropdown) -> None:
             raise DemoError("No file arrived. Choose a tokenizer.json.")
         ref = app.engine.call(import_tokenizer, path, app.settings)
         known = app.engine.call(ModelCache.count_vocabulary, app.models, ref)
-        choices = list(dict.fromkeys([str(ref), *list_offline_tokenizers(app.settings)]))
-        told = html.about(f"`{ref}` has {known:,} tokens and is chosen above.")
-        return gr.update(choices=choices, value=str(ref)), told
+        return choose_tokenizer(app, str(ref)), html.about(f"`{ref}` has {known:,} tokens and is chosen above.")
 
     def pack(reference: str) -> Any:
         folder = served_folder("results") / secrets.token_hex(8)
@@ -188,6 +186,11 @@ def _build_files(app: App, tokenizer: gr.Dropdown) -> None:
 
     brought.upload(toast_errors(bring), brought, [tokenizer, said], **QUIET, **LIGHT)
     download.click(toast_errors(pack), tokenizer, out, **QUIET, **LIGHT)
+
+
+def choose_tokenizer(app: App, reference: str) -> Any:
+    """Return the update that chooses a tokenizer which has just come, and offers it first."""
+    return gr.update(choices=list(dict.fromkeys([reference, *list_offline_tokenizers(app.settings)])), value=reference)
 
 
 def make_train(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any]]]:
@@ -207,10 +210,9 @@ def make_train(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[A
                 yield gr.skip(), said
                 continue
             reference, known = result
-            choices = list(dict.fromkeys([reference, *list_offline_tokenizers(app.settings)]))
             told = f"`{reference}` has {known:,} tokens"
             if known < vocabulary:
                 told += f", fewer than {vocabulary:,.0f}: a piece has to occur twice to be learned"
-            yield gr.update(choices=choices, value=reference), html.about(f"{told}.")
+            yield choose_tokenizer(app, reference), html.about(f"{told}.")
 
     return train
