@@ -116,3 +116,13 @@ def test_a_tokenizer_is_downloaded_as_a_folder_that_loads(settings: Settings, tm
     assert ids(again) == ids(load_tokenizer(ref, settings))
     with pytest.raises(ModelError, match="was not trained here"):
         archive_tokenizer(ModelRef.parse("embedded:minilm"), tmp_path, settings)
+
+
+def test_a_package_that_a_tokenizer_lacks_is_named_with_its_install_line(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}'
+    )
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n")
+    with pytest.raises(ModelError, match=r"needs a package that is not installed here.*\(pip install fugashi\)"):
+        load_tokenizer(ModelRef.parse(str(tmp_path)), settings)
