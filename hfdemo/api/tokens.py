@@ -1,7 +1,8 @@
-"""The endpoints of tokenizers: tokenize a batch, count a data set, train a tokenizer."""
+"""The endpoints of tokenizers: tokenize, decode, align words, search a vocabulary, count a data set, train one."""
 
 # No `from __future__ import annotations` here: gradio reads the annotations as they stand.
 import secrets
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -16,7 +17,13 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import archive_tokenizer, train_from_file
 from hfdemo.models.trained_tokenizers import import_tokenizer as keep_tokenizer_file
 from hfdemo.tables import ReadOptions
-from hfdemo.tokenization.by_reference import encode_texts
+from hfdemo.tokenization.by_reference import (
+    browse_vocabulary,
+    encode_texts,
+    label_words,
+    read_ids,
+    retrain_tokenizer,
+)
 from hfdemo.tokenization.length_report import report_dataset
 from hfdemo.tokenization.options import Options
 
@@ -135,18 +142,66 @@ def padding_report(
     }
 
 
-def train_tokenizer(app: App, file: gr.FileData, algorithm: str = "bpe", vocabulary: int = 1000) -> dict:
+def decode_ids(app: App, ids: list[int], tokenizer: str | None = None) -> dict:
+    """Decode token ids: the token of each, and their text with and without special tokens.
+
+    Args:
+        ids: whole numbers of the vocabulary
+        tokenizer: a model reference; left out, embedded:minilm
+    """
+    if not isinstance(ids, list):
+        raise DemoError(f"ids must be a list of whole numbers, but is a {type(ids).__name__}.")
+    ref = ModelRef.parse(tokenizer or "embedded:minilm")
+    return asdict(app.engine.call(read_ids, app.models, ref, ids, caller_left()))
+
+
+def align_words(app: App, words: list[str], labels: list[str] | None = None, tokenizer: str | None = None) -> dict:
+    """Tokenize words that are cut already, and align their labels with the tokens as training does, -100 elsewhere.
+
+    Args:
+        words: the words of one text
+        labels: the label of each word; left out, the words are numbered
+        tokenizer: a model reference; left out, embedded:minilm
+    """
+    ref = ModelRef.parse(tokenizer or "embedded:minilm")
+    labels = None if labels is None else _list_texts(labels)
+    found = app.engine.call(label_words, app.models, ref, _list_texts(words), labels, caller_left())
+    return found.to_json()
+
+
+def search_vocabulary(
+    app: App, query: str = "", tokenizer: str | None = None, first: int = 0, count: int = 100
+) -> dict:
+    """Search a tokenizer's vocabulary: tokens with their ids, and what they read as.
+
+    Args:
+        query: a piece of a token as it is written or as it reads, or an id; left out, all tokens
+        tokenizer: a model reference; left out, embedded:minilm
+        first: how many of the found ones are left out before the first that is returned
+        count: how many are returned at most
+    """
+    ref = ModelRef.parse(tokenizer or "embedded:minilm")
+    return app.engine.call(browse_vocabulary, app.models, ref, query or "", first, count, caller_left()).to_json()
+
+
+def train_tokenizer(
+    app: App, file: gr.FileData, algorithm: str = "bpe", vocabulary: int = 1000, like: str | None = None
+) -> dict:
     """Train a small tokenizer on a text file and keep it under a reference that every tokenizer argument takes.
 
     Args:
         file: an uploaded text file
         algorithm: wordpiece, bpe or unigram
         vocabulary: how many tokens it may have at most
+        like: a model reference, whose tokenizer is trained anew in place of an algorithm: all but the vocabulary stays
     """
     path = required_path(file, "a text")
-    ref = app.engine.call(train_from_file, path, algorithm, vocabulary, app.settings, caller_left())
+    if like:
+        ref = app.engine.call(retrain_tokenizer, ModelRef.parse(like), path, vocabulary, app.settings, caller_left())
+    else:
+        ref = app.engine.call(train_from_file, path, algorithm, vocabulary, app.settings, caller_left())
     known = app.engine.call(ModelCache.count_vocabulary, app.models, ref)
-    return {"tokenizer": str(ref), "algorithm": algorithm, "vocabulary": known}
+    return {"tokenizer": str(ref), "algorithm": f"like {like}" if like else algorithm, "vocabulary": known}
 
 
 def import_tokenizer(app: App, file: gr.FileData) -> dict:

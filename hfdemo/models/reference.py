@@ -12,7 +12,7 @@ Source = Literal["hub", "folder", "untrained", "run", "embedded", "tokenizer"]
 
 EMBEDDED = ("minilm", "sentiment")
 BUILT_IN_TOKENIZERS = ("wordpiece", "bpe", "unigram", "bytes")
-TRAINED_TOKENIZER = re.compile(r"(?:wordpiece|bpe|unigram|file)-[0-9a-f]{12}")
+TRAINED_TOKENIZER = re.compile(r"(?:wordpiece|bpe|unigram|like|file)-[0-9a-f]{12}")
 
 _HUB_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 _REVISION = re.compile(r"[\w][\w.-]*(?:/[\w][\w.-]*)*")

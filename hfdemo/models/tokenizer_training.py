@@ -1,4 +1,4 @@
-"""The three algorithms that learn a tokenizer from text, each with all that its famous example has around it."""
+"""The algorithms that learn a tokenizer from text, with all that a famous example, or an old tokenizer, has around."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ FEWEST_CHARACTERS = 200
 # The Unigram trainer needs about 25 seconds for a million characters in distinct words, and can't be stopped; the
 # others need a third of that.
 MOST_DISTINCT, MOST_DISTINCT_PUBLIC = 5_000_000, 300_000
-_TIMES_AS_FAST = {"unigram": 1, "bpe": 3, "wordpiece": 3}
+_TIMES_AS_FAST = {"unigram": 1, "bpe": 3, "wordpiece": 3, "wordlevel": 3}
+_FAILED = ("No tokenizer can be trained from this text", "Try another text or vocabulary size.")
 
 
 def train_tokenizer(algorithm: str, lines: Sequence[str], vocabulary: int) -> Any:
@@ -40,6 +41,10 @@ def check_request(algorithm: str, vocabulary: int) -> None:
     """
     if algorithm not in ALGORITHMS:
         raise DemoError(f"There is no algorithm {algorithm!r} to train with. Pick one of: {', '.join(ALGORITHMS)}.")
+    _check_vocabulary(vocabulary)
+
+
+def _check_vocabulary(vocabulary: int) -> None:
     whole = isinstance(vocabulary, int) and not isinstance(vocabulary, bool)
     if not whole or not SMALLEST_VOCABULARY <= vocabulary <= LARGEST_VOCABULARY:
         raise DemoError(
@@ -55,19 +60,50 @@ def train_on_lines(algorithm: str, lines: Sequence[str], vocabulary: int, most_d
         DataError: too little text, or too many different words.
         DemoError: the vocabulary is too small for what every tokenizer of the kind has.
     """
+    _check_lines(lines)
+    import_libraries()
+    with wrap_library_errors(*_FAILED):
+        if algorithm == "bpe":
+            return _train_bpe(lines, vocabulary, most_distinct)
+        if algorithm == "wordpiece":
+            return _train_wordpiece(lines, vocabulary, most_distinct)
+        return _train_unigram(lines, vocabulary, most_distinct)
+
+
+def train_from_old(old: Any, lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:
+    """Train a tokenizer that is `old` in all but its vocabulary: same algorithm, same parts, same special tokens.
+
+    Raises:
+        DataError: too little text, or too many different words.
+        DemoError: a vocabulary size out of range or too small for what the old one begins with, or an old one that is
+            written in Python only.
+    """
+    _check_vocabulary(vocabulary)
+    _check_lines(lines)
+    if not old.is_fast:
+        raise DemoError(
+            f"{type(old).__name__} is written in Python only, and can't be trained anew. Choose a tokenizer with a "
+            "tokenizer.json."
+        )
+    kind = type(old.backend_tokenizer.model).__name__.lower()
+    with wrap_library_errors(*_FAILED):
+        _distinct_words(old.backend_tokenizer, lines, kind, most_distinct)
+        new = old.train_new_from_iterator(lines, vocabulary, show_progress=False)
+    if len(new) > vocabulary:
+        raise DemoError(
+            f"A vocabulary of {vocabulary:,} leaves nothing to learn: special tokens and letters take {len(new):,}. "
+            f"Use {len(new) + 100:,} or more."
+        )
+    return new
+
+
+def _check_lines(lines: Sequence[str]) -> None:
     characters = sum(len(line) for line in lines)
     if characters < FEWEST_CHARACTERS:
         raise DataError(
             f"The text has {characters} characters, too few to learn from. Give {FEWEST_CHARACTERS} or more; "
             "a page or more is better."
         )
-    import_libraries()
-    with wrap_library_errors("No tokenizer can be trained from this text", "Try another text or vocabulary size."):
-        if algorithm == "bpe":
-            return _train_bpe(lines, vocabulary, most_distinct)
-        if algorithm == "wordpiece":
-            return _train_wordpiece(lines, vocabulary, most_distinct)
-        return _train_unigram(lines, vocabulary, most_distinct)
 
 
 def _train_wordpiece(lines: Sequence[str], vocabulary: int, most_distinct: int) -> Any:

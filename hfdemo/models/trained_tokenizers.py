@@ -23,6 +23,7 @@ from hfdemo.models.tokenizer_training import (
     MOST_DISTINCT_PUBLIC,
     VOCABULARY,
     check_request,
+    train_from_old,
     train_on_lines,
     train_tokenizer,
 )
@@ -61,13 +62,41 @@ def train_from_file(
     check_request(algorithm, vocabulary)
     content = _read_content(file, settings)
     name = _name_by_content(algorithm, content, vocabulary, settings.owner)
-    limit = MOST_DISTINCT_PUBLIC if settings.public else MOST_DISTINCT
-    return keep_tokenizer(
-        name,
-        lambda: train_on_lines(algorithm, _split_lines(_decode_text(file.name, content)), vocabulary, limit),
-        settings,
-        stop,
-    )
+
+    def train(lines: list[str], most_distinct: int) -> Any:
+        return train_on_lines(algorithm, lines, vocabulary, most_distinct)
+
+    return _keep_trained(name, train, file.name, content, settings, stop)
+
+
+def retrain_from_file(file: Path, old: Any, vocabulary: int, settings: Settings, stop: Event | None = None) -> ModelRef:
+    """Do what `train_from_file` does with a tokenizer that is `old` in all but its vocabulary: see `train_from_old`.
+
+    Raises:
+        DemoError: as `train_from_old`, a file that is not text or is too large, or no room for another one.
+        Stopped: as `train_from_file`.
+    """
+    content = _read_content(file, settings)
+    known = old.backend_tokenizer.to_str().encode() if old.is_fast else b""
+    name = _name_by_content("like", hashlib.sha256(known).digest() + content, vocabulary, settings.owner)
+
+    def train(lines: list[str], most_distinct: int) -> Any:
+        return train_from_old(old, lines, vocabulary, most_distinct)
+
+    return _keep_trained(name, train, file.name, content, settings, stop)
+
+
+def _keep_trained(
+    name: str,
+    train: Callable[[list[str], int], Any],
+    file: str,
+    content: bytes,
+    settings: Settings,
+    stop: Event | None,
+) -> ModelRef:
+    """Keep what `train` makes of the lines of a file and the most characters that their different words may have."""
+    most_distinct = MOST_DISTINCT_PUBLIC if settings.public else MOST_DISTINCT
+    return keep_tokenizer(name, lambda: train(_split_lines(_decode_text(file, content)), most_distinct), settings, stop)
 
 
 def keep_tokenizer(name: str, make: Callable[[], Any], settings: Settings, stop: Event | None = None) -> ModelRef:

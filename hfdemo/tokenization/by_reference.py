@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.model_facts import model_facts
+from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
+from hfdemo.models.trained_tokenizers import retrain_from_file
+from hfdemo.settings import Settings
 from hfdemo.tokenization.chat_templates import ChatOptions, RenderedChat, render_messages
 from hfdemo.tokenization.comparison import Segmentation, segment_text
-from hfdemo.tokenization.decoding import RoundTrip, decode_round_trip
+from hfdemo.tokenization.decoding import DecodedIds, RoundTrip, decode_ids, decode_round_trip
 from hfdemo.tokenization.encoding import Encoding, encode
+from hfdemo.tokenization.learned_merges import MergedText, apply_first_merges, count_merges
 from hfdemo.tokenization.merges import WordTrace, trace_word
 from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.stages import Stage, trace_stages
 from hfdemo.tokenization.truncating import Truncated, Window, compare_truncations, split_into_windows
+from hfdemo.tokenization.vocabulary import VocabularyMatches, make_token_reader, search_vocabulary
 from hfdemo.tokenization.warnings import find_unknown_slots
+from hfdemo.tokenization.word_labels import AlignedWords, align_words
 
 
 def encode_texts(
@@ -45,10 +52,14 @@ def encode_texts(
 
 @dataclass(frozen=True)
 class EncodedText:
-    """The one row of a text and its pair, if it has one; `unknown` of its slots stand for what the vocabulary lacks."""
+    """The one row of a text and its pair, if it has one; `unknown` of its slots stand for what the vocabulary lacks.
+
+    `readings` is what each slot reads as, where that was asked for: see `make_token_reader`.
+    """
 
     encoding: Encoding
     unknown: int
+    readings: tuple[str, ...] = ()
 
 
 def encode_text(
@@ -60,8 +71,9 @@ def encode_text(
     max_characters: int,
     reader: ModelRef,
     stop: Event | None = None,
+    with_readings: bool = False,
 ) -> EncodedText:
-    """Return the row of a text, and how much of it is unknown.
+    """Return the row of a text, how much of it is unknown, and on demand what its tokens read as.
 
     Raises:
         DemoError: see `encode_texts`.
@@ -70,7 +82,9 @@ def encode_text(
     with models.hold_tokenizer(ref, stop) as tokenizer:
         encoding = encode(tokenizer, [text], None if pair is None else [pair], options, max_characters, facts)
         texts = [text] if pair is None else [text, pair]
-        return EncodedText(encoding, len(find_unknown_slots(tokenizer, encoding.columns, 0, texts)))
+        unknown = len(find_unknown_slots(tokenizer, encoding.columns, 0, texts))
+        readings = map(make_token_reader(tokenizer), encoding.columns["tokens"][0]) if with_readings else ()
+        return EncodedText(encoding, unknown, tuple(readings))
 
 
 def trace_text(
@@ -139,6 +153,55 @@ def decode_text(
         columns = encode(tokenizer, [text], None, options, max_characters).columns
         unknown = find_unknown_slots(tokenizer, columns, 0, [text])
         return decode_round_trip(tokenizer, columns["input_ids"][0], text, unknown)
+
+
+def read_ids(models: ModelCache, ref: ModelRef, ids: Sequence[int], stop: Event | None = None) -> DecodedIds:
+    """Return what ids stand for: see `decode_ids`."""
+    with models.hold_tokenizer(ref, stop) as tokenizer:
+        return decode_ids(tokenizer, ids)
+
+
+def label_words(
+    models: ModelCache,
+    ref: ModelRef,
+    words: Sequence[str],
+    labels: Sequence[str] | None = None,
+    stop: Event | None = None,
+) -> AlignedWords:
+    """Return words as tokens, with their labels: see `align_words`."""
+    with models.hold_tokenizer(ref, stop) as tokenizer:
+        return align_words(tokenizer, words, labels)
+
+
+def merge_text(models: ModelCache, ref: ModelRef, text: str, count: int, stop: Event | None = None) -> MergedText:
+    """Return a text cut with the first merges alone: see `apply_first_merges`."""
+    with models.hold_tokenizer(ref, stop) as tokenizer:
+        return apply_first_merges(tokenizer, text, count)
+
+
+def count_learned_merges(models: ModelCache, ref: ModelRef, stop: Event | None = None) -> int:
+    """Return how many merges there are: see `count_merges`."""
+    with models.hold_tokenizer(ref, stop) as tokenizer:
+        return count_merges(tokenizer)
+
+
+def browse_vocabulary(
+    models: ModelCache, ref: ModelRef, query: str, first: int, count: int, stop: Event | None = None
+) -> VocabularyMatches:
+    """Return the tokens that a query finds: see `search_vocabulary`."""
+    with models.hold_tokenizer(ref, stop) as tokenizer:
+        return search_vocabulary(tokenizer, query, first, count)
+
+
+def retrain_tokenizer(
+    ref: ModelRef, file: Path, vocabulary: int, settings: Settings, stop: Event | None = None
+) -> ModelRef:
+    """Train a tokenizer that is the one of `ref` in all but its vocabulary: see `retrain_from_file`.
+
+    Raises:
+        DemoError: see `load_tokenizer` and `retrain_from_file`.
+    """
+    return retrain_from_file(file, load_tokenizer(ref, settings), vocabulary, settings, stop)
 
 
 def compare_tokenizers(

@@ -1,4 +1,4 @@
-"""Ids back to text: with and without special tokens, and whether the round trip is exact."""
+"""Ids back to text: with and without special tokens, whether the round trip is exact, and any ids that are typed in."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from hfdemo.errors import wrap_tokenizer_errors
+from hfdemo.errors import DemoError, wrap_tokenizer_errors
 
 # What can get lost on the way, in the order in which an explanation is tried without them: the first is the least
 # likely to be meant where another one explains the same.
 _CHANGES = ("accents", "cut", "special", "removed", "case", "form", "spaces")
 _SHOWN = 20
+MOST_IDS = 2_000
+_IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,20 @@ class RoundTrip:
 
 
 @dataclass(frozen=True)
+class DecodedIds:
+    """The token of each id, None where the vocabulary has a gap, and what `decode` gives with and without special ones.
+
+    `special` says which ids are special tokens.
+    """
+
+    ids: tuple[int, ...]
+    tokens: tuple[str | None, ...]
+    special: tuple[bool, ...]
+    whole: str
+    plain: str
+
+
+@dataclass(frozen=True)
 class _Trip:
     """The text, what came back of it, that again in the parts between unknown tokens, and the special tokens that stand
     in the text, the longest first."""
@@ -36,6 +52,28 @@ class _Trip:
     plain: str
     parts: tuple[str, ...]
     special: tuple[str, ...]
+
+
+def decode_ids(tokenizer: Any, ids: Sequence[int]) -> DecodedIds:
+    """Decode any ids, also ones that no text gives. The caller must hold the tokenizer for itself.
+
+    Raises:
+        DemoError: no id, more than MOST_IDS, or one that the vocabulary does not have.
+    """
+    if not ids or len(ids) > MOST_IDS:
+        raise DemoError(f"{len(ids):,} ids were given. Give 1 to {MOST_IDS:,} whole numbers.")
+    most = max(tokenizer.get_vocab().values(), default=0)
+    for place, id in enumerate(ids, start=1):
+        if isinstance(id, bool) or not isinstance(id, int):
+            raise DemoError(f"Id {place} is {id!r:.40}, but ids are whole numbers.")
+        if not 0 <= id <= most:
+            label = " -100 is no token: in labels it marks what the loss leaves out." if id == _IGNORED else ""
+            raise DemoError(f"Id {place} is {id}, but this vocabulary has the ids 0 to {most:,}.{label}")
+    with wrap_tokenizer_errors():
+        tokens = tokenizer.convert_ids_to_tokens(list(ids))
+        whole, plain = (str(tokenizer.decode(list(ids), skip_special_tokens=skip)) for skip in (False, True))
+    special = frozenset(tokenizer.all_special_ids)
+    return DecodedIds(tuple(ids), tuple(tokens), tuple(id in special for id in ids), whole, plain)
 
 
 def decode_round_trip(

@@ -149,7 +149,7 @@ def encode(
             return_offsets_mapping=tokenizer.is_fast,
             verbose=False,
         )
-        columns = _collect_columns(tokenizer, batch)
+        columns = collect_columns(tokenizer, batch)
     return Encoding(
         columns, find_warnings(TokenizerCall(tokenizer, texts, text_pairs, options, columns, counts, model))
     )
@@ -196,7 +196,8 @@ def borrow_pad_token(tokenizer: Any, token: str | None) -> Iterator[None]:
         tokenizer.pad_token = None
 
 
-def _collect_columns(tokenizer: Any, batch: Any) -> dict[str, list[Any]]:
+def collect_columns(tokenizer: Any, batch: Any) -> dict[str, list[Any]]:
+    """Return what a call returned as plain lists, with the tokens, words and sequences of each row."""
     columns: dict[str, list[Any]] = dict(batch.items())
     # Not `batch.tokens()`: where a Unigram piece is unknown, that has the characters of the text.
     columns["tokens"] = [tokenizer.convert_ids_to_tokens(ids) for ids in columns["input_ids"]]

@@ -159,6 +159,22 @@ def test_a_tokenizer_leaves_as_a_zip_and_comes_back_as_a_file(client: Client, tm
         client.predict(handle_file(str(ROOT / "biome.json")), api_name="/import_tokenizer")
 
 
+def test_a_tokenizer_is_trained_like_an_old_one(client: Client) -> None:
+    file = handle_file(str(ROOT / "examples" / "harbour.txt"))
+    made = client.predict(file, vocabulary=600, like="embedded:minilm", api_name="/train_tokenizer")
+    assert made["tokenizer"].startswith("tokenizer:like-")
+    assert made["vocabulary"] <= 600
+    found = client.predict("The HARBOUR", tokenizer=made["tokenizer"], api_name="/tokenize")
+    assert found["tokens"][0][0] == "[CLS]", "what surrounds the vocabulary is the old one's"
+    assert "##bour" in found["tokens"][0], "and what it knows is the new text's"
+    again = client.predict(file, vocabulary=600, like="embedded:minilm", api_name="/train_tokenizer")
+    assert again == made
+    with pytest.raises(AppError, match="written in Python only"):
+        client.predict(file, like="tokenizer:bytes", api_name="/train_tokenizer")
+    with pytest.raises(AppError, match="leaves nothing to learn"):
+        client.predict(file, vocabulary=60, like="tokenizer:bpe", api_name="/train_tokenizer")
+
+
 def test_models_can_be_listed_loaded_and_unloaded(client: Client) -> None:
     assert {each["task"] for each in client.predict(api_name="/list_tasks")} == set(TASKS)
     card = client.predict("embedded:sentiment", api_name="/load_model")

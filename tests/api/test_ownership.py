@@ -24,13 +24,14 @@ from tests.conftest import Server, wait_until
 pytestmark = pytest.mark.slow
 
 # What an argument may name that is somebody's. A new argument goes here, with a case below, or to PLAIN.
-NAMES_SOMETHING = {"run", "runs", "search", "model", "tokenizer", "dataset", "config", "file"}
+NAMES_SOMETHING = {"run", "runs", "search", "model", "tokenizer", "like", "dataset", "config", "file"}
 PLAIN = {
     *("after", "limit", "epoch", "epochs", "keep", "changes", "notes", "space", "trials", "count", "seed"),
     *("dataset_config", "split", "task", "dtype", "attention", "text_column", "text_pair_column", "parameters"),
     *("texts", "text_pairs", "padding", "truncation", "max_length", "stride", "pad_to_multiple_of", "padding_side"),
     *("add_special_tokens", "return_overflowing_tokens", "pad_token", "split_special_tokens", "batch_size"),
     *("algorithm", "vocabulary", "encoding", "header", "text", "text_pair", "target", "method", "layer", "head"),
+    *("ids", "words", "labels", "query", "first"),
 }
 # The endpoints that take, in place of a run's id, what a link of its owner calls it.
 LOOKING = {"run_status", "run_events", "watch_run", "run_report", "run_epoch", "run_script", "compare_runs"}
@@ -74,6 +75,9 @@ class Things:
             ("tokenize", {"texts": words, "tokenizer": model}),
             ("tokenize", {"texts": words, "tokenizer": self.tokenizer}),
             ("tokenize", {"texts": words, "model": model}),
+            ("decode_ids", {"ids": [1], "tokenizer": self.tokenizer}),
+            ("align_words", {"words": words, "tokenizer": self.tokenizer}),
+            ("search_vocabulary", {"tokenizer": self.tokenizer}),
             ("padding_report", {"dataset": model}),
             ("padding_report", {"dataset": "tickets", "tokenizer": self.tokenizer}),
             ("inspect_dataset", {"dataset": model}),
@@ -170,7 +174,7 @@ def test_each_argument_is_known_to_name_something_or_nothing_of_a_visitor(things
 
 def _takes_no_run(name: str) -> bool:
     """Return whether an endpoint is there for models and searches that are tried by themselves below."""
-    return name in {"unload_model", "predict_file", "start_search"}
+    return name in {"unload_model", "predict_file", "start_search", "train_tokenizer"}
 
 
 @pytest.mark.parametrize("asking", ["bob", "nobody"])
@@ -239,6 +243,16 @@ def test_by_a_link_of_its_owner_everybody_looks_at_a_run_and_does_nothing_else(
     assert bob.call("run_status", run=link) == {"error": "There is no such run."}
     assert bob.call("run_status", run=again)["state"]
     anna.call("unshare_run", run=things.run.id)
+
+
+def test_nobody_trains_a_tokenizer_like_another_s(anna: Visitor, bob: Visitor, things: Things) -> None:
+    harbour = (Path(__file__).parents[2] / "examples" / "harbour.txt").read_bytes()
+    made = {}
+    for name, visitor in (("anna", anna), ("bob", bob)):
+        file = {"path": visitor.upload("harbour.txt", harbour), "meta": {"_type": "gradio.FileData"}}
+        made[name] = visitor.call("train_tokenizer", file=file, vocabulary=600, like=things.tokenizer)
+    assert made["anna"]["tokenizer"].startswith("tokenizer:like-")
+    assert IS_NOT_THERE.match(made["bob"]["error"])
 
 
 def call_looking(visitor: Visitor, name: str, run: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from hfdemo.api import App
 from hfdemo.api.endpoints import TRAINING
-from hfdemo.api.tokens import padding_report, tokenize
+from hfdemo.api.tokens import align_words, decode_ids, padding_report, search_vocabulary, tokenize
 from hfdemo.engine import InlineEngine
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
@@ -58,6 +58,26 @@ def test_a_report_that_can_not_be_made_gets_a_sentence(app: App, arguments: dict
 def test_a_call_that_can_not_be_made_gets_a_sentence(app: App, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
         tokenize(app, **{"texts": "a", **arguments})
+
+
+def test_ids_words_and_the_vocabulary_are_answered_as_plain_values(app: App) -> None:
+    ids = tokenize(app, "hello world")["input_ids"][0]
+    assert decode_ids(app, ids)["plain"] == "hello world"
+    found = align_words(app, ["New", "York"], ["B-LOC", "I-LOC"])
+    assert (found["labels"], found["label_names"]) == ([-100, 0, 1, -100], ["B-LOC", "I-LOC"])
+    assert align_words(app, ["New", "York"])["labels"] == [-100, 0, 1, -100]
+    listed = search_vocabulary(app, "ferry", count=1)
+    assert (listed["entries"][0]["text"], len(listed["entries"])) == (" ferry", 1)
+    for call, arguments, said in (
+        (decode_ids, {"ids": "101"}, "must be a list of whole numbers, but is a str"),
+        (decode_ids, {"ids": [1.5]}, "Id 1 is 1.5"),
+        (align_words, {"words": {"a": 1}}, "are a dict"),
+        (align_words, {"words": [3]}, "Word 1"),
+        (search_vocabulary, {"query": 5}, "The query"),
+        (search_vocabulary, {"first": "x"}, "first must be a whole number"),
+    ):
+        with pytest.raises(DemoError, match=said):
+            call(app, **arguments)
 
 
 def test_every_switch_can_be_sent_as_text(app: App) -> None:

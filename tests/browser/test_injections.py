@@ -13,7 +13,7 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.tokens.text_view import ABOUT_INSPECTORS
+from hfdemo.ui.tabs.tokens.inspectors import INSPECTORS
 from tests.browser.pages import PATIENT, box, fold, open_page, run, tab
 from tests.conftest import Server
 from tests.injections import INJECTIONS, find_foreign
@@ -105,7 +105,7 @@ def test_what_is_typed_or_in_a_vocabulary_stays_text_in_see_the_tokens(
     shows_text_alone(page, page.locator(".hf-info:visible").filter(has_text="data-xss"))
     for look in ("Truncation", "Chat template", "Several tokenizers", "Decode", "Stages"):
         page.get_by_label(look, exact=True).check()
-        shows_text_alone(page, page.get_by_text(ABOUT_INSPECTORS[look].split(". ")[0]))
+        shows_text_alone(page, page.get_by_text(INSPECTORS[look].about.split(". ")[0]))
     tab(page, "A batch")
     box(page, "Texts").fill("\n".join(ONE_LINE))
     for look, sign in (("As tensors", ".hf-tokens"), ("Collate functions", ".hf-ids"), ("Every strategy", ".hf-plan")):

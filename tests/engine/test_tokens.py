@@ -21,8 +21,8 @@ from hfdemo.errors import Stopped
 from hfdemo.models.cache import ModelCache
 from hfdemo.settings import Settings
 from hfdemo.ui.event_handling import RunningJobs
-from hfdemo.ui.tabs.tokens import batch_view, dataset_view, make_train, text_view
-from hfdemo.ui.tabs.tokens.inspectors import render_inspector
+from hfdemo.ui.tabs.tokens import LIKE, batch_view, chat_view, dataset_view, inspector_fields, make_train, text_view
+from hfdemo.ui.tabs.tokens.inspectors import INSPECTORS, render_inspector
 from hfdemo.ui.tabs.tokens.padding_view import cost_records
 from tests import forked
 from tests.clock import cpu_until_gone
@@ -66,15 +66,16 @@ def here(app: App, models: ModelCache) -> App:
 
 
 def look_at(app: App, text: str, tokenizer: str = "embedded:minilm") -> tuple[str, str, int, int]:
-    return text_view.render_text(app, text, "", tokenizer, "", True, False, False, 1)
+    return text_view.render_text(app, text, "", tokenizer, "", True, False, False, False, 1)
 
 
 def fields(tokenizer: str = "embedded:minilm", **changes: Any) -> dict[str, Any]:
     return {
         **{"text": text_view.TEXT, "pair": "And back?", "tokenizer": tokenizer, "special": True, "splitting": False},
-        **{"word": text_view.WORD, "max_length": 12, "stride": 3, "strategy": "longest_first", "prompt": True},
-        **{"messages": json.dumps(text_view.MESSAGES), "template": "", "others": ["tokenizer:bpe", "owner/none"]},
-        **dict.fromkeys(("tools", "documents", "arguments"), ""),
+        **{"word": inspector_fields.WORD, "max_length": 12, "stride": 3, "strategy": "longest_first", "prompt": True},
+        **{"messages": json.dumps(chat_view.MESSAGES), "template": "", "others": ["tokenizer:bpe", "owner/none"]},
+        **dict.fromkeys(("tools", "documents", "arguments", "query", "ids"), ""),
+        **{"merges": 10, "entries": 1, "words": inspector_fields.LABELLED_WORDS},
         **changes,
     }
 
@@ -83,8 +84,9 @@ def test_one_text_is_drawn_as_it_is_in_this_process(app: App, here: App) -> None
     assert look_at(app, text_view.TEXT) == look_at(here, text_view.TEXT)
     copied = [text_view.make_records(each)("one", "two", "embedded:minilm", True, False) for each in (app, here)]
     assert copied[0] == copied[1] != []
-    for inspector in text_view.INSPECTORS:
-        assert render_inspector(app, inspector, fields()) == render_inspector(here, inspector, fields())
+    for inspector in INSPECTORS:
+        given = fields("tokenizer:bpe") if inspector == "Learned merges" else fields()
+        assert render_inspector(app, inspector, given) == render_inspector(here, inspector, given)
 
 
 def test_a_batch_is_drawn_and_measured_as_it_is_in_this_process(app: App, here: App) -> None:
@@ -127,6 +129,10 @@ def test_a_tokenizer_is_trained_there_and_known_here(app: App, tmp_path: Path, m
     reference = chosen["value"]
     assert f"<code>{reference}</code> has 400 tokens" in said
     assert train_tokenizer(app, path, "bpe", 400)["tokenizer"] == reference
+    *_, (alike, _) = make_train(app, RunningJobs())(PAGE, path, LIKE, 400, reference)
+    assert alike["value"].startswith("tokenizer:like-")
+    again = train_tokenizer(app, path, vocabulary=400, like=reference)
+    assert (again["tokenizer"], again["algorithm"]) == (alike["value"], f"like {reference}")
     assert tokenize(app, "the harbour", tokenizer=reference)["input_ids"]
 
 
@@ -154,7 +160,7 @@ def test_a_page_that_is_closed_ends_what_never_ends_and_the_others_are_answered(
 ) -> None:
     wild, before = "a" * 1000, tokenize(app, "Hello there")
     sent: dict[str, tuple[Any, ...]] = {
-        "text": (wild, "", endless, "", True, False, False, 1),
+        "text": (wild, "", endless, "", True, False, False, False, 1),
         "inspector": ("Stages", *fields(endless, text=wild).values()),
         "batch": (batch_view.TENSORS, wild, "", endless, *BATCH[3:]),
     }
@@ -178,7 +184,7 @@ def test_stop_ends_it_too_and_says_so(app: App, engine: ProcessEngine, endless: 
         text_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
     show = next(each for each in demo.fns.values() if each.name == "show")
     assert show.fn is not None
-    answers = show.fn(PAGE, "a" * 1000, "", endless, "", True, False, False, 1)
+    answers = show.fn(PAGE, "a" * 1000, "", endless, "", True, False, False, False, 1)
     assert "Stop ends it" in next(answers)[0]
     worker = engine.worker
     assert worker is not None

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfdemo.errors import DemoError
-from hfdemo.tokenization.decoding import RoundTrip, decode_round_trip
+from hfdemo.models.cache import ModelCache
+from hfdemo.models.reference import ModelRef
+from hfdemo.tokenization.decoding import RoundTrip, decode_ids, decode_round_trip
 from tests.tokenization.kinds import KINDS, kind
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -135,3 +137,22 @@ def test_an_unknown_token_that_was_typed_is_told_as_what_it_is() -> None:
     lost = " ".join(decode_round_trip(kind("wordpiece"), ids, text, unknown=[3]).lost)
     assert "1 token is [UNK]" in lost
     assert "Special tokens that stand in the text were left out: [UNK]." in lost
+
+
+def test_any_ids_are_decoded_and_those_that_are_none_are_named(models: ModelCache) -> None:
+    with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
+        found = decode_ids(tokenizer, [101, 7592, 2088, 102])
+        assert found.tokens == ("[CLS]", "hello", "world", "[SEP]")
+        assert found.special == (True, False, False, True)
+        assert (found.whole, found.plain) == ("[CLS] hello world [SEP]", "hello world")
+        wrong: tuple[tuple[list[Any], str], ...] = (
+            ([], "0 ids"),
+            ([1] * 2001, "2,001 ids"),
+            ([1, 30522], "Id 2 is 30522, but this vocabulary has the ids 0 to 30,521"),
+            ([-100], "what the loss leaves out"),
+            ([True], "whole numbers"),
+            (["a"], "whole numbers"),
+        )
+        for ids, why in wrong:
+            with pytest.raises(DemoError, match=why):
+                decode_ids(tokenizer, ids)

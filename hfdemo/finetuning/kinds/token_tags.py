@@ -28,6 +28,7 @@ from hfdemo.finetuning.kinds.descriptions import (
 )
 from hfdemo.finetuning.kinds.kind import CERTAIN, ColumnGuess, Evaluator, Kind, PageWords, ReadCell, RowFormat, Samples
 from hfdemo.finetuning.kinds.losses import balance_by_rows, class_cross_entropy
+from hfdemo.tokenization.word_labels import mark_word_starts
 
 NOT_COUNTED = -100
 _WORD_NAMES = ("tokens", "words", "text", "sentence")
@@ -138,12 +139,6 @@ def encode_tags(
         tags, begun = json.loads(cell), mark_word_starts(encoded.word_ids(row))
         aligned.append([-100 if word is None else numbers[tags[word]] for word in begun])
     return {**encoded, "labels": aligned}
-
-
-def mark_word_starts(word_ids: Sequence[int | None]) -> list[int | None]:
-    """Return the number of the word that begins at each token, by the word_ids of the tokens; None where none does."""
-    before = [None, *word_ids[:-1]]
-    return [None if word == last else word for last, word in zip(before, word_ids, strict=True)]
 
 
 def find_labelled_words(rows: Sequence[Mapping[str, str]], tokenizer: Any, max_length: int | None) -> list[list[int]]:

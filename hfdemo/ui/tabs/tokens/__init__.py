@@ -20,6 +20,7 @@ from hfdemo.models.folders import list_offline_models, list_offline_tokenizers
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.tokenizer_training import ALGORITHMS
 from hfdemo.models.trained_tokenizers import archive_tokenizer, import_tokenizer, train_from_file
+from hfdemo.tokenization.by_reference import retrain_tokenizer
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_tokens_query
 from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs, follow_look, toast_errors
@@ -34,6 +35,7 @@ ABOUT = (
 # What of a link names files, which may be anybody's, and what it is called.
 REFERENCES = MappingProxyType({"tokenizer": "tokenizer", "model": "model", "dataset": "data set"})
 OWN = "(the tokenizer's own)"
+LIKE = "like the one above"
 
 
 def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
@@ -139,12 +141,13 @@ def _build_training(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown) -> None:
     gr.HTML(
         html.about(
             "All three algorithms start from the same text and end with different pieces. What is trained is kept "
-            "under the name that it then has above. `tokenizer.train_from_iterator(lines, trainer)`"
+            "under the name that it then has above. `tokenizer.train_from_iterator(lines, trainer)` One that is like "
+            "the tokenizer above keeps all of it but the vocabulary. `old.train_new_from_iterator(lines, size)`"
         )
     )
     with gr.Row():
         file = gr.File(label="A text file, one sentence or paragraph a line", file_types=["text"], height=120)
-        algorithm = gr.Radio(ALGORITHMS, value=ALGORITHMS[1], label="Algorithm")
+        algorithm = gr.Radio([*ALGORITHMS, LIKE], value=ALGORITHMS[1], label="Algorithm")
         vocabulary = gr.Slider(100, 10_000, 1000, step=100, label="Vocabulary", info="most tokens it may have")
         with gr.Column(min_width=100):
             start = gr.Button("Train", variant="primary")
@@ -153,7 +156,7 @@ def _build_training(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown) -> None:
     running = RunningJobs()
     start.click(
         toast_errors(make_train(app, running)),
-        [file, algorithm, vocabulary],
+        [file, algorithm, vocabulary, tokenizer],
         [tokenizer, trained],
         **QUIET,
         **TRAINING,
@@ -196,13 +199,19 @@ def choose_tokenizer(app: App, reference: str) -> Any:
 def make_train(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[Any, Any]]]:
     """Return a handler that trains a tokenizer on an uploaded text, and chooses it."""
 
-    def train(request: gr.Request, file: Any, algorithm: str, vocabulary: float) -> Iterator[tuple[Any, Any]]:
+    def train(
+        request: gr.Request, file: Any, algorithm: str, vocabulary: float, chosen: str = ""
+    ) -> Iterator[tuple[Any, Any]]:
         path = uploaded_path(file)
         if path is None:
             raise DemoError("There is no text file yet. Choose one on the left, then press Train.")
 
         def work(stop: Event) -> tuple[str, int]:
-            ref = app.engine.call(train_from_file, path, algorithm, int(vocabulary), app.settings, stop)
+            size, settings = int(vocabulary), app.settings
+            if algorithm == LIKE:
+                ref = app.engine.call(retrain_tokenizer, ModelRef.parse(chosen), path, size, settings, stop)
+            else:
+                ref = app.engine.call(train_from_file, path, algorithm, size, settings, stop)
             return str(ref), app.engine.call(ModelCache.count_vocabulary, app.models, ref)
 
         for said, result, _ in follow_look(running, request.session_hash, work):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
@@ -13,44 +12,18 @@ from gradio.components import Component
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY, LIGHT
 from hfdemo.errors import DemoError
-from hfdemo.models.folders import list_offline_tokenizers
 from hfdemo.models.reference import ModelRef
-from hfdemo.tokenization.by_reference import encode_text, encode_texts
+from hfdemo.tokenization.by_reference import count_learned_merges, encode_text, encode_texts
 from hfdemo.tokenization.encoding import Encoding
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import render_tokens_link
 from hfdemo.ui.event_handling import LATEST, PRIVATE, RunningJobs, draw_errors, follow_look, toast_errors
 from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
-from hfdemo.ui.tabs.tokens.inspectors import (
-    EXAMPLE_DOCUMENTS,
-    EXAMPLE_MESSAGE,
-    EXAMPLE_TOOLS,
-    make_options,
-    render_inspector,
-)
+from hfdemo.ui.tabs.tokens.inspector_fields import build_inspector_fields
+from hfdemo.ui.tabs.tokens.inspectors import INSPECTORS, make_options, render_inspector
 from hfdemo.ui.tabs.tokens.token_view import count_pages, render_linked_tokens
 
 TEXT = "Unbelievably, the café’s naïve gastroenterologist 🙂 re-tokenized 12,345 emails."
-WORD = "gastroenterologist"
-MESSAGES = [
-    {"role": "system", "content": "You answer in one sentence."},
-    {"role": "user", "content": "What does a harbour pilot do?"},
-    {"role": "assistant", "content": "A harbour pilot boards arriving ships and steers them to their berth."},
-    EXAMPLE_MESSAGE,
-]
-COMPARED = ["tokenizer:wordpiece", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"]
-STRATEGIES = ["longest_first", "only_first", "only_second"]
-INSPECTORS = ["Stages", "One word", "Truncation", "Windows", "Chat template", "Several tokenizers", "Decode", "Code"]
-ABOUT_INSPECTORS = {
-    "Stages": "What each component of the tokenizer makes of the text. `tokenizer.backend_tokenizer`",
-    "One word": "How the algorithm gets from a word to its pieces, step by step.",
-    "Truncation": "What is cut off a row that is too long. `tokenizer(text, pair, truncation=..., max_length=...)`",
-    "Windows": "What is cut off becomes further rows. `tokenizer(..., return_overflowing_tokens=True, stride=...)`",
-    "Chat template": "Messages become one string first. `tokenizer.apply_chat_template(messages)`",
-    "Several tokenizers": "The same text cut by several vocabularies, without special tokens.",
-    "Decode": "Ids back to text, and what got lost on the way. `tokenizer.decode(ids)`",
-    "Code": "The same call without this app.",
-}
 MOST_RECORDS = 20_000
 
 
@@ -82,6 +55,7 @@ def _build_text(
             pair = gr.Textbox(label="Second text", info="optional: the two are read as a pair", lines=2, max_lines=8)
             special = gr.Checkbox(True, label="add_special_tokens")
             white_space = gr.Checkbox(False, label="Show white space and control characters")
+            as_text = gr.Checkbox(False, label="Show tokens as what they read as", info="␣the, not Ġthe, ▁the or ##the")
             with gr.Accordion("More arguments", open=False):
                 splitting = gr.Checkbox(
                     False, label="split_special_tokens", info="special tokens typed in a text are ordinary text"
@@ -111,7 +85,7 @@ def _build_text(
             turned = shown if page and page > count else gr.skip()
             yield above, drawn, gr.Row(visible=count > 1), turned, gr.Button(visible=False)
 
-    typed = [text, pair, tokenizer, model, special, splitting, white_space]
+    typed = [text, pair, tokenizer, model, special, splitting, white_space, as_text]
     # .change, not .input: the latter hears the keyboard, but no paste.
     gr.on(
         [*(widget.change for widget in typed), page.change, demo.load],
@@ -126,13 +100,13 @@ def _build_text(
     back.click(lambda page: max(1, int(page or 1) - 1), page, page, **LATEST)
     forth.click(lambda page: int(page or 1) + 1, page, page, **LATEST)
     restored = {"text": text, "text_pair": pair, "special": special, "splitting": splitting}
-    return {**restored, "white_space": white_space, "page": page}, address
+    return {**restored, "white_space": white_space, "as_text": as_text, "page": page}, address
 
 
 def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dict[str, Any]:
     """Lay out the inspectors of the text; return the components by their names in a link."""
-    inspector = gr.Radio(INSPECTORS, value=INSPECTORS[0], label="Look at")
-    own, shown_for = _build_inspector_fields(app)
+    inspector = gr.Radio(list(INSPECTORS), value=next(iter(INSPECTORS)), label="Look at")
+    own, groups = build_inspector_fields(app)
     drawing = gr.HTML()
     stop = gr.Button("Stop", size="sm", min_width=70, visible=False)
     code = gr.Code(language="python", label="The same without this app", lines=1, max_lines=24, visible=False)
@@ -146,16 +120,13 @@ def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dic
 
     def show(request: gr.Request, inspector: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         given = dict(zip(fields, values, strict=True))
-        head = html.about(ABOUT_INSPECTORS[inspector])
+        head = html.about(INSPECTORS[inspector].about)
         look = draw_errors(follow_look, None, False)(
             running, request.session_hash, lambda stop: render_inspector(app, inspector, given, stop)
         )
         for said, result, busy in look:
             drawn, script = (said, "") if result is None else result
             yield head + drawn, gr.Code(script, visible=bool(script)), gr.Button(visible=busy)
-
-    def arrange(inspector: str) -> list[Any]:
-        return [gr.update(visible=inspector in inspectors) for _, inspectors in shown_for]
 
     gr.on(
         [inspector.change, *(widget.change for widget in fields.values()), demo.load],
@@ -166,66 +137,32 @@ def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dic
     )
     stop.click(running.on_stop, **PRIVATE, **LIGHT)
     demo.unload(running.on_unload)
-    inspector.change(arrange, inspector, [component for component, _ in shown_for], **LATEST)
+    _wire_fields(app, inspector, fields, groups)
     linked = {"word": "word", "cut_to": "max_length", "stride": "stride", "strategy": "strategy"}
-    linked |= {"messages": "messages", "prompt": "prompt"}
+    linked |= {name: name for name in ("messages", "prompt", "merges", "query", "words", "ids")}
     return {"look": inspector, **{name: own[field] for name, field in linked.items()}}
 
 
-def _build_inspector_fields(app: App) -> tuple[dict[str, Any], list[tuple[Any, tuple[str, ...]]]]:
-    """Lay out what single inspectors ask for; return the fields, and (component, inspectors that show it)."""
-    with gr.Row(visible=False) as for_word:
-        word = gr.Textbox(WORD, label="Word", info="its first word is taken apart", max_lines=1)
-    with gr.Row(visible=False) as for_cutting:
-        max_length = gr.Number(16, label="max_length", info="special tokens included", precision=0)
-        stride = gr.Number(3, label="stride", info="tokens that neighbours share", precision=0, visible=False)
-        strategy = gr.Radio(STRATEGIES, value=STRATEGIES[0], label="truncation", visible=False)
-    with gr.Column(visible=False) as for_chat:
-        messages = gr.Textbox(
-            "[\n" + ",\n".join(map(json.dumps, MESSAGES)) + "\n]",
-            label="messages",
-            info="as JSON",
-            lines=6,
-            max_lines=20,
-        )
-        prompt = gr.Checkbox(True, label="add_generation_prompt")
-        with gr.Accordion("Tools, documents and the template's own arguments", open=False):
-            tools = gr.Textbox(label="tools", info=f"as JSON: {json.dumps(EXAMPLE_TOOLS)}", lines=1, max_lines=12)
-            documents = gr.Textbox(
-                label="documents", info=f"as JSON: {json.dumps(EXAMPLE_DOCUMENTS)}", lines=1, max_lines=12
-            )
-            arguments = gr.Textbox(
-                label="arguments", info='as JSON: {"enable_thinking": false}, as the template knows them', max_lines=4
-            )
-        template = gr.Textbox(
-            label="chat_template",
-            info="Jinja; empty: the tokenizer's own",
-            lines=2,
-            max_lines=12,
-            visible=not app.settings.public,
-        )
-    with gr.Row(visible=False) as for_comparing:
-        others = gr.Dropdown(
-            list_offline_tokenizers(app.settings),
-            value=COMPARED,
-            label="Tokenizers",
-            multiselect=True,
-            allow_custom_value=True,
-        )
-    fields = {
-        **{"word": word, "max_length": max_length, "stride": stride, "strategy": strategy},
-        **{"messages": messages, "prompt": prompt, "template": template, "others": others},
-        **{"tools": tools, "documents": documents, "arguments": arguments},
-    }
-    shown_for: list[tuple[Any, tuple[str, ...]]] = [
-        (for_word, ("One word",)),
-        (for_cutting, ("Truncation", "Windows")),
-        (stride, ("Windows",)),
-        (strategy, ("Windows",)),
-        (for_chat, ("Chat template",)),
-        (for_comparing, ("Several tokenizers",)),
-    ]
-    return fields, shown_for
+def _wire_fields(app: App, inspector: gr.Radio, fields: Mapping[str, Any], groups: Mapping[str, Any]) -> None:
+    """Show the fields of the chosen inspector, and keep them fitting."""
+
+    def arrange(inspector: str) -> list[Any]:
+        return [gr.update(visible=name in INSPECTORS[inspector].fields) for name in groups]
+
+    def fit_slider(inspector: str, reference: str, merges: int) -> Any:
+        if "merges" not in INSPECTORS[inspector].fields:
+            return gr.skip()
+        try:
+            total = app.engine.call(count_learned_merges, app.models, ModelRef.parse(reference))
+        except DemoError:  # the drawing says it
+            return gr.skip()
+        return gr.Slider(maximum=total, value=min(merges, total)) if total else gr.skip()
+
+    inspector.change(arrange, inspector, list(groups.values()), **LATEST)
+    shown = [inspector, fields["tokenizer"], fields["merges"]]
+    gr.on([inspector.change, fields["tokenizer"].change], fit_slider, shown, fields["merges"], **LATEST)
+    # Another search begins on its first page.
+    fields["query"].input(lambda: 1, outputs=fields["entries"], **LATEST)
 
 
 def render_text(
@@ -237,6 +174,7 @@ def render_text(
     special: bool,
     splitting: bool,
     white_space: bool,
+    as_text: bool,
     page: int | None,
     stop: Event | None = None,
 ) -> tuple[str, str, int, int]:
@@ -258,13 +196,14 @@ def render_text(
         app.settings.max_tokenized,
         ModelRef.parse(model or tokenizer),
         stop,
+        as_text,
     )
     encoding, unknown = found.encoding, found.unknown
     count = count_pages(encoding, 0)
     shown = min(max(1, int(page or 1)), count)
     warnings = html.notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
     said = f"page {shown:,} of {count:,}" if count > 1 else ""
-    drawn = render_linked_tokens(encoding, 0, texts, shown, white_space)
+    drawn = render_linked_tokens(encoding, 0, texts, shown, white_space, found.readings)
     return warnings + _render_facts(encoding, texts, unknown, said), drawn, shown, count
 
 

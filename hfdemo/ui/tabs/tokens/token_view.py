@@ -42,12 +42,15 @@ def count_pages(encoding: Encoding, row: int) -> int:
     return max(1, -(-len(encoding.columns["input_ids"][row]) // SHOWN_TOKENS))
 
 
-def render_linked_tokens(encoding: Encoding, row: int, texts: Sequence[str], page: int, white_space: bool) -> str:
+def render_linked_tokens(
+    encoding: Encoding, row: int, texts: Sequence[str], page: int, white_space: bool, readings: Sequence[str] = ()
+) -> str:
     """Render one page (counted from 1) of a row: the texts that it came from, coloured by token, above its tokens and
     ids.
 
     `texts` are the text and, for a row that has one, its pair. `white_space` makes spaces and control characters
-    visible in the text; in the tokens they always are.
+    visible in the text; in the tokens they always are. With `readings`, one a slot, tokens are drawn as what they read
+    as; parts of characters and special tokens stay as they are written.
     """
     slots = len(encoding.columns["input_ids"][row])
     first, last = (_page_start(encoding, row, texts, start * SHOWN_TOKENS) for start in (page - 1, page))
@@ -62,7 +65,7 @@ def render_linked_tokens(encoding: Encoding, row: int, texts: Sequence[str], pag
             f"<div class='hf-cut-text'>{shown}</div>"
         )
     told = f" {first + 1:,} to {last:,} of {slots:,}" if slots > SHOWN_TOKENS else ""
-    slots_drawn = "".join(_render_slots(found, texts, roles))
+    slots_drawn = "".join(_render_slots(found, texts, roles, readings))
     hint = "Point at a token, or go through them with Tab and the arrow keys."
     return (
         f"<div class='hf-linked'><div class='hf-roll'>{above}</div>"
@@ -215,7 +218,9 @@ def _special_roles(sequence_ids: Sequence[Sequence[int | None]], row: int, first
     return said
 
 
-def _render_slots(found: Sequence[Group], texts: Sequence[str], roles: dict[int, str]) -> Iterator[str]:
+def _render_slots(
+    found: Sequence[Group], texts: Sequence[str], roles: dict[int, str], readings: Sequence[str]
+) -> Iterator[str]:
     """Return each token above its id, the tokens of a group held together."""
     before: Cell | None = None
     stop = " tabindex='0'"
@@ -233,11 +238,17 @@ def _render_slots(found: Sequence[Group], texts: Sequence[str], roles: dict[int,
             )
             drawn.append(
                 f"<span class='{' '.join(kinds)}' role='listitem'{stop} data-g='{group.number}' "
-                f"data-f='{escape(facts)}'><bdi>{_render_text(cell.token, True)}</bdi>"
+                f"data-f='{escape(facts)}'><bdi>{_render_text(_choose_name(cell, slot, readings), True)}</bdi>"
                 f"<small>{cell.id}</small>{role}</span>"
             )
             before, stop = cell, ""
         yield f"<span class='hf-bound' role='presentation'>{''.join(drawn)}</span>" if len(drawn) > 1 else drawn[0]
+
+
+def _choose_name(cell: Cell, slot: int, readings: Sequence[str]) -> str:
+    """Return what a token is drawn as."""
+    reading = readings[slot] if readings and cell.kind == "token" else ""
+    return reading if reading and "\ufffd" not in reading else cell.token
 
 
 def _list_facts(

@@ -44,7 +44,7 @@ def test_the_report_says_what_to_take_and_marks_it_in_the_table() -> None:
 
 
 def test_both_ways_of_map_are_compared_and_their_files_are_named() -> None:
-    made = text_of(length_view.render_map_trial(MapTiming(1000, 0.5, 4.0, (("cache-<b>.arrow", 20480),))))
+    made = text_of(length_view.render_map_trial(MapTiming(1000, 0.5, 4.0, 0.01, (("cache-<b>.arrow", 20480),))))
     assert "8.00 times" in made
     assert "2,000 rows a second" in made
     assert "20 KiB" in made

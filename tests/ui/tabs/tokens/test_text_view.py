@@ -10,8 +10,10 @@ from hfdemo.api import App
 from hfdemo.engine import InlineEngine
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
-from hfdemo.ui.tabs.tokens.inspectors import render_inspector
-from hfdemo.ui.tabs.tokens.text_view import COMPARED, INSPECTORS, MESSAGES, TEXT, make_records, render_text
+from hfdemo.ui.tabs.tokens.chat_view import MESSAGES
+from hfdemo.ui.tabs.tokens.inspector_fields import COMPARED, LABELLED_WORDS
+from hfdemo.ui.tabs.tokens.inspectors import INSPECTORS, read_numbers, read_words, render_inspector
+from hfdemo.ui.tabs.tokens.text_view import TEXT, make_records, render_text
 from tests import forked
 from tests.clock import quiet_time
 from tests.ui.samples import text_of
@@ -25,7 +27,15 @@ def app(models: ModelCache) -> App:
 
 
 def drawn(app: App, text: str, pair: str = "", tokenizer: str = "embedded:minilm", **more: Any) -> Any:
-    values = {"model": "", "special": True, "splitting": False, "white_space": False, "page": 1, **more}
+    values = {
+        "model": "",
+        "special": True,
+        "splitting": False,
+        "white_space": False,
+        "as_text": False,
+        "page": 1,
+        **more,
+    }
     return render_text(app, text, pair, tokenizer, *values.values())
 
 
@@ -34,6 +44,7 @@ def given(tokenizer: str, **changes: Any) -> dict[str, Any]:
         **{"text": TEXT, "pair": "", "tokenizer": tokenizer, "special": True, "splitting": False, "word": "lower"},
         **{"max_length": 12, "stride": 3, "strategy": "longest_first", "messages": json.dumps(MESSAGES)},
         **dict.fromkeys(("tools", "documents", "arguments"), ""),
+        **{"merges": 40, "query": "", "entries": 1, "words": LABELLED_WORDS, "ids": ""},
         **{"prompt": True, "template": "", "others": COMPARED, **changes},
     }
 
@@ -76,9 +87,9 @@ def test_no_text_is_asked_for_and_half_a_character_is_refused(app: App) -> None:
 @pytest.mark.parametrize("tokenizer", KINDS)
 @pytest.mark.parametrize("look", [look for look in INSPECTORS if look != "Code"])
 def test_every_look_draws_or_says_why_it_can_not(app: App, look: str, tokenizer: str) -> None:
-    python_only = tokenizer == "tokenizer:bytes" and look in ("One word", "Windows")
-    if python_only:
-        with pytest.raises(DemoError, match="Python"):
+    python_only = tokenizer == "tokenizer:bytes" and look in ("One word", "Windows", "Words and labels")
+    if python_only or (look == "Learned merges" and tokenizer != "tokenizer:bpe"):
+        with pytest.raises(DemoError, match="Python" if tokenizer == "tokenizer:bytes" else "no list of merges"):
             render_inspector(app, look, given(tokenizer))
         return
     made, code = render_inspector(app, look, given(tokenizer, pair="A second text." if look != "Windows" else ""))
@@ -157,3 +168,57 @@ def test_a_chat_shows_what_is_learned_and_takes_tools(app: App) -> None:
     assert "return_assistant_tokens_mask=True" in plain
     with pytest.raises(DemoError, match="tools is not JSON"):
         render_inspector(app, "Chat template", given("tokenizer:bpe", tools="[oops"))
+
+
+def test_windows_of_a_pair_say_what_is_wrong_with_the_strategy_that_was_asked_for(app: App) -> None:
+    pair = {"text": "one two three four five six seven eight nine ten", "pair": "a b c d e f g h i j k l m"}
+    instead, _ = render_inspector(app, "Windows", given("embedded:minilm", **pair, max_length=18, stride=1))
+    assert "longest_first cuts both texts" in instead
+    assert "Shown is only_second" in instead
+    with pytest.raises(DemoError, match="longest_first cuts both texts"):
+        render_inspector(app, "Windows", given("embedded:minilm", **pair, max_length=10, stride=1))
+    with pytest.raises(DemoError, match="only_second would have to cut"):
+        render_inspector(
+            app, "Windows", given("embedded:minilm", **pair, max_length=10, stride=1, strategy="only_second")
+        )
+
+
+def test_ids_that_are_typed_in_are_decoded_as_they_are_pasted(app: App) -> None:
+    assert read_numbers("tensor([[101, 7592],\n [102, -100]])") == [101, 7592, 102, -100]
+    with pytest.raises(DemoError, match="'x' is no id"):
+        read_numbers("1 x 2")
+    drawn, _ = render_inspector(app, "Decode", given("embedded:minilm", ids="[101, 7592, 2088, 102]"))
+    assert "[CLS] hello world [SEP]" in drawn
+    assert "<bdi>hello</bdi><small>7592" in drawn
+    with pytest.raises(DemoError, match="what the loss leaves out"):
+        render_inspector(app, "Decode", given("embedded:minilm", ids="101 -100"))
+
+
+def test_words_stand_above_the_labels_that_training_gives_their_tokens(app: App) -> None:
+    assert read_words("New B-LOC\n\nYork\tI-LOC") == (["New", "York"], ["B-LOC", "I-LOC"])
+    assert read_words("New\nYork") == (["New", "York"], None)
+    for wrong, why in (("", "Type words"), ("New B-LOC\nYork", "has 1 parts"), ("a b c", "has 3 parts")):
+        with pytest.raises(DemoError, match=why):
+            read_words(wrong)
+    drawn = text_of(render_inspector(app, "Words and labels", given("embedded:minilm"))[0])
+    assert "word_idsNone011" in drawn, "Rotterdam is one token, harbourmaster two"
+    assert "labels-1000" in drawn
+    assert "0 B-LOC" in drawn
+
+
+def test_the_vocabulary_is_turned_page_by_page(app: App) -> None:
+    first, _ = render_inspector(app, "Vocabulary", given("embedded:minilm", query="ing"))
+    assert "1 to 100 of" in first
+    second, _ = render_inspector(app, "Vocabulary", given("embedded:minilm", query="ing", entries=2))
+    assert "101 to 200 of" in second
+    assert "no more pages" in render_inspector(app, "Vocabulary", given("embedded:minilm", entries=10**6))[0]
+
+
+def test_tokens_are_drawn_as_what_they_read_as(app: App) -> None:
+    for tokenizer, written in (("tokenizer:bpe", "Ġf"), ("tokenizer:unigram", "▁f")):
+        assert f"<bdi>{written}" in drawn(app, "The ferry 🙂", tokenizer=tokenizer)[1]
+        view = drawn(app, "The ferry 🙂", tokenizer=tokenizer, as_text=True)[1]
+        assert f"<bdi>{written}" not in view
+        assert "<bdi><i class='hf-space'>␣<wbr></i>f" in view
+    assert "\ufffd" not in drawn(app, "🙂", tokenizer="tokenizer:bpe", as_text=True)[1], "a part of it is no text"
+    assert "<bdi>[CLS]</bdi>" in drawn(app, "x", as_text=True)[1]

@@ -1,0 +1,54 @@
+"""With few merges a text is letters; with all of them it is what the tokenizer makes of it."""
+
+import json
+
+import pytest
+
+from hfdemo.errors import DemoError
+from hfdemo.models.cache import ModelCache
+from hfdemo.models.reference import ModelRef
+from hfdemo.tokenization.learned_merges import MergedText, apply_first_merges, count_merges
+
+BPE = ModelRef.parse("tokenizer:bpe")
+TEXT = "The ferry leaves at seven, naïve 🙂."
+
+
+def merge(models: ModelCache, count: int) -> MergedText:
+    with models.hold_tokenizer(BPE) as tokenizer:
+        return apply_first_merges(tokenizer, TEXT, count)
+
+
+def test_all_merges_give_what_the_tokenizer_gives_and_none_gives_its_bytes(models: ModelCache) -> None:
+    with models.hold_tokenizer(BPE) as tokenizer:
+        whole = tokenizer.tokenize(TEXT)
+        total = count_merges(tokenizer)
+        assert total == len(json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"])
+    found = merge(models, 10**6)
+    assert found.total == found.applied == total
+    assert list(found.tokens) == whole
+    assert found.after == len(whole)
+    none = merge(models, 0)
+    assert len(none.tokens) == none.before == len(TEXT.encode())
+    assert none.latest == ()
+
+
+def test_each_further_merge_joins_its_two_halves_wherever_they_meet(models: ModelCache) -> None:
+    counts = []
+    for count in range(0, 40):
+        fewer, more = merge(models, count), merge(models, count + 1)
+        newest = more.latest[0]
+        assert newest.rank == count + 1
+        pairs = list(zip(fewer.tokens, fewer.tokens[1:], strict=False))
+        assert (newest.left + newest.right in more.tokens) == ((newest.left, newest.right) in pairs)
+        counts.append(len(more.tokens))
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_what_keeps_no_merges_says_so(models: ModelCache) -> None:
+    for reference in ("embedded:minilm", "tokenizer:unigram", "tokenizer:bytes"):
+        with models.hold_tokenizer(ModelRef.parse(reference)) as tokenizer:
+            assert count_merges(tokenizer) == 0
+            with pytest.raises(DemoError, match="no list of merges"):
+                apply_first_merges(tokenizer, TEXT, 1)
+    with pytest.raises(DemoError, match="merges must be a whole number"):
+        merge(models, -1)
