@@ -83,7 +83,8 @@ def _read_merges(tokenizer: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]
             f"This tokenizer is {kind}: it keeps no list of merges, only its vocabulary. Choose one that is BPE, such "
             "as tokenizer:bpe, or look at the vocabulary."
         )
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    # Without what the last call may have left in it.
+    state = {**json.loads(tokenizer.backend_tokenizer.to_str()), "truncation": None, "padding": None}
     return state, [_split_pair(each) for each in state["model"]["merges"]]
 
 

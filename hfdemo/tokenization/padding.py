@@ -203,7 +203,8 @@ class Batch:
 @dataclass(frozen=True)
 class PaddingCost:
     """What a strategy costs: `waste` is the padding's share of the slots, `shapes` the number of distinct tensor
-    shapes, `flops` the estimate for one forward pass over everything (None without a model's size)."""
+    shapes, `flops` the estimate for one forward pass over everything (None without a model's size), `passes` the
+    number of tensors that go through the model one after the other."""
 
     name: str
     slots: int
@@ -211,6 +212,7 @@ class PaddingCost:
     waste: float
     shapes: int
     flops: int | None
+    passes: int
 
 
 @dataclass(frozen=True)
@@ -248,9 +250,8 @@ class PaddingPlan:
         if size is not None:
             layers, d = size
             flops = layers * sum(rows * (24 * width * d * d + 4 * width * width * d) for rows, width in shapes)
-        return PaddingCost(
-            self.strategy, slots, tokens, (slots - tokens) / slots if slots else 0.0, len(set(shapes)), flops
-        )
+        waste = (slots - tokens) / slots if slots else 0.0
+        return PaddingCost(self.strategy, slots, tokens, waste, len(set(shapes)), flops, len(shapes))
 
 
 def row_order(lengths: Sequence[int], batch_size: int, grouped: bool, seed: int | None, epoch: int) -> list[int]:

@@ -95,7 +95,7 @@ def _find_notes(words: Sequence[str], as_text: bool, missing: Sequence[int]) -> 
     if not as_text:
         said.append(
             "Written as one text, with spaces between, the same words get other ids: here they are joined without a "
-            "space. Load the tokenizer with `add_prefix_space=True` for words."
+            "space. Load the tokenizer with add_prefix_space=True for words."
         )
     if missing:
         named = ", ".join(repr(words[each]) for each in missing[:5])

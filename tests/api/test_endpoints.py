@@ -122,7 +122,7 @@ def test_a_data_set_is_counted_under_every_strategy(client: Client, colours: Pat
     found = client.predict(file=handle_file(str(colours)), batch_size=4, api_name="/padding_report")
     assert found["rows"] == 46 == sum(rows for _, rows in found["lengths"])
     assert [each["name"] for each in found["strategies"]] == list(strategy_names())
-    assert set(found["strategies"][0]) == {"name", "slots", "tokens", "waste", "shapes", "flops"}
+    assert set(found["strategies"][0]) == {"name", "slots", "tokens", "waste", "shapes", "flops", "passes"}
     assert found["recommended"]["padding"] in strategy_names()
     pairs = client.predict(dataset="paraphrases", api_name="/padding_report")
     single = client.predict(dataset="paraphrases", text_pair_column="", api_name="/padding_report")

@@ -48,7 +48,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     expect(words.first).to_have_text("[CLS]", timeout=PATIENT)
     expect(page.locator(".hf-tokens:visible td.hf-second")).to_have_text(["yes", "no"], timeout=PATIENT)
     expect(page.locator(".hf-tokens:visible td.hf-pad").first).to_have_text("[PAD]")
-    expect(page.locator(".hf-tokens:visible th").filter(has_text="token_type_ids")).to_have_count(2)
+    expect(page.locator(".hf-tensor-name:visible").filter(has_text="token_type_ids [2, ")).to_have_count(1)
     page.get_by_label("False").check()
     expect(page.get_by_text("These rows are ragged")).to_be_visible(timeout=PATIENT)
     shoot(page, "tokens-1440-light")

@@ -55,6 +55,49 @@ def test_tokens_are_linked_by_pointing_and_by_the_keyboard(browser: Browser, app
     page.close()
 
 
+def test_ids_words_merges_and_the_vocabulary_are_looked_at(browser: Browser, app: Server) -> None:
+    page = open_tokens(browser, app, "text")
+    box(page, "Tokenizer").fill("tokenizer:bpe")
+    box(page, "Tokenizer").press("Enter")
+    slots = page.locator(".hf-slot:visible bdi")
+    expect(slots.filter(has_text="Ġthe").first).to_be_visible(timeout=PATIENT)
+    page.get_by_label("Show tokens as what they read as").check()
+    expect(slots.filter(has_text="␣the").first).to_be_visible(timeout=PATIENT)
+
+    page.get_by_label("Learned merges", exact=True).check()
+    expect(page.get_by_text("64 of 343")).to_be_visible(timeout=PATIENT)
+    merges = page.get_by_role("slider").locator("visible=true")
+    expect(merges).to_have_attribute("max", "343", timeout=PATIENT)
+    merges.focus()
+    page.keyboard.press("End")
+    expect(page.get_by_text("343 of 343")).to_be_visible(timeout=PATIENT)
+    page.get_by_label("Vocabulary", exact=True).check()
+    expect(page.get_by_text("1 to 100 of 600 found")).to_be_visible(timeout=PATIENT)
+    box(page, "Page").fill("6")
+    expect(page.get_by_text("501 to 600 of 600 found")).to_be_visible(timeout=PATIENT)
+    box(page, "Search").fill(" the")
+    expect(page.get_by_text("1 to 5 of 5 found")).to_be_visible(timeout=PATIENT)
+    page.get_by_label("Decode", exact=True).check()
+    box(page, "Ids").fill("tensor([262, 599])")
+    expect(page.locator(".hf-piece:visible").filter(has_text="Ġthe")).to_be_visible(timeout=PATIENT)
+    box(page, "Ids").fill("1 -100")
+    expect(page.get_by_text("what the loss leaves out")).to_be_visible(timeout=PATIENT)
+
+    page.get_by_label("Words and labels", exact=True).check()
+    strip = page.locator(".hf-tokens:visible").filter(has_text="word_ids")
+    expect(strip).to_contain_text("-100", timeout=PATIENT)
+    # What goes on beyond the edge fades there, and no more at the end of it.
+    around = strip.locator("xpath=..")
+    fade = "each => getComputedStyle(each).getPropertyValue('--hf-fade-right')"
+    assert around.evaluate(fade) == "40px"
+    around.evaluate("each => { each.scrollLeft = each.scrollWidth }")
+    page.wait_for_function(
+        "each => parseFloat(getComputedStyle(each).getPropertyValue('--hf-fade-right')) < 1",
+        arg=around.element_handle(),
+    )
+    page.close()
+
+
 def test_the_lab_draws_measures_proves_and_can_be_stopped(browser: Browser, app: Server) -> None:
     page = open_tokens(browser, app, "batch")
     plans = page.locator(".hf-plan:visible")

@@ -124,7 +124,7 @@ def test_the_report_is_counted_by_hand_once() -> None:
     flops = 2 * 3 * (24 * 8 * 16 + 4 * 64 * 4)
     assert strategies["longest_in_batch"] == {
         **{"name": "longest_in_batch", "slots": 24, "tokens": 16, "waste": pytest.approx(1 / 3)},
-        **{"shapes": 1, "flops": flops},
+        **{"shapes": 1, "flops": flops, "passes": 1},
     }
     assert (strategies["none"]["slots"], strategies["none"]["waste"]) == (16, 0.0)
     assert strategies["multiple_of_64"]["slots"] == 3 * 64

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hfdemo.tokenization.encoding import Cell, Encoding
-from hfdemo.ui.html import TableCell, escape, notes, table, with_title
+from hfdemo.ui.html import TableCell, about, escape, notes, table
 
 SHOWN_SLOTS = 256
 SHOWN_ROWS = 16
@@ -42,10 +42,8 @@ _INKLESS = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"})
 
 
 def render_token_rows(encoding: Encoding) -> str:
-    """Draw a batch as the tensors that the model gets: one strip per text, one column per slot."""
+    """Draw a batch as the tensors that the model gets: each a rectangle, a row per text and a column per slot."""
     rows = encoding.rows()
-    strips = "".join(_draw_row(number, row) for number, row in enumerate(rows[:SHOWN_ROWS], start=1))
-    more = f"<p class='hf-about'>… and {len(rows) - SHOWN_ROWS} more rows.</p>" if len(rows) > SHOWN_ROWS else ""
     warnings = notes(f"{warning.message} {warning.fix}" for warning in encoding.warnings)
     widths = sorted({len(row) for row in rows})
     shape = f"[{len(rows)}, {widths[0]}]" if len(widths) == 1 else f"{len(rows)} rows of {widths[0]} to {widths[-1]}"
@@ -55,21 +53,35 @@ def render_token_rows(encoding: Encoding) -> str:
     summary = (
         f"<p>Shape <b>{shape}</b>: {slots:,} slots for {tokens:,} tokens, <b>{padding:.0%}</b> padding.{ragged}</p>"
     )
-    return summary + warnings + LEGEND + strips + more
+    cut = [f"the first {SHOWN_ROWS} of {len(rows):,} rows"] if len(rows) > SHOWN_ROWS else []
+    cut += [f"the first {SHOWN_SLOTS} of {widths[-1]:,} slots"] if widths[-1] > SHOWN_SLOTS else []
+    more = about(f"Shown: {' and '.join(cut)}.") if cut else ""
+    return summary + warnings + LEGEND + _draw_tensors([row[:SHOWN_SLOTS] for row in rows[:SHOWN_ROWS]], shape) + more
 
 
-def _draw_row(number: int, row: Sequence[Cell]) -> str:
-    shown = row[:SHOWN_SLOTS]
-    lines: list[tuple[str, Sequence[Any]]] = [
-        ("token", [token_cell(cell, before) for cell, before in zip(shown, [None, *shown], strict=False)]),
-        ("input_ids", [cell.id for cell in shown]),
+def _draw_tensors(rows: Sequence[Sequence[Cell]], shape: str) -> str:
+    """Draw the tokens of a batch and its tensors below each other, slot below slot."""
+    width = max(map(len, rows))
+    blocks: list[tuple[str, list[Sequence[Any]]]] = [
+        (
+            "tokens",
+            [[token_cell(cell, before) for cell, before in zip(row, [None, *row], strict=False)] for row in rows],
+        ),
+        (f"input_ids {shape}", [[_value_cell(cell, cell.id) for cell in row] for row in rows]),
     ]
-    if any(cell.type_id is not None for cell in shown):
-        lines.append(("token_type_ids", [cell.type_id for cell in shown]))
-    lines.append(("attention_mask", [cell.attention for cell in shown]))
-    more = f" · the first {SHOWN_SLOTS} of {len(row):,} slots" if len(row) > SHOWN_SLOTS else ""
-    real = sum(cell.attention for cell in row)
-    return with_title(f"Text {number} · {real:,} token{'' if real == 1 else 's'}{more}", render_strip(lines))
+    if any(cell.type_id is not None for row in rows for cell in row):
+        blocks.append((f"token_type_ids {shape}", [[_value_cell(cell, cell.type_id) for cell in row] for row in rows]))
+    blocks.append((f"attention_mask {shape}", [[_value_cell(cell, cell.attention) for cell in row] for row in rows]))
+    lines: list[Sequence[Any]] = []
+    for name, values in blocks:
+        lines.append([TableCell(name, "hf-tensor-name", columns=width + 1)])
+        # A row that ends before the others has nothing there, and no padding either.
+        lines += [[number, *row, *[""] * (width - len(row))] for number, row in enumerate(values, start=1)]
+    return table((), lines, kind="hf-tokens hf-tensors", row_heads=True, focusable=True)
+
+
+def _value_cell(cell: Cell, value: Any) -> TableCell:
+    return TableCell(value, "hf-pad" if cell.kind == "pad" else "hf-value")
 
 
 def render_strip(lines: Sequence[tuple[str, Sequence[Any]]]) -> str:

@@ -1,5 +1,6 @@
 """A batch is drawn slot by slot, cut where it is long; what has no ink is named; tokens are text."""
 
+import re
 import unicodedata
 from typing import Any
 
@@ -35,11 +36,21 @@ def test_a_long_batch_is_cut_and_says_so() -> None:
     wide = encoding([["t"] * 1000], [[1] * 1000])
     assert f"the first {tokens.SHOWN_SLOTS} of 1,000 slots" in tokens.render_token_rows(wide)
     tall = encoding([["t"]] * 40, [[1]] * 40)
-    assert f"and {40 - tokens.SHOWN_ROWS} more rows" in tokens.render_token_rows(tall)
+    assert f"the first {tokens.SHOWN_ROWS} of 40 rows" in tokens.render_token_rows(tall)
+
+
+def test_each_tensor_is_a_rectangle_with_a_row_a_text() -> None:
+    made = tokens.render_token_rows(encoding([["a", "b"], ["c", "[PAD]"]], [[1, 1], [1, 0]]))
+    for name in ("input_ids [2, 2]", "attention_mask [2, 2]"):
+        assert f"<td class='hf-tensor-name' colspan='3'>{name}</td>" in made
+    assert made.count("<tr") == 3 * (1 + 2)
+    assert len(re.findall("<td class='[^']*hf-pad", made)) == 3, "the token and both numbers of the slot"
 
 
 def test_ragged_rows_are_called_so() -> None:
-    assert "ragged" in tokens.render_token_rows(encoding([["t"], ["t", "t"]], [[1], [1, 1]]))
+    made = tokens.render_token_rows(encoding([["t"], ["t", "t"]], [[1], [1, 1]]))
+    assert "ragged" in made
+    assert "<td></td></tr>" in made, "a row that ends early has no slot there"
 
 
 def test_white_space_and_controls_are_named_on_demand_only() -> None:

@@ -84,6 +84,10 @@ SHAPES = (
     "Each shape that a batch has for the first time is compiled anew on a TPU and under `torch.compile`: few shapes "
     "are what `pad_to_multiple_of` and a fixed max_length are for. With none the rows are run one by one."
 )
+PASSES = (
+    "Predicted counts arithmetic alone. Each forward pass also costs something by itself, and a row alone keeps fewer "
+    "cores busy than a batch: that is why none, with a pass for each row, can measure slower than predicted."
+)
 _WORDS = {"first": "of the first text", "second": "of the second text", "special": "special", "pad": "padding"}
 
 
@@ -93,7 +97,7 @@ def render_costs(found: Sequence[PaddingCost], timings: Sequence[Timing] = (), r
     least_flops = min((cost.flops for cost in found if cost.flops), default=0)
     times = {timing.strategy: timing for timing in timings}
     fastest = min((timing.median for timing in timings), default=0.0)
-    heads = ["strategy", "padding", "slots", "", "shapes"]
+    heads = ["strategy", "padding", "slots", "", "passes", "shapes"]
     heads += ["FLOPs", "predicted"] if least_flops else []
     heads += ["measured", "ms (from, to)"] if times else []
     rows: list[list[Any]] = []
@@ -102,7 +106,8 @@ def render_costs(found: Sequence[PaddingCost], timings: Sequence[Timing] = (), r
         if cost.name == recommended:
             name += " <span class='hf-chip'>recommended</span>"
         bar = render_cost_bar(first=cost.tokens / most, pad=(cost.slots - cost.tokens) / most)
-        cells: list[Any] = [Html(name), f"{cost.waste:.1%}", f"{cost.slots:,}", bar, f"{cost.shapes:,}"]
+        cells: list[Any] = [Html(name), f"{cost.waste:.1%}", f"{cost.slots:,}", bar]
+        cells += [f"{cost.passes:,}", f"{cost.shapes:,}"]
         if least_flops:
             cells += [format_flops(cost.flops), f"×{cost.flops / least_flops:.2f}"] if cost.flops else ["–", "–"]
         if times:
@@ -114,7 +119,8 @@ def render_costs(found: Sequence[PaddingCost], timings: Sequence[Timing] = (), r
             )
         rows.append(cells)
     numbers = set(range(len(heads))) - {0, 3}
-    return table(heads, rows, numbers, kind="hf-costs", focusable=True) + about(SHAPES)
+    said = about(SHAPES) + (about(PASSES) if times else "")
+    return table(heads, rows, numbers, kind="hf-costs", focusable=True) + said
 
 
 def render_cost_bar(**shares: float) -> Html:
@@ -232,6 +238,7 @@ def cost_records(found: Iterable[PaddingCost], timings: Sequence[Timing] = ()) -
             "tokens": cost.tokens,
             "waste": round(cost.waste, 4),
             "shapes": cost.shapes,
+            "passes": cost.passes,
             "flops": cost.flops,
             **({"seconds": round(times[cost.name].median, 6)} if cost.name in times else {}),
         }

@@ -162,7 +162,7 @@ def _wire_fields(app: App, inspector: gr.Radio, fields: Mapping[str, Any], group
     shown = [inspector, fields["tokenizer"], fields["merges"]]
     gr.on([inspector.change, fields["tokenizer"].change], fit_slider, shown, fields["merges"], **LATEST)
     # Another search begins on its first page.
-    fields["query"].input(lambda: 1, outputs=fields["entries"], **LATEST)
+    fields["query"].change(lambda: 1, outputs=fields["entries"], **LATEST)
 
 
 def render_text(
