@@ -56,9 +56,10 @@ def read_from_hub(
     followed within the repository only, whatever it says.
 
     Raises:
-        DataError: no such data set, config or split, or one that can't be read here, or may not be.
+        DataError: no such data set, config or split, one that can't be read here, or may not be, or a busy Hub.
     """
-    info = hub_info(ref, settings.public, "dataset")  # before the imports, which take longer than being refused
+    # Before the imports, which take longer than being refused.
+    info = hub_info(ref, settings.public, "dataset", _find_cached_folder)
     here = _find_cached_folder(ref) if info is None else None
     if info is None and here is None:
         return None

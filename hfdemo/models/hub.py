@@ -21,8 +21,7 @@ from hfdemo.models.tokenizer_files import CONFIGS, TOKENIZERS
 
 HUB_SECONDS = 2.0
 _STEP_SHARE = 0.9  # for a connection, and between two pieces of an answer: which of them it was is known then
-# For so long nobody asks again for what the Hub has kept somebody waiting for in vain.
-SILENT_SECONDS = 10.0
+SILENT_SECONDS = 10.0  # nobody asks again so soon for what the Hub has kept somebody waiting for in vain
 _WAITED_SECONDS = 0.5
 _MOST_SILENCES = 256
 # After each of so many bytes a download says how far it is, and can be stopped. The library's own are ten megabytes.
@@ -36,6 +35,7 @@ _COPIES = re.compile(r"(model|pytorch_model)\.[^.]+(-\d+-of-\d+)?\.(safetensors|
 
 # What is going on ("Downloading", "Loading weights"), bytes done, bytes in all.
 Progress = Callable[[str, int, int], None]
+RepoType = Literal["model", "dataset"]
 
 
 def stop_with_progress(progress: Progress | None, stop: Event | None) -> Progress:
@@ -48,9 +48,6 @@ def stop_with_progress(progress: Progress | None, stop: Event | None) -> Progres
             progress(what, done, total)
 
     return report
-
-
-RepoType = Literal["model", "dataset"]
 
 
 class _Silences:
@@ -98,13 +95,16 @@ def wait_once() -> Iterator[None]:
         _PATIENCE.reset(token)
 
 
-def hub_info(ref: ModelRef, public: bool, repo_type: RepoType = "model") -> Any | None:
+def hub_info(
+    ref: ModelRef, public: bool, repo_type: RepoType = "model", find_copy: Callable[[ModelRef], Any] | None = None
+) -> Any | None:
     """Fetch the Hub's ModelInfo or DatasetInfo of a model or data set, with the sizes of its files.
 
-    None when it does not answer within HUB_SECONDS, or has not a moment ago.
+    None when it does not answer within HUB_SECONDS, or has not a moment ago. `find_copy` returns what was downloaded
+    before, None for nothing; left out, a model's.
 
     Raises:
-        ModelError: there is no such model or revision, or it may not be seen from here.
+        ModelError: there is no such model or revision, it may not be seen, or the Hub is busy and there is no copy.
         DataError: the same of a data set.
     """
     patience, asked = _PATIENCE.get() or _Patience(), f"{repo_type} {ref.name}"
@@ -120,10 +120,11 @@ def hub_info(ref: ModelRef, public: bool, repo_type: RepoType = "model") -> Any 
         if refusal:
             raise refusal from error
         status = _busy_status(error)
-        if status and repo_type == "model" and cached_folder(ref, weights=False, config=False) is None:
+        copy = find_copy or (lambda ref: cached_folder(ref, weights=False, config=False))
+        if status and copy(ref) is None:
             why = "it had too many questions from here" if status == 429 else "it has trouble of its own"
             said = f"The Hub does not answer for {ref.name} now: {why} (status {status}). Try again in a minute."
-            raise Unreachable(said) from error
+            raise (Unreachable if repo_type == "model" else DataError)(said) from error
         if time.monotonic() > began + _WAITED_SECONDS:
             patience.is_left = False
             _SILENCES.begin(_Silences.EVERYTHING if isinstance(error, httpx2.ConnectTimeout) else asked)

@@ -89,6 +89,7 @@ def hub() -> Iterator[str]:
             "datasets/owner/gated": Repo({"train.csv": CSV}, gated=True),
             "datasets/owner/hidden": Repo(status=403, code="GatedRepo"),
             "datasets/owner/down": Repo(status=500),
+            "datasets/owner/crowded": Repo(status=429),
         }
     ) as address:
         yield address
@@ -99,7 +100,7 @@ ASKED = (
     *("owner/configured|huge", "owner/plain", "owner/plain||test", "owner/plain||spring", "owner/plain@v9"),
     *("owner/classes", "owner/lines", "owner/outside", "owner/odd", "owner/odd||spring"),
     *("owner/converted@refs/convert/parquet", "owner/converted@refs/convert/parquet|big"),
-    *(f"owner/{name}" for name in ("gated", "hidden", "none", "down", "script", "pictures", "broken")),
+    *(f"owner/{name}" for name in ("gated", "hidden", "none", "down", "crowded", "script", "pictures", "broken")),
     *(f"owner/{name}" for name in ("miswritten", "ignored", "media")),
 )
 
@@ -170,7 +171,8 @@ def test_each_refusal_of_the_hub_says_what_to_do(hub: str, answers: dict[str, An
     for name in ("gated", "hidden"):
         assert f"Accept them at {hub}/datasets/owner/{name}" in answers[f"owner/{name}"]
     assert "no data set 'owner/none'" in answers["owner/none"]
-    assert "can't be reached" in answers["owner/down"]
+    assert "does not answer for owner/down now: it has trouble of its own (status 500)" in answers["owner/down"]
+    assert "too many questions from here (status 429). Try again in a minute." in answers["owner/crowded"]
     assert "loading script (script.py)" in answers["owner/script"]
     assert "no file that texts are read from" in answers["owner/pictures"]
     assert "The split train of owner/broken can't be read" in answers["owner/broken"]
