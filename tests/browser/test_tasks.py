@@ -322,3 +322,28 @@ def test_why_is_drawn_on_the_text_and_follows_what_is_asked(browser: Browser, ap
             fits(page)
             shoot(page, f"why-{width}-{mode}")
     page.close()
+
+
+def test_an_edited_word_moves_the_scores_beside_the_first_answer(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    box(page, "Text").fill("The last half hour is wonderful.")
+    fold(page, "What if a word were another")
+    expect(box(page, "Edited text")).to_have_value("The last half hour is wonderful.", timeout=PATIENT)
+    box(page, "Edited text").fill("The last half hour is dreadful.")
+    changes = page.locator(".hf-changes:visible")
+    expect(changes).to_contain_text("negative", timeout=PATIENT)
+    expect(page.locator(".hf-difference:visible").first.locator("ins")).to_have_text(" dreadful")
+    for label, sign in (("positive", "-"), ("negative", "+")):
+        row = changes.locator("tr").filter(has_text=label)
+        expect(row.locator("td").nth(3)).to_have_text(re.compile(rf"^\{sign}"))
+    # As it is typed, without a click; and what is as above has nothing beside it.
+    box(page, "Edited text").fill("The last half hour is wonderful.")
+    expect(page.get_by_text("Change a word: both answers appear here.")).to_be_visible(timeout=PATIENT)
+    for width, mode in ((1440, "light"), (390, "dark")):
+        box(page, "Edited text").fill(f"The last half hour is dreadful{'.' * (1 + width % 4)}")
+        expect(changes).to_be_visible(timeout=PATIENT)
+        show(page, width, mode)
+        shoot(page, f"what-if-{width}-{mode}")
+        fits(page)
+    page.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -67,9 +68,10 @@ class Comparison:
         """Run both models on the same input and yield their answers side by side."""
         if not other:
             raise DemoError("There is no second model. Choose one, or type any reference.")
-        predict_with = self._predictor(request, dtype, attention, given)
+        stop, values = self.running.begin(request.session_hash), self.panel.values(given)
+        predict_with = make_predictor(self.app, self.panel, stop, dtype, attention)
         yield html.placeholder(f"Running `{first}` and `{other}` on the same input …"), gr.skip()
-        found = [predict_with(ModelRef.parse(reference)) for reference in (first, other)]
+        found = [predict_with(ModelRef.parse(reference), values) for reference in (first, other)]
         yield render_side_by_side(*(keep_answer(self.panel.task, each) for each in found)), gr.skip()
 
     def run_against_base(
@@ -79,26 +81,31 @@ class Comparison:
         begins with it."""
         task, ref = self.panel.task, ModelRef.parse(first)
         base = find_base_model(ref, self.app.settings)
-        predict_with = self._predictor(request, dtype, attention, given)
+        stop, values = self.running.begin(request.session_hash), self.panel.values(given)
+        predict_with = make_predictor(self.app, self.panel, stop, dtype, attention)
         yield html.placeholder(f"Running `{first}` and its base `{base}` on the same input …"), str(base)
-        trained = predict_with(ref)
-        before = predict_with(base, labels=trained.card["labels"] if task.output == "labels" else ())
+        trained = predict_with(ref, values)
+        before = predict_with(base, values, labels=trained.card["labels"] if task.output == "labels" else ())
         yield render_side_by_side(keep_answer(task, before), keep_answer(task, trained)), gr.skip()
 
-    def _predictor(
-        self, request: gr.Request, dtype: str, attention: str, given: Sequence[Any]
-    ) -> Callable[..., Prediction]:
-        """Return `predict` of a model on the panel's values, which the page's Stop ends."""
-        engine, task, values = self.app.engine, self.panel.task, self.panel.values(given)
-        stop = self.running.begin(request.session_hash)
-        attends = attention or None
 
-        def predict_with(ref: ModelRef, labels: Sequence[str] = ()) -> Prediction:
-            return engine.call(
-                predict, engine.models, task, ref, values, stop=stop, dtype=dtype, attention=attends, labels=labels
-            )
+def make_predictor(app: App, panel: PanelInputs, stop: Event, dtype: str, attention: str) -> Callable[..., Prediction]:
+    """Return `predict` of (model, values) for the panel's task, which `stop` ends."""
 
-        return predict_with
+    def predict_with(ref: ModelRef, values: Mapping[str, Any], labels: Sequence[str] = ()) -> Prediction:
+        return app.engine.call(
+            predict,
+            app.models,
+            panel.task,
+            ref,
+            values,
+            stop=stop,
+            dtype=dtype,
+            attention=attention or None,
+            labels=labels,
+        )
+
+    return predict_with
 
 
 def toggle_pin(found: KeptAnswer | None, before: KeptAnswer | None) -> tuple[Any, Any, Any]:

@@ -25,6 +25,7 @@ from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.batch_predict import BatchPredict
 from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
+from hfdemo.ui.tabs.run.what_if import WhatIfFold
 from hfdemo.ui.tabs.run.why import WhyFold
 from hfdemo.ui.tabs.run.widgets import PanelInputs, build_widget, narrow_widgets, to_component_value
 
@@ -116,6 +117,7 @@ class TaskPanel:
         self.recorded = gr.State(None)
         if self.task.find_target is not None:
             WhyFold(context.app, self.panel, context.running)
+            WhatIfFold(context.app, self.panel, context.running)
         CodeFold(context.app, self.recorded)
         self.latest = gr.State(None)
         Comparison(context.app, self.panel, self.latest, context.running)
