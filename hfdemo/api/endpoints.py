@@ -79,6 +79,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(tasks.predict_file, HEAVY, tells_progress=True),
     Endpoint(tasks.explain, HEAVY),
     Endpoint(tasks.attention, HEAVY),
+    Endpoint(tasks.embedding_map, HEAVY, tells_progress=True),
     Endpoint(tokens.tokenize, HEAVY),
     Endpoint(tokens.decode_ids, LIGHT),
     Endpoint(tokens.align_words, LIGHT),

@@ -17,6 +17,7 @@ from hfdemo.inference import (
     Prediction,
     build_need,
     explain_answer,
+    map_embeddings,
     predict,
     read_attention,
     stream_prediction,
@@ -194,6 +195,42 @@ def attention(
     """
     ref, row = _find_explained(app, model, task)
     found = app.engine.call(read_attention, app.models, row, ref, text, text_pair, layer, head, stop=caller_left())
+    return found.to_json()
+
+
+def embedding_map(
+    app: App,
+    file: gr.FileData,
+    model: str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    method: str = "pca",
+    encoding: str | None = None,
+    header: bool | None = None,
+) -> dict:
+    """Lay the texts of a file out in a plane, by the mean of the vectors that a model makes of their tokens.
+
+    Args:
+        file: an uploaded CSV file, or any other that can be trained on
+        model: a model reference; left out, embedded:minilm. One that classifies says its label of each text, too
+        text_column: the column of the texts; left out, the one called text or the like
+        label_column: the column of labels that come with the points; left out, none
+        method: pca, the two directions in which the texts differ most; or tsne, which keeps near ones near
+        encoding: the encoding of the file, such as cp1251; left out, it is found out
+        header: whether the first line names the columns; left out, it is found out
+    """
+    found = app.engine.call(
+        map_embeddings,
+        app.models,
+        ModelRef.parse(model or find_task("feature-extraction").default_model),
+        required_path(file, "a CSV"),
+        text_column,
+        label_column,
+        method,
+        ReadOptions(encoding or None, header),
+        on_rows=caller_progress("rows"),
+        stop=caller_left(),
+    )
     return found.to_json()
 
 

@@ -58,7 +58,6 @@ def read_from_hub(
     Raises:
         DataError: no such data set, config or split, one that can't be read here, or may not be, or a busy Hub.
     """
-    # Before the imports, which take longer than being refused.
     info = hub_info(ref, settings.public, "dataset", _find_cached_folder)
     here = _find_cached_folder(ref) if info is None else None
     if info is None and here is None:

@@ -139,7 +139,7 @@ class Task:
     `warn(loaded, inputs, parameters)` yields what the answer does not show, and `scores_each(loaded, parameters)` says
     that every label has a score of its own, not the best alone. `find_target(loaded, logits, ids, target)` says which
     logit of the one row is to be explained, the largest where `target` is None. `is_batchable` says that several calls
-    may share one forward pass.
+    may share one forward pass, `maps_texts` that the texts of a file are worth a map of their vectors.
     """
 
     name: str
@@ -170,6 +170,7 @@ class Task:
     find_target: Callable[[Any, Any, Sequence[int], str | None], Target] | None = None
     requires: tuple[Requirement, ...] = ()
     is_batchable: bool = False
+    maps_texts: bool = False
     has_pipeline: bool = True
 
     def __reduce__(self) -> tuple[Callable[[str], Task], tuple[str]]:

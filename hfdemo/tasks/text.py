@@ -217,6 +217,7 @@ TASKS = (
             {"text": "I wanted to like it. The actors certainly tried."},
         ),
         is_batchable=True,
+        maps_texts=True,
     ),
     Task(
         name="feature-extraction",
@@ -247,6 +248,7 @@ TASKS = (
             {"text": ["The ferry leaves at seven.", "When does the boat go?", "He bakes bread every Sunday."]},
             {"text": "A tokenizer, a model and some arithmetic."},
         ),
+        maps_texts=True,
     ),
     Task(
         name="token-classification",

@@ -31,7 +31,7 @@ PLAIN = {
     *("texts", "text_pairs", "padding", "truncation", "max_length", "stride", "pad_to_multiple_of", "padding_side"),
     *("add_special_tokens", "return_overflowing_tokens", "pad_token", "split_special_tokens", "batch_size"),
     *("algorithm", "vocabulary", "encoding", "header", "text", "text_pair", "target", "method", "layer", "head"),
-    *("ids", "words", "labels", "query", "first"),
+    *("ids", "words", "labels", "query", "first", "label_column"),
 }
 # The endpoints that take, in place of a run's id, what a link of its owner calls it.
 LOOKING = {"run_status", "run_events", "watch_run", "run_report", "run_epoch", "run_script", "compare_runs"}
@@ -174,7 +174,7 @@ def test_each_argument_is_known_to_name_something_or_nothing_of_a_visitor(things
 
 def _takes_no_run(name: str) -> bool:
     """Return whether an endpoint is there for models and searches that are tried by themselves below."""
-    return name in {"unload_model", "predict_file", "start_search", "train_tokenizer"}
+    return name in {"unload_model", "predict_file", "start_search", "train_tokenizer", "embedding_map"}
 
 
 @pytest.mark.parametrize("asking", ["bob", "nobody"])
@@ -243,6 +243,15 @@ def test_by_a_link_of_its_owner_everybody_looks_at_a_run_and_does_nothing_else(
     assert bob.call("run_status", run=link) == {"error": "There is no such run."}
     assert bob.call("run_status", run=again)["state"]
     anna.call("unshare_run", run=things.run.id)
+
+
+def test_nobody_maps_texts_by_another_s_model(anna: Visitor, bob: Visitor, things: Things) -> None:
+    rows, found = b"text,label\na tug,x\na ferry,y\na barge,x\n", {}
+    for name, visitor in (("anna", anna), ("bob", bob)):
+        file = {"path": visitor.upload("texts.csv", rows), "meta": {"_type": "gradio.FileData"}}
+        found[name] = visitor.call("embedding_map", file=file, model=f"run:{things.run.id}", label_column="label")
+    assert [point["label"] for point in found["anna"]["points"]] == ["x", "y", "x"]
+    assert IS_NOT_THERE.match(found["bob"]["error"])
 
 
 def test_nobody_trains_a_tokenizer_like_another_s(anna: Visitor, bob: Visitor, things: Things) -> None:

@@ -347,3 +347,31 @@ def test_an_edited_word_moves_the_scores_beside_the_first_answer(browser: Browse
         shoot(page, f"what-if-{width}-{mode}")
         fits(page)
     page.close()
+
+
+def test_the_texts_of_a_file_are_drawn_as_points(browser: Browser, app: Server, tmp_path: Path) -> None:
+    path = tmp_path / "films.csv"
+    texts = {"A joy.": "positive", "Wonderful and warm.": "positive", "Dull.": "negative", "A waste.": "positive"}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *texts.items()])
+    page = open_page(browser, app)
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    fold(page, "A map of the texts of a file")
+    page.locator(".block:visible input[type=file]").last.set_input_files(path)
+    expect(page.get_by_text("4 rows. Press Draw the map.")).to_be_visible(timeout=PATIENT)
+    expect(box(page, "Labels")).to_have_value("label")
+    page.get_by_role("button", name="Draw the map").click()
+    points = page.locator(".hf-map g")
+    expect(points).to_have_count(4, timeout=PATIENT)
+    expect(page.locator(".hf-map-legend")).to_contain_text("positive 3")
+    points.first.locator("circle").dispatch_event("mouseover")
+    expect(page.locator(".hf-map-told")).to_have_text("row 1 · positive · model: positive · A joy.")
+    page.get_by_label("right or wrong").check()
+    expect(page.locator(".hf-map-legend")).to_contain_text("wrong 1", timeout=PATIENT)
+    expect(page.locator(".hf-map path")).to_have_count(1)
+    expect(page.get_by_text("Where the model is wrong")).to_be_visible()
+    for width, mode in ((1440, "light"), (390, "dark")):
+        show(page, width, mode)
+        fits(page)
+        shoot(page, f"text-map-{width}-{mode}")
+    page.close()

@@ -22,6 +22,10 @@
     for (const shape of shapes(box.closest(".hf-look"), box.value)) shape.hidden = !box.checked;
   });
 
+  on("mouseover", ".hf-map g", (point) => {
+    point.closest(".hf-map").querySelector(".hf-map-told").textContent = point.dataset.said;
+  });
+
   on("input", ".hf-compare > input[type=range]", (slider) => {
     slider.parentNode.style.setProperty("--hf-cut", `${slider.value}%`);
   });

@@ -81,7 +81,7 @@ class BatchPredict:
         columns = list(read.table.columns)
         yield (
             prediction_view.render_file_reading(read),
-            gr.update(choices=columns, value=_likely_text_column(read.table)),
+            gr.update(choices=columns, value=likely_text_column(read.table)),
             gr.update(choices=[NONE, *columns], value=NONE),
             gr.update(value=read.table.head(10), visible=True),
             gr.skip(),
@@ -133,7 +133,7 @@ class BatchPredict:
                 yield (prediction_view.render_row_progress(*found) if found else gr.skip()), gr.skip(), gr.skip()
 
 
-def _likely_text_column(table: pd.DataFrame) -> str:
+def likely_text_column(table: pd.DataFrame) -> str:
     """Return the column whose name says text, else the one with the longest words: the person chooses anyway."""
     columns = list(table.columns)
     try:

@@ -25,6 +25,7 @@ from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.batch_predict import BatchPredict
 from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
+from hfdemo.ui.tabs.run.text_map import MapFold
 from hfdemo.ui.tabs.run.what_if import WhatIfFold
 from hfdemo.ui.tabs.run.why import WhyFold
 from hfdemo.ui.tabs.run.widgets import PanelInputs, build_widget, narrow_widgets, to_component_value
@@ -75,6 +76,8 @@ class TaskPanel:
                 self._build_outputs()
         if can_predict_file(task):
             BatchPredict(context.app, self.panel, context.running)
+        if task.maps_texts:
+            MapFold(context.app, self.panel, context.running)
         self.finished = gr.State(None)
         self._wire()
 
