@@ -13,6 +13,7 @@ from hfdemo.api.uploads import missing_dataset, required_path, served_folder, up
 from hfdemo.data_sources import DatasetSource
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
+from hfdemo.models.processors import retrain_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.trained_tokenizers import archive_tokenizer, train_from_file
 from hfdemo.models.trained_tokenizers import import_tokenizer as keep_tokenizer_file
@@ -22,7 +23,6 @@ from hfdemo.tokenization.by_reference import (
     encode_texts,
     label_words,
     read_ids,
-    retrain_tokenizer,
 )
 from hfdemo.tokenization.length_report import report_dataset
 from hfdemo.tokenization.options import Options

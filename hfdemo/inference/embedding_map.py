@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
@@ -22,10 +23,12 @@ from hfdemo.tables import ReadOptions
 from hfdemo.tasks import find_task
 from hfdemo.tokenization.encoding import borrow_pad_token
 
-FEWEST_ROWS, MOST_ROWS, MOST_NEIGHBOUR_ROWS = 3, 3_000, 2_000
+FEWEST_ROWS, MOST_ROWS, MOST_NEIGHBOUR_ROWS = 3, 3_000, 1_000
+# More of a text than this says nothing new about where it lies.
+MOST_CHARACTERS, MOST_TOKENS = 20_000, 1_024
 SHOWN_CHARACTERS = 200
-_SLOTS_A_PASS = 8_192
-_SEED = 42
+_TEXTS_A_PASS, _SLOTS_A_PASS = 32, 8_192
+_SEED, _ITERATIONS = 42, 500
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ class MapPoint:
 class EmbeddingMap:
     """`variance` are the shares of all differences that both axes show, None where the axes mean nothing.
 
-    `agreement` is the share of the rows whose nearest neighbour, by all numbers of their vectors, has the same label.
+    `rows` counts the texts of the file. `agreement` is the share of the labelled rows whose nearest labelled neighbour,
+    by all numbers of their vectors, has the same label. `model_labels` are those that the model answers with, none
+    where it classifies nothing.
     """
 
     model: str
@@ -54,6 +59,7 @@ class EmbeddingMap:
     width: int
     variance: tuple[float, float] | None
     agreement: float | None
+    model_labels: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -75,127 +81,194 @@ def map_embeddings(
     """Lay the texts of the table at `path` out in a plane, by the vectors that the model makes of them.
 
     Of more rows than MOST_ROWS (t-SNE: MOST_NEIGHBOUR_ROWS), evenly many from beginning to end are taken. `on_rows`
-    hears (rows done, rows in all). A model that classifies texts says its label of each, too.
+    hears (rows done, rows in all). A model that tells two labels or more apart says its label of each text, too.
 
     Raises:
         DataError: the file can't be read, has no such column, or fewer rows than FEWEST_ROWS.
         DemoError: the model reads no text, or there is no such method.
-        Stopped: `stop` was set.
+        Stopped: `stop` was set; it is looked at before each batch, and before the vectors are laid out.
     """
     if method not in METHODS:
         raise DemoError(f"There is no method {method!r:.80}. Take one of {', '.join(METHODS)}.")
-    table = read_rows(path, models.settings, options).table
-    column, _ = choose_text_columns(list(table.columns), text_column, "")
-    if label_column and label_column not in table.columns:
-        raise DataError(f"There is no column {label_column!r}. There are: {', '.join(map(repr, table.columns))}.")
-    filled = [row for row, text in enumerate(table[column]) if text.strip()]
-    if len(filled) < FEWEST_ROWS:
-        raise DataError(f"The column {column!r} has {len(filled)} texts; a map needs {FEWEST_ROWS} or more.")
-    most = METHODS[method].most_rows
-    rows = filled if len(filled) <= most else [filled[place * len(filled) // most] for place in range(most)]
-    task, _ = infer_task(ref, models.settings)
-    classify = find_task("text-classification")
-    row_task = classify if task.name == classify.name else find_task("feature-extraction")
-    loaded = models.get(ref, build_need(row_task), None, stop)
-    texts = [str(table[column].iloc[row]) for row in rows]
-    vectors, answers, cut = _Embedder(models, loaded, stop).embed(texts, on_rows)
-    labels = [str(cell) for cell in table[label_column].iloc[rows]] if label_column else None
+    rows, count = _choose_rows(models, path, (text_column, label_column), METHODS[method].most_rows, options)
+    texts, labels = [row.text for row in rows], [row.label for row in rows]
+    embedder = _find_embedder(models, ref, stop)
+    vectors, answers, notes = embedder.embed(texts, on_rows)
+    if stop is not None and stop.is_set():
+        raise Stopped
     with wrap_library_errors("These vectors can't be laid out", "Take other texts or another model."):
         places, variance = METHODS[method].lay_out(vectors)
         agreement = _measure_agreement(vectors, labels)
-    notes = [f"Of {len(filled):,} texts, {len(rows):,} are shown, evenly from all of the file."]
-    points = (
-        MapPoint(
-            *(rows[at] + 1, float(x), float(y), texts[at][:SHOWN_CHARACTERS]),
-            labels[at] if labels else None,
-            answers[at] if answers else None,
-        )
-        for at, (x, y) in enumerate(places)
-    )
-    said = (*warn_of_model(loaded), *(notes if len(rows) < len(filled) else []), *cut)
-    return EmbeddingMap(str(ref), method, tuple(points), len(table), vectors.shape[1], variance, agreement, said)
+    points = [
+        MapPoint(row.number, float(x), float(y), row.text[:SHOWN_CHARACTERS], row.label, answer)
+        for row, (x, y), answer in zip(rows, places, answers, strict=True)
+    ]
+    if len(rows) < count:
+        notes.append(f"Of {count:,} texts, {len(rows):,} are shown, evenly from all of the file.")
+    said = (*warn_of_model(embedder.loaded), *notes)
+    width = vectors.shape[1]
+    return EmbeddingMap(str(ref), method, tuple(points), count, width, variance, agreement, embedder.labels, said)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The text of row `number`, counted from 1, and its label if it has any."""
+
+    number: int
+    text: str
+    label: str | None
+
+
+def _choose_rows(
+    models: ModelCache,
+    path: Path,
+    columns: tuple[str | None, str | None],
+    most: int,
+    options: ReadOptions | None,
+) -> tuple[list[_Row], int]:
+    """Read the text and label `columns` of a table; return at most so many of its rows, and how many have a text.
+
+    Raises:
+        DataError: it can't be read, has no such column, or fewer texts than FEWEST_ROWS.
+    """
+    table = read_rows(path, models.settings, options).table
+    text, _ = choose_text_columns(list(table.columns), columns[0], "")
+    label = columns[1]
+    if label and label not in table.columns:
+        raise DataError(f"There is no column {label!r}. There are: {', '.join(map(repr, table.columns))}.")
+    filled = [row for row, cell in enumerate(table[text]) if cell.strip()]
+    if len(filled) < FEWEST_ROWS:
+        raise DataError(f"Rows with a text in the column {text!r}: {len(filled)}. A map needs {FEWEST_ROWS} or more.")
+    kept = filled if len(filled) <= most else [filled[place * len(filled) // most] for place in range(most)]
+    labels = [str(cell).strip() or None for cell in table[label].iloc[kept]] if label else [None] * len(kept)
+    texts = [str(cell)[:MOST_CHARACTERS] for cell in table[text].iloc[kept]]
+    return [_Row(at + 1, words, name) for at, words, name in zip(kept, texts, labels, strict=True)], len(filled)
+
+
+def _find_embedder(models: ModelCache, ref: ModelRef, stop: Event | None) -> _Embedder:
+    """Load the model: with its head where it classifies texts, else without any."""
+    task, _ = infer_task(ref, models.settings)
+    classify = find_task("text-classification")
+    classifies = task.name == classify.name
+    need = build_need(classify if classifies else find_task("feature-extraction"))
+    return _Embedder(models, models.get(ref, need, None, stop), classifies, stop)
 
 
 class _Embedder:
-    """Makes vectors of texts; others get their turn between two batches."""
+    """Makes vectors of texts; others get their turn between two batches. `labels` are those that the model knows."""
 
-    def __init__(self, models: ModelCache, loaded: LoadedModel, stop: Event | None) -> None:
+    def __init__(self, models: ModelCache, loaded: LoadedModel, classifies: bool, stop: Event | None) -> None:
         self.models, self.loaded, self.stop = models, loaded, stop
+        config = loaded.model.config
+        names = [str(config.id2label[place]) for place in sorted(config.id2label)] if classifies else []
+        # With one label there is nothing to tell apart: such a head gives a number.
+        self.labels = tuple(names) if len(names) > 1 else ()
+        self.limit = min(loaded.context or MOST_TOKENS, MOST_TOKENS)
+        encodes = loaded.model.get_encoder() if config.is_encoder_decoder else loaded.model.base_model
+        self.reader, self.model = encodes, loaded.model if self.labels else encodes
+        # A head that reads the last token finds it by the config's pad token; without one it takes single rows.
+        alone = self.labels and config.pad_token_id is None
+        self.at_once = 1 if alone else _TEXTS_A_PASS
 
     def embed(
         self, texts: Sequence[str], on_rows: Callable[[int, int], None] | None
-    ) -> tuple[Any, list[str] | None, list[str]]:
-        """Return (vectors [texts, width] of length 1, the label of each text if the model has any, what was cut)."""
+    ) -> tuple[Any, list[str | None], list[str]]:
+        """Return (vectors [texts, width] of length 1, the model's label of each text or None, what was cut)."""
         import numpy as np
 
-        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+        lengths = self._count_tokens(texts)
+        order = sorted(range(len(texts)), key=lambda at: -lengths[at])
         found: dict[int, tuple[Any, str | None]] = {}
-        cut = 0
         while len(found) < len(texts):
             begin = len(found)
-            size = max(1, min(32, _SLOTS_A_PASS // max(1, len(texts[order[begin]]) // 2)))
+            # The first of a batch is its longest.
+            size = max(1, min(self.at_once, _SLOTS_A_PASS // min(lengths[order[begin]], self.limit)))
             batch = order[begin : begin + size]
-            if self.stop is not None and self.stop.is_set():
-                raise Stopped
-            with (
-                self.models.scheduler.exclusive(self.stop),
-                wrap_library_errors(f"{self.loaded.ref} makes no vectors of these texts", "Take another model."),
-            ):
-                made, longer = self._embed_batch([texts[at] for at in batch])
+            with self._take_turn():
+                made = self._embed_batch([texts[at] for at in batch])
             found |= dict(zip(batch, made, strict=True))
-            cut += longer
             if on_rows is not None:
                 on_rows(len(found), len(texts))
         vectors = np.stack([found[at][0] for at in range(len(texts))])
-        answers = [str(found[at][1]) for at in range(len(texts))] if found[0][1] is not None else None
-        notes = [f"{cut:,} texts are longer than the model reads; the rest of them was left out."] if cut else []
+        answers = [found[at][1] for at in range(len(texts))]
+        cut = sum(length > self.limit for length in lengths)
+        said = "One text is" if cut == 1 else f"{cut:,} texts are"
+        notes = [f"{said} longer than {self.limit:,} tokens; the rest was left out."] if cut else []
         return vectors, answers, notes
 
-    def _embed_batch(self, texts: Sequence[str]) -> tuple[list[tuple[Any, str | None]], int]:
-        """Return (vector, label or None) of each text, and how many were cut."""
+    def _take_turn(self) -> AbstractContextManager[Any]:
+        if self.stop is not None and self.stop.is_set():
+            raise Stopped
+        stack = ExitStack()
+        stack.enter_context(self.models.scheduler.exclusive(self.stop))
+        stack.enter_context(
+            wrap_library_errors(f"{self.loaded.ref} makes no vectors of these texts", "Take another model.")
+        )
+        return stack
+
+    def _count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text, at most one more than are read."""
+        lengths: list[int] = []
+        for begin in range(0, len(texts), _TEXTS_A_PASS):
+            with self._take_turn():
+                part = list(texts[begin : begin + _TEXTS_A_PASS])
+                cut = self.loaded.tokenizer(part, truncation=True, max_length=self.limit + 1, verbose=False)
+            lengths += [max(1, len(ids)) for ids in cut["input_ids"]]
+        return lengths
+
+    def _embed_batch(self, texts: Sequence[str]) -> list[tuple[Any, str | None]]:
+        """Return (vector, label or None) of each text."""
         import torch
 
-        loaded, tokenizer = self.loaded, self.loaded.tokenizer
-        model = loaded.model.get_encoder() if loaded.model.config.is_encoder_decoder else loaded.model
-        limit = loaded.context
-        whole = [len(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]]
-        with borrow_pad_token(tokenizer, None if tokenizer.pad_token else tokenizer.eos_token), torch.no_grad():
-            inputs = tokenizer(
-                list(texts),
-                padding=True,
-                truncation=limit is not None,
-                max_length=limit,
-                return_tensors="pt",
-                verbose=False,
-            ).to(loaded.device.kind)
-            # A head that looks for the last real token would have to know the pad token; here the mask says it.
-            output = model(**inputs, output_hidden_states=True)
+        loaded, tokenizer, seen = self.loaded, self.loaded.tokenizer, []
+        pads = len(texts) > 1
+        borrowed = tokenizer.eos_token if pads and tokenizer.pad_token is None else None
+        hook = self.reader.register_forward_hook(lambda module, inputs, output: seen.append(output[0]))
+        try:
+            with borrow_pad_token(tokenizer, borrowed), torch.no_grad():
+                inputs = tokenizer(
+                    list(texts),
+                    padding=pads,
+                    padding_side="right",
+                    truncation=True,
+                    max_length=self.limit,
+                    return_tensors="pt",
+                    verbose=False,
+                ).to(loaded.device.kind)
+                output = self.model(**inputs)
+        finally:
+            hook.remove()
         mask = inputs["attention_mask"][..., None]
-        means = (output.hidden_states[-1] * mask).sum(1) / mask.sum(1)
-        vectors = torch.nn.functional.normalize(means.float(), dim=-1).cpu().numpy()
-        logits, names = getattr(output, "logits", None), getattr(loaded.model.config, "id2label", {})
-        labels = [None] * len(texts) if logits is None else [str(names[int(each)]) for each in logits.argmax(-1)]
-        return list(zip(vectors, labels, strict=True)), sum(limit is not None and each > limit for each in whole)
+        means = (seen[0].float() * mask).sum(1) / mask.sum(1).clamp(min=1)
+        vectors = torch.nn.functional.normalize(means, dim=-1).cpu().numpy()
+        places = output.logits.argmax(-1).tolist() if self.labels else [None] * len(texts)
+        answers = [None if place is None else self.labels[place] for place in places]
+        return list(zip(vectors, answers, strict=True))
 
 
-def _measure_agreement(vectors: Any, labels: Sequence[str] | None) -> float | None:
-    """Return the share of rows whose nearest neighbour has their label; None without labels."""
-    if labels is None:
-        return None
+def _measure_agreement(vectors: Any, labels: Sequence[str | None] | None) -> float | None:
+    """Return the share of labelled rows whose nearest neighbour has their label; None of fewer than two."""
     from sklearn.neighbors import NearestNeighbors
 
-    nearest = NearestNeighbors(n_neighbors=2).fit(vectors).kneighbors(return_distance=False, n_neighbors=1)[:, 0]
-    return sum(labels[at] == labels[other] for at, other in enumerate(nearest)) / len(labels)
+    known = [at for at, label in enumerate(labels or ()) if label]
+    if len(known) < 2:
+        return None
+    assert labels is not None
+    nearest = NearestNeighbors(n_neighbors=1).fit(vectors[known]).kneighbors(return_distance=False)[:, 0]
+    return sum(labels[at] == labels[known[other]] for at, other in zip(known, nearest, strict=True)) / len(known)
 
 
 def _project(vectors: Any) -> tuple[Any, tuple[float, float] | None]:
     """Lay vectors out by their two principal components, the directions in which they differ most."""
+    import numpy as np
     from sklearn.decomposition import PCA
 
     found = PCA(2, svd_solver="full")
-    places = found.fit_transform(vectors)
-    first, second = found.explained_variance_ratio_
-    return places, (float(first), float(second))
+    with np.errstate(invalid="ignore"):
+        places = found.fit_transform(vectors)
+    # Of texts that are all the same nothing differs, and the shares of nothing are none.
+    first, second = (0.0 if share != share else float(share) for share in found.explained_variance_ratio_)
+    return places, (first, second)
 
 
 def _keep_neighbours(vectors: Any) -> tuple[Any, tuple[float, float] | None]:
@@ -203,7 +276,8 @@ def _keep_neighbours(vectors: Any) -> tuple[Any, tuple[float, float] | None]:
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(vectors) - 1) / 3)
-    return TSNE(2, perplexity=perplexity, init="pca", random_state=_SEED).fit_transform(vectors), None
+    layout = TSNE(2, perplexity=perplexity, init="pca", random_state=_SEED, max_iter=_ITERATIONS)
+    return layout.fit_transform(vectors), None
 
 
 @dataclass(frozen=True)

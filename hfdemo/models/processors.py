@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from hfdemo.errors import ModelError, first_sentence, wrap_library_errors
@@ -16,6 +17,7 @@ from hfdemo.models.folders import adapter_bases, folder_with_tokenizer, local_fo
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.size_limits import check_processor_numbers
 from hfdemo.models.tokenizer_files import load_tokenizer_json, lone_tokenizer_file
+from hfdemo.models.trained_tokenizers import retrain_from_file
 from hfdemo.settings import Settings
 
 _AUTO = {
@@ -160,3 +162,14 @@ def _load_processor(folder: Path, name: str, settings: Settings, optional: bool)
             raise
     # Where a model has no processor class, AutoProcessor hands out the first other thing that it finds.
     return None if optional and name == "processor" and not hasattr(part, "get_attributes") else part
+
+
+def retrain_tokenizer(
+    ref: ModelRef, file: Path, vocabulary: int, settings: Settings, stop: Event | None = None
+) -> ModelRef:
+    """Train a tokenizer that is the one of `ref` in all but its vocabulary: see `retrain_from_file`.
+
+    Raises:
+        DemoError: see `load_tokenizer` and `retrain_from_file`.
+    """
+    return retrain_from_file(file, load_tokenizer(ref, settings), vocabulary, settings, stop)

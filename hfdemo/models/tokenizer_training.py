@@ -78,23 +78,67 @@ def train_from_old(old: Any, lines: Sequence[str], vocabulary: int, most_distinc
         DemoError: a vocabulary size out of range or too small for what the old one begins with, or an old one that is
             written in Python only.
     """
-    _check_vocabulary(vocabulary)
+    check_retraining(old, vocabulary)
     _check_lines(lines)
-    if not old.is_fast:
-        raise DemoError(
-            f"{type(old).__name__} is written in Python only, and can't be trained anew. Choose a tokenizer with a "
-            "tokenizer.json."
-        )
-    kind = type(old.backend_tokenizer.model).__name__.lower()
+    model = old.backend_tokenizer.model
     with wrap_library_errors(*_FAILED):
-        _distinct_words(old.backend_tokenizer, lines, kind, most_distinct)
-        new = old.train_new_from_iterator(lines, vocabulary, show_progress=False)
+        words = _distinct_words(old.backend_tokenizer, lines, type(model).__name__.lower(), most_distinct)
+        # Letters that are written otherwise inside or at the end of a word would be numbered in the order of a hash
+        # map, as in _train_wordpiece.
+        marked = _list_marked_letters(model, words)
+        learned = old.train_new_from_iterator(
+            lines, vocabulary, new_special_tokens=marked or None, show_progress=False
+        ).backend_tokenizer.model
+        # Trained on next to nothing it has the old one's special tokens under the ids that they have in `learned`.
+        new = old.train_new_from_iterator(lines[:1], vocabulary, show_progress=False)
+        specials = list(new.backend_tokenizer.get_added_tokens_decoder())
+        new.backend_tokenizer.model = _order_pieces(learned, len(specials))
     if len(new) > vocabulary:
         raise DemoError(
             f"A vocabulary of {vocabulary:,} leaves nothing to learn: special tokens and letters take {len(new):,}. "
             f"Use {len(new) + 100:,} or more."
         )
     return new
+
+
+def check_retraining(old: Any, vocabulary: int) -> None:
+    """Make sure that a tokenizer like `old` can be trained, with a vocabulary of such a size.
+
+    Raises:
+        DemoError: it can not.
+    """
+    _check_vocabulary(vocabulary)
+    if not old.is_fast:
+        raise DemoError(
+            f"{type(old).__name__} is written in Python only, and can't be trained anew. Choose a tokenizer with a "
+            "tokenizer.json."
+        )
+
+
+def _list_marked_letters(model: Any, words: set[str]) -> list[str]:
+    """List how the letters of `words` are written where a vocabulary marks the inside and the end of words."""
+    inside = getattr(model, "continuing_subword_prefix", None) or ""
+    at_end = getattr(model, "end_of_word_suffix", None) or ""
+    if not inside and not at_end:
+        return []
+    letters = {
+        f"{inside * (place > 0)}{letter}{at_end * (place == len(word) - 1)}"
+        for word in words
+        for place, letter in enumerate(word)
+    }
+    return sorted(letters - {letter for word in words for letter in word})
+
+
+def _order_pieces(model: Any, specials: int) -> Any:
+    """Return a Unigram model with its pieces in an order that is the same in each training, any other as it is."""
+    from tokenizers import models
+
+    if type(model).__name__ != "Unigram":
+        return model
+    state = json.loads(model.__getstate__())
+    first, rest = state["vocab"][:specials], state["vocab"][specials:]
+    pieces = [*map(tuple, first), *_normalize_vocabulary(dict(rest))]
+    return models.Unigram(pieces, unk_id=state["unk_id"], byte_fallback=state["byte_fallback"])
 
 
 def _check_lines(lines: Sequence[str]) -> None:

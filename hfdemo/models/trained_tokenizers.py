@@ -23,6 +23,7 @@ from hfdemo.models.tokenizer_training import (
     MOST_DISTINCT_PUBLIC,
     VOCABULARY,
     check_request,
+    check_retraining,
     train_from_old,
     train_on_lines,
     train_tokenizer,
@@ -76,14 +77,22 @@ def retrain_from_file(file: Path, old: Any, vocabulary: int, settings: Settings,
         DemoError: as `train_from_old`, a file that is not text or is too large, or no room for another one.
         Stopped: as `train_from_file`.
     """
+    check_retraining(old, vocabulary)
     content = _read_content(file, settings)
-    known = old.backend_tokenizer.to_str().encode() if old.is_fast else b""
-    name = _name_by_content("like", hashlib.sha256(known).digest() + content, vocabulary, settings.owner)
+    name = _name_by_content("like", _digest_tokenizer(old) + content, vocabulary, settings.owner)
 
     def train(lines: list[str], most_distinct: int) -> Any:
         return train_from_old(old, lines, vocabulary, most_distinct)
 
     return _keep_trained(name, train, file.name, content, settings, stop)
+
+
+def _digest_tokenizer(tokenizer: Any) -> bytes:
+    """Return a hash of all that a tokenizer trained like this one has from it, which is more than its backend."""
+    options = {name: value for name, value in tokenizer.init_kwargs.items() if name not in ("name_or_path", "backend")}
+    kept = (type(tokenizer).__name__, sorted(tokenizer.special_tokens_map.items()), tokenizer.chat_template)
+    written = repr((kept, sorted((name, repr(value)) for name, value in options.items())))
+    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode() + written.encode()).digest()
 
 
 def _keep_trained(

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from typing import Any
 
 from hfdemo.errors import DemoError, Stopped
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.model_facts import model_facts
-from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import ModelRef
-from hfdemo.models.trained_tokenizers import retrain_from_file
-from hfdemo.settings import Settings
 from hfdemo.tokenization.chat_templates import ChatOptions, RenderedChat, render_messages
 from hfdemo.tokenization.comparison import Segmentation, segment_text
 from hfdemo.tokenization.decoding import DecodedIds, RoundTrip, decode_ids, decode_round_trip
 from hfdemo.tokenization.encoding import Encoding, encode
-from hfdemo.tokenization.learned_merges import MergedText, apply_first_merges, count_merges
+from hfdemo.tokenization.learned_merges import MergedText, apply_first_merges, count_merges, write_merges
 from hfdemo.tokenization.merges import WordTrace, trace_word
 from hfdemo.tokenization.options import Options
 from hfdemo.tokenization.stages import Stage, trace_stages
@@ -176,7 +172,8 @@ def label_words(
 def merge_text(models: ModelCache, ref: ModelRef, text: str, count: int, stop: Event | None = None) -> MergedText:
     """Return a text cut with the first merges alone: see `apply_first_merges`."""
     with models.hold_tokenizer(ref, stop) as tokenizer:
-        return apply_first_merges(tokenizer, text, count)
+        written = write_merges(tokenizer, text)
+    return apply_first_merges(written, text, count, stop)
 
 
 def count_learned_merges(models: ModelCache, ref: ModelRef, stop: Event | None = None) -> int:
@@ -191,17 +188,6 @@ def browse_vocabulary(
     """Return the tokens that a query finds: see `search_vocabulary`."""
     with models.hold_tokenizer(ref, stop) as tokenizer:
         return search_vocabulary(tokenizer, query, first, count)
-
-
-def retrain_tokenizer(
-    ref: ModelRef, file: Path, vocabulary: int, settings: Settings, stop: Event | None = None
-) -> ModelRef:
-    """Train a tokenizer that is the one of `ref` in all but its vocabulary: see `retrain_from_file`.
-
-    Raises:
-        DemoError: see `load_tokenizer` and `retrain_from_file`.
-    """
-    return retrain_from_file(file, load_tokenizer(ref, settings), vocabulary, settings, stop)
 
 
 def compare_tokenizers(

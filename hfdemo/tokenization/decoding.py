@@ -10,13 +10,14 @@ from itertools import groupby
 from typing import Any
 
 from hfdemo.errors import DemoError, wrap_tokenizer_errors
+from hfdemo.tokenization.vocabulary import find_special_ids
+from hfdemo.tokenization.word_labels import IGNORED
 
 # What can get lost on the way, in the order in which an explanation is tried without them: the first is the least
 # likely to be meant where another one explains the same.
 _CHANGES = ("accents", "cut", "special", "removed", "case", "form", "spaces")
 _SHOWN = 20
 MOST_IDS = 2_000
-_IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ def decode_ids(tokenizer: Any, ids: Sequence[int]) -> DecodedIds:
         if isinstance(id, bool) or not isinstance(id, int):
             raise DemoError(f"Id {place} is {id!r:.40}, but ids are whole numbers.")
         if not 0 <= id <= most:
-            label = " -100 is no token: in labels it marks what the loss leaves out." if id == _IGNORED else ""
+            label = " -100 is no token: in labels it marks what the loss leaves out." if id == IGNORED else ""
             raise DemoError(f"Id {place} is {id}, but this vocabulary has the ids 0 to {most:,}.{label}")
     with wrap_tokenizer_errors():
         tokens = tokenizer.convert_ids_to_tokens(list(ids))
         whole, plain = (str(tokenizer.decode(list(ids), skip_special_tokens=skip)) for skip in (False, True))
-    special = frozenset(tokenizer.all_special_ids)
+    special = find_special_ids(tokenizer)
     return DecodedIds(tuple(ids), tuple(tokens), tuple(id in special for id in ids), whole, plain)
 
 

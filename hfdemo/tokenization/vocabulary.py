@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hfdemo.errors import wrap_tokenizer_errors
+from hfdemo.errors import wrap_library_errors
 from hfdemo.tasks import check_text
 from hfdemo.tokenization.options import check_whole_number
 
@@ -53,7 +53,7 @@ def search_vocabulary(tokenizer: Any, query: str = "", first: int = 0, count: in
     check_whole_number("count", count, 1)
     if query != "" and not str(query).isspace():
         check_text("The query", query, MOST_CHARACTERS)
-    with wrap_tokenizer_errors():
+    with wrap_library_errors("This vocabulary can't be searched", "Take another tokenizer."):
         read = make_token_reader(tokenizer)
         vocabulary = sorted((id, token) for token, id in tokenizer.get_vocab().items())
         wanted = query.casefold()
@@ -62,7 +62,7 @@ def search_vocabulary(tokenizer: Any, query: str = "", first: int = 0, count: in
             for id, token in vocabulary
             if not query or wanted in token.casefold() or query == str(id) or wanted in read(token).casefold()
         ]
-        special, added = set(tokenizer.all_special_ids), set(tokenizer.added_tokens_decoder)
+        special, added = find_special_ids(tokenizer), set(tokenizer.added_tokens_decoder)
         shown = found[first : first + min(count, MOST_ENTRIES)]
         entries = tuple(
             VocabularyEntry(
@@ -71,6 +71,12 @@ def search_vocabulary(tokenizer: Any, query: str = "", first: int = 0, count: in
             for id, token in shown
         )
     return VocabularyMatches(len(vocabulary), len(found), first, entries)
+
+
+def find_special_ids(tokenizer: Any) -> frozenset[int]:
+    """Return the ids that `skip_special_tokens` leaves out: those with a role, and what was added as special."""
+    added = (id for id, token in tokenizer.added_tokens_decoder.items() if token.special)
+    return frozenset((*tokenizer.all_special_ids, *added))
 
 
 def make_token_reader(tokenizer: Any) -> Callable[[str], str]:

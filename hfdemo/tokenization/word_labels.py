@@ -11,7 +11,7 @@ from hfdemo.tasks import check_text
 from hfdemo.tokenization.encoding import Cell, Encoding, collect_columns
 
 MOST_WORDS = 500
-MOST_CHARACTERS = 10_000
+MOST_CHARACTERS = 50_000
 IGNORED = -100
 
 
@@ -19,18 +19,18 @@ IGNORED = -100
 class AlignedWords:
     """A row of words as tokens; `labels` has the label of the word that begins at each token, else None.
 
-    None is what training writes as -100, which the loss leaves out. `numbers` are the labels' ids in the order of the
-    alphabet; `notes` say what to look out for.
+    None is what training writes as -100, which the loss leaves out. `label_names` are the labels in the order of their
+    ids, that of the alphabet; `notes` say what to look out for.
     """
 
     cells: tuple[Cell, ...]
     labels: tuple[str | None, ...]
-    numbers: tuple[str, ...]
+    label_names: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
     def label_ids(self) -> list[int]:
-        return [IGNORED if label is None else self.numbers.index(label) for label in self.labels]
+        return [IGNORED if label is None else self.label_names.index(label) for label in self.labels]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -38,7 +38,7 @@ class AlignedWords:
             "input_ids": [cell.id for cell in self.cells],
             "word_ids": [cell.word for cell in self.cells],
             "labels": self.label_ids,
-            "label_names": list(self.numbers),
+            "label_names": list(self.label_names),
             "warnings": list(self.notes),
         }
 
@@ -56,6 +56,9 @@ def align_words(tokenizer: Any, words: Sequence[str], labels: Sequence[str] | No
         raise DemoError(f"{len(words)} words were given. Give 1 to {MOST_WORDS}.")
     for number, word in enumerate(words, start=1):
         check_text(f"Word {number}", word, MOST_CHARACTERS)
+    total = sum(map(len, words))
+    if total > MOST_CHARACTERS:
+        raise DemoError(f"The words have {total:,} characters together; one call takes at most {MOST_CHARACTERS:,}.")
     if labels is not None and len(labels) != len(words):
         raise DemoError(f"Words: {len(words)}, labels: {len(labels)}. Each word needs its own, or none has one.")
     if not tokenizer.is_fast:

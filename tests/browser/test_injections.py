@@ -103,7 +103,10 @@ def test_what_is_typed_or_in_a_vocabulary_stays_text_in_see_the_tokens(
     shows_text_alone(page, page.locator(".hf-slot:visible bdi").filter(has_text="data-xss"))
     page.locator(".hf-slot:visible").filter(has_text="data-xss").first.hover()
     shows_text_alone(page, page.locator(".hf-info:visible").filter(has_text="data-xss"))
-    for look in ("Truncation", "Vocabulary", "Chat template", "Several tokenizers", "Decode", "Stages"):
+    page.get_by_label("Vocabulary", exact=True).check()
+    box(page, "Search").fill("data-xss")
+    shows_text_alone(page, page.locator("table:visible .hf-piece").filter(has_text="data-xss"))
+    for look in ("Truncation", "Chat template", "Several tokenizers", "Decode", "Stages"):
         page.get_by_label(look, exact=True).check()
         shows_text_alone(page, page.get_by_text(INSPECTORS[look].about.split(". ")[0]))
     tab(page, "A batch")

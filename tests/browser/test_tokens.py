@@ -61,7 +61,7 @@ def test_ids_words_merges_and_the_vocabulary_are_looked_at(browser: Browser, app
     box(page, "Tokenizer").press("Enter")
     slots = page.locator(".hf-slot:visible bdi")
     expect(slots.filter(has_text="Ġthe").first).to_be_visible(timeout=PATIENT)
-    page.get_by_label("Show tokens as what they read as").check()
+    page.get_by_label("Show tokens as text").check()
     expect(slots.filter(has_text="␣the").first).to_be_visible(timeout=PATIENT)
 
     page.get_by_label("Learned merges", exact=True).check()

@@ -196,6 +196,9 @@ def test_a_data_set_works_without_a_network_once_its_files_were_downloaded_and_i
     *again, more = ask(NOWHERE, tmp_path, *questions, ("data", "owner/configured|small"))
     assert [each["answer"] for each in again] == [each["answer"] for each in first]
     assert isinstance(first[0]["answer"], dict)
+    with serve({"datasets/owner/plain": Repo(status=429), "datasets/owner/configured": Repo(status=503)}) as busy:
+        kept = ask(busy, tmp_path, *questions)
+    assert [each["answer"] for each in kept] == [each["answer"] for each in first], "a copy will do where it is busy"
     assert "Only a part of owner/configured" in more["answer"]
 
 

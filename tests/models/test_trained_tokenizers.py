@@ -16,9 +16,10 @@ from hfdemo.models import trained_tokenizers
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.processors import load_tokenizer
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
-from hfdemo.models.tokenizer_training import ALGORITHMS, train_on_lines, train_tokenizer
+from hfdemo.models.tokenizer_training import ALGORITHMS, train_from_old, train_on_lines, train_tokenizer
 from hfdemo.models.trained_tokenizers import (
     HARBOUR,
+    retrain_from_file,
     train_from_file,
     trained_folder,
     trained_names,
@@ -107,6 +108,45 @@ def test_another_recipe_or_another_text_makes_another_folder(
     monkeypatch.setattr(trained_tokenizers, "HARBOUR", file)
     folders.add(trained_folder(ref, settings))
     assert len(folders) == 3
+
+
+@pytest.mark.parametrize("name", ["embedded:minilm", "tokenizer:bpe", "tokenizer:unigram"])
+def test_one_like_an_old_one_is_the_same_in_each_training(settings: Settings, name: str) -> None:
+    """Each training has hash maps of its own, whose order may show."""
+    old = load_tokenizer(ModelRef.parse(name), settings)
+    lines = ["abc bca cab xyz zyx yxz aab bba abab baba é è ê"] * 20
+    made = {train_from_old(old, lines, 300, 10**6).backend_tokenizer.to_str() for _ in range(8)}
+    assert len(made) == 1
+
+
+def test_one_like_an_old_one_differs_in_its_vocabulary_alone(settings: Settings) -> None:
+    for name in ("embedded:minilm", "tokenizer:bpe", "tokenizer:unigram"):
+        old = load_tokenizer(ModelRef.parse(name), settings)
+        new = load_tokenizer(retrain_from_file(HARBOUR, old, 500, settings), settings)
+        assert len(new) <= 500
+        parts, others = (json.loads(each.backend_tokenizer.to_str()) for each in (old, new))
+        assert {key for key in parts if parts[key] != others[key]} <= {"model", "added_tokens", "post_processor"}
+        assert (new.special_tokens_map, new.model_max_length) == (old.special_tokens_map, old.model_max_length)
+        special = [new.convert_ids_to_tokens(id) for id in new("a", "b")["input_ids"]]
+        assert special[0] == old.convert_ids_to_tokens(old("a", "b")["input_ids"][0]) or name != "embedded:minilm"
+        assert new.decode(new("the harbour", add_special_tokens=False)["input_ids"]).strip() == "the harbour"
+
+
+def test_old_ones_that_differ_in_their_config_alone_make_two(settings: Settings) -> None:
+    first, second, third = (load_tokenizer(ModelRef.parse("tokenizer:bpe"), settings) for _ in range(3))
+    second.chat_template = "{{ messages }}"
+    names = [str(retrain_from_file(HARBOUR, each, 500, settings)) for each in (first, second, third)]
+    assert names[0] == names[2] != names[1]
+
+
+def test_what_can_not_be_trained_anew_is_refused_before_the_file_is_read(settings: Settings, tmp_path: Path) -> None:
+    python_only, bpe = (load_tokenizer(ModelRef.parse(f"tokenizer:{name}"), settings) for name in ("bytes", "bpe"))
+    with pytest.raises(DemoError, match="written in Python only"):
+        retrain_from_file(tmp_path / "none.txt", python_only, 500, settings)
+    with pytest.raises(DemoError, match="vocabulary size is 5,"):
+        retrain_from_file(tmp_path / "none.txt", bpe, 5, settings)
+    with pytest.raises(DemoError, match="leaves nothing to learn"):
+        retrain_from_file(HARBOUR, bpe, 60, settings)
 
 
 @pytest.mark.slow

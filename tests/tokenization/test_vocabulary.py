@@ -1,10 +1,13 @@
 """The vocabulary is searched as it is written and as it reads, in any kind of tokenizer."""
 
+import copy
+
 import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
+from hfdemo.tokenization.decoding import decode_ids
 from hfdemo.tokenization.vocabulary import VocabularyMatches, make_token_reader, search_vocabulary
 
 KINDS = ["embedded:minilm", "tokenizer:wordpiece", "tokenizer:bpe", "tokenizer:unigram", "tokenizer:bytes"]
@@ -39,15 +42,31 @@ def test_a_query_finds_what_tokens_read_as_and_how_they_are_written(models: Mode
     assert search(models, "embedded:minilm", "zzzzqq").found == 0
 
 
-def test_each_token_reads_as_the_text_that_it_adds(models: ModelCache) -> None:
-    text = "The café’s ferry 🙂 leaves"
-    for reference in ("tokenizer:bpe", "tokenizer:unigram"):
-        with models.hold_tokenizer(ModelRef.parse(reference)) as tokenizer:
-            read = make_token_reader(tokenizer)
-            tokens = tokenizer.convert_ids_to_tokens(tokenizer("ferry leaves", add_special_tokens=False)["input_ids"])
-            assert "".join(map(read, tokens)).strip() == "ferry leaves"
-            byte = tokenizer.convert_ids_to_tokens(tokenizer(text, add_special_tokens=False)["input_ids"])
-    assert byte
+@pytest.mark.parametrize("reference", ["tokenizer:bpe", "tokenizer:unigram", "tokenizer:wordpiece", "tokenizer:bytes"])
+def test_the_tokens_of_a_text_read_as_the_text(models: ModelCache, reference: str) -> None:
+    with models.hold_tokenizer(ModelRef.parse(reference)) as tokenizer:
+        read = make_token_reader(tokenizer)
+        tokens = tokenizer.convert_ids_to_tokens(tokenizer("ferry leaves", add_special_tokens=False)["input_ids"])
+    assert "".join(map(read, tokens)).strip() == "ferry leaves"
+
+
+def test_a_part_of_a_character_is_no_text(models: ModelCache) -> None:
+    with models.hold_tokenizer(ModelRef.parse("tokenizer:bpe")) as tokenizer:
+        read = make_token_reader(tokenizer)
+        assert "\ufffd" in "".join(map(read, tokenizer.tokenize("\U0001f642")))
+
+
+def test_what_was_added_as_special_counts_as_such_without_a_role(models: ModelCache) -> None:
+    from tokenizers import AddedToken
+
+    with models.hold_tokenizer(ModelRef.parse("tokenizer:wordpiece")) as kept:
+        tokenizer = copy.deepcopy(kept)
+    tokenizer.add_tokens([AddedToken("<tool>", special=True), AddedToken("harbourside")])
+    kinds = {entry.token: entry.kind for entry in search_vocabulary(tokenizer, "", 0, 1000).entries}
+    assert (kinds["<tool>"], kinds["harbourside"], kinds["[CLS]"]) == ("special", "added", "special")
+    found = decode_ids(tokenizer, tokenizer.convert_tokens_to_ids(["<tool>", "harbourside"]))
+    assert found.special == (True, False)
+    assert "<tool>" not in found.plain
 
 
 @pytest.mark.parametrize(("query", "first", "count"), [("x" * 202, 0, 1), ("\udc00", 0, 1), ("", -1, 1), ("", 0, 0)])

@@ -25,7 +25,7 @@ def test_labels_stand_where_training_puts_them(models: ModelCache, reference: st
     found = align(models, reference)
     rows = {"text": [json.dumps(WORDS)], "label": [json.dumps(LABELS)]}
     with models.hold_tokenizer(ModelRef.parse(reference)) as tokenizer:
-        trained = encode_tags(rows, tokenizer, None, found.numbers)
+        trained = encode_tags(rows, tokenizer, None, found.label_names)
     assert found.label_ids == trained["labels"][0]
     assert [cell.id for cell in found.cells] == trained["input_ids"][0]
     assert [label for label in found.labels if label] == LABELS
@@ -50,6 +50,7 @@ def test_what_can_not_be_aligned_is_said(models: ModelCache) -> None:
         (["a"] * 501, None, "501 words"),
         (WORDS, ["O"], "Words: 5, labels: 1"),
         (["a", "\udc00"], None, "Word 2"),
+        (["a" * 30_000] * 2, None, "60,000 characters together"),
     ):
         with pytest.raises(DemoError, match=why):
             align(models, "embedded:minilm", words, labels)

@@ -13,7 +13,7 @@ WIDTH, HEIGHT, MARGIN = 640, 420, 12
 COLOURS = 8
 SHOWN_ROWS = 50
 OTHERS = "others"
-WITHOUT_LABEL = "(none)"
+WITHOUT_LABEL = "(no label)"
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,15 @@ def _has_answers(found: EmbeddingMap) -> bool:
 
 
 def _is_comparable(found: EmbeddingMap) -> bool:
-    """Say whether the model knows labels of the file: else none of its answers is right or wrong."""
-    labels, answers = ({str(getattr(each, name)).casefold() for each in found.points} for name in ("label", "answer"))
-    return _has_labels(found) and _has_answers(found) and bool(labels & answers)
+    """Say whether the model knows a label of the file: else none of its answers is right or wrong."""
+    known = {label.casefold() for label in found.model_labels}
+    return any(point.label is not None and point.label.casefold() in known for point in found.points)
+
+
+def _name_verdict(point: MapPoint) -> str:
+    if point.label is None:
+        return WITHOUT_LABEL
+    return "wrong" if _is_wrong(point) else "right"
 
 
 def _is_wrong(point: MapPoint) -> bool:
@@ -45,7 +51,7 @@ def _is_wrong(point: MapPoint) -> bool:
 COLOURINGS: Mapping[str, Colouring] = {
     "label in the file": Colouring(lambda point: point.label or WITHOUT_LABEL, _has_labels),
     "answer of the model": Colouring(lambda point: str(point.answer), _has_answers),
-    "right or wrong": Colouring(lambda point: "wrong" if _is_wrong(point) else "right", _is_comparable),
+    "right or wrong": Colouring(_name_verdict, _is_comparable),
     "nothing": Colouring(lambda point: "texts", lambda found: True),
 }
 
@@ -70,8 +76,9 @@ def render_embedding_map(found: EmbeddingMap, colouring: str) -> str:
     )
     title = f"{len(found.points):,} texts as {found.model} reads them"
     picture = (
-        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{escape(title)}'>{drawn}</svg>"
-        "<p class='hf-map-told' aria-live='polite'>Point at a text to read it.</p>"
+        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' tabindex='0' aria-label='{escape(title)}'>{drawn}</svg>"
+        "<p class='hf-map-told' aria-live='polite'>Point at a text to read it, or go through them with the arrow "
+        "keys.</p>"
     )
     return (
         notes(found.warnings)
@@ -125,7 +132,7 @@ def _render_facts(found: EmbeddingMap, wrong: Sequence[MapPoint]) -> str:
 
 
 def _describe_axes(found: EmbeddingMap) -> str:
-    mean = "Each point is the mean of the vectors that the last layer has for the tokens of a text."
+    mean = "Each point is the mean of the vectors that the last layer has for the tokens of a text, scaled to length 1."
     if found.variance is None:
         return (
             f"{mean} t-SNE keeps near texts near; how far apart groups stand, and how large they are, means nothing. "

@@ -40,6 +40,13 @@ def render_piece(piece: Piece, texts: Sequence[str], first: bool = False) -> str
     return f"<span class='{' '.join(kinds)}'{linked}{came}><bdi>{render_ink(piece.text)}</bdi>{number}</span>"
 
 
+def render_token(token: str | None, kinds: Sequence[str] = (), note: str = "") -> str:
+    """Render a token by itself, with what has no ink made visible, above a `note`; None is an id that has none."""
+    ink = "(no token)" if token is None else render_ink(token)
+    below = f"<small>{escape(note)}</small>" if note else ""
+    return f"<span class='{' '.join(['hf-piece', *kinds])}'><bdi>{ink}</bdi>{below}</span>"
+
+
 def render_ink(text: str) -> str:
     """Render a piece as HTML, with everything in it that has no ink made visible; an empty one is named."""
     return render_characters(text, visible=True) or "(empty)"

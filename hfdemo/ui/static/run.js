@@ -22,8 +22,20 @@
     for (const shape of shapes(box.closest(".hf-look"), box.value)) shape.hidden = !box.checked;
   });
 
-  on("mouseover", ".hf-map g", (point) => {
-    point.closest(".hf-map").querySelector(".hf-map-told").textContent = point.dataset.said;
+  const readPoint = (point) => {
+    const map = point.closest(".hf-map");
+    for (const lit of map.querySelectorAll("g.hf-lit")) lit.classList.remove("hf-lit");
+    point.classList.add("hf-lit");
+    map.querySelector(".hf-map-told").textContent = point.dataset.said;
+  };
+  on("mouseover", ".hf-map g", readPoint);
+  on("keydown", ".hf-map svg", (picture, event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const points = [...picture.querySelectorAll("g")];
+    const now = points.findIndex((point) => point.classList.contains("hf-lit"));
+    readPoint(points[Math.min(points.length - 1, Math.max(0, now + step))]);
   });
 
   on("input", ".hf-compare > input[type=range]", (slider) => {

@@ -34,7 +34,7 @@ class RunTab:
     """The tab; another tab can send a model to its `task` and `model` dropdowns."""
 
     def __init__(self, app: App, demo: gr.Blocks) -> None:
-        self.app, self.running = app, RunningJobs()
+        self.app, self.running, self.typing = app, RunningJobs(), RunningJobs()
         with gr.Row():
             self.task = gr.Dropdown(
                 [(f"{row.title} · {row.group}", row.name) for row in TASKS.values()],
@@ -58,7 +58,7 @@ class RunTab:
         self.opening = gr.State(None)
         self.typed = gr.State({})
         history = gr.BrowserState([], storage_key="hfdemo-history")
-        self.context = PanelContext(app, self.running, self.model, details.loading, self.typed, history)
+        self.context = PanelContext(app, self.running, self.typing, self.model, details.loading, self.typed, history)
         self._wire(demo)
         gr.render(inputs=self.opening, triggers=[self.opening.change])(self.draw_panel)
         _build_history(demo, history)
@@ -70,6 +70,7 @@ class RunTab:
         self.model.focus(lambda name: gr.update(choices=self._choices(find_task(name))), self.task, self.model, **QUIET)
         demo.load(self.follow_link, self.opening, [self.task, self.model, self.opening], **QUIET)
         demo.unload(self.running.on_unload)
+        demo.unload(self.typing.on_unload)
 
     def on_task(self, name: str, typed: Mapping[str, Any], request: gr.Request) -> tuple[Any, ...]:
         """Turn to a task that was picked: what runs is stopped, and texts that were typed are taken along."""

@@ -36,11 +36,13 @@ HISTORY = 30
 
 @dataclass(frozen=True)
 class PanelContext:
-    """What all panels of the tab share: the app, what each page has running, the model and how it is loaded (dtype,
-    attention), the texts that were typed, by their fields' names, and the runs of this browser."""
+    """What all panels of the tab share: the app, what each page has running, by a click or while somebody types, the
+    model and how it is loaded (dtype, attention), the texts that were typed, by their fields' names, and the runs of
+    this browser."""
 
     app: App
     running: RunningJobs
+    typing: RunningJobs
     model: gr.Dropdown
     loading: tuple[gr.Dropdown, gr.Dropdown]
     typed: gr.State
@@ -120,7 +122,7 @@ class TaskPanel:
         self.recorded = gr.State(None)
         if self.task.find_target is not None:
             WhyFold(context.app, self.panel, context.running)
-            WhatIfFold(context.app, self.panel, context.running)
+            WhatIfFold(context.app, self.panel, context.typing)
         CodeFold(context.app, self.recorded)
         self.latest = gr.State(None)
         Comparison(context.app, self.panel, self.latest, context.running)

@@ -10,6 +10,7 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY
 from hfdemo.errors import DemoError
+from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import LATEST, QUICK, RunningJobs, draw_errors
@@ -38,15 +39,24 @@ class WhatIfFold:
             shown = gr.HTML(html.placeholder(UNCHANGED))
         fold.expand(lambda typed, *given: typed or self.read_text(*given), [edited, *panel.fields], edited, **QUICK)
         again.click(self.read_text, panel.fields, edited, **QUICK)
-        # What writes takes seconds: it waits for the button.
-        live = [edited.change] if panel.task.partial_output is None else []
         inputs = [panel.model, edited, *panel.loading, *panel.fields]
-        gr.on([both.click, *live], draw_errors(self.answer_both), inputs, shown, **{**LATEST, **HEAVY})
+        wires: dict[str, Any] = {**LATEST, **HEAVY}
+        both.click(draw_errors(self.answer_both), inputs, shown, **wires)
+        if panel.task.partial_output is None:  # what writes takes seconds: it waits for the button
+            edited.change(draw_errors(self.answer_live), inputs, shown, **wires)
 
     def read_text(self, *given: Any) -> str:
         """Return the text that stands in the panel, "" where it is none."""
         text = self.panel.values(given).get("text")
         return text if isinstance(text, str) else ""
+
+    def answer_live(self, request: gr.Request, reference: str, *values: Any) -> Iterator[str]:
+        """Yield what `answer_both` does, where that loads no model that nobody has asked for yet."""
+        ref = ModelRef.parse(reference or self.panel.task.default_model)
+        if self.app.engine.call(ModelCache.is_trusted, self.app.models, ref):
+            yield from self.answer_both(request, reference, *values)
+        else:
+            yield html.placeholder("Press Answer both: it loads the model.")
 
     def answer_both(
         self, request: gr.Request, reference: str, edited: str | None, dtype: str, attention: str, *given: Any

@@ -17,10 +17,10 @@ from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.errors import DemoError
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.folders import list_offline_models, list_offline_tokenizers
+from hfdemo.models.processors import retrain_tokenizer
 from hfdemo.models.reference import ModelRef
 from hfdemo.models.tokenizer_training import ALGORITHMS
 from hfdemo.models.trained_tokenizers import archive_tokenizer, import_tokenizer, train_from_file
-from hfdemo.tokenization.by_reference import retrain_tokenizer
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_tokens_query
 from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs, follow_look, toast_errors
@@ -140,9 +140,9 @@ def _build_training(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown) -> None:
     """Lay out the training of a tokenizer on a text file; what is trained is chosen at once."""
     gr.HTML(
         html.about(
-            "All three algorithms start from the same text and end with different pieces. What is trained is kept "
-            "under the name that it then has above. `tokenizer.train_from_iterator(lines, trainer)` One that is like "
-            "the tokenizer above keeps all of it but the vocabulary. `old.train_new_from_iterator(lines, size)`"
+            "The algorithms start from the same text and end with different pieces. What is trained is kept under the "
+            "name that it then has above: `tokenizer.train_from_iterator(lines, trainer)`. One that is like the "
+            "tokenizer above has all of it but the vocabulary: `old.train_new_from_iterator(lines, size)`."
         )
     )
     with gr.Row():
@@ -221,7 +221,7 @@ def make_train(app: App, running: RunningJobs) -> Callable[..., Iterator[tuple[A
             reference, known = result
             told = f"`{reference}` has {known:,} tokens"
             if known < vocabulary:
-                told += f", fewer than {vocabulary:,.0f}: a piece has to occur twice to be learned"
+                told += f", fewer than {vocabulary:,.0f}: the text has no more pieces that are worth learning"
             yield choose_tokenizer(app, reference), html.about(f"{told}.")
 
     return train

@@ -27,8 +27,8 @@ ENTRIES_A_PAGE = 100
 
 
 @dataclass(frozen=True)
-class Look:
-    """What an inspector looks at: a text and its pair, if it has one, and what else stands in the fields."""
+class Inspection:
+    """What is inspected: a text and its pair, if it has one, and what else stands in the fields."""
 
     app: App
     text: str
@@ -61,7 +61,7 @@ class Inspector:
     """
 
     about: str
-    inspect: Callable[[Look], str]
+    inspect: Callable[[Inspection], str]
     fields: tuple[str, ...] = ()
     about_text: bool = True
     shortened: bool = False
@@ -88,41 +88,41 @@ def render_inspector(app: App, name: str, given: Mapping[str, Any], stop: Event 
     if inspector.shortened and max(len(text), len(pair or "")) > INSPECTED_CHARACTERS:
         text, pair = text[:INSPECTED_CHARACTERS], pair and pair[:INSPECTED_CHARACTERS]
         note = html.about(f"Of each text, the first {INSPECTED_CHARACTERS:,} characters are looked at here.")
-    made = inspector.inspect(Look(app, text, pair, given, stop))
+    made = inspector.inspect(Inspection(app, text, pair, given, stop))
     return ("", made) if inspector.is_code else (note + made, "")
 
 
-def _inspect_stages(look: Look) -> str:
-    found = look.ask(by_reference.trace_text, look.text, look.pair, look.options)
-    return segmentation_view.render_stages(found, [look.text, look.pair] if look.pair else [look.text])
+def _inspect_stages(asked: Inspection) -> str:
+    found = asked.ask(by_reference.trace_text, asked.text, asked.pair, asked.options)
+    return segmentation_view.render_stages(found, [asked.text, asked.pair] if asked.pair else [asked.text])
 
 
-def _inspect_word(look: Look) -> str:
-    return segmentation_view.render_steps(look.ask(by_reference.trace_first_word, look.given["word"] or ""))
+def _inspect_word(asked: Inspection) -> str:
+    return segmentation_view.render_steps(asked.ask(by_reference.trace_first_word, asked.given["word"] or ""))
 
 
-def _inspect_merges(look: Look) -> str:
-    return vocabulary_view.render_merges(look.ask(by_reference.merge_text, look.text, look.number("merges")))
+def _inspect_merges(asked: Inspection) -> str:
+    return vocabulary_view.render_merges(asked.ask(by_reference.merge_text, asked.text, asked.number("merges")))
 
 
-def _inspect_truncation(look: Look) -> str:
-    most = look.number("max_length")
-    found = look.ask(by_reference.truncate_text, look.text, look.pair, most, look.options)
+def _inspect_truncation(asked: Inspection) -> str:
+    most = asked.number("max_length")
+    found = asked.ask(by_reference.truncate_text, asked.text, asked.pair, most, asked.options)
     return segmentation_view.render_truncations(found, most)
 
 
-def _inspect_windows(look: Look) -> str:
-    strategy = look.given["strategy"]
+def _inspect_windows(asked: Inspection) -> str:
+    strategy = asked.given["strategy"]
     try:
-        return _render_windows(look, strategy)
+        return _render_windows(asked, strategy)
     except Stopped:
         raise
     except DemoError as error:
-        if look.pair is None or strategy != "longest_first":
+        if asked.pair is None or strategy != "longest_first":
             raise
         # With a pair that is what the view opens on; the usual way is to slide over the second text.
         try:
-            instead = _render_windows(look, "only_second")
+            instead = _render_windows(asked, "only_second")
         except Stopped:
             raise
         except DemoError:  # what was asked for is what has to be said
@@ -130,15 +130,15 @@ def _inspect_windows(look: Look) -> str:
         return html.notes([f"{error} Shown is only_second."]) + instead
 
 
-def _render_windows(look: Look, strategy: str) -> str:
-    most, stride = look.number("max_length"), look.number("stride")
-    found = look.ask(by_reference.split_text, look.text, look.pair, most, stride, strategy, look.options)
+def _render_windows(asked: Inspection, strategy: str) -> str:
+    most, stride = asked.number("max_length"), asked.number("stride")
+    found = asked.ask(by_reference.split_text, asked.text, asked.pair, most, stride, strategy, asked.options)
     return segmentation_view.render_windows(found, stride)
 
 
-def _inspect_words(look: Look) -> str:
-    words, labels = read_words(look.given["words"] or "")
-    return vocabulary_view.render_words(look.ask(by_reference.label_words, words, labels))
+def _inspect_words(asked: Inspection) -> str:
+    words, labels = read_words(asked.given["words"] or "")
+    return vocabulary_view.render_words(asked.ask(by_reference.label_words, words, labels))
 
 
 def read_words(written: str) -> tuple[list[str], list[str] | None]:
@@ -159,40 +159,39 @@ def read_words(written: str) -> tuple[list[str], list[str] | None]:
     return [parts[0] for parts in lines], [parts[1] for parts in lines] if len(lines[0]) > 1 else None
 
 
-def _inspect_chat(look: Look) -> str:
-    messages, options = read_chat(look.given)
+def _inspect_chat(asked: Inspection) -> str:
+    messages, options = read_chat(asked.given)
     # Its field is hidden on a shared server, but whoever calls can fill it in all the same.
-    template = None if look.app.settings.public else look.given["template"] or None
-    app, prompt = look.app, look.given["prompt"]
+    template = None if asked.app.settings.public else asked.given["template"] or None
+    app, prompt = asked.app, asked.given["prompt"]
     found = app.engine.call(
-        by_reference.render_chat, app.models, look.ref, messages, prompt, template, look.stop, options
+        by_reference.render_chat, app.models, asked.ref, messages, prompt, template, asked.stop, options
     )
     return render_chat(found)
 
 
-def _inspect_comparison(look: Look) -> str:
+def _inspect_comparison(asked: Inspection) -> str:
     """Render several tokenizers on one text; one that can't be had is said, and the others are shown."""
-    references = look.given["others"] or []
-    asked = list(dict.fromkeys(references))[:MOST_COMPARED]
-    app = look.app
-    found, failed = app.engine.call(by_reference.compare_tokenizers, app.models, asked, look.text, look.stop)
+    references = asked.given["others"] or []
+    chosen, app = list(dict.fromkeys(references))[:MOST_COMPARED], asked.app
+    found, failed = app.engine.call(by_reference.compare_tokenizers, app.models, chosen, asked.text, asked.stop)
     if len(references) > MOST_COMPARED:
         failed.append(f"{len(references)} tokenizers are chosen; the first {MOST_COMPARED} are compared.")
     if not found:
         return html.notes(failed) or html.placeholder("Choose two tokenizers or more.")
-    drawn = segmentation_view.render_comparison(found, find_disagreements(found), look.text)
+    drawn = segmentation_view.render_comparison(found, find_disagreements(found), asked.text)
     return html.notes(failed) + drawn
 
 
-def _inspect_decoding(look: Look) -> str:
-    typed = (look.given["ids"] or "").strip()
+def _inspect_decoding(asked: Inspection) -> str:
+    typed = (asked.given["ids"] or "").strip()
     if typed:
-        return vocabulary_view.render_ids(look.ask(by_reference.read_ids, read_numbers(typed)))
-    if not look.text:
+        return vocabulary_view.render_ids(asked.ask(by_reference.read_ids, read_numbers(typed)))
+    if not asked.text:
         return html.placeholder("Type a text above, or ids here.")
-    only = html.about("Only the first text is decoded here.") if look.pair else ""
-    found = look.ask(by_reference.decode_text, look.text, look.options, INSPECTED_CHARACTERS)
-    return only + vocabulary_view.render_decoded(found, look.text)
+    only = html.about("Only the first text is decoded here.") if asked.pair else ""
+    found = asked.ask(by_reference.decode_text, asked.text, asked.options, INSPECTED_CHARACTERS)
+    return only + vocabulary_view.render_decoded(found, asked.text)
 
 
 def read_numbers(typed: str) -> list[int]:
@@ -208,19 +207,21 @@ def read_numbers(typed: str) -> list[int]:
     return list(map(int, parts))
 
 
-def _inspect_vocabulary(look: Look) -> str:
-    query, page = look.given["query"] or "", max(1, look.number("entries"))
+def _inspect_vocabulary(asked: Inspection) -> str:
+    query, page = asked.given["query"] or "", max(1, asked.number("entries"))
     first = (page - 1) * ENTRIES_A_PAGE
-    found = look.ask(by_reference.browse_vocabulary, query, first, ENTRIES_A_PAGE)
+    found = asked.ask(by_reference.browse_vocabulary, query, first, ENTRIES_A_PAGE)
     return vocabulary_view.render_vocabulary(found, query)
 
 
-def _write_code(look: Look) -> str:
-    options = {} if look.given["special"] else {"add_special_tokens": False}
-    options |= {"split_special_tokens": True} if look.given["splitting"] else {}
-    pairs, settings = [look.pair] if look.pair else None, look.app.settings
+def _write_code(asked: Inspection) -> str:
+    options = {} if asked.given["special"] else {"add_special_tokens": False}
+    options |= {"split_special_tokens": True} if asked.given["splitting"] else {}
+    pairs, settings = [asked.pair] if asked.pair else None, asked.app.settings
     return str(
-        look.app.engine.call(write_tokenization_script, look.given["tokenizer"], [look.text], pairs, options, settings)
+        asked.app.engine.call(
+            write_tokenization_script, asked.given["tokenizer"], [asked.text], pairs, options, settings
+        )
     )
 
 

@@ -82,11 +82,11 @@ def _render_row(kinds: Sequence[str], padding: int, side: str, scale: int, row: 
 
 SHAPES = (
     "Each shape that a batch has for the first time is compiled anew on a TPU and under `torch.compile`: few shapes "
-    "are what `pad_to_multiple_of` and a fixed max_length are for. With none the rows are run one by one."
+    "are what `pad_to_multiple_of` and a fixed max_length are for. The strategy `none` runs the rows one by one."
 )
 PASSES = (
     "Predicted counts arithmetic alone. Each forward pass also costs something by itself, and a row alone keeps fewer "
-    "cores busy than a batch: that is why none, with a pass for each row, can measure slower than predicted."
+    "cores busy than a batch: the strategy `none` runs a pass for each row, so it can be slower than predicted."
 )
 _WORDS = {"first": "of the first text", "second": "of the second text", "special": "special", "pad": "padding"}
 

@@ -9,7 +9,14 @@ from hfdemo.tokenization.merges import WordTrace
 from hfdemo.tokenization.stages import Stage
 from hfdemo.tokenization.truncating import Truncated, Window
 from hfdemo.ui.html import about, code, escape, notes, table, with_title
-from hfdemo.ui.renderers.pieces import SHOWN_PIECES, render_cells, render_ink, render_piece, render_pieces, render_rest
+from hfdemo.ui.renderers.pieces import (
+    SHOWN_PIECES,
+    render_cells,
+    render_piece,
+    render_pieces,
+    render_rest,
+    render_token,
+)
 from hfdemo.ui.renderers.tokens import name_invisible
 
 SHOWN_WINDOWS = 24
@@ -40,10 +47,7 @@ def render_steps(found: WordTrace) -> str:
 
 
 def _render_step(pieces: Sequence[str], changed: Sequence[int]) -> str:
-    return "".join(
-        f"<span class='hf-piece{' hf-new' if index in changed else ''}'><bdi>{render_ink(piece)}</bdi></span>"
-        for index, piece in enumerate(pieces)
-    )
+    return "".join(render_token(piece, ["hf-new"] * (index in changed)) for index, piece in enumerate(pieces))
 
 
 def render_truncations(found: Sequence[Truncated], max_length: int) -> str:

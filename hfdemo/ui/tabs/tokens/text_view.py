@@ -55,7 +55,9 @@ def _build_text(
             pair = gr.Textbox(label="Second text", info="optional: the two are read as a pair", lines=2, max_lines=8)
             special = gr.Checkbox(True, label="add_special_tokens")
             white_space = gr.Checkbox(False, label="Show white space and control characters")
-            as_text = gr.Checkbox(False, label="Show tokens as what they read as", info="␣the, not Ġthe, ▁the or ##the")
+            as_text = gr.Checkbox(
+                False, label="Show tokens as text", info="Ġthe and ▁the become ␣the, ##ing becomes ing"
+            )
             with gr.Accordion("More arguments", open=False):
                 splitting = gr.Checkbox(
                     False, label="split_special_tokens", info="special tokens typed in a text are ordinary text"
@@ -139,7 +141,7 @@ def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dic
     demo.unload(running.on_unload)
     _wire_fields(app, inspector, fields, groups)
     linked = {"word": "word", "cut_to": "max_length", "stride": "stride", "strategy": "strategy"}
-    linked |= {name: name for name in ("messages", "prompt", "merges", "query", "words", "ids")}
+    linked |= {name: name for name in ("messages", "prompt", "query", "words", "ids")}
     return {"look": inspector, **{name: own[field] for name, field in linked.items()}}
 
 

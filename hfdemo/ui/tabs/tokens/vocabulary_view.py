@@ -8,7 +8,7 @@ from hfdemo.tokenization.vocabulary import VocabularyMatches
 from hfdemo.tokenization.word_labels import IGNORED, AlignedWords
 from hfdemo.ui.html import Html, TableCell, about, escape, facts, notes, placeholder, table, with_title
 from hfdemo.ui.renderers.generated_text import render_text_difference
-from hfdemo.ui.renderers.pieces import SHOWN_PIECES, render_ink, render_rest
+from hfdemo.ui.renderers.pieces import SHOWN_PIECES, render_ink, render_rest, render_token
 from hfdemo.ui.renderers.tokens import render_strip, token_cell
 
 
@@ -36,11 +36,7 @@ def _render_both(found: RoundTrip | DecodedIds) -> str:
 def render_ids(found: DecodedIds) -> str:
     """Render the token of each id that was typed in, and the text that they are together."""
     shown = list(zip(found.ids, found.tokens, found.special, strict=True))[:SHOWN_PIECES]
-    drawn = "".join(
-        f"<span class='hf-piece{' hf-special' if special else ''}'>"
-        f"<bdi>{'(no token)' if token is None else render_ink(token)}</bdi><small>{id}</small></span>"
-        for id, token, special in shown
-    )
+    drawn = "".join(render_token(token, ["hf-special"] * special, str(id)) for id, token, special in shown)
     rest = render_rest(len(found.ids) - SHOWN_PIECES, "ids")
     line = f"<div class='hf-pieces'>{drawn}{rest}</div>"
     return with_title(f"tokenizer.convert_ids_to_tokens(ids): {len(found.ids):,}", line) + _render_both(found)
@@ -64,7 +60,7 @@ def render_words(found: AlignedWords) -> str:
         "loss leaves out: special tokens, and the rest of a word."
     )
     numbered = "".join(
-        f"<span class='hf-chip'>{number} {escape(name)}</span> " for number, name in enumerate(found.numbers)
+        f"<span class='hf-chip'>{number} {escape(name)}</span> " for number, name in enumerate(found.label_names)
     )
     return notes(found.notes) + strip + legend + with_title("Labels by their number", numbered)
 
@@ -75,13 +71,10 @@ def _label_cell(id: int) -> TableCell:
 
 def render_merges(found: MergedText) -> str:
     """Render the text as the first merges cut it, and the last of them."""
-    pieces = "".join(map(_render_token, found.tokens))
+    pieces = "".join(map(render_token, found.tokens))
     latest = table(
         ("merge", "left", "right", "makes"),
-        [
-            (f"{each.rank:,}", each.left, each.right, Html(_render_token(each.left + each.right)))
-            for each in found.latest
-        ],
+        [(f"{each.rank:,}", each.left, each.right, Html(render_token(each.made))) for each in found.latest],
         numbers=(0,),
     )
     return (
@@ -96,10 +89,6 @@ def render_merges(found: MergedText) -> str:
         + f"<div class='hf-pieces'>{pieces}</div>"
         + (with_title("The latest of them, the newest first", latest) if found.latest else "")
     )
-
-
-def _render_token(token: str) -> str:
-    return f"<span class='hf-piece'><bdi>{render_ink(token)}</bdi></span>"
 
 
 def render_vocabulary(found: VocabularyMatches, query: str) -> str:

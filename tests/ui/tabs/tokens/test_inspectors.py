@@ -133,7 +133,7 @@ def test_nothing_that_was_typed_becomes_markup(evil: str) -> None:
         + vocabulary_view.render_decoded(RoundTrip(evil, evil, False, (evil,)), "x")
         + vocabulary_view.render_ids(DecodedIds((1,), (evil,), (False,), evil, evil))
         + vocabulary_view.render_words(AlignedWords((cell(evil),), (evil,), (evil,), (evil,)))
-        + vocabulary_view.render_merges(MergedText(1, 1, (Merge(1, evil, evil),), (evil,), 2, 1))
+        + vocabulary_view.render_merges(MergedText(1, 1, (Merge(1, evil, evil, evil),), (evil,), 2, 1))
         + vocabulary_view.render_vocabulary(
             VocabularyMatches(1, 1, 0, (VocabularyEntry(0, evil, evil, "token"),)), evil
         )
