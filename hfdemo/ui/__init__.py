@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,15 +73,17 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
                 chosen = tokens.build(app, demo, tabs)
             with gr.Tab("Fine-tune", id="finetune"):
                 finetune.build(app, demo, run_tab.task, run_tab.model, tabs, chosen)
-        # Each argument of an endpoint is a component, too. Hidden, the browser does not draw those 300, and last, it
-        # does not go through them whenever it looks for one of the page: that is a third of the time of opening it.
         endpoints.render()
+        demo.endpoints = endpoints
         # The device is known once torch has been imported, so the page is drawn first.
         demo.load(lambda: html.page_header(str(app.engine.call(find_device)), app.user), outputs=header, **QUIET)
     demo.default_config = SharedConfig(demo.default_config)
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
     # On a Space gradio would close /run: clients are to find the same there as everywhere.
     demo.queue(default_concurrency_limit=16, max_size=settings.queue_size, api_open=True)
+    # After each event gradio sums up all the past ones, up to 10,000, for a monitor that is off here: of the server's
+    # time of opening a page that took more than half.
+    demo._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
     return demo
 
 

@@ -25,13 +25,27 @@ def test_components_may_be_added_while_a_page_goes_through_them(tmp_path: Path) 
     assert set(known) < set(of_a_page)
 
 
-def test_the_browser_draws_no_argument_of_an_endpoint_and_finds_the_page_before_them(tmp_path: Path) -> None:
-    config = build(Settings(home=tmp_path)).get_config_file()
+def test_browsers_get_no_argument_of_an_endpoint_and_clients_get_all(tmp_path: Path) -> None:
+    demo = build(Settings(home=tmp_path))
+    config = demo.get_config_file()
     arguments = {each["id"] for each in config["components"] if each["type"] == "api"}
-    *_, last = config["layout"]["children"]
-    assert {each["id"] for each in last["children"]} == arguments
     assert len(arguments) > 100
-    assert next(each for each in config["components"] if each["id"] == last["id"])["props"]["visible"] is False
+    page = config["page"][""]
+    assert not arguments & set(page["components"])
+
+    def ids(layout: Any) -> set[int]:
+        return {layout["id"]}.union(*map(ids, layout.get("children", [])))
+
+    assert ids(page["layout"]) - {page["layout"]["id"]} <= set(page["components"])
+    assert ids(config["layout"]) >= arguments
+    assert len(page["dependencies"]) == len(config["dependencies"]), "the page's list of endpoints names them all"
+
+
+def test_past_events_are_not_summed_up_after_each_one(tmp_path: Path) -> None:
+    queue: Any = build(Settings(home=tmp_path))._queue
+    queue.events_recorded = 10_000
+    records = [{"function": "tokenize", "status": "success", "process_time": 0.1}]
+    assert queue.compute_analytics_summary(records) == {"functions": {}}
 
 
 def test_what_fails_leaves_no_answer_to_something_else_on_the_page(settings: Settings) -> None:
