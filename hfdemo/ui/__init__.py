@@ -24,7 +24,7 @@ from hfdemo.engine import Engine
 from hfdemo.settings import Settings
 from hfdemo.ui import html
 from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, read_scripts, script_tags
-from hfdemo.ui.event_handling import QUIET
+from hfdemo.ui.event_handling import QUIET, when_opened
 from hfdemo.ui.tabs import finetune, run, tokens
 
 # What a Space has in its environment where people can sign in.
@@ -69,10 +69,10 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Run a model", id="run"):
                 run_tab = run.RunTab(app, demo)
-            with gr.Tab("See the tokens", id="tokens"):
-                chosen = tokens.build(app, demo, tabs)
-            with gr.Tab("Fine-tune", id="finetune"):
-                finetune.build(app, demo, run_tab.task, run_tab.model, tabs, chosen)
+            with gr.Tab("See the tokens", id="tokens") as tab:
+                chosen = tokens.build(app, demo, tabs, when_opened(tab))
+            with gr.Tab("Fine-tune", id="finetune") as tab:
+                finetune.build(app, demo, when_opened(tab), run_tab.task, run_tab.model, tabs, chosen)
         endpoints.render()
         demo.endpoints = endpoints
         # The device is known once torch has been imported, so the page is drawn first.

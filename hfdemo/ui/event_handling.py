@@ -39,6 +39,16 @@ EACH: dict[str, Any] = {**QUICK, "trigger_mode": "multiple", "concurrency_limit"
 """A quick event that has data of its own, and may come again before it is answered: each is, in their order."""
 
 
+def when_opened(tab: gr.Tab) -> Any:
+    """Return the event that a tab is shown for the first time, by a click, a link or another tab.
+
+    What is drawn then need not be computed for a page of which another tab is looked at.
+    """
+    opened = gr.State(False)
+    tab.select(lambda: True, outputs=opened, **QUICK)
+    return opened.change
+
+
 def toast_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Return `handler` with its errors said in a toast; all its outputs stay as they are."""
     return catch_errors(handler, raise_to_client)

@@ -121,7 +121,7 @@ def test_one_tokenizer_is_trained_at_a_time_from_the_page_and_from_clients(tmp_p
 
 def test_an_emptied_max_length_on_the_page_is_the_limit(app: App) -> None:
     with gr.Blocks() as demo:
-        dataset_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        dataset_view.build(app, demo, demo.load, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
     count = next(each for each in demo.fns.values() if each.name == "count")
     assert count.fn is not None
     values = [None, "", "", "tickets", "", "", "text", dataset_view.NO_COLUMN, "embedded:minilm", "", 16, None]

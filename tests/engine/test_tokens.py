@@ -144,10 +144,10 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> str:
 def shown(app: App) -> dict[str, Callable[..., Any]]:
     """The handlers of the views One text and A batch, by what they are called there."""
     with gr.Blocks() as demo:
-        text_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        text_view.build(app, demo, demo.load, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
         text, inspector = (each for each in demo.fns.values() if each.name == "show")
     with gr.Blocks() as demo:
-        batch_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        batch_view.build(app, demo, demo.load, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
         (batch,) = (each for each in demo.fns.values() if each.name == "show")
     # Else gradio takes what they return for the answer.
     assert all(inspect.isgeneratorfunction(each.fn) for each in (text, inspector, batch))
@@ -181,7 +181,7 @@ def test_stop_ends_it_too_and_says_so(app: App, engine: ProcessEngine, endless: 
     running = RunningJobs()
     with gr.Blocks() as demo, pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_view, "RunningJobs", lambda: running)
-        text_view.build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        text_view.build(app, demo, demo.load, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
     show = next(each for each in demo.fns.values() if each.name == "show")
     assert show.fn is not None
     answers = show.fn(PAGE, "a" * 1000, "", endless, "", True, False, False, False, 1)
@@ -224,7 +224,7 @@ settings = Settings(home=Path(sys.argv[1]))
 app = App.create(settings, ProcessEngine(settings))
 with gr.Blocks() as demo, gr.Tabs() as tabs:
     from hfdemo.ui.tabs import tokens
-    tokens.build(app, demo, tabs)
+    tokens.build(app, demo, tabs, demo.load)
 tests.test_one_text_is_drawn_as_it_is_in_this_process(app, app)
 tests.test_a_batch_is_drawn_and_measured_as_it_is_in_this_process(app, app)
 tests.test_a_data_set_is_read_and_counted_there(app, app)

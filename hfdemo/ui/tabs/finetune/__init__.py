@@ -23,18 +23,27 @@ ABOUT = (
 
 
 def build(
-    app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs, chosen: DatasetChoice
+    app: App,
+    demo: gr.Blocks,
+    opened: Any,
+    task: gr.Dropdown,
+    model: gr.Dropdown,
+    tabs: gr.Tabs,
+    chosen: DatasetChoice,
 ) -> None:
-    """Lay the tab out; `task` and `model` are the first tab's, which a finished run can be sent to, and `chosen` is
-    what the second tab sends here."""
+    """Lay the tab out, to be filled in when it is `opened`.
+
+    `task` and `model` are the first tab's, which a finished run can be sent to, and `chosen` is what the second tab
+    sends here.
+    """
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_id=run_view.FORM):
-            asked = form.build(app, demo, tabs, chosen)
+            asked = form.build(app, demo, opened, tabs, chosen)
         with gr.Column(scale=7, min_width=320):
-            watched = run_view.RunView(app, demo, task, model, tabs)
+            watched = run_view.RunView(app, demo, opened, task, model, tabs)
     asked.fill_on(watched.prefill)
-    hp_search.SearchFold(app, demo, asked, watched.run)
+    hp_search.SearchFold(app, opened, asked, watched.run)
 
     def start_training(*values: Any) -> tuple[Any, Any]:
         """Start a run of what the form asks for; a refusal is said above Start, where it stays until it is mended."""

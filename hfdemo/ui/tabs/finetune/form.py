@@ -57,8 +57,8 @@ class Form:
     fill_on: Callable[[Any], None]
 
 
-def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: DatasetChoice) -> Form:
-    """Lay out the steps and Start, and wire everything but Start itself."""
+def build(app: App, demo: gr.Blocks, opened: Any, tabs: gr.Tabs, chosen: DatasetChoice) -> Form:
+    """Lay out the steps and Start, and wire everything but Start itself; some of it waits until the tab is `opened`."""
     datasets = DatasetCache(app)
     values, examined = _initial_values(datasets)
     suggested = {name: values[name] for name in ("epochs", "rate")}
@@ -83,9 +83,9 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, chosen: DatasetChoice) -> Fo
     shown, sent = [line, written, command], [states.run_data, *inputs]
     changes = [*(field.change for field in inputs), states.run_data.change]
     gr.on(changes, toast_errors(events.on_change), sent, shown, **LATEST)
-    # As the page opens, too: what Start asks of the libraries and the model is then found out before it is pressed.
-    demo.load(toast_errors(events.on_change), sent, shown, **QUICK)
-    _wire_training(app, demo, training, form, states)
+    # As the tab opens, too: what Start asks of the libraries and the model is then found out before it is pressed.
+    opened(toast_errors(events.on_change), sent, shown, **QUICK)
+    _wire_training(app, opened, training, form, states)
     filled = [*inputs, step.pending, states.suggested, training.lora]
     data.read_data_on(brought.upload(toast_errors(events.on_config), [brought, *inputs], filled, **QUICK).success)
 
@@ -190,7 +190,7 @@ def refit_suggested(fitting: FieldValues, suggested: FieldValues, now: FieldValu
 
 
 def _wire_training(
-    app: App, demo: gr.Blocks, training: form_steps.TrainingStep, form: FormFields, states: FormStates
+    app: App, opened: Any, training: form_steps.TrainingStep, form: FormFields, states: FormStates
 ) -> None:
     fields = training.fields
     fields["method"].change(
@@ -246,7 +246,7 @@ def _wire_training(
     explained = [name for name in form_values.TRAINING if name != "best_metric"]
     # The library's own words need the library, and so does the device: the page is drawn first.
     helped = [*(fields[name] for name in explained), training.device]
-    demo.load(say_what_is_installed, outputs=helped, **QUICK)
+    opened(say_what_is_installed, outputs=helped, **QUICK)
 
 
 def _initial_values(datasets: DatasetCache) -> tuple[FieldValues, ExaminedData]:

@@ -105,7 +105,7 @@ WATCH_SECONDS = 2.0
 class SearchFold:
     """The ranges to try on the left and the trials on the right; the best one can be opened in `run`."""
 
-    def __init__(self, app: App, demo: gr.Blocks, asked: Form, run: gr.Dropdown) -> None:
+    def __init__(self, app: App, opened: Any, asked: Form, run: gr.Dropdown) -> None:
         self.app, self.asked = app, asked
         with gr.Accordion("Search for better values", open=False, visible=not app.settings.public):
             gr.HTML(html.about(HOW))
@@ -121,7 +121,7 @@ class SearchFold:
         shown = gr.State("")
         self.begin.click(toast_errors(self.start), [*self.ranges, *asked.inputs], chosen, **PRIVATE, **LIGHT)
         gr.on(
-            [gr.Timer(WATCH_SECONDS).tick, chosen.change, demo.load],
+            [gr.Timer(WATCH_SECONDS).tick, chosen.change, opened],
             catch_errors(self.refresh, refuse_search),
             [chosen, shown],
             [chosen, found, stop, best, shown],

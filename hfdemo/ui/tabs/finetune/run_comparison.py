@@ -192,7 +192,7 @@ def describe_listing(runs: Sequence[Run]) -> str:
     )
 
 
-def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None:
+def build(app: App, opened: Any, run: gr.Dropdown, listed: gr.State) -> None:
     """Lay out the table of all runs, which also chooses the run on view, and below it those that are compared; `listed`
     is `listing_state` as the page last saw it."""
     table = gr.HTML(html.placeholder("No run yet."), js_on_load="hfdemo.listenToRuns(element, trigger)")
@@ -238,7 +238,7 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, listed: gr.State) -> None
         )
 
     shown = [said, side_by_side, metric, loss, curve, differing]
-    gr.on([listed.change, run.change, demo.load], toast_errors(draw_table), run, table, **LATEST)
+    gr.on([listed.change, run.change, opened], toast_errors(draw_table), run, table, **LATEST)
     table.select(toast_errors(open_run), None, run, **EACH)
     # A chart whose series change while it is on the page goes on showing those that it had: it is put back anew. The
     # tick of a second run comes while the first is compared: the last counts at every step.

@@ -50,7 +50,9 @@ class RunView:
     the id of the run that it is of, "at": when it was asked for}.
     """
 
-    def __init__(self, app: App, demo: gr.Blocks, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> None:
+    def __init__(
+        self, app: App, demo: gr.Blocks, opened: Any, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs
+    ) -> None:
         self.app = app
         self.run = gr.Dropdown(
             [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
@@ -70,7 +72,7 @@ class RunView:
             **self._build_ended(demo),
         }
         with gr.Accordion("All runs", open=True):
-            run_comparison.build(app, demo, self.run, self.listed)
+            run_comparison.build(app, opened, self.run, self.listed)
         self._wire(demo, tabs)
 
     def _build_charts(self) -> dict[str, list[Any]]:

@@ -23,7 +23,7 @@ from hfdemo.models.tokenizer_training import ALGORITHMS
 from hfdemo.models.trained_tokenizers import archive_tokenizer, import_tokenizer, train_from_file
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_tokens_query
-from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs, follow_look, toast_errors
+from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs, follow_look, toast_errors, when_opened
 from hfdemo.ui.tabs.tokens import batch_view, dataset_view, text_view
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
@@ -38,8 +38,8 @@ OWN = "(the tokenizer's own)"
 LIKE = "like the one above"
 
 
-def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
-    """Lay the tab out; returns what its data set view can send to the tab Fine-tune."""
+def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, opened: Any) -> DatasetChoice:
+    """Lay the tab out, to be drawn when it is `opened`; return what its data set view can send to Fine-tune."""
     gr.HTML(html.about(ABOUT))
     with gr.Row():
         tokenizer = gr.Dropdown(
@@ -64,11 +64,11 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs) -> DatasetChoice:
         _build_files(app, tokenizer)
     with gr.Tabs() as views:
         with gr.Tab("One text", id="text"):
-            linked = text_view.build(app, demo, tokenizer, model)
-        with gr.Tab("A batch", id="batch"):
-            linked |= batch_view.build(app, demo, tokenizer, model)
-        with gr.Tab("A data set", id="dataset"):
-            more, chosen = dataset_view.build(app, demo, tokenizer, model)
+            linked = text_view.build(app, demo, opened, tokenizer, model)
+        with gr.Tab("A batch", id="batch") as view:
+            linked |= batch_view.build(app, demo, when_opened(view), tokenizer, model)
+        with gr.Tab("A data set", id="dataset") as view:
+            more, chosen = dataset_view.build(app, demo, when_opened(view), tokenizer, model)
     linked |= {"tokenizer": tokenizer, "model": model, **more}
     kinds = {name: _value_type(component) for name, component in linked.items()}
 

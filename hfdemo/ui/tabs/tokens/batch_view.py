@@ -172,8 +172,8 @@ def _render_tensors(app: App, form: BatchForm, stop: Event | None) -> tuple[str,
     return tokens.render_token_rows(found.encoding), code
 
 
-def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
-    """Lay the view out and return what a link restores."""
+def build(app: App, demo: gr.Blocks, opened: Any, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Any]:
+    """Lay the view out, to be drawn when it is `opened`, and return what a link restores."""
     running = RunningJobs()
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
@@ -203,7 +203,7 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
 
     wires: dict[str, Any] = {**QUIET, **HEAVY}
     gr.on(
-        [*(widget.change for widget in (drawing, *inputs)), demo.load],
+        [*(widget.change for widget in (drawing, *inputs)), opened],
         show,
         [drawing, *inputs],
         [table, view, code, measured, timings, measuring, tensor_options, address, halt],

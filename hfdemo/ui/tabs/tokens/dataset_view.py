@@ -104,9 +104,9 @@ class DatasetForm:
 
 
 def build(
-    app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown
+    app: App, demo: gr.Blocks, opened: Any, tokenizer: gr.Dropdown, model: gr.Dropdown
 ) -> tuple[dict[str, Any], DatasetChoice]:
-    """Lay the view out; return what a link restores, and what can be sent to Fine-tune."""
+    """Lay the view out, to be counted when it is `opened`; return what a link restores and what Fine-tune can get."""
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
@@ -149,7 +149,7 @@ def build(
     gr.on(
         [
             *(dataset.input, file.upload, file.clear, encoding.input, header.input),
-            *(demo.load, config.submit, split.submit),
+            *(opened, config.submit, split.submit),
         ],
         draw_errors(handlers.guess_columns, gr.update(choices=[], value=None), gr.skip()),
         [*of_file, dataset, config, split],

@@ -27,10 +27,11 @@ TEXT = "Unbelievably, the café’s naïve gastroenterologist 🙂 re-tokenized 
 MOST_RECORDS = 20_000
 
 
-def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Component]:
-    """Lay the view out and return the components that a link restores, by their names in its query."""
-    above, address = _build_text(app, demo, tokenizer, model)
-    below = _build_inspector(app, demo, {"tokenizer": tokenizer, **above})
+def build(app: App, demo: gr.Blocks, opened: Any, tokenizer: gr.Dropdown, model: gr.Dropdown) -> dict[str, Component]:
+    """Lay the view out, to be drawn when it is `opened`, and return the components that a link restores, by their names
+    in its query."""
+    above, address = _build_text(app, demo, opened, tokenizer, model)
+    below = _build_inspector(app, demo, opened, {"tokenizer": tokenizer, **above})
     restored = {**above, **below}
     linked = {"tokenizer": tokenizer, "model": model, **restored}
 
@@ -40,13 +41,13 @@ def build(app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown)
         kept = {name: value for name, value in given.items() if name == "text" or value != linked[name].value}
         return render_tokens_link("text", kept)
 
-    changed = [*(widget.change for widget in linked.values()), demo.load]
+    changed = [*(widget.change for widget in linked.values()), opened]
     gr.on(changed, write_link, list(linked.values()), address, **LATEST)
     return restored
 
 
 def _build_text(
-    app: App, demo: gr.Blocks, tokenizer: gr.Dropdown, model: gr.Dropdown
+    app: App, demo: gr.Blocks, opened: Any, tokenizer: gr.Dropdown, model: gr.Dropdown
 ) -> tuple[dict[str, Any], gr.HTML]:
     """Lay out the text beside its tokens; return the components by their names in a link, and the place of the link."""
     with gr.Row(equal_height=False):
@@ -90,7 +91,7 @@ def _build_text(
     typed = [text, pair, tokenizer, model, special, splitting, white_space, as_text]
     # .change, not .input: the latter hears the keyboard, but no paste.
     gr.on(
-        [*(widget.change for widget in typed), page.change, demo.load],
+        [*(widget.change for widget in typed), page.change, opened],
         # While somebody types, a sentence in its place is better than a toast.
         draw_errors(show, "", gr.update(visible=False), gr.skip(), gr.update(visible=False)),
         [*typed, page],
@@ -105,7 +106,7 @@ def _build_text(
     return {**restored, "white_space": white_space, "as_text": as_text, "page": page}, address
 
 
-def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dict[str, Any]:
+def _build_inspector(app: App, demo: gr.Blocks, opened: Any, above: Mapping[str, Any]) -> dict[str, Any]:
     """Lay out the inspectors of the text; return the components by their names in a link."""
     inspector = gr.Radio(list(INSPECTORS), value=next(iter(INSPECTORS)), label="Look at")
     own, groups = build_inspector_fields(app)
@@ -131,7 +132,7 @@ def _build_inspector(app: App, demo: gr.Blocks, above: Mapping[str, Any]) -> dic
             yield head + drawn, gr.Code(script, visible=bool(script)), gr.Button(visible=busy)
 
     gr.on(
-        [inspector.change, *(widget.change for widget in fields.values()), demo.load],
+        [inspector.change, *(widget.change for widget in fields.values()), opened],
         toast_errors(show),
         [inspector, *fields.values()],
         [drawing, code, stop],

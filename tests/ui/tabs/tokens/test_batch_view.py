@@ -191,7 +191,7 @@ def test_what_was_measured_with_a_borrowed_pad_token_can_be_copied(app: App, dec
 
 def test_what_was_measured_is_forgotten_when_something_else_stands_there(app: App) -> None:
     with gr.Blocks() as demo:
-        build(app, demo, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
+        build(app, demo, demo.load, gr.Dropdown(["embedded:minilm"]), gr.Dropdown([""]))
     shown = next(each for each in demo.fns.values() if each.name == "show")
     measured = next(each for each in demo.fns.values() if each.name == "measure")
     (state,) = [each for each in measured.outputs if isinstance(each, gr.State)]
