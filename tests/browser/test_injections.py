@@ -81,7 +81,7 @@ def test_what_a_model_calls_its_labels_and_itself_stays_text(
     page.get_by_role("button", name="Load and show its card").click()
     shows_text_alone(page, page.get_by_text("Every weight came from the checkpoint"))
     table = write_rows(tmp_path / f"{NAME}.csv", rows=1)
-    page.locator(".block:visible input[type=file]").last.set_input_files(table)
+    page.locator(".block:visible input[type=file]").first.set_input_files(table)
     expect(box(page, "Text column")).to_have_value("text", timeout=PATIENT)
     page.get_by_role("button", name="Predict all rows").click()
     shows_text_alone(page, page.get_by_text("The file with predictions"))

@@ -22,7 +22,7 @@ def test_wrong_labels_are_found_decided_on_and_mended_in_the_next_run(
     rows = [
         (f"the {thing} {words} on day {day}", label) for day in range(4) for thing in THINGS for words, label in MOODS
     ]
-    wrong = (8, 21, 40)
+    wrong = (8, 21, 45)  # the last is among the rows that are held out, so that a row there is wrong
     other = {"up": "down", "down": "up"}
     given = [(text, other[label] if row in wrong else label) for row, (text, label) in enumerate(rows)]
     path = tmp_path / "noisy.csv"

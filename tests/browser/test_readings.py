@@ -63,7 +63,7 @@ def test_a_file_to_be_predicted_or_counted_is_read_as_asked(browser: Browser, ap
     page = open_page(browser, app)
     fold(page, "A whole file")
     facts = page.locator(".hf-facts:visible").filter(has_text="read as").first
-    page.locator(".block:visible input[type=file]").last.set_input_files(READINGS / "windows_1251.csv")
+    page.locator(".block:visible input[type=file]").first.set_input_files(READINGS / "windows_1251.csv")
     expect(facts).to_contain_text("Windows-1251 (likely)", timeout=PATIENT)
     choose_encoding(page, "koi8-r")
     expect(facts).to_contain_text("koi8-r, as asked for", timeout=PATIENT)

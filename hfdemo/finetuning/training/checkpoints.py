@@ -146,20 +146,22 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
         )
 
 
+_NEXT_TO_NOTHING = 16 * 1024**2
+
+
 def explain_full_disk(error: BaseException, folder: Path) -> str | None:
     """Return what to do about an `error` of a library that could not write below `folder`; None of any other."""
-    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    said = isinstance(error, OSError) and error.errno in codes
-    # safetensors hands on what the system said, torch only what its writer was at.
-    said = said or any(
-        text in str(error) for text in (*map(os.strerror, codes), "PytorchStreamWriter", "unexpected pos")
-    )
-    if not said:
-        return None
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
         free = 0
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    said = isinstance(error, OSError) and error.errno in codes
+    # safetensors hands on what the system said, torch only what its writer was at; a stream of C++ not even that.
+    texts = [*map(os.strerror, codes), "PytorchStreamWriter", "unexpected pos"]
+    texts += ["iostream error"] if free < _NEXT_TO_NOTHING else []
+    if not said and not any(text in str(error) for text in texts):
+        return None
     return (
         f"The disk is full, or a limit of it is reached: {free / 1024**2:,.1f} MB are free. Delete runs that you no "
         "longer need, or set HFDEMO_HOME to a folder on a larger disk."
