@@ -6,6 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
+
 from hfdemo.settings import Settings
 from hfdemo.ui import ComponentsById, build
 
@@ -69,3 +71,12 @@ def test_what_fails_leaves_no_answer_to_something_else_on_the_page(settings: Set
 
     copied = last_of("write", "CSV", "🎉" * 10, "", "no/such-tokenizer", True, False)
     assert "no/such-tokenizer" in str(copied.value)
+
+
+def test_of_decisions_that_come_in_another_order_the_newest_stays(settings: Settings) -> None:
+    handler: Any = next(each.fn for each in build(settings).fns.values() if each.name == "read_decisions")
+    both = ["drop_row:train:3", "drop_row:train:4"]
+    newest, decided, *_ = handler(0, gr.EventData(None, {"number": 2, "fixes": both}))
+    assert (newest, decided) == (2, both)
+    assert handler(newest, gr.EventData(None, {"number": 1, "fixes": both[:1]})) == (gr.skip(),) * 4
+    assert handler(newest, gr.EventData(None, {"fixes": both[:1]})) == (gr.skip(),) * 4, "as anybody may send it"

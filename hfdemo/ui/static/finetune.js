@@ -38,10 +38,12 @@ Object.assign(hfdemo, {
 
   // What becomes of each row whose label may be wrong; a menu that is left as it is says nothing.
   listenToLabels(element, trigger) {
+    let number = 0; // several may be on their way at once, and come in another order
     element.addEventListener("change", ({ target }) => {
       if (!target.matches("select[data-correction]")) return;
       const menus = [...element.querySelectorAll("select[data-correction]")];
-      trigger("input", { fixes: menus.map((menu) => menu.value).filter(Boolean) });
+      number += 1;
+      trigger("input", { number, fixes: menus.map((menu) => menu.value).filter(Boolean) });
     });
   },
 

@@ -49,7 +49,7 @@ ABOUT = (
 def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State, form: str) -> gr.Accordion:
     """Lay out the fold of the chosen run; what is decided goes into the form through `prefill`. `form` is the id of the
     element to scroll to."""
-    jobs, decided = RunningJobs(), gr.State([])
+    jobs, decided, newest = RunningJobs(), gr.State([]), gr.State(0)
     with gr.Accordion("Labels that may be wrong", open=False, visible=False) as fold:
         gr.HTML(html.about(ABOUT))
         with gr.Row():
@@ -76,10 +76,13 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State, form: 
             else:
                 yield render_summary(result), render_errors(result), gr.update(visible=False), []
 
-    def read_decisions(event: gr.EventData) -> tuple[Any, ...]:
-        given = read_event(event, "fixes")
+    def read_decisions(newest: int, event: gr.EventData) -> tuple[Any, ...]:
+        given, number = read_event(event, "fixes"), read_event(event, "number")
+        if not isinstance(number, int) or number < newest:
+            return (gr.skip(),) * 4
         fixes = [str(each) for each in given] if isinstance(given, list) else []
-        return fixes, gr.update(visible=bool(list_corrections(fixes))), html.about(describe_corrections(fixes))
+        drawn = html.about(describe_corrections(fixes))
+        return number, fixes, gr.update(visible=bool(list_corrections(fixes))), drawn
 
     def fill_form(run_id: str | None, fixes: Sequence[str]) -> dict[str, Any]:
         names = [each.name for each in list_corrections(fixes)]
@@ -94,7 +97,7 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State, form: 
     look.click(draw_errors(review, "", gr.update(visible=False), []), run, outputs, **PRIVATE, **HEAVY)
     stop.click(jobs.on_stop, **PRIVATE, **LIGHT)
     run.change(lambda: ("", "", gr.update(visible=False), []), None, outputs, **LATEST)
-    table.input(toast_errors(read_decisions), None, [decided, bottom, counted], **EACH)
+    table.input(toast_errors(read_decisions), newest, [newest, decided, bottom, counted], **EACH)
     apply.click(toast_errors(fill_form), [run, decided], prefill, **PRIVATE, **LIGHT).success(
         fn=None, js=f"hfdemo.scrollTo('{form}')"
     )
