@@ -53,10 +53,14 @@ def render_token_rows(encoding: Encoding) -> str:
     summary = (
         f"<p>Shape <b>{shape}</b>: {slots:,} slots for {tokens:,} tokens, <b>{padding:.0%}</b> padding.{ragged}</p>"
     )
-    cut = [f"the first {SHOWN_ROWS} of {len(rows):,} rows"] if len(rows) > SHOWN_ROWS else []
-    cut += [f"the first {SHOWN_SLOTS} of {widths[-1]:,} slots"] if widths[-1] > SHOWN_SLOTS else []
-    more = about(f"Shown: {' and '.join(cut)}.") if cut else ""
+    more = render_cut((SHOWN_ROWS, len(rows), "rows"), (SHOWN_SLOTS, widths[-1], "slots"))
     return summary + warnings + LEGEND + _draw_tensors([row[:SHOWN_SLOTS] for row in rows[:SHOWN_ROWS]], shape) + more
+
+
+def render_cut(*parts: tuple[int, int, str]) -> str:
+    """Say of each (most, in all, what) how much is shown, where that is not all."""
+    cut = [f"the first {most:,} of {count:,} {what}" for most, count, what in parts if count > most]
+    return about(f"Shown: {' and '.join(cut)}.") if cut else ""
 
 
 def _draw_tensors(rows: Sequence[Sequence[Cell]], shape: str) -> str:

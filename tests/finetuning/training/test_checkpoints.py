@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -157,6 +158,7 @@ def test_a_full_disk_is_said_before_anything_is_written_with_both_numbers(tmp_pa
 WRITER = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from hfdemo.finetuning.training.checkpoints import partial_folder, prune, seal
 folder = Path(sys.argv[1])
 for step in range(1, 1_000_000):
@@ -184,3 +186,13 @@ def test_whenever_the_writer_is_killed_the_newest_named_checkpoint_is_whole(tmp_
         # Pruning may have been under way, but never of the newest.
         assert found == checkpoints.list_checkpoints(folder)[0]
         assert notes == ()
+
+
+def test_what_a_stream_alone_reports_is_a_full_disk_where_nothing_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = RuntimeError("basic_ios::clear: iostream error")
+    assert checkpoints.explain_full_disk(error, tmp_path) is None, "there is room"
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=4096))
+    assert "The disk is full" in str(checkpoints.explain_full_disk(error, tmp_path))
+    assert checkpoints.explain_full_disk(ValueError("another"), tmp_path) is None

@@ -11,6 +11,7 @@ from hfdemo.tokenization.collating import CollatedBatch, IntTensor
 from hfdemo.tokenization.encoding import Cell
 from hfdemo.tokenization.padding import Batch, PaddingCost, PaddingPlan, find_strategy
 from hfdemo.ui.html import Html, about, code, escape, notes, table, with_title
+from hfdemo.ui.renderers.tokens import render_cut
 
 SHOWN_BATCHES = 12
 SHOWN_ROWS = 8
@@ -166,9 +167,7 @@ def _render_collation(each: CollatedBatch) -> str:
 def _render_tensor(tensor: IntTensor) -> str:
     rows = [row[:SHOWN_SLOTS] for row in tensor.rows[:SHOWN_ROWS]]
     widest = max((len(row) for row in tensor.rows), default=0)
-    cut = [f"the first {SHOWN_ROWS} of {len(tensor.rows):,} rows"] if len(tensor.rows) > SHOWN_ROWS else []
-    cut += [f"the first {SHOWN_SLOTS} of {widest:,} slots"] if widest > SHOWN_SLOTS else []
-    more = about(f"Shown: {' and '.join(cut)}.") if cut else ""
+    more = render_cut((SHOWN_ROWS, len(tensor.rows), "rows"), (SHOWN_SLOTS, widest, "slots"))
     return table((), rows, kind="hf-tokens hf-ids", focusable=True) + more
 
 
