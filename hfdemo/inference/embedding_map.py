@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
@@ -148,10 +148,8 @@ def _choose_rows(
 def _find_embedder(models: ModelCache, ref: ModelRef, stop: Event | None) -> _Embedder:
     """Load the model: with its head where it classifies texts, else without any."""
     task, _ = infer_task(ref, models.settings)
-    classify = find_task("text-classification")
-    classifies = task.name == classify.name
-    need = build_need(classify if classifies else find_task("feature-extraction"))
-    return _Embedder(models, models.get(ref, need, None, stop), classifies, stop)
+    row = task if task.maps_texts else find_task("feature-extraction")
+    return _Embedder(models, models.get(ref, build_need(row), None, stop), row.output == "labels", stop)
 
 
 class _Embedder:
@@ -196,15 +194,13 @@ class _Embedder:
         notes = [f"{said} longer than {self.limit:,} tokens; the rest was left out."] if cut else []
         return vectors, answers, notes
 
-    def _take_turn(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def _take_turn(self) -> Iterator[None]:
         if self.stop is not None and self.stop.is_set():
             raise Stopped
-        stack = ExitStack()
-        stack.enter_context(self.models.scheduler.exclusive(self.stop))
-        stack.enter_context(
-            wrap_library_errors(f"{self.loaded.ref} makes no vectors of these texts", "Take another model.")
-        )
-        return stack
+        failed = f"{self.loaded.ref} makes no vectors of these texts"
+        with self.models.scheduler.exclusive(self.stop), wrap_library_errors(failed, "Take another model."):
+            yield
 
     def _count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text, at most one more than are read."""
@@ -246,14 +242,13 @@ class _Embedder:
         return list(zip(vectors, answers, strict=True))
 
 
-def _measure_agreement(vectors: Any, labels: Sequence[str | None] | None) -> float | None:
+def _measure_agreement(vectors: Any, labels: Sequence[str | None]) -> float | None:
     """Return the share of labelled rows whose nearest neighbour has their label; None of fewer than two."""
     from sklearn.neighbors import NearestNeighbors
 
-    known = [at for at, label in enumerate(labels or ()) if label]
+    known = [at for at, label in enumerate(labels) if label]
     if len(known) < 2:
         return None
-    assert labels is not None
     nearest = NearestNeighbors(n_neighbors=1).fit(vectors[known]).kneighbors(return_distance=False)[:, 0]
     return sum(labels[at] == labels[known[other]] for at, other in zip(known, nearest, strict=True)) / len(known)
 

@@ -81,8 +81,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
     # On a Space gradio would close /run: clients are to find the same there as everywhere.
     demo.queue(default_concurrency_limit=16, max_size=settings.queue_size, api_open=True)
-    # After each event gradio sums up all the past ones, up to 10,000, for a monitor that is off here: of the server's
-    # time of opening a page that took more than half.
+    # After each event gradio sums up all the past ones, up to 10,000, with pandas, for a monitor that is off here.
     demo._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
     return demo
 

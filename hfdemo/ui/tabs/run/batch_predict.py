@@ -11,18 +11,18 @@ import gradio as gr
 import pandas as pd
 
 from hfdemo.api import App
-from hfdemo.api.endpoints import HEAVY, LIGHT
+from hfdemo.api.endpoints import HEAVY
 from hfdemo.api.uploads import served_folder
 from hfdemo.background import run_in_background
 from hfdemo.data_sources import choose_text_columns
-from hfdemo.data_sources.formats import FORMATS
 from hfdemo.errors import DataError
-from hfdemo.inference import FilePrediction, predict_file, read_rows
+from hfdemo.inference import FilePrediction, predict_file
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
-from hfdemo.ui.read_options import build_read_options, parse_read_options
+from hfdemo.ui.read_options import parse_read_options
 from hfdemo.ui.tabs.run import prediction_view
+from hfdemo.ui.tabs.run.table_upload import TableUpload
 from hfdemo.ui.tabs.run.widgets import PanelInputs
 
 NONE = "(none)"
@@ -45,8 +45,7 @@ class BatchPredict:
             gr.HTML(html.about(ABOUT))
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=300):
-                    file = gr.File(label="CSV, or another table", file_types=[*FORMATS], height=120)
-                    encoding, header = build_read_options()
+                    self.table = TableUpload(app, "CSV, or another table")
                     column = gr.Dropdown([], label="Text column", interactive=True)
                     pair = gr.Dropdown([NONE], value=NONE, label="Second text column", visible=has_pairs)
                     with gr.Row():
@@ -56,17 +55,8 @@ class BatchPredict:
                     state = gr.HTML(html.placeholder(WAITING))
                     preview = gr.Dataframe(visible=False, wrap=True, interactive=False, label="The first rows")
                     out = gr.File(label="The file with predictions", visible=False, interactive=False)
-        shown = [state, column, pair, preview, out]
-        gr.on(
-            [file.change, encoding.input, header.input],
-            draw_errors(self.show_columns, *[gr.skip()] * 4),
-            [file, encoding, header],
-            shown,
-            **PRIVATE,
-            **LIGHT,
-            trigger_mode="always_last",
-        )
-        inputs = [panel.model, file, encoding, header, column, pair, *panel.fields]
+        self.table.show_on_change(self.show_columns, [state, column, pair, preview, out])
+        inputs = [panel.model, *self.table.inputs, column, pair, *panel.fields]
         hidden = (gr.update(visible=False), gr.update(visible=False))
         run.click(draw_errors(self.predict_rows, *hidden), inputs, [state, preview, out], **PRIVATE, **HEAVY)
         stop.click(running.on_stop, **QUIET)
@@ -77,7 +67,7 @@ class BatchPredict:
         yield html.placeholder(WAITING), gr.update(choices=[], value=None), gr.update(choices=[NONE], value=NONE), *gone
         if path is None:
             return
-        read = self.app.engine.call(read_rows, Path(path), self.app.settings, parse_read_options(encoding, header))
+        read = self.table.read(path, encoding, header)
         columns = list(read.table.columns)
         yield (
             prediction_view.render_file_reading(read),

@@ -122,7 +122,7 @@ class TaskPanel:
         self.recorded = gr.State(None)
         if self.task.find_target is not None:
             WhyFold(context.app, self.panel, context.running)
-            WhatIfFold(context.app, self.panel, context.typing)
+            WhatIfFold(context.app, self.panel, context.running, context.typing)
         CodeFold(context.app, self.recorded)
         self.latest = gr.State(None)
         Comparison(context.app, self.panel, self.latest, context.running)

@@ -10,20 +10,20 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.api import App
-from hfdemo.api.endpoints import HEAVY, LIGHT
-from hfdemo.data_sources.formats import FORMATS
+from hfdemo.api.endpoints import HEAVY
 from hfdemo.errors import DataError
-from hfdemo.inference import EmbeddingMap, map_embeddings, read_rows
+from hfdemo.inference import EmbeddingMap, map_embeddings
 from hfdemo.models.hub import Progress
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import LATEST, PRIVATE, QUIET, RunningJobs, draw_errors, follow_job
-from hfdemo.ui.read_options import build_read_options, parse_read_options
+from hfdemo.ui.read_options import parse_read_options
 from hfdemo.ui.renderers.embedding_map import list_colourings, render_embedding_map
-from hfdemo.ui.tabs.run.batch_predict import likely_text_column
+from hfdemo.ui.tabs.run import prediction_view
+from hfdemo.ui.tabs.run.batch_predict import NONE, likely_text_column
+from hfdemo.ui.tabs.run.table_upload import TableUpload
 from hfdemo.ui.tabs.run.widgets import PanelInputs
 
-NONE = "(none)"
 MOST_LABELS = 20
 METHODS = [("PCA: the two main directions", "pca"), ("t-SNE: near stays near", "tsne")]
 ABOUT = (
@@ -41,8 +41,7 @@ class MapFold:
             gr.HTML(html.about(ABOUT))
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=300):
-                    file = gr.File(label="A table with texts, and maybe labels", file_types=[*FORMATS], height=120)
-                    encoding, header = build_read_options()
+                    self.table = TableUpload(app, "A table with texts, and maybe labels")
                     text = gr.Dropdown([], label="Texts", interactive=True)
                     label = gr.Dropdown([NONE], value=NONE, label="Labels", interactive=True)
                     method = gr.Radio(METHODS, value="pca", label="Laid out by", interactive=True)
@@ -53,18 +52,10 @@ class MapFold:
                     colouring = gr.Radio([], label="Coloured by", visible=False, interactive=True)
                     drawing = gr.HTML(html.placeholder("The map appears here."))
         kept = gr.State(None)
-        gr.on(
-            [file.change, encoding.input, header.input],
-            draw_errors(self.show_columns, *[gr.skip()] * 4),
-            [file, encoding, header],
-            [drawing, text, label, colouring, kept],
-            **PRIVATE,
-            **LIGHT,
-            trigger_mode="always_last",
-        )
+        self.table.show_on_change(self.show_columns, [drawing, text, label, colouring, kept])
         draw.click(
             draw_errors(self.draw, gr.update(visible=False), None),
-            [panel.model, file, encoding, header, text, label, method],
+            [panel.model, *self.table.inputs, text, label, method],
             [drawing, colouring, kept],
             **PRIVATE,
             **HEAVY,
@@ -77,11 +68,11 @@ class MapFold:
         gone = (gr.update(visible=False), None)
         if path is None:
             return html.placeholder("The map appears here."), *[gr.update(choices=[], value=None)] * 2, *gone
-        read = self.app.engine.call(read_rows, Path(path), self.app.settings, parse_read_options(encoding, header))
+        read = self.table.read(path, encoding, header)
         columns, text = list(read.table.columns), likely_text_column(read.table)
         few = (name for name in columns if name != text and 2 <= read.table[name].nunique() <= MOST_LABELS)
         return (
-            html.placeholder(f"{len(read.table):,} rows. Press Draw the map."),
+            prediction_view.render_file_reading(read) + html.placeholder("Press Draw the map."),
             gr.update(choices=columns, value=text),
             gr.update(choices=[NONE, *columns], value=next(few, NONE)),
             *gone,

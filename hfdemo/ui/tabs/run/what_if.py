@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -26,10 +27,13 @@ UNCHANGED = "Change a word: both answers appear here."
 
 
 class WhatIfFold:
-    """The fold that answers an edited text beside the one in the panel's fields."""
+    """The fold that answers an edited text beside the one in the panel's fields.
 
-    def __init__(self, app: App, panel: PanelInputs, running: RunningJobs) -> None:
-        self.app, self.panel, self.running = app, panel, running
+    What the button began is one of `running`, which the panel's Stop ends; what typing began disturbs none of these.
+    """
+
+    def __init__(self, app: App, panel: PanelInputs, running: RunningJobs, typing: RunningJobs) -> None:
+        self.app, self.panel, self.running, self.typing = app, panel, running, typing
         with gr.Accordion("What if a word were another?", open=False) as fold:
             gr.HTML(html.about(ABOUT))
             edited = gr.Textbox(label="Edited text", lines=3, max_lines=12, interactive=True)
@@ -54,14 +58,18 @@ class WhatIfFold:
         """Yield what `answer_both` does, where that loads no model that nobody has asked for yet."""
         ref = ModelRef.parse(reference or self.panel.task.default_model)
         if self.app.engine.call(ModelCache.is_trusted, self.app.models, ref):
-            yield from self.answer_both(request, reference, *values)
+            yield from self._answer(self.typing.begin(request.session_hash), ref, *values)
         else:
             yield html.placeholder("Press Answer both: it loads the model.")
 
-    def answer_both(
-        self, request: gr.Request, reference: str, edited: str | None, dtype: str, attention: str, *given: Any
-    ) -> Iterator[str]:
+    def answer_both(self, request: gr.Request, reference: str, *values: Any) -> Iterator[str]:
         """Yield the edit, and both answers with what moved between them."""
+        ref = ModelRef.parse(reference or self.panel.task.default_model)
+        yield from self._answer(self.running.begin(request.session_hash), ref, *values)
+
+    def _answer(
+        self, stop: Event, ref: ModelRef, edited: str | None, dtype: str, attention: str, *given: Any
+    ) -> Iterator[str]:
         task, values = self.panel.task, self.panel.values(given)
         text = values.get("text")
         if not isinstance(text, str):
@@ -71,7 +79,6 @@ class WhatIfFold:
             return
         difference = render_text_difference(text, edited)
         yield difference + html.placeholder("Both are answered …")
-        stop, ref = self.running.begin(request.session_hash), ModelRef.parse(reference or task.default_model)
         predict_with = make_predictor(self.app, self.panel, stop, dtype, attention)
         first, second = (keep_answer(task, predict_with(ref, {**values, "text": each})) for each in (text, edited))
         yield difference + render_side_by_side(first, second)

@@ -27,7 +27,7 @@ ENTRIES_A_PAGE = 100
 
 
 @dataclass(frozen=True)
-class Inspection:
+class InspectorInput:
     """What is inspected: a text and its pair, if it has one, and what else stands in the fields."""
 
     app: App
@@ -61,7 +61,7 @@ class Inspector:
     """
 
     about: str
-    inspect: Callable[[Inspection], str]
+    inspect: Callable[[InspectorInput], str]
     fields: tuple[str, ...] = ()
     about_text: bool = True
     shortened: bool = False
@@ -88,30 +88,30 @@ def render_inspector(app: App, name: str, given: Mapping[str, Any], stop: Event 
     if inspector.shortened and max(len(text), len(pair or "")) > INSPECTED_CHARACTERS:
         text, pair = text[:INSPECTED_CHARACTERS], pair and pair[:INSPECTED_CHARACTERS]
         note = html.about(f"Of each text, the first {INSPECTED_CHARACTERS:,} characters are looked at here.")
-    made = inspector.inspect(Inspection(app, text, pair, given, stop))
+    made = inspector.inspect(InspectorInput(app, text, pair, given, stop))
     return ("", made) if inspector.is_code else (note + made, "")
 
 
-def _inspect_stages(asked: Inspection) -> str:
+def _inspect_stages(asked: InspectorInput) -> str:
     found = asked.ask(by_reference.trace_text, asked.text, asked.pair, asked.options)
     return segmentation_view.render_stages(found, [asked.text, asked.pair] if asked.pair else [asked.text])
 
 
-def _inspect_word(asked: Inspection) -> str:
+def _inspect_word(asked: InspectorInput) -> str:
     return segmentation_view.render_steps(asked.ask(by_reference.trace_first_word, asked.given["word"] or ""))
 
 
-def _inspect_merges(asked: Inspection) -> str:
+def _inspect_merges(asked: InspectorInput) -> str:
     return vocabulary_view.render_merges(asked.ask(by_reference.merge_text, asked.text, asked.number("merges")))
 
 
-def _inspect_truncation(asked: Inspection) -> str:
+def _inspect_truncation(asked: InspectorInput) -> str:
     most = asked.number("max_length")
     found = asked.ask(by_reference.truncate_text, asked.text, asked.pair, most, asked.options)
     return segmentation_view.render_truncations(found, most)
 
 
-def _inspect_windows(asked: Inspection) -> str:
+def _inspect_windows(asked: InspectorInput) -> str:
     strategy = asked.given["strategy"]
     try:
         return _render_windows(asked, strategy)
@@ -130,13 +130,13 @@ def _inspect_windows(asked: Inspection) -> str:
         return html.notes([f"{error} Shown is only_second."]) + instead
 
 
-def _render_windows(asked: Inspection, strategy: str) -> str:
+def _render_windows(asked: InspectorInput, strategy: str) -> str:
     most, stride = asked.number("max_length"), asked.number("stride")
     found = asked.ask(by_reference.split_text, asked.text, asked.pair, most, stride, strategy, asked.options)
     return segmentation_view.render_windows(found, stride)
 
 
-def _inspect_words(asked: Inspection) -> str:
+def _inspect_words(asked: InspectorInput) -> str:
     words, labels = read_words(asked.given["words"] or "")
     return vocabulary_view.render_words(asked.ask(by_reference.label_words, words, labels))
 
@@ -159,7 +159,7 @@ def read_words(written: str) -> tuple[list[str], list[str] | None]:
     return [parts[0] for parts in lines], [parts[1] for parts in lines] if len(lines[0]) > 1 else None
 
 
-def _inspect_chat(asked: Inspection) -> str:
+def _inspect_chat(asked: InspectorInput) -> str:
     messages, options = read_chat(asked.given)
     # Its field is hidden on a shared server, but whoever calls can fill it in all the same.
     template = None if asked.app.settings.public else asked.given["template"] or None
@@ -170,7 +170,7 @@ def _inspect_chat(asked: Inspection) -> str:
     return render_chat(found)
 
 
-def _inspect_comparison(asked: Inspection) -> str:
+def _inspect_comparison(asked: InspectorInput) -> str:
     """Render several tokenizers on one text; one that can't be had is said, and the others are shown."""
     references = asked.given["others"] or []
     chosen, app = list(dict.fromkeys(references))[:MOST_COMPARED], asked.app
@@ -183,7 +183,7 @@ def _inspect_comparison(asked: Inspection) -> str:
     return html.notes(failed) + drawn
 
 
-def _inspect_decoding(asked: Inspection) -> str:
+def _inspect_decoding(asked: InspectorInput) -> str:
     typed = (asked.given["ids"] or "").strip()
     if typed:
         return vocabulary_view.render_ids(asked.ask(by_reference.read_ids, read_numbers(typed)))
@@ -207,14 +207,14 @@ def read_numbers(typed: str) -> list[int]:
     return list(map(int, parts))
 
 
-def _inspect_vocabulary(asked: Inspection) -> str:
+def _inspect_vocabulary(asked: InspectorInput) -> str:
     query, page = asked.given["query"] or "", max(1, asked.number("entries"))
     first = (page - 1) * ENTRIES_A_PAGE
     found = asked.ask(by_reference.browse_vocabulary, query, first, ENTRIES_A_PAGE)
     return vocabulary_view.render_vocabulary(found, query)
 
 
-def _write_code(asked: Inspection) -> str:
+def _write_code(asked: InspectorInput) -> str:
     options = {} if asked.given["special"] else {"add_special_tokens": False}
     options |= {"split_special_tokens": True} if asked.given["splitting"] else {}
     pairs, settings = [asked.pair] if asked.pair else None, asked.app.settings
