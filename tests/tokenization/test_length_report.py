@@ -3,7 +3,8 @@
 import json
 import time
 import timeit
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from statistics import median
 from threading import Event
 from typing import Any
 
@@ -96,16 +97,20 @@ def test_half_a_surrogate_pair_gets_a_sentence_with_its_row(
 def test_lengths_and_report_run_at_no_less_than_four_fifths_of_the_raw_tokenizers_speed(
     models: ModelCache, settings: Settings
 ) -> None:
-    texts = (list(read_tables("tickets", settings)[""]["text"]) * 20)[:8_000]
+    texts = (list(read_tables("tickets", settings)[""]["text"]) * 20)[:4_000]
 
-    def best_of(work: Any) -> float:
-        """The least seconds of computing, those of all threads together: no other process has a part in them."""
-        return min(timeit.repeat(work, number=1, repeat=4, timer=time.process_time))
+    def cost(work: Callable[[], object]) -> float:
+        """The seconds of computing of all threads together, not those in which other processes had the cores."""
+        return timeit.timeit(work, number=1, timer=time.process_time)
 
     with models.hold_tokenizer(ModelRef.parse("embedded:minilm")) as tokenizer:
-        ours = best_of(lambda: report_lengths(count_tokens(tokenizer, texts), 8, limit=512, size=(6, 384)))
-        raw = best_of(lambda: tokenizer(texts))
-    assert raw / ours >= 0.8
+        # What the raw call costs swings by a factor of two with the cores that its threads get: pairs, side by side.
+        ratios = [
+            cost(lambda: tokenizer(texts))
+            / cost(lambda: report_lengths(count_tokens(tokenizer, texts), 8, limit=512, size=(6, 384)))
+            for _ in range(9)
+        ]
+    assert median(ratios) >= 0.8
 
 
 def test_the_report_is_counted_by_hand_once() -> None:
