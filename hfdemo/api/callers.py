@@ -32,6 +32,16 @@ def caller_progress(unit: str) -> Callable[[int, int], None]:
     return lambda done, total: context.copy().run(progress, (done, total), unit=unit)
 
 
+@contextmanager
+def waited_for_until(left: Event) -> Iterator[None]:
+    """Answer somebody who waits until `left` is set."""
+    token = _LEFT.set(left)
+    try:
+        yield
+    finally:
+        _LEFT.reset(token)
+
+
 class QueuedCallers:
     """Who waits for the events of gradio's queue, which handles each in a task that no request belongs to."""
 
@@ -48,14 +58,12 @@ class QueuedCallers:
             yield
             return
         left = self._left.setdefault(event, Event())
-        token = _LEFT.set(left)
         try:
-            yield
+            with waited_for_until(left):
+                yield
         except asyncio.CancelledError:
             left.set()
             raise
-        finally:
-            _LEFT.reset(token)
 
     def leave_unread(self) -> None:
         """Note that nobody waits any more for the events whose answers gradio has no stream for."""
@@ -93,11 +101,10 @@ class CallerGuard:
                 watching = asyncio.create_task(watch())
             return message
 
-        token = _LEFT.set(left)
         try:
-            await self.app(scope, receive_and_watch, send)
+            with waited_for_until(left):
+                await self.app(scope, receive_and_watch, send)
         finally:
-            _LEFT.reset(token)
             if watching is not None:
                 watching.cancel()
                 with suppress(asyncio.CancelledError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import binascii
 import hmac
 import secrets
@@ -11,12 +10,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
-from gradio_client import Client
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from hfdemo.api.mcp_calls import LOOPBACK_KEY
 from hfdemo.api.request_bodies import refuse
 from hfdemo.api.sign_ins import SESSION_SECONDS, Sessions, SignIns, TooManyTries
 from hfdemo.api.visitor_guard import KEY_FILE, is_from_another_page, read_key, write_cookie
@@ -51,7 +50,6 @@ class UserGuard:
         self.sign_ins = sign_ins
         self.page = page
         self._secret = secrets.token_hex(32)  # with which this server calls itself
-        self._opening = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -69,8 +67,7 @@ class UserGuard:
         if user is None and not _is_start(asking):
             return await self._refuse(asking)(scope, receive, send)
         scope[USER_KEY] = user or ""
-        if "/gradio_api/mcp" in scope["path"]:
-            await self._open_loopback(scope["app"].get_blocks().mcp_server_obj)
+        scope[LOOPBACK_KEY] = {SERVER_HEADER: self._secret}
         return await self.app(scope, receive, send)
 
     async def _identify(self, asking: HTTPConnection) -> str | None:
@@ -139,26 +136,6 @@ class UserGuard:
         answer = RedirectResponse("./login", 303)
         answer.headers["Set-Cookie"] = write_cookie(self.sign_ins.sessions.cookie, "", asking, 0)
         return answer
-
-    async def _open_loopback(self, server: Any) -> None:
-        """Give gradio's MCP server, which calls this one, a client that may.
-
-        A call has the headers of who asked for it, too, so it is that user's.
-        """
-        async with self._opening:
-            if server is not None and server._client_instance is None:
-                server._client_instance = await run_in_threadpool(self._make_client, server.local_url)
-
-    def _make_client(self, url: str) -> Client:
-        return Client(
-            url,
-            download_files=False,
-            verbose=False,
-            analytics_enabled=False,
-            ssl_verify=False,
-            _skip_components=False,
-            headers={"x-gradio-user": "mcp", SERVER_HEADER: self._secret},
-        )
 
 
 def _find_own_route(asking: HTTPConnection) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from hfdemo.api import App
 from hfdemo.api.content_policy import content_policy
 from hfdemo.api.endpoints import register_endpoints
 from hfdemo.api.error_boundary import ServedBlocks
+from hfdemo.api.mcp_calls import McpGuard
 from hfdemo.api.request_bodies import EXCEPTION_HANDLERS, body_guards
 from hfdemo.api.request_guard import request_guard
 from hfdemo.api.sessions import SharedConfig
@@ -109,6 +111,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
                 *visitor_guards(settings),
                 *visitor_limits(settings),
                 *body_guards(),
+                Middleware(McpGuard),
             ],
             "exception_handlers": EXCEPTION_HANDLERS,
         },

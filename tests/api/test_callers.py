@@ -1,7 +1,7 @@
 """Whatever a visitor cancels has stopped within two seconds of a processor, and the others are answered.
 
-A call is cancelled as gradio_client does it (`job.cancel()`), or by closing the stream that its answer would come by,
-which is what a page that is closed does.
+A call is cancelled as gradio_client does it (`job.cancel()`), as clients of MCP do (a notification), or by closing the
+stream that its answer would come by, which is what a page that is closed does.
 """
 
 import contextlib
@@ -114,6 +114,44 @@ class Stream:
         self._connection.close()
 
 
+class McpStream:
+    """A call of an endpoint as a client of MCP makes it: of an address, its answer is a stream."""
+
+    def __init__(self, shared: Shared, tool: str, arguments: Mapping[str, Any]) -> None:
+        self._server = shared.server
+        asked = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        with contextlib.closing(self._post("initialize", asked, 0)) as connection:
+            answer = connection.getresponse()
+            assert answer.status == 200
+            self.session = answer.headers["mcp-session-id"]
+        self._connection = self._post("tools/call", {"name": tool, "arguments": arguments}, 1)
+
+    def _post(self, method: str, params: Any, number: int | None, session: str = "") -> HTTPConnection:
+        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        session = session or getattr(self, "session", "")
+        told = {"jsonrpc": "2.0", "method": method, "params": params, **({} if number is None else {"id": number})}
+        connection = HTTPConnection(self._server.url.removeprefix("http://"), timeout=60)
+        more = {"mcp-session-id": session} if session else {}
+        connection.request("POST", "/gradio_api/mcp/", json.dumps(told), {**headers, **more})
+        return connection
+
+    def cancel(self, session: str = "") -> None:
+        """Say that the call is cancelled, in its own session or another."""
+        with contextlib.closing(self._post("notifications/cancelled", {"requestId": 1}, None, session)) as connection:
+            assert connection.getresponse().status == 202
+
+    def read(self) -> Mapping[str, Any]:
+        """Wait for the answer of the call."""
+        (told,) = [each for each in self._connection.getresponse().read().split(b"\r\n") if each.startswith(b"data:")]
+        return dict(json.loads(told.removeprefix(b"data:"))["result"])
+
+    def leave(self) -> None:
+        """Close the connection."""
+        assert self._connection.sock is not None
+        self._connection.sock.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+
 @dataclass(frozen=True)
 class Case:
     """A call that takes long. It has begun once the Hub was asked for a file, or the worker has computed so long."""
@@ -142,6 +180,9 @@ def running(shared: Shared, case: Case, way: str) -> Iterator[Callable[[], None]
     if way == "cancelled":
         job = Client(shared.server.url, verbose=False).submit(**case.arguments, api_name=case.endpoint)
         end: Callable[[], Any] = job.cancel
+    elif way.startswith("mcp"):
+        call = McpStream(shared, case.endpoint.strip("/"), case.arguments)
+        end = call.cancel if way == "mcp cancelled" else call.leave
     else:
         end = Stream(shared, index, data).leave
     if case.seconds:
@@ -162,6 +203,8 @@ def running(shared: Shared, case: Case, way: str) -> Iterator[Callable[[], None]
         ("/text_classification", {"text": "A text.", "model": "some/dripping"}, "cancelled"),
         ("/text_generation", {"text": "A text.", "model": "some/writer"}, "cancelled"),
         ("/text_generation", {"text": "A text.", "model": "some/writer"}, "closed"),
+        ("/text_generation", {"text": "A text.", "model": "some/writer"}, "mcp cancelled"),
+        ("/text_classification", {"text": "A text.", "model": "some/dripping"}, "mcp closed"),
         ("/load_model", {"model": "some/dripping", "task": "text-classification"}, "closed"),
         ("/inspect_dataset", {"dataset": "some/rows"}, "closed"),
         ("/padding_report", {"dataset": "some/rows"}, "cancelled"),
@@ -223,6 +266,8 @@ def an_endless_tokenizer(shared: Shared) -> dict[str, Any]:
         ("/train_tokenizer", a_large_text, "closed"),
         ("/tokenize", an_endless_tokenizer, "closed"),
         ("/tokenize", an_endless_tokenizer, "cancelled"),
+        ("/tokenize", an_endless_tokenizer, "mcp closed"),
+        ("/padding_report", a_large_data_set, "mcp cancelled"),
     ],
 )
 def test_what_computes_long_ends_by_itself_or_with_the_worker(
@@ -233,6 +278,18 @@ def test_what_computes_long_ends_by_itself_or_with_the_worker(
         end()
         assert cpu_until_idle(worker, 60) < 2.0
     assert cpu_until_idle(shared.worker, 60) < 2.0, "the next worker does not do it again"
+
+
+def test_a_call_by_mcp_is_cancelled_in_its_own_session_alone(shared: Shared) -> None:
+    call = McpStream(shared, "inspect_dataset", a_large_data_set(shared))
+    other = McpStream(shared, "tokenize", {"texts": "Fine."})
+    assert call.session != other.session
+    for session in (other.session, "guessed", call.session[:-1]):
+        call.cancel(session)
+    assert not call.read()["isError"]
+    assert not other.read()["isError"]
+    answer = httpx.get(f"{shared.server.url}/gradio_api/mcp/", headers={"mcp-session-id": call.session}, timeout=60)
+    assert answer.status_code == 405, "no stream is held open for what never comes"
 
 
 def test_a_measurement_ends_when_its_page_is_closed(shared: Shared) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from hfdemo.ownership import claim_folder, share_folder
 from hfdemo.settings import Settings
+from hfdemo.ui.tabs.finetune.run_actions import LINKED
 from hfdemo.ui.tabs.tokens.inspectors import INSPECTORS
 from tests.browser.pages import PATIENT, box, fold, open_page, run, tab
 from tests.conftest import Server
@@ -230,6 +233,44 @@ def test_what_a_run_failed_of_is_measured_by_and_suspects_of_its_labels_stays_te
     finally:
         for run in (failed, labelled):
             shutil.rmtree(run.folder)
+
+
+def test_what_a_search_tried_and_ended_by_stays_text(browser: Browser, app: Server) -> None:
+    folder = Settings(home=app.home).home / "searches" / "20260205-120000-tried"
+    folder.mkdir(parents=True)
+    space = {"learning_rate": [1e-5, 1e-3], "batch_sizes": [8], "epochs": [1, 2]}
+    described = {"data": NAME, "space": space, "trials": 3, "metric": NAME, "greater_is_better": True, "seed": 1}
+    (folder / "search.json").write_text(json.dumps(described))
+    (folder / "end.json").write_text(json.dumps({"state": "failed", "error": ALL_IN_ONE}))
+    values = {"learning_rate": 1e-4, "per_device_train_batch_size": 8, "num_train_epochs": 1}
+    with (folder / "trials.jsonl").open("w") as file:
+        for number in range(2):
+            trial = {"number": number, "run": NAME, "parameters": values, "state": "finished", "value": number / 2}
+            file.write(json.dumps(trial) + "\n")
+    try:
+        page = open_page(browser, app)
+        tab(page, "Fine-tune")
+        fold(page, "Search for better values")
+        shows_text_alone(
+            page,
+            page.locator(".hf-trials td").filter(has_text="data-xss"),
+            page.locator(".hf-parallel text").filter(has_text="data-xss"),
+            page.locator(".hf-note:visible").filter(has_text="<svg data-xss"),
+        )
+        page.close()
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_what_another_visitor_shows_by_a_link_stays_text(browser: Browser, public: Server) -> None:
+    settings = Settings(home=public.home, public=True)
+    run = a_run(settings, name="20260206-120000-shown", labels=INJECTIONS[:12], dataset=NAME, positive_label=None)
+    run.set_notes(ALL_IN_ONE)
+    claim_folder(run.folder, settings.of_owner("visitor-another"))
+    page = open_page(browser, public, query=f"&run={run.id}.{share_folder(run.folder)}")
+    expect(box(page, "Notes")).to_have_value(re.compile("^<img src=x data-xss"), timeout=PATIENT)
+    shows_text_alone(page, page.get_by_text(LINKED), page.locator(".hf-confusion:visible"))
+    page.close()
 
 
 def test_what_is_said_in_a_conversation_and_in_the_box_of_arguments_stays_text(
