@@ -182,7 +182,7 @@ def read_corpus(
                 f"{dataset!r} is no example, and the Hub, where it may be, can't be reached from here. Take an example "
                 f"({', '.join(EXAMPLE_NAMES)}) or upload a file."
             )
-        return Corpus(*found)
+        return _make_corpus(found)
     if config:
         raise DataError(f"Only data sets of the Hub have configs, so there is no {config!r}. Leave the config out.")
     asked = options or ReadOptions()
@@ -218,7 +218,7 @@ def _make_corpus(found: FolderContents) -> Corpus:
     headers = {sheet.header for sheet in sheets if sheet.header is not None}
     return Corpus(
         tables={name: sheet.table for name, sheet in found.sheets.items()},
-        notes=tuple(notes),
+        notes=tuple(dict.fromkeys(notes)),
         refused=refused,
         reading="; ".join(dict.fromkeys(sheet.reading for sheet in sheets)),
         doubts=tuple(doubts.values()),

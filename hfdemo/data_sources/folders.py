@@ -109,7 +109,7 @@ def _read_splits(files: Mapping[str, Sequence[Path]], others: Iterable[Path], op
     named = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
     notes = (f"Files that are named after no split were left out: {named}.",) if left else ()
     return FolderContents(
-        {split: _join_tables(files[split], split, options) for split in SPLITS if split in files}, notes
+        {split: join_files(files[split], split, options) for split in SPLITS if split in files}, notes
     )
 
 
@@ -121,7 +121,7 @@ def _list_text_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() == ".txt"]
 
 
-def _join_tables(paths: Sequence[Path], split: str, options: ReadOptions) -> Sheet:
+def join_files(paths: Sequence[Path], split: str, options: ReadOptions) -> Sheet:
     """Join the rows of several files below each other, numbered through."""
     tables, refused, before = [], [], 0
     sheets = [read_file(path, options) for path in paths]

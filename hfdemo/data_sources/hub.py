@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
+from hfdemo.data_sources.folders import FolderContents, join_files
 from hfdemo.data_sources.formats import stream_table
 from hfdemo.data_sources.splits import SPLIT_ALIASES, SPLITS, find_split
 from hfdemo.errors import DataError
@@ -18,6 +19,7 @@ from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.hub import Progress, download_files, hub_info
 from hfdemo.models.reference import ModelRef
 from hfdemo.settings import Settings
+from hfdemo.tables import ReadOptions, Sheet
 
 # Of a data set on the Hub, what is read at most: rows of each split, and bytes of all its files.
 MOST_ROWS = 200_000
@@ -48,8 +50,8 @@ def read_from_hub(
     progress: Progress | None = None,
     wanted_splits: Sequence[str] = (),
     encoding: str | None = None,
-) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]] | None:
-    """Read a Hub data set's tables by split, and notes of what was left out; None without a network and a cached copy.
+) -> FolderContents | None:
+    """Read a Hub data set's sheets by split, and notes of what was left out; None without a network and a cached copy.
 
     `split` asks for one alone, `wanted_splits` for several by their own names instead of the usual three, and
     `encoding` is that of text files whose card says none, or another. What the data set's card says of its files is
@@ -93,13 +95,12 @@ def read_from_hub(
         names, notes = ([split], []) if split else _choose_splits(ref, [each for each in files if files[each]])
     options = {key: value for key, value in described.items() if key in _OPTIONS}
     options |= {"features": features, **({"encoding": encoding} if encoding else {})}
-    tables = {}
+    sheets = {}
     for each in names:
         with _wrap_reading_errors(f"The split {each} of {ref}"):
             called = each if wanted_splits else SPLIT_ALIASES.get(each, each)
-            tables[called], said = _read_split(each, [folder / file for file in files[each]], options, settings)
-        notes += said
-    return tables, tuple(dict.fromkeys(notes))
+            sheets[called] = _read_split(each, [folder / file for file in files[each]], options, settings)
+    return FolderContents(sheets, tuple(notes))
 
 
 @contextlib.contextmanager
@@ -260,37 +261,43 @@ def _read_card_features(card: Any, config: str) -> Any:
     return info.features if info else None
 
 
-def _read_split(
-    split: str, paths: Sequence[Path], options: Mapping[str, Any], settings: Settings
-) -> tuple[pd.DataFrame, list[str]]:
-    """Read the table of one split, and notes of what was left out of it."""
+def _read_split(split: str, paths: Sequence[Path], options: Mapping[str, Any], settings: Settings) -> Sheet:
+    """Read the files of one split as one table, with notes of what was left out of it."""
     kinds = [_BUILDERS[_suffix(path.name)] for path in paths]
     (kind, more), *_ = sorted(kinds, key=kinds.count, reverse=True)
-    same = [str(path) for path, (builder, _) in zip(paths, kinds, strict=True) if builder == kind]
-    chosen = {**more, **options}
-    if kind not in _TEXTUAL:
-        chosen.pop("encoding", None)
-    if kind == "csv" and not chosen["features"] and not chosen.keys() & {"header", "names", "column_names"}:
-        chosen |= _build_csv_options(same[0], chosen)
+    same = [path for path, (builder, _) in zip(paths, kinds, strict=True) if builder == kind]
     most_rows = min(MOST_ROWS, settings.max_rows)
-    table, left_out, cut = stream_table(kind, same, chosen, most_rows, settings.max_data_bytes)
+    if kind == "csv" and options.keys() <= {"features", "encoding"}:
+        # Read like any other table: a broken quote costs its line, where the builder's reader loses all up to the next.
+        asked = ReadOptions(options.get("encoding"), most_bytes=settings.max_data_bytes)
+        sheet = join_files(same, split, asked)
+        table, cut = _name_classes(sheet.table.iloc[:most_rows], options["features"]), len(sheet.table) > most_rows
+        notes = list(sheet.notes)
+    else:
+        chosen = {**more, **options}
+        if kind not in _TEXTUAL:
+            chosen.pop("encoding", None)
+        texts = [str(path) for path in same]
+        table, left_out, cut = stream_table(kind, texts, chosen, most_rows, settings.max_data_bytes)
+        sheet = Sheet(table)
+        notes = [f"Columns of media were left out: {', '.join(left_out)}."] if left_out else []
     if table.empty:
         raise DataError(f"The split {split} has no rows of texts, numbers or lists of them. Choose another.")
-    notes = [f"Of the split {split}, the first {len(table):,} rows were read."] if cut else []
-    if left_out:
-        notes.append(f"Columns of media were left out: {', '.join(left_out)}.")
-    return table, notes
+    notes = [f"Of the split {split}, the first {len(table):,} rows were read."] * cut + notes
+    return replace(sheet, table=table, notes=tuple(notes))
 
 
-def _build_csv_options(path: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what makes the CSV builder leave every cell the text that it is: "NA" is "NA", 007 is "007"."""
-    from datasets import Features, Value
+def _name_classes(table: pd.DataFrame, features: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Write the names of the classes where a card has them and the table their numbers; "" is that of none (-1)."""
+    named = {name: each.names for name, each in (features or {}).items() if hasattr(each, "names") and name in table}
+    return table.assign(**{name: table[name].map(_ClassNames(names)) for name, names in named.items()})
 
-    line = "\x1f"  # no delimiter at all
-    header = str(
-        pd.read_csv(path, sep=line, nrows=0, quoting=csv.QUOTE_NONE, encoding=chosen.get("encoding")).columns[0]
-    )
-    delimiter = chosen.get("sep") or chosen.get("delimiter") or max(",;\t|", key=header.count)
-    columns = pd.read_csv(path, sep=delimiter, nrows=0, encoding=chosen.get("encoding")).columns
-    every = Features({str(column): Value("string") for column in columns})
-    return {"sep": delimiter, "features": every, "keep_default_na": False}
+
+class _ClassNames(dict[str, str]):
+    """The names of classes by their numbers as texts; what is no number is a name already."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__({"-1": "", **{str(number): name for number, name in enumerate(names)}})
+
+    def __missing__(self, cell: str) -> str:
+        return cell

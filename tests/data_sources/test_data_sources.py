@@ -19,6 +19,8 @@ from hfdemo.settings import Settings
 from tests.models.hub import NOWHERE, Repo, ask, serve
 
 CSV = b'text,label\nNA,007\n"a, b",1.0\n'
+# A quote that is closed a hundred rows later, where another one stands.
+QUOTED = "text,label\n" + "".join(f"{chr(34) if row in (5, 105) else ''}word {row},1\n" for row in range(200))
 
 
 def parquet(rows: Mapping[str, list[Any]], labels: list[str]) -> bytes:
@@ -72,6 +74,10 @@ def hub() -> Iterator[str]:
                 {"dataset_info": {"features": features, "splits": []}},
                 {"train.csv": b"text,label\na,1\nb,0\n"},
             ),
+            "datasets/owner/quoted": described(
+                {"dataset_info": {"features": features, "splits": []}},
+                {"data/train-0.csv": QUOTED.encode(), "data/train-1.csv": "text,label\ncafé,0\n".encode("cp1252")},
+            ),
             "datasets/owner/outside": described({"configs": outside}, {"data/a.txt": b"one\ntwo\n"}),
             "datasets/owner/lines": Repo(
                 {"data/train.jsonl.gz": gzip.compress(b'{"text": "hi", "n": 1, "deep": {}}\n')}
@@ -98,7 +104,7 @@ def hub() -> Iterator[str]:
 ASKED = (
     *("owner/configured|small|dev", "owner/configured|small", "owner/configured|large", "owner/configured"),
     *("owner/configured|huge", "owner/plain", "owner/plain||test", "owner/plain||spring", "owner/plain@v9"),
-    *("owner/classes", "owner/lines", "owner/outside", "owner/odd", "owner/odd||spring"),
+    *("owner/classes", "owner/quoted", "owner/lines", "owner/outside", "owner/odd", "owner/odd||spring"),
     *("owner/converted@refs/convert/parquet", "owner/converted@refs/convert/parquet|big"),
     *(f"owner/{name}" for name in ("gated", "hidden", "none", "down", "crowded", "script", "pictures", "broken")),
     *(f"owner/{name}" for name in ("miswritten", "ignored", "media")),
@@ -135,6 +141,15 @@ def test_values_of_every_kind_become_texts_and_what_is_left_out_is_said(answers:
     }
     assert answers["owner/classes"]["tables"]["train"]["label"] == ["yes", "no"]
     assert answers["owner/lines"]["tables"] == {"train": {"text": ["hi"], "n": ["1"], "deep": ["{}"]}}
+
+
+@pytest.mark.slow
+def test_a_broken_quote_in_a_csv_file_of_the_hub_swallows_no_line_and_each_file_has_its_encoding(
+    answers: dict[str, Any],
+) -> None:
+    train = answers["owner/quoted"]["tables"]["train"]
+    assert [text.strip('"') for text in train["text"]] == [*(f"word {row}" for row in range(200)), "café"]
+    assert train["label"] == [*["yes"] * 200, "no"]
 
 
 @pytest.mark.slow
@@ -215,9 +230,10 @@ def test_only_so_many_rows_and_bytes_are_read(tmp_path: Path) -> None:
     few = Settings(home=tmp_path, public=True, max_rows=2_500, max_data_bytes=30_000)
     many = tmp_path / "many.csv"
     many.write_text("text\n" + "word\n" * 6_000, encoding="utf-8")
-    table, notes = corpora._read_split("train", [many], {"features": None}, few)
-    assert len(table) == 2_500
-    assert notes == ["Of the split train, the first 2,500 rows were read."]
+    for options in ({"features": None}, {"features": None, "sep": ","}):  # our own reader, and the library's
+        sheet = corpora._read_split("train", [many], options, few)
+        assert len(sheet.table) == 2_500
+        assert sheet.notes == ("Of the split train, the first 2,500 rows were read.",)
     with pytest.raises(DataError, match="Choose a smaller config or one split"):
         corpora._check_files(ModelRef("hub", "owner/many"), {"a.csv": 30_001}, ["a.csv"], few.max_data_bytes)
 
