@@ -17,7 +17,10 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+import pandas as pd
+
 from hfdemo.data_sources import Corpus
+from hfdemo.data_sources.splits import SPLIT_ALIASES
 from hfdemo.errors import DataError
 from hfdemo.finetuning.config import AS_IT_STANDS
 from hfdemo.finetuning.dataset.columns import sample_cells
@@ -25,6 +28,7 @@ from hfdemo.finetuning.dataset.layouts.chats import CHATS
 from hfdemo.finetuning.dataset.layouts.layout import Layout
 from hfdemo.finetuning.dataset.layouts.spans import CHOICES, ENTITIES
 from hfdemo.finetuning.dataset.layouts.word_rows import JOINED_WORDS, WORD_A_ROW
+from hfdemo.finetuning.kinds.kind import Samples
 
 _TRIED = 20  # rows that are arranged to see which columns stay
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
@@ -33,7 +37,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
 
 
 def find_layout(corpus: Corpus, asked: str | None, named: Iterable[str] = ()) -> Layout | None:
-    """Return the layout of the tables: the one that is `asked` for, else the first that all of them match.
+    """Return the layout of the tables: the one that is `asked` for, else the first that those to learn from match.
 
     `named` are the columns that a config names: where it names one that a layout would take away, the table is meant
     as it stands.
@@ -45,11 +49,11 @@ def find_layout(corpus: Corpus, asked: str | None, named: Iterable[str] = ()) ->
         return None
     if asked is not None and asked not in LAYOUTS:
         raise DataError(f"There is no layout {asked!r}. There are: {', '.join((*LAYOUTS, AS_IT_STANDS))}.")
-    tables = list(corpus.tables.values())
-    samples = [{column: sample_cells(table[column]) for column in table.columns} for table in tables]
+    learned = [table for split, table in corpus.tables.items() if SPLIT_ALIASES.get(split, "train") == "train"]
+    tables = learned or list(corpus.tables.values())
     for layout in LAYOUTS.values() if asked is None else (LAYOUTS[asked],):
         fits = layout.matches if asked is None else layout.can_be or layout.matches
-        if tables and all(fits(table, some) for table, some in zip(tables, samples, strict=True)):
+        if tables and all(fits(table, _sample(table)) for table in tables):
             gone = {column for table in tables for column in table.columns} - {*layout.makes}
             kept = {column for table in tables for column in layout.arrange(table.head(_TRIED)).table.columns}
             if asked is not None or not (gone - kept) & set(named):
@@ -59,8 +63,15 @@ def find_layout(corpus: Corpus, asked: str | None, named: Iterable[str] = ()) ->
     return None
 
 
+def _sample(table: pd.DataFrame) -> Samples:
+    return {column: sample_cells(table[column]) for column in table.columns}
+
+
 def arrange_corpus(corpus: Corpus, asked: str | None = None, named: Iterable[str] = ()) -> Corpus:
     """Return the data with its tables arranged by their layout, which its reading then says; else as it is.
+
+    A split to be measured on of which nothing can be arranged, such as questions whose answers are kept back, is left
+    out.
 
     Raises:
         DataError: see `find_layout`.
@@ -68,16 +79,20 @@ def arrange_corpus(corpus: Corpus, asked: str | None = None, named: Iterable[str
     layout = find_layout(corpus, asked, named)
     if layout is None:
         return corpus
-    arranged = {split: layout.arrange(table) for split, table in corpus.tables.items()}
+    fits = layout.can_be or layout.matches
+    arranged = {split: layout.arrange(table) for split, table in corpus.tables.items() if fits(table, _sample(table))}
     refused = [dataclasses.replace(row, split=split) for split, each in arranged.items() for row in each.refused]
-    if refused and all(each.table.empty for each in arranged.values()):
+    whole = {split: each for split, each in arranged.items() if not each.table.empty}
+    if not any(SPLIT_ALIASES.get(split, "train") == "train" for split in whole) and refused:
         raise DataError(f"No row can be read as {layout.title}. Row {refused[0].row}: {refused[0].reason}.")
-    notes = dict.fromkeys(note for each in arranged.values() for note in each.notes)
+    left_out = [split for split in corpus.tables if split not in whole]
+    notes = dict.fromkeys(note for each in whole.values() for note in each.notes)
+    told = [f"Nothing in the {split} split can be read as {layout.title}. It was left out." for split in left_out]
     return dataclasses.replace(
         corpus,
-        tables={split: each.table for split, each in arranged.items()},
-        refused=(*corpus.refused, *refused),
-        notes=(*corpus.notes, *notes),
+        tables={split: each.table for split, each in whole.items()},
+        refused=tuple(row for row in (*corpus.refused, *refused) if row.split not in left_out),
+        notes=(*corpus.notes, *notes, *told),
         reading="; ".join(filter(None, (corpus.reading, f"read as {layout.title}"))),
         layout=layout.name,
     )

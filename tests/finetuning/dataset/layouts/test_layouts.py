@@ -48,6 +48,20 @@ def test_a_label_beside_a_question_and_an_answer_is_no_chat() -> None:
     assert arrange_corpus(corpus) is corpus
 
 
+@pytest.mark.parametrize("answers", [{}, {"answer": ["", " "]}], ids=["no column", "blank cells"])
+def test_questions_whose_answers_are_kept_back_are_left_out_and_that_is_said(answers: dict[str, list[str]]) -> None:
+    train = ASKED[["question", "answer"]]
+    kept_back = pd.DataFrame({"question": ["4 + 4?", "5 + 5?"], **answers})
+    found = arrange_corpus(Corpus({"train": train, "test": kept_back}))
+    assert found.layout == "prompt_and_answer"
+    assert {split: len(table) for split, table in found.tables.items()} == {"train": 2}
+    assert found.refused == ()
+    (told,) = found.notes
+    assert told.startswith("Nothing in the test split can be read as prompts and their answers")
+    corpus = Corpus({"train": pd.DataFrame({"text": ["a"], "label": ["b"]}), "test": train})
+    assert arrange_corpus(corpus) is corpus, "what is learned from says what the data is"
+
+
 def test_a_layout_that_the_data_does_not_have_or_nobody_knows_is_refused_in_words() -> None:
     corpus = Corpus({"": pd.DataFrame({"text": ["a"], "label": ["b"]})})
     with pytest.raises(DataError, match="not laid out as prompts and their answers"):
