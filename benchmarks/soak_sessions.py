@@ -107,6 +107,7 @@ def soak(url: str, process: psutil.Process, home: Path, sessions: int) -> tuple[
     after = peak
     while time.monotonic() < deadline and find_excess(before, after):
         time.sleep(3)
+        open_page(url, f"late{time.monotonic()}", events)  # a pool lets its idle threads go when it is used again
         after = Use.of(process, home)
     print(f"{sessions:,} sessions: before {before}; at the end {peak}; after {after}", flush=True)
     return before, after

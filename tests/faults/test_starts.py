@@ -71,7 +71,8 @@ def call(server: Server, route: str, body: Any) -> Any:
 
 def by_queue(server: Server, config: Mapping[str, Any]) -> str:
     try:
-        return str(Client(server.url, verbose=False).predict(config=config, api_name="/start_run")["run"])
+        client = Client(server.url, verbose=False, httpx_kwargs={"timeout": 120})
+        return str(client.predict(config=config, api_name="/start_run")["run"])
     except Exception as error:
         return str(error)
 
