@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import gradio as gr
@@ -85,6 +86,8 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     demo.queue(default_concurrency_limit=16, max_size=settings.queue_size, api_open=True)
     # After each event gradio sums up all the past ones, up to 10,000, with pandas, for a monitor that is off here.
     demo._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
+    # Around each event it sets a backend of matplotlib, with which nothing here draws: 25 MB, and its import at first.
+    vars(gr.utils)["MatplotlibBackendMananger"] = nullcontext
     return demo
 
 
