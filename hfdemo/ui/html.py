@@ -143,17 +143,18 @@ def table(
 
 
 def _table_cell(cell: Any, scope: str, is_number: bool) -> str:
-    """Return a cell; with a `scope` it is the head of a column or a row."""
+    """Return a cell; with a `scope` it is the head of a column or a row, unless there is nothing in it."""
     found = cell if isinstance(cell, TableCell) else TableCell(cell)
     content = found.content if isinstance(found.content, Html) else escape(found.content)
+    is_head = bool(scope and content)
     attributes = {
-        "scope": scope,
+        "scope": scope if is_head else "",
         "class": " ".join(filter(None, ("hf-number" if is_number else "", found.kind))),
         "colspan": str(found.columns) if found.columns > 1 else "",
         "title": found.title,
         "style": found.style,
     }
-    tag = "th" if scope else "td"
+    tag = "th" if is_head else "td"
     return f"<{tag}{_attributes(attributes)}>{content}</{tag}>"
 
 
@@ -165,8 +166,8 @@ def _attributes(named: Mapping[str, str]) -> str:
 def progress_bar(fraction: float) -> str:
     """Return a bar of progress from 0 to 1."""
     return (
-        f"<div class='hf-progress' role='progressbar' aria-valuenow='{100 * fraction:.0f}' aria-valuemin='0' "
-        f"aria-valuemax='100'><i style='width:{100 * fraction:.1f}%'></i></div>"
+        f"<div class='hf-progress' role='progressbar' aria-label='Progress' aria-valuenow='{100 * fraction:.0f}' "
+        f"aria-valuemin='0' aria-valuemax='100'><i style='width:{100 * fraction:.1f}%'></i></div>"
     )
 
 

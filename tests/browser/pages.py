@@ -8,6 +8,13 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.conftest import ROOT, Server
 
 SHOTS = ROOT / "screenshots"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+# gradio's own: its footer, the box of its code, its place for files.
+NOT_OURS = ("footer", ".cm-scroller", ".upload-container")
+FIND_BARRIERS = """
+async others => (await axe.run({exclude: others}, {resultTypes: ["violations"]})).violations.flatMap(
+  found => found.nodes.map(node => `${found.id} at ${node.target.join(" ")}: ${node.failureSummary}`))
+"""
 PATIENT = 120_000  # milliseconds: the first answer loads torch, a run trains
 
 
@@ -78,6 +85,18 @@ def shoot_tabs(page: Page, tabs: Mapping[str, tuple[str, str]], widths: Sequence
             expect(page.locator(f"{sign}:visible").first).to_be_visible(timeout=PATIENT)
             shoot(page, f"{shot}-{width}-{mode}")
             fits(page)
+            is_accessible(page)
+
+
+def is_accessible(page: Page) -> None:
+    """axe-core finds nothing on the page, as it is now, that keeps people out."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    for _ in range(20):  # what is being computed again is faint meanwhile
+        found = page.evaluate(FIND_BARRIERS, [[each] for each in NOT_OURS])
+        if not found:
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError("\n".join(found))
 
 
 def fits(page: Page) -> None:
@@ -94,6 +113,7 @@ __all__ = [
     "expect",
     "fits",
     "fold",
+    "is_accessible",
     "open_page",
     "picked",
     "resize",

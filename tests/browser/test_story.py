@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.pages import PATIENT, box, choose_task, open_page, picked, shoot, shoot_tabs, tab
+from tests.browser.pages import PATIENT, box, choose_task, is_accessible, open_page, picked, shoot, shoot_tabs, tab
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -104,6 +104,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     expect(page.get_by_text("Settings that differ")).to_be_visible(timeout=PATIENT)
     expect(page.locator(".hf-differs")).to_contain_text("num_train_epochs")
     shoot(page, "finetune-compared-1440-light")
+    is_accessible(page)
     tab(page, "Run a model")  # on another task, so that the run has to bring its own
     choose_task(page, "Feature extraction")
     expect(page.get_by_text("texts × tokens × hidden size")).to_be_visible(timeout=PATIENT)
@@ -118,6 +119,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".hf-label").first).to_contain_text("down", timeout=PATIENT)
     shoot(page, "run-of-a-run-1440-light")
+    is_accessible(page)
     assert broken == []
     page.close()
     loaded = Path(f"/proc/{app.process.pid}/maps").read_text()

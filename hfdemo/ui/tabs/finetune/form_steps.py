@@ -71,12 +71,12 @@ class DataStep:
 def build_data_step(examined: ExaminedData, values: dict[str, Any], public: bool) -> DataStep:
     """Lay both steps out, answered already for the data in `examined`."""
     fields: dict[str, Any] = {}
-    gr.Markdown("### 1 · Data")
+    gr.Markdown("## 1 · Data", elem_classes="hf-step")
     _build_source(fields, values, public)
     reading = gr.HTML(inspection_view.render_reading(examined))
     with gr.Accordion("The first rows", open=False):
         preview = gr.Dataframe(first_rows(examined), interactive=False, wrap=True, show_label=False)
-    gr.Markdown("### 2 · What is learned")
+    gr.Markdown("## 2 · What is learned", elem_classes="hf-step")
     _build_mapping(fields, examined, values)
     report = gr.HTML(
         inspection_view.render_inspection(examined, ()), js_on_load="hfdemo.listenToFixes(element, trigger)"
@@ -227,7 +227,7 @@ def build_training_step(choices: list[str], suggested: dict[str, Any]) -> Traini
     No number has a lowest value: gradio would say it in a toast that names no field. The line before Start does.
     """
     fields: dict[str, Any] = {}
-    gr.Markdown("### 3 · Model and training")
+    gr.Markdown("## 3 · Model and training", elem_classes="hf-step")
     fields["model"] = gr.Dropdown(
         choices,
         value=DEFAULTS["model"],

@@ -374,4 +374,4 @@ def _render_postprocessing(inside: Stages, seconds: Mapping[str, float]) -> str:
 
 
 def _render_stage(title: str, seconds: float, text: str, body: str) -> str:
-    return f"<div class='hf-stage'><h4>{title} · {1000 * seconds:.1f} ms</h4><p>{code(text)}</p>{body}</div>"
+    return f"<div class='hf-stage'><h2>{title} · {1000 * seconds:.1f} ms</h2><p>{code(text)}</p>{body}</div>"

@@ -114,7 +114,7 @@ def render_cuts(found: LengthReport) -> str:
         return Html(f"{cut.max_length:,}{mark}"), f"{share:.1%}", bar, f"{cut.rows:,}", f"{cut.tokens:,}"
 
     heads = ("max_length", "rows cut", "", "rows", "tokens lost")
-    return table(heads, map(row, found.cuts), (1, 3, 4), kind="hf-costs")
+    return table(heads, map(row, found.cuts), (1, 3, 4), kind="hf-costs", focusable=True)
 
 
 def render_map_trial(found: MapTiming) -> str:
@@ -138,6 +138,6 @@ def render_map_trial(found: MapTiming) -> str:
     return (
         f"<p>{found.rows:,} rows, measured now: batched is <b>{ratio:.2f} times</b> as fast. The second time map finds "
         "its own file again and calls the tokenizer for no row.</p>"
-        + table((), rows, (1, 3), kind="hf-costs")
+        + table((), rows, (1, 3), kind="hf-costs", focusable=True)
         + with_title("Arrow cache files, memory-mapped when they are read", table((), files, (1,)))
     )

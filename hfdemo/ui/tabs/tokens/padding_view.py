@@ -47,7 +47,7 @@ def _render_plan(plan: PaddingPlan, kinds: Sequence[Sequence[str]], side: str, s
     cost, strategy = plan.cost(), find_strategy(plan.strategy)
     call = strategy.arguments.format(width=plan.batches[0].width if plan.batches else 0)
     head = (
-        f"<h4>{escape(strategy.name)}</h4><p>{escape(strategy.summary)} {code(f'`{call}`')} <b>{cost.slots:,}</b> "
+        f"<h2>{escape(strategy.name)}</h2><p>{escape(strategy.summary)} {code(f'`{call}`')} <b>{cost.slots:,}</b> "
         f"slots, <b>{cost.waste:.0%}</b> padding</p>"
     )
     drawn = "".join(_render_batch(batch, plan, kinds, side, scale) for batch in plan.batches[:SHOWN_BATCHES])
@@ -161,7 +161,7 @@ def _render_collation(each: CollatedBatch) -> str:
     )
     said = "".join(map(about, each.notes))
     call = f"<p>{code(f'`{each.call}`')}</p>"
-    return f"<div class='hf-stage'><h4>{escape(each.name)}</h4>{call}{error}{tensors}{said}</div>"
+    return f"<div class='hf-stage'><h2>{escape(each.name)}</h2>{call}{error}{tensors}{said}</div>"
 
 
 def _render_tensor(tensor: IntTensor) -> str:

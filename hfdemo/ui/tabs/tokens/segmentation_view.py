@@ -28,7 +28,7 @@ def render_stages(found: Sequence[Stage], texts: Sequence[str]) -> str:
     """
     hint = about("Point at a piece, or go to it with the arrow keys: what came from the same characters lights up.")
     rows = "".join(
-        f"<div class='hf-stage'><h4>{escape(stage.name)}</h4><p>{escape(stage.did)}</p>"
+        f"<div class='hf-stage'><h2>{escape(stage.name)}</h2><p>{escape(stage.did)}</p>"
         f"{render_pieces(stage.pieces, texts)}</div>"
         for stage in found
     )
@@ -92,6 +92,7 @@ def render_comparison(found: Sequence[Segmentation], differing: frozenset[int], 
             for each in found
         ],
         numbers=(2, 3, 4, 5),
+        focusable=True,
     )
     legend = (
         "<p class='hf-about'>Same text, same words, other pieces. <b class='hf-here'>▾</b> stands where some of them "
