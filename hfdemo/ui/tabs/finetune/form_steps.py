@@ -112,11 +112,13 @@ def _build_source(fields: dict[str, Any], values: dict[str, Any], public: bool) 
         list(EXAMPLE_NAMES),
         value=values["dataset"],
         label="Data set",
-        info="an example or a Hub id" + ("" if public else ", or a path (/… ./… ~…)") + "; or upload a file below",
+        info="an example or a Hub id"
+        + ("" if public else ", or a path (/… ./… ~…)")
+        + "; or upload a CSV, JSON, Excel, Parquet, CoNLL or text file",
         allow_custom_value=True,
     )
     fields["file"] = gr.File(
-        label="Your own CSV, TSV, JSON, JSON lines, Parquet, Excel, CoNLL or text file",
+        label="A file of your own",
         file_types=[*FORMATS],
         height=140,
     )
