@@ -104,7 +104,6 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     expect(page.get_by_text("Settings that differ")).to_be_visible(timeout=PATIENT)
     expect(page.locator(".hf-differs")).to_contain_text("num_train_epochs")
     shoot(page, "finetune-compared-1440-light")
-    is_accessible(page)
     tab(page, "Run a model")  # on another task, so that the run has to bring its own
     choose_task(page, "Feature extraction")
     expect(page.get_by_text("texts × tokens × hidden size")).to_be_visible(timeout=PATIENT)
