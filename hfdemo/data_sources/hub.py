@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -23,6 +24,8 @@ from hfdemo.tables import ReadOptions, Sheet
 
 # Of a data set on the Hub, what is read at most: rows of each split, and bytes of all its files.
 MOST_ROWS = 200_000
+# CSV files of a split that are read whole; of larger ones the library streams the first rows.
+MOST_WHOLE_BYTES = 64 * 1024**2
 
 # The builder of `datasets` for each kind of file that holds texts, and what it has to be told.
 _BUILDERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -263,28 +266,50 @@ def _read_card_features(card: Any, config: str) -> Any:
 
 def _read_split(split: str, paths: Sequence[Path], options: Mapping[str, Any], settings: Settings) -> Sheet:
     """Read the files of one split as one table, with notes of what was left out of it."""
-    kinds = [_BUILDERS[_suffix(path.name)] for path in paths]
-    (kind, more), *_ = sorted(kinds, key=kinds.count, reverse=True)
-    same = [path for path, (builder, _) in zip(paths, kinds, strict=True) if builder == kind]
+    builders = [_BUILDERS[_suffix(path.name)] for path in paths]
+    (builder, more), *_ = sorted(builders, key=builders.count, reverse=True)
+    same = [path for path, (each, _) in zip(paths, builders, strict=True) if each == builder]
     most_rows = min(MOST_ROWS, settings.max_rows)
-    if kind == "csv" and options.keys() <= {"features", "encoding"}:
-        # Read like any other table: a broken quote costs its line, where the builder's reader loses all up to the next.
+    if builder == "csv" and _can_be_read_whole(same, options):
+        # A broken quote costs its line, where the builder's reader loses all lines up to the next.
         asked = ReadOptions(options.get("encoding"), most_bytes=settings.max_data_bytes)
         sheet = join_files(same, split, asked)
         table, cut = _name_classes(sheet.table.iloc[:most_rows], options["features"]), len(sheet.table) > most_rows
         notes = list(sheet.notes)
     else:
         chosen = {**more, **options}
-        if kind not in _TEXTUAL:
+        if builder not in _TEXTUAL:
             chosen.pop("encoding", None)
         texts = [str(path) for path in same]
-        table, left_out, cut = stream_table(kind, texts, chosen, most_rows, settings.max_data_bytes)
+        if builder == "csv" and not chosen["features"] and not chosen.keys() & {"header", "names", "column_names"}:
+            chosen |= _build_csv_options(texts[0], chosen)
+        table, left_out, cut = stream_table(builder, texts, chosen, most_rows, settings.max_data_bytes)
         sheet = Sheet(table)
         notes = [f"Columns of media were left out: {', '.join(left_out)}."] if left_out else []
     if table.empty:
         raise DataError(f"The split {split} has no rows of texts, numbers or lists of them. Choose another.")
     notes = [f"Of the split {split}, the first {len(table):,} rows were read."] * cut + notes
     return replace(sheet, table=table, notes=tuple(notes))
+
+
+def _can_be_read_whole(paths: Sequence[Path], options: Mapping[str, Any]) -> bool:
+    """Return whether CSV files are small, and their card leaves it to their reader how they are written."""
+    is_plain = options.keys() <= {"features", "encoding"} and all(path.suffix not in _COMPRESSED for path in paths)
+    return is_plain and sum(path.stat().st_size for path in paths) <= MOST_WHOLE_BYTES
+
+
+def _build_csv_options(path: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes the CSV builder leave every cell the text that it is: "NA" is "NA", 007 is "007"."""
+    from datasets import Features, Value
+
+    line = "\x1f"  # no delimiter at all
+    header = str(
+        pd.read_csv(path, sep=line, nrows=0, quoting=csv.QUOTE_NONE, encoding=chosen.get("encoding")).columns[0]
+    )
+    delimiter = chosen.get("sep") or chosen.get("delimiter") or max(",;\t|", key=header.count)
+    columns = pd.read_csv(path, sep=delimiter, nrows=0, encoding=chosen.get("encoding")).columns
+    every = Features({str(column): Value("string") for column in columns})
+    return {"sep": delimiter, "features": every, "keep_default_na": False}
 
 
 def _name_classes(table: pd.DataFrame, features: Mapping[str, Any] | None) -> pd.DataFrame:

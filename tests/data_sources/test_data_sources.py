@@ -234,6 +234,12 @@ def test_only_so_many_rows_and_bytes_are_read(tmp_path: Path) -> None:
         sheet = corpora._read_split("train", [many], options, few)
         assert len(sheet.table) == 2_500
         assert sheet.notes == ("Of the split train, the first 2,500 rows were read.",)
+    as_told = tmp_path / "as_told.csv"
+    as_told.write_text("text;label\nNA;007\n", encoding="utf-8")
+    (tmp_path / "packed.csv.gz").write_bytes(gzip.compress(as_told.read_bytes()))
+    for path, more in ((as_told, {"sep": ";"}), (tmp_path / "packed.csv.gz", {})):
+        told = corpora._read_split("train", [path], {"features": None, **more}, few)
+        assert told.table.to_dict("list") == {"text": ["NA"], "label": ["007"]}, "a cell is the text that it is"
     with pytest.raises(DataError, match="Choose a smaller config or one split"):
         corpora._check_files(ModelRef("hub", "owner/many"), {"a.csv": 30_001}, ["a.csv"], few.max_data_bytes)
 
