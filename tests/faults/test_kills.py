@@ -244,7 +244,9 @@ def test_a_suspended_process_is_said_and_goes_on_or_is_stopped(home: Path, tiny:
     assert run.status().error is None
     child.suspend()
     store.stop(run.id)
-    wait_until(lambda: store.get(run.id).status().state == "stopped", 10, "the stop")
+    wait_until(lambda: not store.get(run.id).status().active, 120, "the stop")
+    assert store.get(run.id).status().state == "stopped"
+    assert run.has_model, "it was continued to keep what it had learned"
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,12 +88,17 @@ def test_one_that_heard_and_is_keeping_its_model_is_left_to_work_but_not_to_hang
     wait_until(lambda: run.status().step > 0, 240, "the first step")
     process = run.process()
     assert process is not None
-    psutil.Process(process["pid"]).suspend()
+    child = psutil.Process(process["pid"])
+    child.suspend()
     (run.folder / "stop").write_text(json.dumps({"keep": True, "time": time.time() - 60}))
     told = json.loads((run.folder / "process.json").read_text())
     (run.folder / "process.json").write_text(json.dumps({**told, "stopping": True}))  # heard before it froze
     before = time.monotonic()
-    ensure_stopped(run, silent_seconds=1.0)
+    stopping = threading.Thread(target=ensure_stopped, args=(run, 1.0))
+    stopping.start()
+    wait_until(lambda: child.status() != psutil.STATUS_STOPPED, 10, "it to be continued")
+    child.suspend()  # and it hangs all the same
+    stopping.join()
     assert 1.0 < time.monotonic() - before < 10.0
     assert not run.processes()
     assert run.status().state == "stopped"

@@ -90,6 +90,14 @@ def is_frozen(known: Mapping[str, Any] | None) -> bool:
         return False
 
 
+def continue_suspended(found: Iterable[psutil.Process]) -> None:
+    """Continue those of `found` that are suspended: none of them hears what it is asked until then."""
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            if process.status() == psutil.STATUS_STOPPED:
+                process.resume()
+
+
 def read_log_tail(folder: Path, characters: int) -> str:
     """Return the end of what the process of a run printed, from when it was begun the last time."""
     try:

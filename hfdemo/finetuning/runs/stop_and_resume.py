@@ -21,7 +21,7 @@ from hfdemo.finetuning import events as what
 from hfdemo.finetuning.config import AS_IT_STANDS, RunConfig
 from hfdemo.finetuning.dataset.corrections import KEEP, list_corrections
 from hfdemo.finetuning.events import Stopped, is_final, valid
-from hfdemo.finetuning.runs.processes import describe_starter, end_processes
+from hfdemo.finetuning.runs.processes import continue_suspended, describe_starter, end_processes
 from hfdemo.finetuning.runs.run import RESUMABLE, Run
 from hfdemo.finetuning.stop_request import StopRequest
 from hfdemo.finetuning.training.checkpoints import check_space, find_newest_whole
@@ -50,12 +50,14 @@ _OF_LABELS: Mapping[str, Any] = {"labels": None, "positive_label": None, "class_
 def ensure_stopped(run: Run, silent_seconds: float = SILENT_SECONDS) -> None:
     """Wait for the end of a run that was asked to stop, end it where it doesn't, and see that it has a last word.
 
-    Where there is nothing to keep it is gone within ten seconds of being asked.
+    Where there is nothing to keep it is gone within ten seconds of being asked. One that was suspended is continued,
+    so that it can keep what it has learned.
     """
     from filelock import FileLock
 
     # Several servers, and several clicks, may want to see to it.
     with contextlib.suppress(FileNotFoundError), FileLock(run.folder / ".stopping.lock"):
+        continue_suspended(run.processes())
         signs = _Signs()
         while (asked := run.stop_request()) is not None:
             if not run.processes():
