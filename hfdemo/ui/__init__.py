@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -27,7 +28,8 @@ from hfdemo.engine import Engine
 from hfdemo.settings import Settings
 from hfdemo.ui import html
 from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, read_scripts, script_tags
-from hfdemo.ui.event_handling import QUIET, when_opened
+from hfdemo.ui.event_handling import PRIVATE, QUIET, when_opened
+from hfdemo.ui.page_state import PageState
 from hfdemo.ui.tabs import finetune, run, tokens
 
 # What a Space has in its environment where people can sign in.
@@ -61,6 +63,13 @@ def build_header(settings: Settings, environment: Mapping[str, str] = os.environ
     return header
 
 
+def build_tab(title: str, name: str) -> gr.Tab:
+    """Build a tab of the page, which the address of the page calls `name`."""
+    tab = gr.Tab(title, id=name, elem_id=f"tab-{name}")
+    tab.select(None, js=f"hfdemo.nameTab({json.dumps(name)})", **PRIVATE)
+    return tab
+
+
 def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     """Build the whole app: page, endpoints and MCP tools, not launched yet."""
     app = App.create(settings, engine)
@@ -69,13 +78,14 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
         with gr.Column(visible=False, render=False) as endpoints:
             register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
         header = build_header(settings)
+        page = PageState()
         with gr.Tabs() as tabs:
-            with gr.Tab("Run a model", id="run"):
-                run_tab = run.RunTab(app, demo)
-            with gr.Tab("See the tokens", id="tokens") as tab:
-                chosen = tokens.build(app, demo, tabs, when_opened(tab))
-            with gr.Tab("Fine-tune", id="finetune") as tab:
-                finetune.build(app, demo, when_opened(tab), run_tab.task, run_tab.model, tabs, chosen)
+            with build_tab("Run a model", "run"):
+                run_tab = run.RunTab(app, demo, page)
+            with build_tab("See the tokens", "tokens") as tab:
+                chosen = tokens.build(app, demo, tabs, when_opened(tab), page)
+            with build_tab("Fine-tune", "finetune") as tab:
+                finetune.build(app, demo, when_opened(tab), run_tab.task, run_tab.model, tabs, chosen, page)
         endpoints.render()
         demo.endpoints = endpoints
         # The device is known once torch has been imported, so the page is drawn first.

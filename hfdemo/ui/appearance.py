@@ -11,7 +11,7 @@ import gradio as gr
 STATIC = Path(__file__).with_name("static")
 # In this order: a later rule may override an earlier one, and every script uses what base.js defines.
 STYLE_SHEETS = tuple(STATIC / f"{name}.css" for name in ("base", "run", "tokens", "inspection", "finetune"))
-SCRIPTS = tuple(STATIC / f"{name}.js" for name in ("base", "run", "tokens", "finetune"))
+SCRIPTS = tuple(STATIC / f"{name}.js" for name in ("base", "page_state", "run", "tokens", "finetune"))
 
 # System fonts only: a page that is opened without a network must not wait for a font server.
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")

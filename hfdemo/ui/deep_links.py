@@ -47,6 +47,8 @@ def read_run_query(query: Mapping[str, str], task_for: Callable[[str], Task], de
     """
     notes = []
     task = default
+    if query.get("tab") == "tokens" and "task" not in query:  # whose model is another
+        return RunQuery(task, None, {})
     try:
         if query.get("task"):
             task = find_task(query["task"])
@@ -105,19 +107,29 @@ def read_tokens_query(
         return None
     view = query.get("view", "")
     found = {}
-    for name, kind in known.items():
+    for name in known:
+        if name == "model" and "task" in query:  # it is the model of that task
+            continue
         try:
-            value = json.loads(query.get(name, "null"))
+            found[name] = json.loads(query.get(name, "null"))
         except (ValueError, RecursionError):
-            value = query[name]
-        if value is not None and isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
-            found[name] = value
-    return view if view in TOKENS_VIEWS else TOKENS_VIEWS[0], found
+            found[name] = query[name]
+    return view if view in TOKENS_VIEWS else TOKENS_VIEWS[0], keep_known(found, known)
 
 
-def read_finetune_query(query: Mapping[str, str]) -> str | None:
-    """Return the run that an address asks Fine-tune for, as `/share_run` calls it; None where it asks for none."""
-    return None if query.get("tab") == "tokens" else query.get("run") or None
+def keep_known(found: Mapping[str, Any], known: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+    """Return what of `found` has a name in `known` and is of the type that it has there."""
+    return {
+        name: found[name]
+        for name, kind in known.items()
+        if isinstance(found.get(name), kind) and not (isinstance(found[name], bool) and kind is not bool)
+    }
+
+
+def read_finetune_query(query: Mapping[str, str]) -> tuple[str | None, bool]:
+    """Return (the run that an address asks for, as `/share_run` calls it, or None; whether it leads to Fine-tune)."""
+    run, tab = query.get("run") or None, query.get("tab")
+    return run, tab == "finetune" or (run is not None and tab is None)
 
 
 def _encode_query(kept: Mapping[str, str]) -> str | None:

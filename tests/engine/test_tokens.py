@@ -224,7 +224,8 @@ settings = Settings(home=Path(sys.argv[1]))
 app = App.create(settings, ProcessEngine(settings))
 with gr.Blocks() as demo, gr.Tabs() as tabs:
     from hfdemo.ui.tabs import tokens
-    tokens.build(app, demo, tabs, demo.load)
+    from hfdemo.ui.page_state import PageState
+    tokens.build(app, demo, tabs, demo.load, PageState())
 tests.test_one_text_is_drawn_as_it_is_in_this_process(app, app)
 tests.test_a_batch_is_drawn_and_measured_as_it_is_in_this_process(app, app)
 tests.test_a_data_set_is_read_and_counted_there(app, app)

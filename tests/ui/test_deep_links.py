@@ -139,7 +139,20 @@ def test_what_is_too_long_for_a_browser_is_no_link() -> None:
 
 
 def test_an_address_of_a_run_opens_it_unless_it_is_of_another_tab() -> None:
-    assert read_finetune_query({"run": "20260101-120000-x.ab", "__theme": "dark"}) == "20260101-120000-x.ab"
-    assert read_finetune_query({"tab": "tokens", "run": "x"}) is None
-    assert read_finetune_query({"run": ""}) is read_finetune_query({}) is None
-    assert not any(field.name == "run" for task in TASKS.values() for field in task.fields), "which has links, too"
+    assert read_finetune_query({"run": "20260101-120000-x.ab", "__theme": "dark"}) == ("20260101-120000-x.ab", True)
+    assert read_finetune_query({"run": ""}) == read_finetune_query({}) == (None, False)
+    taken = {"run", "tab", "view"}
+    assert not any(field.name in taken for task in TASKS.values() for field in task.fields), "which has links, too"
+
+
+def test_an_address_that_names_every_place_shows_the_tab_that_it_names() -> None:
+    query = {"task": "fill-mask", "model": "a/b", "run": "x", "view": "batch"}
+    assert read_finetune_query({**query, "tab": "run"}) == ("x", False)
+    assert read_finetune_query({**query, "tab": "finetune"}) == ("x", True)
+    assert read_finetune_query({"tab": "finetune"}) == (None, True)
+    known: dict[str, Any] = {"model": str, "tokenizer": str}
+    assert read_tokens_query({**query, "tab": "tokens"}, known) == ("batch", {}), "the model is the task's"
+    asked = read_run_query({**query, "tab": "tokens"}, unasked, DEFAULT)
+    assert (asked.task.name, asked.model) == ("fill-mask", "a/b")
+    link = {"tab": "tokens", "view": "text", "model": '"embedded:minilm"'}
+    assert read_run_query(link, unasked, DEFAULT) == RunQuery(DEFAULT, None, {}), "the model reads the tokens"

@@ -17,3 +17,13 @@ window.hfdemo = {
   scrollUnless: (selector, id) => () => document.querySelector(selector) || hfdemo.scrollTo(id)(),
   clickSoon: (id) => () => setTimeout(() => document.getElementById(id)?.click(), 500),
 };
+
+// A chart of gradio's that is taken away before it was in sight still hears that its size has changed, and fails.
+window.ResizeObserver = class extends ResizeObserver {
+  constructor(callback) {
+    super((entries, observer) => {
+      const present = entries.filter(({ target }) => target.isConnected);
+      if (present.length) callback(present, observer);
+    });
+  }
+};

@@ -36,6 +36,15 @@ Object.assign(hfdemo, {
     }).observe(element, { childList: true, subtree: true });
   },
 
+  // Of each field what was found for the value that it had then, if it still has that: an empty number is sent as 0.
+  fillIn:
+    (names) =>
+    (found, ...now) =>
+      now.map((value, index) => {
+        const fitting = found?.[names[index]];
+        return fitting && (fitting.for ?? 0) === (value ?? 0) ? fitting.value : value;
+      }),
+
   // What becomes of each row whose label may be wrong; a menu that is left as it is says nothing.
   listenToLabels(element, trigger) {
     let number = 0; // several may be on their way at once, and come in another order

@@ -12,6 +12,7 @@ from hfdemo.api.endpoints import LIGHT
 from hfdemo.api.error_boundary import catch_errors
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE
+from hfdemo.ui.page_state import PageState
 from hfdemo.ui.tabs.finetune import form, hp_search, run_actions, run_view
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
@@ -30,19 +31,21 @@ def build(
     model: gr.Dropdown,
     tabs: gr.Tabs,
     chosen: DatasetChoice,
+    page: PageState,
 ) -> None:
     """Lay the tab out, to be filled in when it is `opened`.
 
     `task` and `model` are the first tab's, which a finished run can be sent to, and `chosen` is what the second tab
-    sends here.
+    sends here. `page` keeps the form and names the run.
     """
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_id=run_view.FORM):
-            asked = form.build(app, demo, opened, tabs, chosen)
+            asked = form.build(app, demo, opened, tabs, chosen, page)
         with gr.Column(scale=7, min_width=320):
             watched = run_view.RunView(app, demo, opened, task, model, tabs)
     asked.fill_on(watched.prefill)
+    watched.run.change(None, watched.run, js="hfdemo.nameInAddress('run')", **PRIVATE)
     hp_search.SearchFold(app, opened, asked, watched.run)
 
     def start_training(*values: Any) -> tuple[Any, Any]:

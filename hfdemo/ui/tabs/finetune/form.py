@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,9 @@ from hfdemo.finetuning.preflight import Preflight, RunData
 from hfdemo.models.folders import list_offline_models
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html
-from hfdemo.ui.event_handling import LATEST, QUICK, draw_errors, toast_errors
+from hfdemo.ui.deep_links import keep_known
+from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, draw_errors, toast_errors
+from hfdemo.ui.page_state import PageState, find_upload, read_kept
 from hfdemo.ui.tabs.finetune import form_steps, form_values
 from hfdemo.ui.tabs.finetune.data_events import DataEvents, FormStates
 from hfdemo.ui.tabs.finetune.form_data import (
@@ -57,7 +60,7 @@ class Form:
     fill_on: Callable[[Any], None]
 
 
-def build(app: App, demo: gr.Blocks, opened: Any, tabs: gr.Tabs, chosen: DatasetChoice) -> Form:
+def build(app: App, demo: gr.Blocks, opened: Any, tabs: gr.Tabs, chosen: DatasetChoice, page: PageState) -> Form:
     """Lay out the steps and Start, and wire everything but Start itself; some of it waits until the tab is `opened`."""
     datasets = DatasetCache(app)
     values, examined = _initial_values(datasets)
@@ -85,14 +88,22 @@ def build(app: App, demo: gr.Blocks, opened: Any, tabs: gr.Tabs, chosen: Dataset
     gr.on(changes, toast_errors(events.on_change), sent, shown, **LATEST)
     # As the tab opens, too: what Start asks of the libraries and the model is then found out before it is pressed.
     opened(toast_errors(events.on_change), sent, shown, **QUICK)
-    _wire_training(app, opened, training, form, states)
+    _wire_training(app, opened, training, form)
+    _wire_suggestions(form, states)
     filled = [*inputs, step.pending, states.suggested, training.lora]
     data.read_data_on(brought.upload(toast_errors(events.on_config), [brought, *inputs], filled, **QUICK).success)
 
-    def fill_from(source: Any) -> None:
-        changed = source.change(toast_errors(events.on_duplicate), [source, *inputs], filled, **QUICK)
+    def fill_from(source: Any, fill: Callable[..., Any] = events.on_duplicate) -> None:
+        changed = source.change(toast_errors(fill), [source, *inputs], filled, **QUICK)
         data.read_data_on(changed.success)
 
+    # A state, so that nothing is read once more where there is nothing to recall.
+    recalled = gr.State(None)
+    opened(lambda kept: kept, page.recalled, recalled, js=page.recall("finetune"), **QUICK)
+    fill_from(recalled, events.on_recalled)
+    # States are not known to the browser: what they hold is in the config.
+    typed = {name: field for name, field in form.fields.items() if not isinstance(field, gr.State)}
+    page.keep("finetune", {**typed, "config": written})
     choice = [chosen.file, chosen.dataset, chosen.tokenizer, chosen.model]
     choice += [chosen.padding, chosen.max_length, chosen.batch_size]
     fields = [form.fields[name] for name in ("file", "dataset", "model", "padding", "max_length", "batch")]
@@ -136,6 +147,20 @@ class _FormEvents:
     def on_duplicate(self, source: Any, *values: Any) -> dict[Any, Any]:
         """Fill the form from the config of a run."""
         return self._fill(RunConfig.from_json(source["config"]), *values) if source else {self._step.pending: gr.skip()}
+
+    def on_recalled(self, kept: str | None, *values: Any) -> dict[Any, Any]:
+        """Fill the form as it was before the page was loaded again, with what is no config yet, too."""
+        _, held = read_kept(kept)
+        try:
+            config = RunConfig.from_json(json.loads(held.get("config") or "null"))
+        except (ValueError, TypeError):  # nothing was kept, or not by this page
+            return {self._step.pending: gr.skip()}
+        path, _ = find_upload(held.get("file"))  # where it is gone, the line before Start says so
+        fields = self._form.fields
+        kinds = {name: (int, float) if isinstance(fields[name], gr.Number) else str for name in fields}
+        typed = keep_known({name: held.get(name) for name in fields if name not in form_steps.DATA_FIELDS}, kinds)
+        filled = self._fill(config, *values)
+        return {**filled, **{fields[name]: value for name, value in typed.items()}, fields["file"]: path}
 
     def _fill(self, config: RunConfig, *values: Any) -> dict[Any, Any]:
         """Return every field as `config` has it; the columns follow when the data has been read."""
@@ -189,34 +214,12 @@ def refit_suggested(fitting: FieldValues, suggested: FieldValues, now: FieldValu
     }
 
 
-def _wire_training(
-    app: App, opened: Any, training: form_steps.TrainingStep, form: FormFields, states: FormStates
-) -> None:
+def _wire_training(app: App, opened: Any, training: form_steps.TrainingStep, form: FormFields) -> None:
     fields = training.fields
     fields["method"].change(
         lambda method: gr.update(visible=method == "lora"), fields["method"], training.lora, **QUICK
     )
     fields["model"].focus(lambda: gr.update(choices=_base_model_choices(app)), outputs=fields["model"], **QUICK)
-    follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
-
-    def refit(data: RunData | None, suggested: FieldValues, *values: Any) -> dict[Any, Any]:
-        """Set the epochs and the rate that fit what is trained now, where nobody has typed others."""
-        method, kind, batch, accumulation, *own = values
-        fitting = form_values.suggest_epochs_and_rate(method, kind, data.train_rows if data else 1, batch, accumulation)
-        fresh = refit_suggested(fitting, suggested, dict(zip(("epochs", "rate"), own, strict=True)))
-        return {**{fields[name]: value for name, value in fresh.items()}, states.suggested: fresh}
-
-    for name in ("epochs", "rate"):
-        # Typed: no longer what was suggested, even where it is the same number.
-        fields[name].input(functools.partial(drop_suggestion, name), states.suggested, states.suggested, **LATEST)
-
-    gr.on(
-        [fields[name].change for name in ("method", "batch", "accumulation")] + [states.run_data.change],
-        toast_errors(refit),
-        [states.run_data, states.suggested, *(form.fields[name] for name in follows)],
-        [fields["epochs"], fields["rate"], states.suggested],
-        **LATEST,
-    )
     form.fields["kind"].change(
         lambda kind: gr.update(choices=[form_values.OWN_METRIC, *KINDS[kind].evaluator.offered]),
         form.fields["kind"],
@@ -247,6 +250,40 @@ def _wire_training(
     # The library's own words need the library, and so does the device: the page is drawn first.
     helped = [*(fields[name] for name in explained), training.device]
     opened(say_what_is_installed, outputs=helped, **QUICK)
+
+
+def _wire_suggestions(form: FormFields, states: FormStates) -> None:
+    """Have the epochs and the rate follow what is trained, where nobody has typed others."""
+    fields = form.fields
+    follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
+
+    fitted = ("epochs", "rate")
+    # A component, and no state: the browser has to see it.
+    found = gr.JSON(visible=False)
+
+    def refit(data: RunData | None, suggested: FieldValues, *values: Any) -> tuple[Any, FieldValues]:
+        """Return the epochs and the rate that fit what is trained now, where nobody has typed others, and which they
+        are to replace."""
+        method, kind, batch, accumulation, *own = values
+        fitting = form_values.suggest_epochs_and_rate(method, kind, data.train_rows if data else 1, batch, accumulation)
+        now = dict(zip(fitted, own, strict=True))
+        fresh = refit_suggested(fitting, suggested, now)
+        return {name: {"for": now[name], "value": value} for name, value in fresh.items()}, fresh
+
+    for name in fitted:
+        # Typed: no longer what was suggested, even where it is the same number.
+        fields[name].input(functools.partial(drop_suggestion, name), states.suggested, states.suggested, **LATEST)
+
+    refitted = gr.on(
+        [fields[name].change for name in ("method", "batch", "accumulation")] + [states.run_data.change],
+        toast_errors(refit),
+        [states.run_data, states.suggested, *(fields[name] for name in follows)],
+        [found, states.suggested],
+        **LATEST,
+    )
+    # Only the browser knows what has been typed since.
+    own = [fields[name] for name in fitted]
+    refitted.then(None, [found, *own], own, js=f"hfdemo.fillIn({json.dumps(fitted)})", **PRIVATE)
 
 
 def _initial_values(datasets: DatasetCache) -> tuple[FieldValues, ExaminedData]:

@@ -186,9 +186,9 @@ class RunView:
 
     def follow_link(self, run_id: str | None, request: gr.Request) -> tuple[Any, ...]:
         """Open the run that the address of the page asks for; without one, the newest where none is chosen."""
-        asked = read_finetune_query(dict(request.query_params))
+        asked, is_shown = read_finetune_query(dict(request.query_params))
         chosen, opened = run_actions.choose_run(self.app, run_id, asked)
-        return chosen, opened, gr.Tabs(selected="finetune") if asked else gr.skip()
+        return chosen, opened, gr.Tabs(selected="finetune") if is_shown else gr.skip()
 
 
 def remember_pick(name: str, value: Any, run_id: str | None, picked: Mapping[str, Any]) -> dict[str, Any]:

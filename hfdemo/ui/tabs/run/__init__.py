@@ -23,8 +23,10 @@ from hfdemo.tasks import TASKS, Task, find_task
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_run_query
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
+from hfdemo.ui.page_state import PageState, read_kept
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.task_panel import PanelContext, TaskPanel
+from hfdemo.ui.tabs.run.widgets import restore_values
 
 MODEL_HELP = "Pick one, or type a Hub id (owner/name, @revision if you like), a folder (/… ./… ~…), or a run"
 FIRST_TASK = next(iter(TASKS.values()))
@@ -33,7 +35,7 @@ FIRST_TASK = next(iter(TASKS.values()))
 class RunTab:
     """The tab; another tab can send a model to its `task` and `model` dropdowns."""
 
-    def __init__(self, app: App, demo: gr.Blocks) -> None:
+    def __init__(self, app: App, demo: gr.Blocks, page: PageState) -> None:
         self.app, self.running, self.typing = app, RunningJobs(), RunningJobs()
         with gr.Row():
             self.task = gr.Dropdown(
@@ -57,18 +59,25 @@ class RunTab:
         # What the panel opens with; set when the page is opened, by another task's texts, or by another tab.
         self.opening = gr.State(None)
         self.typed = gr.State({})
-        history = gr.BrowserState([], storage_key="hfdemo-history")
-        self.context = PanelContext(app, self.running, self.typing, self.model, details.loading, self.typed, history)
-        self._wire(demo)
+        # With a secret of its own each start of the server, gradio could not read what an earlier one had kept.
+        history = gr.BrowserState([], storage_key="hfdemo-history", secret="hfdemo-history")
+        self.context = PanelContext(
+            app, self.running, self.typing, self.model, details.loading, self.typed, history, page
+        )
+        self._wire(demo, page)
         gr.render(inputs=self.opening, triggers=[self.opening.change])(self.draw_panel)
         _build_history(demo, history)
 
-    def _wire(self, demo: gr.Blocks) -> None:
+    def _wire(self, demo: gr.Blocks, page: PageState) -> None:
         # .input, not .change: a run that another tab sends here brings its own model along.
         self.task.input(self.on_task, [self.task, self.typed], [self.model, self.opening], **QUIET)
         self.task.change(open_task, [self.task, self.opening], self.opening, **QUIET)
         self.model.focus(lambda name: gr.update(choices=self._choices(find_task(name))), self.task, self.model, **QUIET)
-        demo.load(self.follow_link, self.opening, [self.task, self.model, self.opening], **QUIET)
+        named = [self.task, self.model]
+        demo.load(
+            self.follow_link, [self.opening, page.recalled], [*named, self.opening], js=page.recall("run"), **QUIET
+        ).then(None, named, js="hfdemo.nameFirst('task', 'model')", **PRIVATE)
+        gr.on([each.change for each in named], None, named, js="hfdemo.nameInAddress('task', 'model')", **PRIVATE)
         demo.unload(self.running.on_unload)
         demo.unload(self.typing.on_unload)
 
@@ -83,15 +92,20 @@ class RunTab:
             {"task": name, "values": values or None, "notes": ()},
         )
 
-    def follow_link(self, opening: dict[str, Any] | None, request: gr.Request) -> tuple[Any, ...]:
-        """Open the tab as the address of the page asks for; a task that was picked meanwhile stays picked."""
+    def follow_link(self, opening: dict[str, Any] | None, kept: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """Open the tab as the address of the page asks for, with what was `kept` of it before it was loaded again.
+
+        A task that was picked meanwhile stays picked.
+        """
         if opening is not None:
             return gr.skip(), gr.skip(), gr.skip()
         query = dict(request.query_params)
         asked = read_run_query(query, self.infer_linked_task, FIRST_TASK)
+        name, held = read_kept(kept)
+        typed, gone = restore_values(asked.task, held) if name == asked.task.name else ({}, [])
         state = {
-            **{"task": asked.task.name, "values": asked.values or None},
-            **{"notes": asked.notes, "linked": asked.model},
+            **{"task": asked.task.name, "values": {**asked.values, **typed} or None},
+            **{"notes": (*asked.notes, *gone), "linked": asked.model},
         }
         choices = self._choices(asked.task)
         if not {"task", "model"} & query.keys():  # what is on the page may have been changed since

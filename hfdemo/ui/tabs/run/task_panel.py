@@ -22,6 +22,7 @@ from hfdemo.tasks import Task
 from hfdemo.tasks.messages import join_text
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs
+from hfdemo.ui.page_state import PageState
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.batch_predict import BatchPredict
 from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
@@ -37,8 +38,8 @@ HISTORY = 30
 @dataclass(frozen=True)
 class PanelContext:
     """What all panels of the tab share: the app, what each page has running, by a click or while somebody types, the
-    model and how it is loaded (dtype, attention), the texts that were typed, by their fields' names, and the runs of
-    this browser."""
+    model and how it is loaded (dtype, attention), the texts that were typed, by their fields' names, the runs of this
+    browser, and what it keeps of the page."""
 
     app: App
     running: RunningJobs
@@ -47,6 +48,7 @@ class PanelContext:
     loading: tuple[gr.Dropdown, gr.Dropdown]
     typed: gr.State
     history: gr.BrowserState
+    page: PageState
 
 
 class TaskPanel:
@@ -72,7 +74,7 @@ class TaskPanel:
         gr.HTML(html.about(task.summary) + html.notes([*notes, *lacking]))
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
-                self._build_inputs(begin, set(values or {}))
+                self._build_inputs(begin, {name for name, value in (values or {}).items() if value is not None})
             self.panel = PanelInputs(task, context.model, context.loading, [*self.inputs, *self.parameters])
             with gr.Column(scale=6, min_width=320):
                 self._build_outputs()
@@ -174,6 +176,8 @@ class TaskPanel:
         Only where the model is on this machine: nobody's download begins because a page was opened.
         """
         opening, here = gr.Timer(0.2), gr.State(False)
+        fields = {field.name: held for field, held in zip(self.task.fields, self.panel.fields, strict=True)}
+        self.context.page.keep("run", fields, self.task.name)
         opening.tick(
             catch_errors(self.check_model, refuse_model), self.context.model, [opening, self.answer, here], **QUIET
         )

@@ -12,6 +12,7 @@ import gradio as gr
 import pandas as pd
 
 from hfdemo.tasks import Field, Task
+from hfdemo.ui.page_state import find_upload
 
 UNSET = "as the model says"
 
@@ -32,6 +33,27 @@ def read_component(field: Field, held: Any) -> Any:
     return None if held is None else _KINDS[field.kind].from_component(held)
 
 
+def restore_values(task: Task, held: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return (the values that a page of `task` had, by their fields' names; a sentence for each file that is gone).
+
+    `held` is what the browser kept of the components. What was left to its default is None, and a required field that
+    was empty is not among them.
+    """
+    values: dict[str, Any] = {}
+    gone = []
+    for field in task.fields:
+        kept, kind = held.get(field.name), _KINDS[field.kind]
+        if field.name not in held or not isinstance(kept, kind.kept_as | None):
+            continue
+        if field.is_media:
+            kept, sentence = find_upload(kept)
+            gone += [sentence] if sentence else []
+        value = read_component(field, kind.from_browser(kept) if kept else None)
+        if value not in (None, "") or not field.is_required:
+            values[field.name] = None if value in (None, "", field.default) else value
+    return values, gone
+
+
 @dataclass(frozen=True)
 class PanelInputs:
     """What a panel computes with: its task, the model and how it is loaded (dtype, attention), and one component per
@@ -50,11 +72,16 @@ class PanelInputs:
 
 @dataclass(frozen=True)
 class _FieldKind:
-    """A kind of field on the page: its component, what that holds to show a value, and the value that it means."""
+    """A kind of field on the page: its component, what that holds to show a value, and the value that it means.
+
+    A browser keeps what it holds `kept_as`, from which comes what it holds here.
+    """
 
     component: Callable[[Field, Any], gr.components.Component]
     to_component: Callable[[Any], Any] = lambda value: value
     from_component: Callable[[Any], Any] = lambda held: held
+    kept_as: type = str
+    from_browser: Callable[[Any], Any] = lambda kept: kept
 
 
 # Inside gr.render a component with a value is drawn disabled unless it says that it is interactive.
@@ -114,6 +141,10 @@ def _table_columns(held: pd.DataFrame) -> dict[str, list[str]]:
     return {str(name): [str(cell) for cell in held[name]] for name in held.columns}
 
 
+def _read_kept_table(kept: Mapping[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(kept.get("data") or [], columns=kept.get("headers") or None)
+
+
 def _file_builder(component: type[gr.components.Component], **options: Any) -> Callable[[Field, Any], Any]:
     return lambda field, held: component(value=held, label=field.label, interactive=True, **options)
 
@@ -149,16 +180,16 @@ _KINDS: Mapping[str, _FieldKind] = {
     # gr.Number shows and sends an empty field as 0; a text box can be empty.
     "number": _FieldKind(_text_box_builder(1, 1, placeholder=UNSET), _format_number, _parse_number),
     "choice": _FieldKind(_build_choice),
-    "flag": _FieldKind(_build_flag),
+    "flag": _FieldKind(_build_flag, kept_as=bool),
     "labels": _FieldKind(_text_box_builder(1, 4, "; commas between them"), _join_with(", ")),
     "words": _FieldKind(_text_box_builder(1, 4, "; commas between them"), _join_with(",")),
-    "messages": _FieldKind(_build_messages),
-    "table": _FieldKind(_build_table, pd.DataFrame, _table_columns),
+    "messages": _FieldKind(_build_messages, kept_as=list),
+    "table": _FieldKind(_build_table, pd.DataFrame, _table_columns, dict, _read_kept_table),
     "json": _FieldKind(_text_box_builder(2, 8, " (JSON)"), _format_json),
     "boxes": _FieldKind(_text_box_builder(2, 8, " (JSON)"), _format_json),
-    "image": _FieldKind(_file_builder(gr.Image, type="filepath", image_mode=None, height=260), str, Path),
-    "audio": _FieldKind(_file_builder(gr.Audio, type="filepath"), str, Path),
-    "video": _FieldKind(_file_builder(gr.Video, height=260), str, Path),
+    "image": _FieldKind(_file_builder(gr.Image, type="filepath", image_mode=None, height=260), str, Path, dict),
+    "audio": _FieldKind(_file_builder(gr.Audio, type="filepath"), str, Path, dict),
+    "video": _FieldKind(_file_builder(gr.Video, height=260), str, Path, dict),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from threading import Event
@@ -22,8 +23,9 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.models.tokenizer_training import ALGORITHMS
 from hfdemo.models.trained_tokenizers import archive_tokenizer, import_tokenizer, train_from_file
 from hfdemo.ui import html
-from hfdemo.ui.deep_links import read_tokens_query
+from hfdemo.ui.deep_links import keep_known, read_tokens_query
 from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs, follow_look, toast_errors, when_opened
+from hfdemo.ui.page_state import PageState, read_kept
 from hfdemo.ui.tabs.tokens import batch_view, dataset_view, text_view
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
@@ -38,7 +40,7 @@ OWN = "(the tokenizer's own)"
 LIKE = "like the one above"
 
 
-def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, opened: Any) -> DatasetChoice:
+def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, opened: Any, page: PageState) -> DatasetChoice:
     """Lay the tab out, to be drawn when it is `opened`; return what its data set view can send to Fine-tune."""
     gr.HTML(html.about(ABOUT))
     with gr.Row():
@@ -63,28 +65,30 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, opened: Any) -> DatasetChoic
         _build_training(app, demo, tokenizer)
         _build_files(app, tokenizer)
     with gr.Tabs() as views:
-        with gr.Tab("One text", id="text"):
+        with gr.Tab("One text", id="text") as first:
             linked = text_view.build(app, demo, opened, tokenizer, model)
-        with gr.Tab("A batch", id="batch") as view:
-            linked |= batch_view.build(app, demo, when_opened(view), tokenizer, model)
-        with gr.Tab("A data set", id="dataset") as view:
-            more, chosen = dataset_view.build(app, demo, when_opened(view), tokenizer, model)
+        with gr.Tab("A batch", id="batch") as second:
+            linked |= batch_view.build(app, demo, when_opened(second), tokenizer, model)
+        with gr.Tab("A data set", id="dataset") as third:
+            more, chosen = dataset_view.build(app, demo, when_opened(third), tokenizer, model)
+    for view in (first, second, third):
+        view.select(None, js=f"hfdemo.nameView({json.dumps(view.id)})", **PRIVATE)
     linked |= {"tokenizer": tokenizer, "model": model, **more}
     kinds = {name: _value_type(component) for name, component in linked.items()}
 
-    def follow_link(request: gr.Request) -> dict[Any, Any]:
+    def follow_link(kept: str | None, request: gr.Request) -> dict[Any, Any]:
+        """Open the tab as the address of the page asks for, with what was `kept` of it before it was loaded again."""
         asked = read_tokens_query(dict(request.query_params), kinds)
-        if asked is None:
-            return {tabs: gr.skip()}
-        view, values = asked
-        return {
-            tabs: gr.Tabs(selected="tokens"),
-            views: gr.Tabs(selected=view),
-            **foreign.hold_back(values),
-            **{linked[name]: value for name, value in values.items()},
-        }
+        view, values = asked or ("", {})
+        values |= keep_known(read_kept(kept)[1], kinds)
+        shown = {tabs: gr.Tabs(selected="tokens"), views: gr.Tabs(selected=view)} if asked else {tabs: gr.skip()}
+        if not values:
+            return shown
+        return {**shown, **foreign.hold_back(values), **{linked[name]: value for name, value in values.items()}}
 
-    demo.load(follow_link, outputs=[tabs, views, *foreign.outputs, *linked.values()], **QUICK)
+    outputs = [tabs, views, *foreign.outputs, *linked.values()]
+    demo.load(follow_link, page.recalled, outputs, js=page.recall("tokens"), **QUICK)
+    page.keep("tokens", linked)
     foreign.use_in(linked)
     tokenizer.focus(lambda: gr.update(choices=list_offline_tokenizers(app.settings)), outputs=tokenizer, **QUICK)
     model.focus(lambda: gr.update(choices=[(OWN, ""), *list_offline_models(app.settings)]), outputs=model, **QUICK)

@@ -1,5 +1,6 @@
 """What a component holds and what a person means by it, for every kind of field."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,14 @@ import pandas as pd
 import pytest
 
 from hfdemo.tasks import TASKS, Field
-from hfdemo.ui.tabs.run.widgets import build_widget, narrow_widgets, read_component, to_component_value
+from hfdemo.tasks.field import REQUIRED
+from hfdemo.ui.tabs.run.widgets import (
+    build_widget,
+    narrow_widgets,
+    read_component,
+    restore_values,
+    to_component_value,
+)
 
 FIELDS = [(task.name, field) for task in TASKS.values() for field in task.fields]
 
@@ -60,3 +68,31 @@ def test_a_parameter_that_a_model_can_not_take_is_hidden_and_a_narrower_one_narr
     assert first["visible"] is True
     assert first["choices"] == [("as the model says", ""), ("b", "b")]
     assert second["visible"] is False
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_a_browser_keeps_of_a_panel_opens_it_as_it_was(name: str) -> None:
+    task = TASKS[name]
+    kept, meant = {}, {}
+    for field in task.fields:
+        value = task.examples[0].get(field.name, field.default)
+        if field.is_media or (value is None and field.is_required) or value is REQUIRED:
+            continue
+        sent = build_widget(field, value).postprocess(to_component_value(field, value))
+        kept[field.name] = sent.model_dump() if hasattr(sent, "model_dump") else sent
+        meant[field.name] = read_component(field, to_component_value(field, value))
+    values, gone = restore_values(task, json.loads(json.dumps(kept)))
+    assert gone == []
+    defaults = {field.name: field.default for field in task.fields}
+    assert {key: value for key, value in values.items() if value is not None} == {
+        key: value for key, value in meant.items() if value not in (None, "") and value != defaults[key]
+    }
+
+
+def test_what_a_panel_never_had_is_not_restored() -> None:
+    task = TASKS["text-classification"]
+    held = {"text": ["a"], "top_k": {"a": 1}, "nothing": "x", "text_pair": "second", "function_to_apply": ""}
+    assert restore_values(task, held) == ({"text_pair": "second", "function_to_apply": None}, [])
+    assert restore_values(task, {"text": ""}) == ({}, []), "the example stands there again"
+    gone = restore_values(TASKS["image-classification"], {"image": {"path": "/gone.png", "orig_name": "cat.png"}})
+    assert gone == ({}, ["cat.png is no longer on this server. Upload it again."])

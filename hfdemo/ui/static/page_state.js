@@ -1,0 +1,79 @@
+// What a page would lose when it is loaded again: where it is stands in its address, and what was typed in the session
+// storage, which each tab of a browser has of its own.
+(() => {
+  const PLACE = ["tab", "view", "task", "model", "run"];
+  const isOurs = (name) => !name.startsWith("__"); // gradio's own begin so
+  const address = () => new URL(location.href);
+  // A link that brings values says more than where it leads.
+  const bringsValues = (url) => [...url.searchParams.keys()].some((name) => isOurs(name) && !PLACE.includes(name));
+  const tabOf = ({ searchParams }) => searchParams.get("tab") || (searchParams.has("run") ? "finetune" : "run");
+  const isLoadedAgain = () => performance.getEntriesByType("navigation")[0]?.type !== "navigate";
+
+  const named = {}; // as it is now: an older entry of the browser's history may say otherwise
+  const write = (places, method = "replaceState") => {
+    Object.assign(named, places);
+    const url = address();
+    const changed = Object.entries(places).filter(
+      ([name, value]) => (url.searchParams.get(name) ?? "") !== (value || ""),
+    );
+    if (!changed.length) return;
+    // The values of a link are those of the place that it led to.
+    if (changed.some(([name]) => url.searchParams.has(name))) {
+      for (const name of [...url.searchParams.keys()].filter(isOurs)) url.searchParams.delete(name);
+      for (const [name, value] of Object.entries(named)) if (value) url.searchParams.set(name, value);
+    }
+    for (const [name, value] of changed) {
+      if (value) url.searchParams.set(name, value);
+      else url.searchParams.delete(name);
+    }
+    history[method](history.state, "", url);
+  };
+  const tabButton = (name) => document.getElementById(`tab-${name}-button`);
+
+  Object.assign(hfdemo, {
+    // Each returns the function that gradio calls, as those of base.js.
+    nameInAddress:
+      (...names) =>
+      (...values) =>
+        write(Object.fromEntries(names.map((name, index) => [name, values[index]]))),
+    // What a page opens with is named, too, unless it is a link's.
+    nameFirst:
+      (...names) =>
+      (...values) => {
+        const url = address();
+        if (bringsValues(url)) return;
+        hfdemo.nameInAddress("tab", ...names)(tabOf(url), ...values);
+      },
+    nameTab: (tab) => () => {
+      // Going back leads to the tab before; the first one that a page opens is no step from another.
+      const first = !address().searchParams.has("tab");
+      write({ tab }, first ? "replaceState" : "pushState");
+    },
+    nameView: (view) => () => write({ view }),
+
+    keep:
+      (tab, about, fields) =>
+      (...values) => {
+        const held = Object.fromEntries(fields.map((field, index) => [field, values[index]]));
+        try {
+          sessionStorage.setItem(`hfdemo-${tab}`, JSON.stringify({ about, values: held }));
+        } catch {} // larger than a browser keeps, or not allowed
+      },
+    // The last of the inputs takes what was kept of a tab; a link that brings values for it begins anew.
+    recall:
+      (tab) =>
+      (...given) => {
+        const url = address();
+        if (!isLoadedAgain() && bringsValues(url) && tabOf(url) === tab) sessionStorage.removeItem(`hfdemo-${tab}`);
+        return [...given.slice(0, -1), sessionStorage.getItem(`hfdemo-${tab}`)];
+      },
+  });
+
+  window.addEventListener("popstate", () => {
+    const tab = tabOf(address());
+    named.tab = tab;
+    write({ ...named });
+    const button = tabButton(tab);
+    if (button?.getAttribute("aria-selected") === "false") button.click();
+  });
+})();

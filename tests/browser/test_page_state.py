@@ -1,0 +1,99 @@
+"""A page that is loaded again, as gradio does after a lost connection, is as it was: address, texts, form, run."""
+
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.pages import PATIENT, box, choose_task, fold, open_page, tab
+from tests.conftest import Server, serve
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+CONFIG = "config.json and the shell command"
+
+
+def address(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items() if name != "__theme"}
+
+
+def is_kept(page: Page, text: str) -> None:
+    """Wait until the browser keeps `text`: a page is not loaded again in the moment of a key."""
+    page.wait_for_function("text => JSON.stringify({...sessionStorage}).includes(text)", arg=text, timeout=PATIENT)
+
+
+def is_selected(page: Page, name: str) -> None:
+    expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true", timeout=PATIENT)
+
+
+def test_the_task_its_texts_and_its_tab_come_back(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    choose_task(page, "Feature extraction")
+    expect(page.get_by_text("texts × tokens × hidden size")).to_be_visible(timeout=PATIENT)
+    fold(page, "Parameters")
+    box(page, "tokenize_kwargs").fill('{"max_length": 6}')
+    box(page, "Text").fill("The boat was late.\nThe tea was cold.")
+    is_kept(page, "The tea was cold.")
+    assert address(page)["task"] == "feature-extraction"
+    assert address(page)["model"] == "embedded:minilm"
+    assert address(page)["tab"] == "run"
+    page.reload()
+    expect(box(page, "Text")).to_have_value("The boat was late.\nThe tea was cold.", timeout=PATIENT)
+    expect(box(page, "tokenize_kwargs")).to_have_value('{"max_length": 6}')
+    expect(page.locator(".hf-result:visible").first).to_contain_text("The tea was cold", timeout=PATIENT)
+
+    tab(page, "See the tokens")
+    box(page, "Text").fill("tokens that stay")
+    expect(page.locator(".hf-slot:visible").filter(has_text="stay").first).to_be_visible(timeout=PATIENT)
+    is_kept(page, "tokens that stay")
+    page.reload()
+    is_selected(page, "See the tokens")
+    expect(box(page, "Text")).to_have_value("tokens that stay", timeout=PATIENT)
+    page.go_back()
+    is_selected(page, "Run a model")
+    assert address(page)["task"] == "feature-extraction"
+    expect(box(page, "Text")).to_have_value("The boat was late.\nThe tea was cold.", timeout=PATIENT)
+    page.go_forward()
+    is_selected(page, "See the tokens")
+
+
+def test_a_link_goes_before_what_was_typed(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    box(page, "Text").fill("typed before")
+    is_kept(page, "typed before")
+    page.goto(f"{app.url}/?task=text-classification&text=linked")
+    expect(box(page, "Text")).to_have_value("linked", timeout=PATIENT)
+    assert address(page)["text"] == "linked"
+    page.reload()
+    expect(box(page, "Text")).to_have_value("linked", timeout=PATIENT)
+
+
+def test_the_form_comes_back_with_its_file_and_what_is_no_config_yet(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "boats.csv"
+    file.write_text("text,label\n" + "".join(f"boat {row} leaves,{'ab'[row % 2]}\n" for row in range(40)))
+    with serve(tmp_path / "home", forking=True) as server:
+        page = open_page(browser, server)
+        tab(page, "Fine-tune")
+        page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(file)
+        expect(page.locator(".hf-ready:visible")).to_contain_text("32 rows", timeout=PATIENT)
+        box(page, "Epochs").fill("7")
+        box(page, "Batch size").fill("4")
+        fold(page, "Every other field of TrainingArguments")
+        box(page, "TrainingArguments").fill('{"optim":')
+        expect(page.locator(".hf-refused:visible")).to_contain_text("is not JSON", timeout=PATIENT)
+        is_kept(page, "optim")
+        page.reload()
+        is_selected(page, "Fine-tune")
+        expect(page.locator(".file-preview:visible")).to_contain_text("boats", timeout=PATIENT)
+        expect(box(page, "Epochs")).to_have_value("7", timeout=PATIENT)
+        expect(box(page, "Batch size")).to_have_value("4")
+        fold(page, "Every other field of TrainingArguments")
+        expect(box(page, "TrainingArguments")).to_have_value('{"optim":')
+        box(page, "TrainingArguments").fill("")
+        expect(page.locator(".hf-ready:visible")).to_contain_text("32 rows", timeout=PATIENT)
+        expect(page.locator(".hf-ready:visible")).to_contain_text("56 steps")
+        port = urlsplit(server.url).port
+    # The page hears of the new server by itself; gradio removed what was uploaded when the old one ended.
+    with serve(tmp_path / "home", port, forking=True):
+        expect(page.locator(".hf-refused:visible")).to_contain_text("upload it again", timeout=PATIENT)
+        expect(box(page, "Epochs")).to_have_value("7", timeout=PATIENT)
