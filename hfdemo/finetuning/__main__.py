@@ -16,7 +16,7 @@ from pathlib import Path
 from hfdemo.engine.confinement import confine_process
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.events import Emit, Failed, Stopped
+from hfdemo.finetuning.events import Emit, Failed, Phase, Stopped
 from hfdemo.finetuning.launcher import command
 from hfdemo.finetuning.runs import Run, RunStore
 from hfdemo.finetuning.runs.child_process import (
@@ -119,7 +119,11 @@ def work(run: Run, settings: Settings, ranks: Ranks | None = None) -> int:
                     checkpoint, notes = _checkpoint_of(run)  # as it is now, however long it waited
                     if ranks:
                         ranks.announce(run.folder, checkpoint)
-                    _train(run, settings, checkpoint, notes, log.write, process_file.note_step)
+                    _train(
+                        *(run, settings, checkpoint, notes, log.write),
+                        process_file.note_step,
+                        process_file.note_phase,
+                    )
                     if ranks:
                         ranks.leave()
                 else:
@@ -168,13 +172,14 @@ def _train(
     notes: tuple[str, ...],
     emit: Emit,
     on_step: Callable[[int], None] | None = None,
+    on_phase: Callable[[Phase], None] | None = None,
 ) -> None:
     from hfdemo.devices import find_device
     from hfdemo.finetuning.training.training import Resume, train
 
     resume = Resume(checkpoint, checkpoint_step(checkpoint), notes) if checkpoint else None
     with wait_once():
-        train(run.config, run.folder, settings, find_device(), emit, resume, on_step)
+        train(run.config, run.folder, settings, find_device(), emit, resume, on_step, on_phase)
 
 
 def _sentence(error: BaseException, folder: Path) -> str:

@@ -6,12 +6,17 @@ import contextlib
 import io
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 from hfdemo.serialization import to_json
+
+Phase = Literal["waiting", "loading", "trial steps", "evaluating before training", "training", "evaluating", "saving"]
+"""What a run is at, in the order in which each comes first."""
+PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
 @dataclass(frozen=True)
@@ -264,3 +269,28 @@ def valid(events: Iterable[Event]) -> list[Event]:
 def is_final(events: Sequence[Event]) -> bool:
     """Return whether the valid `events` end with a final one."""
     return bool(events) and isinstance(events[-1], FINAL)
+
+
+def estimate_seconds_left(events: Sequence[Event], total_steps: int) -> float | None:
+    """Estimate the seconds left of a training by the pace since its first step, which warms everything up.
+
+    Before the second step it is what the trial steps foretold, if there were any.
+    """
+    resumed = max((number for number, event in enumerate(events) if isinstance(event, Resumed)), default=0)
+    steps = [event for event in events[resumed:] if isinstance(event, StepLogged)]
+    if len(steps) < 2 or steps[-1].step == steps[0].step:
+        foretold = [event for event in events[resumed:] if isinstance(event, Probed)]
+        return max(0.0, foretold[0].estimated_seconds - (time.time() - foretold[0].time)) if foretold else None
+    pace = (steps[-1].time - steps[0].time) / (steps[-1].step - steps[0].step)
+    return max(0.0, pace * (total_steps - steps[-1].step))
+
+
+def find_latest_metrics(events: Sequence[Event]) -> dict[str, float]:
+    """Return the metrics on the validation split: those of the model that a stop has kept, else the latest."""
+    for event in reversed(events):
+        # Without metrics the model was not evaluated; without notes either, it was said for a process that was gone.
+        if isinstance(event, Stopped) and event.kept and (event.metrics or event.notes):
+            return dict(event.metrics)
+        if isinstance(event, Evaluated) and event.split == "validation":
+            return dict(event.metrics)
+    return {}

@@ -119,6 +119,7 @@ class Evaluator:
     answers           (logits, labels) -> what a row is answered with, by row, as columns of a table; None: rows
                       without a label are not answered
     find_constant     (logits, labels) -> the answer that all rows get, in words, "" where they differ
+    share_right       the metric that is the share of the rows with a right answer; "": rows are not right or wrong
     titles            what a metric is called on the page where its name alone does not say it
     carried           the functions whose source `scores` needs besides its own
     """
@@ -142,6 +143,7 @@ class Evaluator:
     answers: Callable[[np.ndarray, Sequence[str]], list[dict[str, Any]]] | None = None
     find_constant: Callable[[np.ndarray, Sequence[str]], str] | None = None
     why_no_modules: str = ""
+    share_right: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
     carried: tuple[Callable[..., Any], ...] = ()
 

@@ -269,6 +269,7 @@ MULTI_LABEL = Kind(
         scores=score_multi_label,
         names=("accuracy", "f1", "f1_micro"),
         unit_metrics=("accuracy", "f1", "f1_micro"),
+        share_right="accuracy",
         charted=("f1", "f1_micro"),
         features={"predictions": ["int64"], "references": ["int64"]},
         inputs_help="predictions and references: 0 or 1 for each label of each row",

@@ -172,6 +172,7 @@ SINGLE_LABEL = Kind(
         scores=score_single_label,
         names=("accuracy", "f1", "f1_weighted"),
         unit_metrics=("accuracy", "f1", "f1_weighted"),
+        share_right="accuracy",
         charted=("accuracy", "f1"),
         features={"predictions": "int64", "references": "int64"},
         inputs_help="predictions and references: indices of labels",

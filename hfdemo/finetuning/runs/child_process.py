@@ -25,6 +25,7 @@ from hfdemo.finetuning.events import (
     Evaluated,
     Event,
     Failed,
+    Phase,
     Saved,
     Started,
     StepLogged,
@@ -144,19 +145,23 @@ class ProcessFile:
             with contextlib.suppress(OSError):  # a full disk
                 self.write()
 
+    def note_phase(self, phase: Phase) -> None:
+        """Remember what the process is at: it is written within half a second, however often it changes."""
+        self._values["phase"] = phase
+
     @contextlib.contextmanager
     def beating(self) -> Iterator[None]:
-        """Say every few seconds that this process lives, and at once that it heard of being asked to stop."""
+        """Say every few seconds that this process lives, and at once what it is at and that it heard of a stop."""
         done = threading.Event()
 
         def beat() -> None:
-            last, heard = time.monotonic(), False
+            last, told = time.monotonic(), (False, None)
             while not done.wait(_LOOK_SECONDS):
-                asked = read_stop_request(self._folder) is not None
-                if asked != heard or time.monotonic() - last > HEARTBEAT_SECONDS:
+                now = (read_stop_request(self._folder) is not None, self._values.get("phase"))
+                if now != told or time.monotonic() - last > HEARTBEAT_SECONDS:
                     with contextlib.suppress(OSError):  # a full disk, or the folder is gone
-                        self.write(stopping=asked)
-                        last, heard = time.monotonic(), asked
+                        self.write(stopping=now[0])
+                        last, told = time.monotonic(), now
 
         with contextlib.suppress(OSError):  # a full disk: what the server wrote is there
             self.write()

@@ -27,10 +27,11 @@ from hfdemo.finetuning.events import (
     Event,
     Failed,
     Finished,
-    Resumed,
     Started,
     StepLogged,
     Stopped,
+    estimate_seconds_left,
+    find_latest_metrics,
     is_final,
     parse_all,
     read_lines,
@@ -100,7 +101,8 @@ LONGEST_NOTES = 4_000
 @dataclass(frozen=True)
 class Status:
     """How a run is doing. `step` counts optimizer steps; `metrics` are the latest on the validation split; `ahead` is
-    the number of runs that wait for the same device and get it first, `resumable` says whether it can go on."""
+    the number of runs that wait for the same device and get it first, `resumable` says whether it can go on; `phase` is
+    one of PHASES, "" where it is not at work, and `elapsed_seconds` are those of its process."""
 
     state: State
     step: int = 0
@@ -111,6 +113,8 @@ class Status:
     error: str | None = None
     ahead: int = 0
     resumable: bool = False
+    phase: str = ""
+    elapsed_seconds: int | None = None
 
     @property
     def active(self) -> bool:
@@ -165,12 +169,21 @@ class Run:
             step=max((event.step for event in events), default=0),
             total_steps=started.total_steps if started else 0,
             epoch=max([event.epoch for event in steps] + [event.epoch for event in evaluated], default=0.0),
-            eta_seconds=_eta(events, started.total_steps) if started and state in ACTIVE else None,
-            metrics=_latest_metrics(events),
+            eta_seconds=estimate_seconds_left(events, started.total_steps) if started and state in ACTIVE else None,
+            **self._at_work(state),
+            metrics=find_latest_metrics(events),
             error=error,
             ahead=count_ahead(self.folder, self.process() or {}) if state == "queued" else 0,
             resumable=state in RESUMABLE and find_newest_whole(self.checkpoints, hashes=False)[0] is not None,
         )
+
+    def _at_work(self, state: State) -> dict[str, Any]:
+        """Return phase and elapsed_seconds of a run in this state."""
+        process = self.process() or {}
+        if state not in ACTIVE or "created" not in process:
+            return {}
+        said = {"queued": "waiting", "starting": process.get("phase", "loading")}.get(state, process.get("phase", ""))
+        return {"phase": said, "elapsed_seconds": int(time.time() - process["created"])}
 
     def _state(self, events: Sequence[Event]) -> tuple[State, str | None]:
         """Return the state that `events`, the valid ones, the process and the request to stop add up to."""
@@ -214,7 +227,7 @@ class Run:
         return bool(asked and events) and float(asked["time"]) > events[-1].time
 
     def process(self) -> dict[str, Any] | None:
-        """Read process.json: pid, created, heartbeat, worked (seconds of CPU), waiting (since), stopping, step."""
+        """Read process.json: pid, created, heartbeat, worked (CPU seconds), waiting (since), stopping, step, phase."""
         found = self._read("process.json")
         return found if isinstance(found, dict) else None
 
@@ -375,24 +388,3 @@ class Run:
             known = ", ".join(map(str, evaluated)) or "none yet"
             raise RunError(f"Run {self.id} was not evaluated in epoch {number!r}. It was in: {known}.")
         return dict(found)
-
-
-def _latest_metrics(events: Sequence[Event]) -> dict[str, float]:
-    """Return the metrics on the validation split: those of the model that a stop has kept, else the latest."""
-    for event in reversed(events):
-        # Without metrics the model was not evaluated; without notes either, it was said for a process that was gone.
-        if isinstance(event, Stopped) and event.kept and (event.metrics or event.notes):
-            return dict(event.metrics)
-        if isinstance(event, Evaluated) and event.split == "validation":
-            return dict(event.metrics)
-    return {}
-
-
-def _eta(events: Sequence[Event], total_steps: int) -> float | None:
-    """Estimate the seconds left by the pace since the first step, which warms everything up; None before the second."""
-    resumed = max((number for number, event in enumerate(events) if isinstance(event, Resumed)), default=0)
-    steps = [event for event in events[resumed:] if isinstance(event, StepLogged)]
-    if len(steps) < 2 or steps[-1].step == steps[0].step:
-        return None
-    pace = (steps[-1].time - steps[0].time) / (steps[-1].step - steps[0].step)
-    return max(0.0, pace * (total_steps - steps[-1].step))

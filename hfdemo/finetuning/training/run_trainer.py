@@ -22,7 +22,7 @@ from transformers import PrinterCallback, TrainerCallback
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.evaluation.report import delete_epochs_after, write_epoch
-from hfdemo.finetuning.events import Emit, Evaluated, Saved, Started, StepLogged
+from hfdemo.finetuning.events import Emit, Evaluated, Phase, Saved, Started, StepLogged
 from hfdemo.finetuning.kinds import Kind
 from hfdemo.finetuning.training import checkpoints
 from hfdemo.finetuning.training.stop_signal import RandomStates, StopSignal
@@ -61,6 +61,26 @@ class Evaluation:
             return None
 
 
+class PhaseCallback(TrainerCallback):
+    """Knows what a training is at; `tell` hears of it when that changes."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[Phase], None] = lambda phase: None
+        self._now: Phase | None = None
+
+    def enter(self, phase: Phase) -> None:
+        """Say that `phase` begins, if it has not begun already."""
+        if phase != self._now:
+            self._now = phase
+            self.tell(phase)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.enter("training")
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.enter("evaluating" if state.global_step else "evaluating before training")
+
+
 class RunTrainer(TaskTrainer):
     """The Trainer of a run, which obeys `signal`; its checkpoints are whole or not there."""
 
@@ -76,8 +96,8 @@ class RunTrainer(TaskTrainer):
     saved_step: int | None = None
     _saving = False
 
-    def __init__(self, *, signal: StopSignal, **arguments: Any) -> None:
-        self.signal = signal
+    def __init__(self, *, signal: StopSignal, phases: PhaseCallback, **arguments: Any) -> None:
+        self.signal, self.phases = signal, phases
         super().__init__(**arguments)
         self.remove_callback(PrinterCallback)  # the events say it already
 
@@ -123,6 +143,7 @@ class RunTrainer(TaskTrainer):
         return str(checkpoints.partial_folder(self.folder) if self._saving else self.folder)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self.phases.enter("saving")
         # As the library's own, but under another name until every file of it is safely on the disk.
         step, best = self.state.global_step, self.state.best_global_step
         name, half = f"checkpoint-{step}", checkpoints.partial_folder(self.folder)

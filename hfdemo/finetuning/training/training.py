@@ -45,7 +45,7 @@ from hfdemo.finetuning.training.model import (
     prepare_sharding,
     save_model,
 )
-from hfdemo.finetuning.training.run_trainer import EventCallback, RunTrainer, plain_metrics
+from hfdemo.finetuning.training.run_trainer import EventCallback, PhaseCallback, RunTrainer, plain_metrics
 from hfdemo.finetuning.training.stop_signal import StopCallback, StopSignal
 from hfdemo.finetuning.training.trainer import PaddingCollator, SelectionCallback
 from hfdemo.models.loading import LoadedModel
@@ -80,12 +80,14 @@ def train(
     emit: Emit,
     resume: Resume | None = None,
     on_step: Callable[[int], None] | None = None,
+    on_phase: Callable[[what.Phase], None] | None = None,
 ) -> None:
     """Train as `config` says on `folder/data`, and write model/, report.json and errors.csv below `folder`.
 
     `config` is the run's own: columns, labels and training values are all filled in. A file `folder/stop` breaks the
     training off at its next batch; {"keep": true} in it keeps the best model so far. `on_step(step)` is called after
-    each optimizer step. Under torchrun every process calls this; only the first one writes and emits.
+    each optimizer step, `on_phase(phase)` when it comes to something else. Under torchrun every process calls this;
+    only the first one writes and emits.
 
     Raises:
         DemoError: the model can't be loaded or trained this way, the memory is too small, or the loss is no longer a
@@ -93,6 +95,8 @@ def train(
     """
     training = Training(config, folder, settings, device, emit, resume)
     training.stop_callback.on_step = on_step
+    if on_phase is not None:
+        training.phases.tell = on_phase
     training.run()
 
 
@@ -114,13 +118,14 @@ class Training:
         self.kind = find_kind(config.task, config.problem_type)
         self.began = time.time()
         self.signal = StopSignal(folder, lambda: emit(what.Stopping(self._step, time.time())))
-        self.stop_callback = StopCallback(self.signal)
+        self.stop_callback, self.phases = StopCallback(self.signal), PhaseCallback()
         #: what the model that is kept says of the held-out splits
         self.predicted: dict[str, Predicted] = {}
         self._known_lengths: dict[str, list[int]] = {}
 
     def run(self) -> None:
         """Load, train, evaluate and save; what is asked to stop is broken off and saves what it has."""
+        self.phases.enter("loading")
         torch.set_num_threads(threads(self.config.processes))
         arguments = self._make_arguments()
         try:
@@ -198,7 +203,7 @@ class Training:
             notes=(*notes, *self._notes_of_training(arguments)),
         )
         self.events = EventCallback(config, kind, self.folder, started if self.resume is None else None, self.emit)
-        callbacks: list[Any] = [self.stop_callback, self.events]
+        callbacks: list[Any] = [self.stop_callback, self.events, self.phases]
         if evaluates(config.training):
             callbacks.append(SelectionCallback(*selection_metric(config, kind.evaluator)))
         if config.early_stopping_patience:
@@ -207,6 +212,7 @@ class Training:
         check_selection_metric(config, kind.evaluator, scores.extra)
         trainer = RunTrainer(
             signal=self.signal,
+            phases=self.phases,
             loss=kind.loss,
             count=kind.count,
             class_weights=class_weights(config, kind, splits["train"]["labels"]),
@@ -277,7 +283,12 @@ class Training:
         first = self._plan(trainer.args.per_device_train_batch_size)
         if trainer.args.world_size == 1:
             evaluated = self._lengths("validation")
-            self.events.on_begin = lambda steps: self.emit(probe(trainer, self.config, first, steps, evaluated))
+
+            def try_steps(steps: int) -> None:
+                self.phases.enter("trial steps")
+                self.emit(probe(trainer, self.config, first, steps, evaluated))
+
+            self.events.on_begin = try_steps
         with explain_out_of_memory(self.config, first.batches[0].width):
             trainer.train(resume_from_checkpoint=str(resume.checkpoint) if resume else None)
 
@@ -352,6 +363,7 @@ class Training:
 
     def _save(self, trainer: RunTrainer, notes: Sequence[str]) -> None:
         """Write the report and the model that is kept; `notes` are sentences on how it came about."""
+        self.phases.enter("saving")
         config, kind, folder = self.config, self.kind, self.folder
 
         def make_again() -> Any:

@@ -21,10 +21,10 @@ import pytest
 from hfdemo.errors import DemoError, RunError
 from hfdemo.finetuning.arguments import count_evaluations
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Resumed, Started, StepLogged, Stopped
+from hfdemo.finetuning.events import Evaluated, Event, Failed, Finished, Probed, Resumed, Started, StepLogged, Stopped
 from hfdemo.finetuning.preflight import RunData
 from hfdemo.finetuning.preflight.limits import check_work, estimate_run_bytes
-from hfdemo.finetuning.runs import Run, RunStore
+from hfdemo.finetuning.runs import Run, RunStore, Status
 from hfdemo.finetuning.runs.stop_and_resume import duplicate, reopen
 from hfdemo.finetuning.training.checkpoints import partial_folder, seal
 from hfdemo.ownership import claim_folder, measure_use, reserve_bytes
@@ -68,6 +68,31 @@ def test_a_running_run_knows_its_steps_and_the_time_left(settings: Settings) -> 
     status = a_run(settings, STARTED, FIRST, HALF, process=this_process()).status()
     assert (status.state, status.step, status.total_steps, status.epoch) == ("running", 5, 10, 1.0)
     assert status.eta_seconds == pytest.approx(2.5)  # half a second a step; the eight of the first don't count
+
+
+def test_before_there_is_a_pace_the_time_left_is_what_the_trial_steps_foretold(settings: Settings) -> None:
+    probed = Probed(0, time.time() - 10, 2.0, 100.0)
+    late = Probed(0, time.time() - 200, 2.0, 100.0)
+    told: list[tuple[list[Event], float]] = [([probed], 90.0), ([late], 0.0), ([probed, FIRST, HALF], 2.5)]
+    for number, (events, left) in enumerate(told):
+        status = a_run(settings, STARTED, *events, process=this_process(), name=f"20260101-00000{number}-x").status()
+        assert status.eta_seconds == pytest.approx(left, abs=5 if len(events) == 1 else 1e-6)
+
+
+def test_a_run_at_work_says_what_it_is_at_and_for_how_long(settings: Settings) -> None:
+    names = map("20260101-00000{}-x".format, range(9))
+
+    def at_work(*events: Event, **process: object) -> Status:
+        return a_run(settings, *events, process=this_process(**process), name=next(names)).status()
+
+    assert at_work().phase == "loading"
+    assert at_work(waiting=time.time(), phase="loading").phase == "waiting"
+    evaluating = at_work(STARTED, phase="evaluating")
+    assert evaluating.phase == "evaluating"
+    assert evaluating.elapsed_seconds == pytest.approx(time.time() - psutil.Process().create_time(), abs=5)
+    assert at_work(STARTED).phase == "", "of an older version"
+    ended = at_work(STARTED, Finished(10, 120.0), phase="saving")
+    assert (ended.phase, ended.elapsed_seconds) == ("", None)
 
 
 @pytest.mark.parametrize(

@@ -31,16 +31,21 @@ def run_of(settings: Settings, colours: Path, model: Path | str, **config: Any) 
     return RunStore(settings).create(RunConfig.from_json(values), colours)
 
 
-def trained(run: Run, settings: Settings, device: Device = CPU) -> list[Event]:
+def trained(run: Run, settings: Settings, device: Device = CPU, phases: list[str] | None = None) -> list[Event]:
     events: list[Event] = []
-    train(run.config, run.folder, settings, device, events.append)
+    on_phase = None if phases is None else phases.append
+    train(run.config, run.folder, settings, device, events.append, on_phase=on_phase)
     return events
 
 
 @pytest.mark.slow
 def test_a_run_ends_with_everything_that_its_folder_promises(settings: Settings, colours: Path, tiny: Path) -> None:
     run = run_of(settings, colours, tiny, training={"num_train_epochs": 15})
-    events = trained(run, settings, find_device())
+    phases: list[str] = []
+    events = trained(run, settings, find_device(), phases)
+    an_epoch = ["training", "evaluating", "saving"]
+    begin = ["loading", "trial steps", "evaluating before training"]
+    assert phases == [*begin, *an_epoch * 15, "evaluating", "saving"], "each is told once, when it begins"
     assert isinstance(events[0], Started)
     assert isinstance(events[-1], Finished)
     assert events[0].rows == {"train": 37, "validation": 9}

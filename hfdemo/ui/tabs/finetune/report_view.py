@@ -27,7 +27,8 @@ def kind_of(found: Mapping[str, Any]) -> Kind:
 def render_report(found: Report) -> str:
     """Draw everything: the scores of all splits, the details of the last one, and those of the others in a fold."""
     splits = list(found["metrics"])
-    parts = [notes(found["notes"])] if found.get("notes") else []
+    parts = [render_headline(found, splits[-1])] if splits else []
+    parts += [notes(found["notes"])] if found.get("notes") else []
     parts += [render_scores(found, split) for split in splits]
     kept = found.get("best_step") or found.get("steps")
     about = [("kept: the model after step", f"{kept:,}")] if kept else []
@@ -42,6 +43,32 @@ def render_report(found: Report) -> str:
         for split in reversed(others)
     ]
     return "<div class='hf-results'>" + "".join(parts) + "</div>"
+
+
+def render_headline(found: Report, split: str) -> str:
+    """Say in a sentence how well the model answers rows that it has not learned from, and what a baseline gets."""
+    evaluator = kind_of(found).evaluator
+    answer, baseline, before = find_baselines(found, split)
+    metrics, rows = found["metrics"][split], found.get("rows", {}).get(split)
+    name = evaluator.share_right or evaluator.selection
+    if metrics.get(name) is None or rows is None:
+        return ""
+
+    def format_value(value: float) -> str:
+        return f"{round(value * rows):,}" if evaluator.share_right else format_score(value)
+
+    # The best checkpoint was picked by validation: of the two only test is all new to it.
+    which = f"{rows:,} {'unseen' if split == 'test' else 'held-out'} {'row' if rows == 1 else 'rows'}"
+    said = (
+        f"Right for {format_value(metrics[name])} of {which}"
+        if evaluator.share_right
+        else f"{format_metric_name(name, found)} {format_value(metrics[name])} on {which}"
+    )
+    if baseline.get(name) is not None:
+        said += f"; the baseline ({answer}) gets {format_value(baseline[name])}"
+    elif before.get(name) is not None:
+        said += f"; before training it was {format_value(before[name])}"
+    return f"<p class='hf-headline'>{escape(said)}.</p>"
 
 
 def format_metric_name(name: str, found: Report) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from hfdemo.finetuning.events import (
+    PHASES,
     Evaluated,
     Event,
     Finished,
@@ -106,7 +107,7 @@ def _list_validations(events: Sequence[Event]) -> list[Evaluated]:
 GB = 1024**3
 _STATE_WORDS = {
     "queued": "",
-    "starting": "loading the libraries, the model and the data",
+    "starting": "",
     "running": "",
     "stopping": "ending at the next batch",
     "finished": "",
@@ -136,9 +137,9 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
     return (
         f"<div class='hf-run'><b>{escape(run_id)}</b>"
         f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"
-        f"{progress_bar(done)}"
+        f"{_render_phases(status)}{progress_bar(done)}"
         f"{facts([('', ' · '.join(_progress_words(status)))])}"
-        f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed, whole)])}"
+        f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed, whole, status)])}"
         f"{notes(resumed)}{notes(thinned)}{notes(stopped)}{error}{_list_remarks(started.notes if started else ())}"
     )
 
@@ -157,6 +158,8 @@ def _progress_words(status: Status) -> list[str]:
     if status.total_steps:
         words.append(f"step {status.step:,} of {status.total_steps:,} · epoch {status.epoch:.1f}")
     # One that is to end has no use for the time that all its steps would take.
+    if status.elapsed_seconds is not None:
+        words.append(f"{format_duration(status.elapsed_seconds)} so far")
     if status.eta_seconds is not None and status.state != "stopping":
         words.append(f"about {format_duration(status.eta_seconds)} left")
     words.append(_queue_words(status.ahead) if status.state == "queued" else _STATE_WORDS[status.state])
@@ -197,17 +200,26 @@ def _format_rate(value: float) -> str:
     return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
 
 
-def _probe_facts(probed: Probed | None, finished: Finished | None) -> list[tuple[str, str]]:
-    """Return what the trial steps foretold, and what it came to."""
+def _render_phases(status: Status) -> str:
+    """Draw what a run goes through, and where it is."""
+    if not status.phase:
+        return ""
+    items = "".join(
+        f"<li{' aria-current=step' if phase == status.phase else ''}>{escape(phase)}</li>" for phase in PHASES
+    )
+    return f"<ol class='hf-phases' aria-label='what it goes through'>{items}</ol>"
+
+
+def _probe_facts(probed: Probed | None, finished: Finished | None, status: Status) -> list[tuple[str, str]]:
+    """Return what the trial steps foretold, and what it came to; while it trains, the time left says it better."""
     if probed is None:
         return []
-    words = f"about {format_duration(probed.estimated_seconds)}"
-    if finished is not None:
-        words += f" (it took {format_duration(finished.time - probed.time)})"
+    took = f" (it took {format_duration(finished.time - probed.time)})" if finished is not None else ""
+    words = [] if status.active else [f"about {format_duration(probed.estimated_seconds)}{took}"]
     if probed.peak_bytes is not None:
-        words += f", peak {probed.peak_bytes / GB:.1f} GB"
-        words += f" of {probed.available_bytes / GB:.1f} GB" if probed.available_bytes is not None else ""
-    return [("tried before the start:", words)]
+        there = f" of {probed.available_bytes / GB:.1f} GB" if probed.available_bytes is not None else ""
+        words.append(f"peak {probed.peak_bytes / GB:.1f} GB{there}")
+    return [("tried before the start:", ", ".join(words))] if words else []
 
 
 def _describe_thinning(event: Thinned) -> str:

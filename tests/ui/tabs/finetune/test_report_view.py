@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,35 @@ def test_every_metric_of_both_splits_has_a_box_and_validation_tells_what_it_was_
             assert report_view.format_score(value) in told
     assert "before0.125" in text_of(report_view.render_scores(report, "validation"))
     assert "before" not in text_of(report_view.render_scores(report, "test"))
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        ("single_label", r"^Right for \d+ of \d+ unseen rows; the baseline \(always 'no'\) gets \d+\.$"),
+        ("multi_label", r"^Right for \d+ of \d+ unseen rows; the baseline \(always .*\) gets \d+\.$"),
+        ("regression", r"^spearmanr -?\d\.\d{3} on \d+ unseen rows; the baseline \(always .* of training\) gets .*\.$"),
+        ("tokens", r"^f1 \d\.\d{3} on \d+ unseen rows; the baseline \(always '.*'\) gets \d\.\d{3}\.$"),
+        ("language", r"^loss \d+\.\d{3} on \d+ unseen rows\.$"),
+    ],
+    indirect=["report"],
+)
+def test_a_result_begins_with_a_sentence_in_rows_where_rows_are_right_or_wrong(
+    report: dict[str, Any], said: str
+) -> None:
+    assert re.search(said, text_of(report_view.render_headline(report, "test")))
+    assert "held-out" in text_of(report_view.render_headline(report, "validation"))
+    drawn = text_of(report_view.render_report(report))
+    assert drawn.startswith(text_of(report_view.render_headline(report, "test")))
+    del report["rows"]
+    assert report_view.render_headline(report, "test") == "", "a report of an earlier version"
+
+
+def test_the_headline_counts_rows(report: dict[str, Any]) -> None:
+    report["rows"]["test"], report["metrics"]["test"]["accuracy"] = 120, 109 / 120
+    report["baseline"]["test"]["metrics"]["accuracy"] = 32 / 120
+    told = text_of(report_view.render_headline(report, "test"))
+    assert told == "Right for 109 of 120 unseen rows; the baseline (always 'no') gets 32."
 
 
 def test_the_baselines_answer_and_its_scores_stand_beside_the_models(report: dict[str, Any]) -> None:

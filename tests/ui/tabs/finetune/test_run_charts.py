@@ -1,8 +1,21 @@
 """Charts are pure functions of events."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
-from hfdemo.finetuning.events import Evaluated, Event, Finished, Probed, Resumed, Started, StepLogged, Stopped
+from hfdemo.finetuning.events import (
+    PHASES,
+    Evaluated,
+    Event,
+    Finished,
+    Probed,
+    Resumed,
+    Started,
+    StepLogged,
+    Stopped,
+)
 from hfdemo.finetuning.runs import Status
 from hfdemo.ui import appearance
 from hfdemo.ui.tabs.finetune import run_charts
@@ -112,6 +125,16 @@ def test_progress_tells_the_share_and_the_time_left() -> None:
     status = Status("running", 5, 20, 1.5, eta_seconds=75)
     assert "width:25.0%" in run_charts.render_progress("run-1", status, [STARTED], "CPU")
     assert "step 5 of 20 · epoch 1.5 · about 1 min 15 s left" in progress(status, STARTED)
+    since = replace(status, elapsed_seconds=65)
+    assert "epoch 1.5 · 1 min 05 s so far · about 1 min 15 s left" in progress(since, STARTED)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_each_phase_is_named_and_the_present_one_is_marked(phase: str) -> None:
+    drawn = run_charts.render_progress("run-1", Status("running", phase=phase), [STARTED], "CPU")
+    assert re.findall("<li aria-current=step>([^<]*)</li>", drawn) == [phase]
+    assert re.findall("<li[^>]*>([^<]*)</li>", drawn)[: len(PHASES)] == list(PHASES)
+    assert "hf-phases" not in run_charts.render_progress("run-1", Status("finished"), [STARTED], "CPU")
 
 
 def test_the_device_is_the_runs_own_once_it_has_begun() -> None:
@@ -134,12 +157,14 @@ def test_a_run_that_is_to_end_has_no_time_left() -> None:
     assert "left" not in told
 
 
-def test_the_probe_says_how_long_it_will_take_and_what_memory_it_needs() -> None:
+def test_the_probe_says_what_memory_it_needs_and_afterwards_how_long_it_was_to_take() -> None:
     probed = Probed(0, 0.0, 0.5, 120.0, int(1.2 * GB), 20 * GB)
-    assert "about 2 min 00 s, peak 1.2 GB of 20.0 GB" in progress(Status("running"), STARTED, probed)
-    unknown = progress(Status("running"), STARTED, Probed(0, 0.0, 0.5, 120.0))
-    assert "about 2 min 00 s" in unknown
-    assert "peak" not in unknown
+    assert "about 2 min 00 s, peak 1.2 GB of 20.0 GB" in progress(Status("stopped"), STARTED, probed)
+    at_work = progress(Status("running", eta_seconds=90), STARTED, probed)
+    assert "tried before the start: peak 1.2 GB of 20.0 GB" in at_work
+    assert "about 1 min 30 s left" in at_work
+    assert "2 min 00 s" not in at_work, "one estimate"
+    assert "tried" not in progress(Status("running"), STARTED, Probed(0, 0.0, 0.5, 120.0))
 
 
 def test_speed_padding_and_memory_are_those_of_the_last_steps_and_left_out_where_unknown() -> None:
