@@ -165,7 +165,7 @@ def _explain_decision(
 
 DECISION = Task(
     name="decision",
-    title="Decision",
+    title="Decision: questions with options",
     group="Text",
     summary=(
         "Answers questions about a text with a probability for every option, read off the next token's logits: "

@@ -186,7 +186,7 @@ TASKS = (
         title="Text classification",
         group="Text",
         summary=(
-            "Puts a text, or a pair of texts, into one of the model's labels. The model returns one logit per label; "
+            "Classifies a text, or a pair of texts. The model gives each label a raw score, its logit; "
             'softmax or sigmoid turns them into scores. `pipeline("text-classification", model=...)(text, top_k=None)`'
         ),
         inputs=(
@@ -195,7 +195,7 @@ TASKS = (
                 "text_pair",
                 "text",
                 "Second text",
-                "for models trained on pairs: a paraphrase, a hypothesis, an answer",
+                "only for models trained on pairs",
                 default=None,
             ),
         ),
@@ -292,7 +292,7 @@ TASKS = (
         title="Zero-shot classification",
         group="Text",
         summary=(
-            "Puts a text into labels that you make up. A model trained on inference says for each label whether it "
+            "Classifies a text by labels that you make up. A model trained on inference says for each label whether it "
             'follows from the text. `pipeline("zero-shot-classification", model=...)(text, candidate_labels=[...])`'
         ),
         inputs=(TEXT, Field("candidate_labels", "labels", "Labels", "two or more")),

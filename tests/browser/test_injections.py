@@ -176,7 +176,7 @@ def test_what_a_run_is_called_was_trained_on_and_noted_for_stays_text(browser: B
         for name in labels:
             page.locator(f"input[aria-label='compare {name}']").check()
         shows_text_alone(page, page.locator(".hf-differs"))
-        page.get_by_role("button", name="Duplicate with changes").click()
+        page.get_by_role("button", name="Duplicate settings").click()
         shows_text_alone(page, page.locator(".hf-note:visible"))
         page.get_by_role("button", name="Use it in Run a model").click()
         expect(box(page, "Model")).to_have_value("run:20260201-120000-few", timeout=PATIENT)

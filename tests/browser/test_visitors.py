@@ -64,7 +64,14 @@ def test_a_link_of_its_owner_shows_a_run_to_others_who_can_do_nothing_with_it(br
     expect(other.locator(".hf-run").first).to_contain_text(SHARED)
     expect(other.locator(".vega-embed:visible").first).to_be_visible(timeout=PATIENT)
     expect(box(other, "Notes")).to_be_disabled()
-    for name in ("Stop, keep model", "Resume", "Delete", "Use it in Run a model", "Train more epochs", "Model (zip)"):
+    for name in (
+        "Stop and keep model",
+        "Resume",
+        "Delete",
+        "Use it in Run a model",
+        "Train more epochs",
+        "Model (zip)",
+    ):
         expect(other.get_by_role("button", name=name)).to_have_count(0)
     for name in ("Copy a link to this run", "Continue", "Download", "Where it is wrong on validation"):
         expect(other.get_by_role("button", name=name)).to_have_count(0)

@@ -287,7 +287,7 @@ MULTI_LABEL = Kind(
     ),
     page=PageWords(
         choice="several labels per row",
-        counted="Labels, rows of each",
+        counted="Rows per label (number = label id)",
         stratified="set of labels",
         arrays="one row of logits per text, one logit per label; one 0 or 1 per text and label",
         example="sigmoid",

@@ -251,7 +251,7 @@ NEXT_TOKEN = Kind(
     ),
     page=PageWords(
         choice="the next token (text or chat)",
-        counted="Labels, rows of each",
+        counted="Rows per label (number = label id)",
         arrays="per text the sum of its negative log likelihoods and how many tokens that counts: the logits "
         "themselves, one per token of the vocabulary, would not fit into the memory",
         example="likelihood",

@@ -190,7 +190,7 @@ SINGLE_LABEL = Kind(
     ),
     page=PageWords(
         choice="one label per row",
-        counted="Labels, rows of each",
+        counted="Rows per label (number = label id)",
         stratified="label",
         arrays="one row of logits per text, one logit per label; one label id per text",
         example="softmax",

@@ -13,7 +13,10 @@ window.hfdemo = {
   },
 
   // What an event of gradio does in the browser alone: each returns the function that gradio calls.
-  scrollTo: (id) => () => document.getElementById(id)?.scrollIntoView({ behavior: "smooth" }),
+  scrollTo: (id) => () => {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    document.getElementById(id)?.scrollIntoView({ behavior: still ? "auto" : "smooth" });
+  },
   scrollUnless: (selector, id) => () => document.querySelector(selector) || hfdemo.scrollTo(id)(),
   clickSoon: (id) => () => setTimeout(() => document.getElementById(id)?.click(), 500),
 };

@@ -2,6 +2,14 @@
 (() => {
   const { on } = hfdemo;
 
+  // Ctrl or Cmd with Enter, wherever one types.
+  document.addEventListener("keydown", (event) => {
+    const button = document.getElementById("run-now"); // RUN_BUTTON
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !button?.checkVisibility()) return;
+    event.preventDefault();
+    button.click();
+  });
+
   // A row of the list and its shape on the image carry the same data-n.
   const shapes = (look, number) => look.querySelectorAll(`.hf-shape[data-n="${number}"]`);
   const light = (row, lit) => {

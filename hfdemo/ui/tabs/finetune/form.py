@@ -39,7 +39,7 @@ from hfdemo.ui.tabs.finetune.form_data import (
 )
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
-ABOUT = "Three steps, answered already. Change what you like, then press Start."
+ABOUT = "Three steps, already filled in. Change what you like, then press Start."
 REFUSED = "hf-refused"  # the class by which the page knows that Start has begun nothing
 _METHODS = {"full": "all weights", "lora": "a LoRA adapter", "frozen": "the head"}
 

@@ -69,7 +69,7 @@ class DataStep:
 
 
 def build_data_step(examined: ExaminedData, values: dict[str, Any], public: bool) -> DataStep:
-    """Lay both steps out, answered already for the data in `examined`."""
+    """Lay both steps out, already filled in for the data in `examined`."""
     fields: dict[str, Any] = {}
     gr.Markdown("## 1 · Data", elem_classes="hf-step")
     _build_source(fields, values, public)
@@ -234,7 +234,7 @@ def build_training_step(choices: list[str], suggested: dict[str, Any]) -> Traini
         choices,
         value=DEFAULTS["model"],
         label="Base model",
-        info="any reference that Run a model takes",
+        info="same choices as in Run a model",
         allow_custom_value=True,
     )
     fields["method"] = gr.Radio(
@@ -257,16 +257,16 @@ def build_training_step(choices: list[str], suggested: dict[str, Any]) -> Traini
             precision=0,
             min_width=120,
         )
-    with gr.Accordion("Steps, weights and the best checkpoint", open=False):
+    with gr.Accordion("Optimizer and checkpoints", open=False):
         _build_optimization(fields)
-    with gr.Accordion("Several processes", open=False):
+    with gr.Accordion("Multi-GPU / multi-process", open=False):
         fields["processes"] = gr.Number(
             DEFAULTS["processes"], label=LABELS["processes"], info=_NEED_MORE, precision=0, min_width=110
         )
         fields["accelerate_config"] = gr.Textbox(
             DEFAULTS["accelerate_config"],
             label="Accelerate config file",
-            info="path of a file that `accelerate config` wrote; it shares the model out by FSDP or DeepSpeed",
+            info="path of a file that `accelerate config` wrote; it shards the model with FSDP or DeepSpeed",
             max_lines=1,
         )
         device = gr.HTML()
@@ -277,7 +277,7 @@ def build_training_step(choices: list[str], suggested: dict[str, Any]) -> Traini
             lines=2,
         )
         checked = gr.HTML()
-        search = gr.Textbox(label="Look for a field", placeholder="warm, eval, bf16 …", max_lines=1)
+        search = gr.Textbox(label="Search fields", placeholder="warm, eval, bf16 …", max_lines=1)
         table = gr.HTML()
     return TrainingStep(fields, lora, length_fold, table_fold, table, search, device, checked)
 
@@ -337,8 +337,8 @@ def _build_optimization(fields: dict[str, Any]) -> None:
             min_width=140,
         )
     fields["metrics"] = gr.Textbox(
-        label="Further metrics",
-        info="modules of evaluate, beside the task's own: matthews_correlation, brier_score",
+        label="Extra metrics (evaluate)",
+        info="in addition to the task's own, such as matthews_correlation, brier_score",
         max_lines=1,
     )
 

@@ -95,7 +95,7 @@ def render_problems(examined: ExaminedData) -> str:
     """Render one card per problem: what, how many, the first row that it is about, and the button that mends it."""
     found = examined.inspection.problems
     if not found:
-        return "<div class='hf-well'>✓ The doctor found nothing wrong with the rows.</div>"
+        return "<div class='hf-well'>✓ No problems found in your data.</div>"
     ordered = sorted(found, key=lambda each: not each.refuses)
     return "".join(_render_problem(examined, each) for each in ordered)
 
@@ -189,7 +189,7 @@ def _render_problem(examined: ExaminedData, problem: Finding) -> str:
     advice = " ".join(FIXES[name].does for name in fixes) if fixes and not problem.offers_reading else problem.fix
     button = _action_button(fix_action(problem), problem.button, advice) if problem.change else ""
     how = " hf-must" if must else " hf-read" if problem.offers_reading else ""
-    said = "must be mended" if must else "how it was read" if problem.offers_reading else "worth a look"
+    said = "must be fixed" if must else "how it was read" if problem.offers_reading else "worth a look"
     chips = f"<em class='hf-chip{' hf-must' if must else ''}'>{said}</em>"
     if problem.rows:
         chips += f"<em class='hf-chip'>{problem.rows:,} {'row' if problem.rows == 1 else 'rows'}</em>"

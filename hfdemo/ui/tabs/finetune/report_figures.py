@@ -69,7 +69,8 @@ def draw_precision_recall(found: Mapping[str, Any], positive: str, prevalence: f
     return draw_figure(
         f"Precision and recall · AP {found['average_precision']:.3f}",
         _draw_axes(UNIT, "recall", "precision") + drawn,
-        f"Of what is called “{positive}”, how much is; of what is, how much is found. The point is 0.5.{dashed}",
+        f"Precision: share of predicted “{positive}” that is right. Recall: share of true “{positive}” that is found. "
+        f"The point is 0.5.{dashed}",
     )
 
 

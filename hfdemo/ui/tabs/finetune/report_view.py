@@ -27,8 +27,7 @@ def kind_of(found: Mapping[str, Any]) -> Kind:
 def render_report(found: Report) -> str:
     """Draw everything: the scores of all splits, the details of the last one, and those of the others in a fold."""
     splits = list(found["metrics"])
-    parts = [render_headline(found, splits[-1])] if splits else []
-    parts += [notes(found["notes"])] if found.get("notes") else []
+    parts = [notes(found["notes"])] if found.get("notes") else []
     parts += [render_scores(found, split) for split in splits]
     kept = found.get("best_step") or found.get("steps")
     about = [("kept: the model after step", f"{kept:,}")] if kept else []
@@ -45,8 +44,14 @@ def render_report(found: Report) -> str:
     return "<div class='hf-results'>" + "".join(parts) + "</div>"
 
 
-def render_headline(found: Report, split: str) -> str:
-    """Say in a sentence how well the model answers rows that it has not learned from, and what a baseline gets."""
+def render_headline(found: Report) -> str:
+    """Say in a sentence how well the model answers rows that it has not learned from, and what a baseline gets.
+
+    They are those of the test split where there is one.
+    """
+    split = next(reversed(found["metrics"]), "")
+    if not split:
+        return ""
     evaluator = kind_of(found).evaluator
     answer, baseline, before = find_baselines(found, split)
     metrics, rows = found["metrics"][split], found.get("rows", {}).get(split)

@@ -83,7 +83,7 @@ def build_run_buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.D
     small: dict[str, Any] = {"visible": False, "size": "md", "min_width": 90, "scale": 0}
     with gr.Row(elem_classes="hf-steering"):
         use = gr.Button("Use it in Run a model", variant="primary", **{**small, "min_width": 210})
-        stop = gr.Button("Stop, keep model", **{**small, "min_width": 160})
+        stop = gr.Button("Stop and keep model", **{**small, "min_width": 160})
         cancel = gr.Button(CANCEL, **small)
         resume = gr.Button("Resume", variant="primary", **small)
         delete = gr.Button("Delete", variant="stop", **small)
@@ -167,7 +167,7 @@ def build_continuation(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State,
     with gr.Row(equal_height=True) as more:
         epochs = gr.Number(1, label="More epochs", info="a new run from this model", minimum=0, min_width=120)
         train = gr.Button("Train more epochs", min_width=150, size="md")
-    duplicate = gr.Button("Duplicate with changes: its settings and data go into the form", size="md")
+    duplicate = gr.Button("Duplicate settings", size="md")
     plain: dict[str, Any] = {"api_visibility": "private", **LIGHT}
 
     def train_more(run_id: str | None, epochs: float | None) -> Any:

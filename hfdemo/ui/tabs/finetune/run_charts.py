@@ -1,10 +1,11 @@
-"""A run's events -> the tables behind its charts, and the HTML of how far it is and how fast it goes."""
+"""A run's events -> its charts and the tables behind them, and the HTML of how far it is and how fast it goes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import gradio as gr
 import pandas as pd
 
 from hfdemo.finetuning.events import (
@@ -22,6 +23,7 @@ from hfdemo.finetuning.events import (
 )
 from hfdemo.finetuning.kinds import UNIT_METRICS
 from hfdemo.finetuning.runs import Status
+from hfdemo.ui.appearance import chart_colours
 from hfdemo.ui.html import escape, facts, notes, progress_bar
 
 # More points than pixels cost time and show nothing.
@@ -104,6 +106,27 @@ def _list_validations(events: Sequence[Event]) -> list[Evaluated]:
     return list(seen.values())
 
 
+def build_plot(table: pd.DataFrame, x: str, y: str, color: str | None, title: str, names: Sequence[str]) -> gr.LinePlot:
+    """Lay out a chart of `y` over `x`, a line for each of the `names` in the column `color`, out of sight yet."""
+    return gr.LinePlot(
+        table,
+        x=x,
+        y=y,
+        y_title=" ",
+        color=color,
+        color_map=chart_colours(names) or None,
+        title=title,
+        height=230,
+        min_width=280,
+        visible=False,
+    )
+
+
+def update_chart(table: pd.DataFrame, **more: Any) -> Any:
+    """Update a chart: a line needs two points; until then there is no chart."""
+    return gr.update(value=table, visible=table.iloc[:, 0].nunique() > 1, **more)
+
+
 GB = 1024**3
 _STATE_WORDS = {
     "queued": "",
@@ -117,10 +140,10 @@ _STATE_WORDS = {
 }
 
 
-def render_progress(run_id: str, status: Status, events: Sequence[Event], device: str) -> str:
+def render_progress(run_id: str, status: Status, events: Sequence[Event], device: str, headline: str = "") -> str:
     """Draw one run's state, bar, steps, time left, speed and memory, and what it had to say when it began.
 
-    `device` is the one that it is going to have, until its events name it.
+    `device` is the one that it is going to have, until its events name it; `headline` is the HTML of its result.
     """
     events = valid(events)
     started = next((event for event in events if isinstance(event, Started)), None)
@@ -136,7 +159,7 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
     stopped = [note for event in events if isinstance(event, Stopped | Finished) for note in event.notes]
     return (
         f"<div class='hf-run'><b>{escape(run_id)}</b>"
-        f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>"
+        f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>{headline}"
         f"{_render_phases(status)}{progress_bar(done)}"
         f"{facts([('', ' · '.join(_progress_words(status)))])}"
         f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed, whole, status)])}"
@@ -146,6 +169,8 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
 
 def format_duration(seconds: float) -> str:
     """Return hours and minutes, minutes and seconds, or seconds."""
+    if 0 < seconds < 1:
+        return "under 1 s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -179,7 +204,7 @@ def _size_facts(started: Started | None, device: str) -> list[tuple[str, str]]:
     pairs = [("device", started.device)]
     if whole:
         part = "all" if trained == whole else f"{trained:,} of"
-        pairs.append(("trained:", f"{part} {whole:,} parameters"))
+        pairs.append(("trainable parameters", f"{part} {whole:,}"))
     return pairs
 
 
@@ -214,12 +239,14 @@ def _probe_facts(probed: Probed | None, finished: Finished | None, status: Statu
     """Return what the trial steps foretold, and what it came to; while it trains, the time left says it better."""
     if probed is None:
         return []
-    took = f" (it took {format_duration(finished.time - probed.time)})" if finished is not None else ""
-    words = [] if status.active else [f"about {format_duration(probed.estimated_seconds)}{took}"]
+    memory = []
     if probed.peak_bytes is not None:
         there = f" of {probed.available_bytes / GB:.1f} GB" if probed.available_bytes is not None else ""
-        words.append(f"peak {probed.peak_bytes / GB:.1f} GB{there}")
-    return [("tried before the start:", ", ".join(words))] if words else []
+        memory = [("peak memory", f"{probed.peak_bytes / GB:.1f} GB{there}")]
+    if status.active:
+        return memory
+    took = f" (it took {format_duration(finished.time - probed.time)})" if finished is not None else ""
+    return [("estimate before start:", f"about {format_duration(probed.estimated_seconds)}{took}"), *memory]
 
 
 def _describe_thinning(event: Thinned) -> str:

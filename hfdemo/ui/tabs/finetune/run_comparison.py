@@ -180,7 +180,7 @@ def _format_value(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-HOW = "Tick two or more runs to lay their curves over each other and to see how their configs differ."
+HOW = "Select two or more runs to compare their curves and settings."
 _ENDED = ("finished", "stopped", "failed")
 
 

@@ -78,8 +78,10 @@ class RunView:
     def _build_charts(self) -> dict[str, list[Any]]:
         # Mounted with their first rows: a chart that was drawn empty once stays without lines.
         with gr.Row():
-            loss = _build_plot(run_charts.make_loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"])
-            curve = _build_plot(
+            loss = run_charts.build_plot(
+                run_charts.make_loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"]
+            )
+            curve = run_charts.build_plot(
                 run_charts.make_metrics_table([], {}), "epoch", "value", "metric", "Metrics on validation", []
             )
         with gr.Accordion("More curves", open=False, visible=False) as more_curves:
@@ -89,7 +91,7 @@ class RunView:
             )
             with gr.Row():
                 plots = {
-                    name: _build_plot(run_charts.make_logged_table([], name), "step", name, None, title, [])
+                    name: run_charts.build_plot(run_charts.make_logged_table([], name), "step", name, None, title, [])
                     for name, (title, _) in LOGGED.items()
                 }
         return {
@@ -262,7 +264,7 @@ def parts_of_run(
     log, is_shared = run.log_tail(2000) if is_own else "", is_own and read_secret(run.folder) is not None
     offers = [run_actions.is_offered(run, name) for name in run_actions.FILES.values()]
     return {
-        "state": ((*count, status), lambda: [_render_state(app, run, status, events, is_own)]),
+        "state": ((*count, status), lambda: [_render_state(app, run, status, events, is_own, has_report)]),
         "buttons": (
             (run.id, status.state, status.resumable, run.has_model),
             lambda: run_actions.update_run_buttons(status if is_own else None, has_model=is_own and run.has_model),
@@ -299,8 +301,9 @@ def parts_of_run(
     }
 
 
-def _render_state(app: App, run: Run, status: Status, events: Sequence[Event], is_own: bool) -> str:
-    drawn = run_charts.render_progress(run.id, status, events, str(app.engine.call(find_device)))
+def _render_state(app: App, run: Run, status: Status, events: Sequence[Event], is_own: bool, has_report: bool) -> str:
+    headline = report_view.render_headline(run.report()) if has_report else ""
+    drawn = run_charts.render_progress(run.id, status, events, str(app.engine.call(find_device)), headline)
     return drawn if is_own else html.about(run_actions.LINKED) + drawn
 
 
@@ -325,11 +328,11 @@ def _redraw_chart(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, serie
     before = marked[-1] if isinstance(marked, tuple) else None
     if before not in (None, series):
         return (*mark, None), lambda: [gr.update(visible=False)]
-    return (*mark, series), lambda: [_update_chart(table, **more)]
+    return (*mark, series), lambda: [run_charts.update_chart(table, **more)]
 
 
 def _update_logged_chart(events: Sequence[Event], name: str) -> list[Any]:
-    return [_update_chart(run_charts.make_logged_table(events, name, LOGGED[name][1]))]
+    return [run_charts.update_chart(run_charts.make_logged_table(events, name, LOGGED[name][1]))]
 
 
 def _epochs_part(run: Run, chosen: float | None, active: bool, shown: Mapping[str, Any]) -> Part:
@@ -350,7 +353,7 @@ def _epochs_part(run: Run, chosen: float | None, active: bool, shown: Mapping[st
         several = len(numbers) > 1
         slider = gr.update(minimum=numbers[0], maximum=max(numbers[-1], numbers[0] + 1), value=number, visible=several)
         drawn = report_view.render_details(found, "validation") or html.placeholder(
-            "Metrics alone tell of this kind of answer."
+            "Only metrics are available for this task."
         )
         # While it learns it is the news; afterwards the report above says it of the model that is kept.
         drawn = f"<div class='hf-results'>{html.with_title(f'validation after {head}', drawn)}</div>"
@@ -375,25 +378,3 @@ def _format_config(run: Run) -> str:
 def _update_choices(app: App, value: Any, linked: Mapping[str, Run]) -> Any:
     choices = list_run_choices(app, linked)
     return gr.update(choices=choices) if isinstance(value, dict) else gr.update(choices=choices, value=value)
-
-
-def _build_plot(
-    table: pd.DataFrame, x: str, y: str, color: str | None, title: str, names: Sequence[str]
-) -> gr.LinePlot:
-    return gr.LinePlot(
-        table,
-        x=x,
-        y=y,
-        y_title=" ",
-        color=color,
-        color_map=chart_colours(names) or None,
-        title=title,
-        height=230,
-        min_width=280,
-        visible=False,
-    )
-
-
-def _update_chart(table: pd.DataFrame, **more: Any) -> Any:
-    """Update a chart: a line needs two points; until then there is no chart."""
-    return gr.update(value=table, visible=table.iloc[:, 0].nunique() > 1, **more)

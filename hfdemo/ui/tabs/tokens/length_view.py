@@ -100,7 +100,7 @@ def render_percentiles(found: LengthReport) -> str:
         f"<div class='hf-score'><span>{names.get(percent, f'{percent}%')}</span><b>{length:,}</b></div>"
         for percent, length in found.percentiles.items()
     )
-    return about("So many rows have this many tokens or fewer:") + f"<div class='hf-scores'>{cards}</div>"
+    return about("Share of rows with at most this many tokens:") + f"<div class='hf-scores'>{cards}</div>"
 
 
 def render_cuts(found: LengthReport) -> str:

@@ -216,7 +216,7 @@ def _render_facts(encoding: Encoding, texts: Sequence[str], unknown: int, page: 
     return html.facts(
         [
             ("tokens", f"{len(ids):,}"),
-            ("of them special", f"{special:,}"),
+            ("special tokens", f"{special:,}"),
             ("characters", f"{characters:,}"),
             ("characters per token", f"{characters / content:.2f}" if content else "–"),
             ("UTF-8 bytes", f"{sum(len(text.encode()) for text in texts):,}"),

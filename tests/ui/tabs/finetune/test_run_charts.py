@@ -141,7 +141,7 @@ def test_the_device_is_the_runs_own_once_it_has_begun() -> None:
     assert "a GPU" in progress(Status("starting"))
     told = progress(Status("running"), STARTED)
     assert "CPU, 2 cores" in told
-    assert "1,200 of 5,000 parameters" in told
+    assert "trainable parameters 1,200 of 5,000" in told
     assert "a GPU" not in told
 
 
@@ -159,12 +159,12 @@ def test_a_run_that_is_to_end_has_no_time_left() -> None:
 
 def test_the_probe_says_what_memory_it_needs_and_afterwards_how_long_it_was_to_take() -> None:
     probed = Probed(0, 0.0, 0.5, 120.0, int(1.2 * GB), 20 * GB)
-    assert "about 2 min 00 s, peak 1.2 GB of 20.0 GB" in progress(Status("stopped"), STARTED, probed)
+    assert "about 2 min 00 speak memory 1.2 GB of 20.0 GB" in progress(Status("stopped"), STARTED, probed)
     at_work = progress(Status("running", eta_seconds=90), STARTED, probed)
-    assert "tried before the start: peak 1.2 GB of 20.0 GB" in at_work
+    assert "peak memory 1.2 GB of 20.0 GB" in at_work
     assert "about 1 min 30 s left" in at_work
     assert "2 min 00 s" not in at_work, "one estimate"
-    assert "tried" not in progress(Status("running"), STARTED, Probed(0, 0.0, 0.5, 120.0))
+    assert "estimate" not in progress(Status("running"), STARTED, Probed(0, 0.0, 0.5, 120.0))
 
 
 def test_speed_padding_and_memory_are_those_of_the_last_steps_and_left_out_where_unknown() -> None:
@@ -186,7 +186,9 @@ def test_a_stopped_run_says_what_was_kept_and_what_was_left_out() -> None:
     assert "No test." in told
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(4, "4 s"), (75, "1 min 15 s"), (7260, "2 h 01 min")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "under 1 s"), (4, "4 s"), (75, "1 min 15 s"), (7260, "2 h 01 min")]
+)
 def test_a_duration_is_said_in_the_units_that_fit(seconds: float, words: str) -> None:
     assert run_charts.format_duration(seconds) == words
 
