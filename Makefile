@@ -1,8 +1,9 @@
 # make run    the page: creates .venv, installs, starts, prints the address
 # make quick  what a change may break, in a minute: all tests but those that take long, start the app or drive a browser
 # make test   everything CI checks: format, lint, types, all tests in a real browser too
+# make pictures   the pictures of README.md, of the page as it is
 # make soak   what is done so often, or to so many, that it takes minutes
-.PHONY: run quick test soak format clean
+.PHONY: run quick test soak pictures format clean
 PYTHON ?= python3.11
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
@@ -23,6 +24,10 @@ test: .venv/test.done node_modules/.package-lock.json
 
 soak: .venv/test.done
 	$(BIN)/python -m pytest -n0 -m soak
+
+pictures: .venv/test.done
+	$(BIN)/python -m tests.browser.find
+	$(BIN)/python -m tests.browser.take_pictures
 
 format: .venv/test.done node_modules/.package-lock.json
 	$(BIN)/ruff format .

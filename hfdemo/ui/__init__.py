@@ -27,7 +27,7 @@ from hfdemo.devices import find_device
 from hfdemo.engine import Engine
 from hfdemo.settings import Settings
 from hfdemo.ui import html
-from hfdemo.ui.appearance import STYLE_SHEETS, build_theme, read_scripts, script_tags
+from hfdemo.ui.appearance import STYLE_SHEETS, build_head, build_theme, read_scripts
 from hfdemo.ui.event_handling import PRIVATE, QUIET, when_opened
 from hfdemo.ui.page_state import PageState
 from hfdemo.ui.tabs import finetune, run, tokens
@@ -74,10 +74,15 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     """Build the whole app: page, endpoints and MCP tools, not launched yet."""
     app = App.create(settings, engine)
     app.adopt_runs()
-    with ServedBlocks(title="hfdemo", analytics_enabled=False, delete_cache=(3600, settings.upload_seconds)) as demo:
+    with ServedBlocks(
+        title="hfdemo: run, see and fine-tune Hugging Face models",
+        analytics_enabled=False,
+        delete_cache=(3600, settings.upload_seconds),
+    ) as demo:
         with gr.Column(visible=False, render=False) as endpoints:
             register_endpoints(app)  # before the page: a handler that is called like an endpoint would take its name
         header = build_header(settings)
+        gr.HTML(html.first_steps(), js_on_load="hfdemo.showFirstSteps()")
         page = PageState()
         with gr.Tabs() as tabs:
             with build_tab("Run a model", "run"):
@@ -85,7 +90,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
             with build_tab("See the tokens", "tokens") as tab:
                 chosen = tokens.build(app, demo, tabs, when_opened(tab), page)
             with build_tab("Fine-tune", "finetune") as tab:
-                finetune.build(app, demo, when_opened(tab), run_tab.task, run_tab.model, tabs, chosen, page)
+                finetune.build(app, demo, when_opened(tab), run_tab, tabs, chosen, page)
         endpoints.render()
         demo.endpoints = endpoints
         # The device is known once torch has been imported, so the page is drawn first.
@@ -106,7 +111,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     return {
         "theme": build_theme(),
         "css_paths": STYLE_SHEETS,
-        "head": script_tags(),
+        "head": build_head(),
         "mcp_server": True,
         "show_error": True,
         "ssr_mode": False,

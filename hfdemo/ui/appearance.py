@@ -5,14 +5,18 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import gradio as gr
 
 STATIC = Path(__file__).with_name("static")
 # In this order: a later rule may override an earlier one, and every script uses what base.js defines.
 STYLE_SHEETS = tuple(STATIC / f"{name}.css" for name in ("base", "run", "tokens", "inspection", "finetune"))
-SCRIPTS = tuple(STATIC / f"{name}.js" for name in ("base", "page_state", "run", "tokens", "finetune"))
+SCRIPTS = tuple(STATIC / f"{name}.js" for name in ("base", "page_state", "first_steps", "run", "tokens", "finetune"))
 
+ICON = STATIC / "favicon.svg"
+# What is shown of a link to the page elsewhere.
+ABOUT = "Run Hugging Face models, see their tokens, fine-tune them."
 # System fonts only: a page that is opened without a network must not wait for a font server.
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
@@ -81,9 +85,17 @@ def read_scripts() -> list[str]:
     return [path.read_text(encoding="utf-8") for path in SCRIPTS]
 
 
-def script_tags() -> str:
-    """Return the page's scripts as elements for its head, where they run before any component is drawn."""
-    return "".join(f"<script>{script}</script>" for script in read_scripts())
+def build_head() -> str:
+    """Return the elements of the page's head: its icon, what it is, and its scripts, which run before any component
+    is drawn."""
+    # gradio's own way to an icon makes others of it, of any size that is asked for.
+    icon = quote(ICON.read_text(encoding="utf-8"))
+    return (
+        f'<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{icon}">'
+        f'<meta property="og:title" content="hfdemo"><meta property="og:description" content="{ABOUT}">'
+        f'<meta name="description" content="{ABOUT}">'
+        + "".join(f"<script>{script}</script>" for script in read_scripts())
+    )
 
 
 # White letters have a contrast of at least 4.5 on each of them, so that one colour does for a line and its name.

@@ -11,6 +11,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 
 TEMPLATES = Path(__file__).with_name("templates")
+FIRST_STEPS = (
+    ("run", "Classify a text"),
+    ("tokens", "See its tokens"),
+    ("finetune", "Fine-tune on tickets (a few minutes)"),
+    ("run", "Classify with your model"),
+)
 SPACES = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥"})
 
 
@@ -40,8 +46,17 @@ def sign_in_page(said: str, action: str, target: str) -> str:
 
     `said` is a sentence above it, `action` is where it is sent, `target` what is opened afterwards.
     """
+    return _fill_template("sign_in.html.j2", said=said, action=action, target=target)
+
+
+def first_steps() -> str:
+    """Return the steps of a first visit, each with the tab that it leads to; the browser ticks them off."""
+    return _fill_template("first_steps.html.j2", steps=FIRST_STEPS)
+
+
+def _fill_template(name: str, **values: Any) -> str:
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-    return templates.get_template("sign_in.html.j2").render(said=said, action=action, target=target)
+    return templates.get_template(name).render(**values)
 
 
 def about(text: str) -> str:

@@ -163,6 +163,14 @@ class Attacker:
             for name, row in served.info["named_endpoints"].items()
         }
         self.number = 0
+        self.decks: dict[int, list[str]] = {}
+
+    def _draw(self, kinds: Mapping[str, Any]) -> str:
+        """Draw one of the `kinds`; none comes again before all have come."""
+        deck = self.decks.setdefault(id(kinds), [])
+        if not deck:
+            deck += self.random.sample(list(kinds), len(kinds))
+        return deck.pop()
 
     def attacks(self, count: int) -> Iterator[Attack]:
         """Yield `count` attacks of every kind on every route."""
@@ -185,7 +193,7 @@ class Attacker:
         arguments = self._arguments(name)
         if not arguments:
             return self._attack_arity()
-        kind = self.random.choice(list(VALUES))
+        kind = self._draw(VALUES)
         for _ in range(self.random.choice((1, 1, 2))):
             argument = self._likely_argument(list(arguments), kind)
             arguments[argument] = self.random.choice(VALUES[kind])
@@ -213,7 +221,7 @@ class Attacker:
     def _attack_config(self) -> Attack:
         name = self.random.choice(("inspect_dataset", "start_run", "start_search"))
         arguments = self._arguments(name)
-        kind = self.random.choice(list(VALUES))
+        kind = self._draw(VALUES)
         key, value = self.random.choice(CONFIG_KEYS), self.random.choice(VALUES[kind])
         if self.random.random() < 0.3:
             value = {self.random.choice(("num_train_epochs", "r", "train", "seed", "optim", "x")): value}
@@ -244,7 +252,7 @@ class Attacker:
     def _attack_page(self) -> Attack:
         """Call a function of the page as no page does: values that its components can't have, or a strange event."""
         handler = self.random.choice(self.handlers)
-        kind = self.random.choice(list(VALUES))
+        kind = self._draw(VALUES)
         data = [self._value_of(each) for each in handler.inputs]
         for _ in range(self.random.choice((1, 1, 2)) if data else 0):
             data[self.random.randrange(len(data))] = self.random.choice(VALUES[kind])
@@ -272,7 +280,7 @@ class Attacker:
         return value
 
     def _attack_body(self) -> Attack:
-        kind = self.random.choice(list(BODIES))
+        kind = self._draw(BODIES)
         headers = {
             "Content-Type": self.random.choice(("application/json",) * 6 + ("text/plain", "", "application/x+json"))
         }
@@ -301,7 +309,7 @@ class Attacker:
         return Attack("address", self.random.choice(GETS).replace("~", f"{API}/"), method="GET", headers={})
 
     def _attack_mcp(self) -> Attack:
-        value = self.random.choice(VALUES[self.random.choice(list(VALUES))])
+        value = self.random.choice(VALUES[self._draw(VALUES)])
         method, params = self.random.choice(
             (
                 ("tools/call", {"name": value, "arguments": {}}),

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from hfdemo.api.content_policy import content_policy, hash_script
 from hfdemo.settings import Settings
+from hfdemo.ui.appearance import SCRIPTS
 from tests.conftest import Server
 
 DOCUMENT = "<head><script>one()</script><script type=module src=a.js></script></head><SCRIPT\nid=x>two()\n</SCRIPT >"
@@ -74,7 +75,9 @@ def test_nobody_who_asks_for_the_page_gets_a_script_into_it(server: Server) -> N
         assert answer.status == 200
         assert "<script>hacked" not in body
         policies.append(re.findall("'sha256-[^']+'", answer.getheader("Content-Security-Policy", "")))
-    assert {len(hashes) for hashes in policies} == {9}, "five scripts in gradio's document, four of the page"
+    assert {len(hashes) for hashes in policies} == {5 + len(SCRIPTS)}, (
+        "five scripts in gradio's document, and the page's"
+    )
 
 
 def test_an_upload_is_neither_shown_as_a_page_nor_taken_for_a_script(server: Server) -> None:

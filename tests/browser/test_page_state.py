@@ -57,6 +57,26 @@ def test_the_task_its_texts_and_its_tab_come_back(browser: Browser, app: Server)
     is_selected(page, "See the tokens")
 
 
+def test_the_first_steps_are_ticked_as_they_are_done_and_dismissed_for_good(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    strip = page.get_by_role("navigation", name="First steps")
+    expect(strip).to_be_visible(timeout=PATIENT)
+    expect(strip.locator(".hf-done")).to_have_count(0)
+    box(page, "Text").fill("A fine day.")
+    box(page, "Text").press("Control+Enter")
+    expect(strip.locator(".hf-done")).to_have_text(["1 · Classify a text"])
+    strip.get_by_role("button", name="See its tokens").click()
+    is_selected(page, "See the tokens")
+    expect(strip.locator(".hf-done")).to_have_count(2)
+    page.reload()
+    expect(strip.locator(".hf-done")).to_have_count(2, timeout=PATIENT)
+    strip.get_by_role("button", name="Hide the first steps").click()
+    expect(strip).to_have_count(0)
+    page.reload()
+    is_selected(page, "See the tokens")
+    expect(page.get_by_role("navigation", name="First steps")).to_have_count(0)
+
+
 def test_a_link_goes_before_what_was_typed(browser: Browser, app: Server) -> None:
     page = open_page(browser, app)
     box(page, "Text").fill("typed before")

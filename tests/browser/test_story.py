@@ -62,6 +62,9 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     rows = [f"the {thing} is {mood},{label}" for thing in things for mood, label in moods]
     path.write_text("note,mood\n" + "\n".join([*rows, ",up", rows[0]]) + "\n")
     page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    start = page.get_by_role("button", name="Start", exact=True).bounding_box()
+    assert start is not None
+    assert start["y"] + start["height"] <= 900, "in sight, wherever in the form one is"
     expect(picked(page, "Label column")).to_have_text(["mood"], timeout=PATIENT)
     expect(box(page, "Text column")).to_have_value("note")
     # The doctor found a row without a text and one that is there twice: Start would be refused.
@@ -112,6 +115,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     page.get_by_role("button", name="Delete").click()  # and change one's mind: nothing happens
     page.get_by_role("button", name="Use it in Run a model").click()
     expect(box(page, "Model")).to_have_value(re.compile("^run:.*colours$"), timeout=PATIENT)
+    expect(page.get_by_text("which it has not learned from. Its label is:")).to_be_visible(timeout=PATIENT)
     # The run answers by itself; only then is the panel the one to type in.
     expect(page.locator(".hf-label").first).to_contain_text(re.compile("up|down"), timeout=PATIENT)
     box(page, "Text").fill("the road is cold today")

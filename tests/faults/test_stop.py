@@ -131,6 +131,7 @@ def test_whatever_it_does_it_is_gone_within_ten_seconds_and_the_run_says_so(
     assert found.gone is not None, "every process of the run"
     assert found.said is not None
     assert found.said < 10
+    wait_until(found.run.events, 10, "its last word")  # that it was stopped can be told before it is written
     last = found.run.events()[-1]
     assert isinstance(last, Stopped)
     assert not last.kept

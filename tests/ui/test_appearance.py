@@ -2,14 +2,14 @@
 
 import re
 
-from hfdemo.ui.appearance import SCRIPTS, STATIC, STYLE_SHEETS, script_tags
+from hfdemo.ui.appearance import ICON, SCRIPTS, STATIC, STYLE_SHEETS, build_head
 from tests.conftest import ROOT
 
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "hfdemo" / "ui").rglob("*.py"))}
 
 
 def test_every_file_of_the_folder_is_loaded() -> None:
-    assert sorted(STATIC.iterdir()) == sorted([*STYLE_SHEETS, *SCRIPTS])
+    assert {path.name for path in STATIC.iterdir()} == {path.name for path in (*STYLE_SHEETS, *SCRIPTS, ICON)}
 
 
 def test_no_markup_carries_a_handler_a_script_or_a_style_sheet() -> None:
@@ -31,4 +31,4 @@ def test_every_class_of_the_style_sheets_is_drawn() -> None:
 
 
 def test_a_script_can_not_end_its_own_element() -> None:
-    assert script_tags().count("</script>") == len(SCRIPTS)
+    assert build_head().count("</script>") == len(SCRIPTS)

@@ -22,6 +22,7 @@ from hfdemo.finetuning.launcher import command
 if TYPE_CHECKING:
     import numpy as np
 
+_LOOKED_AT = 100  # rows, for one with a label
 LIBRARIES = ("torch", "transformers", "datasets", "accelerate")
 # Shown once, of the model that is kept; besides, grouping by length shows the rows of an evaluation in another order
 # than that of their file, and these name single rows.
@@ -132,14 +133,24 @@ def unlabelled_rows(folder: Path) -> list[tuple[int, dict[str, str]]]:
     return [(number, row) for number, row in read_numbered_rows(folder, "test") if row.get("label") == ""]
 
 
-def read_numbered_rows(folder: Path, split: str) -> list[tuple[int, dict[str, str]]]:
-    """Return the rows of a split of a run's data, with their numbers in its file, which begin with 1."""
+def find_held_out_row(folder: Path) -> tuple[str, int, dict[str, str]] | None:
+    """Find a row that a run has not learned from: (its split, its number there, the row); None where there is none."""
+    for split in ("test", "validation"):
+        for number, row in read_numbered_rows(folder, split, most=_LOOKED_AT):
+            if row.get("label") != "":
+                return split, number, row
+    return None
+
+
+def read_numbered_rows(folder: Path, split: str, most: int | None = None) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a split of a run's data, the first `most` of them, with their numbers in its file, which begin
+    with 1."""
     import pandas as pd
 
     path = folder / "data" / f"{split}.csv"
     if not path.is_file():
         return []
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, nrows=most)
     return list(enumerate(table.to_dict("records"), start=1))
 
 

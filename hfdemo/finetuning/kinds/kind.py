@@ -161,6 +161,11 @@ class Evaluator:
         return tuple(dict.fromkeys((self.selection, *self.names, "loss")))
 
 
+def ask_text(row: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return a row's texts as the inputs of its task."""
+    return {"text": row["text"], "text_pair": row.get("text_pair") or None}
+
+
 @dataclass(frozen=True)
 class PageWords:
     """What the page says and draws of a kind; the page knows a renderer for each name in `example` and `sections`.
@@ -172,6 +177,7 @@ class PageWords:
     example      the renderer of the first row of a report
     sections     the renderers of a report's details, in their order
     class_title  labels -> the title of the scores of each class
+    ask          a row of a run's data -> the inputs with which its task asks a model about it; None: it can't be asked
     """
 
     choice: str
@@ -181,6 +187,7 @@ class PageWords:
     sections: tuple[str, ...]
     stratified: str = ""
     class_title: Callable[[Sequence[str]], str] = lambda labels: "Per label"
+    ask: Callable[[Mapping[str, str]], dict[str, Any] | None] = ask_text
 
 
 @dataclass(frozen=True)

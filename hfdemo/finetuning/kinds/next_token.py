@@ -256,6 +256,7 @@ NEXT_TOKEN = Kind(
         "themselves, one per token of the vocabulary, would not fit into the memory",
         example="likelihood",
         sections=("perplexity",),
+        ask=lambda row: None,  # what it learned to write is in the text itself
     ),
     usage='print(pipe("Once upon a time", max_new_tokens=50))',
     chat_usage='print(pipe([{"role": "user", "content": "Hello!"}], max_new_tokens=50)[0]["generated_text"][-1])',

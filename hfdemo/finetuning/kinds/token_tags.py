@@ -369,6 +369,7 @@ TOKEN_TAGS = Kind(
         example="softmax",
         sections=("per_class", "confusion_matrix"),
         class_title=_class_title,
+        ask=lambda row: {"text": " ".join(json.loads(row["text"]))},
     ),
     usage='print(pipe("some text", aggregation_strategy="simple"))',
 )

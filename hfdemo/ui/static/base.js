@@ -18,7 +18,6 @@ window.hfdemo = {
     document.getElementById(id)?.scrollIntoView({ behavior: still ? "auto" : "smooth" });
   },
   scrollUnless: (selector, id) => () => document.querySelector(selector) || hfdemo.scrollTo(id)(),
-  clickSoon: (id) => () => setTimeout(() => document.getElementById(id)?.click(), 500),
 };
 
 // A chart of gradio's that is taken away before it was in sight still hears that its size has changed, and fails.

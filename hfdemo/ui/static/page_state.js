@@ -10,8 +10,10 @@
   const isLoadedAgain = () => performance.getEntriesByType("navigation")[0]?.type !== "navigate";
 
   const named = {}; // as it is now: an older entry of the browser's history may say otherwise
+  const listeners = [];
   const write = (places, method = "replaceState") => {
     Object.assign(named, places);
+    for (const listen of listeners) listen(named);
     const url = address();
     const changed = Object.entries(places).filter(
       ([name, value]) => (url.searchParams.get(name) ?? "") !== (value || ""),
@@ -31,6 +33,9 @@
   const tabButton = (name) => document.getElementById(`tab-${name}-button`);
 
   Object.assign(hfdemo, {
+    // Have `listen` hear where the page is, whenever that changes.
+    onPlace: (listen) => listeners.push(listen),
+
     // Each returns the function that gradio calls, as those of base.js.
     nameInAddress:
       (...names) =>

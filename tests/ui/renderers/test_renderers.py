@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from hfdemo.ui.appearance import STYLE_SHEETS, script_tags
+from hfdemo.ui.appearance import STYLE_SHEETS, build_head
 from hfdemo.ui.renderers import RENDERERS, audio, generated_text, image, labels
 from tests.browser.find import launch_options
 from tests.ui.samples import BOX, EVIL, MATCH, SOUND, Tags, entity, picture, square, text_of
@@ -110,7 +110,7 @@ def browser() -> Iterator[Browser]:
 def page_of(browser: Browser, width: int, *parts: str) -> Page:
     page = browser.new_page(viewport={"width": width, "height": 800})
     css = "".join(path.read_text(encoding="utf-8") for path in STYLE_SHEETS)
-    page.set_content(f"<style>{css}body{{margin:12px}}</style>{script_tags()}{''.join(parts)}")
+    page.set_content(f"<style>{css}body{{margin:12px}}</style>{build_head()}{''.join(parts)}")
     return page
 
 

@@ -14,6 +14,7 @@ from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE
 from hfdemo.ui.page_state import PageState
 from hfdemo.ui.tabs.finetune import form, hp_search, run_actions, run_view
+from hfdemo.ui.tabs.run import RunTab
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
 ABOUT = (
@@ -27,15 +28,14 @@ def build(
     app: App,
     demo: gr.Blocks,
     opened: Any,
-    task: gr.Dropdown,
-    model: gr.Dropdown,
+    run_tab: RunTab,
     tabs: gr.Tabs,
     chosen: DatasetChoice,
     page: PageState,
 ) -> None:
     """Lay the tab out, to be filled in when it is `opened`.
 
-    `task` and `model` are the first tab's, which a finished run can be sent to, and `chosen` is what the second tab
+    `run_tab` is the first tab, which a finished run can be sent to, and `chosen` is what the second tab
     sends here. `page` keeps the form and names the run.
     """
     gr.HTML(html.about(ABOUT))
@@ -43,7 +43,7 @@ def build(
         with gr.Column(scale=5, min_width=320, elem_id=run_view.FORM):
             asked = form.build(app, demo, opened, tabs, chosen, page)
         with gr.Column(scale=7, min_width=320):
-            watched = run_view.RunView(app, demo, opened, task, model, tabs)
+            watched = run_view.RunView(app, demo, opened, run_tab, tabs)
     asked.fill_on(watched.prefill)
     watched.run.change(None, watched.run, js="hfdemo.nameInAddress('run')", **PRIVATE)
     hp_search.SearchFold(app, opened, asked, watched.run)

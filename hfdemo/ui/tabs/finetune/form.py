@@ -71,8 +71,9 @@ def build(app: App, demo: gr.Blocks, opened: Any, tabs: gr.Tabs, chosen: Dataset
         brought = gr.UploadButton("Open a config.json", file_types=[".json"], size="sm", min_width=150, scale=0)
     step = form_steps.build_data_step(examined, values, app.settings.public)
     training = form_steps.build_training_step(_base_model_choices(app), suggested)
-    line = gr.HTML(render_plan(config, summarise_data(examined)))
-    start = gr.Button("Start", variant="primary", size="lg")
+    with gr.Column(elem_classes="hf-start"):
+        line = gr.HTML(render_plan(config, summarise_data(examined)))
+        start = gr.Button("Start", variant="primary", size="lg")
     with gr.Accordion("config.json and the shell command", open=False):
         written = gr.Code(form_values.write_config(config), language="json", label="config.json as it stands", lines=1)
         command = gr.Code(

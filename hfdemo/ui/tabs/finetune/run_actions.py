@@ -20,10 +20,12 @@ from hfdemo.api.error_boundary import write_toast
 from hfdemo.api.finetuning import delete_run, share_run, unshare_run
 from hfdemo.api.uploads import served_folder
 from hfdemo.errors import DemoError, RunError
+from hfdemo.finetuning.evaluation.report import find_held_out_row
+from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.models.folders import list_offline_models
 from hfdemo.ui.event_handling import PRIVATE, toast_errors
-from hfdemo.ui.tabs.run.task_panel import RUN_BUTTON
+from hfdemo.ui.tabs.run import RunTab
 
 # What a person can take away of a run, by the words on its button; "" is everything, as a zip.
 FILES: Mapping[str, str] = MappingProxyType(
@@ -78,8 +80,8 @@ def update_run_buttons(status: Status | None, has_model: bool) -> list[Any]:
     return updates
 
 
-def build_run_buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs) -> RunButtons:
-    """Lay out the row of buttons below a run's progress."""
+def build_run_buttons(app: App, run: gr.Dropdown, run_tab: RunTab, tabs: gr.Tabs) -> RunButtons:
+    """Lay out the row of buttons below a run's progress; `run_tab` is where its model is used."""
     small: dict[str, Any] = {"visible": False, "size": "md", "min_width": 90, "scale": 0}
     with gr.Row(elem_classes="hf-steering"):
         use = gr.Button("Use it in Run a model", variant="primary", **{**small, "min_width": 210})
@@ -118,16 +120,34 @@ def build_run_buttons(app: App, run: gr.Dropdown, task: gr.Dropdown, model: gr.D
 
     delete.click(toast_errors(remove_run), run, run, js="hfdemo.confirmDelete", **plain)
 
-    def use_model(run_id: str) -> tuple[Any, ...]:
-        reference = f"run:{run_id}"
-        chosen = app.runs.get(run_id).config.task
+    def use_model(run_id: str | None) -> tuple[Any, ...]:
+        found = app.runs.get(_require_run(run_id))
+        reference = f"run:{found.id}"
         choices = list(dict.fromkeys([reference, *list_offline_models(app.settings)]))
-        return chosen, gr.update(choices=choices, value=reference), gr.Tabs(selected="run")
+        opening = {"task": found.config.task, **ask_held_out_row(found), "at": time.time()}
+        return found.config.task, gr.update(choices=choices, value=reference), opening, gr.Tabs(selected="run")
 
-    use.click(toast_errors(use_model), run, [task, model, tabs], **plain).success(
-        fn=None, js=f"hfdemo.clickSoon('{RUN_BUTTON}')"
-    )
+    # The panel is drawn anew, and answers by itself.
+    use.click(toast_errors(use_model), run, [run_tab.task, run_tab.model, run_tab.opening, tabs], **plain)
     return RunButtons(use, stop, cancel, resume, delete)
+
+
+def ask_held_out_row(run: Run) -> dict[str, Any]:
+    """Return the inputs of a row that the run has not learned from, `values`, and what its label is, `notes`."""
+    kind = find_kind(run.config.task, run.config.problem_type)
+    found = find_held_out_row(run.folder)
+    asked = kind.page.ask(found[2]) if found else None
+    if found is None or asked is None:
+        return {"values": None, "notes": ()}
+    split, number, row = found
+    labels = kind.rows.parse_labels(row["label"]) if kind.rows.parse_labels else [row["label"]]
+    return {
+        "values": asked,
+        "notes": (
+            f"Row {number} of the run's {split} split, which it has not learned from. "
+            f"Its label is: {', '.join(labels) or 'none'}.",
+        ),
+    }
 
 
 def build_sharing(app: App, run: gr.Dropdown) -> tuple[gr.Textbox, gr.Button]:

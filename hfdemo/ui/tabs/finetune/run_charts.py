@@ -128,6 +128,15 @@ def update_chart(table: pd.DataFrame, **more: Any) -> Any:
 
 
 GB = 1024**3
+# What is logged with each step besides the loss: the title of its chart, and the unit that it is drawn in.
+LOGGED: Mapping[str, tuple[str, float]] = {
+    "learning_rate": ("Learning rate", 1.0),
+    "grad_norm": ("Gradient norm, before clipping", 1.0),
+    "tokens_per_second": ("Tokens a second, unpadded", 1.0),
+    "samples_per_second": ("Rows a second", 1.0),
+    "waste": ("Share of padding", 1.0),
+    "memory_bytes": ("Memory held, GB", GB),
+}
 _STATE_WORDS = {
     "queued": "",
     "starting": "",

@@ -23,21 +23,13 @@ from hfdemo.ui.deep_links import read_finetune_query
 from hfdemo.ui.event_handling import LATEST, QUICK, toast_errors
 from hfdemo.ui.tabs.finetune import label_review, report_view, run_actions, run_charts, run_comparison, wrong_rows
 from hfdemo.ui.tabs.finetune.run_actions import list_run_choices
+from hfdemo.ui.tabs.run import RunTab
 
 RUN_PANEL = "the-run"
 # The element that the form stands in; it is scrolled to when a run is duplicated.
 FORM = "the-form"
 NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
 WATCH_SECONDS = 1.0
-# What is logged with each step besides the loss: the title of its chart, and the unit that it is drawn in.
-LOGGED: Mapping[str, tuple[str, float]] = {
-    "learning_rate": ("Learning rate", 1.0),
-    "grad_norm": ("Gradient norm, before clipping", 1.0),
-    "tokens_per_second": ("Tokens a second, unpadded", 1.0),
-    "samples_per_second": ("Rows a second", 1.0),
-    "waste": ("Share of padding", 1.0),
-    "memory_bytes": ("Memory held, GB", run_charts.GB),
-}
 # What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.
 Part = tuple[Any, Callable[[], Any]]
 
@@ -50,15 +42,13 @@ class RunView:
     the id of the run that it is of, "at": when it was asked for}.
     """
 
-    def __init__(
-        self, app: App, demo: gr.Blocks, opened: Any, task: gr.Dropdown, model: gr.Dropdown, tabs: gr.Tabs
-    ) -> None:
+    def __init__(self, app: App, demo: gr.Blocks, opened: Any, run_tab: RunTab, tabs: gr.Tabs) -> None:
         self.app = app
         self.run = gr.Dropdown(
             [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
         )
         state = gr.HTML(html.placeholder(NO_RUN))
-        run_buttons = run_actions.build_run_buttons(app, self.run, task, model, tabs)
+        run_buttons = run_actions.build_run_buttons(app, self.run, run_tab, tabs)
         self.listed = gr.State("")
         # The run that the page was opened with; until that is known nothing is drawn.
         self.opened = gr.State(None)
@@ -92,7 +82,7 @@ class RunView:
             with gr.Row():
                 plots = {
                     name: run_charts.build_plot(run_charts.make_logged_table([], name), "step", name, None, title, [])
-                    for name, (title, _) in LOGGED.items()
+                    for name, (title, _) in run_charts.LOGGED.items()
                 }
         return {
             "loss": [loss],
@@ -136,12 +126,16 @@ class RunView:
         }
 
     def _wire(self, demo: gr.Blocks, tabs: gr.Tabs) -> None:
-        run, shown, picked = self.run, gr.State({}), gr.State({})
+        run, shown, picked, unfolded = self.run, gr.State({}), gr.State({}), gr.State(False)
+        more_curves = self.outputs["metrics"][0]
+        # Charts in a closed fold would be drawn with each step.
+        more_curves.expand(lambda: True, outputs=unfolded, **QUICK)
+        more_curves.collapse(lambda: False, outputs=unfolded, **QUICK)
         every = [component for part in self.outputs.values() for component in part]
         gr.on(
-            [gr.Timer(WATCH_SECONDS).tick, run.change, picked.change],
+            [gr.Timer(WATCH_SECONDS).tick, run.change, picked.change, unfolded.change],
             toast_errors(self.refresh),
-            [run, picked, shown, self.opened],
+            [run, picked, shown, self.opened, unfolded],
             [*every, shown],
             **QUICK,
         )
@@ -153,11 +147,17 @@ class RunView:
         gr.on(typed, toast_errors(self.keep_note), [self.notes, shown], None, **QUICK)
 
     def refresh(
-        self, run_id: str | None, picked: Mapping[str, Any], shown: Mapping[str, Any], opened: str | None
+        self,
+        run_id: str | None,
+        picked: Mapping[str, Any],
+        shown: Mapping[str, Any],
+        opened: str | None,
+        unfolded: bool,
     ) -> Any:
         """Update everything that shows the run; components whose content did not change are left alone.
 
-        `opened` is the run that the page was opened with, somebody else's maybe; None before that is known.
+        `opened` is the run that the page was opened with, somebody else's maybe; None before that is known. `unfolded`
+        says whether the further curves are in sight.
         """
         if opened is None:
             return gr.skip()  # of all outputs
@@ -172,7 +172,7 @@ class RunView:
         try:
             is_own = run_id not in linked
             parts = (
-                parts_of_run(self.app, found, picked, shown, is_own=is_own)
+                parts_of_run(self.app, found, picked, shown, is_own=is_own, curves=unfolded)
                 if found
                 else _empty_parts(html.placeholder(NO_RUN))
             )
@@ -228,7 +228,7 @@ def _empty_parts(said: str, status: Status | None = None) -> dict[str, Part]:
     empty: dict[str, list[Any]] = {
         "state": [said],
         "buttons": run_actions.update_run_buttons(status, has_model=False),
-        **{name: [hidden] for name in ("loss", "curve", *LOGGED)},
+        **{name: [hidden] for name in ("loss", "curve", *run_charts.LOGGED)},
         "metrics": [hidden, gr.skip()],
         "epochs": [hidden, gr.skip(), ""],
         "report": [hidden, hidden, ""],
@@ -241,11 +241,12 @@ def _empty_parts(said: str, status: Status | None = None) -> dict[str, Part]:
 
 
 def parts_of_run(
-    app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any], *, is_own: bool = True
+    app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any], *, is_own: bool = True, curves: bool = True
 ) -> dict[str, Part]:
     """Return what there is to show of a run, by the names of `RunView.outputs`; `picked` is of `remember_pick`.
 
-    Of a run that is not one's own (`is_own`) there are neither rows nor the log, and nothing to do.
+    Of a run that is not one's own (`is_own`) there are neither rows nor the log, and nothing to do. `curves` says
+    whether the further ones are in sight.
     """
     events = run.events()
     status = run.status(events)
@@ -285,7 +286,7 @@ def parts_of_run(
             color_map=chart_colours(list(drawn.values())),
             y_lim=run_charts.find_axis_limits(chosen),
         ),
-        **{name: (count, functools.partial(_update_logged_chart, events, name)) for name in LOGGED},
+        **_logged_parts(events, count if curves else None),
         "epochs": _epochs_part(run, mine.get("epoch"), status.active, shown),
         "report": (
             written,
@@ -331,8 +332,15 @@ def _redraw_chart(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, serie
     return (*mark, series), lambda: [run_charts.update_chart(table, **more)]
 
 
+def _logged_parts(events: Sequence[Event], mark: tuple[Any, ...] | None) -> dict[str, Part]:
+    """Show what is logged with each step; `mark` tells `events` from others, None hides them all."""
+    if mark is None:
+        return {name: (None, lambda: [gr.update(visible=False)]) for name in run_charts.LOGGED}
+    return {name: (mark, functools.partial(_update_logged_chart, events, name)) for name in run_charts.LOGGED}
+
+
 def _update_logged_chart(events: Sequence[Event], name: str) -> list[Any]:
-    return [run_charts.update_chart(run_charts.make_logged_table(events, name, LOGGED[name][1]))]
+    return [run_charts.update_chart(run_charts.make_logged_table(events, name, run_charts.LOGGED[name][1]))]
 
 
 def _epochs_part(run: Run, chosen: float | None, active: bool, shown: Mapping[str, Any]) -> Part:

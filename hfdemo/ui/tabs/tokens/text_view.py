@@ -159,7 +159,10 @@ def _wire_fields(app: App, inspector: gr.Radio, fields: Mapping[str, Any], group
             total = app.engine.call(count_learned_merges, app.models, ModelRef.parse(reference))
         except DemoError:  # the drawing says it
             return gr.skip()
-        return gr.Slider(maximum=total, value=min(merges, total)) if total else gr.skip()
+        if not total:
+            return gr.skip()
+        # It may have been moved since: its place is left alone where it can stay.
+        return gr.Slider(maximum=total, value=total) if merges > total else gr.Slider(maximum=total)
 
     inspector.change(arrange, inspector, list(groups.values()), **LATEST)
     shown = [inspector, fields["tokenizer"], fields["merges"]]

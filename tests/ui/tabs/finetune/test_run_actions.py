@@ -4,9 +4,11 @@ import pytest
 
 from hfdemo.api import App
 from hfdemo.errors import RunError
+from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.runs.run import Status
 from hfdemo.ownership import OWNER_FILE
 from hfdemo.settings import Settings
+from hfdemo.tasks import find_task
 from hfdemo.ui.tabs.finetune import run_actions, run_view
 from tests.ui.tabs.finetune.reports import a_run
 
@@ -52,3 +54,32 @@ def test_a_run_of_somebody_else_is_chosen_by_its_link_while_it_is_shared_and_one
     assert run_actions.find_linked(bob, link) == {}
     update, opened = run_actions.choose_run(bob, None, link)
     assert (update["value"], opened) == (None, "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_is_used_first_on_a_row_that_it_has_not_learned_from(settings: Settings, kind: str) -> None:
+    run = a_run(settings, kind)
+    opening = run_actions.ask_held_out_row(run)
+    task = find_task(run.config.task)
+    if KINDS[kind].page.ask({"text": "[]"}) is None:
+        assert opening == {"values": None, "notes": ()}
+        return
+    known = {field.name for field in task.fields}
+    assert set(opening["values"]) <= known
+    assert isinstance(opening["values"]["text"], str)
+    assert opening["values"]["text"]
+    (note,) = opening["notes"]
+    assert note.startswith("Row 1 of the run's test split, which it has not learned from. Its label is: ")
+    (run.folder / "data" / "test.csv").unlink()
+    assert "validation split" in run_actions.ask_held_out_row(run)["notes"][0]
+    (run.folder / "data" / "validation.csv").unlink()
+    assert run_actions.ask_held_out_row(run) == {"values": None, "notes": ()}
+
+
+def test_a_row_whose_label_is_kept_back_is_no_example(settings: Settings) -> None:
+    run = a_run(settings)
+    (run.folder / "data" / "test.csv").write_text("text,label\nunknown,\nknown,no\n")
+    opening = run_actions.ask_held_out_row(run)
+    assert opening["values"]["text"] == "known"
+    assert opening["notes"][0].startswith("Row 2 of")
+    assert opening["notes"][0].endswith("Its label is: no.")

@@ -17,7 +17,7 @@ from hfdemo.finetuning.events import StepLogged
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import run_actions, run_view
+from hfdemo.ui.tabs.finetune import run_actions, run_charts, run_view
 from tests.ui.samples import EVIL, escaped
 from tests.ui.tabs.finetune.reports import a_run
 
@@ -79,7 +79,7 @@ def test_a_further_step_redraws_progress_and_curves_but_neither_result_nor_notes
     marks = shown(app, run, {})["marks"]
     with log.open("a") as file:
         file.write(json.dumps(StepLogged(41, 60.0).to_json()) + "\n")
-    assert set(shown(app, run, marks)) == {"state", "loss", *run_view.LOGGED, "marks"}
+    assert set(shown(app, run, marks)) == {"state", "loss", *run_charts.LOGGED, "marks"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
