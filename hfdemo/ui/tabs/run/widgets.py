@@ -141,8 +141,11 @@ def _table_columns(held: pd.DataFrame) -> dict[str, list[str]]:
     return {str(name): [str(cell) for cell in held[name]] for name in held.columns}
 
 
-def _read_kept_table(kept: Mapping[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame(kept.get("data") or [], columns=kept.get("headers") or None)
+def _read_kept_table(kept: Mapping[str, Any]) -> pd.DataFrame | None:
+    try:
+        return pd.DataFrame(kept.get("data") or [], columns=kept.get("headers") or None)
+    except (ValueError, TypeError):  # no page of this version has sent it
+        return None
 
 
 def _file_builder(component: type[gr.components.Component], **options: Any) -> Callable[[Field, Any], Any]:

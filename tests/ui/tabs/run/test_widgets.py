@@ -94,5 +94,7 @@ def test_what_a_panel_never_had_is_not_restored() -> None:
     held = {"text": ["a"], "top_k": {"a": 1}, "nothing": "x", "text_pair": "second", "function_to_apply": ""}
     assert restore_values(task, held) == ({"text_pair": "second", "function_to_apply": None}, [])
     assert restore_values(task, {"text": ""}) == ({}, []), "the example stands there again"
+    odd = {"table": {"data": [["a", "b"], 3], "headers": ["one"]}}
+    assert restore_values(TASKS["table-question-answering"], odd) == ({}, [])
     gone = restore_values(TASKS["image-classification"], {"image": {"path": "/gone.png", "orig_name": "cat.png"}})
     assert gone == ({}, ["cat.png is no longer on this server. Upload it again."])
