@@ -75,7 +75,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     app = App.create(settings, engine)
     app.adopt_runs()
     with ServedBlocks(
-        title="hfdemo: run, see and fine-tune Hugging Face models",
+        title="hfdemo",
         analytics_enabled=False,
         delete_cache=(3600, settings.upload_seconds),
     ) as demo:

@@ -1,5 +1,6 @@
 """A page that is loaded again, as gradio does after a lost connection, is as it was: address, texts, form, run."""
 
+import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,7 +11,6 @@ from tests.browser.pages import PATIENT, box, choose_task, fold, open_page, tab
 from tests.conftest import Server, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-CONFIG = "config.json and the shell command"
 
 
 def address(page: Page) -> dict[str, str]:
@@ -117,3 +117,18 @@ def test_the_form_comes_back_with_its_file_and_what_is_no_config_yet(browser: Br
     with serve(tmp_path / "home", port, forking=True):
         expect(page.locator(".hf-refused:visible")).to_contain_text("upload it again", timeout=PATIENT)
         expect(box(page, "Epochs")).to_have_value("7", timeout=PATIENT)
+
+
+def test_an_answers_tokens_are_a_link_away_and_the_way_back_is_too(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    box(page, "Text").fill("Unbelievably good.")
+    box(page, "Text").press("Control+Enter")
+    link = page.get_by_role("link", name="See its tokens")
+    expect(link).to_have_attribute("href", re.compile("Unbelievably"), timeout=PATIENT)
+    link.click()
+    is_selected(page, "See the tokens")
+    expect(box(page, "Text")).to_have_value("Unbelievably good.", timeout=PATIENT)
+    expect(box(page, "Tokenizer")).to_have_value("embedded:sentiment")
+    page.go_back()
+    is_selected(page, "Run a model")
+    expect(box(page, "Text")).to_have_value("Unbelievably good.", timeout=PATIENT)

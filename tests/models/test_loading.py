@@ -53,7 +53,10 @@ def test_weights_without_a_place_are_named(settings: Settings, tiny: Path) -> No
 
 
 def test_untrained_takes_the_architecture_only_and_says_so(settings: Settings, tiny: Path) -> None:
+    import torch
+
     trained = load_model(ModelRef.parse(str(tiny)), CLASSIFIER, settings)
+    torch.manual_seed(1)  # the weights of the other were drawn after another seed, which a test may have set again
     untrained = load_model(ModelRef.parse(f"untrained:{tiny}"), CLASSIFIER, settings)
     assert "random" in str(untrained.report)
     name = "bert.embeddings.word_embeddings.weight"

@@ -25,7 +25,7 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.tokenization.encoding import Cell
-from hfdemo.ui.deep_links import write_run_query
+from hfdemo.ui.deep_links import write_run_query, write_tokens_query
 from hfdemo.ui.event_handling import RunningJobs
 from hfdemo.ui.html import code, escape, facts, notes, placeholder, progress_bar, table, with_title
 from hfdemo.ui.read_options import render_reading
@@ -78,7 +78,7 @@ def _stream_steps(
     wanted = _add_user_turn(app, task, ref, dict(values), raw_prompt=raw_prompt)
     for item in stream_prediction(app.engine, task, ref, wanted, stop, dtype=dtype, attention=attention):
         if isinstance(item, Prediction):
-            yield _render_answer(task, item, wanted, write_run_query(task, reference or task.default_model, wanted))
+            yield _render_answer(task, item, wanted, reference or task.default_model)
         elif isinstance(item, LoadProgress):
             yield {"answer": render_loading(reference, item)}
         elif isinstance(item, PartialPrediction):
@@ -100,13 +100,16 @@ def _render_failure(sentence: str) -> dict[str, Any]:
     }
 
 
-def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], address: str | None) -> dict[str, Any]:
+def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return what the panel shows of a complete answer."""
+    address = write_run_query(task, model, values)
     probabilities = placeholder("No token probabilities: nothing was generated, or by several beams at once.")
     if done.token_probabilities:
         probabilities = generated_text.render_token_probabilities([vars(step) for step in done.token_probabilities])
     return {
-        "answer": render_prediction(task.output, done) + render_prediction_facts(done) + render_link(address),
+        "answer": render_prediction(task.output, done)
+        + render_prediction_facts(done)
+        + render_links(address, _link_tokens(task, done, model)),
         "inside": render_stages(done.stages, done.seconds),
         "odds": probabilities,
         "raw": json.dumps(shorten_output(done.output), indent=2, ensure_ascii=False),
@@ -229,12 +232,26 @@ def render_unloaded(found: Mapping[str, Any]) -> str:
     return placeholder(f"`{found['model']}` was unloaded: {found['bytes'] / 2**20:.0f} MB are free again.")
 
 
-def render_link(address: str | None) -> str:
-    """Return a link that opens the tab in the state that gave this answer."""
-    if address is None:
-        return ""
-    words = "opens with the same task, model and values."
-    return f"<p class='hf-about'><a href='{escape(address)}'>Link to this</a>: {words}</p>"
+def _link_tokens(task: Task, done: Prediction, model: str) -> str | None:
+    """Return the query that opens See the tokens with what the model's tokenizer read; None where it read no text."""
+    texts = task.tokenized_texts(done.inputs, done.parameters) if "tokenizer" in task.processors else ()
+    if not texts:
+        return None
+    return write_tokens_query("text", {"tokenizer": model, **dict(zip(("text", "text_pair"), texts, strict=False))})
+
+
+def render_links(address: str | None, tokens: str | None) -> str:
+    """Return a link that opens the tab in the state that gave this answer, and one to its tokens, where there are."""
+    links = {
+        "Link to this": (address, ": opens with the same task, model and values."),
+        "See its tokens": (tokens, ": the same text and tokenizer in the next tab."),
+    }
+    drawn = [
+        f"<p class='hf-about'><a href='{escape(query)}'>{words}</a>{says}</p>"
+        for words, (query, says) in links.items()
+        if query is not None
+    ]
+    return "".join(drawn)
 
 
 def summarize_output(output: Any, most: int = 400) -> str:

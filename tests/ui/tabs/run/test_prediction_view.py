@@ -42,7 +42,7 @@ CLASSIFY, GENERATE = TASKS["text-classification"], TASKS["text-generation"]
         ),
         prediction_view.render_card(CARD, EVIL),
         prediction_view.render_unloaded({"model": EVIL, "bytes": 1}),
-        prediction_view.render_link(f"?task={EVIL}"),
+        prediction_view.render_links(f"?task={EVIL}", f"?tab=tokens&text={EVIL}"),
         prediction_view.render_history([{"task": EVIL, "model": EVIL, "said": EVIL, "set": EVIL, "link": f"?{EVIL}"}]),
         prediction_view.render_two_sides((EVIL, ""), (EVIL, ""), ""),
         prediction_view.render_file_facts(FilePrediction(Path("x"), 1, 0, ((1, EVIL),), (EVIL,), (), 1.0, False)),
