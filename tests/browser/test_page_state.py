@@ -46,9 +46,11 @@ def test_the_task_its_texts_and_its_tab_come_back(browser: Browser, app: Server)
     box(page, "Text").fill("tokens that stay")
     expect(page.locator(".hf-slot:visible").filter(has_text="stay").first).to_be_visible(timeout=PATIENT)
     is_kept(page, "tokens that stay")
+    entries = page.evaluate("history.length")
     page.reload()
     is_selected(page, "See the tokens")
     expect(box(page, "Text")).to_have_value("tokens that stay", timeout=PATIENT)
+    assert page.evaluate("history.length") == entries, "a page that is loaded again is no step"
     page.go_back()
     is_selected(page, "Run a model")
     assert address(page)["task"] == "feature-extraction"

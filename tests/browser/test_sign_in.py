@@ -55,7 +55,9 @@ def test_who_signs_in_comes_to_where_they_wanted_sees_their_own_and_leaves(brows
     tab(page, "Fine-tune")
     expect(page.locator(".hf-run").first).to_contain_text(HERS, timeout=PATIENT)
     expect(page.get_by_text(HIS)).to_have_count(0)
+    page.evaluate("hfdemo.keep('run', 'text-classification', ['text'])('hers')")
     page.get_by_role("link", name="Sign out").click()
     expect(name).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0, "what she typed is not for who signs in next"
     page.goto(guarded.url)
     expect(name).to_be_visible()

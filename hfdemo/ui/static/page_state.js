@@ -11,6 +11,7 @@
 
   const named = {}; // as it is now: an older entry of the browser's history may say otherwise
   const listeners = [];
+  let isOpen = false; // until then gradio shows the first tab, whatever the address asks for
   const write = (places, method = "replaceState") => {
     Object.assign(named, places);
     for (const listen of listeners) listen(named);
@@ -46,10 +47,12 @@
       (...names) =>
       (...values) => {
         const url = address();
+        isOpen = true;
         if (bringsValues(url)) return;
         hfdemo.nameInAddress("tab", ...names)(tabOf(url), ...values);
       },
     nameTab: (tab) => () => {
+      if (!isOpen && tab !== tabOf(address())) return;
       // Going back leads to the tab before; the first one that a page opens is no step from another.
       const first = !address().searchParams.has("tab");
       write({ tab }, first ? "replaceState" : "pushState");
@@ -73,6 +76,9 @@
         return [...given.slice(0, -1), sessionStorage.getItem(`hfdemo-${tab}`)];
       },
   });
+
+  // What one user has typed is not the next one's.
+  hfdemo.on("click", ".hf-user a", () => sessionStorage.clear());
 
   window.addEventListener("popstate", () => {
     const tab = tabOf(address());
