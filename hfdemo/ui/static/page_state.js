@@ -1,12 +1,13 @@
 // What a page would lose when it is loaded again: where it is stands in its address, and what was typed in the session
 // storage, which each tab of a browser has of its own.
 (() => {
+  const FIRST = "run"; // the tab that gradio shows
   const PLACE = ["tab", "view", "task", "model", "run"];
   const isOurs = (name) => !name.startsWith("__"); // gradio's own begin so
   const address = () => new URL(location.href);
   // A link that brings values says more than where it leads.
   const bringsValues = (url) => [...url.searchParams.keys()].some((name) => isOurs(name) && !PLACE.includes(name));
-  const tabOf = ({ searchParams }) => searchParams.get("tab") || (searchParams.has("run") ? "finetune" : "run");
+  const tabOf = ({ searchParams }) => searchParams.get("tab") || (searchParams.has("run") ? "finetune" : FIRST);
   const isLoadedAgain = () => performance.getEntriesByType("navigation")[0]?.type !== "navigate";
 
   const named = {}; // as it is now: an older entry of the browser's history may say otherwise
@@ -52,7 +53,7 @@
         hfdemo.nameInAddress("tab", ...names)(tabOf(url), ...values);
       },
     nameTab: (tab) => () => {
-      if (!isOpen && tab !== tabOf(address())) return;
+      if (!isOpen && tab === FIRST && tabOf(address()) !== FIRST) return;
       // Going back leads to the tab before; the first one that a page opens is no step from another.
       const first = !address().searchParams.has("tab");
       write({ tab }, first ? "replaceState" : "pushState");
