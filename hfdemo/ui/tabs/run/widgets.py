@@ -48,7 +48,7 @@ def restore_values(task: Task, held: Mapping[str, Any]) -> tuple[dict[str, Any],
         if field.is_media:
             kept, sentence = find_upload(kept)
             gone += [sentence] if sentence else []
-        value = read_component(field, kind.from_browser(kept) if kept else None)
+        value = read_component(field, None if kept is None else kind.from_browser(kept))
         if value not in (None, "") or not field.is_required:
             values[field.name] = None if value in (None, "", field.default) else value
     return values, gone

@@ -94,6 +94,10 @@ def test_what_a_panel_never_had_is_not_restored() -> None:
     held = {"text": ["a"], "top_k": {"a": 1}, "nothing": "x", "text_pair": "second", "function_to_apply": ""}
     assert restore_values(task, held) == ({"text_pair": "second", "function_to_apply": None}, [])
     assert restore_values(task, {"text": ""}) == ({}, []), "the example stands there again"
+    flags = [(each, field) for each in TASKS.values() for field in each.fields if field.default is True]
+    assert flags
+    for each, field in flags:
+        assert restore_values(each, {field.name: False}) == ({field.name: False}, []), "unticked"
     odd = {"table": {"data": [["a", "b"], 3], "headers": ["one"]}}
     assert restore_values(TASKS["table-question-answering"], odd) == ({}, [])
     gone = restore_values(TASKS["image-classification"], {"image": {"path": "/gone.png", "orig_name": "cat.png"}})
