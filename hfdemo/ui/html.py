@@ -54,6 +54,11 @@ def first_steps() -> str:
     return _fill_template("first_steps.html.j2", steps=FIRST_STEPS)
 
 
+def steps(titles: Mapping[str, str]) -> str:
+    """Return the steps of a tab as its own tabs, by the names of their panels."""
+    return _fill_template("steps.html.j2", steps=titles)
+
+
 def _fill_template(name: str, **values: Any) -> str:
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     return templates.get_template(name).render(**values)

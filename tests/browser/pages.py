@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -37,6 +38,17 @@ def show(page: Page, width: int, mode: str) -> None:
 
 def tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
+
+
+def step(page: Page, name: str) -> None:
+    """Open a step of Fine-tune."""
+    page.locator("[role=tablist][aria-label='Steps of fine-tuning']").get_by_role("tab", name=name).click()
+
+
+def upload_rows(page: Page, path: Path) -> None:
+    """Have Fine-tune read a file."""
+    step(page, "Data")
+    page.locator("#field-file input[type=file]").set_input_files(path)
 
 
 def field(page: Page, label: str) -> Locator:
@@ -121,5 +133,7 @@ __all__ = [
     "shoot",
     "shoot_tabs",
     "show",
+    "step",
     "tab",
+    "upload_rows",
 ]

@@ -82,7 +82,7 @@ def keep(page: Page, tab_name: str) -> None:
         expect(page.locator(SIGNS[tab_name]).first).to_be_visible(timeout=PATIENT)
         page.wait_for_timeout(3000)
         if tab_name == "finetune":
-            page.locator("#the-run").scroll_into_view_if_needed()
+            page.locator(".hf-headline").scroll_into_view_if_needed()
 
 
 if __name__ == "__main__":

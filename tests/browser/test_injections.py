@@ -17,7 +17,7 @@ from hfdemo.ownership import claim_folder, share_folder
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune.run_actions import LINKED
 from hfdemo.ui.tabs.tokens.inspectors import INSPECTORS
-from tests.browser.pages import PATIENT, box, fold, open_page, run, tab
+from tests.browser.pages import PATIENT, box, fold, open_page, run, step, tab, upload_rows
 from tests.conftest import Server
 from tests.injections import INJECTIONS, find_foreign
 from tests.ui.tabs.finetune.reports import a_run
@@ -139,11 +139,12 @@ def test_what_a_file_calls_its_rows_labels_columns_and_itself_stays_text(
 ) -> None:
     page = open_page(browser, app)
     tab(page, "Fine-tune")
+    step(page, "Check")
     shows_text_alone(page, page.locator(".hf-counts:visible"))
-    page.locator("input[type=file]").last.set_input_files(write_rows(tmp_path / f"{NAME}.csv", rows=3))
-    shows_text_alone(page, page.locator(".hf-count").filter(has_text="<svg data-xss"), page.locator(".hf-problem"))
-    fold(page, "The first rows")
+    upload_rows(page, write_rows(tmp_path / f"{NAME}.csv", rows=3))
     shows_text_alone(page, page.locator("td:visible").filter(has_text="data-xss"))
+    step(page, "Check")
+    shows_text_alone(page, page.locator(".hf-count").filter(has_text="<svg data-xss"), page.locator(".hf-problem"))
     box(page, "Label column").click()
     shows_text_alone(page, page.get_by_role("option").filter(has_text="data-xss"))
     page.get_by_role("option").filter(has_text="data-xss").first.click()
@@ -151,6 +152,8 @@ def test_what_a_file_calls_its_rows_labels_columns_and_itself_stays_text(
     page.get_by_role("button", name="Start", exact=True).click()
     shows_text_alone(page, page.locator(".hf-note:visible"))
     # Told in a toast: a config that is none.
+    step(page, "Train")
+    fold(page, "config.json and the shell command")
     config = tmp_path / f"{NAME}.json"
     config.write_text(f'{{"dataset": "tickets", "{NAME.replace(chr(34), "")}": 1}}')
     page.locator("input[type=file][accept='.json']").set_input_files(config)
@@ -169,7 +172,7 @@ def test_what_a_run_is_called_was_trained_on_and_noted_for_stays_text(browser: B
         page = open_page(browser, app)
         tab(page, "Fine-tune")
         shows_text_alone(page, page.locator(".hf-runs .hf-written-down").filter(has_text="<svg data-xss"))
-        page.locator("[data-open$='few']").click()
+        page.locator("[data-open$='few']").click()  # which opens its result
         shows_text_alone(page, page.locator(".hf-confusion:visible"))
         for name in ("Epoch by epoch", "More curves", "Continue"):
             fold(page, name)
@@ -178,6 +181,7 @@ def test_what_a_run_is_called_was_trained_on_and_noted_for_stays_text(browser: B
         shows_text_alone(page, page.locator(".hf-differs"))
         page.get_by_role("button", name="Duplicate settings").click()
         shows_text_alone(page, page.locator(".hf-note:visible"))
+        step(page, "Result")
         page.get_by_role("button", name="Use it in Run a model").click()
         expect(box(page, "Model")).to_have_value("run:20260201-120000-few", timeout=PATIENT)
         shows_text_alone(page, page.locator(".hf-note:visible"))
@@ -250,6 +254,7 @@ def test_what_a_search_tried_and_ended_by_stays_text(browser: Browser, app: Serv
     try:
         page = open_page(browser, app)
         tab(page, "Fine-tune")
+        step(page, "Train")
         fold(page, "Search for better values")
         shows_text_alone(
             page,
@@ -281,6 +286,7 @@ def test_what_is_said_in_a_conversation_and_in_the_box_of_arguments_stays_text(
     run(page)
     shows_text_alone(page, page.locator(".hf-bubble").filter(has_text="data-xss"))
     tab(page, "Fine-tune")
+    step(page, "Train")
     fold(page, "Every other field of TrainingArguments")
     arguments = box(page, "TrainingArguments")
     for typed, said in ((json.dumps({NAME: 1}), "x-xss"), (ALL_IN_ONE, "is not JSON")):

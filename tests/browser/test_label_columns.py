@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.pages import PATIENT, box, fits, open_page, picked, shoot, show, tab
+from tests.browser.pages import PATIENT, box, fits, open_page, picked, shoot, show, step, tab, upload_rows
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -15,7 +15,8 @@ THINGS = ("sea", "sky", "wall", "road", "leaf", "lamp", "boat", "bird")
 
 def upload(page: Page, path: Path, lines: list[str]) -> None:
     path.write_text("\n".join(lines) + "\n")
-    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    upload_rows(page, path)
+    step(page, "Check")
 
 
 def test_columns_of_flags_are_labels_from_the_upload_to_the_report(
@@ -44,6 +45,7 @@ def test_columns_of_flags_are_labels_from_the_upload_to_the_report(
     expect(picked(page, "Label column")).to_have_text(["warm", "third"], timeout=PATIENT)
     expect(box(page, "Positive class")).to_have_count(0, timeout=PATIENT)
     page.keyboard.press("Escape")
+    step(page, "Train")
     box(page, "Epochs").fill("1")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator(".hf-run .hf-state")).to_have_text("finished", timeout=2 * PATIENT)

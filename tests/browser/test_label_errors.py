@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from hfdemo.tables import read_table
-from tests.browser.pages import PATIENT, box, fits, fold, open_page, shoot, show, tab
+from tests.browser.pages import PATIENT, box, fits, fold, open_page, shoot, show, step, tab, upload_rows
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -29,10 +29,11 @@ def test_wrong_labels_are_found_decided_on_and_mended_in_the_next_run(
     path.write_text("text,label\n" + "\n".join(",".join(row) for row in given) + "\n")
     page = open_page(browser, app)
     tab(page, "Fine-tune")
-    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    upload_rows(page, path)
     expect(page.locator(".hf-facts:visible").filter(has_text="read as").first).to_contain_text(
         re.compile(r"rows\s*64"), timeout=PATIENT
     )
+    step(page, "Train")
     box(page, "Epochs").fill("1")  # what fits so few rows is suggested about now, for another value
     page.get_by_role("button", name="Start", exact=True).click()
     state = page.locator(".hf-run .hf-state")
@@ -66,9 +67,10 @@ def test_wrong_labels_are_found_decided_on_and_mended_in_the_next_run(
         menu.select_option(menu.locator("option").filter(has_text=words).first.get_attribute("value"))
     expect(page.get_by_text("2 relabelled, 1 dropped", exact=False).first).to_be_visible(timeout=PATIENT)
     page.get_by_role("button", name="Correct them in a new run").click()
+    step(page, "Check")
     mended = page.locator(".hf-mended")
     expect(mended).to_contain_text("Rows corrected one by one: 2 relabelled, 1 dropped", timeout=PATIENT)
-    expect(page.locator(".hf-ready")).to_contain_text("Start trains", timeout=PATIENT)
+    expect(page.locator(".hf-ready")).to_contain_text("Trains on", timeout=PATIENT)
     shoot(page, "label-errors-mended-1440-light")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(state).to_have_text(re.compile("starting|running|queued"), timeout=PATIENT)
@@ -81,6 +83,7 @@ def test_wrong_labels_are_found_decided_on_and_mended_in_the_next_run(
     assert len(mended_rows) == 63, "one is dropped"
     assert len(json.loads((newest / "config.json").read_text())["fixes"]) == 3
     # All of them are undone at once.
+    step(page, "Check")
     mended.get_by_role("button", name="Undo").click()
     expect(mended).to_have_count(0, timeout=PATIENT)
     page.close()

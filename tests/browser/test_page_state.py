@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.pages import PATIENT, box, choose_task, fold, open_page, tab
+from tests.browser.pages import PATIENT, box, choose_task, fold, open_page, step, tab, upload_rows
 from tests.conftest import Server, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -96,8 +96,9 @@ def test_the_form_comes_back_with_its_file_and_what_is_no_config_yet(browser: Br
     with serve(tmp_path / "home", forking=True) as server:
         page = open_page(browser, server)
         tab(page, "Fine-tune")
-        page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(file)
+        upload_rows(page, file)
         expect(page.locator(".hf-ready:visible")).to_contain_text("32 rows", timeout=PATIENT)
+        step(page, "Train")
         box(page, "Epochs").fill("7")
         box(page, "Batch size").fill("4")
         fold(page, "Every other field of TrainingArguments")
@@ -106,7 +107,8 @@ def test_the_form_comes_back_with_its_file_and_what_is_no_config_yet(browser: Br
         is_kept(page, "optim")
         page.reload()
         is_selected(page, "Fine-tune")
-        expect(page.locator(".file-preview:visible")).to_contain_text("boats", timeout=PATIENT)
+        is_selected(page, "Train")
+        expect(page.locator(".file-preview")).to_contain_text("boats", timeout=PATIENT)
         expect(box(page, "Epochs")).to_have_value("7", timeout=PATIENT)
         expect(box(page, "Batch size")).to_have_value("4")
         fold(page, "Every other field of TrainingArguments")

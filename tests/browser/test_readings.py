@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.pages import PATIENT, box, fold, open_page, picked, shoot, tab
+from tests.browser.pages import PATIENT, box, fold, open_page, picked, shoot, step, tab, upload_rows
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -15,7 +15,7 @@ READINGS = Path(__file__).parents[1] / "data_sources" / "readings"
 
 def upload(page: Page, path: Path, rows: int) -> None:
     tab(page, "Fine-tune")
-    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    upload_rows(page, path)
     expect_rows(page, rows)
 
 
@@ -35,14 +35,18 @@ def choose_encoding(page: Page, name: str) -> None:
 def test_a_first_line_like_the_others_is_a_row_and_one_click_makes_it_a_header(browser: Browser, app: Server) -> None:
     page = open_page(browser, app)
     upload(page, READINGS / "sms_no_header.tsv", 48)
+    page.get_by_role("button", name="Go to Check").click()
     card = page.locator(".hf-problem").filter(has_text="looks like the others")
     expect(card).to_be_visible(timeout=PATIENT)
     expect(picked(page, "Label column")).to_have_text(["column 1"], timeout=PATIENT)
     shoot(page, "finetune-no-header")
     card.get_by_role("button", name="Fix it").click()
+    step(page, "Data")
     expect_rows(page, 47)
+    step(page, "Check")
     expect(picked(page, "Label column")).to_have_text(["ham"], timeout=PATIENT)
     page.locator(".hf-mended").get_by_role("button", name="Undo").click()
+    step(page, "Data")
     expect_rows(page, 48)
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
-from tests.browser.pages import PATIENT, box, fits, fold, open_page, picked, shoot, show, tab
+from tests.browser.pages import PATIENT, box, fits, fold, open_page, picked, shoot, show, step, tab, upload_rows
 from tests.conftest import Server
 from tests.ui.tabs.finetune.reports import a_run
 
@@ -49,6 +49,7 @@ def legend(page: Page) -> object:
 def test_the_chart_of_metrics_is_of_the_run_on_view(browser: Browser, runs: Server) -> None:
     page = open_page(browser, runs)
     tab(page, "Fine-tune")
+    step(page, "Result")
     broken: list[str] = []
     page.on("pageerror", lambda error: broken.append(str(error)))
     for run, names in (
@@ -78,6 +79,7 @@ def test_the_chart_of_metrics_is_of_the_run_on_view(browser: Browser, runs: Serv
 def test_the_epochs_can_be_gone_through_and_the_fold_stays_open(browser: Browser, runs: Server) -> None:
     page = open_page(browser, runs)
     tab(page, "Fine-tune")
+    step(page, "Result")
     view(page, "classes")
     fold(page, "Epoch by epoch")
     slider = page.get_by_label(re.compile("range slider for After epoch"))
@@ -98,33 +100,38 @@ def test_leaving_the_box_of_the_data_set_keeps_the_upload_and_what_was_chosen_fo
     path.write_text("note,first,second\n" + "\n".join(rows) + "\n")
     page = open_page(browser, app)
     tab(page, "Fine-tune")
-    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    upload_rows(page, path)
     data, label = box(page, "Data set"), box(page, "Label column")
     expect(data).to_have_value("mine", timeout=PATIENT)
+    step(page, "Check")
     labels = picked(page, "Label column")
     expect(labels).to_have_text(["second"])
     label.click()
     page.get_by_role("option", name="first").click()  # which takes the place of the other: neither is a flag
     expect(box(page, "Positive class")).to_have_value("b", timeout=PATIENT)
+    step(page, "Data")
     data.click()
     data.press("Tab")
-    page.get_by_role("heading", name="2 · What is learned").click()
+    page.get_by_text("The first rows").click()
     page.wait_for_timeout(1500)
     expect(data).to_have_value("mine")
-    expect(labels).to_have_text(["first"])
     uploaded = page.locator(".file-preview:visible")
     expect(uploaded).to_have_count(1)
+    step(page, "Check")
+    expect(labels).to_have_text(["first"])
     # Another label column has labels of its own: the positive one of the last is none of them.
     label.click()
     page.get_by_role("option", name="second").click()
     expect(box(page, "Positive class")).to_have_count(0, timeout=PATIENT)
     expect(page.get_by_text("is not a label")).to_have_count(0)
     # An example takes the place of the upload.
+    step(page, "Data")
     data.click()
     page.get_by_role("option", name="tickets").click()
-    expect(labels).to_have_text(["label"], timeout=PATIENT)
-    expect(uploaded).to_have_count(0)
+    expect(uploaded).to_have_count(0, timeout=PATIENT)
     expect(data).to_have_value("tickets")
+    step(page, "Check")
+    expect(labels).to_have_text(["label"], timeout=PATIENT)
 
 
 def test_a_tick_stays_while_the_table_of_runs_is_drawn_anew(browser: Browser, runs: Server) -> None:
@@ -150,20 +157,23 @@ def test_share_gpt_goes_through_the_page_to_a_run(
     path.write_text("\n".join(map(json.dumps, rows)))
     page = open_page(browser, app)
     tab(page, "Fine-tune")
-    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
-    column, layout = box(page, "Text column"), page.get_by_label("The rows are")
+    upload_rows(page, path)
+    # Fields of a step that is not in sight are still there.
+    column, layout = page.locator("#field-text input"), page.get_by_label("The rows are")
     expect(column).to_have_value("messages", timeout=PATIENT)
     expect(page.get_by_text("conversations in the form of ShareGPT").first).to_be_visible()
-    expect(box(page, "What is learned")).to_have_value("the next token (text or chat)")
+    expect(page.locator("#field-kind input")).to_have_value("the next token (text or chat)")
     # The table as it stands has another column, and the way back is the same box.
     fold(page, "How it is read")
     for option, value in (("as the table stands", "conversations"), ("as they look", "messages")):
         layout.click()
         page.get_by_role("option", name=option).click()
         expect(column).to_have_value(value, timeout=PATIENT)
+    step(page, "Model")
     model = box(page, "Base model")
     model.fill(str(zoo("text-generation")))
     model.press("Tab")
+    step(page, "Check")
     page.get_by_role("button", name="Count the tokens").click()
     expect(page.locator(".hf-as-read .hf-learned").first).to_be_visible(timeout=PATIENT)
     marked = "".join(page.locator(".hf-as-read .hf-learned").all_text_contents())
@@ -178,6 +188,7 @@ def test_share_gpt_goes_through_the_page_to_a_run(
     expect(page.locator(".hf-run").first).to_contain_text("talks", timeout=PATIENT)
     expect(page.locator(".hf-run .hf-state")).to_have_text("finished", timeout=PATIENT)
     # Other data is read as it looks.
+    step(page, "Data")
     layout.click()
     page.get_by_role("option", name="as the table stands").click()
     expect(column).to_have_value("conversations", timeout=PATIENT)

@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.pages import PATIENT, box, choose_task, is_accessible, open_page, picked, shoot, shoot_tabs, tab
+from tests.browser.pages import (
+    PATIENT,
+    box,
+    choose_task,
+    is_accessible,
+    open_page,
+    picked,
+    shoot,
+    shoot_tabs,
+    step,
+    tab,
+    upload_rows,
+)
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -61,10 +73,11 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     moods = (("warm today", "up"), ("cold today", "down"), ("hot now", "up"), ("icy now", "down"))
     rows = [f"the {thing} is {mood},{label}" for thing in things for mood, label in moods]
     path.write_text("note,mood\n" + "\n".join([*rows, ",up", rows[0]]) + "\n")
-    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(path)
+    upload_rows(page, path)
     start = page.get_by_role("button", name="Start", exact=True).bounding_box()
     assert start is not None
     assert start["y"] + start["height"] <= 900, "in sight, wherever in the form one is"
+    page.get_by_role("button", name="Go to Check").first.click()
     expect(picked(page, "Label column")).to_have_text(["mood"], timeout=PATIENT)
     expect(box(page, "Text column")).to_have_value("note")
     # The doctor found a row without a text and one that is there twice: Start would be refused.
@@ -76,6 +89,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     expect(page.locator("[data-do^='fix']:visible")).to_have_count(0, timeout=PATIENT)
     expect(page.get_by_text("Row 33 has nothing")).to_have_count(0)
     shoot(page, "finetune-mended-1440-light")
+    step(page, "Train")
     box(page, "Epochs").fill("6")
     page.get_by_role("button", name="Start", exact=True).click()
     state = page.locator(".hf-run .hf-state")
@@ -86,6 +100,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
         timeout=PATIENT
     )  # while it trains, on a page that began without a run
 
+    step(page, "Train")
     box(page, "Epochs").fill("2")
     page.get_by_role("button", name="Start", exact=True).click()  # another one, which waits for the first
     expect(state).to_have_text(re.compile("queued|starting|running"), timeout=PATIENT)
@@ -95,6 +110,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     page = open_page(browser, app)
     page.on("pageerror", lambda error: broken.append(str(error)))
     tab(page, "Fine-tune")
+    step(page, "Result")
     state = page.locator(".hf-run .hf-state")
     expect(state).to_have_text("finished", timeout=PATIENT)
     expect(page.locator(".hf-score").first).to_contain_text("accuracy")
@@ -141,6 +157,9 @@ def test_every_tab_fits_the_screen_and_has_something_on_it(
         "fine-tune": ("Fine-tune", ".hf-facts"),
     }
     shoot_tabs(page, tabs, widths, mode)
+    shown = {"check": ".hf-counts", "model": "#field-model", "train": "#field-epochs", "result": ".hf-run, .hf-empty"}
+    steps = {name: f"{number} {name.capitalize()}" for number, name in enumerate(shown, 2)}
+    shoot_tabs(page, {f"fine-tune-{name}": (steps[name], sign) for name, sign in shown.items()}, widths, mode)
     page.close()
 
 
@@ -166,12 +185,14 @@ def test_a_file_that_is_no_table_is_said_so_in_place_of_the_last_data(
 ) -> None:
     page = open_page(browser, app)
     tab(page, "Fine-tune")
+    step(page, "Check")
     expect(page.get_by_text("delivery × 124")).to_be_visible(timeout=PATIENT)
     (tmp_path / "empty.csv").write_text("")
-    page.locator("input[type=file]").last.set_input_files(tmp_path / "empty.csv")
+    upload_rows(page, tmp_path / "empty.csv")
     expect(page.get_by_text("empty.csv is empty")).to_be_visible(timeout=PATIENT)
     expect(page.get_by_text("delivery × 124")).to_have_count(0)
     page.get_by_label("Clear").or_(page.get_by_label("Remove")).first.click()
+    step(page, "Check")
     expect(page.get_by_text("delivery × 124")).to_be_visible(timeout=PATIENT)
     page.close()
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from hfdemo.tokenization.padding import strategy_names
-from tests.browser.pages import PATIENT, box, fold, open_page, picked, shoot, shoot_tabs
+from tests.browser.pages import PATIENT, box, fold, open_page, picked, shoot, shoot_tabs, step
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -141,7 +141,9 @@ def test_a_data_set_is_counted_and_its_setting_is_trained_with(browser: Browser,
     advised = page.locator(".hf-advice b:visible").first.inner_text()
     page.get_by_role("button", name="Use this in Fine-tune").click()
     expect(page.get_by_role("tab", name="Fine-tune")).to_have_attribute("aria-selected", "true", timeout=PATIENT)
+    step(page, "Model")
     expect(box(page, "Padding")).to_have_value(advised, timeout=PATIENT)
+    step(page, "Check")
     expect(picked(page, "Label column")).to_have_text(["mood"], timeout=PATIENT)
     page.close()
 

@@ -10,7 +10,7 @@ from hfdemo.api.visitor_guard import COOKIE
 from hfdemo.ownership import OWNER_FILE
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune.run_actions import LINKED
-from tests.browser.pages import PATIENT, box, choose_task, open_page, tab
+from tests.browser.pages import PATIENT, box, choose_task, open_page, step, tab, upload_rows
 from tests.conftest import Server
 from tests.ui.tabs.finetune.reports import a_run
 
@@ -32,8 +32,9 @@ def test_each_visitor_s_page_shows_their_runs_and_files_alone(browser: Browser, 
     tab(page, "Fine-tune")
     expect(page.locator(".hf-run").first).to_contain_text(RUN, timeout=PATIENT)
     # What a visitor sends is read for them, and what the page itself shows is there for everybody.
-    page.locator("input[type=file]:not([webkitdirectory])").last.set_input_files(colours)
+    upload_rows(page, colours)
     expect(box(page, "Data set")).to_have_value("colours", timeout=PATIENT)
+    step(page, "Check")
     expect(page.get_by_text("down × 23")).to_be_visible(timeout=PATIENT)
 
     other = browser.new_context().new_page()
@@ -43,6 +44,7 @@ def test_each_visitor_s_page_shows_their_runs_and_files_alone(browser: Browser, 
     expect(examples.first).to_be_visible(timeout=PATIENT)
     assert examples.evaluate_all("found => found.every(each => each.complete && each.naturalWidth > 0)")
     tab(other, "Fine-tune")
+    step(other, "Result")
     expect(other.get_by_text("No run yet").first).to_be_visible(timeout=PATIENT)
     expect(other.get_by_text(RUN)).to_have_count(0)
 

@@ -4,7 +4,6 @@ import inspect
 from threading import Event
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from hfdemo.errors import DemoError
@@ -20,9 +19,8 @@ from hfdemo.tokenization.encoding import Cell
 from hfdemo.tokenization.length_report import report_lengths
 from hfdemo.tokenization.padding import PaddingStrategy, find_strategy, plan_batches, plannable_names, trainable_names
 from hfdemo.tokenization.snippets import write_padding_script
-from hfdemo.ui.tabs.finetune import form_steps
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
 from hfdemo.ui.tabs.tokens import padding_view
+from tests.ui.tabs.finetune.forms import lay_out_training
 
 LENGTHS = [9, 2, 17, 4, 3]
 
@@ -100,9 +98,7 @@ def test_a_run_may_take_it_if_it_is_trainable() -> None:
         RunConfig("tickets", padding="multiple_of_5")
     with pytest.raises(DemoError, match=r"padding must be one of .*multiple_of_5, but is 'as_it_is'"):
         RunConfig("tickets", padding="as_it_is")
-    with gr.Blocks():
-        step = form_steps.build_training_step([DEFAULTS["model"]], dict(DEFAULTS))
-    choices = {value for _, value in step.fields["padding"].choices}
+    choices = {value for _, value in lay_out_training().fields["padding"].choices}
     assert "multiple_of_5" in choices
     assert "as_it_is" not in choices
 

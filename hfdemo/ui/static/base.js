@@ -11,13 +11,6 @@ window.hfdemo = {
       capture,
     );
   },
-
-  // What an event of gradio does in the browser alone: each returns the function that gradio calls.
-  scrollTo: (id) => () => {
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    document.getElementById(id)?.scrollIntoView({ behavior: still ? "auto" : "smooth" });
-  },
-  scrollUnless: (selector, id) => () => document.querySelector(selector) || hfdemo.scrollTo(id)(),
 };
 
 // A chart of gradio's that is taken away before it was in sight still hears that its size has changed, and fails.

@@ -26,6 +26,7 @@ Object.assign(hfdemo, {
       if (target.checked) ticked.add(target.value);
       else ticked.delete(target.value);
       tell();
+      if (ticked.size > 1) hfdemo.openStep("result")(); // where they stand side by side
     });
     new MutationObserver(() => {
       const drawn = boxes();

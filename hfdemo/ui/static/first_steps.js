@@ -41,7 +41,7 @@
     });
   };
   hfdemo.on("click", "#run-now", () => tick(0)); // RUN_BUTTON
-  hfdemo.on("click", ".hf-start button", () => tick(2));
+  hfdemo.on("click", "#start-training", () => tick(2)); // START_BUTTON
   hfdemo.on("click", ".hf-path [data-tab]", ({ dataset }) =>
     document.getElementById(`tab-${dataset.tab}-button`)?.click(),
   );

@@ -2,7 +2,7 @@
 // storage, which each tab of a browser has of its own.
 (() => {
   const FIRST = "run"; // the tab that gradio shows
-  const PLACE = ["tab", "view", "task", "model", "run"];
+  const PLACE = ["tab", "view", "step", "task", "model", "run"];
   const isOurs = (name) => !name.startsWith("__"); // gradio's own begin so
   const address = () => new URL(location.href);
   // A link that brings values says more than where it leads.

@@ -66,8 +66,8 @@ class DataEvents:
         self.jobs = RunningJobs()
         self._inputs = list(form.fields.values())
         self._sent_states = [step.taken, step.counted, step.pending]
-        shown = [*(form.fields[name] for name in form_steps.DATA_FIELDS), step.report, step.refused, step.page]
-        self._shown = [*shown, step.refused_fold, step.taken, step.counted, states.run_data]
+        shown = [*(form.fields[name] for name in form_steps.DATA_FIELDS), step.verdict, step.report]
+        self._shown = [*shown, step.refused, step.page, step.refused_fold, step.taken, step.counted, states.run_data]
         self._read = [*self._shown, step.reading, step.preview, step.counting, step.pending, step.seen]
         self._read += [form.fields["dataset"], form.fields["file"]]
         self._visible: dict[str, Any] = {**QUICK, "show_progress": "minimal", "show_progress_on": step.reading}
@@ -140,13 +140,13 @@ class DataEvents:
         except DemoError as error:
             gone = {form.fields[name]: value for name, value in clear_data_fields().items()}
             hidden = {step.refused_fold: gr.update(visible=False), step.taken: [], self._states.run_data: None}
-            said = {step.reading: html.notes([str(error)]), step.report: "", step.preview: None}
+            said = {step.reading: html.notes([str(error)]), step.verdict: "", step.report: "", step.preview: ""}
             return {**said, **gone, **hidden, **seen}
         return {
             **seen,
             **self._show_examined(named, list(taken), examined, still),
             step.reading: inspection_view.render_reading(examined),
-            step.preview: form_steps.first_rows(examined),
+            step.preview: inspection_view.render_first_rows(examined),
             step.counting: form_steps.COUNTING,
             step.pending: None,
         }
@@ -250,6 +250,7 @@ class DataEvents:
         updates = update_data_fields(examined.inspection, named)
         return {
             **{form.fields[name]: update for name, update in updates.items()},
+            step.verdict: inspection_view.render_verdict(examined),
             step.report: inspection_view.render_inspection(examined, taken, counted),
             step.refused_fold: gr.update(visible=bool(rows)),
             step.refused: inspection_view.render_refused_rows(rows, 1),

@@ -1,10 +1,9 @@
-"""What is to be trained on and how: three steps, the line before Start, and the same as a file and as a command."""
+"""What is to be trained on and how: the steps before Start, and the same as a file and as a command."""
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,15 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.uploads import uploaded_path
 from hfdemo.data_sources import EXAMPLE_NAMES
-from hfdemo.devices import count_accelerators, find_device
 from hfdemo.errors import DemoError
-from hfdemo.finetuning.arguments import knobs
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.kinds import KINDS, find_kind
-from hfdemo.finetuning.preflight import Preflight, RunData
-from hfdemo.models.folders import list_offline_models
+from hfdemo.finetuning.kinds import find_kind
+from hfdemo.finetuning.preflight import RunData
 from hfdemo.models.reference import ModelRef
-from hfdemo.ui import html
 from hfdemo.ui.deep_links import keep_known
-from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, draw_errors, toast_errors
+from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, toast_errors
 from hfdemo.ui.page_state import PageState, find_upload, read_kept
-from hfdemo.ui.tabs.finetune import form_steps, form_values
+from hfdemo.ui.tabs.finetune import form_steps, form_values, start_bar, steps
 from hfdemo.ui.tabs.finetune.data_events import DataEvents, FormStates
 from hfdemo.ui.tabs.finetune.form_data import (
     DatasetCache,
@@ -37,11 +32,8 @@ from hfdemo.ui.tabs.finetune.form_data import (
     suggest_values,
     summarise_data,
 )
+from hfdemo.ui.tabs.finetune.training_events import list_base_models, wire_training
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
-
-ABOUT = "Three steps, already filled in. Change what you like, then press Start."
-REFUSED = "hf-refused"  # the class by which the page knows that Start has begun nothing
-_METHODS = {"full": "all weights", "lora": "a LoRA adapter", "frozen": "the head"}
 
 
 @dataclass(frozen=True)
@@ -60,27 +52,32 @@ class Form:
     fill_on: Callable[[Any], None]
 
 
-def build(app: App, demo: gr.Blocks, opened: Any, tabs: gr.Tabs, chosen: DatasetChoice, page: PageState) -> Form:
-    """Lay out the steps and Start, and wire everything but Start itself; some of it waits until the tab is `opened`."""
+def build(
+    app: App,
+    demo: gr.Blocks,
+    opened: Any,
+    tabs: gr.Tabs,
+    panels: Mapping[str, gr.Column],
+    chosen: DatasetChoice,
+    page: PageState,
+) -> Form:
+    """Lay out the steps in their `panels`, and Start below, and wire everything but Start itself.
+
+    Some of it waits until the tab is `opened`.
+    """
     datasets = DatasetCache(app)
     values, examined = _initial_values(datasets)
     suggested = {name: values[name] for name in ("epochs", "rate")}
     config = form_values.config_from_values(values)
-    with gr.Row():
-        gr.HTML(html.about(ABOUT))
-        brought = gr.UploadButton("Open a config.json", file_types=[".json"], size="sm", min_width=150, scale=0)
-    step = form_steps.build_data_step(examined, values, app.settings.public)
-    training = form_steps.build_training_step(_base_model_choices(app), suggested)
-    with gr.Column(elem_classes="hf-start"):
-        line = gr.HTML(render_plan(config, summarise_data(examined)))
-        start = gr.Button("Start", variant="primary", size="lg")
-    with gr.Accordion("config.json and the shell command", open=False):
-        written = gr.Code(form_values.write_config(config), language="json", label="config.json as it stands", lines=1)
-        command = gr.Code(
-            form_values.write_commands(config), language="shell", label="The same run from a shell", lines=1
-        )
+    step = form_steps.build_data_steps(panels, examined, values, app.settings.public)
+    training = form_steps.build_training_steps(panels, list_base_models(app), suggested)
+    with panels["train"]:
+        brought, written, command = _build_config(config)
+    line, start = _build_bar(config, values, examined)
     states = FormStates(run_data=gr.State(summarise_data(examined)), suggested=gr.State(suggested))
     form = FormFields({**step.fields, **training.fields}, datasets)
+    for name, field in form.fields.items():
+        field.elem_id = f"field-{name}"  # by which a refusal leads there
     inputs = list(form.fields.values())
     data = DataEvents(app, demo, form, step, states)
     events = _FormEvents(app, form, step, states, training.lora)
@@ -89,8 +86,7 @@ def build(app: App, demo: gr.Blocks, opened: Any, tabs: gr.Tabs, chosen: Dataset
     gr.on(changes, toast_errors(events.on_change), sent, shown, **LATEST)
     # As the tab opens, too: what Start asks of the libraries and the model is then found out before it is pressed.
     opened(toast_errors(events.on_change), sent, shown, **QUICK)
-    _wire_training(app, opened, training, form)
-    _wire_suggestions(form, states)
+    wire_training(app, opened, training, form, states)
     filled = [*inputs, step.pending, states.suggested, training.lora]
     data.read_data_on(brought.upload(toast_errors(events.on_config), [brought, *inputs], filled, **QUICK).success)
 
@@ -111,8 +107,28 @@ def build(app: App, demo: gr.Blocks, opened: Any, tabs: gr.Tabs, chosen: Dataset
     arrived = chosen.button.click(
         toast_errors(_take_dataset_choice), choice, [*fields, training.length_fold, tabs], **QUICK
     )
+    arrived.success(None, js=steps.open_step("data"), **PRIVATE)
     data.read_data_on(arrived.success, (chosen.text, chosen.pair))
     return Form(start, line, form.fields["rate"], inputs, form.read_config, fill_from)
+
+
+def _build_config(config: RunConfig) -> tuple[gr.UploadButton, gr.Code, gr.Code]:
+    """Lay out the config as a file, which can be brought, too, and the command that does the same."""
+    with gr.Accordion("config.json and the shell command", open=False):
+        brought = gr.UploadButton("Open a config.json", file_types=[".json"], size="sm", min_width=150)
+        written = gr.Code(form_values.write_config(config), language="json", label="config.json as it stands", lines=1)
+        command = gr.Code(
+            form_values.write_commands(config), language="shell", label="The same run from a shell", lines=1
+        )
+    return brought, written, command
+
+
+def _build_bar(config: RunConfig, values: FieldValues, examined: ExaminedData) -> tuple[gr.HTML, gr.Button]:
+    data = summarise_data(examined)
+    with gr.Row(elem_classes="hf-start"):
+        line = gr.HTML(start_bar.render_chosen(values, data) + start_bar.render_plan(config, data), padding=False)
+        start = gr.Button("Start", variant="primary", size="lg", scale=0, min_width=140, elem_id=start_bar.START_BUTTON)
+    return line, start
 
 
 class _FormEvents:
@@ -126,10 +142,10 @@ class _FormEvents:
     def on_change(self, data: RunData | None, *values: Any) -> tuple[Any, ...]:
         """Return what the form says now, and whether that could be trained."""
         named, public = self._form.by_name(values), self._app.settings.public
-        said = render_ready_line(named, data, self._app.runs.preflight)
+        said = start_bar.render_ready_line(named, data, self._app.runs.preflight)
         unread = form_values.explain_missing_data(named["dataset"], public=public)
         if data is None and named["file"] is None and unread:
-            said = render_refusal(unread)
+            said = start_bar.render_chosen(named, data) + start_bar.render_refusal(unread, "data", "dataset")
         try:
             config, path = self._form.read_config(values)
         except DemoError:
@@ -198,95 +214,6 @@ def find_suggested(config: RunConfig) -> FieldValues:
     return {**suggested, "rate": usual} if asked["rate"] == usual else suggested
 
 
-def drop_suggestion(name: str, suggested: FieldValues) -> FieldValues:
-    """Return what still counts as suggested when somebody has typed in the field `name`."""
-    return {each: value for each, value in suggested.items() if each != name}
-
-
-def refit_suggested(fitting: FieldValues, suggested: FieldValues, now: FieldValues) -> FieldValues:
-    """Return what to suggest for fields that are `now` as they are.
-
-    That is what is `fitting`, where a field is empty or still has what was `suggested`.
-    """
-    return {
-        name: fitting[name]
-        for name, value in now.items()
-        if value is None or (name in suggested and value == suggested[name])
-    }
-
-
-def _wire_training(app: App, opened: Any, training: form_steps.TrainingStep, form: FormFields) -> None:
-    fields = training.fields
-    fields["method"].change(
-        lambda method: gr.update(visible=method == "lora"), fields["method"], training.lora, **QUICK
-    )
-    fields["model"].focus(lambda: gr.update(choices=_base_model_choices(app)), outputs=fields["model"], **QUICK)
-    form.fields["kind"].change(
-        lambda kind: gr.update(choices=[form_values.OWN_METRIC, *KINDS[kind].evaluator.offered]),
-        form.fields["kind"],
-        fields["best_metric"],
-        **QUICK,
-    )
-
-    def check_arguments(more: str | None) -> str:
-        """Say what is wrong with the JSON box when it is left."""
-        if training := form_values.parse_json_box(more):
-            app.runs.preflight(RunConfig("data", training=training)).check()
-        return ""
-
-    fields["more"].change(lambda: "", outputs=training.checked, **QUICK)
-    fields["more"].blur(draw_errors(check_arguments), fields["more"], training.checked, **QUICK)
-
-    def list_arguments(search: str | None) -> str:
-        return form_steps.render_arguments(app.engine.call(knobs), search)
-
-    def say_what_is_installed() -> list[Any]:
-        device, count = app.engine.call(find_device), app.engine.call(count_accelerators)
-        helps = form_steps.update_help(app.engine.call(knobs), explained)
-        return [*helps, form_steps.render_devices(device, count)]
-
-    training.table_fold.expand(toast_errors(list_arguments), training.search, training.table, **QUICK)
-    training.search.change(toast_errors(list_arguments), training.search, training.table, **LATEST)
-    explained = [name for name in form_values.TRAINING if name != "best_metric"]
-    # The library's own words need the library, and so does the device: the page is drawn first.
-    helped = [*(fields[name] for name in explained), training.device]
-    opened(say_what_is_installed, outputs=helped, **QUICK)
-
-
-def _wire_suggestions(form: FormFields, states: FormStates) -> None:
-    """Have the epochs and the rate follow what is trained, where nobody has typed others."""
-    fields = form.fields
-    follows = ["method", "kind", "batch", "accumulation", "epochs", "rate"]
-
-    fitted = ("epochs", "rate")
-    # A component, and no state: the browser has to see it.
-    found = gr.JSON(visible=False)
-
-    def refit(data: RunData | None, suggested: FieldValues, *values: Any) -> tuple[Any, FieldValues]:
-        """Return the epochs and the rate that fit what is trained now, where nobody has typed others, and which they
-        are to replace."""
-        method, kind, batch, accumulation, *own = values
-        fitting = form_values.suggest_epochs_and_rate(method, kind, data.train_rows if data else 1, batch, accumulation)
-        now = dict(zip(fitted, own, strict=True))
-        fresh = refit_suggested(fitting, suggested, now)
-        return {name: {"for": now[name], "value": value} for name, value in fresh.items()}, fresh
-
-    for name in fitted:
-        # Typed: no longer what was suggested, even where it is the same number.
-        fields[name].input(functools.partial(drop_suggestion, name), states.suggested, states.suggested, **LATEST)
-
-    refitted = gr.on(
-        [fields[name].change for name in ("method", "batch", "accumulation")] + [states.run_data.change],
-        toast_errors(refit),
-        [states.run_data, states.suggested, *(fields[name] for name in follows)],
-        [found, states.suggested],
-        **LATEST,
-    )
-    # Only the browser knows what has been typed since.
-    own = [fields[name] for name in fitted]
-    refitted.then(None, [found, *own], own, js=f"hfdemo.fillIn({json.dumps(fitted)})", **PRIVATE)
-
-
 def _initial_values(datasets: DatasetCache) -> tuple[FieldValues, ExaminedData]:
     """Return the values of the form as it opens, and the first example, inspected."""
     named = suggest_values(FormFields({}, datasets), {**form_values.DEFAULTS}, None)
@@ -294,46 +221,3 @@ def _initial_values(datasets: DatasetCache) -> tuple[FieldValues, ExaminedData]:
     examined = examine_data(datasets.read(config, None), config)
     named |= form_values.suggest_epochs_and_rate(named["method"], named["kind"], examined.train_rows)
     return {**named, "positive": examined.inspection.positive_label}, examined
-
-
-def _base_model_choices(app: App) -> list[str]:
-    """List the models that make sense to start from, the embedded backbone first."""
-    return list(dict.fromkeys(["embedded:minilm", *list_offline_models(app.settings)]))
-
-
-def render_ready_line(
-    values: form_values.Values, data: RunData | None, check: Callable[[RunConfig, RunData], Preflight]
-) -> str:
-    """Render what Start would do with the form as it is, by the very check that Start makes."""
-    if data is None:
-        return render_refusal("There is no data yet that could be trained on.")
-    try:
-        config = form_values.config_from_values(values)
-    except DemoError as error:
-        return render_refusal(str(error))
-    checked = check(config, data)
-    if checked.error is not None:
-        return html.notes(checked.warnings) + render_refusal(str(checked.error))
-    won = form_values.find_overruled(values)
-    said = [f"{', '.join(won)}: the box of TrainingArguments wins over the field of the form."] if won else []
-    return html.notes([*checked.warnings, *said]) + render_plan(checked.config or config, data)
-
-
-def render_plan(config: RunConfig, data: RunData) -> str:
-    """Render what a run would do, in a line."""
-    rows = data.train_rows
-    filled = config.with_training_defaults(rows, find_kind(config.task, config.problem_type).learning_rate)
-    steps = filled.steps(rows)
-    held = {name: count for name, count in data.split_rows if name != "train"}
-    said = "".join(f", {count:,} {'for' if name == 'validation' else 'to'} {name}" for name, count in held.items())
-    many = f" in {config.processes} processes" if config.processes > 1 else ""
-    return (
-        f"<div class='hf-ready'>Start trains {html.escape(_METHODS[config.method])} of "
-        f"<b>{html.escape(config.model)}</b> on <b>{rows:,} rows</b>{html.escape(said)}: "
-        f"<b>{steps:,} {'step' if steps == 1 else 'steps'}</b>{many}.</div>"
-    )
-
-
-def render_refusal(sentence: str) -> str:
-    """Render a sentence so that the page knows that Start has begun nothing."""
-    return f"<div class='{REFUSED}'>{html.notes([sentence])}</div>"

@@ -112,6 +112,14 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 )
 
 
+class FieldError(DemoError):
+    """What a field of the form can't be; `field` is its name."""
+
+    def __init__(self, sentence: str, field: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
 def data_config_from_values(values: Values) -> RunConfig:
     """Return what the form says about the data alone: it can be inspected while the rest is unfinished."""
     kind = KINDS[values["kind"] or DEFAULT_KIND.name]
@@ -230,18 +238,18 @@ def suggest_epochs_and_rate(
     return {"epochs": filled.training["num_train_epochs"], "rate": filled.training["learning_rate"]}
 
 
-def parse_json_box(text: str | None, box: str = "TrainingArguments") -> dict[str, Any]:
-    """Parse the fields in a JSON box.
+def parse_json_box(text: str | None, box: str = "TrainingArguments", field: str = "more") -> dict[str, Any]:
+    """Parse what the JSON box of `field` holds.
 
     Raises:
-        DemoError: it is not a JSON object.
+        FieldError: it is not a JSON object.
     """
     try:
         values = json.loads(text) if text and text.strip() else {}
     except ValueError as error:
-        raise DemoError(f"{box} is not JSON: {error}. Mend it, or empty the box.") from error
+        raise FieldError(f"{box} is not JSON: {error}. Fix it, or empty the box.", field) from error
     if not isinstance(values, dict):
-        raise DemoError(f'{box} must be a JSON object, such as {{"name": "value"}}.')
+        raise FieldError(f'{box} must be a JSON object, such as {{"name": "value"}}.', field)
     return values
 
 
@@ -304,10 +312,13 @@ def _check_numbers(values: Values, boxed: Mapping[str, Any]) -> None:
         name, value = TRAINING.get(field, ""), values[field]
         if value is None or name in boxed:
             continue
-        if name:
-            check_range(name, value, label)
-        elif value < _LOWEST[field]:
-            raise DemoError(f"{label} is {value!r}, but must be at least {_LOWEST[field]}.")
+        try:
+            if name:
+                check_range(name, value, label)
+            elif value < _LOWEST[field]:
+                raise DemoError(f"{label} is {value!r}, but must be at least {_LOWEST[field]}.")
+        except DemoError as error:
+            raise FieldError(str(error), field) from error
 
 
 def _training_from_fields(values: Values) -> dict[str, Any]:
@@ -336,9 +347,10 @@ def _parse_class_weights(text: str | None) -> Any:
     except ValueError:
         weights = None
     if not isinstance(weights, dict):
-        raise DemoError(
+        raise FieldError(
             f'Class weights are "balanced" or a JSON object with a weight per label, such as {{"no": 1, "yes": 3}}; '
-            f"{text!r} is neither."
+            f"{text!r} is neither.",
+            "class_weights",
         )
     return weights
 
@@ -353,5 +365,5 @@ def _lora_from_values(values: Values) -> dict[str, Any]:
         "lora_alpha": values["lora_alpha"],
         "lora_dropout": values["lora_dropout"],
         "target_modules": names if listed else text,
-        **parse_json_box(values["lora_more"], "More of LoraConfig"),
+        **parse_json_box(values["lora_more"], "More of LoraConfig", "lora_more"),
     }

@@ -20,10 +20,13 @@ from hfdemo.ui import read_options
 from hfdemo.ui.html import code, escape, facts, table, with_title
 from hfdemo.ui.tabs.finetune.form_data import CountedTokens, ExaminedData, find_row
 from hfdemo.ui.tabs.finetune.form_values import Values
+from hfdemo.ui.tabs.finetune.steps import render_step_button
 
+PREVIEWED = 6
 PAGE = 50  # refused rows that are shown at once
 MOST_LABELS = 60
 _MOST_CHARACTERS = 240
+NO_PROBLEMS = "<div class='hf-well'>✓ No problems found in your data.</div>"
 UNDO_CORRECTIONS = "undo:corrections"
 # A change that was taken: the field of the form, its value, the one before it, and what that does, in words.
 Change = Mapping[str, Any]
@@ -35,6 +38,16 @@ def render_reading(examined: ExaminedData) -> str:
     # The refused rows have a card of their own, with a table.
     said = [note for note in corpus.notes if "can't be read. Row" not in note]
     return read_options.render_reading(found.rows, found.columns, corpus.reading, said)
+
+
+def render_first_rows(examined: ExaminedData) -> str:
+    """Render the first rows as they were read."""
+    first = next(iter(examined.corpus.tables.values())).head(PREVIEWED)
+    rows = [[_shorten(cell) for cell in row] for row in first.itertuples(index=False)]
+    drawn = table(
+        [str(name) for name in first.columns], rows, wrap=True, kind="hf-first-rows", scroll="hf-first", focusable=True
+    )
+    return with_title("The first rows", drawn)
 
 
 def render_inspection(
@@ -87,15 +100,26 @@ def render_labels(examined: ExaminedData) -> str:
         rows.append(f"<div class='hf-about hf-small'>and {len(names) - MOST_LABELS:,} more</div>")
     title = KINDS.get(found.kind or "", DEFAULT_KIND).page.counted
     usual = _action_button("usual", "Usual order") if movable and tuple(order) != found.usual_order else ""
-    head = with_title(title + (" (number = place in the model)" if order else ""), "")
+    head = with_title(title, "")
     return f"<div class='hf-counts-head'>{head}{usual}</div><div class='hf-counts'>{''.join(rows)}</div>"
+
+
+def render_verdict(examined: ExaminedData) -> str:
+    """Render in a line how many problems the data has, and the way to them."""
+    found = examined.inspection.problems
+    if not found:
+        return NO_PROBLEMS
+    must = sum(each.refuses for each in found)
+    said = f"{len(found)} {'thing' if len(found) == 1 else 'things'} to look at in your data"
+    said += f", {must} must be fixed" if must else ""
+    return f"<div class='hf-verdict'><b>{said}</b> {render_step_button('check', 'Go to Check')}</div>"
 
 
 def render_problems(examined: ExaminedData) -> str:
     """Render one card per problem: what, how many, the first row that it is about, and the button that mends it."""
     found = examined.inspection.problems
     if not found:
-        return "<div class='hf-well'>✓ No problems found in your data.</div>"
+        return NO_PROBLEMS
     ordered = sorted(found, key=lambda each: not each.refuses)
     return "".join(_render_problem(examined, each) for each in ordered)
 
@@ -198,13 +222,18 @@ def _render_problem(examined: ExaminedData, problem: Finding) -> str:
     example = find_row(examined, problem.row)
     quoted = ""
     if example is not None:
-        text, label = (each[:_MOST_CHARACTERS] + ("…" if len(each) > _MOST_CHARACTERS else "") for each in example)
+        text, label = map(_shorten, example)
         kind = f" <b>{escape(label)}</b>" if label.strip() else ""
         quoted = f"<blockquote><small>row {problem.row:,}</small> {escape(text) or '<i>(blank)</i>'}{kind}</blockquote>"
     return (
         f"<section class='hf-problem{how}'><div><p>{escape(problem.problem)}</p>{quoted}"
         f"<p class='hf-advice-line'>{code(advice)}</p><div class='hf-chips'>{chips}</div></div>{button}</section>"
     )
+
+
+def _shorten(cell: object) -> str:
+    text = str(cell)
+    return text[:_MOST_CHARACTERS] + ("…" if len(text) > _MOST_CHARACTERS else "")
 
 
 def fix_action(problem: Finding) -> str:

@@ -34,6 +34,7 @@ from hfdemo.ui.event_handling import (
     toast_errors,
 )
 from hfdemo.ui.html import Html, escape
+from hfdemo.ui.tabs.finetune import steps
 
 SHOWN = 100
 _MOST_CHARACTERS = 400
@@ -46,9 +47,8 @@ ABOUT = (
 )
 
 
-def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State, form: str) -> gr.Accordion:
-    """Lay out the fold of the chosen run; what is decided goes into the form through `prefill`. `form` is the id of the
-    element to scroll to."""
+def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State) -> gr.Accordion:
+    """Lay out the fold of the chosen run; what is decided goes into the form through `prefill`."""
     jobs, decided, newest = RunningJobs(), gr.State([]), gr.State(0)
     with gr.Accordion("Labels that may be wrong", open=False, visible=False) as fold:
         gr.HTML(html.about(ABOUT))
@@ -99,7 +99,7 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State, form: 
     run.change(lambda: ("", "", gr.update(visible=False), []), None, outputs, **LATEST)
     table.input(toast_errors(read_decisions), newest, [newest, decided, bottom, counted], **EACH)
     apply.click(toast_errors(fill_form), [run, decided], prefill, **PRIVATE, **LIGHT).success(
-        fn=None, js=f"hfdemo.scrollTo('{form}')"
+        fn=None, js=steps.open_step("train")
     )
     demo.unload(jobs.on_unload)
     return fold

@@ -25,6 +25,7 @@ from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.models.folders import list_offline_models
 from hfdemo.ui.event_handling import PRIVATE, toast_errors
+from hfdemo.ui.tabs.finetune import steps
 from hfdemo.ui.tabs.run import RunTab
 
 # What a person can take away of a run, by the words on its button; "" is everything, as a zip.
@@ -180,9 +181,9 @@ def build_sharing(app: App, run: gr.Dropdown) -> tuple[gr.Textbox, gr.Button]:
     return address, stop
 
 
-def build_continuation(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State, gr.Row]:
+def build_continuation(app: App, run: gr.Dropdown) -> tuple[gr.State, gr.Row]:
     """Lay out two ways to begin another run from this one; returns what the form is to be filled with, {"config",
-    "run", "at"} or None, and the row that needs a finished model. `form` is the id of the element to scroll to."""
+    "run", "at"} or None, and the row that needs a finished model."""
     prefill = gr.State(None)
     with gr.Row(equal_height=True) as more:
         epochs = gr.Number(1, label="More epochs", info="a new run from this model", minimum=0, min_width=120)
@@ -205,7 +206,7 @@ def build_continuation(app: App, run: gr.Dropdown, form: str) -> tuple[gr.State,
         # The time makes it another value every time, so that the form hears of it.
         return {"config": config.to_json(), "run": run_id, "at": time.time()}
 
-    duplicate.click(toast_errors(fill_form), run, prefill, **plain).success(fn=None, js=f"hfdemo.scrollTo('{form}')")
+    duplicate.click(toast_errors(fill_form), run, prefill, **plain).success(fn=None, js=steps.open_step("train"))
     return prefill, more
 
 

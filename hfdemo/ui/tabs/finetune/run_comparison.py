@@ -18,9 +18,9 @@ from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
 from hfdemo.ui.appearance import chart_colours
-from hfdemo.ui.event_handling import EACH, LATEST, draw_errors, read_event, toast_errors
+from hfdemo.ui.event_handling import EACH, LATEST, PRIVATE, draw_errors, read_event, toast_errors
 from hfdemo.ui.html import Html, TableCell, TableRow, escape
-from hfdemo.ui.tabs.finetune import run_charts
+from hfdemo.ui.tabs.finetune import run_charts, steps
 from hfdemo.ui.tabs.finetune.report_view import format_score
 
 LETTERS = "ABCDEF"
@@ -29,7 +29,8 @@ LETTERS = "ABCDEF"
 @dataclass(frozen=True)
 class RunRow:
     """A run in the table. `value` and `baseline` are of `metric` on the validation split, None where not known;
-    `data` says by a hash which data it was trained on, "" before there is a report."""
+    `data` says by a hash which data it was trained on, "" before there is a report; `course` are the values of the
+    metric from evaluation to evaluation."""
 
     run: str
     state: State
@@ -43,6 +44,7 @@ class RunRow:
     data: str = ""
     notes: str = ""
     best: bool = False
+    course: tuple[float, ...] = ()
 
 
 def list_run_rows(runs: Iterable[Run]) -> list[RunRow]:
@@ -57,7 +59,8 @@ def list_run_rows(runs: Iterable[Run]) -> list[RunRow]:
 
 
 def _read_run_row(run: Run) -> RunRow:
-    config, status = run.config, run.status()
+    config, events = run.config, run.events()
+    status = run.status(events)
     kind = find_kind(config.task, config.problem_type)
     selection = kind.evaluator.selection
     line = RunRow(
@@ -70,6 +73,7 @@ def _read_run_row(run: Run) -> RunRow:
         kind.evaluator.title(selection, config.positive_label),
         value=status.metrics.get(selection),
         notes=run.notes,
+        course=tuple(run_charts.make_metrics_table(events, {selection: selection})["value"]),
     )
     if not (run.folder / "report.json").is_file():
         return line
@@ -100,23 +104,42 @@ def _mark_best(found: Sequence[RunRow]) -> list[RunRow]:
 def render_runs(found: Sequence[RunRow], shown: str | None = None) -> str:
     """List every run with a box to compare it and its name to show it; `shown` is on view."""
     rows = [_render_row(line, line.run == shown) for line in found]
-    return html.table(("compare", "run", "on validation"), rows, (2,), kind="hf-runs", scroll="hf-tall")
+    drawn = html.table(("compare", "run", "on validation"), rows, (2,), kind="hf-runs", scroll="hf-tall")
+    return drawn + (html.about(HOW) if len(rows) > 1 else "")
 
 
 def _render_row(line: RunRow, shown: bool) -> TableRow:
     name, note = escape(line.run), escape(line.notes)
     best = " <span class='hf-chip hf-best'>best on this data</span>" if line.best else ""
-    value = "" if line.value is None else f"{format_score(line.value)}<small>{escape(line.metric)}</small>"
+    value = "" if line.value is None else f"<b>{format_score(line.value)}</b><small>{escape(line.metric)}</small>"
     if line.baseline is not None:
         value += f"<small>baseline {format_score(line.baseline)}</small>"
     written = f"<small class='hf-written-down' title='{note}'>{note}</small>" if note else ""
     box = f"<input type='checkbox' value='{name}' aria-label='compare {name}'>"
+    when = escape(format_start(line.run, "%d %b, %H:%M"))
     described = (
         f"<button type='button' data-open='{name}'>{escape(format_data_name(line))}</button>{best}"
-        f"<small><span class='hf-state hf-{line.state}'>{line.state}</span> {escape(format_start(line.run))}</small>"
+        f"<small><i class='hf-state-dot hf-{line.state}'></i>{line.state} · {when}</small>"
         f"<small>{escape(line.model)} · {escape(line.method)}</small>{written}"
     )
-    return TableRow((Html(box), Html(described), Html(value)), {"class": "hf-open" if shown else ""})
+    cells = (Html(box), Html(described), Html(value + render_sparkline(line.course)))
+    return TableRow(cells, {"class": "hf-open" if shown else ""})
+
+
+def render_sparkline(values: Sequence[float], width: int = 64, height: int = 18) -> str:
+    """Draw how a metric went, from its lowest to its highest value; nothing where there are not two."""
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    places = [
+        f"{2 + index * (width - 4) / (len(values) - 1):.1f},"
+        f"{height - 2 - (height - 4) * ((value - low) / (high - low) if high > low else 0.5):.1f}"
+        for index, value in enumerate(values)
+    ]
+    return (
+        f"<svg class='hf-sparkline' viewBox='0 0 {width} {height}' width='{width}' height='{height}' "
+        f"aria-hidden='true'><polyline points='{' '.join(places)}'/></svg>"
+    )
 
 
 def format_data_name(line: RunRow) -> str:
@@ -128,11 +151,11 @@ def format_data_name(line: RunRow) -> str:
     return f"{name}, the rows of {format_start(run)}" if name != run else f"the rows of {run}"
 
 
-def format_start(run_id: str) -> str:
-    """Return the day and time in a run's name; "" for a name without them."""
+def format_start(run_id: str, style: str = "%d %b %Y, %H:%M:%S") -> str:
+    """Return the day and time in a run's name; the name itself where it has none."""
     found = re.match(r"(\d{8}-\d{6})", run_id)
     try:
-        return f"{datetime.strptime(found[1], '%Y%m%d-%H%M%S'):%d %b %Y, %H:%M:%S}" if found else run_id
+        return datetime.strptime(found[1], "%Y%m%d-%H%M%S").strftime(style) if found else run_id
     except ValueError:
         return run_id
 
@@ -192,18 +215,39 @@ def describe_listing(runs: Sequence[Run]) -> str:
     )
 
 
-def build(app: App, opened: Any, run: gr.Dropdown, listed: gr.State) -> None:
-    """Lay out the table of all runs, which also chooses the run on view, and below it those that are compared; `listed`
-    is `listing_state` as the page last saw it."""
-    table = gr.HTML(html.placeholder("No run yet."), js_on_load="hfdemo.listenToRuns(element, trigger)")
-    chosen = gr.State([])
-    said = gr.HTML(html.about(HOW))
-    with gr.Column(visible=False) as side_by_side:
+@dataclass(frozen=True)
+class Comparison:
+    """What shows several runs side by side: `column` is hidden while there are not two of them."""
+
+    column: gr.Column
+    said: gr.HTML
+    metric: gr.Dropdown
+    loss: gr.LinePlot
+    curve: gr.LinePlot
+    differing: gr.HTML
+
+
+def build_table() -> gr.HTML:
+    """Lay out the table of all runs, in which one is chosen, and several are ticked to compare them."""
+    return gr.HTML(html.placeholder("No run yet."), js_on_load="hfdemo.listenToRuns(element, trigger)")
+
+
+def build_comparison() -> Comparison:
+    """Lay out what shows the runs that are compared."""
+    with gr.Column(visible=False) as column:
+        said = gr.HTML()
         metric = gr.Dropdown([], label="Compared by", interactive=True)
         with gr.Row():
             loss = _build_plot("Loss on validation")
             curve = _build_plot("Metric on validation")
         differing = gr.HTML()
+    return Comparison(column, said, metric, loss, curve, differing)
+
+
+def wire(app: App, opened: Any, run: gr.Dropdown, listed: gr.State, table: gr.HTML, compared: Comparison) -> None:
+    """Have the `table` choose the run on view, and those that are ticked be compared; `listed` is what
+    `describe_listing` says of the runs, as the page last saw it."""
+    chosen = gr.State([])
 
     def draw_table(run_id: str | None) -> str:
         found = list_run_rows(app.runs.list())
@@ -218,7 +262,7 @@ def build(app: App, opened: Any, run: gr.Dropdown, listed: gr.State) -> None:
 
     def compare_ticked(chosen: list[str], metric: str | None) -> tuple[Any, ...]:
         if len(chosen) < 2:
-            return html.about(HOW), gr.update(visible=False), *[gr.skip()] * 4
+            return gr.skip(), gr.update(visible=False), *[gr.skip()] * 4
         letters = assign_letters(chosen)
         runs = {letter: app.runs.get(each) for letter, each in letters.items()}
         found = compare(list(runs.values()))
@@ -237,9 +281,10 @@ def build(app: App, opened: Any, run: gr.Dropdown, listed: gr.State) -> None:
             render_side_by_side(letters, found),
         )
 
-    shown = [said, side_by_side, metric, loss, curve, differing]
+    loss, curve, metric = compared.loss, compared.curve, compared.metric
+    shown = [compared.said, compared.column, metric, loss, curve, compared.differing]
     gr.on([listed.change, run.change, opened], toast_errors(draw_table), run, table, **LATEST)
-    table.select(toast_errors(open_run), None, run, **EACH)
+    table.select(toast_errors(open_run), None, run, **EACH).success(None, js=steps.open_step("result"), **PRIVATE)
     # A chart whose series change while it is on the page goes on showing those that it had: it is put back anew. The
     # tick of a second run comes while the first is compared: the last counts at every step.
     for event in (table.input(toast_errors(read_ticked), None, chosen, **EACH).then, metric.input):

@@ -25,9 +25,6 @@ from hfdemo.ui.tabs.finetune import label_review, report_view, run_actions, run_
 from hfdemo.ui.tabs.finetune.run_actions import list_run_choices
 from hfdemo.ui.tabs.run import RunTab
 
-RUN_PANEL = "the-run"
-# The element that the form stands in; it is scrolled to when a run is duplicated.
-FORM = "the-form"
 NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
 WATCH_SECONDS = 1.0
 # What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.
@@ -35,20 +32,34 @@ Part = tuple[Any, Callable[[], Any]]
 
 
 class RunView:
-    """The chosen run: progress, charts, results, buttons, and below it all runs.
+    """The chosen run in the `panel` of its step: progress, results, charts, buttons; and all runs in the `sidebar`.
 
     `run` chooses it: by its id or, where its owner shares it with whoever opened the page, by what the link calls it;
     `prefill` is what the form is to be filled with: None, or {"config": a RunConfig as JSON, "run":
     the id of the run that it is of, "at": when it was asked for}.
     """
 
-    def __init__(self, app: App, demo: gr.Blocks, opened: Any, run_tab: RunTab, tabs: gr.Tabs) -> None:
+    def __init__(
+        self,
+        app: App,
+        demo: gr.Blocks,
+        opened: Any,
+        run_tab: RunTab,
+        tabs: gr.Tabs,
+        panel: gr.Column,
+        sidebar: gr.Column,
+    ) -> None:
         self.app = app
-        self.run = gr.Dropdown(
-            [], label="Run", info="every run is kept until you delete it", interactive=True, elem_id=RUN_PANEL
-        )
+        with sidebar:
+            self.run = gr.Dropdown([], label="Run", info="every run is kept until you delete it", interactive=True)
+            table = run_comparison.build_table()
+        with panel:
+            self._build(demo, opened, run_tab, tabs, table)
+
+    def _build(self, demo: gr.Blocks, opened: Any, run_tab: RunTab, tabs: gr.Tabs, table: gr.HTML) -> None:
+        compared = run_comparison.build_comparison()
         state = gr.HTML(html.placeholder(NO_RUN))
-        run_buttons = run_actions.build_run_buttons(app, self.run, run_tab, tabs)
+        run_buttons = run_actions.build_run_buttons(self.app, self.run, run_tab, tabs)
         self.listed = gr.State("")
         # The run that the page was opened with; until that is known nothing is drawn.
         self.opened = gr.State(None)
@@ -61,8 +72,7 @@ class RunView:
             **self._build_results(),
             **self._build_ended(demo),
         }
-        with gr.Accordion("All runs", open=True):
-            run_comparison.build(app, opened, self.run, self.listed)
+        run_comparison.wire(self.app, opened, self.run, self.listed, table, compared)
         self._wire(demo, tabs)
 
     def _build_charts(self) -> dict[str, list[Any]]:
@@ -108,8 +118,8 @@ class RunView:
             with gr.Column() as own:
                 address, unshare = run_actions.build_sharing(self.app, self.run)
                 with gr.Accordion("Continue", open=False):
-                    self.prefill, epochs_more = run_actions.build_continuation(self.app, self.run, FORM)
-                labels = label_review.build(self.app, demo, self.run, self.prefill, FORM)
+                    self.prefill, epochs_more = run_actions.build_continuation(self.app, self.run)
+                labels = label_review.build(self.app, demo, self.run, self.prefill)
                 with gr.Accordion("Download", open=False):
                     files = run_actions.build_downloads(self.app, self.run)
             with gr.Accordion("Code, config and log", open=False):

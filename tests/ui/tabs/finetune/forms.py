@@ -9,7 +9,7 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import form_values
+from hfdemo.ui.tabs.finetune import form_steps, form_values, steps
 from hfdemo.ui.tabs.finetune.form_data import DatasetCache, ExaminedData, FormFields, suggest_values
 
 THINGS = ("sea", "sky", "wall", "road", "leaf", "lamp", "boat", "bird")
@@ -37,3 +37,9 @@ def open_file(path: Path, settings: Settings, **values: Any) -> tuple[FormFields
 
 def look(form: FormFields, named: dict[str, Any]) -> ExaminedData:
     return form.examine(named, None)[0]
+
+
+def lay_out_training() -> form_steps.TrainingStep:
+    """The steps Model and Train of a page that has nothing else."""
+    with gr.Blocks():
+        return form_steps.build_training_steps(steps.build_steps(), ["embedded:minilm"], {"epochs": 3, "rate": 1e-4})

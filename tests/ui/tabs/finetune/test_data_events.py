@@ -9,8 +9,9 @@ from hfdemo.api import App
 from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune.data_events import DataEvents, FormStates
 from hfdemo.ui.tabs.finetune.form_data import DatasetCache, FormFields
-from hfdemo.ui.tabs.finetune.form_steps import build_data_step, build_training_step
+from hfdemo.ui.tabs.finetune.form_steps import build_data_steps, build_training_steps
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
+from hfdemo.ui.tabs.finetune.steps import build_steps
 from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
 
 
@@ -18,8 +19,9 @@ from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
 def test_a_count_of_tokens_ends_with_its_page_and_nothing_of_it_is_kept(tmp_path: Path, settings: Settings) -> None:
     form, named = open_file(write(tmp_path / "rows.csv", rows_of()), settings)
     with gr.Blocks() as demo:
-        step = build_data_step(look(form, named), named, public=False)
-        training = build_training_step([DEFAULTS["model"]], named)
+        panels = build_steps()
+        step = build_data_steps(panels, look(form, named), named, public=False)
+        training = build_training_steps(panels, [DEFAULTS["model"]], named)
         fields = FormFields({**step.fields, **training.fields}, DatasetCache(App.create(settings)))
         events = DataEvents(App.create(settings), demo, fields, step, FormStates(gr.State(), gr.State()))
     stops = {page: events.jobs.begin(page) for page in ("closed", "open")}

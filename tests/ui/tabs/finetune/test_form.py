@@ -1,6 +1,5 @@
-"""The form says the config that it stands for, takes one back whole, and says before Start what would be refused."""
+"""The form says the config that it stands for, and takes one back whole."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,73 +7,14 @@ import pytest
 
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.dataset import Columns
-from hfdemo.finetuning.kinds import KINDS
-from hfdemo.finetuning.preflight import RunData
-from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import form, form_values
-from hfdemo.ui.tabs.finetune.form import (
-    drop_suggestion,
-    find_suggested,
-    refit_suggested,
-    render_plan,
-    render_ready_line,
-)
+from hfdemo.ui.tabs.finetune import form_values
+from hfdemo.ui.tabs.finetune.form import find_suggested
 from hfdemo.ui.tabs.finetune.form_data import summarise_data
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
-from tests.ui.samples import EVIL, escaped
 from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
 
-KNOWN = RunData(
-    (("train", 100), ("validation", 25)), ("a", "b"), "b", "single_label_classification", Columns("text", "label")
-)
-STORE = RunStore(Settings())
 BASE: dict[str, Any] = {**DEFAULTS, "dataset": "tickets", "text": "text", "label": ["label"], "rate": 1e-4}
-
-
-def line(known: RunData | None = KNOWN, **values: Any) -> str:
-    named = {**BASE, **values}
-    if known is not None and not known.refusal:
-        data = form_values.data_config_from_values(named)
-        kind = KINDS[named["kind"]]
-        columns = Columns("text", "label" if kind.rows.has_labels else None)
-        known = dataclasses.replace(known, problem_type=data.problem_type, columns=columns)
-        if not kind.rows.is_single_label:
-            known = dataclasses.replace(known, positive_label=None)
-    return render_ready_line(named, known, STORE.preflight)
-
-
-def refusal(**values: Any) -> str:
-    drawn = line(**values)
-    assert form.REFUSED in drawn
-    return drawn
-
-
-def test_a_model_that_would_see_what_it_is_to_predict_is_refused_before_start() -> None:
-    chats = {"kind": "language", "label": [], "pair": form_values.NO_COLUMN}
-    assert "reads a text in both directions" in refusal(**chats, model="embedded:minilm")
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"model": "owner/name"}, "owner/name is on the Hub, and the Hub can't be reached"),
-        ({"model": "/no/such/folder"}, "There is no folder"),
-        ({"model": "run:20260101-000000-none"}, "There is no run"),
-        ({"metrics": "/no/such/metric.py"}, "There is no metric at"),
-        ({"best_metric": "bleu"}, "metric_for_best_model is 'bleu'"),
-        ({"method": "lora", "lora_modules": "nothing"}, "no layer that lora's target_modules call 'nothing'"),
-        ({"more": '{"use_liger_kernel": true}'}, "pip install liger-kernel"),
-        ({"epochs": 1e9}, "at most 1000000"),
-    ],
-)
-def test_the_line_before_start_says_what_start_would_refuse(values: dict[str, Any], said: str) -> None:
-    drawn = refusal(**values).replace("&#x27;", "'")
-    assert said in drawn
-    with pytest.raises(DemoError) as refused:
-        STORE.create(form_values.config_from_values({**BASE, **values}))
-    assert str(refused.value)[:60] in drawn
 
 
 @pytest.mark.parametrize(
@@ -159,69 +99,6 @@ def test_a_data_set_that_can_be_looked_at_needs_no_finished_form() -> None:
         form_values.config_from_values({**values, "class_weights": form_values.EQUAL})
 
 
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"more": '{"epochs": 3}'}, "TrainingArguments has no epochs"),
-        ({"more": '{"output_dir": "/"}'}, "training may not set output_dir"),
-        ({"more": '{"fp16": true}'}, "fp16 needs a GPU"),
-        ({"more": '{"eval_strategy": "no"}', "patience": 2}, "early_stopping_patience needs evaluations"),
-        ({"more": "[]"}, "must be a JSON object"),
-        ({"more": "{"}, "TrainingArguments is not JSON"),
-        ({"padding": "max_length"}, "needs a max_length"),
-        ({"max_length": 2}, "leaves no room for words"),
-        ({"rate": 0}, "Learning rate is 0, but must be above 0."),
-        ({"epochs": -1}, "Epochs is -1, but must be at least 0.01."),
-        ({"batch": 0}, "Batch size is 0, but must be at least 1."),
-        ({"accumulation": 0}, "Gradient accumulation is 0, but must be at least 1."),
-        ({"warmup": -0.1}, "Warm-up is -0.1, but must be at least 0."),
-        ({"weight_decay": -1}, "Weight decay is -1"),
-        ({"seed": -1}, "Seed is -1"),
-        ({"seed": 2**32}, "Seed is 4294967296, but must be at most 4294967295."),
-        ({"smoothing": 1}, "Label smoothing is 1, but must be below 1."),
-        ({"patience": -1}, "Early stopping patience is -1, but must be at least 0."),
-        ({"processes": 0}, "Processes is 0, but must be at least 1."),
-        ({"max_length": -1}, "max_length is -1"),
-        ({"method": "lora", "lora_r": 0}, "lora's r is 0"),
-        ({"method": "lora", "lora_dropout": 1}, "lora's lora_dropout is 1"),
-        ({"kind": "regression", "class_weights": form_values.BALANCED}, "no classes to weigh"),
-        ({"kind": "multi_label", "smoothing": 0.1}, "label_smoothing_factor does nothing"),
-        ({"class_weights": '{"a": 1}'}, "wrong or missing: b"),
-        ({"class_weights": "heavy"}, "is neither"),
-        ({"method": "lora", "model": "untrained:embedded:minilm"}, "needs method full"),
-        ({"method": "lora", "lora_more": '{"ranks": 1}'}, "LoraConfig has no ranks"),
-        ({"model": EVIL}, "&lt;img"),
-    ],
-)
-def test_what_contradicts_itself_is_said_before_start(values: dict[str, Any], said: str) -> None:
-    assert said in refusal(**values).replace("&#x27;", "'")
-
-
-def test_data_that_can_not_be_trained_on_is_said_before_start() -> None:
-    assert "too few rows" in line(RunData((("train", 3),), refusal="There are too few rows."))
-    assert "no data yet" in line(None)
-
-
-def test_the_line_before_start_counts_rows_and_steps() -> None:
-    drawn = line(epochs=2, batch=16, processes=2)
-    assert form.REFUSED not in drawn
-    assert "<b>100 rows</b>, 25 for validation" in drawn
-    assert "<b>8 steps</b> in 2 processes" in drawn
-    assert escaped(render_plan(RunConfig("x", model=f"/{EVIL}"), KNOWN))
-
-
-def test_the_box_wins_over_the_form_and_it_is_said() -> None:
-    values = {**BASE, "more": '{"learning_rate": 0.5, "num_train_epochs": 3}'}
-    assert form_values.config_from_values(values).training["learning_rate"] == 0.5
-    assert "learning_rate: the box of TrainingArguments wins" in line(more=values["more"])
-
-
-def test_a_number_that_the_box_sets_is_not_taken_from_its_field() -> None:
-    values = {**BASE, "rate": 0, "more": '{"learning_rate": 0.5}'}
-    assert form_values.config_from_values(values).training["learning_rate"] == 0.5
-    assert "learning_rate is -1" in refusal(more='{"learning_rate": -1}')
-
-
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_that_can_not_be_leaves_the_data_to_be_looked_at(seed: int, tmp_path: Path, settings: Settings) -> None:
     form, named = open_file(write(tmp_path / "good.csv", rows_of()), settings)
@@ -262,17 +139,6 @@ def test_only_a_bare_name_may_be_that_of_an_uploaded_file(dataset: str) -> None:
     assert form_values.explain_missing_data(dataset) == ""
     assert "upload it again, or put its path" in form_values.explain_missing_data("messy")
     assert "path" not in form_values.explain_missing_data("messy", public=True), "which a shared server takes none of"
-
-
-def test_what_was_typed_stays_and_what_was_given_follows() -> None:
-    given: dict[str, Any] = {"epochs": 3, "rate": 1e-4}
-    fitting: dict[str, Any] = {"epochs": 5, "rate": 1e-3}
-    assert refit_suggested(fitting, given, {"epochs": 3, "rate": 1e-4}) == fitting
-    # The very number that was given: typed all the same.
-    assert refit_suggested(fitting, drop_suggestion("epochs", given), {"epochs": 3, "rate": 1e-4}) == {"rate": 1e-3}
-    assert refit_suggested(fitting, given, {"epochs": 3, "rate": 0.5}) == {"epochs": 5}
-    assert refit_suggested(fitting, {}, {"epochs": 0, "rate": 0.5}) == {}
-    assert refit_suggested(fitting, {}, {"epochs": None, "rate": 0.5}) == {"epochs": 5}, "emptied: given again"
 
 
 def test_what_a_config_says_counts_as_typed_but_for_the_usual_rate_of_its_method() -> None:

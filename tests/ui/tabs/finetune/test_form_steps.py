@@ -1,38 +1,11 @@
-"""Every field of TrainingArguments can be looked up."""
+"""The form has a field for every value, each in its step, and no number of it is refused by a toast."""
 
 import gradio as gr
 
-from hfdemo.finetuning.arguments import RESERVED, Knob, knobs
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.ui.tabs.finetune import form_steps as step
 from hfdemo.ui.tabs.finetune import form_values
-from tests.ui.samples import EVIL, elements, escaped, text_of
-
-
-def test_the_table_has_every_field_with_its_help_or_who_decides_it() -> None:
-    drawn = step.render_arguments(knobs())
-    assert len(elements(drawn, "dt")) == len(knobs())
-    assert "Total number of training epochs to perform." in drawn
-    assert f"Not here: {RESERVED['output_dir']}." in text_of(drawn)
-
-
-def test_the_table_is_searched_by_name_and_by_help() -> None:
-    assert 0 < len(elements(step.render_arguments(knobs(), "WARM"), "dt")) < 5
-    assert "num_train_epochs" in step.render_arguments(knobs(), "training epochs")
-    assert escaped(step.render_arguments(knobs(), EVIL))
-    assert step.render_arguments(knobs(), None) == step.render_arguments(knobs(), "  ")
-
-
-def test_a_help_text_is_drawn_as_text() -> None:
-    assert escaped(step.render_arguments([Knob(EVIL, EVIL, EVIL, EVIL), Knob("b", "int", 1, "", EVIL)]))
-
-
-def test_fields_of_the_form_carry_the_librarys_own_help() -> None:
-    names = [name for name in form_values.TRAINING if name != "best_metric"]
-    infos = [update["info"] for update in step.update_help(knobs(), names)]
-    assert "The initial learning rate for the optimizer." in infos
-    assert all(infos)
-    assert not any(" * " in info for info in infos)
+from hfdemo.ui.tabs.finetune.start_bar import find_step
+from tests.ui.tabs.finetune.forms import lay_out_training
 
 
 def test_the_best_checkpoint_can_be_picked_by_a_metric_that_the_kind_has() -> None:
@@ -42,8 +15,7 @@ def test_the_best_checkpoint_can_be_picked_by_a_metric_that_the_kind_has() -> No
 
 
 def test_the_step_has_a_field_for_every_value_of_the_form() -> None:
-    with gr.Blocks():
-        fields = step.build_training_step(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
+    fields = lay_out_training().fields
     from_data = {"file", "dataset", "dataset_config", "kind", "text", "pair", "label", "split", "found", "positive"}
     from_data |= {"train_split", "validation_split", "test_split", "validation_share", "test_share", "labels", "fixes"}
     from_data |= {"layout", "encoding", "header"}
@@ -52,8 +24,15 @@ def test_the_step_has_a_field_for_every_value_of_the_form() -> None:
 
 
 def test_no_number_of_the_step_is_refused_by_a_toast_that_names_no_field() -> None:
-    with gr.Blocks():
-        fields = step.build_training_step(["embedded:minilm"], {"epochs": 3, "rate": 1e-4}).fields
+    fields = lay_out_training().fields
     numbers = {name: field for name, field in fields.items() if isinstance(field, gr.Number)}
     assert [name for name, field in numbers.items() if (field.minimum, field.maximum) != (None, None)] == []
     assert {name: numbers[name].label for name in form_values.LABELS} == dict(form_values.LABELS)
+
+
+def test_a_field_is_looked_for_in_the_step_that_it_stands_in() -> None:
+    for name, field in lay_out_training().fields.items():
+        around = field.parent
+        while around.elem_id is None:
+            around = around.parent
+        assert around.elem_id == f"step-{find_step(name)}", name
