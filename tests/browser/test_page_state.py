@@ -26,7 +26,13 @@ def is_selected(page: Page, name: str) -> None:
     expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true", timeout=PATIENT)
 
 
-def test_the_task_its_texts_and_its_tab_come_back(browser: Browser, app: Server) -> None:
+def boats(folder: Path) -> Path:
+    file = folder / "boats.csv"
+    file.write_text("text,label\n" + "".join(f"boat {row} leaves,{'ab'[row % 2]}\n" for row in range(40)))
+    return file
+
+
+def test_the_task_its_texts_and_its_tab_come_back(browser: Browser, app: Server, tmp_path: Path) -> None:
     page = open_page(browser, app)
     choose_task(page, "Feature extraction")
     expect(page.get_by_text("texts × tokens × hidden size")).to_be_visible(timeout=PATIENT)
@@ -43,6 +49,10 @@ def test_the_task_its_texts_and_its_tab_come_back(browser: Browser, app: Server)
     expect(page.locator(".hf-result:visible").first).to_contain_text("The tea was cold", timeout=PATIENT)
 
     tab(page, "See the tokens")
+    tab(page, "A data set")
+    page.locator(".block:visible input[type=file]").first.set_input_files(boats(tmp_path))
+    expect(page.get_by_text("over all 40 rows")).to_be_visible(timeout=PATIENT)
+    tab(page, "One text")
     box(page, "Text").fill("tokens that stay")
     expect(page.locator(".hf-slot:visible").filter(has_text="stay").first).to_be_visible(timeout=PATIENT)
     is_kept(page, "tokens that stay")
@@ -50,6 +60,9 @@ def test_the_task_its_texts_and_its_tab_come_back(browser: Browser, app: Server)
     page.reload()
     is_selected(page, "See the tokens")
     expect(box(page, "Text")).to_have_value("tokens that stay", timeout=PATIENT)
+    tab(page, "A data set")
+    expect(page.get_by_text("over all 40 rows")).to_be_visible(timeout=PATIENT)
+    tab(page, "One text")
     assert page.evaluate("history.length") == entries, "a page that is loaded again is no step"
     page.go_back()
     is_selected(page, "Run a model")
@@ -91,8 +104,7 @@ def test_a_link_goes_before_what_was_typed(browser: Browser, app: Server) -> Non
 
 
 def test_the_form_comes_back_with_its_file_and_what_is_no_config_yet(browser: Browser, tmp_path: Path) -> None:
-    file = tmp_path / "boats.csv"
-    file.write_text("text,label\n" + "".join(f"boat {row} leaves,{'ab'[row % 2]}\n" for row in range(40)))
+    file = boats(tmp_path)
     with serve(tmp_path / "home", forking=True) as server:
         page = open_page(browser, server)
         tab(page, "Fine-tune")

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from hfdemo.engine import Child, Engine, start_program
 from hfdemo.finetuning.arguments import threads
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.launcher import command
+from hfdemo.ownership import read_owner
 from hfdemo.settings import Settings, child_environment
 
 # What a run's processes have in their environment: whoever they start has it, too, in whatever group.
@@ -230,16 +231,33 @@ class Waiting:
 
 def list_waiting(runs: Path) -> list[Waiting]:
     """List the runs below the folder `runs` that wait for a device, the first to get it first."""
-    found = []
+    return sorted(
+        Waiting(float(process["waiting"]), name, str(process.get("device", "")))
+        for name, process in _list_alive(runs)
+        if process.get("waiting")
+    )
+
+
+def find_at_work(folder: Path, process: Mapping[str, Any]) -> str:
+    """Return the run of the same owner that has the device which the one in `folder` waits for.
+
+    "" where there is none, or it is somebody else's. `process` is what its process.json holds.
+    """
+    for name, other in _list_alive(folder.parent):
+        if other.get("device") == process.get("device") and not other.get("waiting"):
+            return name if read_owner(folder.parent / name) == read_owner(folder) else ""
+    return ""
+
+
+def _list_alive(runs: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield (run, what its process.json holds) of the runs below `runs` whose process lives."""
     for path in runs.glob("*/process.json"):
         try:
             process = json.loads(path.read_text(encoding="utf-8"))
-            since = process.get("waiting")
-            if since and time.time() - process.get("heartbeat", 0.0) < SILENT_SECONDS and is_alive(process):
-                found.append(Waiting(float(since), path.parent.name, str(process.get("device", ""))))
+            if time.time() - process.get("heartbeat", 0.0) < SILENT_SECONDS and is_alive(process):
+                yield path.parent.name, process
         except (OSError, ValueError, AttributeError, TypeError):
             continue  # deleted this moment, or never ours
-    return sorted(found)
 
 
 def count_ahead(folder: Path, process: Mapping[str, Any]) -> int:

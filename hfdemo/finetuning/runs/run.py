@@ -41,6 +41,7 @@ from hfdemo.finetuning.runs.processes import (
     OUT_OF_MEMORY,
     count_ahead,
     explain_end,
+    find_at_work,
     find_processes,
     is_alive,
     is_frozen,
@@ -102,7 +103,8 @@ LONGEST_NOTES = 4_000
 class Status:
     """How a run is doing. `step` counts optimizer steps; `metrics` are the latest on the validation split; `ahead` is
     the number of runs that wait for the same device and get it first, `resumable` says whether it can go on; `phase` is
-    one of PHASES, "" where it is not at work, and `elapsed_seconds` are those of its process."""
+    one of PHASES, "" where it is not at work, `elapsed_seconds` are those of its process, and `behind` is the run
+    of the same owner that a queued one waits for, "" where that is not to be said."""
 
     state: State
     step: int = 0
@@ -115,6 +117,7 @@ class Status:
     resumable: bool = False
     phase: str = ""
     elapsed_seconds: int | None = None
+    behind: str = ""
 
     @property
     def active(self) -> bool:
@@ -173,9 +176,16 @@ class Run:
             **self._at_work(state),
             metrics=find_latest_metrics(events),
             error=error,
-            ahead=count_ahead(self.folder, self.process() or {}) if state == "queued" else 0,
+            **self._in_queue(state),
             resumable=state in RESUMABLE and find_newest_whole(self.checkpoints, hashes=False)[0] is not None,
         )
+
+    def _in_queue(self, state: State) -> dict[str, Any]:
+        """Return ahead and behind of a run in this state."""
+        process = self.process() or {}
+        if state != "queued":
+            return {}
+        return {"ahead": count_ahead(self.folder, process), "behind": find_at_work(self.folder, process)}
 
     def _at_work(self, state: State) -> dict[str, Any]:
         """Return phase and elapsed_seconds of a run in this state."""

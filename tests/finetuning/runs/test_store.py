@@ -27,7 +27,7 @@ from hfdemo.finetuning.preflight.limits import check_work, estimate_run_bytes
 from hfdemo.finetuning.runs import Run, RunStore, Status
 from hfdemo.finetuning.runs.stop_and_resume import duplicate, reopen
 from hfdemo.finetuning.training.checkpoints import partial_folder, seal
-from hfdemo.ownership import claim_folder, measure_use, reserve_bytes
+from hfdemo.ownership import OWNER_FILE, claim_folder, measure_use, reserve_bytes
 from hfdemo.settings import Settings
 from tests.finetuning.tiny_runs import Zoo
 
@@ -347,6 +347,11 @@ def test_the_queue_is_in_the_order_of_coming_and_everybody_sees_how_many_are_bef
     assert [store.get(name).status().ahead for name in "bac"] == [0, 1, 2]
     assert store.get("elsewhere").status().ahead == 0
     assert store.get("at-work").status().ahead == 0
+    assert [store.get(name).status().behind for name in ("b", "c", "at-work", "elsewhere")] == ["at-work"] * 2 + [
+        ""
+    ] * 2
+    (settings.runs / "at-work" / OWNER_FILE).write_text("visitor-another")
+    assert store.get("b").status().behind == "", "whose run it is stays with them"
 
 
 @pytest.mark.parametrize("last", [Stopped(5, 120.0), Failed(5, 120.0, "Why."), None])

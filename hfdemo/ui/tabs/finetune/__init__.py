@@ -48,7 +48,7 @@ def build(
     asked.fill_on(watched.prefill)
     watched.run.change(None, watched.run, js="hfdemo.nameInAddress('run')", **PRIVATE)
     with panels["train"]:
-        hp_search.SearchFold(app, opened, asked, watched.run)
+        hp_search.SearchFold(app, opened, asked, watched.run, page)
 
     def start_training(*values: Any) -> tuple[Any, Any]:
         """Start a run of what the form asks for; a refusal is said beside Start, where it stays until it is fixed."""

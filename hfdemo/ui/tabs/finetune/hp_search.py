@@ -15,8 +15,10 @@ from hfdemo.api.error_boundary import catch_errors
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.runs.search import MOST_TRIALS
 from hfdemo.ui import html
+from hfdemo.ui.deep_links import keep_known
 from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, toast_errors
 from hfdemo.ui.html import Html, escape
+from hfdemo.ui.page_state import PageState, read_kept
 from hfdemo.ui.tabs.finetune.form import Form
 from hfdemo.ui.tabs.finetune.report_figures import draw_svg
 
@@ -100,18 +102,19 @@ HOW = (
     "then on Optuna's TPE chooses from what it has seen, and ends early what is worse than the others at the same step."
 )
 WATCH_SECONDS = 2.0
+RANGES = ("low", "high", "sizes", "fewest", "most", "trials")
 
 
 class SearchFold:
     """The ranges to try on the left and the trials on the right; the best one can be opened in `run`."""
 
-    def __init__(self, app: App, opened: Any, asked: Form, run: gr.Dropdown) -> None:
+    def __init__(self, app: App, opened: Any, asked: Form, run: gr.Dropdown, page: PageState) -> None:
         self.app, self.asked = app, asked
         with gr.Accordion("Search for better values", open=False, visible=not app.settings.public):
             gr.HTML(html.about(HOW))
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=300):
-                    self._build_ranges()
+                    typed = self._build_ranges()
                 with gr.Column(scale=6, min_width=320):
                     chosen = gr.Dropdown([], label="Searches", interactive=True, allow_custom_value=True)
                     found = gr.HTML(html.placeholder("No search yet."))
@@ -119,6 +122,9 @@ class SearchFold:
                         stop = gr.Button("Stop the search", interactive=False, size="md", min_width=140)
                         best = gr.Button("Show the best run", interactive=False, size="md", min_width=140)
         shown = gr.State("")
+        kept = dict(zip(RANGES, self.ranges, strict=True))
+        page.keep("search", kept)
+        opened(recall_ranges, [asked.rate, page.recalled], [*self.ranges, typed], js=page.recall("search"), **QUICK)
         self.begin.click(toast_errors(self.start), [*self.ranges, *asked.inputs], chosen, **PRIVATE, **LIGHT)
         gr.on(
             [gr.Timer(WATCH_SECONDS).tick, chosen.change, opened],
@@ -130,7 +136,8 @@ class SearchFold:
         stop.click(toast_errors(self.stop_search), chosen, None, **QUICK)
         best.click(toast_errors(self.find_best_run), chosen, run, **QUICK)
 
-    def _build_ranges(self) -> None:
+    def _build_ranges(self) -> gr.State:
+        """Lay the ranges out; return whether somebody has typed a learning rate."""
         rate = self.asked.rate
         with gr.Row():
             lowest, highest = suggest_rate_range(rate.value) or (None, None)
@@ -146,6 +153,7 @@ class SearchFold:
         typed = gr.State(False)
         rate.change(update_range, [rate, typed], [low, high], **LATEST)
         gr.on([low.input, high.input], lambda: True, outputs=typed, **LATEST)
+        return typed
 
     def _list_ids(self) -> list[str]:
         return [search.id for search in self.app.searches.list()]
@@ -201,6 +209,14 @@ def suggest_rate_range(rate: float | None) -> tuple[float, float] | None:
         return None
     low, high = (float(f"{each:.3g}") for each in (rate / 5, rate * 5))
     return low, high
+
+
+def recall_ranges(rate: float | None, kept: str | None) -> list[Any]:
+    """Return the ranges that the page had before it was loaded again, and whether its rates were typed."""
+    numbers = dict.fromkeys(RANGES, (int, float))
+    held = keep_known(read_kept(kept)[1], {**numbers, "sizes": str})
+    rates = (held.get("low"), held.get("high"))
+    return [*(held.get(name, gr.skip()) for name in RANGES), None not in rates and rates != suggest_rate_range(rate)]
 
 
 def update_range(rate: float | None, typed: bool) -> tuple[Any, Any]:

@@ -196,14 +196,15 @@ def _progress_words(status: Status) -> list[str]:
         words.append(f"{format_duration(status.elapsed_seconds)} so far")
     if status.eta_seconds is not None and status.state != "stopping":
         words.append(f"about {format_duration(status.eta_seconds)} left")
-    words.append(_queue_words(status.ahead) if status.state == "queued" else _STATE_WORDS[status.state])
+    words.append(_queue_words(status) if status.state == "queued" else _STATE_WORDS[status.state])
     return [word for word in words if word]
 
 
-def _queue_words(ahead: int) -> str:
-    """Say what a run waits for: the one that has the device, and `ahead` others that wait and came before it."""
+def _queue_words(status: Status) -> str:
+    """Say what a run waits for: the one that has the device, and the others that wait and came before it."""
+    ahead = status.ahead
     before = f"{ahead} {'waits' if ahead == 1 else 'wait'} before it" if ahead else "it is next"
-    return f"waiting for the device: 1 run is at work and {before}"
+    return f"waiting for the device: {status.behind or '1 run'} is at work and {before}"
 
 
 def _size_facts(started: Started | None, device: str) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from hfdemo.models.trained_tokenizers import archive_tokenizer, import_tokenizer
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import keep_known, read_tokens_query
 from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs, follow_look, toast_errors, when_opened
-from hfdemo.ui.page_state import PageState, read_kept
+from hfdemo.ui.page_state import PageState, find_upload, read_kept
 from hfdemo.ui.tabs.tokens import batch_view, dataset_view, text_view
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
@@ -78,17 +78,22 @@ def build(app: App, demo: gr.Blocks, tabs: gr.Tabs, opened: Any, page: PageState
 
     def follow_link(kept: str | None, request: gr.Request) -> dict[Any, Any]:
         """Open the tab as the address of the page asks for, with what was `kept` of it before it was loaded again."""
-        asked = read_tokens_query(dict(request.query_params), kinds)
+        asked, held = read_tokens_query(dict(request.query_params), kinds), read_kept(kept)[1]
         view, values = asked or ("", {})
-        values |= keep_known(read_kept(kept)[1], kinds)
+        values |= keep_known(held, kinds)
         shown = {tabs: gr.Tabs(selected="tokens"), views: gr.Tabs(selected=view)} if asked else {tabs: gr.skip()}
+        path, gone = find_upload(held.get("file"))
+        if gone:
+            gr.Info(gone, title="See the tokens")
+        if path is not None:
+            shown[chosen.file] = path
         if not values:
             return shown
         return {**shown, **foreign.hold_back(values), **{linked[name]: value for name, value in values.items()}}
 
-    outputs = [tabs, views, *foreign.outputs, *linked.values()]
+    outputs = [tabs, views, chosen.file, *foreign.outputs, *linked.values()]
     demo.load(follow_link, page.recalled, outputs, js=page.recall("tokens"), **QUICK)
-    page.keep("tokens", linked)
+    page.keep("tokens", {**linked, "file": chosen.file})
     foreign.use_in(linked)
     tokenizer.focus(lambda: gr.update(choices=list_offline_tokenizers(app.settings)), outputs=tokenizer, **QUICK)
     model.focus(lambda: gr.update(choices=[(OWN, ""), *list_offline_models(app.settings)]), outputs=model, **QUICK)

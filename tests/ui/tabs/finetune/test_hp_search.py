@@ -1,5 +1,6 @@
 """The trials of a search as lines and as a table."""
 
+import json
 import re
 from typing import Any
 
@@ -72,6 +73,16 @@ def test_the_page_tries_the_same_range_as_a_call_that_names_none() -> None:
     for method, rate in LEARNING_RATE.items():
         space = Space.from_json(None, RunConfig("tickets", method=method))
         assert hp_search.suggest_rate_range(rate) == pytest.approx(space.learning_rate)
+
+
+def test_the_ranges_come_back_with_the_page() -> None:
+    typed = {"low": 1e-5, "high": 1e-3, "sizes": "4, 8", "fewest": 2, "most": 6, "trials": 12}
+    kept = json.dumps({"about": "", "values": typed})
+    assert hp_search.recall_ranges(1e-4, kept) == [*typed.values(), True]
+    low, high = hp_search.suggest_rate_range(1e-4) or (0, 0)
+    suggested = json.dumps({"about": "", "values": {**typed, "low": low, "high": high}})
+    assert hp_search.recall_ranges(1e-4, suggested)[-1] is False, "it still follows the learning rate"
+    assert hp_search.recall_ranges(1e-4, None) == [gr.skip()] * 6 + [False]
 
 
 def test_a_range_that_was_typed_stays_and_a_rate_that_is_none_moves_nothing() -> None:

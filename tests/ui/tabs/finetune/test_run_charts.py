@@ -149,6 +149,9 @@ def test_the_device_is_the_runs_own_once_it_has_begun() -> None:
 def test_a_queued_run_names_the_one_at_work_and_how_many_wait_before_it(ahead: int, words: str) -> None:
     told = progress(Status("queued", ahead=ahead))
     assert f"waiting for the device: 1 run is at work and {words}" in told
+    assert f"waiting for the device: hers is at work and {words}" in progress(
+        Status("queued", ahead=ahead, behind="hers")
+    )
 
 
 def test_a_run_that_is_to_end_has_no_time_left() -> None:
