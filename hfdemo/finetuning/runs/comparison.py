@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hfdemo.finetuning.events import Evaluated, Event, StepLogged, valid
+from hfdemo.errors import DemoError
+from hfdemo.finetuning.config import RunConfig
+from hfdemo.finetuning.events import Evaluated, Event, Finished, Resumed, Started, StepLogged, valid
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run
 
@@ -36,6 +38,32 @@ def compare(runs: Sequence[Run]) -> dict[str, Any]:
         "greater_is_better": greater,
         "best": best(described, metric, greater) if metric else None,
     }
+
+
+def estimate_seconds(runs: Iterable[Run], config: RunConfig, steps: int) -> float | None:
+    """Return how long `steps` of a run of `config` take, by the first of `runs` that finished the same training.
+
+    None where none did: with another model, method, batch, length or other data a step takes another time.
+    """
+    for run in runs:
+        try:
+            if _pace_of(run.config) != _pace_of(config):
+                continue
+            events = run.events()
+        except (DemoError, OSError):  # deleted this moment, or damaged
+            continue
+        started = next((event for event in events if isinstance(event, Started)), None)
+        finished = next((event for event in events if isinstance(event, Finished)), None)
+        if started and finished and started.total_steps and not any(isinstance(event, Resumed) for event in events):
+            return finished.seconds / started.total_steps * steps
+    return None
+
+
+def _pace_of(config: RunConfig) -> tuple[Any, ...]:
+    """Return what the time of a step depends on."""
+    sizes = ("per_device_train_batch_size", "gradient_accumulation_steps")
+    numbers = (config.training.get(name) for name in sizes)
+    return (config.dataset, config.model, config.method, config.padding, config.max_length, config.processes, *numbers)
 
 
 def differences(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

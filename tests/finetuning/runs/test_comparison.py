@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from hfdemo.finetuning.config import RunConfig
-from hfdemo.finetuning.events import Evaluated, Event, Finished, Resumed, StepLogged
-from hfdemo.finetuning.runs.comparison import best, compare, curves, differences
+from hfdemo.finetuning.events import Evaluated, Event, Finished, Resumed, Started, StepLogged
+from hfdemo.finetuning.runs.comparison import best, compare, curves, differences, estimate_seconds
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 
@@ -25,6 +25,28 @@ def a_run(settings: Settings, name: str, f1: float, rows: str = "a", **config: A
     ]
     (folder / "events.jsonl").write_text("".join(json.dumps(event.to_json()) + "\n" for event in events))
     return Run(folder)
+
+
+def finish(run: Run, steps: int, seconds: float, *between: Event) -> Run:
+    events = [Started(0, 1.0, total_steps=steps), *between, Finished(steps, 9.0, seconds=seconds)]
+    (run.folder / "events.jsonl").write_text("".join(json.dumps(event.to_json()) + "\n" for event in events))
+    return run
+
+
+def test_a_training_takes_as_long_as_the_last_one_of_its_kind_on_the_same_data(settings: Settings) -> None:
+    wide: dict[str, Any] = {"training": {"per_device_train_batch_size": 64}}
+    runs = [
+        finish(a_run(settings, "resumed", 0.5), 10, 1.0, Resumed(5, 3.0)),
+        finish(a_run(settings, "wide", 0.5, **wide), 10, 40.0),
+        finish(a_run(settings, "newest", 0.5), 10, 20.0),
+        finish(a_run(settings, "older", 0.5), 10, 90.0),
+    ]
+    assert estimate_seconds(runs, RunConfig("tickets", training={"num_train_epochs": 9}), 45) == 90.0
+    assert estimate_seconds(runs, RunConfig("tickets", **wide), 5) == 20.0
+    assert estimate_seconds(runs, RunConfig("tickets", method="lora"), 5) is None
+    assert estimate_seconds([a_run(settings, "going on", 0.5)], RunConfig("tickets"), 5) is None
+    (runs[2].folder / "config.json").write_text("damaged")
+    assert estimate_seconds(runs, RunConfig("tickets"), 10) == 90.0
 
 
 def test_only_the_settings_that_differ_are_told_and_those_inside_training_by_name() -> None:

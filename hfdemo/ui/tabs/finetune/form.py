@@ -17,6 +17,7 @@ from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.preflight import RunData
+from hfdemo.finetuning.runs.comparison import estimate_seconds
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui.deep_links import keep_known
 from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, toast_errors
@@ -34,6 +35,8 @@ from hfdemo.ui.tabs.finetune.form_data import (
 )
 from hfdemo.ui.tabs.finetune.training_events import list_base_models, wire_training
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
+
+_LOOKED_AT = 20  # runs, the newest first, for how long such a training takes
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class _FormEvents:
     def on_change(self, data: RunData | None, *values: Any) -> tuple[Any, ...]:
         """Return what the form says now, and whether that could be trained."""
         named, public = self._form.by_name(values), self._app.settings.public
-        said = start_bar.render_ready_line(named, data, self._app.runs.preflight)
+        said = start_bar.render_ready_line(named, data, self._app.runs.preflight, self._estimate)
         unread = form_values.explain_missing_data(named["dataset"], public=public)
         if data is None and named["file"] is None and unread:
             said = start_bar.render_chosen(named, data) + start_bar.render_refusal(unread, "data", "dataset")
@@ -151,6 +154,9 @@ class _FormEvents:
         except DemoError:
             return said, gr.skip(), gr.skip()
         return said, form_values.write_config(config), form_values.write_commands(config, uploaded=path is not None)
+
+    def _estimate(self, config: RunConfig, steps: int) -> float | None:
+        return estimate_seconds(self._app.runs.list()[:_LOOKED_AT], config, steps)
 
     def on_config(self, file: Any, *values: Any) -> dict[Any, Any]:
         """Fill the form from a config.json."""

@@ -11,6 +11,7 @@ from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.preflight import Preflight, RunData
 from hfdemo.ui import html
 from hfdemo.ui.tabs.finetune import form_values
+from hfdemo.ui.tabs.finetune.run_charts import format_duration
 from hfdemo.ui.tabs.finetune.steps import STEPS, render_step_button
 
 REFUSED = "hf-refused"  # the class by which the page knows that Start has begun nothing
@@ -38,9 +39,15 @@ _IN_MODEL = ("model", "method", "padding", "max_length")
 
 
 def render_ready_line(
-    values: form_values.Values, data: RunData | None, check: Callable[[RunConfig, RunData], Preflight]
+    values: form_values.Values,
+    data: RunData | None,
+    check: Callable[[RunConfig, RunData], Preflight],
+    estimate: Callable[[RunConfig, int], float | None] = lambda config, steps: None,
 ) -> str:
-    """Render what is chosen, and what Start would do with it by the very check that Start makes."""
+    """Render what is chosen, and what Start would do with it by the very check that Start makes.
+
+    `estimate` returns the seconds that a config takes for a number of steps, None where nobody knows.
+    """
     if data is None:
         said = render_refusal("There is no data yet that could be trained on.", "data", "dataset")
         return render_chosen(values, data) + said
@@ -57,7 +64,7 @@ def render_ready_line(
         return render_chosen(values, data) + html.notes(checked.warnings) + refused
     won = form_values.find_overruled(values)
     overruled = [f"{', '.join(won)}: the box of TrainingArguments wins over the field of the form."] if won else []
-    drawn = html.notes([*checked.warnings, *overruled]) + render_plan(checked.config or config, data)
+    drawn = html.notes([*checked.warnings, *overruled]) + render_plan(checked.config or config, data, estimate)
     return render_chosen(values, data) + drawn
 
 
@@ -79,17 +86,23 @@ def render_chosen(values: form_values.Values, data: RunData | None) -> str:
     return f"<div class='hf-chosen'>{''.join(render_step_button(step, words) for step, words in chosen.items())}</div>"
 
 
-def render_plan(config: RunConfig, data: RunData) -> str:
-    """Render how many rows and steps a run would have, in a line."""
+def render_plan(
+    config: RunConfig,
+    data: RunData,
+    estimate: Callable[[RunConfig, int], float | None] = lambda config, steps: None,
+) -> str:
+    """Render how many rows and steps a run would have, and how long it would take where that is known."""
     rows = data.train_rows
     filled = config.with_training_defaults(rows, find_kind(config.task, config.problem_type).learning_rate)
     steps = filled.steps(rows)
     held = {name: count for name, count in data.split_rows if name != "train"}
     said = "".join(f", {count:,} {'for' if name == 'validation' else 'to'} {name}" for name, count in held.items())
     many = f" in {config.processes} processes" if config.processes > 1 else ""
+    seconds = estimate(filled, steps)
+    takes = "" if seconds is None else f" · about {format_duration(seconds)}, as the last run on this data"
     return (
         f"<div class='hf-ready'>Trains on <b>{rows:,} rows</b>{html.escape(said)} · "
-        f"<b>{steps:,} {'step' if steps == 1 else 'steps'}</b>{many}</div>"
+        f"<b>{steps:,} {'step' if steps == 1 else 'steps'}</b>{many}{takes}</div>"
     )
 
 

@@ -163,6 +163,13 @@ def test_every_reason_of_preflight_has_its_field() -> None:
     assert set(re.findall(r'\.refuse\("(\w+)"\)', said)) - {"data"} == set(start_bar.FIELDS)
 
 
+def test_how_long_it_takes_is_said_where_a_run_has_told() -> None:
+    assert "about" not in line()
+    assert "<b>7 steps</b> · about 1 min 10 s, as the last run" in render_plan(
+        RunConfig("x", training={"num_train_epochs": 1}), KNOWN, lambda config, steps: 10.0 * steps
+    )
+
+
 def test_what_is_chosen_is_a_way_to_its_step() -> None:
     drawn = render_chosen({**BASE, "epochs": 1, "pair": "title"}, KNOWN).replace("</button>", "\n")
     assert text_of(drawn).splitlines() == [
