@@ -40,6 +40,8 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     box(page, "Text").fill("Dull, loud and far too long.")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(answer).to_contain_text("negative", timeout=PATIENT)
+    aloud = page.locator("[role=status].hf-aloud")
+    expect(aloud).to_contain_text("negative")
     stages = page.locator(".hf-stage")
     expect(stages).to_have_count(3)
     expect(stages.nth(0)).to_contain_text("[CLS]")
@@ -95,6 +97,7 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     state = page.locator(".hf-run .hf-state")
     expect(state).to_have_text(re.compile("starting|running"), timeout=PATIENT)
     expect(state).to_have_text("running", timeout=PATIENT)
+    expect(aloud).to_contain_text("running")
     expect(page.get_by_text(re.compile(r"step \d+ of \d+"))).to_be_visible(timeout=PATIENT)
     expect(lines_drawn(page).first).to_be_visible(
         timeout=PATIENT

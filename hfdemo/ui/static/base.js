@@ -11,6 +11,34 @@ window.hfdemo = {
       capture,
     );
   },
+
+  // Tell those who can't see it what has changed in `element`: what `selector` finds there, or all of it, when it has
+  // come to rest.
+  announce(element, selector) {
+    let said = "";
+    let resting;
+    const tell = () => {
+      const found = selector ? [...element.querySelectorAll(selector)] : [element];
+      // biome-ignore lint/performance/useDomNodeTextContent: it would run the words of two elements together
+      const words = found.map((each) => each.innerText.trim()).join(". ");
+      if (words && words !== said) hfdemo.say(words.slice(0, 300));
+      said = words;
+    };
+    new MutationObserver(() => {
+      clearTimeout(resting);
+      resting = setTimeout(tell, 800);
+    }).observe(element, { childList: true, subtree: true, characterData: true });
+  },
+  say(words) {
+    let live = document.querySelector(".hf-aloud");
+    if (!live) {
+      live = document.createElement("div");
+      live.className = "hf-aloud";
+      live.setAttribute("role", "status");
+      document.body.append(live);
+    }
+    live.textContent = words;
+  },
 };
 
 // A chart of gradio's that is taken away before it was in sight still hears that its size has changed, and fails.

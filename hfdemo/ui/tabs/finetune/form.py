@@ -36,6 +36,7 @@ from hfdemo.ui.tabs.finetune.form_data import (
 from hfdemo.ui.tabs.finetune.training_events import list_base_models, wire_training
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
+SAY_PLAN = "hfdemo.announce(element, '.hf-ready, .hf-note')"
 _LOOKED_AT = 20  # runs, the newest first, for how long such a training takes
 
 
@@ -129,7 +130,11 @@ def _build_config(config: RunConfig) -> tuple[gr.UploadButton, gr.Code, gr.Code]
 def _build_bar(config: RunConfig, values: FieldValues, examined: ExaminedData) -> tuple[gr.HTML, gr.Button]:
     data = summarise_data(examined)
     with gr.Row(elem_classes="hf-start"):
-        line = gr.HTML(start_bar.render_chosen(values, data) + start_bar.render_plan(config, data), padding=False)
+        line = gr.HTML(
+            start_bar.render_chosen(values, data) + start_bar.render_plan(config, data),
+            padding=False,
+            js_on_load=SAY_PLAN,
+        )
         start = gr.Button("Start", variant="primary", size="lg", scale=0, min_width=140, elem_id=start_bar.START_BUTTON)
     return line, start
 

@@ -72,7 +72,7 @@ def build_data_steps(
             _build_source(fields, values, public)
         with gr.Column(scale=5, min_width=300):
             reading = gr.HTML(inspection_view.render_reading(examined))
-            verdict = gr.HTML(inspection_view.render_verdict(examined))
+            verdict = gr.HTML(inspection_view.render_verdict(examined), js_on_load="hfdemo.announce(element)")
             preview = gr.HTML(inspection_view.render_first_rows(examined))
     with panels["check"], gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):

@@ -26,6 +26,7 @@ from hfdemo.ui.tabs.finetune.run_actions import list_run_choices
 from hfdemo.ui.tabs.run import RunTab
 
 NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
+SAY_STATE = "hfdemo.announce(element, '.hf-run .hf-state, .hf-phases [aria-current], .hf-headline, .hf-note')"
 WATCH_SECONDS = 1.0
 # What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.
 Part = tuple[Any, Callable[[], Any]]
@@ -58,7 +59,7 @@ class RunView:
 
     def _build(self, demo: gr.Blocks, opened: Any, run_tab: RunTab, tabs: gr.Tabs, table: gr.HTML) -> None:
         compared = run_comparison.build_comparison()
-        state = gr.HTML(html.placeholder(NO_RUN))
+        state = gr.HTML(html.placeholder(NO_RUN), js_on_load=SAY_STATE)
         run_buttons = run_actions.build_run_buttons(self.app, self.run, run_tab, tabs)
         self.listed = gr.State("")
         # The run that the page was opened with; until that is known nothing is drawn.

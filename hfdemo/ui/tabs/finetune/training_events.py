@@ -132,7 +132,7 @@ def render_arguments(every: Sequence[Knob], search: str | None = "") -> str:
         )
     if not drawn:
         return html.placeholder(f"No field of TrainingArguments has “{looked_for}” in its name or its help.")
-    return f"<dl class='hf-knobs'>{''.join(drawn)}</dl>"
+    return f"<dl class='hf-knobs' tabindex='0'>{''.join(drawn)}</dl>"
 
 
 def render_devices(device: Device, count: int) -> str:

@@ -114,7 +114,12 @@ class TaskPanel:
     def _build_outputs(self) -> None:
         """Lay out the answer and what stands around it."""
         context = self.context
-        self.answer = gr.HTML(html.placeholder("The answer appears here."), label="Answer", elem_classes="hf-result")
+        self.answer = gr.HTML(
+            html.placeholder("The answer appears here."),
+            label="Answer",
+            elem_classes="hf-result",
+            js_on_load="hfdemo.announce(element)",
+        )
         with gr.Accordion("Inside the pipeline", open=True):
             self.inside = gr.HTML(html.placeholder(prediction_view.NO_STAGES))
         with gr.Accordion("Token probabilities", open=False, visible=self.task.partial_output is not None):
