@@ -112,7 +112,7 @@ def test_leaving_the_box_of_the_data_set_keeps_the_upload_and_what_was_chosen_fo
     step(page, "Data")
     data.click()
     data.press("Tab")
-    page.get_by_text("The first rows").click()
+    page.get_by_text("The first rows", exact=True).click()
     page.wait_for_timeout(1500)
     expect(data).to_have_value("mine")
     uploaded = page.locator(".file-preview:visible")

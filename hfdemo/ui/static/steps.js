@@ -2,6 +2,7 @@
 (() => {
   const STEPS = ["data", "check", "model", "train", "result"];
   const tabOf = (step) => document.getElementById(`step-${step}-tab`);
+  const address = new URL(location.href).searchParams; // as the page was asked for: it names its tab itself then
   let current = STEPS[0];
 
   const show = (step) => {
@@ -27,13 +28,10 @@
     hfdemo.nameInAddress("step")(step);
   };
   // A run that was asked for is what is looked at.
-  const asked = () => {
-    const { searchParams } = new URL(location.href);
-    return searchParams.get("step") || (searchParams.has("run") && !searchParams.has("tab") ? "result" : STEPS[0]);
-  };
+  const asked = address.get("step") || (address.has("run") && !address.has("tab") ? "result" : STEPS[0]);
 
   Object.assign(hfdemo, {
-    startSteps: () => show(STEPS.includes(asked()) ? asked() : STEPS[0]),
+    startSteps: () => show(STEPS.includes(asked) ? asked : STEPS[0]),
     // What an event of gradio calls.
     openStep: (step) => () => open(step),
     openStepUnless: (selector, step) => () => document.querySelector(selector) || open(step),
