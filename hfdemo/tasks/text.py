@@ -292,8 +292,9 @@ TASKS = (
         title="Zero-shot classification",
         group="Text",
         summary=(
-            "Classifies a text by labels that you make up. A model trained on inference says for each label whether it "
-            'follows from the text. `pipeline("zero-shot-classification", model=...)(text, candidate_labels=[...])`'
+            "Classifies a text by labels that you make up. A model trained on natural language inference says for each "
+            "label whether it follows from the text. "
+            '`pipeline("zero-shot-classification", model=...)(text, candidate_labels=[...])`'
         ),
         inputs=(TEXT, Field("candidate_labels", "labels", "Labels", "two or more")),
         parameters=(

@@ -26,7 +26,7 @@ from hfdemo.api.visitor_limits import visitor_limits
 from hfdemo.devices import find_device
 from hfdemo.engine import Engine
 from hfdemo.settings import Settings
-from hfdemo.ui import html
+from hfdemo.ui import glossary, html
 from hfdemo.ui.appearance import STYLE_SHEETS, build_head, build_theme, read_scripts
 from hfdemo.ui.event_handling import PRIVATE, QUIET, when_opened
 from hfdemo.ui.page_state import PageState
@@ -91,6 +91,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
                 chosen = tokens.build(app, demo, tabs, when_opened(tab), page)
             with build_tab("Fine-tune", "finetune") as tab:
                 finetune.build(app, demo, when_opened(tab), run_tab, tabs, chosen, page)
+        gr.HTML(glossary.render_glossary())
         endpoints.render()
         demo.endpoints = endpoints
         # The device is known once torch has been imported, so the page is drawn first.

@@ -11,9 +11,12 @@ import gradio as gr
 
 STATIC = Path(__file__).with_name("static")
 # In this order: a later rule may override an earlier one, and every script uses what base.js defines.
-STYLE_SHEETS = tuple(STATIC / f"{name}.css" for name in ("base", "run", "tokens", "inspection", "steps", "finetune"))
+STYLE_SHEETS = tuple(
+    STATIC / f"{name}.css" for name in ("base", "glossary", "run", "tokens", "inspection", "steps", "finetune")
+)
 SCRIPTS = tuple(
-    STATIC / f"{name}.js" for name in ("base", "page_state", "first_steps", "run", "tokens", "steps", "finetune")
+    STATIC / f"{name}.js"
+    for name in ("base", "page_state", "first_steps", "glossary", "run", "tokens", "steps", "finetune")
 )
 
 ICON = STATIC / "favicon.svg"

@@ -46,20 +46,21 @@ def sign_in_page(said: str, action: str, target: str) -> str:
 
     `said` is a sentence above it, `action` is where it is sent, `target` what is opened afterwards.
     """
-    return _fill_template("sign_in.html.j2", said=said, action=action, target=target)
+    return fill_template("sign_in.html.j2", said=said, action=action, target=target)
 
 
 def first_steps() -> str:
     """Return the steps of a first visit, each with the tab that it leads to; the browser ticks them off."""
-    return _fill_template("first_steps.html.j2", steps=FIRST_STEPS)
+    return fill_template("first_steps.html.j2", steps=FIRST_STEPS)
 
 
 def steps(titles: Mapping[str, str]) -> str:
     """Return the steps of a tab as its own tabs, by the names of their panels."""
-    return _fill_template("steps.html.j2", steps=titles)
+    return fill_template("steps.html.j2", steps=titles)
 
 
-def _fill_template(name: str, **values: Any) -> str:
+def fill_template(name: str, **values: Any) -> str:
+    """Return the template of that name, filled in; the values are escaped."""
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     return templates.get_template(name).render(**values)
 

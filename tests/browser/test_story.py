@@ -50,6 +50,20 @@ def test_the_whole_story(browser: Browser, app: Server, tmp_path: Path) -> None:
     expect(page.locator(".hf-facts").first).to_contain_text("Every weight came from the checkpoint")
     shoot(page, "run-1440-light")
 
+    # A technical word is explained where it first stands: to who points at it, goes to it by the keyboard, or taps it.
+    word, card = page.locator(".hf-term:visible").get_by_text("logit", exact=True), page.locator("#hf-definition")
+    for reach in (word.hover, word.focus, word.click):
+        reach()
+        expect(card).to_contain_text("raw scores")
+        expect(card.get_by_role("link")).to_have_text("Hugging Face course, chapter 2: Behind the pipeline")
+        expect(word).to_have_accessible_description(re.compile("^The raw scores"))
+        is_accessible(page)
+        page.keyboard.press("Escape")
+        expect(card).to_be_hidden()
+        word.blur()
+    words = [each.get_attribute("aria-describedby") for each in page.locator(".hf-term:visible").all()]
+    assert len(words) == len(set(words)) > 5, "each once in a tab"
+
     # See the tokens: live while typing.
     tab(page, "See the tokens")
     box(page, "Text").fill("Hi <b>there</b>")

@@ -21,6 +21,7 @@ from hfdemo.ui.tabs.finetune.form_values import (
     BALANCED,
     DEFAULTS,
     EQUAL,
+    HINTS,
     LABELS,
     NO_COLUMN,
     NO_SPLIT,
@@ -244,6 +245,8 @@ def build_training_steps(
                 device = _build_processes(fields)
             with gr.Accordion("Every other field of TrainingArguments", open=False) as table_fold:
                 checked, search, table = _build_more(fields)
+    for name, hint in HINTS.items():
+        fields[name].info = hint
     return TrainingStep(fields, lora, length_fold, table_fold, table, search, device, checked)
 
 

@@ -59,6 +59,19 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "processes": "Processes",
     }
 )
+# What each does, for somebody who has never trained a model; the library's own words stand in the table of all fields.
+HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "epochs": "Passes over all rows. More learn more; too many learn the rows by heart (overfitting).",
+        "batch": "Rows per step. Larger is steadier and takes more memory.",
+        "rate": "Larger learns faster; too large forgets what the model knew.",
+        "accumulation": "Batches per step: as good as a larger batch, in the memory of a small one.",
+        "warmup": "Steps in which the learning rate grows from 0; below 1, their share of all steps.",
+        "weight_decay": "Pulls the weights a little towards 0, against learning by heart.",
+        "seed": "All chance begins with it: the same seed trains the same model.",
+        "smoothing": "Above 0 the model is asked to be less sure: of use where some labels may be wrong.",
+    }
+)
 _LOWEST: Mapping[str, int] = MappingProxyType({"patience": 0, "processes": 1})
 _ALWAYS = ("epochs", "batch", "rate")
 _SHOWN: Mapping[str, Any] = MappingProxyType({"best_metric": str})

@@ -23,11 +23,10 @@ from hfdemo.ui.tabs.finetune import form_values
 from hfdemo.ui.tabs.finetune.data_events import FormStates
 from hfdemo.ui.tabs.finetune.form_data import FieldValues, FormFields
 from hfdemo.ui.tabs.finetune.form_steps import TrainingStep
-from hfdemo.ui.tabs.finetune.form_values import TRAINING
 
 
 def wire_training(app: App, opened: Any, training: TrainingStep, form: FormFields, states: FormStates) -> None:
-    """Wire the steps Model and Train; what their fields say of themselves waits until the tab is `opened`."""
+    """Wire the steps Model and Train; what there is to train on is said when the tab is `opened`."""
     _wire_fields(app, opened, training, form)
     _wire_suggestions(form, states)
 
@@ -57,17 +56,13 @@ def _wire_fields(app: App, opened: Any, training: TrainingStep, form: FormFields
     def list_arguments(search: str | None) -> str:
         return render_arguments(app.engine.call(knobs), search)
 
-    def say_what_is_installed() -> list[Any]:
-        device, count = app.engine.call(find_device), app.engine.call(count_accelerators)
-        helps = update_help(app.engine.call(knobs), explained)
-        return [*helps, render_devices(device, count)]
+    def say_what_is_installed() -> str:
+        return render_devices(app.engine.call(find_device), app.engine.call(count_accelerators))
 
     training.table_fold.expand(toast_errors(list_arguments), training.search, training.table, **QUICK)
     training.search.change(toast_errors(list_arguments), training.search, training.table, **LATEST)
-    explained = [name for name in form_values.TRAINING if name != "best_metric"]
-    # The library's own words need the library, and so does the device: the page is drawn first.
-    helped = [*(fields[name] for name in explained), training.device]
-    opened(say_what_is_installed, outputs=helped, **QUICK)
+    # The device needs torch, which is imported by then: the page is drawn first.
+    opened(say_what_is_installed, outputs=training.device, **QUICK)
 
 
 def _wire_suggestions(form: FormFields, states: FormStates) -> None:
@@ -107,13 +102,6 @@ def _wire_suggestions(form: FormFields, states: FormStates) -> None:
 def list_base_models(app: App) -> list[str]:
     """List the models that make sense to start from, the embedded backbone first."""
     return list(dict.fromkeys(["embedded:minilm", *list_offline_models(app.settings)]))
-
-
-def update_help(every: Sequence[Knob], names: Sequence[str]) -> list[Any]:
-    """Return the help texts of TrainingArguments as the info of those fields of the form."""
-    # An info is Markdown, in which a product of names would turn into italics.
-    texts = {knob.name: knob.help.replace(" * ", " × ") for knob in every}
-    return [gr.update(info=texts[TRAINING[name]]) for name in names]
 
 
 def render_arguments(every: Sequence[Knob], search: str | None = "") -> str:

@@ -31,7 +31,8 @@ from hfdemo.ui.tabs.tokens.copy_fold import build_copy_fold
 
 ABOUT = (
     "Before a data set is padded: how long its rows are, what a `max_length` would cut, and what each strategy costs "
-    "over all of it, batched as training does. `Dataset.map(tokenize, batched=True)`, `DataCollatorWithPadding`"
+    "over all of it, batched by a collator as in training. `Dataset.map(tokenize, batched=True)`, "
+    "`DataCollatorWithPadding`"
 )
 MAP_ABOUT = (
     "With `batched=True` the tokenizer's Rust core gets a thousand rows at a time and uses every core; without it, "

@@ -8,6 +8,13 @@ from hfdemo.ui.tabs.finetune.start_bar import find_step
 from tests.ui.tabs.finetune.forms import lay_out_training
 
 
+def test_every_number_of_training_says_to_a_beginner_what_it_does() -> None:
+    fields = lay_out_training().fields
+    assert set(form_values.HINTS) == set(form_values.TRAINING) - {"best_metric"}
+    assert {name: fields[name].info for name in form_values.HINTS} == dict(form_values.HINTS)
+    assert max(map(len, form_values.HINTS.values())) < 100, "a few lines of a narrow field"
+
+
 def test_the_best_checkpoint_can_be_picked_by_a_metric_that_the_kind_has() -> None:
     for kind in KINDS.values():
         assert kind.evaluator.offered[0] == kind.evaluator.selection

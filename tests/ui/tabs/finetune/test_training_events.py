@@ -3,8 +3,7 @@
 from typing import Any
 
 from hfdemo.finetuning.arguments import RESERVED, Knob, knobs
-from hfdemo.ui.tabs.finetune import form_values
-from hfdemo.ui.tabs.finetune.training_events import drop_suggestion, refit_suggested, render_arguments, update_help
+from hfdemo.ui.tabs.finetune.training_events import drop_suggestion, refit_suggested, render_arguments
 from tests.ui.samples import EVIL, elements, escaped, text_of
 
 
@@ -24,14 +23,6 @@ def test_the_table_is_searched_by_name_and_by_help() -> None:
 
 def test_a_help_text_is_drawn_as_text() -> None:
     assert escaped(render_arguments([Knob(EVIL, EVIL, EVIL, EVIL), Knob("b", "int", 1, "", EVIL)]))
-
-
-def test_fields_of_the_form_carry_the_librarys_own_help() -> None:
-    names = [name for name in form_values.TRAINING if name != "best_metric"]
-    infos = [update["info"] for update in update_help(knobs(), names)]
-    assert "The initial learning rate for the optimizer." in infos
-    assert all(infos)
-    assert not any(" * " in info for info in infos)
 
 
 def test_what_was_typed_stays_and_what_was_given_follows() -> None:
