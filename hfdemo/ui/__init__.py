@@ -13,6 +13,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from hfdemo.api import App
+from hfdemo.api.compression import compression
 from hfdemo.api.content_policy import content_policy
 from hfdemo.api.endpoints import register_endpoints
 from hfdemo.api.error_boundary import ServedBlocks
@@ -124,6 +125,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "run_history": False,  # it would call this server with the token of whoever started it
         "app_kwargs": {
             "middleware": [
+                compression(),
                 content_policy(settings, read_scripts()),
                 request_guard(settings),
                 *user_guards(settings, html.sign_in_page),
