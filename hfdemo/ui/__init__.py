@@ -30,6 +30,7 @@ from hfdemo.settings import Settings
 from hfdemo.ui import glossary, html
 from hfdemo.ui.appearance import STYLE_SHEETS, build_head, build_theme, read_scripts
 from hfdemo.ui.event_handling import PRIVATE, QUIET, when_opened
+from hfdemo.ui.link_preview import link_preview, picture_route
 from hfdemo.ui.page_state import PageState
 from hfdemo.ui.tabs import finetune, run, tokens
 
@@ -127,6 +128,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
             "middleware": [
                 compression(),
                 content_policy(settings, read_scripts()),
+                link_preview(),
                 request_guard(settings),
                 *user_guards(settings, html.sign_in_page),
                 *visitor_guards(settings),
@@ -135,5 +137,6 @@ def launch_options(settings: Settings) -> dict[str, Any]:
                 Middleware(McpGuard),
             ],
             "exception_handlers": EXCEPTION_HANDLERS,
+            "routes": [picture_route()],
         },
     }

@@ -91,15 +91,11 @@ def read_scripts() -> list[str]:
 
 
 def build_head() -> str:
-    """Return the elements of the page's head: its icon, what it is, and its scripts, which run before any component
-    is drawn."""
+    """Return the elements of the page's head: its icon, and its scripts, which run before any component is drawn."""
     # gradio's own way to an icon makes others of it, of any size that is asked for.
     icon = quote(ICON.read_text(encoding="utf-8"))
-    return (
-        f'<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{icon}">'
-        f'<meta property="og:title" content="hfdemo"><meta property="og:description" content="{ABOUT}">'
-        f'<meta name="description" content="{ABOUT}">'
-        + "".join(f"<script>{script}</script>" for script in read_scripts())
+    return f'<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{icon}">' + "".join(
+        f"<script>{script}</script>" for script in read_scripts()
     )
 
 
