@@ -15,12 +15,12 @@ from hfdemo.api.error_boundary import catch_errors
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.runs.search import MOST_TRIALS
 from hfdemo.ui import html
+from hfdemo.ui.axes import draw_svg
 from hfdemo.ui.deep_links import keep_known
 from hfdemo.ui.event_handling import LATEST, PRIVATE, QUICK, toast_errors
 from hfdemo.ui.html import Html, escape
 from hfdemo.ui.page_state import PageState, read_kept
 from hfdemo.ui.tabs.finetune.form import Form
-from hfdemo.ui.tabs.finetune.report_figures import draw_svg
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 60, 60, 30, 24

@@ -4,45 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from hfdemo.ui.axes import Frame, draw_axes, draw_svg, find_range
 from hfdemo.ui.html import Html, TableCell, escape, facts, score_bar, table, with_title
 
-WIDTH, HEIGHT = 290, 226
-LEFT, RIGHT, TOP, BOTTOM = 44, 10, 8, 36
 # A larger confusion matrix is a wall of numbers: then its largest confusions are listed.
 MATRIX_LABELS = 24
 LISTED = 20
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The ranges of both axes, and where a value stands in the picture."""
-
-    low_x: float = 0.0
-    high_x: float = 1.0
-    low_y: float = 0.0
-    high_y: float = 1.0
-
-    def x(self, value: float) -> str:
-        return f"{LEFT + (WIDTH - LEFT - RIGHT) * (value - self.low_x) / (self.high_x - self.low_x):.1f}"
-
-    def y(self, value: float) -> str:
-        return f"{HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - self.low_y) / (self.high_y - self.low_y):.1f}"
-
-    def line(self, xs: Sequence[float], ys: Sequence[float], kind: str) -> str:
-        points = " ".join(f"{self.x(x)},{self.y(y)}" for x, y in zip(xs, ys, strict=True))
-        return f"<polyline class='{kind}' points='{points}'/>"
-
-    def box(self, left: float, right: float, height: float, kind: str, words: str) -> str:
-        """Draw a bar from the lower edge, with what a pointer is told of it."""
-        top, base = float(self.y(height)), float(self.y(self.low_y))
-        x, width = float(self.x(left)), float(self.x(right)) - float(self.x(left))
-        return (
-            f"<rect class='{kind}' x='{x + 0.75:.1f}' y='{top:.1f}' width='{max(width - 1.5, 0.5):.1f}' "
-            f"height='{max(base - top, 0):.1f}'><title>{escape(words)}</title></rect>"
-        )
 
 
 UNIT = Frame()
@@ -55,7 +24,7 @@ def draw_roc(found: Mapping[str, Any], positive: str) -> str:
     drawn += _mark_threshold(found["threshold"], false, true)
     return draw_figure(
         f"ROC · AUC {found['auc']:.3f}",
-        _draw_axes(UNIT, "false positive rate", "true positive rate") + drawn,
+        draw_axes(UNIT, "false positive rate", "true positive rate") + drawn,
         f"The score of “{positive}”, cut at every threshold; the point is 0.5. Dashed: guessing, AUC 0.5.",
     )
 
@@ -68,7 +37,7 @@ def draw_precision_recall(found: Mapping[str, Any], positive: str, prevalence: f
     dashed = "" if prevalence is None else f" Dashed: guessing, {prevalence:.3f}."
     return draw_figure(
         f"Precision and recall · AP {found['average_precision']:.3f}",
-        _draw_axes(UNIT, "recall", "precision") + drawn,
+        draw_axes(UNIT, "recall", "precision") + drawn,
         f"Precision: share of predicted “{positive}” that is right. Recall: share of true “{positive}” that is found. "
         f"The point is 0.5.{dashed}",
     )
@@ -96,7 +65,7 @@ def draw_calibration(found: Mapping[str, Any]) -> str:
     )
     return draw_figure(
         f"Calibration · ECE {found['expected_calibration_error']:.3f}",
-        _draw_axes(UNIT, "confidence", "share that is right") + bars + UNIT.line([0, 1], [0, 1], "hf-chance") + dots,
+        draw_axes(UNIT, "confidence", "share that is right") + bars + UNIT.line([0, 1], [0, 1], "hf-chance") + dots,
         "Of answers given with 80% confidence, 80% should be right: the dashed line. Larger points: more rows. "
         "ECE is the mean distance.",
     )
@@ -108,13 +77,13 @@ def draw_scatter(points: Mapping[str, Any], r2: float | None) -> str:
     kept = [(a, b) for a, b in zip(label, predicted, strict=True) if a is not None and b is not None]
     if not kept:
         return ""
-    low, high = _axis_range([value for pair in kept for value in pair])
+    low, high = find_range([value for pair in kept for value in pair])
     frame = Frame(low, high, low, high)
     dots = "".join(f"<circle class='hf-point' cx='{frame.x(a)}' cy='{frame.y(b)}' r='2.6'/>" for a, b in kept)
     shown = f"{len(kept):,} of {points['rows']:,} rows. " if len(kept) < points["rows"] else ""
     return draw_figure(
         "Predicted and true" + ("" if r2 is None else f" · R² {r2:.3f}"),
-        _draw_axes(frame, "label", "predicted") + frame.line([low, high], [low, high], "hf-chance") + dots,
+        draw_axes(frame, "label", "predicted") + frame.line([low, high], [low, high], "hf-chance") + dots,
         f"{shown}On the dashed line a prediction is exact.",
     )
 
@@ -132,7 +101,7 @@ def draw_residuals(found: Mapping[str, Any]) -> str:
     zero = frame.line([0, 0], [0, frame.high_y], "hf-chance") if frame.low_x <= 0 <= frame.high_x else ""
     return draw_figure(
         "Residuals",
-        _draw_axes(frame, "predicted - label", "rows") + bars + zero,
+        draw_axes(frame, "predicted - label", "rows") + bars + zero,
         "Right of the dashed line the model says too much, left of it too little.",
     )
 
@@ -146,60 +115,12 @@ def _mark_threshold(thresholds: Sequence[float | None], xs: Sequence[float], ys:
     return f"<circle class='hf-dot' cx='{UNIT.x(xs[at])}' cy='{UNIT.y(ys[at])}' r='4.5'><title>0.5</title></circle>"
 
 
-def _draw_axes(frame: Frame, across: str, up: str) -> str:
-    """Draw both axes with their names, and a few values along them."""
-    drawn = []
-    for value in axis_ticks(frame.low_x, frame.high_x):
-        drawn.append(f"<line x1='{frame.x(value)}' x2='{frame.x(value)}' y1='{TOP}' y2='{HEIGHT - BOTTOM}'/>")
-        drawn.append(
-            f"<text class='hf-across' x='{frame.x(value)}' y='{HEIGHT - BOTTOM + 14}'>"
-            f"{escape(_format_tick(value))}</text>"
-        )
-    for value in axis_ticks(frame.low_y, frame.high_y):
-        drawn.append(f"<line x1='{LEFT}' x2='{WIDTH - RIGHT}' y1='{frame.y(value)}' y2='{frame.y(value)}'/>")
-        drawn.append(
-            f"<text class='hf-up' x='{LEFT - 5}' y='{float(frame.y(value)) + 3.5:.1f}'>"
-            f"{escape(_format_tick(value))}</text>"
-        )
-    middle = (TOP + HEIGHT - BOTTOM) / 2
-    drawn.append(f"<text class='hf-across' x='{(LEFT + WIDTH - RIGHT) / 2}' y='{HEIGHT - 5}'>{escape(across)}</text>")
-    drawn.append(
-        f"<text class='hf-across' transform='translate(11 {middle}) rotate(-90)' x='0' y='0'>{escape(up)}</text>"
-    )
-    return f"<g class='hf-axes'>{''.join(drawn)}</g>"
-
-
-def axis_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Return round numbers from `low` to `high`, at most `most` + 1 of them."""
-    rough = (high - low) / most
-    size = 10 ** math.floor(math.log10(rough))
-    step = next(size * times for times in (1, 2, 5, 10) if size * times >= rough * (1 - 1e-9))
-    first = math.ceil(low / step - 1e-9)
-    return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _format_tick(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _axis_range(values: Sequence[float]) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    margin = 0.04 * (high - low) or 0.5
-    return low - margin, high + margin
-
-
 def draw_figure(title: str, body: str, caption: str) -> str:
     """Draw a titled diagram with a caption below it."""
-    drawn = draw_svg(title, body, (WIDTH, HEIGHT))
+    drawn = draw_svg(title, body, (UNIT.width, UNIT.height))
     return (
         f"<figure class='hf-diagram'><figcaption>{escape(title)}</figcaption>{drawn}<p>{escape(caption)}</p></figure>"
     )
-
-
-def draw_svg(title: str, body: str, size: tuple[int, int]) -> str:
-    """Return a diagram of that size, which is read out as its title."""
-    width, height = size
-    return f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='{escape(title)}'>{body}</svg>"
 
 
 def render_class_table(found: Mapping[str, Mapping[str, Any]], title: str) -> str:

@@ -198,11 +198,3 @@ def test_numbers_that_are_all_the_same_make_a_diagram_or_none_but_no_error() -> 
     assert "circle" in report_figures.draw_scatter({"rows": 2, "label": [1.0, 1.0], "predicted": [1.0, 1.0]}, None)
     assert report_figures.draw_scatter({"rows": 1, "label": [1.0], "predicted": [None]}, None) == ""
     assert report_figures.draw_residuals({"edges": [0.0, 0.0], "counts": [4]}) == ""
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "found"),
-    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0, 37, [0, 10, 20, 30]), (-2.4, 3.1, [-2, 0, 2])],
-)
-def test_the_values_along_an_axis_are_round(low: float, high: float, found: list[float]) -> None:
-    assert report_figures.axis_ticks(low, high) == pytest.approx(found)
