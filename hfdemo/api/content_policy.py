@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 # A Space stands in a frame of the Hub's own page.
 SPACE_FRAMES = "https://huggingface.co https://*.huggingface.co"
 
-# gradio makes functions of the templates of gr.HTML, of what events do in the browser and of charts ('unsafe-eval');
-# styles are attributes of what is drawn ('unsafe-inline'); gradio's document has a base of its own, "./".
+# gradio makes functions of the templates of gr.HTML and of what events do in the browser ('unsafe-eval'); styles are
+# attributes of what is drawn ('unsafe-inline'); gradio's document has a base of its own, "./".
 DIRECTIVES = {
     "default-src": "'self'",
     "script-src": "'self' 'unsafe-eval'",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,11 +12,12 @@ import gradio as gr
 STATIC = Path(__file__).with_name("static")
 # In this order: a later rule may override an earlier one, and every script uses what base.js defines.
 STYLE_SHEETS = tuple(
-    STATIC / f"{name}.css" for name in ("base", "glossary", "run", "tokens", "inspection", "steps", "finetune")
+    STATIC / f"{name}.css"
+    for name in ("base", "glossary", "run", "tokens", "inspection", "steps", "charts", "finetune")
 )
 SCRIPTS = tuple(
     STATIC / f"{name}.js"
-    for name in ("base", "page_state", "first_steps", "glossary", "run", "tokens", "steps", "finetune")
+    for name in ("base", "page_state", "first_steps", "glossary", "run", "tokens", "steps", "charts", "finetune")
 )
 
 ICON = STATIC / "favicon.svg"
@@ -101,8 +102,6 @@ def build_head() -> str:
 
 # White letters have a contrast of at least 4.5 on each of them, so that one colour does for a line and its name.
 HUES = ("#2563eb", "#c2410c", "#047857", "#9333ea", "#dc2626", "#0e7490", "#a16207", "#be185d")
-# Lines of a chart: told apart by those who are colour-blind, too, and readable by day and by night.
-CHART_COLOURS = ("#f59e0b", "#0ea5e9", "#8b5cf6", "#10b981", "#f43f5e", "#a1a1aa")
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 
 
@@ -118,8 +117,3 @@ def distinct_colour(index: int) -> str:
 def distinct_colours(names: Iterable[str]) -> dict[str, str]:
     """Return one colour per distinct name, in the order in which they come."""
     return {name: distinct_colour(index) for index, name in enumerate(dict.fromkeys(names))}
-
-
-def chart_colours(names: Sequence[str]) -> dict[str, str]:
-    """Return a colour for the line of each name."""
-    return {name: CHART_COLOURS[index % len(CHART_COLOURS)] for index, name in enumerate(names)}

@@ -16,7 +16,7 @@ FOLDER = ROOT / "docs" / "pictures"
 SIZE, SMALL = (1280, 800), (800, 500)  # of a picture, and of the moving one
 COLOURS = 128
 FRAME_MILLISECONDS = 1800
-SIGNS = {"run": ".hf-label", "tokens": ".hf-slot:visible", "finetune": ".vega-embed:visible svg"}
+SIGNS = {"run": ".hf-label", "tokens": ".hf-slot:visible", "finetune": ".hf-chart:visible svg"}
 TEXT = "My parcel arrived open and half of it is missing."
 
 
@@ -51,9 +51,7 @@ def walk(page: Page, frame: Callable[[], None], take: Callable[[str], None]) -> 
     frame()
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator(".hf-phases [aria-current]")).to_have_text("training", timeout=PATIENT)
-    expect(page.locator(".vega-embed:visible path.mark-line, .vega-embed:visible .mark-line path").first).to_be_visible(
-        timeout=PATIENT
-    )
+    expect(page.locator(".hf-chart .hf-series[points*=' ']:visible").first).to_be_visible(timeout=PATIENT)
     frame()
     expect(page.locator(".hf-run .hf-state")).to_have_text("finished", timeout=5 * PATIENT)
     expect(page.locator(".hf-headline")).to_be_visible(timeout=PATIENT)
@@ -75,7 +73,7 @@ def look(page: Page) -> Image.Image:
 
 
 def keep(page: Page, tab_name: str) -> None:
-    """Keep what is in sight by day and by night, as the page is when it is opened so: a chart keeps its colours."""
+    """Keep what is in sight by day and by night, as the page is when it is opened so."""
     for mode, other in (("light", "dark"), ("dark", "light")):
         look(page).quantize(COLOURS).save(FOLDER / f"{tab_name}-{mode}.png", optimize=True)
         page.goto(page.url.replace(f"__theme={mode}", f"__theme={other}"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
@@ -20,7 +20,7 @@ RUNS = {"20260101-120000-classes": "single_label", "20260102-120000-numbers": "r
 RUNS |= {"20260103-120000-tags": "tokens", "20260104-120000-flags": "multi_label"}
 
 
-F1 = re.compile(r"^f1 of “<img src=x")  # of which class it is stands beside it; a legend cuts what is long
+F1 = re.compile(r"^f1 of “<img src=x")  # of which class it is stands beside it
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +41,8 @@ def view(page: Page, run: str) -> None:
     expect(page.locator(".hf-run").first).to_contain_text(run, timeout=PATIENT)
 
 
-def legend(page: Page) -> object:
-    """The chart of metrics, whose legend names what is drawn."""
-    return page.locator(".vega-embed:visible").filter(has_text="Metrics on validation")
+def chart(page: Page, name: str) -> Locator:
+    return page.locator(f".hf-chart[data-name={name}]:visible")
 
 
 def test_the_chart_of_metrics_is_of_the_run_on_view(browser: Browser, runs: Server) -> None:
@@ -61,7 +60,7 @@ def test_the_chart_of_metrics_is_of_the_run_on_view(browser: Browser, runs: Serv
         ("classes", ("accuracy", F1)),
     ):
         view(page, run)
-        drawn = legend(page).locator(".role-legend-label text")  # type: ignore[attr-defined]
+        drawn = chart(page, "metrics").locator(".hf-key span")
         expect(drawn).to_have_text(list(names), timeout=PATIENT)
     # Its own metrics can be picked also after runs of other kinds were on view, and the fold stays as it is.
     fold(page, "More curves")

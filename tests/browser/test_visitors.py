@@ -64,7 +64,7 @@ def test_a_link_of_its_owner_shows_a_run_to_others_who_can_do_nothing_with_it(br
     other.goto(box(page, "Link to this run").input_value())
     expect(other.get_by_text(LINKED)).to_be_visible(timeout=PATIENT)
     expect(other.locator(".hf-run").first).to_contain_text(SHARED)
-    expect(other.locator(".vega-embed:visible").first).to_be_visible(timeout=PATIENT)
+    expect(other.locator(".hf-chart:visible").first).to_be_visible(timeout=PATIENT)
     expect(box(other, "Notes")).to_be_disabled()
     for name in (
         "Stop and keep model",

@@ -40,13 +40,3 @@ window.hfdemo = {
     live.textContent = words;
   },
 };
-
-// A chart of gradio's that is taken away before it was in sight still hears that its size has changed, and fails.
-window.ResizeObserver = class extends ResizeObserver {
-  constructor(callback) {
-    super((entries, observer) => {
-      const present = entries.filter(({ target }) => target.isConnected);
-      if (present.length) callback(present, observer);
-    });
-  }
-};

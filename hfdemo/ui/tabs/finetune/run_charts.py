@@ -1,12 +1,8 @@
-"""A run's events -> its charts and the tables behind them, and the HTML of how far it is and how fast it goes."""
+"""A run's events -> its charts, and the HTML of how far it is and how fast it goes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import gradio as gr
-import pandas as pd
+from collections.abc import Iterable, Mapping, Sequence
 
 from hfdemo.finetuning.events import (
     PHASES,
@@ -23,120 +19,127 @@ from hfdemo.finetuning.events import (
 )
 from hfdemo.finetuning.kinds import UNIT_METRICS
 from hfdemo.finetuning.runs import Status
-from hfdemo.ui.appearance import chart_colours
 from hfdemo.ui.html import escape, facts, notes, progress_bar
+from hfdemo.ui.line_chart import LineChart, Point, Series
 
 # More points than pixels cost time and show nothing.
 MOST_POINTS = 400
+GB = 1024**3
+# What is logged with each step besides the loss: the title of its chart, the name of its axis, and its unit.
+LOGGED: Mapping[str, tuple[str, str, float]] = {
+    "learning_rate": ("Learning rate", "Learning rate", 1.0),
+    "grad_norm": ("Gradient norm", "Norm before clipping", 1.0),
+    "tokens_per_second": ("Speed in tokens", "Tokens per second, unpadded", 1.0),
+    "samples_per_second": ("Speed in rows", "Rows per second", 1.0),
+    "waste": ("Padding", "Share of padding", 1.0),
+    "memory_bytes": ("Memory", "Memory held (GB)", GB),
+}
 
 
-def make_loss_table(events: Sequence[Event]) -> pd.DataFrame:
-    """Return columns step, loss and split ("train" or "validation")."""
-    rows = [(event.step, event.loss, "train") for event in _sample_steps(events)]
-    rows += [
-        (event.step, event.metrics["loss"], "validation")
-        for event in _list_validations(events)
-        if event.metrics.get("loss") is not None
+def make_loss_chart(events: Sequence[Event], best: Point | None = None) -> LineChart:
+    """Return the loss of training and of the validation split."""
+    timed = _time_events(events)
+    lines = [
+        Series("train", [_at(event, seconds, event.loss) for event, seconds in _sample_steps(timed)]),
+        Series("validation", _list_scores(timed, "loss"), is_measured=True),
     ]
-    return _typed_table(rows, {"step": float, "loss": float, "split": str})
+    return LineChart("loss", "Loss", "Loss", [line for line in lines if line.points], best=best)
 
 
-def make_metrics_table(events: Sequence[Event], titles: Mapping[str, str]) -> pd.DataFrame:
-    """Return columns epoch, value and metric, one row per name in `titles` and evaluation of the validation split;
-    the metric is called by its title."""
-    rows = [
-        (round(event.epoch, 3), event.metrics[name], title)
-        for event in _list_validations(events)
-        for name, title in titles.items()
-        if event.metrics.get(name) is not None
-    ]
-    return _typed_table(rows, {"epoch": float, "value": float, "metric": str})
+def make_metrics_chart(events: Sequence[Event], titles: Mapping[str, str], best: Point | None = None) -> LineChart:
+    """Return the metrics in `titles` on the validation split, each called by its title."""
+    timed = _time_events(events)
+    lines = [Series(title, _list_scores(timed, name), is_measured=True) for name, title in titles.items()]
+    limits = find_axis_limits(list(titles))
+    words = "Score (0 to 1)" if limits else "Value"
+    return LineChart("metrics", "Metrics on validation", words, [line for line in lines if line.points], limits, best)
 
 
-def make_logged_table(events: Sequence[Event], name: str, unit: float = 1.0) -> pd.DataFrame:
-    """Return columns step and `name`, a number that StepLogged has, in units of `unit`, without steps that lack it."""
-    found = [(event.step, getattr(event, name)) for event in _sample_steps(events)]
-    rows = [(step, value / unit) for step, value in found if value is not None]
-    return _typed_table(rows, {"step": float, name: float})
+def make_logged_charts(events: Sequence[Event], best: Point | None = None) -> list[LineChart]:
+    """Return a chart for each number in LOGGED, without the steps that lack it."""
+    timed, charts = _sample_steps(_time_events(events)), []
+    for name, (title, axis, unit) in LOGGED.items():
+        known = [(event, seconds, getattr(event, name)) for event, seconds in timed]
+        points = [_at(event, seconds, value / unit) for event, seconds, value in known if value is not None]
+        charts.append(LineChart(name, title, axis, [Series(title, points)] if points else [], best=best))
+    return charts
+
+
+def make_overlay_chart(runs: Mapping[str, Sequence[Event]], name: str, title: str) -> LineChart:
+    """Return one metric (or the loss) of several runs on the validation split."""
+    lines = [Series(run, _list_scores(_time_events(events), name), is_measured=True) for run, events in runs.items()]
+    limits = find_axis_limits([name])
+    words = "Loss" if name == "loss" else "Score (0 to 1)" if limits else "Value"
+    return LineChart(name, title, words, [line for line in lines if line.points], limits)
+
+
+def find_best(events: Sequence[Event], name: str, greater: bool) -> Point | None:
+    """Return the evaluation after which the model was best by a metric; None where there is no choice.
+
+    That before training is none of them: there is no checkpoint of it.
+    """
+    found = [point for point in _list_scores(_time_events(events), name) if point.step > 0]
+    if len(found) < 2:
+        return None
+    return (max if greater else min)(found, key=lambda point: point.value)
 
 
 def list_metric_names(events: Sequence[Event]) -> list[str]:
     """Return what the validation split was judged by, in the order of the events; the loss has a chart of its own."""
-    names = dict.fromkeys(name for event in _list_validations(events) for name in event.metrics)
+    names = dict.fromkeys(name for event in _list_validations(valid(events)) for name in event.metrics)
     return [name for name in names if name != "loss"]
 
 
-def make_overlay_table(runs: Mapping[str, Sequence[Event]], name: str) -> pd.DataFrame:
-    """Return columns epoch, value and run: one metric (or the loss) of several runs on the validation split.
+def find_axis_limits(names: Sequence[str]) -> tuple[float, float] | None:
+    """Return the ends of the axis for these metrics; None where the values decide."""
+    return (0.0, 1.0) if names and all(name in UNIT_METRICS for name in names) else None
 
-    Epochs, because runs with other batch sizes differ in how many steps see the same rows.
-    """
-    rows = [
-        (round(event.epoch, 3), event.metrics[name], run)
-        for run, events in runs.items()
-        for event in _list_validations(events)
+
+_Timed = list[tuple[Event, float]]
+
+
+def _time_events(events: Sequence[Event]) -> _Timed:
+    """Return the events that count with the seconds since training began, without those in which the run lay still."""
+    counted = valid(events)
+    began = next((event.time for event in counted if isinstance(event, Started)), counted[0].time if counted else 0.0)
+    found, pause, before = [], 0.0, began
+    for event in counted:
+        if isinstance(event, Resumed):
+            pause += event.time - before
+        before = event.time
+        found.append((event, max(0.0, event.time - began - pause)))
+    return found
+
+
+def _at(event: Event, seconds: float, value: float) -> Point:
+    return Point(event.step, round(getattr(event, "epoch", 0.0), 3), seconds, value)
+
+
+def _list_scores(timed: _Timed, name: str) -> list[Point]:
+    when = {id(event): seconds for event, seconds in timed}
+    return [
+        _at(event, when[id(event)], event.metrics[name])
+        for event in _list_validations(event for event, _ in timed)
         if event.metrics.get(name) is not None
     ]
-    return _typed_table(rows, {"epoch": float, "value": float, "run": str})
 
 
-def find_axis_limits(names: Sequence[str]) -> list[float] | None:
-    """Return the ends of the axis for these metrics; None where the values decide."""
-    return [0.0, 1.0] if names and all(name in UNIT_METRICS for name in names) else None
-
-
-def _typed_table(rows: list[tuple[Any, ...]], columns: dict[str, type]) -> pd.DataFrame:
-    """Return a table with its types, also of no rows: a chart that once saw no numbers draws them as names."""
-    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
-
-
-def _sample_steps(events: Sequence[Event]) -> list[StepLogged]:
+def _sample_steps(timed: _Timed) -> list[tuple[StepLogged, float]]:
     """Return at most MOST_POINTS, evenly chosen, the last one among them."""
-    found = [event for event in valid(events) if isinstance(event, StepLogged)]
+    found = [(event, seconds) for event, seconds in timed if isinstance(event, StepLogged)]
     every = -(-len(found) // MOST_POINTS) or 1
     return found[::-1][::every][::-1]
 
 
-def _list_validations(events: Sequence[Event]) -> list[Evaluated]:
+def _list_validations(events: Iterable[Event]) -> list[Evaluated]:
     """Return one evaluation per step: the last one repeats the best epoch for the report, off the curve."""
     seen: dict[int, Evaluated] = {}
-    for event in valid(events):
+    for event in events:
         if isinstance(event, Evaluated) and event.split == "validation":
             seen.setdefault(event.step, event)
     return list(seen.values())
 
 
-def build_plot(table: pd.DataFrame, x: str, y: str, color: str | None, title: str, names: Sequence[str]) -> gr.LinePlot:
-    """Lay out a chart of `y` over `x`, a line for each of the `names` in the column `color`, out of sight yet."""
-    return gr.LinePlot(
-        table,
-        x=x,
-        y=y,
-        y_title=" ",
-        color=color,
-        color_map=chart_colours(names) or None,
-        title=title,
-        height=230,
-        min_width=280,
-        visible=False,
-    )
-
-
-def update_chart(table: pd.DataFrame, **more: Any) -> Any:
-    """Update a chart: a line needs two points; until then there is no chart."""
-    return gr.update(value=table, visible=table.iloc[:, 0].nunique() > 1, **more)
-
-
-GB = 1024**3
-# What is logged with each step besides the loss: the title of its chart, and the unit that it is drawn in.
-LOGGED: Mapping[str, tuple[str, float]] = {
-    "learning_rate": ("Learning rate", 1.0),
-    "grad_norm": ("Gradient norm, before clipping", 1.0),
-    "tokens_per_second": ("Tokens a second, unpadded", 1.0),
-    "samples_per_second": ("Rows a second", 1.0),
-    "waste": ("Share of padding", 1.0),
-    "memory_bytes": ("Memory held, GB", GB),
-}
 _STATE_WORDS = {
     "queued": "",
     "starting": "",

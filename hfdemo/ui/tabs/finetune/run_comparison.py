@@ -12,15 +12,16 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.errors import DemoError
+from hfdemo.finetuning.events import Event
 from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.kinds.kind import name_of_class
 from hfdemo.finetuning.runs.comparison import compare
 from hfdemo.finetuning.runs.run import Run, State
 from hfdemo.ui import html
-from hfdemo.ui.appearance import chart_colours
 from hfdemo.ui.event_handling import EACH, LATEST, PRIVATE, draw_errors, read_event, toast_errors
 from hfdemo.ui.html import Html, TableCell, TableRow, escape
-from hfdemo.ui.tabs.finetune import run_charts, steps
+from hfdemo.ui.line_chart import ChartView, draw_charts
+from hfdemo.ui.tabs.finetune import chart_tools, run_charts, steps
 from hfdemo.ui.tabs.finetune.report_view import format_score
 
 LETTERS = "ABCDEF"
@@ -73,7 +74,11 @@ def _read_run_row(run: Run) -> RunRow:
         kind.evaluator.title(selection, config.positive_label),
         value=status.metrics.get(selection),
         notes=run.notes,
-        course=tuple(run_charts.make_metrics_table(events, {selection: selection})["value"]),
+        course=tuple(
+            point.value
+            for each in run_charts.make_metrics_chart(events, {selection: selection}).series
+            for point in each.points
+        ),
     )
     if not (run.folder / "report.json").is_file():
         return line
@@ -168,10 +173,9 @@ def assign_letters(runs: Sequence[str]) -> dict[str, str]:
 def render_side_by_side(letters: Mapping[str, str], found: Mapping[str, Any]) -> str:
     """Draw one column per run: its scores, then a line per setting in which the runs differ; `found` is what
     `finetuning.runs.comparison.compare` says of them."""
-    colours = chart_colours(list(letters))
     heads = [
-        Html(f"<span class='hf-letter' style='--hf-hue:{colours[letter]}'>{letter}</span>{escape(run)}")
-        for letter, run in letters.items()
+        Html(f"<span class='hf-letter hf-look-{look}'>{letter}</span>{escape(run)}")
+        for look, (letter, run) in enumerate(letters.items())
     ]
     classes = {each.get("positive_label") for each in found["runs"].values()}
     positive = classes.pop() if len(classes) == 1 else None
@@ -222,8 +226,9 @@ class Comparison:
     column: gr.Column
     said: gr.HTML
     metric: gr.Dropdown
-    loss: gr.LinePlot
-    curve: gr.LinePlot
+    view: gr.State
+    tools: gr.HTML
+    curves: gr.HTML
     differing: gr.HTML
 
 
@@ -237,11 +242,12 @@ def build_comparison() -> Comparison:
     with gr.Column(visible=False) as column:
         said = gr.HTML()
         metric = gr.Dropdown([], label="Compared by", interactive=True)
-        with gr.Row():
-            loss = _build_plot("Loss on validation")
-            curve = _build_plot("Metric on validation")
+        # By epochs: runs with other batch sizes differ in how many steps see the same rows.
+        view = gr.State(ChartView(x="epoch"))
+        tools = chart_tools.build_tools(view)
+        curves = chart_tools.build_charts(view)
         differing = gr.HTML()
-    return Comparison(column, said, metric, loss, curve, differing)
+    return Comparison(column, said, metric, view, tools, curves, differing)
 
 
 def wire(app: App, opened: Any, run: gr.Dropdown, listed: gr.State, table: gr.HTML, compared: Comparison) -> None:
@@ -260,7 +266,7 @@ def wire(app: App, opened: Any, run: gr.Dropdown, listed: gr.State, table: gr.HT
     def open_run(found: gr.EventData) -> Any:
         return gr.update(value=app.runs.get(str(read_event(found, "run"))).id)
 
-    def compare_ticked(chosen: list[str], metric: str | None) -> tuple[Any, ...]:
+    def compare_ticked(chosen: list[str], metric: str | None, view: ChartView) -> tuple[Any, ...]:
         if len(chosen) < 2:
             return gr.skip(), gr.update(visible=False), *[gr.skip()] * 4
         letters = assign_letters(chosen)
@@ -274,23 +280,23 @@ def wire(app: App, opened: Any, run: gr.Dropdown, listed: gr.State, table: gr.HT
             _describe_comparison(found, more),
             gr.update(visible=True),
             gr.update(choices=names, value=taken),
-            _chart_update(run_charts.make_overlay_table(events, "loss"), list(letters), "Loss on validation"),
-            _chart_update(
-                run_charts.make_overlay_table(events, taken or ""), list(letters), f"{taken} on validation", taken
-            ),
+            *_update_curves(events, taken, view),
             render_side_by_side(letters, found),
         )
 
-    loss, curve, metric = compared.loss, compared.curve, compared.metric
-    shown = [compared.said, compared.column, metric, loss, curve, compared.differing]
+    metric, view = compared.metric, compared.view
+    shown = [compared.said, compared.column, metric, compared.tools, compared.curves, compared.differing]
     gr.on([listed.change, run.change, opened], toast_errors(draw_table), run, table, **LATEST)
     table.select(toast_errors(open_run), None, run, **EACH).success(None, js=steps.open_step("result"), **PRIVATE)
-    # A chart whose series change while it is on the page goes on showing those that it had: it is put back anew. The
-    # tick of a second run comes while the first is compared: the last counts at every step.
-    for event in (table.input(toast_errors(read_ticked), None, chosen, **EACH).then, metric.input):
-        event(lambda: [gr.update(visible=False)] * 2, None, [loss, curve], **LATEST).then(
-            draw_errors(compare_ticked, gr.update(visible=False), *[gr.skip()] * 4), [chosen, metric], shown, **LATEST
-        )
+    table.input(toast_errors(read_ticked), None, chosen, **EACH)
+    # The tick of a second run comes while the first is compared: the last counts.
+    gr.on(
+        [chosen.change, metric.input, view.change],
+        draw_errors(compare_ticked, gr.update(visible=False), *[gr.skip()] * 4),
+        [chosen, metric, view],
+        shown,
+        **LATEST,
+    )
 
 
 def _describe_comparison(found: Mapping[str, Any], more: str) -> str:
@@ -301,28 +307,15 @@ def _describe_comparison(found: Mapping[str, Any], more: str) -> str:
     return drawn
 
 
-def _build_plot(title: str) -> gr.LinePlot:
-    return gr.LinePlot(
-        run_charts.make_overlay_table({}, "loss"),
-        x="epoch",
-        y="value",
-        y_title=" ",
-        color="run",
-        color_map=chart_colours(list(LETTERS)),
-        title=title,
-        height=230,
-        min_width=280,
-        visible=False,
-    )
-
-
-def _chart_update(table: Any, letters: list[str], title: str, metric: str | None = None) -> Any:
-    return gr.update(
-        value=table,
-        title=title,
-        y_lim=run_charts.find_axis_limits([metric] if metric else []),
-        visible=table["epoch"].nunique() > 1,
-    )
+def _update_curves(events: Mapping[str, Sequence[Event]], metric: str | None, view: ChartView) -> list[Any]:
+    """Show the loss and a metric of several runs over each other."""
+    charts = [
+        run_charts.make_overlay_chart(events, name, f"{words} on validation")
+        for name, words in (("loss", "Loss"), (metric, metric))
+        if name
+    ]
+    drawn = draw_charts("compared", charts, view)
+    return [gr.update(visible=bool(drawn)), gr.update(value=drawn, visible=bool(drawn))]
 
 
 def _run_state(run: Run) -> str:

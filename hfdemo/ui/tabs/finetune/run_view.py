@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from hfdemo.api import App
 from hfdemo.devices import find_device
@@ -18,16 +18,25 @@ from hfdemo.finetuning.kinds import find_kind
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.ownership import read_secret
 from hfdemo.ui import html
-from hfdemo.ui.appearance import chart_colours
 from hfdemo.ui.deep_links import read_finetune_query
 from hfdemo.ui.event_handling import LATEST, QUICK, toast_errors
-from hfdemo.ui.tabs.finetune import label_review, report_view, run_actions, run_charts, run_comparison, wrong_rows
+from hfdemo.ui.line_chart import ChartView
+from hfdemo.ui.tabs.finetune import (
+    chart_tools,
+    label_review,
+    report_view,
+    run_actions,
+    run_charts,
+    run_comparison,
+    wrong_rows,
+)
 from hfdemo.ui.tabs.finetune.run_actions import list_run_choices
 from hfdemo.ui.tabs.run import RunTab
 
 NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
 SAY_STATE = "hfdemo.announce(element, '.hf-run .hf-state, .hf-phases [aria-current], .hf-headline, .hf-note')"
 WATCH_SECONDS = 1.0
+CHART_VIEW = ChartView()
 # What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.
 Part = tuple[Any, Callable[[], Any]]
 
@@ -77,30 +86,16 @@ class RunView:
         self._wire(demo, tabs)
 
     def _build_charts(self) -> dict[str, list[Any]]:
-        # Mounted with their first rows: a chart that was drawn empty once stays without lines.
-        with gr.Row():
-            loss = run_charts.build_plot(
-                run_charts.make_loss_table([]), "step", "loss", "split", "Loss", ["train", "validation"]
-            )
-            curve = run_charts.build_plot(
-                run_charts.make_metrics_table([], {}), "epoch", "value", "metric", "Metrics on validation", []
-            )
+        self.view = gr.State(CHART_VIEW)
+        tools = chart_tools.build_tools(self.view)
+        charts = chart_tools.build_charts(self.view)
         with gr.Accordion("More curves", open=False, visible=False) as more_curves:
             # What the page sends may still be of the last run: with its own choices alone it would be refused.
             self.metrics = gr.Dropdown(
                 [], multiselect=True, label="Metrics on the chart", interactive=True, allow_custom_value=True
             )
-            with gr.Row():
-                plots = {
-                    name: run_charts.build_plot(run_charts.make_logged_table([], name), "step", name, None, title, [])
-                    for name, (title, _) in run_charts.LOGGED.items()
-                }
-        return {
-            "loss": [loss],
-            "metrics": [more_curves, self.metrics],
-            "curve": [curve],
-            **{name: [plot] for name, plot in plots.items()},
-        }
+            more = chart_tools.build_charts(self.view)
+        return {"charts": [tools, charts], "metrics": [more_curves, self.metrics], "more_charts": [more]}
 
     def _build_results(self) -> dict[str, list[Any]]:
         with gr.Accordion("Epoch by epoch: per label, confusion matrix, curves", open=False, visible=False) as epochs:
@@ -144,12 +139,13 @@ class RunView:
         more_curves.collapse(lambda: False, outputs=unfolded, **QUICK)
         every = [component for part in self.outputs.values() for component in part]
         gr.on(
-            [gr.Timer(WATCH_SECONDS).tick, run.change, picked.change, unfolded.change],
+            [gr.Timer(WATCH_SECONDS).tick, run.change, picked.change, unfolded.change, self.view.change],
             toast_errors(self.refresh),
-            [run, picked, shown, self.opened, unfolded],
+            [run, picked, shown, self.opened, unfolded, self.view],
             [*every, shown],
             **QUICK,
         )
+        run.change(lambda view: replace(view, zoom=None), self.view, self.view, **QUICK)
         # Only what a person picks counts: in a closed fold a component keeps what it had for the last run.
         for name, component in (("metrics", self.metrics), ("epoch", self.epoch)):
             component.input(functools.partial(remember_pick, name), [component, run, picked], picked, **LATEST)
@@ -164,11 +160,12 @@ class RunView:
         shown: Mapping[str, Any],
         opened: str | None,
         unfolded: bool,
+        view: ChartView,
     ) -> Any:
         """Update everything that shows the run; components whose content did not change are left alone.
 
         `opened` is the run that the page was opened with, somebody else's maybe; None before that is known. `unfolded`
-        says whether the further curves are in sight.
+        says whether the further curves are in sight, `view` how all of them are looked at.
         """
         if opened is None:
             return gr.skip()  # of all outputs
@@ -183,7 +180,7 @@ class RunView:
         try:
             is_own = run_id not in linked
             parts = (
-                parts_of_run(self.app, found, picked, shown, is_own=is_own, curves=unfolded)
+                parts_of_run(self.app, found, picked, shown, is_own=is_own, curves=unfolded, view=view)
                 if found
                 else _empty_parts(html.placeholder(NO_RUN))
             )
@@ -239,8 +236,9 @@ def _empty_parts(said: str, status: Status | None = None) -> dict[str, Part]:
     empty: dict[str, list[Any]] = {
         "state": [said],
         "buttons": run_actions.update_run_buttons(status, has_model=False),
-        **{name: [hidden] for name in ("loss", "curve", *run_charts.LOGGED)},
+        "charts": [hidden, hidden],
         "metrics": [hidden, gr.skip()],
+        "more_charts": [hidden],
         "epochs": [hidden, gr.skip(), ""],
         "report": [hidden, hidden, ""],
         "run": [hidden, "", hidden, gr.update(value="", visible=False), "", ""],
@@ -252,12 +250,19 @@ def _empty_parts(said: str, status: Status | None = None) -> dict[str, Part]:
 
 
 def parts_of_run(
-    app: App, run: Run, picked: Mapping[str, Any], shown: Mapping[str, Any], *, is_own: bool = True, curves: bool = True
+    app: App,
+    run: Run,
+    picked: Mapping[str, Any],
+    shown: Mapping[str, Any],
+    *,
+    is_own: bool = True,
+    curves: bool = True,
+    view: ChartView = CHART_VIEW,
 ) -> dict[str, Part]:
     """Return what there is to show of a run, by the names of `RunView.outputs`; `picked` is of `remember_pick`.
 
     Of a run that is not one's own (`is_own`) there are neither rows nor the log, and nothing to do. `curves` says
-    whether the further ones are in sight.
+    whether the further ones are in sight, `view` how all are looked at.
     """
     events = run.events()
     status = run.status(events)
@@ -269,7 +274,6 @@ def parts_of_run(
     chosen = [name for name in wanted if name in names]
     titles = {name: evaluator.title(name, run.config.positive_label) for name in names}
     drawn = {name: titles[name] for name in chosen}
-    loss, curve = run_charts.make_loss_table(events), run_charts.make_metrics_table(events, drawn)
     has_report = run.has_model and not status.active and (run.folder / "report.json").is_file()
     written = (run.id, (run.folder / "report.json").stat().st_mtime_ns if has_report else None)
     count = (run.id, len(events))
@@ -281,7 +285,11 @@ def parts_of_run(
             (run.id, status.state, status.resumable, run.has_model),
             lambda: run_actions.update_run_buttons(status if is_own else None, has_model=is_own and run.has_model),
         ),
-        "loss": _redraw_chart(shown.get("loss"), count, loss, sorted(set(loss["split"]))),
+        "charts": ((*count, chosen, view), lambda: chart_tools.update_charts(run, events, drawn, view)),
+        "more_charts": (
+            (*count, view) if curves else None,
+            lambda: chart_tools.update_logged_charts(run, events if curves else [], view),
+        ),
         "metrics": (
             (run.id, names),
             lambda: [
@@ -289,15 +297,6 @@ def parts_of_run(
                 gr.update(choices=[(titles[name], name) for name in names], value=chosen),
             ],
         ),
-        "curve": _redraw_chart(
-            shown.get("curve"),
-            (run.id, len(curve)),
-            curve,
-            list(drawn.values()),
-            color_map=chart_colours(list(drawn.values())),
-            y_lim=run_charts.find_axis_limits(chosen),
-        ),
-        **_logged_parts(events, count if curves else None),
         "epochs": _epochs_part(run, mine.get("epoch"), status.active, shown),
         "report": (
             written,
@@ -329,29 +328,6 @@ def _update_words(run: Run, is_own: bool) -> list[Any]:
         run.script(),
         _format_config(run),
     ]
-
-
-def _redraw_chart(marked: Any, mark: tuple[Any, ...], table: pd.DataFrame, series: list[str], **more: Any) -> Part:
-    """Draw a chart of these series; `marked` is the mark of what is on the page, `mark` tells `table` from another.
-
-    A chart whose series, colours or limits change while it is on the page goes on showing the lines that it had: it is
-    drawn anew by taking it away first, and putting it back at the next look.
-    """
-    before = marked[-1] if isinstance(marked, tuple) else None
-    if before not in (None, series):
-        return (*mark, None), lambda: [gr.update(visible=False)]
-    return (*mark, series), lambda: [run_charts.update_chart(table, **more)]
-
-
-def _logged_parts(events: Sequence[Event], mark: tuple[Any, ...] | None) -> dict[str, Part]:
-    """Show what is logged with each step; `mark` tells `events` from others, None hides them all."""
-    if mark is None:
-        return {name: (None, lambda: [gr.update(visible=False)]) for name in run_charts.LOGGED}
-    return {name: (mark, functools.partial(_update_logged_chart, events, name)) for name in run_charts.LOGGED}
-
-
-def _update_logged_chart(events: Sequence[Event], name: str) -> list[Any]:
-    return [run_charts.update_chart(run_charts.make_logged_table(events, name, run_charts.LOGGED[name][1]))]
 
 
 def _epochs_part(run: Run, chosen: float | None, active: bool, shown: Mapping[str, Any]) -> Part:

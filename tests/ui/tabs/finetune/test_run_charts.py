@@ -17,7 +17,7 @@ from hfdemo.finetuning.events import (
     Stopped,
 )
 from hfdemo.finetuning.runs import Status
-from hfdemo.ui import appearance
+from hfdemo.ui.line_chart import LineChart
 from hfdemo.ui.tabs.finetune import run_charts
 from tests.ui.samples import EVIL, escaped, text_of
 
@@ -33,70 +33,77 @@ EVENTS: list[Event] = [
 ]
 
 
-def rows(table: object) -> object:
-    return table.to_dict("split")["data"]  # type: ignore[attr-defined]
+def values(chart: LineChart) -> dict[str, list[tuple[float, float]]]:
+    """Step and value of each point, by the name of its line."""
+    return {each.name: [(point.step, point.value) for point in each.points] for each in chart.series}
 
 
 def test_the_loss_chart_has_training_and_validation() -> None:
-    assert rows(run_charts.make_loss_table(EVENTS)) == [[1, 1.0, "train"], [2, 0.6, "train"], [2, 0.5, "validation"]]
+    assert values(run_charts.make_loss_chart(EVENTS)) == {"train": [(1, 1.0), (2, 0.6)], "validation": [(2, 0.5)]}
+    assert [each.is_measured for each in run_charts.make_loss_chart(EVENTS).series] == [False, True]
 
 
 def test_the_loss_before_training_is_where_the_validation_curve_begins() -> None:
     before = Evaluated(0, 0.5, 0.0, "validation", {"loss": 1.1})
-    assert [0, 1.1, "validation"] in rows(run_charts.make_loss_table([before, *EVENTS]))  # type: ignore[operator]
+    assert values(run_charts.make_loss_chart([before, *EVENTS]))["validation"] == [(0, 1.1), (2, 0.5)]
 
 
 def test_the_metrics_chart_has_the_chosen_metrics_once_per_epoch_and_no_test_scores() -> None:
     titles = {"f1": "f1 of “spam”", "accuracy": "accuracy"}
-    drawn = rows(run_charts.make_metrics_table(EVENTS, titles))
-    assert drawn == [[1.0, 0.7, "f1 of “spam”"], [1.0, 0.8, "accuracy"]]
+    drawn = values(run_charts.make_metrics_chart(EVENTS, titles))
+    assert drawn == {"f1 of “spam”": [(2, 0.7)], "accuracy": [(2, 0.8)]}
     assert run_charts.list_metric_names(EVENTS) == ["accuracy", "f1"]
 
 
 def test_what_a_step_logs_has_a_chart_that_leaves_out_what_is_not_known() -> None:
-    assert rows(run_charts.make_logged_table(EVENTS, "learning_rate")) == [[1, 0.2], [2, 0.1]]
-    assert rows(run_charts.make_logged_table(EVENTS, "grad_norm")) == [[1, 3.0]]
-    logged = StepLogged(1, 1.0, memory_bytes=3 * 2**30)
-    assert rows(run_charts.make_logged_table([logged], "memory_bytes", 2**30)) == [[1, 3.0]]
+    logged = StepLogged(3, 3.0, memory_bytes=3 * 2**30)
+    charts = {chart.name: list(values(chart).values()) for chart in run_charts.make_logged_charts([*EVENTS, logged])}
+    assert charts["learning_rate"] == [[(1, 0.2), (2, 0.1), (3, 0.0)]]
+    assert charts["grad_norm"] == [[(1, 3.0)]]
+    assert charts["memory_bytes"] == [[(3, 3.0)]]
+    assert charts["waste"] == []
 
 
 def test_what_came_after_the_checkpoint_that_a_run_was_resumed_from_is_no_part_of_its_curves() -> None:
-    resumed = [*EVENTS[:-1], Resumed(1, 6.0), StepLogged(2, 7.0, epoch=1.0, loss=0.1)]
-    assert rows(run_charts.make_loss_table(resumed)) == [[1, 1.0, "train"], [2, 0.1, "train"]]
+    resumed = [*EVENTS[:-1], Resumed(1, 600.0), StepLogged(2, 601.5, epoch=1.0, loss=0.1)]
+    chart = run_charts.make_loss_chart(resumed)
+    assert values(chart) == {"train": [(1, 1.0), (2, 0.1)]}
+    assert [point.seconds for point in chart.series[0].points] == [1.0, 2.5], "nor is the time in which it lay still"
 
 
 def test_a_long_run_is_drawn_with_fewer_points_and_its_last_one() -> None:
-    table = run_charts.make_loss_table([StepLogged(step, float(step), loss=1.0) for step in range(1, 5001)])
-    assert 100 <= len(table) <= run_charts.MOST_POINTS
-    assert table["step"].iloc[-1] == 5000
-    assert table["step"].is_monotonic_increasing
+    chart = run_charts.make_loss_chart([StepLogged(step, float(step), loss=1.0) for step in range(1, 5001)])
+    steps = [point.step for point in chart.series[0].points]
+    assert 100 <= len(steps) <= run_charts.MOST_POINTS
+    assert steps[-1] == 5000
+    assert steps == sorted(steps)
 
 
-def test_several_runs_lie_over_each_other_by_epoch() -> None:
-    assert rows(run_charts.make_overlay_table({"A": EVENTS, "B": EVENTS[:4]}, "f1")) == [
-        [1.0, 0.7, "A"],
-        [1.0, 0.7, "B"],
-    ]
-    assert appearance.chart_colours(["A", "B"])["A"] != appearance.chart_colours(["A", "B"])["B"]
+def test_several_runs_lie_over_each_other() -> None:
+    chart = run_charts.make_overlay_chart({"A": EVENTS, "B": EVENTS[:4], "C": EVENTS[:2]}, "f1", "f1 on validation")
+    assert values(chart) == {"A": [(2, 0.7)], "B": [(2, 0.7)]}
+
+
+def test_the_best_evaluation_is_one_of_several_after_training_began() -> None:
+    scores = [0.9, 0.5, 0.8, 0.8]
+    judged = [Evaluated(step, step, step / 2, "validation", {"f1": score}) for step, score in enumerate(scores)]
+    for greater, step in ((True, 2), (False, 1)):
+        best = run_charts.find_best(judged, "f1", greater)
+        assert best is not None
+        assert best.step == step, "of equal ones the first, as the Trainer has it"
+    assert run_charts.find_best(judged[:2], "f1", True) is None
 
 
 def test_the_axis_goes_from_0_to_1_only_where_every_metric_does() -> None:
-    assert run_charts.find_axis_limits(["f1", "accuracy"]) == [0.0, 1.0]
+    assert run_charts.find_axis_limits(["f1", "accuracy"]) == (0.0, 1.0)
     assert run_charts.find_axis_limits(["f1", "perplexity"]) is None
     assert run_charts.find_axis_limits([]) is None
 
 
-@pytest.mark.parametrize(
-    ("table", "columns"),
-    [
-        (run_charts.make_loss_table([]), ["step", "loss", "split"]),
-        (run_charts.make_metrics_table([], {"f1": "f1"}), ["epoch", "value", "metric"]),
-        (run_charts.make_overlay_table({}, "f1"), ["epoch", "value", "run"]),
-    ],
-)
-def test_no_events_make_empty_charts_with_their_columns(table: object, columns: list[str]) -> None:
-    assert list(table.columns) == columns  # type: ignore[attr-defined]
-    assert rows(table) == []
+def test_no_events_make_charts_without_lines() -> None:
+    charts = [run_charts.make_loss_chart([]), run_charts.make_metrics_chart([], {"f1": "f1"})]
+    charts += [run_charts.make_overlay_chart({}, "f1", "f1"), *run_charts.make_logged_charts([])]
+    assert not any(chart.has_line for chart in charts)
 
 
 GB = 1024**3

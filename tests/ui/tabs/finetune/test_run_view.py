@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +18,9 @@ from hfdemo.finetuning.events import StepLogged
 from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.runs.run import Run, Status
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import run_actions, run_charts, run_view
-from tests.ui.samples import EVIL, escaped
+from hfdemo.ui.line_chart import ChartView
+from hfdemo.ui.tabs.finetune import run_actions, run_view
+from tests.ui.samples import EVIL, elements, escaped, text_of
 from tests.ui.tabs.finetune.reports import a_run
 
 METRICS = ["accuracy", "f1"]
@@ -53,6 +55,13 @@ def shown(
     return drawn
 
 
+def lines(charts: list[Any]) -> list[str]:
+    """The names of the lines of the chart of metrics."""
+    _, drawn = charts
+    (metrics,) = re.findall("data-name='metrics'.*?</figure>", drawn["value"], re.DOTALL)
+    return [text_of(each) for each in re.findall("<span title='[^']*'>(.*?)</span>", metrics)]
+
+
 def test_of_a_model_that_was_not_evaluated_no_row_is_said_to_be_right(app: App) -> None:
     run = a_run(app.settings)
     assert run_view.parts_of_run(app, run, {}, {})["report"][1]()[1]["visible"]
@@ -66,7 +75,7 @@ def test_of_a_model_that_was_not_evaluated_no_row_is_said_to_be_right(app: App) 
 def test_what_did_not_change_is_left_alone(app: App) -> None:
     run = a_run(app.settings)
     first = shown(app, run, {})
-    assert set(first) > {"state", "loss", "curve", "report", "run"}
+    assert set(first) > {"state", "charts", "more_charts", "report", "run"}
     assert set(shown(app, run, first["marks"])) == {"marks"}
 
 
@@ -79,7 +88,7 @@ def test_a_further_step_redraws_progress_and_curves_but_neither_result_nor_notes
     marks = shown(app, run, {})["marks"]
     with log.open("a") as file:
         file.write(json.dumps(StepLogged(41, 60.0).to_json()) + "\n")
-    assert set(shown(app, run, marks)) == {"state", "loss", *run_charts.LOGGED, "marks"}
+    assert set(shown(app, run, marks)) == {"state", "charts", "more_charts", "marks"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,13 +104,9 @@ def test_another_run_brings_the_metrics_of_its_kind(kind: str, app: App) -> None
 def test_chosen_metrics_are_drawn_and_stay_chosen(app: App) -> None:
     run = a_run(app.settings)
     marks = shown(app, run, {})["marks"]
-    gone = shown(app, run, marks, ["f1_weighted"])
-    assert gone["curve"] == [gr.update(visible=False)], "or it would go on showing the lines that it had"
-    again = shown(app, run, gone["marks"], ["f1_weighted"])
-    assert set(again) == {"curve", "marks"}
-    (curve,) = again["curve"]
-    assert curve["visible"]
-    assert set(curve["value"]["metric"]) == {"f1_weighted"}
+    again = shown(app, run, marks, ["f1_weighted"])
+    assert set(again) == {"charts", "marks"}
+    assert lines(again["charts"]) == ["f1_weighted"]
     assert set(shown(app, run, again["marks"], ["f1_weighted"])) == {"marks"}
     other = a_run(app.settings, name="20260102-120000-y")
     assert run_view.remember_pick("epoch", 1, other.id, {"run": run.id, "metrics": ["f1"]}) == {
@@ -114,11 +119,23 @@ def test_what_was_picked_for_another_run_does_not_count(app: App) -> None:
     """In a closed fold the page keeps what it had: metrics of a regression, sent for a run of classes."""
     run, other = a_run(app.settings), a_run(app.settings, "regression", name="20260102-120000-y")
     picked = run_view.remember_pick("metrics", ["pearson"], other.id, {})
-    curve = run_view.parts_of_run(app, run, picked, {})["curve"][1]()[0]
-    assert set(curve["value"]["metric"]) == {"accuracy", f"f1 of “{EVIL}”"}
+    assert lines(run_view.parts_of_run(app, run, picked, {})["charts"][1]()) == ["accuracy", f"f1 of “{EVIL}”"]
     unknown = run_view.remember_pick("metrics", ["pearson", "f1", EVIL], run.id, {})
-    curve = run_view.parts_of_run(app, run, unknown, {})["curve"][1]()[0]
-    assert set(curve["value"]["metric"]) == {f"f1 of “{EVIL}”"}
+    assert lines(run_view.parts_of_run(app, run, unknown, {})["charts"][1]()) == [f"f1 of “{EVIL}”"]
+
+
+def test_charts_are_drawn_again_for_another_look_at_them_and_further_ones_only_in_sight(app: App) -> None:
+    run = a_run(app.settings)
+    parts = [
+        run_view.parts_of_run(app, run, {}, {}, curves=curves, view=view)
+        for curves, view in ((True, ChartView()), (True, ChartView("epoch")), (False, ChartView("epoch")))
+    ]
+    marks = [(each["charts"][0], each["more_charts"][0]) for each in parts]
+    assert marks[0] != marks[1]
+    assert marks[1][0] == marks[2][0]
+    (drawn,), (hidden,) = (each["more_charts"][1]() for each in parts[1:])
+    assert len(elements(drawn["value"], "figure")) == 2, "the learning rate and the norm are all that is known"
+    assert (hidden["value"], hidden["visible"]) == ("", False)
 
 
 def test_a_fold_of_epochs_stays_as_a_person_left_it(app: App) -> None:
@@ -167,7 +184,7 @@ def test_of_a_run_that_is_seen_by_a_link_there_are_neither_rows_nor_the_log_nor_
     parts = run_view.parts_of_run(app, run, {}, {}, is_own=False)
     drawn = {name: make() for name, (_, make) in parts.items()}
     assert run_actions.LINKED in drawn["state"][0]
-    assert drawn["loss"][0]["visible"]
+    assert [each["visible"] for each in drawn["charts"]] == [True, True]
     assert [update["visible"] for update in (*drawn["buttons"], *drawn["sharing"], *drawn["log"])] == [False] * 7
     result, wrong_fold, wrong = drawn["report"]
     assert (result["visible"], wrong_fold["visible"], wrong) == (True, False, "")
