@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from hfdemo.finetuning.events import StepLogged
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
 from tests.browser.pages import PATIENT, box, fits, fold, open_page, picked, shoot, show, step, tab, upload_rows
@@ -73,6 +74,49 @@ def test_the_chart_of_metrics_is_of_the_run_on_view(browser: Browser, runs: Serv
         view(page, run)
     expect(page.locator(".toast-body")).to_have_count(0)
     assert broken == []
+
+
+def test_what_is_pointed_at_is_shown_in_every_chart_while_they_are_drawn_anew_and_a_wrong_cell_shows_its_rows(
+    browser: Browser, runs: Server
+) -> None:
+    page = open_page(browser, runs)
+    tab(page, "Fine-tune")
+    step(page, "Result")
+    view(page, "classes")
+    loss, metrics = chart(page, "loss").locator(":scope > svg"), chart(page, "metrics").locator(":scope > svg")
+    loss.focus()
+    for key in ("End", "ArrowLeft"):
+        page.keyboard.press(key)
+    pointed = page.locator(".hf-chart:visible .hf-cursor text")
+    expect(pointed).to_have_text(["step 30", "step 40"])  # of the metrics the nearest evaluation
+    expect(chart(page, "loss").locator("output")).to_contain_text("step 30: train 0.03333")
+    # Drawn anew by another step: the focus and what is pointed at stay.
+    log = runs.home / "runs" / "20260101-120000-classes" / "events.jsonl"
+    before = log.read_text()
+    *told, finished = before.splitlines(keepends=True)
+    log.write_text("".join([*told, json.dumps(StepLogged(80, 99.0, 4.0, 0.02).to_json()) + "\n", finished]))
+    expect(loss).to_have_attribute("aria-label", re.compile("0.02 at the end"), timeout=PATIENT)
+    expect(loss).to_be_focused()
+    expect(pointed).to_have_text(["step 30", "step 40"])
+    page.get_by_label("X axis").locator("visible=true").first.select_option("epoch")
+    expect(metrics.locator(".hf-axes")).to_contain_text("Epoch", timeout=PATIENT)
+    with page.expect_download() as saved:
+        chart(page, "loss").get_by_role("button", name="Download Loss as CSV").click()
+    lines = Path(saved.value.path()).read_text().splitlines()
+    assert lines[0] == "series,step,epoch,seconds,value"
+    assert "train,80,4,98,0.02" in lines
+    log.write_text(before)
+    # The rows of a cell, and back.
+    rows = page.locator("#wrong-rows button[data-why]")
+    every = rows.count()
+    cell = page.locator("button[data-truth]:visible").first
+    count = int(cell.inner_text())
+    cell.click()
+    expect(page.locator(".hf-chosen")).to_contain_text(f"{count} of “", timeout=PATIENT)
+    expect(rows).to_have_count(count)
+    page.get_by_role("button", name="Show all").click()
+    expect(rows).to_have_count(every, timeout=PATIENT)
+    page.close()
 
 
 def test_the_epochs_can_be_gone_through_and_the_fold_stays_open(browser: Browser, runs: Server) -> None:

@@ -57,12 +57,28 @@ Object.assign(hfdemo, {
     });
   },
 
-  // Why the model said what it said of a row.
+  // Why the model said what it said of a row, and the way back from the rows of one cell to all of them.
   listenToWhy(element, trigger) {
     element.addEventListener("click", ({ target }) => {
-      const button = target.closest("button[data-why]");
-      if (button) trigger("input", { row: Number(button.dataset.why) });
+      const button = target.closest("button[data-why], button[data-all]");
+      if (button?.dataset.why) trigger("input", { row: Number(button.dataset.why) });
+      else if (button) trigger("select", {});
     });
+  },
+
+  // The rows of a cell.
+  listenToMatrix(element, trigger) {
+    element.addEventListener("click", ({ target }) => {
+      const button = target.closest("button[data-truth]");
+      if (!button) return;
+      for (const pressed of element.querySelectorAll("[aria-pressed]")) pressed.removeAttribute("aria-pressed");
+      button.setAttribute("aria-pressed", "true");
+      trigger("select", { truth: Number(button.dataset.truth), given: Number(button.dataset.given) });
+    });
+    // Another matrix stands in the order of its labels.
+    new MutationObserver(() => {
+      for (const menu of element.querySelectorAll("select")) menu.value = "";
+    }).observe(element, { subtree: true, attributeFilter: ["title"] });
   },
 
   // The words on the button say whether the run waits, and so has nothing to throw away. null: they changed their mind.
@@ -94,4 +110,18 @@ Object.assign(hfdemo, {
     link.click();
     link.remove();
   },
+});
+
+// The labels of a confusion matrix in another order: rows and columns go together, so that what is right stays on the
+// diagonal.
+hfdemo.on("change", "select[data-order]", (menu) => {
+  const rows = [...menu.closest(".hf-matrix").querySelectorAll("tr")];
+  for (const each of [...rows, ...rows.flatMap((row) => [...row.cells])])
+    each.dataset.place ??= [...each.parentNode.children].indexOf(each);
+  const order = menu.value ? JSON.parse(menu.dataset.order) : JSON.parse(menu.dataset.order).sort((a, b) => a - b);
+  const wanted = ["0", ...order.map((label) => String(label + 1))];
+  const sort = (parts, parent) =>
+    parent.append(...wanted.map((place) => parts.find((part) => part.dataset.place === place)));
+  for (const row of rows) sort([...row.cells], row);
+  sort(rows, rows[0].parentNode);
 });

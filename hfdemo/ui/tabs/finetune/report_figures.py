@@ -1,4 +1,4 @@
-"""The figures of a report: curves, calibration and residuals as inline SVG, classes and confusions as tables."""
+"""The figures of a report: curves, calibration and residuals as inline SVG, classes as a table."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hfdemo.ui.axes import Frame, draw_axes, draw_svg, find_range
-from hfdemo.ui.html import Html, TableCell, escape, facts, score_bar, table, with_title
-
-# A larger confusion matrix is a wall of numbers: then its largest confusions are listed.
-MATRIX_LABELS = 24
-LISTED = 20
-
+from hfdemo.ui.html import Html, escape, facts, score_bar, table, with_title
 
 UNIT = Frame()
 
@@ -134,46 +129,6 @@ def render_class_table(found: Mapping[str, Mapping[str, Any]], title: str) -> st
         rows.append([Html(f"{escape(label)}{score_bar(each['f1'])}"), *scores, f"{each['support']:,}"])
     drawn = table(head, rows, range(1, len(head)), kind="hf-classes", scroll="hf-tall", row_heads=True)
     return f"<div>{with_title(title, drawn)}</div>"
-
-
-def render_confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
-    """Draw true labels as rows and predicted ones as columns, shaded by their part of the row; of many labels, list the
-    largest confusions."""
-    if len(labels) > MATRIX_LABELS:
-        return _largest_confusions(labels, matrix)
-    names = [Html(f"<span>{escape(label)}</span>") for label in labels]
-    head = ["true ↓ · predicted →", *(TableCell(name, "hf-number") for name in names)]
-    rows = [
-        [
-            names[truth],
-            *(_confusion_cell(count, sum(counts), label, truth == given) for given, count in enumerate(counts)),
-        ]
-        for truth, (label, counts) in enumerate(zip(labels, matrix, strict=True))
-    ]
-    drawn = table(head, rows, kind="hf-confusion", scroll="hf-tall", row_heads=True)
-    return f"<div>{with_title('Confusion matrix', drawn)}</div>"
-
-
-def _confusion_cell(count: int, total: int, label: str, is_right: bool) -> TableCell:
-    """Return a count of predictions, the stronger the larger its part of the rows of the true label."""
-    part = count / (total or 1)
-    shade = f"background:color-mix(in srgb, var(--hf-bar) {90 * part:.0f}%, transparent)"
-    ink = ";color:#18181b" if part > 0.7 else ""
-    return TableCell(count, "hf-hit" if is_right else "", title=f"{part:.0%} of the true “{label}”", style=shade + ink)
-
-
-def _largest_confusions(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str:
-    pairs = [
-        (count, labels[truth], labels[given], sum(counts))
-        for truth, counts in enumerate(matrix)
-        for given, count in enumerate(counts)
-        if count and truth != given
-    ]
-    pairs.sort(key=lambda pair: -pair[0])
-    rows = [(truth, given, f"{count:,}", f"{count / total:.0%}") for count, truth, given, total in pairs[:LISTED]]
-    title = f"The most frequent confusions; report.json has the whole matrix of {len(labels)} labels"
-    drawn = table(["true", "predicted as", "rows", "of the true"], rows, (2, 3))
-    return f"<div>{with_title(title, drawn if rows else facts([('', 'none')]))}</div>"
 
 
 def render_perplexity(of: Any) -> str:

@@ -12,6 +12,7 @@ from hfdemo.finetuning.kinds import DEFAULT_KIND, ERROR_NUMBERS, KINDS, LOWER_IS
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.ui.html import Html, code, escape, facts, notes, score_bar, table, with_title
 from hfdemo.ui.tabs.finetune import report_figures
+from hfdemo.ui.tabs.finetune.confusion import render_confusion_matrix
 from hfdemo.ui.tabs.finetune.run_charts import format_duration
 
 Report = Mapping[str, Any]
@@ -25,55 +26,20 @@ def kind_of(found: Mapping[str, Any]) -> Kind:
 
 
 def render_report(found: Report) -> str:
-    """Draw everything: the scores of all splits, the details of the last one, and those of the others in a fold."""
+    """Draw what has to be read, and in a fold the scores of all splits and their details, the last one's first."""
     splits = list(found["metrics"])
-    parts = [notes(found["notes"])] if found.get("notes") else []
-    parts += [render_scores(found, split) for split in splits]
+    said = notes(found["notes"]) if found.get("notes") else ""
     kept = found.get("best_step") or found.get("steps")
     about = [("kept: the model after step", f"{kept:,}")] if kept else []
     if found.get("seconds"):
         about.append(("took", format_duration(found["seconds"])))
+    parts = [render_scores(found, split) for split in splits]
     parts.append(facts(about) + f"<p class='hf-quiet hf-small'>{escape(kind_of(found).evaluator.meaning)}</p>")
-    others, last = splits[:-1], splits[-1:]
-    parts += [with_title(f"In detail: {split}", render_details(found, split)) for split in last]
-    parts += [
-        f"<details class='hf-fold'><summary>In detail: {escape(split)}</summary>"
-        f"{render_details(found, split)}</details>"
-        for split in reversed(others)
-    ]
-    return "<div class='hf-results'>" + "".join(parts) + "</div>"
-
-
-def render_headline(found: Report) -> str:
-    """Say in a sentence how well the model answers rows that it has not learned from, and what a baseline gets.
-
-    They are those of the test split where there is one.
-    """
-    split = next(reversed(found["metrics"]), "")
-    if not split:
-        return ""
-    evaluator = kind_of(found).evaluator
-    answer, baseline, before = find_baselines(found, split)
-    metrics, rows = found["metrics"][split], found.get("rows", {}).get(split)
-    name = evaluator.share_right or evaluator.selection
-    if metrics.get(name) is None or rows is None:
-        return ""
-
-    def format_value(value: float) -> str:
-        return f"{round(value * rows):,}" if evaluator.share_right else format_score(value)
-
-    # The best checkpoint was picked by validation: of the two only test is all new to it.
-    which = f"{rows:,} {'unseen' if split == 'test' else 'held-out'} {'row' if rows == 1 else 'rows'}"
-    said = (
-        f"Right for {format_value(metrics[name])} of {which}"
-        if evaluator.share_right
-        else f"{format_metric_name(name, found)} {format_value(metrics[name])} on {which}"
+    parts += [with_title(f"In detail: {split}", render_details(found, split)) for split in reversed(splits)]
+    return (
+        f"<div class='hf-results'>{said}<details class='hf-fold'><summary>All scores, per label and curves</summary>"
+        f"{''.join(parts)}</details></div>"
     )
-    if baseline.get(name) is not None:
-        said += f"; the baseline ({answer}) gets {format_value(baseline[name])}"
-    elif before.get(name) is not None:
-        said += f"; before training it was {format_value(before[name])}"
-    return f"<p class='hf-headline'>{escape(said)}.</p>"
 
 
 def format_metric_name(name: str, found: Report) -> str:
@@ -103,8 +69,7 @@ def render_scores(found: Report, split: str) -> str:
     rows = found.get("rows", {}).get(split)
     title = f"{split} · {rows:,} rows" if rows is not None else split
     legend = [("baseline:", answer)] if baseline else []
-    drawn = with_title(title, f"<div class='hf-scores'>{boxes}</div>{facts(legend) if legend else ''}")
-    return drawn + _baseline_warning(found, metrics, answer, baseline)
+    return with_title(title, f"<div class='hf-scores'>{boxes}</div>{facts(legend) if legend else ''}")
 
 
 def _score_box(title: str, name: str, value: float, baseline: float | None, before: float | None) -> str:
@@ -126,21 +91,6 @@ def format_score(value: float) -> str:
     if abs(value) < 100:
         return f"{value:.3f}"
     return f"{value:,.1f}" if abs(value) < 100_000 else f"{value:.2g}"
-
-
-def _baseline_warning(found: Report, metrics: Mapping[str, Any], answer: str, baseline: Mapping[str, Any]) -> str:
-    """Say where the model is no better than an answer that does not look at the text."""
-    evaluator = kind_of(found).evaluator
-    ours, theirs = metrics.get(evaluator.selection), baseline.get(evaluator.selection)
-    if ours is None or theirs is None or (ours > theirs if evaluator.greater_is_better else ours < theirs):
-        return ""
-    by = format_metric_name(evaluator.selection, found)
-    return notes(
-        [
-            f"By {by} this is no better than the baseline ({answer}), which does not look at the text. "
-            "Train longer, raise the learning rate, or look at the data."
-        ]
-    )
 
 
 def render_details(found: Report, split: str) -> str:
@@ -169,7 +119,7 @@ def _labels_per_row_block(found: Report, known: Report) -> str:
 
 def _confusion_block(found: Report, known: Report) -> str:
     return (
-        report_figures.render_confusion_matrix(found.get("labels", []), known["confusion_matrix"])
+        render_confusion_matrix(found.get("labels", []), known["confusion_matrix"])
         if known.get("confusion_matrix")
         else ""
     )
@@ -229,8 +179,8 @@ DIAGRAMS: Mapping[str, Section] = MappingProxyType(
 )
 
 
-def read_wrong_rows(run: Run, most: int) -> list[dict[str, str]]:
-    """Read the first `most` lines of a run's errors.csv."""
+def read_wrong_rows(run: Run, most: int | None = None) -> list[dict[str, str]]:
+    """Read the first `most` lines of a run's errors.csv, or all."""
     try:
         with (run.folder / "errors.csv").open(encoding="utf-8", newline="") as file:
             return list(islice(csv.DictReader(file), most))
@@ -238,10 +188,13 @@ def read_wrong_rows(run: Run, most: int) -> list[dict[str, str]]:
         return []
 
 
-def render_wrong_rows(rows: Sequence[Mapping[str, str]], more: bool, explained: bool = False) -> str:
+def render_wrong_rows(
+    rows: Sequence[Mapping[str, str]], more: bool, explained: bool = False, places: Sequence[int] | None = None
+) -> str:
     """List lines of errors.csv, whose text cells may break; `more` says that the file has further ones.
 
-    With `explained` each has a button that asks why the model said it.
+    With `explained` each has a button that asks why the model said it; `places` are the lines' numbers in the file,
+    from 0 on, where some are left out.
     """
     if not rows:
         return facts([("", "nothing: every validation row is right")])
@@ -251,7 +204,8 @@ def render_wrong_rows(rows: Sequence[Mapping[str, str]], more: bool, explained: 
     if explained:
         names, numbers = ["", *names], [number + 1 for number in numbers]
         cells = [
-            [Html(f"<button type='button' data-why='{place}'>Why?</button>"), *each] for place, each in enumerate(cells)
+            [Html(f"<button type='button' data-why='{place}'>Why?</button>"), *each]
+            for place, each in zip(places or range(len(cells)), cells, strict=True)
         ]
     drawn = table(names, cells, numbers, wrap=True)
     left = "<p class='hf-quiet hf-small'>The first ones; errors.csv has them all.</p>" if more else ""

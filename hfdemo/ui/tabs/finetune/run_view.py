@@ -23,6 +23,7 @@ from hfdemo.ui.event_handling import LATEST, QUICK, toast_errors
 from hfdemo.ui.line_chart import ChartView
 from hfdemo.ui.tabs.finetune import (
     chart_tools,
+    headline,
     label_review,
     report_view,
     run_actions,
@@ -78,12 +79,18 @@ class RunView:
             "listed": [self.run, self.listed],
             "state": [state],
             "buttons": run_buttons.components,
+            **self._build_errors(),
             **self._build_charts(),
             **self._build_results(),
             **self._build_ended(demo),
         }
         run_comparison.wire(self.app, opened, self.run, self.listed, table, compared)
         self._wire(demo, tabs)
+
+    def _build_errors(self) -> dict[str, list[Any]]:
+        with gr.Accordion("Where it is wrong on validation, the worst first", open=True, visible=False) as fold:
+            wrong = wrong_rows.build(self.app, self.run)
+        return {"errors": [fold, *wrong]}
 
     def _build_charts(self) -> dict[str, list[Any]]:
         self.view = gr.State(CHART_VIEW)
@@ -102,9 +109,7 @@ class RunView:
             self.epoch = gr.Slider(0, 1, step=1, label="After epoch", info="0 is before training", interactive=True)
             judged = gr.HTML()
         result = gr.HTML(visible=False)
-        with gr.Accordion("Where it is wrong on validation, the worst first", open=False, visible=False) as wrong_fold:
-            wrong = wrong_rows.build(self.app, self.run)
-        return {"epochs": [epochs, self.epoch, judged], "report": [result, wrong_fold, wrong]}
+        return {"epochs": [epochs, self.epoch, judged], "report": [result]}
 
     def _build_ended(self, demo: gr.Blocks) -> dict[str, list[Any]]:
         with gr.Column(visible=False) as ended:
@@ -240,7 +245,8 @@ def _empty_parts(said: str, status: Status | None = None) -> dict[str, Part]:
         "metrics": [hidden, gr.skip()],
         "more_charts": [hidden],
         "epochs": [hidden, gr.skip(), ""],
-        "report": [hidden, hidden, ""],
+        "errors": [hidden, "", ""],
+        "report": [hidden],
         "run": [hidden, "", hidden, gr.update(value="", visible=False), "", ""],
         "sharing": [hidden],
         "files": [hidden] * (2 + len(run_actions.FILES)),
@@ -298,10 +304,8 @@ def parts_of_run(
             ],
         ),
         "epochs": _epochs_part(run, mine.get("epoch"), status.active, shown),
-        "report": (
-            written,
-            lambda: _update_report(run, is_own) if has_report else [*[gr.update(visible=False)] * 2, ""],
-        ),
+        "errors": (written, lambda: _update_errors(run, is_own and has_report)),
+        "report": (written, lambda: [_update_report(run, has_report)]),
         "run": (run.id, lambda: _update_words(run, is_own)),
         "sharing": ((run.id, is_shared), lambda: [gr.update(visible=is_shared)]),
         "files": (
@@ -313,8 +317,8 @@ def parts_of_run(
 
 
 def _render_state(app: App, run: Run, status: Status, events: Sequence[Event], is_own: bool, has_report: bool) -> str:
-    headline = report_view.render_headline(run.report()) if has_report else ""
-    drawn = run_charts.render_progress(run.id, status, events, str(app.engine.call(find_device)), headline)
+    result = headline.render_result(run.report()) if has_report else ""
+    drawn = run_charts.render_progress(run.id, status, events, str(app.engine.call(find_device)), result)
     return drawn if is_own else html.about(run_actions.LINKED) + drawn
 
 
@@ -357,13 +361,15 @@ def _epochs_part(run: Run, chosen: float | None, active: bool, shown: Mapping[st
     return (run.id, numbers, number, found["step"], active), draw
 
 
-def _update_report(run: Run, with_rows: bool) -> list[Any]:
-    report = run.report()
-    shown = gr.update(value=report_view.render_report(report), visible=True)
+def _update_errors(run: Run, is_shown: bool) -> list[Any]:
     # Without metrics on validation nobody knows which rows it gets wrong.
-    if not with_rows or "validation" not in report["metrics"]:
-        return [shown, gr.update(visible=False), ""]
-    return [shown, gr.update(visible=True), wrong_rows.render_list(run)]
+    if not is_shown or "validation" not in run.report()["metrics"]:
+        return [gr.update(visible=False), "", ""]
+    return [gr.update(visible=True), wrong_rows.render_matrix(run), wrong_rows.render_list(run)]
+
+
+def _update_report(run: Run, is_shown: bool) -> Any:
+    return gr.update(value=report_view.render_report(run.report()) if is_shown else "", visible=is_shown)
 
 
 def _format_config(run: Run) -> str:

@@ -1,8 +1,8 @@
-"""The rows that a run's model gets wrong, and why it said so: one by one, when somebody asks."""
+"""What a run's model gets wrong: which labels for which, the rows, and why it said so when somebody asks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -17,16 +17,26 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import find_task
 from hfdemo.ui import html
 from hfdemo.ui.event_handling import EACH, draw_errors, read_event
+from hfdemo.ui.html import escape
 from hfdemo.ui.renderers.attribution import render_attribution
-from hfdemo.ui.tabs.finetune.report_view import read_wrong_rows, render_wrong_rows
+from hfdemo.ui.tabs.finetune.confusion import render_confusion_matrix
+from hfdemo.ui.tabs.finetune.report_view import kind_of, read_wrong_rows, render_wrong_rows
 
 SHOWN = 100
+LIST = "wrong-rows"
 
 
-def build(app: App, run: gr.Dropdown) -> gr.HTML:
-    """Lay out the list and what explains a row of it; return the list."""
-    listed = gr.HTML(js_on_load="hfdemo.listenToWhy(element, trigger)")
+def build(app: App, run: gr.Dropdown) -> list[gr.HTML]:
+    """Lay out the confusion matrix, the list and what explains a row of it; return the first two."""
+    matrix = gr.HTML(js_on_load="hfdemo.listenToMatrix(element, trigger)")
+    listed = gr.HTML(js_on_load="hfdemo.listenToWhy(element, trigger)", elem_id=LIST)
     drawing = gr.HTML()
+
+    def show_confused(event: gr.EventData, run_id: str | None) -> str:
+        return render_list(app.runs.get(run_id or ""), (read_event(event, "truth"), read_event(event, "given")))
+
+    matrix.select(draw_errors(show_confused), run, listed, **EACH).then(fn=None, js=f"hfdemo.scrollTo('{LIST}')")
+    listed.select(draw_errors(show_confused), run, listed, **EACH)
 
     def explain(event: gr.EventData, run_id: str | None) -> Iterator[str]:
         found = app.runs.get(run_id or "")
@@ -41,25 +51,56 @@ def build(app: App, run: gr.Dropdown) -> gr.HTML:
 
     listed.input(draw_errors(explain), run, drawing, **{**EACH, **HEAVY})
     run.change(lambda: "", None, drawing, **EACH)
-    return listed
+    return [matrix, listed]
 
 
 def find_row(run: Run, place: Any) -> dict[str, str]:
-    """Return the line of the run's errors that stands at `place` in the list.
+    """Return the line of the run's errors that stands at `place` in their file, the first at 0.
 
     Raises:
         RunError: there is none (any more).
     """
-    rows = read_wrong_rows(run, SHOWN)
+    rows = read_wrong_rows(run)
     if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < len(rows):
         raise RunError("There is no such row any more. Look at the run again.")
     return rows[place]
 
 
-def render_list(run: Run) -> str:
-    """Render the rows that are wrong, the first of them, each with a button that asks why where that can be said."""
-    rows = read_wrong_rows(run, SHOWN + 1)
-    return render_wrong_rows(rows[:SHOWN], more=len(rows) > SHOWN, explained=can_explain(run, rows))
+def render_matrix(run: Run) -> str:
+    """Render the confusion matrix of the validation split where each row has one label; "" for other kinds."""
+    report = run.report()
+    counts = (report.get("confusion_matrix") or {}).get("validation")
+    if not counts or not kind_of(report).rows.is_single_label:
+        return ""
+    return render_confusion_matrix(report["labels"], counts, has_rows=True)
+
+
+def render_list(run: Run, cell: tuple[Any, Any] = (None, None)) -> str:
+    """Render the rows that are wrong, the first of them, each with a button that asks why where that can be said.
+
+    `cell` are the numbers of a true label and of a predicted one, of which alone the rows are shown.
+    """
+    labels = run.config.labels or ()
+    numbered = list(enumerate(read_wrong_rows(run)))
+    said = ""
+    if all(_is_number_of(each, labels) for each in cell):
+        truth, given = (labels[each] for each in cell)
+        numbered = [(place, row) for place, row in numbered if (row["label"], row["predicted"]) == (truth, given)]
+        words = f"{len(numbered):,} of “{truth}” predicted as “{given}”"
+        said = (
+            f"<p class='hf-chosen' role='status'>{escape(words)} <button type='button' data-all>Show all</button></p>"
+        )
+    shown = numbered[:SHOWN]
+    rows = [row for _, row in shown]
+    places = [place for place, _ in shown]
+    more = len(numbered) > SHOWN
+    if said and not rows:
+        return said
+    return said + render_wrong_rows(rows, more=more, explained=can_explain(run, rows), places=places)
+
+
+def _is_number_of(value: Any, labels: Sequence[str]) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(labels)
 
 
 def can_explain(run: Run, rows: list[dict[str, str]]) -> bool:

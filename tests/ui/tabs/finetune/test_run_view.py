@@ -64,12 +64,12 @@ def lines(charts: list[Any]) -> list[str]:
 
 def test_of_a_model_that_was_not_evaluated_no_row_is_said_to_be_right(app: App) -> None:
     run = a_run(app.settings)
-    assert run_view.parts_of_run(app, run, {}, {})["report"][1]()[1]["visible"]
+    assert run_view.parts_of_run(app, run, {}, {})["errors"][1]()[0]["visible"]
     report = {**run.report(), "metrics": {}, "baseline": {}}
     (run.folder / "report.json").write_text(json.dumps(report))
     (run.folder / "errors.csv").unlink()
-    _, fold, rows = run_view.parts_of_run(app, run, {}, {})["report"][1]()
-    assert (fold["visible"], rows) == (False, "")
+    fold, matrix, rows = run_view.parts_of_run(app, run, {}, {})["errors"][1]()
+    assert (fold["visible"], matrix, rows) == (False, "", "")
 
 
 def test_what_did_not_change_is_left_alone(app: App) -> None:
@@ -174,7 +174,7 @@ def test_what_a_run_says_is_text(app: App) -> None:
     drawn = shown(app, a_run(app.settings), {})
     assert escaped(drawn["state"][0])
     assert escaped(drawn["report"][0]["value"])
-    assert escaped(drawn["report"][2])
+    assert all(map(escaped, drawn["errors"][1:]))
 
 
 def test_of_a_run_that_is_seen_by_a_link_there_are_neither_rows_nor_the_log_nor_anything_to_do(app: App) -> None:
@@ -186,8 +186,8 @@ def test_of_a_run_that_is_seen_by_a_link_there_are_neither_rows_nor_the_log_nor_
     assert run_actions.LINKED in drawn["state"][0]
     assert [each["visible"] for each in drawn["charts"]] == [True, True]
     assert [update["visible"] for update in (*drawn["buttons"], *drawn["sharing"], *drawn["log"])] == [False] * 7
-    result, wrong_fold, wrong = drawn["report"]
-    assert (result["visible"], wrong_fold["visible"], wrong) == (True, False, "")
+    (result,), (errors, matrix, wrong) = drawn["report"], drawn["errors"]
+    assert (result["visible"], errors["visible"], matrix, wrong) == (True, False, "", "")
     ended, notes, own, address, script, _ = drawn["run"]
     assert (ended["visible"], own["visible"], address["visible"]) == (True, False, False)
     assert (notes["value"], notes["interactive"]) == ("better", False)
