@@ -222,7 +222,7 @@ def test_what_a_run_failed_of_is_measured_by_and_suspects_of_its_labels_stays_te
     labelled = a_run(settings, name="20260204-120000-labels", labels=INJECTIONS[:2], positive_label=None, dataset="x")
     try:
         page = open_page(browser, app, query="&run=20260203-120000-failed")
-        shows_text_alone(page, page.locator(".hf-note:visible").filter(has_text="data-xss"))
+        shows_text_alone(page, page.locator(".hf-failure").filter(has_text="data-xss"))
         for name in ("More curves", "Epoch by epoch"):
             fold(page, name)
         box(page, "Metrics on the chart").click()

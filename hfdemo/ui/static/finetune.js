@@ -57,6 +57,14 @@ Object.assign(hfdemo, {
     });
   },
 
+  // What may help a run that failed.
+  listenToRemedies(element, trigger) {
+    element.addEventListener("click", ({ target }) => {
+      const button = target.closest("button[data-remedy]");
+      if (button) trigger("input", { remedy: button.dataset.remedy });
+    });
+  },
+
   // Why the model said what it said of a row, and the way back from the rows of one cell to all of them.
   listenToWhy(element, trigger) {
     element.addEventListener("click", ({ target }) => {
@@ -110,6 +118,12 @@ Object.assign(hfdemo, {
     link.click();
     link.remove();
   },
+});
+
+// A fold of gradio's is opened, and brought into sight.
+hfdemo.on("click", "button[data-unfold]", ({ dataset: { unfold } }) => {
+  document.querySelector(`#${unfold} button.label-wrap:not(.open)`)?.click();
+  setTimeout(hfdemo.scrollTo(unfold), 150);
 });
 
 // The labels of a confusion matrix in another order: rows and columns go together, so that what is right stays on the

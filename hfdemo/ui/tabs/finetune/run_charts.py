@@ -165,7 +165,8 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
     # Of one that was resumed nobody knows how long the first part would have taken.
     whole = finished if not any(isinstance(event, Resumed) for event in events) else None
     done = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
-    error = notes([status.error]) if status.error else ""
+    # That of one that has ended is its result.
+    error = notes([status.error]) if status.error and status.active else ""
     resumed = [_describe_resume(event) for event in events if isinstance(event, Resumed)]
     thinned = [_describe_thinning(event) for event in events if isinstance(event, Thinned)]
     stopped = [note for event in events if isinstance(event, Stopped | Finished) for note in event.notes]

@@ -23,6 +23,7 @@ from hfdemo.ui.event_handling import LATEST, QUICK, toast_errors
 from hfdemo.ui.line_chart import ChartView
 from hfdemo.ui.tabs.finetune import (
     chart_tools,
+    failure_card,
     headline,
     label_review,
     report_view,
@@ -35,7 +36,10 @@ from hfdemo.ui.tabs.finetune.run_actions import list_run_choices
 from hfdemo.ui.tabs.run import RunTab
 
 NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
-SAY_STATE = "hfdemo.announce(element, '.hf-run .hf-state, .hf-phases [aria-current], .hf-headline, .hf-note')"
+ON_STATE = (
+    "hfdemo.listenToRemedies(element, trigger);"
+    "hfdemo.announce(element, '.hf-run .hf-state, .hf-phases [aria-current], .hf-headline, .hf-note')"
+)
 WATCH_SECONDS = 1.0
 CHART_VIEW = ChartView()
 # What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.
@@ -69,7 +73,7 @@ class RunView:
 
     def _build(self, demo: gr.Blocks, opened: Any, run_tab: RunTab, tabs: gr.Tabs, table: gr.HTML) -> None:
         compared = run_comparison.build_comparison()
-        state = gr.HTML(html.placeholder(NO_RUN), js_on_load=SAY_STATE)
+        state = gr.HTML(html.placeholder(NO_RUN), js_on_load=ON_STATE)
         run_buttons = run_actions.build_run_buttons(self.app, self.run, run_tab, tabs)
         self.listed = gr.State("")
         # The run that the page was opened with; until that is known nothing is drawn.
@@ -84,6 +88,7 @@ class RunView:
             **self._build_results(),
             **self._build_ended(demo),
         }
+        failure_card.listen(self.app, state, self.run, self.prefill)
         run_comparison.wire(self.app, opened, self.run, self.listed, table, compared)
         self._wire(demo, tabs)
 
@@ -123,7 +128,7 @@ class RunView:
                 labels = label_review.build(self.app, demo, self.run, self.prefill)
                 with gr.Accordion("Download", open=False):
                     files = run_actions.build_downloads(self.app, self.run)
-            with gr.Accordion("Code, config and log", open=False):
+            with gr.Accordion("Code, config and log", open=False, elem_id=failure_card.LOG):
                 code = gr.Code(
                     language="python", label="train.py: the same run without this app", lines=1, max_lines=24
                 )
@@ -317,7 +322,8 @@ def parts_of_run(
 
 
 def _render_state(app: App, run: Run, status: Status, events: Sequence[Event], is_own: bool, has_report: bool) -> str:
-    result = headline.render_result(run.report()) if has_report else ""
+    result = failure_card.render_failure(run, status, is_own)
+    result += headline.render_result(run.report()) if has_report else ""
     drawn = run_charts.render_progress(run.id, status, events, str(app.engine.call(find_device)), result)
     return drawn if is_own else html.about(run_actions.LINKED) + drawn
 

@@ -114,7 +114,7 @@ STARTED = Started(0, 0.0, total_steps=20, device="CPU, 2 cores", trainable_param
     "drawn",
     [
         run_charts.render_progress(EVIL, Status("failed"), [], "CPU"),
-        run_charts.render_progress("run", Status("failed", error=EVIL), [], "CPU"),
+        run_charts.render_progress("run", Status("running", error=EVIL), [], "CPU"),
         run_charts.render_progress("run", Status("starting"), [], EVIL),
         run_charts.render_progress("run", Status("running"), [Started(0, 0.0, notes=(EVIL,))], "CPU"),
         run_charts.render_progress("run", Status("running"), [Resumed(0, 0.0, notes=(EVIL,))], "CPU"),
