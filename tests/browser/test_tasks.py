@@ -11,7 +11,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, expect
 
-from tests.browser.pages import PATIENT, box, choose_task, fits, fold, open_page, run, shoot, show
+from tests.browser.pages import PATIENT, box, choose_task, fits, fold, open_page, run, shoot, show, tab
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -62,7 +62,10 @@ def test_an_answer_is_drawn_as_what_it_is(
     if text:
         expect(answer).to_contain_text(text)
     expect(page.locator(".hf-stage")).to_have_count(3)
+    expect(page.locator(".hf-facts").first).to_be_hidden()
+    page.locator(".hf-took summary").filter(has_text=re.compile(r"^[\d.]+ m?s · \S.* · details$")).click()
     expect(page.locator(".hf-facts").first).to_contain_text("preprocess + forward + postprocess")
+    expect(page.locator(".hf-facts").first).to_be_visible()
     for width, mode in looks:
         show(page, width, mode)
         shoot(page, f"{task}-{width}-{mode}")
@@ -101,7 +104,7 @@ def test_a_conversation_streams_stops_and_goes_on(browser: Browser, app: Server,
     stop.click()
     expect(page.get_by_text("Stopped: this is what there was by then.")).to_be_visible(timeout=PATIENT)
     expect(page.locator(".hf-facts").first).to_contain_text(re.compile(r"[\d,]+ tokens, [\d.]+ a second"))
-    fold(page, "Token probabilities")
+    tab(page, "Token probabilities")
     expect(page.locator(".hf-odd").first).to_be_visible()
     page.locator(".hf-odd").nth(3).hover()
     shoot(page, "conversation-1440-light")
@@ -148,7 +151,7 @@ def test_another_task_stops_what_runs_and_takes_the_text_along(
 def test_two_models_stand_side_by_side_with_their_difference(browser: Browser, app: Server, tiny: Path) -> None:
     page = open_page(browser, app)
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
-    fold(page, "Compare")
+    tab(page, "Compare")
     second = box(page, "Second model")
     second.fill("untrained:embedded:minilm")
     second.press("Enter")
@@ -170,21 +173,21 @@ def test_two_models_stand_side_by_side_with_their_difference(browser: Browser, a
     page.close()
 
 
-def test_the_code_in_its_fold_is_that_of_the_answer_on_view(browser: Browser, app: Server) -> None:
-    """It is written when the fold is opened, follows what is run while it is open, and is gone with a failure."""
+def test_the_code_in_its_view_is_that_of_the_answer_on_view(browser: Browser, app: Server) -> None:
+    """It is written when the view is opened, follows what is run while it is open, and is gone with a failure."""
     page = open_page(browser, app)
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
     code = page.locator(".cm-content:visible")
-    fold(page, "Code")
+    tab(page, "Code")
     expect(code.first).to_contain_text("It starts slowly", timeout=PATIENT)
     box(page, "Text").fill("A joy from beginning to end.")
     run(page)
     expect(code.first).to_contain_text("A joy from beginning", timeout=PATIENT)
-    fold(page, "Code")
+    tab(page, "JSON")
     box(page, "Text").fill("Dull, loud and far too long.")
     run(page)
     expect(page.locator(".hf-label").first).to_contain_text("negative", timeout=PATIENT)
-    fold(page, "Code")
+    tab(page, "Code")
     expect(code.first).to_contain_text("Dull, loud", timeout=PATIENT)
     page.get_by_role("tab", name="gradio_client").click()
     expect(code.first).to_contain_text(f"Client('{app.url}')")
@@ -300,7 +303,7 @@ def test_why_is_drawn_on_the_text_and_follows_what_is_asked(browser: Browser, ap
     page = open_page(browser, app)
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
     box(page, "Text").fill("A joy from beginning to end.")
-    fold(page, "Why this answer")
+    tab(page, "Why?")
     explain = page.get_by_role("button", name="Explain", exact=True)
     explain.click()
     joy = page.locator(".hf-why ins").filter(has_text="joy")
@@ -328,7 +331,7 @@ def test_an_edited_word_moves_the_scores_beside_the_first_answer(browser: Browse
     page = open_page(browser, app)
     expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
     box(page, "Text").fill("The last half hour is wonderful.")
-    fold(page, "What if a word were another")
+    tab(page, "What if?")
     expect(box(page, "Edited text")).to_have_value("The last half hour is wonderful.", timeout=PATIENT)
     box(page, "Edited text").fill("The last half hour is dreadful.")
     changes = page.locator(".hf-changes:visible")

@@ -12,7 +12,7 @@ from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS
 from hfdemo.tasks.field import EXAMPLE_MEDIA
-from hfdemo.ui.tabs.run.prediction_view import render_stages
+from hfdemo.ui.tabs.run.stages_view import render_stages
 
 Zoo = Callable[[str], Path]
 RECEIPT = EXAMPLE_MEDIA / "receipt.png"

@@ -28,12 +28,12 @@ ABOUT = "Two models on the same input, or the same model before and after a chan
 
 
 class Comparison:
-    """The fold Compare; `latest` holds what is kept of the panel's newest answer, or None."""
+    """The view Compare; `latest` holds what is kept of the panel's newest answer, or None."""
 
     def __init__(self, app: App, panel: PanelInputs, latest: gr.State, running: RunningJobs) -> None:
         self.app, self.panel, self.running = app, panel, running
-        self.pinned = gr.State(None)
-        with gr.Accordion("Compare", open=False):
+        with gr.Tab("Compare"):
+            self.pinned = gr.State(None)
             gr.HTML(html.about(ABOUT))
             with gr.Row():
                 self.second = gr.Dropdown(

@@ -17,22 +17,18 @@ from hfdemo.inference import (
     LoadProgress,
     PartialPrediction,
     Prediction,
-    Stages,
     stream_prediction,
 )
 from hfdemo.inference.snippets import RecordedCall
 from hfdemo.models.cache import ModelCache
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
-from hfdemo.tokenization.encoding import Cell
 from hfdemo.ui.deep_links import write_run_query, write_tokens_query
 from hfdemo.ui.event_handling import RunningJobs
-from hfdemo.ui.html import code, escape, facts, notes, placeholder, progress_bar, table, with_title
+from hfdemo.ui.html import escape, facts, notes, placeholder, progress_bar, table, with_title
 from hfdemo.ui.read_options import render_reading
 from hfdemo.ui.renderers import RENDERERS, generated_text, render_prediction
-from hfdemo.ui.renderers.tokens import SHOWN_SLOTS, render_strip, token_cell
-
-NO_STAGES = "Run the model to see its three stages."
+from hfdemo.ui.tabs.run.stages_view import NO_STAGES, render_stages
 
 
 def stream_answer_parts(
@@ -108,8 +104,7 @@ def _render_answer(task: Task, done: Prediction, values: Mapping[str, Any], mode
         probabilities = generated_text.render_token_probabilities([vars(step) for step in done.token_probabilities])
     return {
         "answer": render_prediction(task.output, done)
-        + render_prediction_facts(done)
-        + render_links(address, _link_tokens(task, done, model)),
+        + render_provenance(done, address, _link_tokens(task, done, model)),
         "inside": render_stages(done.stages, done.seconds),
         "odds": probabilities,
         "raw": json.dumps(shorten_output(done.output), indent=2, ensure_ascii=False),
@@ -152,7 +147,24 @@ def _make_history_entry(task: Task, done: Prediction, values: Mapping[str, Any],
     }
 
 
-def render_prediction_facts(prediction: Prediction) -> str:
+def render_provenance(prediction: Prediction, address: str | None, tokens: str | None) -> str:
+    """Draw the quiet line below an answer: how long it took and where, which unfolds the rest, and links.
+
+    `address` opens the tab in the state that gave this answer, `tokens` See the tokens with its texts.
+    """
+    took = f"{format_seconds(prediction.seconds['run'])} · {escape(prediction.device.partition(',')[0])}"
+    return (
+        f"<div class='hf-took'><details><summary>{took} · <u>details</u></summary>"
+        f"{_render_prediction_facts(prediction)}</details>{render_links(address, tokens)}</div>"
+    )
+
+
+def format_seconds(seconds: float) -> str:
+    """Write how long an answer took as a person reads it: in milliseconds below a second."""
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _render_prediction_facts(prediction: Prediction) -> str:
     """Show where the answer came from and what it took."""
     seconds = prediction.seconds
     parts = ("preprocess", "forward", "postprocess")
@@ -243,15 +255,15 @@ def _link_tokens(task: Task, done: Prediction, model: str) -> str | None:
 def render_links(address: str | None, tokens: str | None) -> str:
     """Return a link that opens the tab in the state that gave this answer, and one to its tokens, where there are."""
     links = {
-        "Link to this": (address, ": opens with the same task, model and values."),
-        "See its tokens": (tokens, ": the same text and tokenizer in the next tab."),
+        "Link to this": (address, "opens with the same task, model and values"),
+        "See its tokens": (tokens, "the same text and tokenizer in the next tab"),
     }
     drawn = [
-        f"<p class='hf-about'><a href='{escape(query)}'>{words}</a>{says}</p>"
+        f"<a href='{escape(query)}' title='{says}'>{words}</a>"
         for words, (query, says) in links.items()
         if query is not None
     ]
-    return "".join(drawn)
+    return f"<p class='hf-links'>{''.join(drawn)}</p>" if drawn else ""
 
 
 def summarize_output(output: Any, most: int = 400) -> str:
@@ -337,58 +349,3 @@ def render_file_facts(found: FilePrediction) -> str:
     return facts([*said, ("took", f"{found.seconds:.1f} s, {rate:.0f} rows a second")]) + notes(
         [*stopped, *found.warnings, *refused]
     )
-
-
-def render_stages(inside: Stages, seconds: Mapping[str, float]) -> str:
-    """Draw the pipeline's three stages: what goes in as tokens or tensors, what comes out, what becomes of it."""
-    cells = [
-        Cell(token, number, "special" if special else "token", sequence, None, None, 1)
-        for token, number, special, sequence in zip(
-            inside.tokens, inside.token_ids, inside.special, inside.sequences, strict=True
-        )
-    ][:SHOWN_SLOTS]
-    if cells:
-        texts = "both texts" if 1 in inside.sequences else "the text"
-        more = f" The first {SHOWN_SLOTS} are shown." if len(inside.tokens) > SHOWN_SLOTS else ""
-        said = f"`{inside.tokenizer_call}` cuts {texts} into {len(inside.tokens)} tokens and looks up their ids.{more}"
-        tokens = render_strip(
-            [("token", [token_cell(cell) for cell in cells]), ("input_ids", [cell.id for cell in cells])]
-        )
-        first = _render_stage("1 · Tokenizer", seconds["preprocess"], said, tokens)
-    else:
-        names = ", ".join(name for name, _ in inside.inputs)
-        said = f"The processor turns the file into numbers of the shape that the model was trained on: `{names}`."
-        first = _render_stage("1 · Processor", seconds["preprocess"], said, "")
-    second = _render_stage(
-        "2 · Model",
-        seconds["forward"],
-        "`model(**inputs)` turns tensors into tensors. It knows no labels, only numbers.",
-        table(
-            ("", "tensor", "shape"),
-            [("in", name, list(shape)) for name, shape in inside.inputs]
-            + [("out", name, list(shape)) for name, shape in inside.outputs],
-        ),
-    )
-    return first + second + _render_postprocessing(inside, seconds)
-
-
-def _render_postprocessing(inside: Stages, seconds: Mapping[str, float]) -> str:
-    found = inside.explanation
-    if found is None:
-        said = "The pipeline turns the outputs into the answer: boxes, masks, text or nested lists."
-        return _render_stage("3 · Postprocessing", seconds["postprocess"], said, "")
-    columns = list(zip(*found.rows, strict=True))
-    numbers = [index for index, cells in enumerate(columns) if all(isinstance(cell, float) for cell in cells)]
-    # Logits have a sign, probabilities have none.
-    forms = ["+.4f" if index in numbers and min(cells) < 0 else ".4f" for index, cells in enumerate(columns)]
-    rows = [
-        tuple(f"{cell:{form}}" if isinstance(cell, float) else cell for cell, form in zip(row, forms, strict=True))
-        for row in found.rows
-    ]
-    return _render_stage(
-        "3 · Postprocessing", seconds["postprocess"], found.text, table(found.columns, rows, numbers=numbers)
-    )
-
-
-def _render_stage(title: str, seconds: float, text: str, body: str) -> str:
-    return f"<div class='hf-stage'><h2>{title} · {1000 * seconds:.1f} ms</h2><p>{code(text)}</p>{body}</div>"

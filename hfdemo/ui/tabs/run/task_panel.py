@@ -21,14 +21,14 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.tasks.messages import join_text
 from hfdemo.ui import html
-from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs
+from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs
 from hfdemo.ui.page_state import PageState
-from hfdemo.ui.tabs.run import prediction_view
+from hfdemo.ui.tabs.run import prediction_view, stages_view
 from hfdemo.ui.tabs.run.batch_predict import BatchPredict
 from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
 from hfdemo.ui.tabs.run.text_map import MapFold
-from hfdemo.ui.tabs.run.what_if import WhatIfFold
-from hfdemo.ui.tabs.run.why import WhyFold
+from hfdemo.ui.tabs.run.what_if import WhatIfTab
+from hfdemo.ui.tabs.run.why import WhyTab
 from hfdemo.ui.tabs.run.widgets import PanelInputs, build_widget, narrow_widgets, to_component_value
 
 RUN_BUTTON = "run-now"
@@ -120,19 +120,20 @@ class TaskPanel:
             elem_classes="hf-result",
             js_on_load="hfdemo.announce(element)",
         )
-        with gr.Accordion("Inside the pipeline", open=True):
-            self.inside = gr.HTML(html.placeholder(prediction_view.NO_STAGES))
-        with gr.Accordion("Token probabilities", open=False, visible=self.task.partial_output is not None):
-            self.odds = gr.HTML(html.placeholder("For each generated token: which others the model considered."))
-        with gr.Accordion("JSON", open=False):
-            self.raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
-        self.recorded = gr.State(None)
-        if self.task.find_target is not None:
-            WhyFold(context.app, self.panel, context.running)
-            WhatIfFold(context.app, self.panel, context.running, context.typing)
-        CodeFold(context.app, self.recorded)
-        self.latest = gr.State(None)
-        Comparison(context.app, self.panel, self.latest, context.running)
+        self.recorded, self.latest = gr.State(None), gr.State(None)
+        with gr.Tabs() as views:  # of nothing but views: gradio counts what is between them, too
+            with gr.Tab("Inside"):
+                self.inside = gr.HTML(html.placeholder(stages_view.NO_STAGES))
+            with gr.Tab("Token probabilities", visible=self.task.partial_output is not None):
+                self.odds = gr.HTML(html.placeholder("For each generated token: which others the model considered."))
+            if self.task.find_target is not None:
+                WhyTab(context.app, self.panel, context.running)
+                WhatIfTab(context.app, self.panel, context.running, context.typing)
+            with gr.Tab("JSON"):
+                self.raw = gr.Code(language="json", label="What the pipeline returns", lines=1, max_lines=24)
+            code = CodeTab(context.app, self.recorded)
+            Comparison(context.app, self.panel, self.latest, context.running)
+        code.close_on([view.select for view in views.children if view is not code.tab])
 
     def _wire(self) -> None:
         """Wire the panel; it opens on an answer where it can."""
@@ -264,22 +265,26 @@ def refuse_model(sentence: str) -> tuple[Any, Any, bool]:
     return gr.Timer(active=False), html.notes([sentence]), False
 
 
-class CodeFold:
-    """The fold Code: the code of the newest answer, written when the fold is opened and while it is open."""
+class CodeTab:
+    """The view Code: the code of the newest answer, written when the view is opened and while it is open."""
 
     def __init__(self, app: App, recorded: gr.State) -> None:
         self.app = app
         self.codes = []
-        with gr.Accordion("Code", open=False) as fold, gr.Tabs():
-            for title in ("pipeline()", "Auto classes", "gradio_client", "curl"):
-                with gr.Tab(title):
-                    language: Any = "shell" if title == "curl" else "python"
-                    code = gr.Code(language=language, label="The same without this page", lines=1, max_lines=24)
-                    self.codes.append(code)
-        is_open = gr.State(False)
-        fold.expand(lambda: True, outputs=is_open, **QUIET)
-        fold.collapse(lambda: False, outputs=is_open, **QUIET)
-        gr.on([is_open.change, recorded.change], self.write_code, [recorded, is_open], self.codes, **QUIET)
+        with gr.Tab("Code") as self.tab:
+            self.is_open = gr.State(False)
+            with gr.Tabs():
+                for title in ("pipeline()", "Auto classes", "gradio_client", "curl"):
+                    with gr.Tab(title):
+                        language: Any = "shell" if title == "curl" else "python"
+                        code = gr.Code(language=language, label="The same without this page", lines=1, max_lines=24)
+                        self.codes.append(code)
+        self.tab.select(lambda: True, outputs=self.is_open, **QUICK)
+        gr.on([self.is_open.change, recorded.change], self.write_code, [recorded, self.is_open], self.codes, **QUIET)
+
+    def close_on(self, events: Sequence[Any]) -> None:
+        """Write no more code once one of `events` has happened."""
+        gr.on(events, lambda: False, outputs=self.is_open, **QUICK)
 
     def write_code(self, request: gr.Request, recorded: RecordedCall | None, is_open: bool) -> tuple[Any, ...]:
         """Write the code of the recorded call, in each of its forms."""

@@ -1,4 +1,4 @@
-"""The fold What if: a word is changed, and the answer stands beside the first one."""
+"""The view What if: a word is changed, and the answer stands beside the first one."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ ABOUT = (
 UNCHANGED = "Change a word: both answers appear here."
 
 
-class WhatIfFold:
-    """The fold that answers an edited text beside the one in the panel's fields.
+class WhatIfTab:
+    """The view that answers an edited text beside the one in the panel's fields.
 
     What the button began is one of `running`, which the panel's Stop ends; what typing began disturbs none of these.
     """
 
     def __init__(self, app: App, panel: PanelInputs, running: RunningJobs, typing: RunningJobs) -> None:
         self.app, self.panel, self.running, self.typing = app, panel, running, typing
-        with gr.Accordion("What if a word were another?", open=False) as fold:
+        with gr.Tab("What if?") as tab:
             gr.HTML(html.about(ABOUT))
             edited = gr.Textbox(label="Edited text", lines=3, max_lines=12, interactive=True)
             with gr.Row():
                 again = gr.Button("Begin with the text above", size="sm")
                 both = gr.Button("Answer both", size="sm", variant="primary")
             shown = gr.HTML(html.placeholder(UNCHANGED))
-        fold.expand(lambda typed, *given: typed or self.read_text(*given), [edited, *panel.fields], edited, **QUICK)
+        tab.select(lambda typed, *given: typed or self.read_text(*given), [edited, *panel.fields], edited, **QUICK)
         again.click(self.read_text, panel.fields, edited, **QUICK)
         inputs = [panel.model, edited, *panel.loading, *panel.fields]
         wires: dict[str, Any] = {**LATEST, **HEAVY}

@@ -1,4 +1,4 @@
-"""The fold Why: what each word adds to the answer, and where the model looks."""
+"""The view Why: what each word adds to the answer, and where the model looks."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ TARGETS = {
 }
 
 
-class WhyFold:
-    """The fold that explains an answer of the panel's task to what stands in its fields now."""
+class WhyTab:
+    """The view that explains an answer of the panel's task to what stands in its fields now."""
 
     def __init__(self, app: App, panel: PanelInputs, running: RunningJobs) -> None:
         self.app, self.panel, self.running = app, panel, running
-        with gr.Accordion("Why this answer?", open=False):
+        with gr.Tab("Why?"):
             method = gr.Radio([GRADIENTS, LEFT_OUT, ATTENTION], value=GRADIENTS, label="Look at", interactive=True)
             said = gr.HTML(html.about(ABOUT[GRADIENTS]))
             with gr.Row():

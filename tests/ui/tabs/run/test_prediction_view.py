@@ -1,5 +1,6 @@
 """What a page shows while a model answers, step by step; what stands around the answer says where it came from."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from hfdemo.tasks import TASKS, Explanation
 from hfdemo.ui.event_handling import RunningJobs
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.prediction_view import stream_answer_parts
+from hfdemo.ui.tabs.run.stages_view import render_stages
 from tests.ui.samples import EVIL, escaped
 
 CARD = {
@@ -28,7 +30,7 @@ CLASSIFY, GENERATE = TASKS["text-classification"], TASKS["text-generation"]
 @pytest.mark.parametrize(
     "drawn",
     [
-        prediction_view.render_stages(
+        render_stages(
             Stages(
                 (EVIL,),
                 (1,),
@@ -95,6 +97,7 @@ def test_the_last_step_has_everything_that_the_panel_shows(app: App, tiny: Path)
     assert last["answer"].count("hf-label") == 2
     assert "?task=text-classification" in last["answer"]
     assert "logits" in last["inside"]
+    assert re.search(r"<summary>[\d.]+ m?s · CPU · <u>details</u></summary>", last["answer"])
     code = write_snippets(last["recorded"], app.settings, "http://here")
     assert "top_k=2" in code.pipeline
     assert "http://here" in code.client
