@@ -247,6 +247,7 @@ def list_tasks(app: App) -> list[dict]:
             "task": task.name,
             "endpoint": f"/{task.endpoint}",
             "group": task.group,
+            "subtitle": task.subtitle,
             "summary": task.summary,
             "default_model": task.default_model,
             "inputs": [field.name for field in task.inputs],

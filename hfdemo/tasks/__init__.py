@@ -35,6 +35,7 @@ __all__ = [
     "check_text",
     "find_task",
     "find_task_for_architectures",
+    "list_names",
 ]
 
 
@@ -97,3 +98,8 @@ def find_task(name: str) -> Task:
     if name not in TASKS:
         raise DemoError(f"There is no task {name!r}. There are: {', '.join(TASKS)}.")
     return TASKS[name]
+
+
+def list_names(task: Task) -> list[str]:
+    """List the names by which `find_task` finds a row, its own first."""
+    return [task.name, *(alias for alias, name in _ALIASES.items() if name == task.name)]

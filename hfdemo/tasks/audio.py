@@ -117,6 +117,7 @@ RECOGNITION = Task(
     name="automatic-speech-recognition",
     title="Speech recognition",
     group="Audio",
+    subtitle="Writes down what is said",
     summary=(
         "Writes down what is said. Whisper generates the text token by token; a CTC model such as wav2vec2 names one "
         'letter per 20 ms frame. `pipeline("automatic-speech-recognition", model=...)(audio)`'
@@ -209,7 +210,8 @@ def _narrow_speech(loaded: Any) -> Mapping[str, Field | str]:
 TEXT_TO_AUDIO = Task(
     name="text-to-audio",
     title="Text to audio",
-    group="Audio",
+    group="Text",
+    subtitle="Speaks a text, or plays what it describes",
     summary=(
         "Speaks a text or plays what it describes, with any model that makes a waveform itself (VITS, Bark, MusicGen; "
         'not SpeechT5, which needs a second model as vocoder). `pipeline("text-to-audio", model=...)(text)`'
@@ -244,6 +246,7 @@ CLASSIFICATION = Task(
     name="audio-classification",
     title="Audio classification",
     group="Audio",
+    subtitle="Says which label fits a sound: a command, a bark",
     summary=(
         "Puts a sound into one of the model's labels: a command, a speaker's mood, a barking dog. "
         '`pipeline("audio-classification", model=...)(audio, top_k=None)`'
@@ -279,6 +282,7 @@ ZERO_SHOT = Task(
     name="zero-shot-audio-classification",
     title="Zero-shot audio classification",
     group="Audio",
+    subtitle="Sorts a sound by labels that you make up",
     summary=(
         "Compares a sound with any labels you write, with no training on them (CLAP). "
         '`pipeline("zero-shot-audio-classification", model=...)(audio, candidate_labels=[...])`'

@@ -84,6 +84,7 @@ TASKS = (
         name="fill-mask",
         title="Fill in the mask",
         group="Text",
+        subtitle="Guesses the word that is hidden in a sentence",
         summary=(
             "Finds the tokens that fit best where a word is hidden, what models like BERT were first trained on. Write "
             '[MASK] or <mask>: it becomes the model\'s own. `pipeline("fill-mask", model=...)(text, top_k=5)`'

@@ -64,6 +64,7 @@ TEXT_GENERATION = Task(
     name="text-generation",
     title="Text generation",
     group="Text",
+    subtitle="Continues a text, or answers in a chat",
     summary=(
         "Continues a text token by token, or writes the next turn of a conversation with a model that has a chat "
         'template. `pipeline("text-generation", model=...)(text_or_messages, max_new_tokens=60)`'
@@ -167,6 +168,7 @@ DECISION = Task(
     name="decision",
     title="Decision: questions with options",
     group="Text",
+    subtitle="Says how likely each option is, for questions about a text",
     summary=(
         "Answers questions about a text with a probability for every option, read off the next token's logits: "
         'nothing is generated. `pipeline("decision", model=...)({"state": text, "questions": {...}})`'

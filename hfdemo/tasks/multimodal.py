@@ -122,7 +122,8 @@ TASKS = (
     Task(
         name="zero-shot-image-classification",
         title="Zero-shot image classification",
-        group="Multimodal",
+        group="Image and video",
+        subtitle="Sorts a picture by labels that you make up",
         summary=(
             "Puts a picture into labels that you make up: each becomes a sentence, and the nearest one wins. "
             '`pipeline("zero-shot-image-classification", model=...)(image, candidate_labels=[...])`'
@@ -146,7 +147,8 @@ TASKS = (
     Task(
         name="zero-shot-object-detection",
         title="Zero-shot object detection",
-        group="Multimodal",
+        group="Image and video",
+        subtitle="Draws boxes around what you name in a picture",
         summary=(
             "Finds what you name and draws boxes around it, one forward pass for each label. "
             '`pipeline("zero-shot-object-detection", model=...)(image, candidate_labels=[...])`'
@@ -167,7 +169,8 @@ TASKS = (
     Task(
         name="image-text-to-text",
         title="Image-text-to-text",
-        group="Multimodal",
+        group="Several kinds",
+        subtitle="Writes about a picture, or chats about it",
         summary=(
             "Writes about a picture: answers, descriptions, captions. Chat models get a message with the picture in "
             'it. `pipeline("image-text-to-text", model=...)(text=[{"role": "user", "content": [...]}])`'
@@ -194,7 +197,8 @@ TASKS = (
     Task(
         name="any-to-any",
         title="Any-to-any",
-        group="Multimodal",
+        group="Several kinds",
+        subtitle="Takes text with pictures, sound or video",
         summary=(
             "Takes text with pictures, sound or video, as far as the model can, and answers in text, some models in "
             'pictures or sound. `pipeline("any-to-any", model=...)(text=[{"role": "user", "content": [...]}])`'

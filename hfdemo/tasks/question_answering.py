@@ -75,7 +75,8 @@ def _explain_answer(
 QUESTION_ANSWERING = Task(
     name="question-answering",
     title="Question answering",
-    group="Other text and image tasks",
+    group="Text",
+    subtitle="Marks the answer to a question in a text",
     summary=(
         "Marks the span of a text that answers a question; a long text is read in windows that overlap. "
         "`AutoModelForQuestionAnswering.from_pretrained(...)(**tokenizer(question, context))`, then the best span"
@@ -145,7 +146,8 @@ def _narrow_answers(loaded: Any) -> Mapping[str, Field | str]:
 VISUAL_QUESTION_ANSWERING = Task(
     name="visual-question-answering",
     title="Visual question answering",
-    group="Other text and image tasks",
+    group="Several kinds",
+    subtitle="Answers a question about a picture in a word or two",
     summary=(
         "Answers a question about an image with one of the answers it was trained on (ViLT). "
         "`AutoModelForVisualQuestionAnswering.from_pretrained(...)(**tokenizer(question), **image_processor(image))`"
@@ -204,7 +206,8 @@ def _explain_table(
 TABLE_QUESTION_ANSWERING = Task(
     name="table-question-answering",
     title="Table question answering",
-    group="Text",
+    group="Table and document",
+    subtitle="Answers a question with cells of a table",
     summary=(
         "Answers a question by picking cells of a table, and says whether to sum, average or count them. "
         '`pipeline("table-question-answering", model=...)(table, question)`'
@@ -308,7 +311,8 @@ def _narrow_document(loaded: Any) -> Mapping[str, Field | str]:
 DOCUMENT_QUESTION_ANSWERING = Task(
     name="document-question-answering",
     title="Document question answering",
-    group="Multimodal",
+    group="Table and document",
+    subtitle="Answers a question about a scanned page",
     summary=(
         "Answers a question from a scanned page: LayoutLM reads the words and where they stand (from Tesseract, or "
         'your word boxes), Donut the pixels. `pipeline("document-question-answering", model=...)(image, question)`'

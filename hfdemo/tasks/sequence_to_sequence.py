@@ -37,7 +37,8 @@ def _check_lengths(inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
 SUMMARIZATION = Task(
     name="summarization",
     title="Summarization",
-    group="Other text and image tasks",
+    group="Text",
+    subtitle="Writes a short version of a text",
     summary=(
         "Writes a short version of a text. Encoder and decoder: the one reads all of it, the other writes token by "
         "token. `AutoModelForSeq2SeqLM.from_pretrained(...).generate(**tokenizer(text))`"
@@ -102,7 +103,8 @@ def _narrow_translation(loaded: Any) -> Mapping[str, Field | str]:
 TRANSLATION = Task(
     name="translation",
     title="Translation",
-    group="Other text and image tasks",
+    group="Text",
+    subtitle="Writes a text in another language",
     summary=(
         "Writes a text in another language. A model of many languages is told which by its first token "
         "(`forced_bos_token_id`). `AutoModelForSeq2SeqLM.from_pretrained(...).generate(**tokenizer(text))`"
@@ -127,7 +129,8 @@ TRANSLATION = Task(
 TEXT_TO_TEXT = Task(
     name="text2text-generation",
     title="Text to text",
-    group="Other text and image tasks",
+    group="Text",
+    subtitle="Follows an instruction with a small model such as T5",
     summary=(
         "Answers an instruction with an encoder and a decoder, as T5 does for any task that can be put into words. "
         "`AutoModelForSeq2SeqLM.from_pretrained(...).generate(**tokenizer(text))`"

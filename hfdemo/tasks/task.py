@@ -30,7 +30,7 @@ OutputKind = Literal[
     "vectors",
     "json",
 ]
-Group = Literal["Text", "Image and video", "Audio", "Multimodal", "Other text and image tasks"]
+Group = Literal["Text", "Image and video", "Audio", "Table and document", "Several kinds"]  # of input
 GROUPS: tuple[Group, ...] = get_args(Group)  # in the order of the page
 Values = Mapping[str, Any]
 MOST_CHARACTERS = 10_000
@@ -117,6 +117,9 @@ class TextPair:
 class Task:
     """One thing that can be run.
 
+    `group` is the kind of its input, `subtitle` says in a few words what it does to somebody who has never heard its
+    title, and `summary` how, with the library's call.
+
     A parameter is declared once, in `parameters`. The call of the transformers pipeline of the same name follows from
     them: see `call`. `auto_class_form(model, <processors>, **inputs, **parameters)` does the same with the Auto classes
     alone and returns the same; its source is the second form of the copyable code. Where transformers has no pipeline
@@ -145,6 +148,7 @@ class Task:
     name: str
     title: str
     group: Group
+    subtitle: str
     summary: str
     inputs: tuple[Field, ...]
     parameters: tuple[Field, ...]

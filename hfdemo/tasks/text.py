@@ -185,6 +185,7 @@ TASKS = (
         name="text-classification",
         title="Text classification",
         group="Text",
+        subtitle="Says which label fits a text, such as positive or negative",
         summary=(
             "Classifies a text, or a pair of texts. The model gives each label a raw score, its logit; "
             'softmax or sigmoid turns them into scores. `pipeline("text-classification", model=...)(text, top_k=None)`'
@@ -223,6 +224,7 @@ TASKS = (
         name="feature-extraction",
         title="Feature extraction",
         group="Text",
+        subtitle="Turns a text into numbers, to compare it with others",
         summary=(
             "The hidden states of the last layer: one vector per token, [1, tokens, hidden size]. Averaged over the "
             "tokens they make a sentence embedding, and several texts can be compared by theirs. "
@@ -254,6 +256,7 @@ TASKS = (
         name="token-classification",
         title="Token classification",
         group="Text",
+        subtitle="Finds names, places and other kinds of words",
         summary=(
             "Gives every token a label: names of people and places, parts of speech. Neighbours can be joined to "
             'entities. `pipeline("token-classification", model=...)(text, aggregation_strategy="simple")`'
@@ -291,6 +294,7 @@ TASKS = (
         name="zero-shot-classification",
         title="Zero-shot classification",
         group="Text",
+        subtitle="Sorts a text by labels that you make up",
         summary=(
             "Classifies a text by labels that you make up. A model trained on natural language inference says for each "
             "label whether it follows from the text. "

@@ -82,6 +82,7 @@ TASKS = (
         name="image-classification",
         title="Image classification",
         group="Image and video",
+        subtitle="Says which label fits a picture",
         summary=(
             "Puts a picture into one of the model's labels: the image processor makes pixel values of it, the model "
             'one logit per label. `pipeline("image-classification", model=...)(image, top_k=5)`'
@@ -101,6 +102,7 @@ TASKS = (
         name="object-detection",
         title="Object detection",
         group="Image and video",
+        subtitle="Draws boxes around the things in a picture",
         summary=(
             "Finds the things it was trained on and draws a box around each, with a label and a score. "
             '`pipeline("object-detection", model=...)(image, threshold=0.5)`'
@@ -119,6 +121,7 @@ TASKS = (
         name="image-segmentation",
         title="Image segmentation",
         group="Image and video",
+        subtitle="Says what every pixel shows",
         summary=(
             "Says what every pixel belongs to: one mask per label (semantic), per thing (instance) or both (panoptic). "
             '`pipeline("image-segmentation", model=...)(image)`'
@@ -147,6 +150,7 @@ TASKS = (
         name="mask-generation",
         title="Mask generation",
         group="Image and video",
+        subtitle="Outlines everything in a picture, without names",
         summary=(
             "Finds the outline of everything in a picture, without labels: the model is asked what lies at each point "
             'of a grid. `pipeline("mask-generation", model=...)(image, points_per_batch=64)`'
@@ -183,6 +187,7 @@ TASKS = (
         name="depth-estimation",
         title="Depth estimation",
         group="Image and video",
+        subtitle="Says how far away each part of a picture is",
         summary=(
             "How far away every pixel is: `predicted_depth` holds the model's numbers, `depth` a grey picture of them. "
             '`pipeline("depth-estimation", model=...)(image)`'
@@ -201,6 +206,7 @@ TASKS = (
         name="image-feature-extraction",
         title="Image feature extraction",
         group="Image and video",
+        subtitle="Turns a picture into numbers, to compare it with others",
         summary=(
             "The hidden states of the last layer: one vector per patch, [1, patches, hidden size]; with `pool` one for "
             'the whole picture. `pipeline("image-feature-extraction", model=...)(image)`'
@@ -228,6 +234,7 @@ TASKS = (
         name="keypoint-matching",
         title="Keypoint matching",
         group="Image and video",
+        subtitle="Finds the same points in two pictures of one scene",
         summary=(
             "Finds the same points in two pictures of one scene, as if seen from two places. "
             '`pipeline("keypoint-matching", model=...)((image, image_2), threshold=0.0)`'
@@ -250,6 +257,7 @@ TASKS = (
         name="video-classification",
         title="Video classification",
         group="Image and video",
+        subtitle="Says what happens in a video",
         summary=(
             "Puts a video into one of the model's labels, by its first frames: num_frames of them, "
             'every frame_sampling_rate-th. `pipeline("video-classification", model=...)(path)`'
@@ -274,7 +282,8 @@ TASKS = (
     Task(
         name="image-to-image",
         title="Image to image",
-        group="Other text and image tasks",
+        group="Image and video",
+        subtitle="Makes a picture larger and fills in the detail",
         summary=(
             "Makes an image larger and fills in the detail (Swin2SR). On a CPU begin with a small one: time grows with "
             "the pixels. `AutoModelForImageToImage.from_pretrained(...)(**image_processor(image)).reconstruction`"

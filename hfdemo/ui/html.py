@@ -60,7 +60,7 @@ def steps(titles: Mapping[str, str]) -> str:
 
 
 def fill_template(name: str, **values: Any) -> str:
-    """Return the template of that name, filled in; the values are escaped."""
+    """Return the template `name` with `values` in it, escaped."""
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     return templates.get_template(name).render(**values)
 

@@ -81,8 +81,8 @@ def run(page: Page) -> None:
 
 
 def choose_task(page: Page, title: str) -> None:
-    box(page, "Task").click()
-    page.get_by_role("option", name=re.compile(rf"^\W*{title} ·")).click()
+    page.locator(".hf-tasks > summary").click()
+    page.locator(".hf-task").filter(has=page.get_by_text(title, exact=True)).click()
 
 
 def shoot(page: Page, name: str) -> None:

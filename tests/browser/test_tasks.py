@@ -11,7 +11,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, expect
 
-from tests.browser.pages import PATIENT, box, choose_task, fits, fold, open_page, run, shoot, show, tab
+from tests.browser.pages import PATIENT, box, choose_task, fits, fold, is_accessible, open_page, run, shoot, show, tab
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -134,6 +134,37 @@ def test_closing_the_tab_ends_the_computation(browser: Browser, app: Server, at:
     short = client.predict("Next", model=str(talker), max_new_tokens=20, api_name="/text_generation")
     waited = time.monotonic() - began
     assert waited < 20 * short["seconds"]["run"], "2,000 tokens are a hundred times as many"
+
+
+def test_a_task_is_searched_for_and_chosen_from_the_keyboard(browser: Browser, app: Server) -> None:
+    """Arrow keys only move: the task on view stays until Enter is pressed, and is chosen again where one leaves."""
+    page = open_page(browser, app, 390, "dark")
+    expect(page.locator(".hf-label").first).to_be_visible(timeout=PATIENT)
+    now, checked = page.locator(".hf-task-now"), page.locator(".hf-task input:checked")
+    page.locator(".hf-tasks > summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Search tasks")).to_be_focused()
+    is_accessible(page)
+    fits(page)
+    shoot(page, "tasks-390-dark")
+    page.keyboard.type("picture box")
+    expect(page.locator(".hf-task:visible")).to_have_count(2)
+    expect(page.get_by_role("status").filter(has_text="2 tasks")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(checked).to_have_value("zero-shot-object-detection")
+    expect(now).to_contain_text("Text classification")
+    page.keyboard.press("Escape")
+    expect(checked).to_have_value("text-classification")
+    expect(page.locator(".hf-tasks > summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")  # to the one that is chosen: the list is one stop
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(now).to_contain_text("Feature extraction")
+    expect(box(page, "Model")).to_have_value("embedded:minilm", timeout=PATIENT)
+    expect(page).to_have_url(re.compile("task=feature-extraction"))
+    page.close()
 
 
 def test_another_task_stops_what_runs_and_takes_the_text_along(

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks import TASKS
+from hfdemo.tasks import TASKS, multimodal
 from hfdemo.tasks.field import Field
 from hfdemo.tasks.task import PipelineCall, Task
 
-ROWS = {task.name: task for task in TASKS.values() if task.group == "Multimodal"}
+ROWS = {task.name: task for task in (*multimodal.TASKS, TASKS["document-question-answering"])}
 Load = Callable[[str], Any]
 
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8))

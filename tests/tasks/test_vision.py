@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from hfdemo.errors import DemoError
-from hfdemo.tasks import TASKS
+from hfdemo.tasks import TASKS, vision
 from hfdemo.tasks.task import TORCHVISION, Task
 
-ROWS = {task.name: task for task in TASKS.values() if task.group == "Image and video"}
+ROWS = {task.name: task for task in vision.TASKS if task.has_pipeline}
 Load = Callable[[str], Any]
 
 

@@ -10,6 +10,81 @@
     button.click();
   });
 
+  // The tasks: a list of radio buttons in a fold. Arrow keys only move in it, since each choice draws a panel and may
+  // load a model; Enter, Space or a click choose.
+  let chosen; // the name of the task that is on view
+  const showTask = (name) => {
+    if (name) chosen = name;
+    const picker = document.querySelector(".hf-tasks");
+    const radio = picker?.querySelector(`input[value="${CSS.escape(chosen ?? "")}"]`);
+    if (!radio) return;
+    radio.checked = true;
+    const now = picker.querySelector(".hf-task-now");
+    for (const part of ["b", "small"]) {
+      now.querySelector(part).textContent = radio.closest(".hf-task").querySelector(part).textContent;
+    }
+  };
+  const searchTasks = (picker, text) => {
+    const words = text.toLowerCase().split(/\s+/);
+    let count = 0;
+    for (const task of picker.querySelectorAll(".hf-task")) {
+      task.hidden = !words.every((word) => task.dataset.words.includes(word));
+      count += !task.hidden;
+      // Of radio buttons the Tab key reaches the one that is checked, in sight or not.
+      if (task.hidden) task.firstElementChild.checked = false;
+    }
+    for (const group of picker.querySelectorAll("fieldset"))
+      group.hidden = !group.querySelector(".hf-task:not([hidden])");
+    const said = count === 1 ? "1 task" : `${count || "No"} tasks`;
+    picker.querySelector("[role=status]").textContent = text.trim() ? said : "";
+    const own = picker.querySelector(`input[value="${CSS.escape(chosen ?? "")}"]`);
+    if (own && !own.closest(".hf-task").hidden) own.checked = true;
+  };
+  Object.assign(hfdemo, {
+    showTask,
+    listenToTasks(element, trigger) {
+      const picker = element.querySelector(".hf-tasks");
+      const search = picker.querySelector("input[type=search]");
+      const shown = () => [...picker.querySelectorAll(".hf-task:not([hidden]) > input")];
+      const close = () => {
+        picker.open = false;
+        picker.querySelector("summary").focus();
+      };
+      const choose = (radio) => {
+        if (radio.value !== chosen) trigger("select", { task: radio.value });
+        showTask(radio.value);
+        close();
+      };
+      let moves = false; // with an arrow key a browser clicks on the radio button that it moves to
+      picker.addEventListener("keydown", (event) => {
+        const { key, target } = event;
+        if (key === "Escape" && picker.open) close();
+        else if (target === search && key === "ArrowDown") shown()[0]?.focus();
+        else if (target === search && key === "Enter" && search.value.trim()) shown().slice(0, 1).forEach(choose);
+        else if (target.type === "radio" && (key === "Enter" || key === " ")) choose(target);
+        else {
+          moves = target.type === "radio" && key.startsWith("Arrow");
+          setTimeout(() => {
+            moves = false;
+          });
+          return;
+        }
+        event.preventDefault();
+      });
+      picker.addEventListener("click", ({ target }) => target.type === "radio" && !moves && choose(target));
+      picker.addEventListener("focusout", ({ relatedTarget }) => picker.contains(relatedTarget) || showTask());
+      search.addEventListener("input", () => searchTasks(picker, search.value));
+      picker.addEventListener("toggle", () => {
+        search.value = "";
+        searchTasks(picker, "");
+        showTask();
+        if (picker.open) search.focus();
+      });
+      chosen ??= picker.querySelector("input:checked").value;
+      showTask();
+    },
+  });
+
   // A row of the list and its shape on the image carry the same data-n.
   const shapes = (look, number) => look.querySelectorAll(`.hf-shape[data-n="${number}"]`);
   const light = (row, lit) => {

@@ -22,10 +22,11 @@ from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS, Task, find_task
 from hfdemo.ui import html
 from hfdemo.ui.deep_links import read_run_query
-from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
+from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, toast_errors
 from hfdemo.ui.page_state import PageState, read_kept
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.task_panel import PanelContext, TaskPanel
+from hfdemo.ui.tabs.run.task_picker import TaskPicker, read_picked
 from hfdemo.ui.tabs.run.widgets import restore_values
 
 MODEL_HELP = "Pick one, or type a Hub id (owner/name, @revision if you like), a folder (/… ./… ~…), or a run"
@@ -33,18 +34,12 @@ FIRST_TASK = next(iter(TASKS.values()))
 
 
 class RunTab:
-    """The tab; another tab can send a model to its `task` and `model` dropdowns."""
+    """The tab; another tab can send a model to its `task` and `model`."""
 
     def __init__(self, app: App, demo: gr.Blocks, page: PageState) -> None:
         self.app, self.running, self.typing = app, RunningJobs(), RunningJobs()
         with gr.Row():
-            self.task = gr.Dropdown(
-                [(f"{row.title} · {row.group}", row.name) for row in TASKS.values()],
-                value=FIRST_TASK.name,
-                label="Task",
-                scale=1,
-                min_width=240,
-            )
+            picker = TaskPicker(FIRST_TASK)
             self.model = gr.Dropdown(
                 self._choices(FIRST_TASK),
                 value=FIRST_TASK.default_model,
@@ -52,9 +47,10 @@ class RunTab:
                 info=MODEL_HELP,
                 allow_custom_value=True,
                 interactive=True,
-                scale=2,
+                scale=3,
                 min_width=300,
             )
+        self.task = picker.value
         details = ModelDetails(app, self.task, self.model)
         # What the panel opens with; set when the page is opened, by another task's texts, or by another tab.
         self.opening = gr.State(None)
@@ -64,13 +60,13 @@ class RunTab:
         self.context = PanelContext(
             app, self.running, self.typing, self.model, details.loading, self.typed, history, page
         )
-        self._wire(demo, page)
+        self._wire(demo, page, picker)
         gr.render(inputs=self.opening, triggers=[self.opening.change])(self.draw_panel)
         _build_history(demo, history)
 
-    def _wire(self, demo: gr.Blocks, page: PageState) -> None:
-        # .input, not .change: a run that another tab sends here brings its own model along.
-        self.task.input(self.on_task, [self.task, self.typed], [self.model, self.opening], **QUIET)
+    def _wire(self, demo: gr.Blocks, page: PageState, picker: TaskPicker) -> None:
+        # Not when the task changes: a run that another tab sends here brings its own model along.
+        picker.picked(toast_errors(self.on_pick), self.typed, [self.task, self.model, self.opening], **QUIET)
         self.task.change(open_task, [self.task, self.opening], self.opening, **QUIET)
         self.model.focus(lambda name: gr.update(choices=self._choices(find_task(name))), self.task, self.model, **QUIET)
         named = [self.task, self.model]
@@ -81,15 +77,16 @@ class RunTab:
         demo.unload(self.running.on_unload)
         demo.unload(self.typing.on_unload)
 
-    def on_task(self, name: str, typed: Mapping[str, Any], request: gr.Request) -> tuple[Any, ...]:
+    def on_pick(self, request: gr.Request, event: gr.EventData, typed: Mapping[str, Any]) -> tuple[Any, ...]:
         """Turn to a task that was picked: what runs is stopped, and texts that were typed are taken along."""
         self.running.stop(request.session_hash)
-        task = find_task(name)
+        task = read_picked(event)
         names = {field.name for field in task.inputs if not field.is_media}
         values = {name: value for name, value in typed.items() if name in names and value}
         return (
+            task.name,
             gr.update(choices=self._choices(task), value=task.default_model),
-            {"task": name, "values": values or None, "notes": ()},
+            {"task": task.name, "values": values or None, "notes": ()},
         )
 
     def follow_link(self, opening: dict[str, Any] | None, kept: str | None, request: gr.Request) -> tuple[Any, ...]:
@@ -138,7 +135,7 @@ def open_task(name: str, opening: dict[str, Any] | None) -> dict[str, Any] | Non
 class ModelDetails:
     """The fold about the model: how it is loaded, its card, and how its memory is freed."""
 
-    def __init__(self, app: App, task: gr.Dropdown, model: gr.Dropdown) -> None:
+    def __init__(self, app: App, task: gr.Textbox, model: gr.Dropdown) -> None:
         self.app = app
         with gr.Accordion("Model details", open=False):
             with gr.Row():
