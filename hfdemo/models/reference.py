@@ -11,6 +11,12 @@ from hfdemo.errors import ModelError
 Source = Literal["hub", "folder", "untrained", "run", "embedded", "tokenizer"]
 
 EMBEDDED = ("minilm", "sentiment")
+# Architectures without weights, small enough to be tried at once: they make sense behind `untrained:` alone.
+UNTRAINED = (
+    *("tiny-llama", "tiny-bart", "tiny-tapas", "tiny-layoutlm", "tiny-vit", "tiny-detr", "tiny-segformer"),
+    *("tiny-sam", "tiny-glpn", "tiny-superglue", "tiny-swin2sr", "tiny-videomae", "tiny-clip", "tiny-owlvit"),
+    *("tiny-vilt", "tiny-llava", "tiny-qwen2-audio", "tiny-wav2vec2", "tiny-clap", "tiny-vits"),
+)
 BUILT_IN_TOKENIZERS = ("wordpiece", "bpe", "unigram", "bytes")
 TRAINED_TOKENIZER = re.compile(r"(?:wordpiece|bpe|unigram|like|file)-[0-9a-f]{12}")
 
@@ -73,8 +79,11 @@ class ModelRef:
                 raise ModelError(f"{rest!r} is not a run id. A run id looks like the ones in the Fine-tune tab.")
             return cls("run", rest)
         if colon and scheme == "embedded":
-            if rest not in EMBEDDED:
-                raise ModelError(f"There is no embedded model {rest!r}. There are: {', '.join(EMBEDDED)}.")
+            if rest not in (*EMBEDDED, *UNTRAINED):
+                raise ModelError(
+                    f"There is no embedded model {rest!r}. There are: {', '.join(EMBEDDED)}; and behind "
+                    f"`untrained:` the architectures {', '.join(UNTRAINED)}."
+                )
             return cls("embedded", rest)
         if colon and scheme == "tokenizer":
             if rest not in BUILT_IN_TOKENIZERS and not TRAINED_TOKENIZER.fullmatch(rest):

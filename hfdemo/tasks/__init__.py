@@ -32,6 +32,7 @@ __all__ = [
     "Requirement",
     "Task",
     "TextPair",
+    "can_load",
     "check_text",
     "find_task",
     "find_task_for_architectures",
@@ -69,6 +70,29 @@ def find_task_for_architectures(architectures: Sequence[str]) -> tuple[Task, str
             return row, f"its config names the architecture {architecture}, which has no head"
     named = ", ".join(architectures) or "none"
     return TASKS["feature-extraction"], f"its config names no architecture with a known head ({named})"
+
+
+def can_load(task: Task, model_type: str, architectures: Sequence[str]) -> bool:
+    """Say whether a checkpoint of this type, saved as one of these architectures, has what the model of `task` has.
+
+    What a task loads as a backbone (AutoModel) every checkpoint of a type with the same processors has.
+    """
+    from hfdemo.lazy_imports import import_libraries
+
+    import_libraries()
+    import transformers
+    from transformers.models.auto import feature_extraction_auto, image_processing_auto, tokenization_auto
+
+    if "AutoModel" not in task.classes:
+        classes = [getattr(transformers, name) for name in task.classes]
+        return any(_model_types(each, architecture) for each in classes for architecture in architectures)
+    known = {
+        "tokenizer": tokenization_auto.TOKENIZER_MAPPING_NAMES,
+        "image_processor": image_processing_auto.IMAGE_PROCESSOR_MAPPING_NAMES,
+        "feature_extractor": feature_extraction_auto.FEATURE_EXTRACTOR_MAPPING_NAMES,
+    }
+    has = {name for name, types in known.items() if model_type in types}
+    return model_type in transformers.AutoModel._model_mapping._model_mapping and has == set(task.processors)
 
 
 def _model_types(auto_class: object, architecture: str) -> set[str]:

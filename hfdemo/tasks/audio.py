@@ -165,6 +165,7 @@ RECOGNITION = Task(
     classes=("AutoModelForCTC", "AutoModelForTDT", "AutoModelForSpeechSeq2Seq"),
     processors=("tokenizer", "feature_extractor"),
     default_model="openai/whisper-tiny",
+    untrained_model="untrained:embedded:tiny-wav2vec2",
     examples=({"audio": EXAMPLE_MEDIA / "speech.wav", "return_timestamps": "word"},),
     explain=_explain_transcript,
     narrow_parameters=_narrow_transcript,
@@ -236,6 +237,7 @@ TEXT_TO_AUDIO = Task(
     classes=("AutoModelForTextToWaveform",),
     processors=("tokenizer", "processor?"),
     default_model="facebook/mms-tts-eng",
+    untrained_model="untrained:embedded:tiny-vits",
     examples=({"text": "The ferry leaves at seven."}, {"text": "A tokenizer, a model and some arithmetic."}),
     explain=explain_waveform,
     narrow_parameters=_narrow_speech,
@@ -258,6 +260,7 @@ CLASSIFICATION = Task(
     classes=("AutoModelForAudioClassification",),
     processors=("feature_extractor",),
     default_model="superb/wav2vec2-base-superb-ks",
+    untrained_model="untrained:embedded:tiny-wav2vec2",
     examples=({"audio": EXAMPLE_MEDIA / "speech.wav"}, {"audio": EXAMPLE_MEDIA / "bell.wav"}),
     explain=partial(explain_classification, lone_label="softmax"),
 )
@@ -295,6 +298,7 @@ ZERO_SHOT = Task(
     classes=("AutoModel",),
     processors=("tokenizer", "feature_extractor"),
     default_model="laion/clap-htsat-unfused",
+    untrained_model="untrained:embedded:tiny-clap",
     examples=(
         {"audio": EXAMPLE_MEDIA / "bell.wav", "candidate_labels": ["a bell", "a dog", "a person speaking"]},
         {"audio": EXAMPLE_MEDIA / "speech.wav", "candidate_labels": ["a bell", "a dog", "a person speaking"]},

@@ -112,6 +112,7 @@ TASKS = (
         classes=("AutoModelForMaskedLM",),
         processors=("tokenizer",),
         default_model="distilbert/distilroberta-base",
+        untrained_model="untrained:embedded:minilm",
         examples=(
             {"text": "This course will teach you all about <mask> models."},
             {"text": "The train to Paris leaves from <mask> five.", "top_k": 3},

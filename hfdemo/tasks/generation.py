@@ -124,6 +124,7 @@ TEXT_GENERATION = Task(
     classes=("AutoModelForCausalLM",),
     processors=("tokenizer",),
     default_model="HuggingFaceTB/SmolLM2-135M-Instruct",
+    untrained_model="untrained:embedded:tiny-llama",
     examples=(
         {"messages": [{"role": "user", "content": "What does a tokenizer do? Answer in one sentence."}]},
         {"text": "A tokenizer, a model and some arithmetic are all it takes to", "max_new_tokens": 40},
@@ -200,6 +201,7 @@ DECISION = Task(
     classes=("AutoModelForDecision", "AutoModelForImageTextToText", "AutoModelForCausalLM"),
     processors=("tokenizer", "processor?"),
     default_model="HuggingFaceTB/SmolLM2-135M-Instruct",
+    untrained_model="untrained:embedded:tiny-llama",
     examples=(
         {"text": "I was charged twice for my order and want a refund.", "question": "Is a refund requested?"},
         {

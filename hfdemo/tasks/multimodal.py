@@ -136,6 +136,7 @@ TASKS = (
         classes=("AutoModelForZeroShotImageClassification",),
         processors=("tokenizer", "image_processor"),
         default_model="openai/clip-vit-base-patch32",
+        untrained_model="untrained:embedded:tiny-clip",
         examples=(
             {
                 "image": EXAMPLE_MEDIA / "desk.png",
@@ -163,6 +164,7 @@ TASKS = (
         classes=("AutoModelForZeroShotObjectDetection",),
         processors=("tokenizer", "image_processor"),
         default_model="google/owlvit-base-patch32",
+        untrained_model="untrained:embedded:tiny-owlvit",
         examples=({"image": EXAMPLE_MEDIA / "desk.png", "candidate_labels": ["a cat", "a mug", "a lamp"]},),
         explain=explain_asked_boxes,
     ),
@@ -186,6 +188,7 @@ TASKS = (
         classes=("AutoModelForImageTextToText",),
         processors=("processor",),
         default_model="HuggingFaceTB/SmolVLM-256M-Instruct",
+        untrained_model="untrained:embedded:tiny-llava",
         examples=(
             {"image": EXAMPLE_MEDIA / "desk.png", "text": "What stands on the desk?", "max_new_tokens": 40},
             {"image": EXAMPLE_MEDIA / "receipt.png", "text": "What was bought?", "max_new_tokens": 40},
@@ -216,6 +219,7 @@ TASKS = (
         classes=("AutoModelForMultimodalLM",),
         processors=("processor",),
         default_model="HuggingFaceTB/SmolVLM-256M-Instruct",
+        untrained_model="untrained:embedded:tiny-qwen2-audio",
         examples=(
             {"text": "What stands on the desk?", "image": EXAMPLE_MEDIA / "desk.png", "max_new_tokens": 40},
             {
@@ -223,7 +227,9 @@ TASKS = (
                 "image": EXAMPLE_MEDIA / "receipt.png",
                 "max_new_tokens": 40,
             },
+            {"text": "What is said?", "audio": EXAMPLE_MEDIA / "speech.wav", "max_new_tokens": 40},
         ),
+        untrained_example=2,
         explain=explain_first_token,
         partial_output=_stream_text,
         narrow_parameters=_narrow_modalities,

@@ -106,6 +106,7 @@ QUESTION_ANSWERING = Task(
     classes=("AutoModelForQuestionAnswering",),
     processors=("tokenizer",),
     default_model="distilbert/distilbert-base-uncased-distilled-squad",
+    untrained_model="untrained:embedded:minilm",
     examples=(
         {
             "question": "Where was Ada Lovelace born?",
@@ -159,6 +160,7 @@ VISUAL_QUESTION_ANSWERING = Task(
     classes=("AutoModelForVisualQuestionAnswering",),
     processors=("tokenizer", "image_processor"),
     default_model="dandelin/vilt-b32-finetuned-vqa",
+    untrained_model="untrained:embedded:tiny-vilt",
     examples=(
         {"image": EXAMPLE_MEDIA / "desk.png", "question": "What is on the desk?"},
         {"image": EXAMPLE_MEDIA / "desk.png", "question": "What colour is the lamp?"},
@@ -232,6 +234,7 @@ TABLE_QUESTION_ANSWERING = Task(
     classes=("AutoModelForTableQuestionAnswering",),
     processors=("tokenizer",),
     default_model="google/tapas-small-finetuned-wtq",
+    untrained_model="untrained:embedded:tiny-tapas",
     examples=(
         {
             "table": {
@@ -335,6 +338,7 @@ DOCUMENT_QUESTION_ANSWERING = Task(
     classes=("AutoModelForDocumentQuestionAnswering", "AutoModelForImageTextToText"),  # the second knows Donut
     processors=("tokenizer", "image_processor?"),
     default_model="impira/layoutlm-document-qa",
+    untrained_model="untrained:embedded:tiny-layoutlm",
     examples=(
         {**_RECEIPT, "question": "What is the total?"},
         {**_RECEIPT, "question": "Who served?", "top_k": 3},

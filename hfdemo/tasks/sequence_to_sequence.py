@@ -51,6 +51,7 @@ SUMMARIZATION = Task(
     classes=("AutoModelForSeq2SeqLM",),
     processors=("tokenizer",),
     default_model="sshleifer/distilbart-cnn-6-6",
+    untrained_model="untrained:embedded:tiny-bart",
     examples=(
         {
             "text": "The harbour of the island froze over on Tuesday for the first time in forty years. Ferries stayed "
@@ -117,6 +118,7 @@ TRANSLATION = Task(
     classes=("AutoModelForSeq2SeqLM",),
     processors=("tokenizer",),
     default_model="Helsinki-NLP/opus-mt-en-de",
+    untrained_model="untrained:embedded:tiny-bart",
     examples=({"text": "The ferry leaves at seven."}, {"text": "Attention is all you need."}),
     explain=explain_first_token,
     truncates=True,
@@ -159,6 +161,7 @@ TEXT_TO_TEXT = Task(
     classes=("AutoModelForSeq2SeqLM",),
     processors=("tokenizer",),
     default_model="google/flan-t5-small",
+    untrained_model="untrained:embedded:tiny-bart",
     examples=(
         {"text": "Answer the question: which is heavier, a kilogram of iron or two kilograms of feathers?"},
         {"text": "Rewrite in plain words: the aforementioned vessel departs at 07:00 hours."},

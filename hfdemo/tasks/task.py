@@ -128,6 +128,9 @@ class Task:
     `classes` are the Auto classes that can load its models, in order of preference; `processors` those that the
     pipeline uses beside the model ("?" at the end: where the checkpoint has it).
 
+    `untrained_model` is an architecture with random weights by which a task whose default model is on the Hub can be
+    seen at work without a network; `untrained_example` is the first of the examples that it can read.
+
     `pipeline_kwargs` are passed whatever was chosen. `validate(inputs, parameters)` refuses values that do not go
     together. A row whose pipeline is called in a way of its own has `pipeline_call(inputs, parameters)`. `pair` says
     which two texts the tokenizer joins, where the model reads a pair.
@@ -158,6 +161,8 @@ class Task:
     processors: tuple[str, ...]
     default_model: str
     examples: tuple[Mapping[str, Any], ...]
+    untrained_model: str | None = None
+    untrained_example: int = 0
     pair: TextPair | None = None
     pipeline_kwargs: Values | None = None
     pipeline_call: Callable[[Values, Values], PipelineCall] | None = None

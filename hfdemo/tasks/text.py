@@ -282,6 +282,7 @@ TASKS = (
         classes=("AutoModelForTokenClassification",),
         processors=("tokenizer",),
         default_model="dslim/distilbert-NER",
+        untrained_model="untrained:embedded:minilm",
         examples=(
             {
                 "text": "Ada Lovelace met Charles Babbage in London in 1833.",
@@ -318,6 +319,7 @@ TASKS = (
         classes=("AutoModelForSequenceClassification",),
         processors=("tokenizer",),
         default_model="MoritzLaurer/DeBERTa-v3-xsmall-mnli-fever-anli-ling-binary",
+        untrained_model="untrained:embedded:minilm",
         examples=(
             {
                 "text": "The new battery lasts two days, but the screen scratches easily.",

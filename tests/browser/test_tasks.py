@@ -158,6 +158,7 @@ def test_a_task_is_searched_for_and_chosen_from_the_keyboard(browser: Browser, a
     expect(checked).to_have_value("text-classification")
     expect(page.locator(".hf-tasks > summary")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.get_by_label("Search tasks")).to_be_focused()
     page.keyboard.press("Tab")  # to the one that is chosen: the list is one stop
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -303,6 +304,18 @@ def test_a_model_that_is_not_here_is_not_downloaded_because_a_page_was_opened(br
     expect(page.get_by_text("What works without a network")).to_be_visible(timeout=PATIENT)
     run(page)
     expect(page.get_by_text("What works without a network")).to_be_visible(timeout=PATIENT)
+    page.get_by_role("button", name="Try it with random weights").click()
+    answer = page.locator(".block.hf-result")
+    expect(answer).to_contain_text("The output is noise until it is trained", timeout=PATIENT)
+    expect(answer.locator(".hf-label").first).to_be_visible()
+    expect(box(page, "Model")).to_have_value("untrained:embedded:tiny-vit")
+    expect(page.get_by_role("button", name="Try it with random weights")).to_have_count(0)
+    box(page, "Model").click()
+    offered = page.get_by_role("option")
+    expect(offered.filter(has_text="embedded:sentiment")).to_have_attribute(
+        "data-against", re.compile("^made for text")
+    )
+    expect(offered.filter(has_text="google/vit")).to_have_attribute("data-against", "on the Hub, not on this machine")
     page.close()
 
 

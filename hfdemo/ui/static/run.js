@@ -85,6 +85,29 @@
     },
   });
 
+  // What speaks against a model stands beside its name in the list, which gradio draws anew as somebody types.
+  let against = {};
+  const markModels = () => {
+    for (const option of document.querySelectorAll(".hf-models [role=option]")) {
+      const said = against[option.getAttribute("aria-label")] ?? "";
+      if ((option.dataset.against ?? "") === said) continue;
+      option.dataset.against = said;
+      option.setAttribute("aria-description", said);
+    }
+  };
+  hfdemo.markModels = (found) => {
+    against = found ?? {};
+    markModels();
+  };
+  on("focusin", ".hf-models", (models) => {
+    if (models.dataset.watched) return;
+    models.dataset.watched = "yes";
+    new MutationObserver(markModels).observe(models, {
+      ...{ attributeFilter: ["aria-label"], attributes: true },
+      ...{ childList: true, subtree: true },
+    });
+  });
+
   // A row of the list and its shape on the image carry the same data-n.
   const shapes = (look, number) => look.querySelectorAll(`.hf-shape[data-n="${number}"]`);
   const light = (row, lit) => {

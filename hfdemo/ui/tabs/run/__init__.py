@@ -15,9 +15,9 @@ from hfdemo.background import run_in_background
 from hfdemo.errors import ModelError
 from hfdemo.inference import LoadProgress, build_need
 from hfdemo.models.cache import ModelCache
-from hfdemo.models.folders import list_offline_models
 from hfdemo.models.loading import ATTENTIONS, DTYPES
 from hfdemo.models.model_facts import infer_task
+from hfdemo.models.offers import offer_models
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import TASKS, Task, find_task
 from hfdemo.ui import html
@@ -41,7 +41,7 @@ class RunTab:
         with gr.Row():
             picker = TaskPicker(FIRST_TASK)
             self.model = gr.Dropdown(
-                self._choices(FIRST_TASK),
+                [FIRST_TASK.default_model],
                 value=FIRST_TASK.default_model,
                 label="Model",
                 info=MODEL_HELP,
@@ -49,6 +49,7 @@ class RunTab:
                 interactive=True,
                 scale=3,
                 min_width=300,
+                elem_classes="hf-models",
             )
         self.task = picker.value
         details = ModelDetails(app, self.task, self.model)
@@ -68,7 +69,11 @@ class RunTab:
         # Not when the task changes: a run that another tab sends here brings its own model along.
         picker.picked(toast_errors(self.on_pick), self.typed, [self.task, self.model, self.opening], **QUIET)
         self.task.change(open_task, [self.task, self.opening], self.opening, **QUIET)
-        self.model.focus(lambda name: gr.update(choices=self._choices(find_task(name))), self.task, self.model, **QUIET)
+        # A component, and no state: the browser has to see it.
+        against = gr.JSON(visible=False)
+        self.model.focus(toast_errors(self.offer_models), self.task, [self.model, against], **QUIET).then(
+            None, against, js="hfdemo.markModels", **PRIVATE
+        )
         named = [self.task, self.model]
         demo.load(
             self.follow_link, [self.opening, page.recalled], [*named, self.opening], js=page.recall("run"), **QUIET
@@ -85,7 +90,7 @@ class RunTab:
         values = {name: value for name, value in typed.items() if name in names and value}
         return (
             task.name,
-            gr.update(choices=self._choices(task), value=task.default_model),
+            gr.update(choices=[task.default_model], value=task.default_model),
             {"task": task.name, "values": values or None, "notes": ()},
         )
 
@@ -104,11 +109,10 @@ class RunTab:
             **{"task": asked.task.name, "values": {**asked.values, **typed} or None},
             **{"notes": (*asked.notes, *gone), "linked": asked.model},
         }
-        choices = self._choices(asked.task)
         if not {"task", "model"} & query.keys():  # what is on the page may have been changed since
-            return gr.skip(), gr.update(choices=choices), state
+            return gr.skip(), gr.skip(), state
         reference = asked.model or asked.task.default_model
-        return asked.task.name, gr.update(choices=choices, value=reference), state
+        return asked.task.name, reference, state
 
     def infer_linked_task(self, reference: str) -> Task:
         """Return the task of the model that an address names, where it may be read: nobody has asked for it yet."""
@@ -117,14 +121,17 @@ class RunTab:
             raise ModelError(f"The task of {reference} is not known before it is read: choose it above.")
         return self.app.engine.call(infer_task, ref, self.app.settings)[0]
 
+    def offer_models(self, name: str) -> tuple[Any, dict[str, str]]:
+        """Offer the models for a task, and say what speaks against each of those that are not the first choice."""
+        found = self.app.engine.call(offer_models, find_task(name), self.app.settings)
+        against = {each.reference: each.against for each in found if each.against}
+        return gr.update(choices=[each.reference for each in found]), against
+
     def draw_panel(self, state: dict[str, Any] | None) -> None:
         """Draw the panel of the task that is opened."""
         if state is not None:
             task = find_task(state["task"])
             TaskPanel(self.context, task, state["values"], state["notes"], state.get("linked"))
-
-    def _choices(self, task: Task) -> list[str]:
-        return list(dict.fromkeys([task.default_model, *list_offline_models(self.app.settings)]))
 
 
 def open_task(name: str, opening: dict[str, Any] | None) -> dict[str, Any] | None:

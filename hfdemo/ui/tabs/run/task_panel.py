@@ -12,11 +12,13 @@ import gradio as gr
 from hfdemo.api import App
 from hfdemo.api.endpoints import HEAVY
 from hfdemo.api.error_boundary import catch_errors
+from hfdemo.errors import Unreachable
 from hfdemo.inference import Prediction, can_predict_file
 from hfdemo.inference.snippets import RecordedCall, write_snippets
 from hfdemo.models.cache import ModelCache
-from hfdemo.models.folders import is_local, local_folder, unreachable_error
+from hfdemo.models.folders import UNREACHED, is_local, local_folder
 from hfdemo.models.hub import count_download_bytes
+from hfdemo.models.offers import name_fitting_models
 from hfdemo.models.reference import ModelRef
 from hfdemo.tasks import Task
 from hfdemo.tasks.messages import join_text
@@ -120,6 +122,7 @@ class TaskPanel:
             elem_classes="hf-result",
             js_on_load="hfdemo.announce(element)",
         )
+        self.try_untrained = gr.Button("Try it with random weights: the answer is noise", size="sm", visible=False)
         self.recorded, self.latest = gr.State(None), gr.State(None)
         with gr.Tabs() as views:  # of nothing but views: gradio counts what is between them, too
             with gr.Tab("Inside"):
@@ -144,6 +147,8 @@ class TaskPanel:
         ]
         self._answer_on(functools.partial(gr.on, [self.run.click, *(widget.submit for widget, _ in texts)]))
         self._answer_on(self.dataset.click(self.fill_example, self.dataset, self.panel.fields, **QUIET).then)
+        given = [self.context.model, *self.panel.fields]
+        self._answer_on(self.try_untrained.click(self.take_untrained_model, outputs=given, **QUIET).then)
         self.stop.click(self.context.running.on_stop, **QUIET)
         if self.new_conversation is not None:
             names = [field.kind for field in self.task.inputs]
@@ -165,7 +170,7 @@ class TaskPanel:
         event has: with all of them a long answer would leave a slow device no time for clicks.
         """
         history = self.context.history
-        around = [self.inside, self.raw, self.recorded, *self.panel.fields, self.latest, history]
+        around = [self.try_untrained, self.inside, self.raw, self.recorded, *self.panel.fields, self.latest, history]
         on(
             self.stream_answer,
             [self.context.model, *self.context.loading, self.raw_prompt, *self.panel.fields],
@@ -185,7 +190,10 @@ class TaskPanel:
         fields = {field.name: held for field, held in zip(self.task.fields, self.panel.fields, strict=True)}
         self.context.page.keep("run", fields, self.task.name)
         opening.tick(
-            catch_errors(self.check_model, refuse_model), self.context.model, [opening, self.answer, here], **QUIET
+            catch_errors(self.check_model, self.refuse_model),
+            self.context.model,
+            [opening, self.answer, self.try_untrained, here],
+            **QUIET,
         )
         self._answer_on(here.change)
 
@@ -232,6 +240,7 @@ class TaskPanel:
             shows |= dict(zip(self.parameters, narrow_widgets(self.task.parameters, done.allowed), strict=True))
             shows |= _keep_conversation(self.task, done, self.inputs)
             shows |= {
+                self.try_untrained: gr.update(visible=False),
                 self.latest: keep_answer(self.task, done),
                 self.context.history: [step["entry"], *past][:HISTORY],
             }
@@ -242,27 +251,37 @@ class TaskPanel:
         example = self.examples[index]
         return [gr.update(value=to_component_value(field, example.get(field.name))) for field in self.task.fields]
 
-    def check_model(self, reference: str) -> tuple[Any, Any, bool]:
+    def take_untrained_model(self) -> list[Any]:
+        """Choose the architecture with random weights, with the example that it reads where it can't read the first."""
+        index = self.task.untrained_example
+        return [
+            self.task.untrained_model,
+            *(self.fill_example(index) if index else [gr.skip()] * len(self.task.fields)),
+        ]
+
+    def check_model(self, reference: str) -> tuple[Any, Any, Any, bool]:
         """Say whether the model is on this machine, and what Run would download where it is not."""
         app, settings = self.context.app, self.context.app.settings
         ref = ModelRef.parse(reference)
         if reference == self.linked and not app.engine.call(ModelCache.is_trusted, app.models, ref):
-            return gr.Timer(active=False), prediction_view.render_linked_model(reference), False
+            return *self._wait_with(prediction_view.render_linked_model(reference)), False
         if ref.origin.source != "hub":
             local_folder(ref, settings, weights=False)  # or it says what is wrong with it
-            return gr.Timer(active=False), gr.skip(), True
-        found, said = is_local(ref, settings), gr.skip()
-        if not found:
-            size = count_download_bytes(ref.origin, settings.public)
-            if size is None:
-                raise unreachable_error(ref, settings)
-            said = prediction_view.render_download_notice(reference, size)
-        return gr.Timer(active=False), said, found
+            return gr.Timer(active=False), gr.skip(), gr.skip(), True
+        if is_local(ref, settings):
+            return gr.Timer(active=False), gr.skip(), gr.skip(), True
+        size = count_download_bytes(ref.origin, settings.public)
+        if size is None:
+            raise Unreachable(f"{ref} {UNREACHED} {app.engine.call(name_fitting_models, self.task, settings)}")
+        return *self._wait_with(prediction_view.render_download_notice(reference, size)), False
 
+    def refuse_model(self, sentence: str) -> tuple[Any, Any, Any, bool]:
+        """Say why the panel can't open on an answer."""
+        return *self._wait_with(html.notes([sentence])), False
 
-def refuse_model(sentence: str) -> tuple[Any, Any, bool]:
-    """Say why the panel can't open on an answer."""
-    return gr.Timer(active=False), html.notes([sentence]), False
+    def _wait_with(self, said: str) -> tuple[Any, Any, Any]:
+        """Say why there is no answer yet, and offer one by random weights."""
+        return gr.Timer(active=False), said, gr.update(visible=self.task.untrained_model is not None)
 
 
 class CodeTab:
