@@ -18,8 +18,8 @@ from hfdemo.ui.tabs.run import RunTab
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
 ABOUT = (
-    "`Dataset.map(tokenize, batched=True)`, `DataCollatorWithPadding` for dynamic padding, `Trainer.train()`, `evaluate`: "
-    "close the page while it trains, and come back."
+    "`Dataset.map(tokenize, batched=True)`, `DataCollatorWithPadding` for dynamic padding, `Trainer.train()`, "
+    "`evaluate`: close the page while it trains, and come back."
 )
 
 
