@@ -118,8 +118,7 @@ def _draw_chart(chart: LineChart, view: ChartView, span: tuple[float, float]) ->
         f"data-plot='{LEFT} {WIDTH - RIGHT} {TOP} {HEIGHT - BOTTOM} {span[0]} {span[1]}'>"
         f"{draw_axes(frame, across, chart.y, unit)}"
         f"<svg {place}>{body}</svg>{_mark_best(chart.best, view.x, frame)}</svg>"
-        f"<ul class='hf-key'>{''.join(line.draw_legend() for line in lines)}</ul>"
-        "<output class='hf-unseen'></output></figure>"
+        f"<ul class='hf-key'>{''.join(line.draw_legend() for line in lines)}</ul></figure>"
     )
 
 

@@ -89,7 +89,7 @@ def test_what_is_pointed_at_is_shown_in_every_chart_while_they_are_drawn_anew_an
         page.keyboard.press(key)
     pointed = page.locator(".hf-chart:visible .hf-cursor text")
     expect(pointed).to_have_text(["step 30", "step 40"])  # of the metrics the nearest evaluation
-    expect(chart(page, "loss").locator("output")).to_contain_text("step 30: train 0.03333")
+    expect(page.locator(".hf-aloud")).to_contain_text("step 30: train 0.03333")
     # Drawn anew by another step: the focus and what is pointed at stay.
     log = runs.home / "runs" / "20260101-120000-classes" / "events.jsonl"
     before = log.read_text()
@@ -112,7 +112,7 @@ def test_what_is_pointed_at_is_shown_in_every_chart_while_they_are_drawn_anew_an
     cell = page.locator("button[data-truth]:visible").first
     count = int(cell.inner_text())
     cell.click()
-    expect(page.locator(".hf-chosen")).to_contain_text(f"{count} of “", timeout=PATIENT)
+    expect(page.locator(".hf-of-cell")).to_contain_text(f"{count} of “", timeout=PATIENT)
     expect(rows).to_have_count(count)
     page.get_by_role("button", name="Show all").click()
     expect(rows).to_have_count(every, timeout=PATIENT)

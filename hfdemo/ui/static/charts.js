@@ -137,7 +137,7 @@ Object.assign(
         const x = values[Math.min(Math.max(places[event.key], 0), values.length - 1)];
         lookAt(figure, x);
         const told = [...figure.querySelectorAll(".hf-key li")].map((line) => line.textContent.trim());
-        figure.querySelector("output").textContent = `${WORDS[figure.parentNode.dataset.x](x)}: ${told.join(", ")}`;
+        hfdemo.say(`${WORDS[figure.parentNode.dataset.x](x)}: ${told.join(", ")}`);
       } else return;
       event.preventDefault();
     }

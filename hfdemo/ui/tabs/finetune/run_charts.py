@@ -125,10 +125,13 @@ def _list_scores(timed: _Timed, name: str) -> list[Point]:
 
 
 def _sample_steps(timed: _Timed) -> list[tuple[StepLogged, float]]:
-    """Return at most MOST_POINTS, evenly chosen, the last one among them."""
+    """Return at most MOST_POINTS, evenly chosen, the last one among them; while a run goes on they stay the same, but
+    that every other one is left out now and then."""
     found = [(event, seconds) for event, seconds in timed if isinstance(event, StepLogged)]
-    every = -(-len(found) // MOST_POINTS) or 1
-    return found[::-1][::every][::-1]
+    every = 1
+    while len(found) > every * (MOST_POINTS - 1):
+        every *= 2
+    return found[::every] + (found[-1:] if (len(found) - 1) % every else [])
 
 
 def _list_validations(events: Iterable[Event]) -> list[Evaluated]:

@@ -38,7 +38,7 @@ from hfdemo.ui.tabs.run import RunTab
 NO_RUN = "No run yet. Pick data and press Start: loss and metrics will appear here as it learns."
 ON_STATE = (
     "hfdemo.listenToRemedies(element, trigger);"
-    "hfdemo.announce(element, '.hf-run .hf-state, .hf-phases [aria-current], .hf-headline, .hf-note')"
+    "hfdemo.announce(element, '.hf-run .hf-state, .hf-phases [aria-current], .hf-headline, .hf-failure p, .hf-note')"
 )
 WATCH_SECONDS = 1.0
 CHART_VIEW = ChartView()

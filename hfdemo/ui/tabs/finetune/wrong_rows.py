@@ -88,7 +88,7 @@ def render_list(run: Run, cell: tuple[Any, Any] = (None, None)) -> str:
         numbered = [(place, row) for place, row in numbered if (row["label"], row["predicted"]) == (truth, given)]
         words = f"{len(numbered):,} of “{truth}” predicted as “{given}”"
         said = (
-            f"<p class='hf-chosen' role='status'>{escape(words)} <button type='button' data-all>Show all</button></p>"
+            f"<p class='hf-of-cell' role='status'>{escape(words)} <button type='button' data-all>Show all</button></p>"
         )
     shown = numbered[:SHOWN]
     rows = [row for _, row in shown]

@@ -77,6 +77,8 @@ def test_a_long_run_is_drawn_with_fewer_points_and_its_last_one() -> None:
     assert 100 <= len(steps) <= run_charts.MOST_POINTS
     assert steps[-1] == 5000
     assert steps == sorted(steps)
+    longer = run_charts.make_loss_chart([StepLogged(step, float(step), loss=1.0) for step in range(1, 6001)])
+    assert set(steps[:-1]) <= {point.step for point in longer.series[0].points}, "or a line would jump with each step"
 
 
 def test_several_runs_lie_over_each_other() -> None:
