@@ -62,7 +62,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
 # What each does, for somebody who has never trained a model; the library's own words stand in the table of all fields.
 HINTS: Mapping[str, str] = MappingProxyType(
     {
-        "epochs": "Passes over all rows. More learn more; too many learn the rows by heart (overfitting).",
+        "epochs": "Passes over all rows. Too many learn them by heart (overfitting).",
         "batch": "Rows per step. Larger is steadier and takes more memory.",
         "rate": "Larger learns faster; too large forgets what the model knew.",
         "accumulation": "Batches per step: as good as a larger batch, in the memory of a small one.",
