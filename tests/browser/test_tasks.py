@@ -249,6 +249,10 @@ def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: 
     assert header == ["id", "review", "label", "score", "error"]
     assert first[:3] == ["1", "A joy from beginning to end.", "positive"]
     assert third[:3] == ["3", "Dull and far too long.", "negative"]
+    page.get_by_role("button", name="Use these rows in Fine-tune").click()
+    expect(page.get_by_role("tab", name="Fine-tune")).to_have_attribute("aria-selected", "true")
+    expect(box(page, "Text column")).to_have_value("review", timeout=PATIENT)
+    expect(page.locator(".hf-facts:visible").filter(has_text="read as").first).to_contain_text(re.compile(r"rows\s*3"))
     page.close()
 
 

@@ -34,14 +34,14 @@ def build(
 ) -> None:
     """Lay the tab out, to be filled in when it is `opened`.
 
-    `run_tab` is the first tab, which a finished run can be sent to, and `chosen` is what the second tab
-    sends here. `page` keeps the form and names the run.
+    `run_tab` is the first tab, which a finished run can be sent to and which sends rows here, and `chosen` is what the
+    second tab sends. `page` keeps the form and names the run.
     """
     gr.HTML(html.about(ABOUT))
     with gr.Row(equal_height=False):
         with gr.Column(scale=9, min_width=320):
             panels = steps.build_steps()
-            asked = form.build(app, demo, opened, tabs, panels, chosen, page)
+            asked = form.build(app, demo, opened, tabs, panels, chosen, run_tab.rows, page)
         with gr.Column(scale=3, min_width=260, elem_classes="hf-sidebar") as sidebar:
             pass
     watched = run_view.RunView(app, demo, opened, run_tab, tabs, panels["result"], sidebar)

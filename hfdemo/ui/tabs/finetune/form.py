@@ -34,6 +34,7 @@ from hfdemo.ui.tabs.finetune.form_data import (
     summarise_data,
 )
 from hfdemo.ui.tabs.finetune.training_events import list_base_models, wire_training
+from hfdemo.ui.tabs.run.batch_predict import SentRows
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
 SAY_PLAN = "hfdemo.announce(element, '.hf-ready, .hf-note')"
@@ -63,6 +64,7 @@ def build(
     tabs: gr.Tabs,
     panels: Mapping[str, gr.Column],
     chosen: DatasetChoice,
+    rows: SentRows,
     page: PageState,
 ) -> Form:
     """Lay out the steps in their `panels`, and Start below, and wire everything but Start itself.
@@ -105,6 +107,19 @@ def build(
     # States are not known to the browser: what they hold is in the config.
     typed = {name: field for name, field in form.fields.items() if not isinstance(field, gr.State)}
     page.keep("finetune", {**typed, "config": written})
+    _wire_arrivals(form, data, training, tabs, chosen, rows)
+    return Form(start, line, form.fields["rate"], inputs, form.read_config, fill_from)
+
+
+def _wire_arrivals(
+    form: FormFields,
+    data: DataEvents,
+    training: form_steps.TrainingStep,
+    tabs: gr.Tabs,
+    chosen: DatasetChoice,
+    rows: SentRows,
+) -> None:
+    """Take what the other two tabs send: a data set with the setting that fits it, and the rows of a file."""
     choice = [chosen.file, chosen.dataset, chosen.tokenizer, chosen.model]
     choice += [chosen.padding, chosen.max_length, chosen.batch_size]
     fields = [form.fields[name] for name in ("file", "dataset", "model", "padding", "max_length", "batch")]
@@ -113,7 +128,9 @@ def build(
     )
     arrived.success(None, js=steps.open_step("data"), **PRIVATE)
     data.read_data_on(arrived.success, (chosen.text, chosen.pair))
-    return Form(start, line, form.fields["rate"], inputs, form.read_config, fill_from)
+    taken = rows.sent.change(lambda file: (file, gr.Tabs(selected="finetune")), rows.file, [fields[0], tabs], **QUICK)
+    taken.success(None, js=steps.open_step("data"), **PRIVATE)
+    data.read_data_on(taken.success, (rows.text, rows.pair))
 
 
 def _build_config(config: RunConfig) -> tuple[gr.UploadButton, gr.Code, gr.Code]:

@@ -25,6 +25,7 @@ from hfdemo.ui.deep_links import read_run_query
 from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors, toast_errors
 from hfdemo.ui.page_state import PageState, read_kept
 from hfdemo.ui.tabs.run import prediction_view
+from hfdemo.ui.tabs.run.batch_predict import SentRows
 from hfdemo.ui.tabs.run.task_panel import PanelContext, TaskPanel
 from hfdemo.ui.tabs.run.task_picker import TaskPicker, read_picked
 from hfdemo.ui.tabs.run.widgets import restore_values
@@ -34,7 +35,7 @@ FIRST_TASK = next(iter(TASKS.values()))
 
 
 class RunTab:
-    """The tab; another tab can send a model to its `task` and `model`."""
+    """The tab; another tab can send a model to its `task` and `model`, and gets `rows` of a file."""
 
     def __init__(self, app: App, demo: gr.Blocks, page: PageState) -> None:
         self.app, self.running, self.typing = app, RunningJobs(), RunningJobs()
@@ -58,8 +59,9 @@ class RunTab:
         self.typed = gr.State({})
         # With a secret of its own each start of the server, gradio could not read what an earlier one had kept.
         history = gr.BrowserState([], storage_key="hfdemo-history", secret="hfdemo-history")
+        self.rows = SentRows.build()
         self.context = PanelContext(
-            app, self.running, self.typing, self.model, details.loading, self.typed, history, page
+            app, self.running, self.typing, self.model, details.loading, self.typed, history, page, self.rows
         )
         self._wire(demo, page, picker)
         gr.render(inputs=self.opening, triggers=[self.opening.change])(self.draw_panel)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from hfdemo.errors import DataError
 from hfdemo.inference import FilePrediction, predict_file
 from hfdemo.models.reference import ModelRef
 from hfdemo.ui import html
-from hfdemo.ui.event_handling import PRIVATE, QUIET, RunningJobs, draw_errors
+from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs, draw_errors, toast_errors
 from hfdemo.ui.read_options import parse_read_options
 from hfdemo.ui.tabs.run import prediction_view
 from hfdemo.ui.tabs.run.table_upload import TableUpload
@@ -35,10 +37,25 @@ ABOUT = (
 )
 
 
+@dataclass(frozen=True)
+class SentRows:
+    """Rows on their way to Fine-tune: their file, its columns of texts, and what changes when they are sent."""
+
+    file: gr.State
+    text: gr.State
+    pair: gr.State
+    sent: gr.State
+
+    @classmethod
+    def build(cls) -> SentRows:
+        """Return what is on the way as a page opens: nothing."""
+        return cls(gr.State(None), gr.State(None), gr.State(None), gr.State(0))
+
+
 class BatchPredict:
     """The fold that predicts every row of a file; the panel's parameters hold for every row."""
 
-    def __init__(self, app: App, panel: PanelInputs, running: RunningJobs) -> None:
+    def __init__(self, app: App, panel: PanelInputs, running: RunningJobs, rows: SentRows) -> None:
         self.app, self.panel, self.running = app, panel, running
         has_pairs = any(field.name == "text_pair" for field in panel.task.inputs)
         with gr.Accordion("A whole file", open=False):
@@ -51,6 +68,7 @@ class BatchPredict:
                     with gr.Row():
                         run = gr.Button("Predict all rows", variant="primary")
                         stop = gr.Button("Stop", min_width=80)
+                    send = gr.Button("Use these rows in Fine-tune", size="sm")
                 with gr.Column(scale=7, min_width=300):
                     state = gr.HTML(html.placeholder(WAITING))
                     preview = gr.Dataframe(visible=False, wrap=True, interactive=False, label="The first rows")
@@ -60,6 +78,8 @@ class BatchPredict:
         hidden = (gr.update(visible=False), gr.update(visible=False))
         run.click(draw_errors(self.predict_rows, *hidden), inputs, [state, preview, out], **PRIVATE, **HEAVY)
         stop.click(running.on_stop, **QUIET)
+        on_the_way = [rows.file, rows.text, rows.pair, rows.sent]
+        send.click(toast_errors(send_rows), [self.table.file, column, pair], on_the_way, **QUICK)
 
     def show_columns(self, path: str | None, encoding: str, header: str) -> Iterator[tuple[Any, ...]]:
         """Yield how a new file is read, its columns and its first rows; what was there of another one goes."""
@@ -121,6 +141,17 @@ class BatchPredict:
                 )
             else:
                 yield (prediction_view.render_row_progress(*found) if found else gr.skip()), gr.skip(), gr.skip()
+
+
+def send_rows(path: str | None, text: str | None, pair: str) -> tuple[str, str | None, str | None, float]:
+    """Return what Fine-tune gets: the file, its columns of texts, and a time by which it is told from the last one.
+
+    Raises:
+        DataError: there is no file.
+    """
+    if path is None:
+        raise DataError("There is no file. Choose one first.")
+    return path, text, None if pair == NONE else pair, time.time()
 
 
 def likely_text_column(table: pd.DataFrame) -> str:

@@ -26,7 +26,7 @@ from hfdemo.ui import html
 from hfdemo.ui.event_handling import PRIVATE, QUICK, QUIET, RunningJobs
 from hfdemo.ui.page_state import PageState
 from hfdemo.ui.tabs.run import prediction_view, stages_view
-from hfdemo.ui.tabs.run.batch_predict import BatchPredict
+from hfdemo.ui.tabs.run.batch_predict import BatchPredict, SentRows
 from hfdemo.ui.tabs.run.compare import Comparison, keep_answer
 from hfdemo.ui.tabs.run.text_map import MapFold
 from hfdemo.ui.tabs.run.what_if import WhatIfTab
@@ -41,7 +41,7 @@ HISTORY = 30
 class PanelContext:
     """What all panels of the tab share: the app, what each page has running, by a click or while somebody types, the
     model and how it is loaded (dtype, attention), the texts that were typed, by their fields' names, the runs of this
-    browser, and what it keeps of the page."""
+    browser, what it keeps of the page, and the rows that go to Fine-tune."""
 
     app: App
     running: RunningJobs
@@ -51,6 +51,7 @@ class PanelContext:
     typed: gr.State
     history: gr.BrowserState
     page: PageState
+    rows: SentRows
 
 
 class TaskPanel:
@@ -81,7 +82,7 @@ class TaskPanel:
             with gr.Column(scale=6, min_width=320):
                 self._build_outputs()
         if can_predict_file(task):
-            BatchPredict(context.app, self.panel, context.running)
+            BatchPredict(context.app, self.panel, context.running, context.rows)
         if task.maps_texts:
             MapFold(context.app, self.panel, context.running)
         self.finished = gr.State(None)
