@@ -102,7 +102,7 @@ NONE = PaddingStrategy(
 )
 LONGEST_IN_BATCH = PaddingStrategy(
     name="longest_in_batch",
-    summary="Pads to the longest row of each batch.",
+    summary="Pads to the longest row of each batch: dynamic padding.",
     arguments="padding=True",
     batch_width=pad_to_longest_in_batch,
 )

@@ -4,8 +4,9 @@
   const PLACES = [
     ".hf-about, .hf-empty, .hf-note, .hf-facts, .hf-quiet, .hf-headline, .hf-score > span:first-child",
     ".hf-stage > p, .hf-stage .hf-table th, .hf-stage .hf-table:not(.hf-tokens) td:nth-child(2)",
+    ".hf-plan p, [data-testid='block-info']", // of a padding strategy, and what a field is called
   ].join();
-  const NOT_IN = "code, a, button, summary, label, .hf-pieces, .hf-term";
+  const NOT_IN = "code, a, button, summary, .hf-pieces";
   const PATIENCE = 250; // milliseconds: what is drawn at once is gone through once
   const AWAY = 200; // for which the card stays, so that one can get to it
   const { on } = hfdemo;
