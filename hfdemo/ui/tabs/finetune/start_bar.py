@@ -99,7 +99,8 @@ def render_plan(
     said = "".join(f", {count:,} {'for' if name == 'validation' else 'to'} {name}" for name, count in held.items())
     many = f" in {config.processes} processes" if config.processes > 1 else ""
     seconds = estimate(filled, steps)
-    takes = "" if seconds is None else f" · about {format_duration(seconds)}, as the last run on this data"
+    why = "as the last run on this data took"
+    takes = "" if seconds is None else f" · <span title='{why}'>about {format_duration(seconds)}</span>"
     return (
         f"<div class='hf-ready'>Trains on <b>{rows:,} rows</b>{html.escape(said)} · "
         f"<b>{steps:,} {'step' if steps == 1 else 'steps'}</b>{many}{takes}</div>"
