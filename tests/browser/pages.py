@@ -39,7 +39,7 @@ def show(page: Page, width: int, mode: str) -> None:
 
 
 def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
+    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def step(page: Page, name: str) -> None:
@@ -114,6 +114,11 @@ def is_accessible(page: Page) -> None:
     raise AssertionError("\n".join(found))
 
 
+def said_aloud(page: Page, words: str) -> None:
+    """Wait until those who can't see the page are told `words`."""
+    page.wait_for_function("words => document.querySelector('.hf-aloud')?.said.includes(words)", arg=words)
+
+
 def fits(page: Page) -> None:
     """Nothing on the page is wider than the screen."""
     size = page.viewport_size
@@ -133,6 +138,7 @@ __all__ = [
     "picked",
     "resize",
     "run",
+    "said_aloud",
     "shoot",
     "shoot_tabs",
     "show",

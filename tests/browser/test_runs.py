@@ -12,7 +12,20 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from hfdemo.finetuning.events import StepLogged
 from hfdemo.finetuning.runs.run import Run
 from hfdemo.settings import Settings
-from tests.browser.pages import PATIENT, box, fits, fold, open_page, picked, shoot, show, step, tab, upload_rows
+from tests.browser.pages import (
+    PATIENT,
+    box,
+    fits,
+    fold,
+    open_page,
+    picked,
+    said_aloud,
+    shoot,
+    show,
+    step,
+    tab,
+    upload_rows,
+)
 from tests.conftest import Server
 from tests.ui.tabs.finetune.reports import a_run
 
@@ -89,7 +102,7 @@ def test_what_is_pointed_at_is_shown_in_every_chart_while_they_are_drawn_anew_an
         page.keyboard.press(key)
     pointed = page.locator(".hf-chart:visible .hf-cursor text")
     expect(pointed).to_have_text(["step 30", "step 40"])  # of the metrics the nearest evaluation
-    expect(page.locator(".hf-aloud")).to_contain_text("step 30: train 0.03333")
+    said_aloud(page, "step 30: train 0.03333")
     # Drawn anew by another step: the focus and what is pointed at stay.
     log = runs.home / "runs" / "20260101-120000-classes" / "events.jsonl"
     before = log.read_text()

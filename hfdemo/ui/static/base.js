@@ -30,13 +30,20 @@ window.hfdemo = {
     }).observe(element, { childList: true, subtree: true, characterData: true });
   },
   say(words) {
-    let live = document.querySelector(".hf-aloud");
-    if (!live) {
-      live = document.createElement("div");
-      live.className = "hf-aloud";
+    let host = document.querySelector(".hf-aloud");
+    if (!host) {
+      host = document.createElement("div");
+      host.className = "hf-aloud";
+      const live = document.createElement("p");
       live.setAttribute("role", "status");
-      document.body.append(live);
+      // Closed: who searches the page finds each text once, where it is drawn.
+      host.attachShadow({ mode: "closed" }).append(live);
+      host.tell = (text) => {
+        live.textContent = text;
+      };
+      document.body.append(host);
     }
-    live.textContent = words;
+    host.said = words;
+    host.tell(words);
   },
 };
