@@ -2,7 +2,8 @@
 (() => {
   // Where the page explains itself. What users, files and models supplied stands elsewhere.
   const PLACES = [
-    ".hf-about, .hf-empty, .hf-note, .hf-facts, .hf-quiet, .hf-headline, .hf-score > span:first-child",
+    ".hf-about, .hf-empty, .hf-note, .hf-facts, .hf-quiet, .hf-headline",
+    ".hf-score > span:first-child, .hf-figures > div > span, .hf-figures small span", // of a result
     ".hf-stage > p, .hf-stage .hf-table th, .hf-stage .hf-table:not(.hf-tokens) td:nth-child(2)",
     ".hf-plan p, [data-testid='block-info']", // of a padding strategy, and what a field is called
   ].join();
