@@ -200,7 +200,7 @@ def _check_batches(
     kind = loaded.device.kind
     if kind == "cpu" and slots > MOST_CPU_SLOTS:
         raise DemoError(
-            f"{what}: the largest batch has {slots:,} slots; on a CPU at most {MOST_CPU_SLOTS:,} are measured. "
+            f"{what}: the largest batch has {slots:,} positions; on a CPU at most {MOST_CPU_SLOTS:,} are measured. "
             "Make the batches smaller."
         )
     head = loaded.model.get_output_embeddings()
@@ -225,7 +225,7 @@ def _check_work(loaded: LoadedModel, passes: Sequence[_Pass], rounds: int, most_
     slots = rounds * sum(max(_LEAST_SLOTS, len(each.lengths) * each.width) for each in passes)
     if slots > most:
         raise DemoError(
-            f"This comparison takes {rounds * len(passes):,} forward passes with {slots:,} slots (a pass counts as "
+            f"This comparison takes {rounds * len(passes):,} forward passes with {slots:,} positions (a pass counts as "
             f"{_LEAST_SLOTS} at least); of {loaded.ref} at most {most:,} are measured here. Take fewer or shorter "
             "rows, or larger batches."
         )

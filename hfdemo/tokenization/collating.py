@@ -209,7 +209,7 @@ def _transposed_notes(rows: Sequence[Mapping[str, Sequence[int]]], ragged: bool)
     slots = len(rows[0]["input_ids"])
     return (
         f"It raises nothing, and yet this is no batch: lists are transposed, so input_ids is a list of {slots} "
-        f"tensors, one per slot, each with one number for each of the {len(rows)} rows. No model takes that.",
+        f"tensors, one per position, each with one number for each of the {len(rows)} rows. No model takes that.",
     )
 
 

@@ -366,7 +366,7 @@ def _recommend(
     dynamic = plan_batches(lengths, batch_size, LONGEST_IN_BATCH.name, cut_to, seed).cost()
     grouped = plan_batches(lengths, batch_size, GROUPED.name, cut_to, seed).cost()
     saved = 1 - grouped.slots / dynamic.slots if dynamic.slots else 0.0
-    slots = f"{grouped.slots:,} slots instead of {dynamic.slots:,}, {saved:.0%} less"
+    slots = f"{grouped.slots:,} positions instead of {dynamic.slots:,}, {saved:.0%} less"
     if saved >= _WORTH_GROUPING and len(lengths) >= _WHILE:
         said = f"Grouping rows of like length takes {slots}; the order of training is less random for it."
         return Recommendation(GROUPED.name, max_length, f"{kept} {said}")

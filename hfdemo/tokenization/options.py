@@ -253,7 +253,7 @@ def check_size(tokenizer: Any, has_pairs: bool, counts: Counts, options: Options
     slots = sum(width * count for width, count in zip(widths, rows, strict=True))
     if slots > MOST_SLOTS and (options.pads or options.truncates):
         raise DemoError(
-            f"This call makes {slots:,} slots; one call makes at most {MOST_SLOTS:,}. "
+            f"This call makes {slots:,} positions; one call makes at most {MOST_SLOTS:,}. "
             "Send fewer texts, or make max_length, stride or pad_to_multiple_of smaller."
         )
 

@@ -206,8 +206,8 @@ def _check_windows(total: int, room: int, stride: int, max_length: int, name: st
     needed = count_text_windows(total, room, stride)
     if needed * max_length > MOST_WINDOW_SLOTS:
         raise DemoError(
-            f"These would be {needed:,} windows with {needed * max_length:,} slots; at most {MOST_WINDOW_SLOTS:,} are "
-            "shown. Make stride smaller or the text shorter."
+            f"These would be {needed:,} windows with {needed * max_length:,} positions; at most {MOST_WINDOW_SLOTS:,} "
+            "are shown. Make stride smaller or the text shorter."
         )
 
 

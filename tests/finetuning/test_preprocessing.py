@@ -112,7 +112,9 @@ def test_the_padding_plan_is_of_the_rows_that_are_trained(settings: Settings, ch
     (chats / "config.json").write_text(json.dumps(values))
     lengths = [len(ids) for ids in encode_next_tokens({"text": SHORT}, tokenizer, 32, ())["input_ids"]]
     cost = plan_batches(lengths, 4, "longest_in_batch", 32, values["training"]["seed"], 0).cost()
-    assert any(f"of the {cost.slots:,} slots of the first epoch" in note for note in notes(trained(chats, settings)))
+    assert any(
+        f"of the {cost.slots:,} positions of the first epoch" in note for note in notes(trained(chats, settings))
+    )
 
 
 @pytest.mark.slow

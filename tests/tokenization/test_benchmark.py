@@ -150,7 +150,7 @@ def test_an_encoder_decoder_reads_too_and_its_mask_holds(
     ("plan", "said"),
     [
         (PaddingPlan("max_length", (5,), (Batch((0,), 1024),)), "1024 tokens wide, but embedded:minilm reads at most"),
-        (PaddingPlan("max_length", (5,) * 2000, (Batch(tuple(range(2000)), 128),)), "256,000 slots"),
+        (PaddingPlan("max_length", (5,) * 2000, (Batch(tuple(range(2000)), 128),)), "256,000 positions"),
     ],
 )
 def test_what_can_not_work_is_refused_before_the_first_pass(minilm: LoadedModel, plan: PaddingPlan, said: str) -> None:
@@ -257,7 +257,7 @@ def test_on_the_left_the_mask_alone_does_not_keep_the_positions(minilm: LoadedMo
     assert right.ways == ("with attention_mask", "without attention_mask")
     assert left.ways == ("with attention_mask and its position_ids", *right.ways)
     assert f"{left.cosine[0]:.3f}" == "1.000"
-    assert left.cosine[1] < 0.999, "BERT counts positions from the first slot, padding or not"
+    assert left.cosine[1] < 0.999, "BERT counts positions from the first position, padding or not"
 
 
 def t5() -> LoadedModel:
@@ -286,7 +286,7 @@ def test_a_comparison_that_would_hold_everybody_up_is_refused_before_the_first_p
     ]
 
     def work() -> None:
-        with pytest.raises(DemoError, match=r"takes 10,752 forward passes with 2,752,512 slots"):
+        with pytest.raises(DemoError, match=r"takes 10,752 forward passes with 2,752,512 positions"):
             time_plans(minilm, [ROWS[0]] * 256, lone, Event(), quiet, most_flops=MOST_FLOPS_PUBLIC)
 
     assert seen(minilm, work) == []

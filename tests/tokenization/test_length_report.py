@@ -192,7 +192,7 @@ def test_grouping_is_recommended_where_it_saves_a_tenth_of_a_set_that_takes_a_wh
     padding, _, reason = advice(mixed)
     assert padding == "grouped"
     slots = {name: plan_batches(mixed, 8, name, 40, seed=42).cost().slots for name in ("grouped", "longest_in_batch")}
-    assert f"{slots['grouped']:,} slots instead of {slots['longest_in_batch']:,}" in reason
+    assert f"{slots['grouped']:,} positions instead of {slots['longest_in_batch']:,}" in reason
     padding, _, reason = advice(mixed[:200])
     assert padding == "longest_in_batch"
     assert "too few" in reason

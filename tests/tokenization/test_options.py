@@ -53,10 +53,10 @@ def test_the_windows_are_those_that_the_library_makes(
 @pytest.mark.parametrize(
     ("texts", "options", "said"),
     [
-        (["a"], {"padding": "max_length", "max_length": 10**9}, "1,000,000,000 slots"),
-        (["a"] * 3, {"padding": True, "pad_to_multiple_of": 10**6}, "3,000,000 slots"),
-        (["a " * 20_000] + ["a"] * 200, {"padding": True}, "4,020,402 slots"),
-        (["a " * 20_000], {"truncation": True, "max_length": 1000, "stride": 990}, "slots"),
+        (["a"], {"padding": "max_length", "max_length": 10**9}, "1,000,000,000 positions"),
+        (["a"] * 3, {"padding": True, "pad_to_multiple_of": 10**6}, "3,000,000 positions"),
+        (["a " * 20_000] + ["a"] * 200, {"padding": True}, "4,020,402 positions"),
+        (["a " * 20_000], {"truncation": True, "max_length": 1000, "stride": 990}, "positions"),
     ],
 )  # fmt: skip
 def test_more_slots_than_a_machine_can_hold_are_refused(texts: list[str], options: dict[str, Any], said: str) -> None:

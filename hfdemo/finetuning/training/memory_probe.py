@@ -99,7 +99,7 @@ def suggest_smaller(config: RunConfig, width: int) -> str:
             f"with half the memory for what is computed), or max_length to {max(8, width // 2)}."
         )
     if width > 16:
-        return f"Set max_length to {width // 2}: a batch is a single row of {width} slots already."
+        return f"Set max_length to {width // 2}: a batch is a single row of {width} positions already."
     return 'Pick a smaller model, or method "lora" or "frozen".'
 
 
@@ -117,14 +117,14 @@ def explain_out_of_memory(config: RunConfig, width: int) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise DemoError(
             f"The memory ran out at batches of {config.training['per_device_train_batch_size']} rows of up to {width} "
-            f"slots. {suggest_smaller(config, width)}"
+            f"positions. {suggest_smaller(config, width)}"
         ) from error
     except RuntimeError as error:
         # What torch raises where the CPU's allocator gives up.
         if "DefaultCPUAllocator" not in str(error) and "out of memory" not in str(error).lower():
             raise
         raise DemoError(
-            f"The memory ran out at rows of up to {width} slots. {suggest_smaller(config, width)}"
+            f"The memory ran out at rows of up to {width} positions. {suggest_smaller(config, width)}"
         ) from error
 
 

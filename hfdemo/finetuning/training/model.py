@@ -104,7 +104,7 @@ def check_width(config: RunConfig, width_of: Callable[[int], int], loaded: Loade
         )
         advice = f"Set max_length to {fits}, or pick another padding." if fits else "Pick another padding."
         raise DemoError(
-            f'padding "{config.padding}" makes rows of {widest} slots, but {config.model} reads {readable} tokens. '
+            f'padding "{config.padding}" makes rows of {widest} positions, but {config.model} reads {readable} tokens. '
             f"{advice}"
         )
 

@@ -255,7 +255,7 @@ class Training:
             )
         cost = self._plan(self.config.training["per_device_train_batch_size"]).cost()
         waste, slots = f"{cost.waste:.0%}", f"{cost.slots:,}"
-        return f"Padding {self.config.padding}: {waste} of the {slots} slots of the first epoch are padding."
+        return f"Padding {self.config.padding}: {waste} of the {slots} positions of the first epoch are padding."
 
     def _lengths(self, split: str) -> list[int]:
         """Return the tokens of each row."""

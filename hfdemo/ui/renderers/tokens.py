@@ -51,9 +51,9 @@ def render_token_rows(encoding: Encoding) -> str:
     slots, tokens = sum(map(len, rows)), sum(encoding.lengths)
     padding = (slots - tokens) / slots if slots else 0.0
     summary = (
-        f"<p>Shape <b>{shape}</b>: {slots:,} slots for {tokens:,} tokens, <b>{padding:.0%}</b> padding.{ragged}</p>"
+        f"<p>Shape <b>{shape}</b>: {slots:,} positions for {tokens:,} tokens, <b>{padding:.0%}</b> padding.{ragged}</p>"
     )
-    more = render_cut((SHOWN_ROWS, len(rows), "rows"), (SHOWN_SLOTS, widths[-1], "slots"))
+    more = render_cut((SHOWN_ROWS, len(rows), "rows"), (SHOWN_SLOTS, widths[-1], "positions"))
     return summary + warnings + LEGEND + _draw_tensors([row[:SHOWN_SLOTS] for row in rows[:SHOWN_ROWS]], shape) + more
 
 

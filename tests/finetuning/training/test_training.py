@@ -365,7 +365,7 @@ def test_padding_never_goes_beyond_what_the_model_reads(settings: Settings, tmp_
     rows = [f"{'word ' * 80}{row},{'up' if row % 2 else 'down'}" for row in range(12)]
     path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
     run = run_of(settings, path, f"untrained:{tmp_path / 'short.json'}", padding="multiple_of_64")
-    with pytest.raises(DemoError, match=r"rows of 128 slots, but .* reads 100 tokens. Set max_length to 64"):
+    with pytest.raises(DemoError, match=r"rows of 128 positions, but .* reads 100 tokens. Set max_length to 64"):
         trained(run, settings)
 
 

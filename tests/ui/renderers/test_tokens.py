@@ -34,7 +34,7 @@ def test_tokens_and_warnings_are_escaped() -> None:
 
 def test_a_long_batch_is_cut_and_says_so() -> None:
     wide = encoding([["t"] * 1000], [[1] * 1000])
-    assert f"the first {tokens.SHOWN_SLOTS} of 1,000 slots" in tokens.render_token_rows(wide)
+    assert f"the first {tokens.SHOWN_SLOTS} of 1,000 positions" in tokens.render_token_rows(wide)
     tall = encoding([["t"]] * 40, [[1]] * 40)
     assert f"the first {tokens.SHOWN_ROWS} of 40 rows" in tokens.render_token_rows(tall)
 
@@ -50,7 +50,7 @@ def test_each_tensor_is_a_rectangle_with_a_row_a_text() -> None:
 def test_ragged_rows_are_called_so() -> None:
     made = tokens.render_token_rows(encoding([["t"], ["t", "t"]], [[1], [1, 1]]))
     assert "ragged" in made
-    assert "<td></td></tr>" in made, "a row that ends early has no slot there"
+    assert "<td></td></tr>" in made, "a row that ends early has no position there"
 
 
 def test_white_space_and_controls_are_named_on_demand_only() -> None:

@@ -232,7 +232,7 @@ def _speed_facts(step: StepLogged | None) -> list[tuple[str, str]]:
     pairs = [
         ("rows a second", None if step.samples_per_second is None else _format_rate(step.samples_per_second)),
         ("tokens a second", None if step.tokens_per_second is None else _format_rate(step.tokens_per_second)),
-        ("padding", None if step.waste is None else f"{step.waste:.0%} of the slots"),
+        ("padding", None if step.waste is None else f"{step.waste:.0%} of the positions"),
         ("memory", None if step.memory_bytes is None else f"{step.memory_bytes / GB:.1f} GB"),
     ]
     return [(name, value) for name, value in pairs if value is not None]

@@ -31,7 +31,7 @@ from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
 
 ABOUT = (
     "The tokenizer cuts text into pieces of its vocabulary and looks up their ids; padding makes the rows of a batch "
-    "equally long so that they fit one tensor; the attention mask tells the model which slots are real. "
+    "equally long so that they fit one tensor; the attention mask tells the model which positions are real. "
     '`tokenizer(texts, padding=True, truncation=True, return_tensors="pt")`'
 )
 # What of a link names files, which may be anybody's, and what it is called.

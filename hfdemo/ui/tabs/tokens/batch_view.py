@@ -49,8 +49,8 @@ Short rows beside long ones are what padding costs."""
 PADDINGS = [("True: to the longest of the batch", True), ("False", False), ('"max_length"', "max_length")]
 EVERY_STRATEGY, TENSORS, COLLATE = DRAWINGS = ("Every strategy", "As tensors", "Collate functions")
 PREDICTED = (
-    "Predicted is arithmetic: 24·L·d² + 4·L²·d per layer and row of L slots. Measured is this model on this device; "
-    "the strategies take turns, so that noise hits all alike."
+    "Predicted is arithmetic: 24·L·d² + 4·L²·d per layer and row of L positions. Measured is this model on this "
+    "device; the strategies take turns, so that noise hits all alike."
 )
 
 NO_PAD_TOKEN = (

@@ -48,7 +48,7 @@ def _render_plan(plan: PaddingPlan, kinds: Sequence[Sequence[str]], side: str, s
     call = strategy.arguments.format(width=plan.batches[0].width if plan.batches else 0)
     head = (
         f"<h2>{escape(strategy.name)}</h2><p>{escape(strategy.summary)} {code(f'`{call}`')} <b>{cost.slots:,}</b> "
-        f"slots, <b>{cost.waste:.0%}</b> padding</p>"
+        f"positions, <b>{cost.waste:.0%}</b> padding</p>"
     )
     drawn = "".join(_render_batch(batch, plan, kinds, side, scale) for batch in plan.batches[:SHOWN_BATCHES])
     more = len(plan.batches) - SHOWN_BATCHES
@@ -98,7 +98,7 @@ def render_costs(found: Sequence[PaddingCost], timings: Sequence[Timing] = (), r
     least_flops = min((cost.flops for cost in found if cost.flops), default=0)
     times = {timing.strategy: timing for timing in timings}
     fastest = min((timing.median for timing in timings), default=0.0)
-    heads = ["strategy", "padding", "slots", "", "passes", "shapes"]
+    heads = ["strategy", "padding", "positions", "", "passes", "batch shapes"]
     heads += ["FLOPs", "predicted"] if least_flops else []
     heads += ["measured", "ms (from, to)"] if times else []
     rows: list[list[Any]] = []
@@ -167,13 +167,13 @@ def _render_collation(each: CollatedBatch) -> str:
 def _render_tensor(tensor: IntTensor) -> str:
     rows = [row[:SHOWN_SLOTS] for row in tensor.rows[:SHOWN_ROWS]]
     widest = max((len(row) for row in tensor.rows), default=0)
-    more = render_cut((SHOWN_ROWS, len(tensor.rows), "rows"), (SHOWN_SLOTS, widest, "slots"))
+    more = render_cut((SHOWN_ROWS, len(tensor.rows), "rows"), (SHOWN_SLOTS, widest, "positions"))
     return table((), rows, kind="hf-tokens hf-ids", focusable=True) + more
 
 
 def render_proof(found: MaskEffect) -> str:
     """Render what a model makes of padding when it is told about it, and when it is not."""
-    shape = f"{found.length} tokens, padded to {found.width} slots."
+    shape = f"{found.length} tokens, padded to {found.width} positions."
     verdict = f"{shape} {_describe_with_mask(found)} {_describe_without_mask(found)}"
     heads = ("against the row alone", f"largest change of {found.output}", "cosine of the first token", "")
     rows = [
@@ -182,8 +182,8 @@ def render_proof(found: MaskEffect) -> str:
     ]
     if found.is_causal and not found.left:
         verdict += (
-            " generate() goes on from the last slot, which is padding here: to generate, pad on the left. For training "
-            "either side will do."
+            " generate() goes on from the last position, which is padding here: to generate, pad on the left. For "
+            "training either side will do."
         )
     return f"<p>{escape(verdict)}</p>" + table(heads, rows, (1, 2), kind="hf-proof", focusable=True)
 
@@ -201,13 +201,13 @@ def _describe_with_mask(found: MaskEffect) -> str:
     if cosine > SAME:
         return (
             f"With the mask the first token's vector is what it is without padding (cosine {cosine:.3f}), yet the "
-            f"output moves by {drift:.3g}: what answers reads another slot. A classifier that looks at the last token "
-            "needs pad_token_id in its config to find it."
+            f"output moves by {drift:.3g}: what answers reads another position. A classifier that looks at the last "
+            "token needs pad_token_id in its config to find it."
         )
     if found.cosine[0] > SAME:
         return (
             f"Padded on the left the mask is not enough (cosine {cosine:.3f}): this model counts positions from the "
-            "first slot on. Give it position_ids counted from the mask, as generate does, or pad on the right."
+            "first position on. Give it position_ids counted from the mask, as generate does, or pad on the right."
         )
     return f"Even with the mask the first token's vector changes (cosine {cosine:.3f})."
 

@@ -14,7 +14,7 @@ from hfdemo.ui.tabs.finetune import failure_card
 from tests.ui.samples import EVIL, Tags, elements, escaped, text_of
 from tests.ui.tabs.finetune.reports import a_run
 
-MEMORY = "The memory ran out at batches of 16 rows of up to 512 slots. Set max_length to 256."
+MEMORY = "The memory ran out at batches of 16 rows of up to 512 positions. Set max_length to 256."
 
 
 @pytest.fixture

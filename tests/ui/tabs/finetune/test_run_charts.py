@@ -182,7 +182,7 @@ def test_the_probe_says_what_memory_it_needs_and_afterwards_how_long_it_was_to_t
 def test_speed_padding_and_memory_are_those_of_the_last_steps_and_left_out_where_unknown() -> None:
     fast = StepLogged(2, 2.0, samples_per_second=131.4, tokens_per_second=4123.0, waste=0.125, memory_bytes=2 * GB)
     told = progress(Status("running"), StepLogged(1, 1.0, samples_per_second=7.0), fast)
-    for part in ("rows a second 131", "tokens a second 4,123", "padding 12% of the slots", "memory 2.0 GB"):
+    for part in ("rows a second 131", "tokens a second 4,123", "padding 12% of the positions", "memory 2.0 GB"):
         assert part in told
     assert "second" not in progress(Status("running"), StepLogged(1, 1.0))
 

@@ -47,7 +47,7 @@ def test_all_strategies_are_drawn_to_one_scale() -> None:
     plans = [plan_batches(LENGTHS, 2, name, max_length=20) for name in strategy_names()]
     drawn = padding_view.render_strategies(plans, [row(length) for length in LENGTHS], "right", "")
     widths = {round(float(width) / int(count), 2) for width, count in re.findall(r"width:([\d.]+)%;--n:(\d+)'", drawn)}
-    assert len(widths) == 1, "a slot is equally wide wherever it is drawn"
+    assert len(widths) == 1, "a position is equally wide wherever it is drawn"
     assert drawn.count("<section") == len(strategy_names())
 
 
@@ -110,7 +110,7 @@ def test_collated_tensors_are_shown_with_shape_and_type_and_errors_as_what_they_
     wide = padding_view.render_collations(
         [CollatedBatch("x", "x", {"input_ids": IntTensor((1, 900), "int64", (tuple(range(900)),))})]
     )
-    assert "the first 64 of 900 slots" in wide
+    assert "the first 64 of 900 positions" in wide
 
 
 def test_the_proof_says_what_the_mask_changes() -> None:
