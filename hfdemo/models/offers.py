@@ -29,8 +29,9 @@ def offer_models(task: Task, settings: Settings) -> list[OfferedModel]:
     if not is_local(ModelRef.parse(task.default_model), settings):
         default = OfferedModel(task.default_model, _describe_download(task.default_model, settings))
     tried = [OfferedModel(task.untrained_model, "random weights, answers noise")] if task.untrained_model else []
-    named = {each.reference: each for each in (*here, *tried, default)}
-    return sorted(named.values(), key=lambda each: (bool(each.against), each.reference != task.default_model))
+    named = {each.reference: each for each in (*tried, default, *here)}
+    first = (task.default_model, task.untrained_model)
+    return sorted(named.values(), key=lambda each: (bool(each.against), each.reference not in first))
 
 
 def name_fitting_models(task: Task, settings: Settings) -> str:

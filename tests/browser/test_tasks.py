@@ -314,6 +314,7 @@ def test_a_model_that_is_not_here_is_not_downloaded_because_a_page_was_opened(br
     expect(answer.locator(".hf-label").first).to_be_visible()
     expect(box(page, "Model")).to_have_value("untrained:embedded:tiny-vit")
     expect(page.get_by_role("button", name="Try it with random weights")).to_have_count(0)
+    expect(page.locator(".hf-stage:visible")).to_have_count(3)  # a panel in the place of another shows a view, too
     box(page, "Model").click()
     offered = page.get_by_role("option")
     expect(offered.filter(has_text="embedded:sentiment")).to_have_attribute(

@@ -125,8 +125,10 @@ class TaskPanel:
         )
         self.try_untrained = gr.Button("Try it with random weights: the answer is noise", size="sm", visible=False)
         self.recorded, self.latest = gr.State(None), gr.State(None)
-        with gr.Tabs() as views:  # of nothing but views: gradio counts what is between them, too
-            with gr.Tab("Inside"):
+        # Nothing but views in it: gradio counts what is between them, too. In a panel that takes the place of another
+        # none is selected unless it says which.
+        with gr.Tabs(selected="inside") as views:
+            with gr.Tab("Inside", id="inside"):
                 self.inside = gr.HTML(html.placeholder(stages_view.NO_STAGES))
             with gr.Tab("Token probabilities", visible=self.task.partial_output is not None):
                 self.odds = gr.HTML(html.placeholder("For each generated token: which others the model considered."))
@@ -293,9 +295,9 @@ class CodeTab:
         self.codes = []
         with gr.Tab("Code") as self.tab:
             self.is_open = gr.State(False)
-            with gr.Tabs():
+            with gr.Tabs(selected="pipeline()"):
                 for title in ("pipeline()", "Auto classes", "gradio_client", "curl"):
-                    with gr.Tab(title):
+                    with gr.Tab(title, id=title):
                         language: Any = "shell" if title == "curl" else "python"
                         code = gr.Code(language=language, label="The same without this page", lines=1, max_lines=24)
                         self.codes.append(code)
