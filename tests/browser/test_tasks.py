@@ -11,7 +11,20 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, expect
 
-from tests.browser.pages import PATIENT, box, choose_task, fits, fold, is_accessible, open_page, run, shoot, show, tab
+from tests.browser.pages import (
+    PATIENT,
+    box,
+    choose_task,
+    fits,
+    fold,
+    is_accessible,
+    open_page,
+    run,
+    shoot,
+    show,
+    step,
+    tab,
+)
 from tests.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -251,8 +264,10 @@ def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: 
     assert third[:3] == ["3", "Dull and far too long.", "negative"]
     page.get_by_role("button", name="Use these rows in Fine-tune").click()
     expect(page.get_by_role("tab", name="Fine-tune")).to_have_attribute("aria-selected", "true")
+    read = page.locator(".hf-facts:visible").filter(has_text="read as").first
+    expect(read).to_contain_text(re.compile(r"rows\s*3"), timeout=PATIENT)
+    step(page, "Check")
     expect(box(page, "Text column")).to_have_value("review", timeout=PATIENT)
-    expect(page.locator(".hf-facts:visible").filter(has_text="read as").first).to_contain_text(re.compile(r"rows\s*3"))
     page.close()
 
 
