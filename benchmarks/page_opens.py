@@ -40,7 +40,7 @@ INTERFACE = """
 import sys, gradio as gr
 from transformers import pipeline
 classify = pipeline("text-classification", sys.argv[1], top_k=None)
-gr.Interface(lambda text: {each["label"]: each["score"] for each in classify(text)}, "text", "label").launch()
+gr.Interface(lambda text: {each["label"]: each["score"] for each in classify(text)[0]}, "text", "label").launch()
 """
 
 
