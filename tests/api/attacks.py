@@ -446,12 +446,12 @@ def _open_panel(
     """Choose `task` in a session of its own, as a page does, and return the functions of the panel that is drawn."""
     session = f"panel-{task}"
 
-    def call(function: Mapping[str, Any], data: list[Any]) -> list[dict[str, Any]]:
-        body = write({"data": data, "fn_index": function["id"], "session_hash": session})
+    def call(function: Mapping[str, Any], data: list[Any], event: Any = None) -> list[dict[str, Any]]:
+        body = write({"data": data, "event_data": event, "fn_index": function["id"], "session_hash": session})
         _, said = send(url, Attack("panel", f"{API}/queue/join", body, follow=f"queue:{session}"))
         return [json.loads(line[5:]) for line in said.splitlines() if line.startswith("data:")]
 
-    call(next(each for each in config["dependencies"] if each["api_name"] == "on_task"), [task, {}])
+    call(next(each for each in config["dependencies"] if each["api_name"] == "on_pick"), [{}], {"task": task})
     said = call(next(each for each in config["dependencies"] if each["render_id"] is not None), [None])
     drawn = next(each["output"]["render_config"] for each in said if each["msg"] == "process_completed")
     own = {each["id"]: each for each in drawn["components"]}

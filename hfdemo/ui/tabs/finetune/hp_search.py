@@ -110,7 +110,7 @@ class SearchFold:
 
     def __init__(self, app: App, opened: Any, asked: Form, run: gr.Dropdown, page: PageState) -> None:
         self.app, self.asked = app, asked
-        with gr.Accordion("Search for better values", open=False, visible=not app.settings.public):
+        with gr.Accordion("Search for better values", open=False, visible=not app.settings.public) as fold:
             gr.HTML(html.about(HOW))
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=300):
@@ -126,8 +126,11 @@ class SearchFold:
         page.keep("search", kept)
         opened(recall_ranges, [asked.rate, page.recalled], [*self.ranges, typed], js=page.recall("search"), **QUICK)
         self.begin.click(toast_errors(self.start), [*self.ranges, *asked.inputs], chosen, **PRIVATE, **LIGHT)
+        timer = gr.Timer(WATCH_SECONDS, active=False)  # what nobody sees need not be asked for
+        fold.expand(lambda: gr.Timer(active=True), outputs=timer, **QUICK)
+        fold.collapse(lambda: gr.Timer(active=False), outputs=timer, **QUICK)
         gr.on(
-            [gr.Timer(WATCH_SECONDS).tick, chosen.change, opened],
+            [timer.tick, chosen.change, opened],
             catch_errors(self.refresh, refuse_search),
             [chosen, shown],
             [chosen, found, stop, best, shown],

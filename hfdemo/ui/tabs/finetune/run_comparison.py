@@ -232,6 +232,11 @@ class Comparison:
     differing: gr.HTML
 
 
+def has_active(listing: str) -> bool:
+    """Return whether a run goes on, by what `describe_listing` says."""
+    return any(line.split(" ")[1] not in _ENDED for line in listing.splitlines())
+
+
 def build_table() -> gr.HTML:
     """Lay out the table of all runs, in which one is chosen, and several are ticked to compare them."""
     return gr.HTML(html.placeholder("No run yet."), js_on_load="hfdemo.listenToRuns(element, trigger)")

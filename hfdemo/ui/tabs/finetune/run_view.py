@@ -40,7 +40,8 @@ ON_STATE = (
     "hfdemo.listenToRemedies(element, trigger);"
     "hfdemo.announce(element, '.hf-run .hf-state, .hf-phases [aria-current], .hf-headline, .hf-failure p, .hf-note')"
 )
-WATCH_SECONDS = 1.0
+# Each look costs the browser a fifth of a second, whatever comes of it.
+WATCH_SECONDS, REST_SECONDS = 1.0, 4.0
 CHART_VIEW = ChartView()
 # What a part shows is known by a mark that is cheap to find; only where that changed is the update made and sent.
 Part = tuple[Any, Callable[[], Any]]
@@ -78,9 +79,11 @@ class RunView:
         self.listed = gr.State("")
         # The run that the page was opened with; until that is known nothing is drawn.
         self.opened = gr.State(None)
+        self.timer = gr.Timer(WATCH_SECONDS)
         # What a refresh fills, by the names of `parts_of_run`.
         self.outputs: dict[str, list[Any]] = {
             "listed": [self.run, self.listed],
+            "pace": [self.timer],
             "state": [state],
             "buttons": run_buttons.components,
             **self._build_errors(),
@@ -149,7 +152,7 @@ class RunView:
         more_curves.collapse(lambda: False, outputs=unfolded, **QUICK)
         every = [component for part in self.outputs.values() for component in part]
         gr.on(
-            [gr.Timer(WATCH_SECONDS).tick, run.change, picked.change, unfolded.change, self.view.change],
+            [self.timer.tick, run.change, picked.change, unfolded.change, self.view.change],
             toast_errors(self.refresh),
             [run, picked, shown, self.opened, unfolded, self.view],
             [*every, shown],
@@ -187,6 +190,8 @@ class RunView:
         turned = gr.skip() if found else opened if is_there and not run_id else newest
         mark = run_comparison.describe_listing([*runs, *linked.values()])
         choose: Part = (mark, lambda: [_update_choices(self.app, turned, linked), mark])
+        seconds = WATCH_SECONDS if run_comparison.has_active(mark) else REST_SECONDS
+        listed: dict[str, Part] = {"listed": choose, "pace": (seconds, lambda: [gr.Timer(seconds)])}
         try:
             is_own = run_id not in linked
             parts = (
@@ -194,11 +199,11 @@ class RunView:
                 if found
                 else _empty_parts(html.placeholder(NO_RUN))
             )
-            return update_changed_parts({"listed": choose, **parts}, shown, self.outputs)
+            return update_changed_parts({**listed, **parts}, shown, self.outputs)
         except (OSError, DemoError) as error:  # deleted while it was looked at, or damaged
             why = html.notes([f"Run {run_id} can't be read: {error}"])
             can_delete = Status("lost") if run_id not in linked else None
-            return update_changed_parts({"listed": choose, **_empty_parts(why, can_delete)}, shown, self.outputs)
+            return update_changed_parts({**listed, **_empty_parts(why, can_delete)}, shown, self.outputs)
 
     def keep_note(self, text: str | None, shown: Mapping[str, Any]) -> None:
         """Keep what was typed as the note of the run on view."""

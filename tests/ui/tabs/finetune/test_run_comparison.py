@@ -134,6 +134,14 @@ def test_the_table_is_drawn_again_when_a_run_waits_begins_is_judged_is_to_stop_g
     assert all(before != after for before, after in itertools.pairwise(marks))
 
 
+def test_a_run_that_goes_on_is_watched_more_closely(settings: Settings) -> None:
+    ended, going = a_run(settings, name="ended"), a_run(settings, name="going")
+    assert not run_comparison.has_active(run_comparison.describe_listing([ended, going]))
+    (going.folder / "events.jsonl").write_text("")
+    assert run_comparison.has_active(run_comparison.describe_listing([ended, going]))
+    assert not run_comparison.has_active(run_comparison.describe_listing([]))
+
+
 def test_the_table_is_drawn_again_when_a_run_ends_or_gets_a_note_but_not_at_every_step(settings: Settings) -> None:
     run = a_run(settings)
     events = (run.folder / "events.jsonl").read_text().splitlines(keepends=True)
