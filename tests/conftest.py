@@ -38,6 +38,7 @@ for _name in ("HFDEMO_HOME", "HFDEMO_PUBLIC", "SPACE_ID"):
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+from _pytest.nodeid import coerce_node_id  # noqa: E402
 from filelock import FileLock  # noqa: E402
 
 from hfdemo.models.cache import ModelCache  # noqa: E402
@@ -64,21 +65,26 @@ def pytest_collection() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Share the tests out among workers so that none is left with a long file, and nothing dear is made twice.
 
     All browser tests share a browser and an app, all tests of a running app its server; other slow tests go wherever
     there is time, and the rest stays by file. The longest units begin first. What asks for a running app is slow.
     """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
         if "server" in item.fixturenames:  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.slow)
     yield
+    groups = {item: group_of(item) for item in items}  # those that were asked for
     sizes: dict[str, int] = {}
-    for item in items:  # those that were asked for
-        sizes[group_of(item)] = sizes.get(group_of(item), 0) + (100 if item.get_closest_marker("slow") else 1)
-    items.sort(key=lambda item: -sizes[group_of(item)])
+    for item, group in groups.items():
+        sizes[group] = sizes.get(group, 0) + (100 if item.get_closest_marker("slow") else 1)
+    items.sort(key=lambda item: -sizes[groups[item]])
+    if config.getoption("loadgroup", False):
+        # A worker names the group behind an @. pytest-xdist 3.8 writes it where pytest 9.2 does not look any more: each
+        # test was a group of its own, and both workers had a browser, a page and a server.
+        for item, group in groups.items():
+            item._id = coerce_node_id(f"{item.nodeid}@{group}")
 
 
 def group_of(item: pytest.Item) -> str:
