@@ -10,8 +10,8 @@ from tests.conftest import ROOT, Server
 
 SHOTS = ROOT / "screenshots"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-# gradio's own: its footer, the box of its code, its place for files.
-NOT_OURS = ("footer", ".cm-scroller", ".upload-container")
+# gradio's own: its footer, the box of its code, its place for files, the speed of its player.
+NOT_OURS = ("footer", ".cm-scroller", ".upload-container", ".playback")
 # Not among the ones that axe-core asks by default: what can be pressed is at least 24 pixels wide and high.
 FIND_BARRIERS = """
 async others => (await axe.run({exclude: others},

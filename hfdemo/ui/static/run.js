@@ -10,6 +10,13 @@
     button.click();
   });
 
+  // gradio gives an example that is a picture no name.
+  new MutationObserver(() => {
+    for (const [index, example] of document.querySelectorAll("button.gallery-item").entries()) {
+      if (!example.textContent.trim()) example.setAttribute("aria-label", `Example ${index + 1}`);
+    }
+  }).observe(document, { childList: true, subtree: true });
+
   // The tasks: a list of radio buttons in a fold. Arrow keys only move in it, since each choice draws a panel and may
   // load a model; Enter, Space or a click choose.
   let chosen; // the name of the task that is on view

@@ -40,6 +40,7 @@ def render_stages(inside: Stages, seconds: Mapping[str, float]) -> str:
             ("", "tensor", "shape"),
             [("in", name, list(shape)) for name, shape in inside.inputs]
             + [("out", name, list(shape)) for name, shape in inside.outputs],
+            focusable=True,
         ),
     )
     return first + second + _render_postprocessing(inside, seconds)
@@ -58,9 +59,8 @@ def _render_postprocessing(inside: Stages, seconds: Mapping[str, float]) -> str:
         tuple(f"{cell:{form}}" if isinstance(cell, float) else cell for cell, form in zip(row, forms, strict=True))
         for row in found.rows
     ]
-    return _render_stage(
-        "3 · Postprocessing", seconds["postprocess"], found.text, table(found.columns, rows, numbers=numbers)
-    )
+    drawn = table(found.columns, rows, numbers=numbers, focusable=True)
+    return _render_stage("3 · Postprocessing", seconds["postprocess"], found.text, drawn)
 
 
 def _render_stage(title: str, seconds: float, text: str, body: str) -> str:
