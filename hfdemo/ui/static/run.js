@@ -14,6 +14,7 @@
   new MutationObserver(() => {
     for (const [index, example] of document.querySelectorAll("button.gallery-item").entries()) {
       if (!example.textContent.trim()) example.setAttribute("aria-label", `Example ${index + 1}`);
+      else example.removeAttribute("aria-label"); // its text came later
     }
   }).observe(document, { childList: true, subtree: true });
 
