@@ -168,7 +168,7 @@ def test_the_model_is_trained_on_exactly_the_batches_that_the_plan_predicts(
     assert isinstance(events[0], Started)
     cost = predicted[0].cost()
     slots = sum(len(rows) * width for rows, width in batches[:7])
-    assert f"{padding}: {1 - sum(lengths) / slots:.0%} of the {cost.slots:,} slots" in events[0].notes[0]
+    assert f"{padding}: {1 - sum(lengths) / slots:.0%} of the {cost.slots:,} positions" in events[0].notes[0]
     assert cost.slots == slots
 
 
