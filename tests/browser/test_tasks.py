@@ -22,6 +22,7 @@ from tests.browser.pages import (
     run,
     shoot,
     show,
+    step,
     tab,
 )
 from tests.conftest import Server
@@ -265,6 +266,8 @@ def test_a_file_is_answered_row_by_row(browser: Browser, app: Server, tmp_path: 
     expect(page.get_by_role("tab", name="Fine-tune")).to_have_attribute("aria-selected", "true")
     read = page.locator(".hf-facts:visible").filter(has_text="read as").first
     expect(read).to_contain_text(re.compile(r"rows\s*3"), timeout=PATIENT)
+    step(page, "Check")
+    expect(box(page, "Text column")).to_have_value("review", timeout=PATIENT)
     page.close()
 
 

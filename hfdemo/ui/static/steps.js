@@ -3,7 +3,6 @@
   const STEPS = ["data", "check", "model", "train", "result"];
   const tabOf = (step) => document.getElementById(`step-${step}-tab`);
   const address = new URL(location.href).searchParams; // as the page was asked for: it names its tab itself then
-  let current = STEPS[0];
 
   const show = (step) => {
     current = step;
@@ -18,8 +17,8 @@
     }
     const next = document.querySelector(".hf-next");
     const following = STEPS[STEPS.indexOf(step) + 1];
-    next.hidden = !following;
-    if (!following) return;
+    if (next) next.hidden = !following;
+    if (!next || !following) return;
     next.dataset.openStep = following;
     next.textContent = `Next: ${tabOf(following).lastChild.textContent}`;
   };
@@ -29,11 +28,22 @@
   };
   // A run that was asked for is what is looked at.
   const asked = address.get("step") || (address.has("run") && !address.has("tab") ? "result" : STEPS[0]);
+  let current = STEPS.includes(asked) ? asked : STEPS[0];
+  // What comes while gradio lays a field out for the first time is lost: a tab that is opened by what is sent to it.
+  const laidOut = async () => {
+    const end = performance.now() + 10_000;
+    while (!document.querySelector("#field-text input") && performance.now() < end) {
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  };
 
   Object.assign(hfdemo, {
-    startSteps: () => show(STEPS.includes(asked) ? asked : STEPS[0]),
+    startSteps: () => show(current),
     // What an event of gradio calls.
-    openStep: (step) => () => open(step),
+    openStep: (step) => () => {
+      open(step);
+      return laidOut();
+    },
     openStepUnless: (selector, step) => () => document.querySelector(selector) || open(step),
   });
 
