@@ -10,6 +10,12 @@
   const tabOf = ({ searchParams }) => searchParams.get("tab") || (searchParams.has("run") ? "finetune" : FIRST);
   const isLoadedAgain = () => performance.getEntriesByType("navigation")[0]?.type !== "navigate";
 
+  // What was kept when this page was loaded. What it keeps from then on is its own, and no older than what is sent to a
+  // tab that has not been opened yet.
+  const loaded = {};
+  try {
+    Object.assign(loaded, sessionStorage);
+  } catch {} // not allowed
   const named = {}; // as it is now: an older entry of the browser's history may say otherwise
   const listeners = [];
   let isOpen = false; // until then gradio shows the first tab, whatever the address asks for
@@ -73,8 +79,8 @@
       (tab) =>
       (...given) => {
         const url = address();
-        if (!isLoadedAgain() && bringsValues(url) && tabOf(url) === tab) sessionStorage.removeItem(`hfdemo-${tab}`);
-        return [...given.slice(0, -1), sessionStorage.getItem(`hfdemo-${tab}`)];
+        if (!isLoadedAgain() && bringsValues(url) && tabOf(url) === tab) delete loaded[`hfdemo-${tab}`];
+        return [...given.slice(0, -1), loaded[`hfdemo-${tab}`] ?? null];
       },
   });
 

@@ -29,21 +29,11 @@
   // A run that was asked for is what is looked at.
   const asked = address.get("step") || (address.has("run") && !address.has("tab") ? "result" : STEPS[0]);
   let current = STEPS.includes(asked) ? asked : STEPS[0];
-  // What comes while gradio lays a field out for the first time is lost: a tab that is opened by what is sent to it.
-  const laidOut = async () => {
-    const end = performance.now() + 10_000;
-    while (!document.querySelector("#field-text input") && performance.now() < end) {
-      await new Promise((done) => setTimeout(done, 50));
-    }
-  };
 
   Object.assign(hfdemo, {
     startSteps: () => show(current),
     // What an event of gradio calls.
-    openStep: (step) => () => {
-      open(step);
-      return laidOut();
-    },
+    openStep: (step) => () => open(step),
     openStepUnless: (selector, step) => () => document.querySelector(selector) || open(step),
   });
 

@@ -126,11 +126,11 @@ def _wire_arrivals(
     arrived = chosen.button.click(
         toast_errors(_take_dataset_choice), choice, [*fields, training.length_fold, tabs], **QUICK
     )
-    there = arrived.success(None, js=steps.open_step("data"), **PRIVATE)
-    data.read_data_on(there.then, (chosen.text, chosen.pair))
+    arrived.success(None, js=steps.open_step("data"), **PRIVATE)
+    data.read_data_on(arrived.success, (chosen.text, chosen.pair))
     taken = rows.sent.change(lambda file: (file, gr.Tabs(selected="finetune")), rows.file, [fields[0], tabs], **QUICK)
-    there = taken.success(None, js=steps.open_step("data"), **PRIVATE)
-    data.read_data_on(there.then, (rows.text, rows.pair))
+    taken.success(None, js=steps.open_step("data"), **PRIVATE)
+    data.read_data_on(taken.success, (rows.text, rows.pair))
 
 
 def _build_config(config: RunConfig) -> tuple[gr.UploadButton, gr.Code, gr.Code]:

@@ -34,7 +34,7 @@ def render_step_button(step: str, words: str, field: str = "") -> str:
 
 
 def open_step(step: str) -> str:
-    """Return the script of an event that opens `step`, and ends when its fields are laid out."""
+    """Return the script of an event that opens `step`."""
     return f"hfdemo.openStep({json.dumps(step)})"
 
 
