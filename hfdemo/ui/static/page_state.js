@@ -14,6 +14,8 @@
   // tab that has not been opened yet.
   const loaded = {};
   try {
+    // A link that brings values for a tab begins it anew.
+    if (!isLoadedAgain() && bringsValues(address())) sessionStorage.removeItem(`hfdemo-${tabOf(address())}`);
     Object.assign(loaded, sessionStorage);
   } catch {} // not allowed
   const named = {}; // as it is now: an older entry of the browser's history may say otherwise
@@ -74,14 +76,10 @@
           sessionStorage.setItem(`hfdemo-${tab}`, JSON.stringify({ about, values: held }));
         } catch {} // larger than a browser keeps, or not allowed
       },
-    // The last of the inputs takes what was kept of a tab; a link that brings values for it begins anew.
+    // The last of the inputs takes what was kept of a tab.
     recall:
       (tab) =>
-      (...given) => {
-        const url = address();
-        if (!isLoadedAgain() && bringsValues(url) && tabOf(url) === tab) delete loaded[`hfdemo-${tab}`];
-        return [...given.slice(0, -1), loaded[`hfdemo-${tab}`] ?? null];
-      },
+      (...given) => [...given.slice(0, -1), loaded[`hfdemo-${tab}`] ?? null],
   });
 
   // What one user has typed is not the next one's.
