@@ -68,8 +68,9 @@ def pytest_collection() -> Iterator[None]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Share the tests out among workers so that none is left with a long file, and nothing dear is made twice.
 
-    All browser tests share a browser and an app, all tests of a running app its server; other slow tests go wherever
-    there is time, and the rest stays by file. The longest units begin first. What asks for a running app is slow.
+    Browser tests come first, file by file: those of a worker share a browser and an app. All tests of a running app
+    share its server; other slow tests go wherever there is time, and the rest stays by file. Of each sort the longest
+    units begin first. What asks for a running app is slow.
     """
     for item in items:
         if "server" in item.fixturenames:  # type: ignore[attr-defined]
@@ -79,7 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     sizes: dict[str, int] = {}
     for item, group in groups.items():
         sizes[group] = sizes.get(group, 0) + (100 if item.get_closest_marker("slow") else 1)
-    items.sort(key=lambda item: -sizes[groups[item]])
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is None, -sizes[groups[item]]))
     if config.getoption("loadgroup", False):
         # A worker names the group behind an @. pytest-xdist 3.8 writes it where pytest 9.2 does not look any more: each
         # test was a group of its own, and both workers had a browser, a page and a server.
@@ -90,7 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def group_of(item: pytest.Item) -> str:
     """Return the name of the tests that one worker should do, one after the other."""
     if item.get_closest_marker("browser"):
-        return "browser"
+        return item.nodeid.partition("::")[0]
     if "server" in item.fixturenames:  # type: ignore[attr-defined]
         return "server"
     shared = any(fixture.scope == "module" for fixture in _fixtures(item))

@@ -72,6 +72,16 @@ def build_tab(title: str, name: str) -> gr.Tab:
     return tab
 
 
+def put_hidden_first(demo: gr.Blocks) -> None:
+    """Move what no page shows to the front of the layout: there its search for a component ends at once."""
+    blocks = list(demo.blocks.values())
+    hidden = [each for each in blocks if isinstance(each, gr.State) or (isinstance(each, gr.JSON) and not each.visible)]
+    for block in hidden:
+        block.parent.children.remove(block)
+        block.parent = demo
+    demo.children[:0] = hidden
+
+
 def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
     """Build the whole app: page, endpoints and MCP tools, not launched yet."""
     app = App.create(settings, engine)
@@ -98,6 +108,7 @@ def build(settings: Settings, engine: Engine | None = None) -> gr.Blocks:
         demo.endpoints = endpoints
         # The device is known once torch has been imported, so the page is drawn first.
         demo.load(lambda: html.page_header(str(app.engine.call(find_device)), app.user), outputs=header, **QUIET)
+    put_hidden_first(demo)
     demo.default_config = SharedConfig(demo.default_config)
     demo.blocks = ComponentsById(demo.blocks)  # every page has a copy of it
     # On a Space gradio would close /run: clients are to find the same there as everywhere.

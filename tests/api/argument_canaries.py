@@ -181,19 +181,25 @@ class Caller:
         turn = itertools.cycle(self.names)
         for handler in self.served.handlers:
             values = [each["props"].get("value") for each in handler.inputs]
-            texts = [number for number, each in enumerate(handler.inputs) if each["type"] in TEXTS]
-            is_form = len(handler.inputs) > 30
-            if is_form and handler.name not in ("start_training", "on_change"):
-                texts = [number for number in texts if handler.inputs[number]["props"].get("label") in FORM]
-            for number in texts:
+            for number in (number for number, each in enumerate(handler.inputs) if each["type"] in TEXTS):
                 label = handler.inputs[number]["props"].get("label")
-                wanted = self.names if label in NAMING and not is_form else (self.names[0], next(turn))
+                wanted = self.names if label in NAMING else (self.names[0], next(turn))
                 if label == "Chat template":
                     wanted = [template.replace("CANARY", self.names[0]) for template in TEMPLATES]
                 if label == "TrainingArguments":
                     wanted = [json.dumps({field: self.names[0]}) for field in PATH_FIELDS]
                 for name in wanted:
                     yield self.press(handler, [*values[:number], name, *values[number + 1 :]])
+            for number, form in ((number, value) for number, value in enumerate(values) if isinstance(value, dict)):
+                texts = [field for field, value in form.items() if value is None or isinstance(value, str)]
+                if handler.name not in ("start_training", "on_change"):
+                    texts = [field for field in texts if field in FORM]
+                for field in texts:
+                    names = [self.names[0], next(turn)]
+                    if field == "more":
+                        names = [json.dumps({each: self.names[0]}) for each in PATH_FIELDS]
+                    for name in names:
+                        yield self.press(handler, [*values[:number], {**form, field: name}, *values[number + 1 :]])
             for number, each in enumerate(handler.inputs):
                 if each["type"] in ("file", "uploadbutton"):
                     for path in self.names[:2]:
@@ -206,8 +212,8 @@ class Caller:
 
 TEXTS = ("textbox", "dropdown", "code", "radio")
 NAMING = ("Model", "Tokenizer", "Data set", "Configuration", "Model that reads the tokens", "Run", "Searches")
-# Of the form for training, what may name something; its other components are tried with one function.
-FORM = ("Data set", "Configuration", "Model", "TrainingArguments")
+# Of the form for training, which is one value, what may name something; its other fields are tried with two functions.
+FORM = ("dataset", "dataset_config", "model", "more")
 PATH_FIELDS = (
     *("output_dir", "deepspeed", "fsdp_config", "accelerator_config", "resume_from_checkpoint", "logging_dir"),
     *(

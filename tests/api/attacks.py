@@ -255,7 +255,10 @@ class Attacker:
         kind = self._draw(VALUES)
         data = [self._value_of(each) for each in handler.inputs]
         for _ in range(self.random.choice((1, 1, 2)) if data else 0):
-            data[self.random.randrange(len(data))] = self.random.choice(VALUES[kind])
+            place, value = self.random.randrange(len(data)), self.random.choice(VALUES[kind])
+            form = data[place]  # many fields in one value
+            inside = isinstance(form, dict) and form and self.random.random() < 0.8
+            data[place] = {**form, self.random.choice([*form]): value} if inside else value
         if self.random.random() < 0.1:
             data = self.random.choice(([None] * len(data), data[:-1], [*data, 1], []))
         body: dict[str, Any] = {"data": data, "fn_index": handler.number}
@@ -275,6 +278,8 @@ class Attacker:
         label, value = component["props"].get("label"), component["props"].get("value")
         if label in PAGE_VALUES:
             return PAGE_VALUES[label]
+        if isinstance(value, dict) and "text" in value:
+            return {**value, "text": PAGE_VALUES["Text column"]}
         if label in ("Model", "Tokenizer", "Model that reads the tokens") and self.models:
             return self.random.choice([*self.models.values(), value])
         return value

@@ -116,7 +116,8 @@ def is_accessible(page: Page) -> None:
 
 def said_aloud(page: Page, words: str) -> None:
     """Wait until those who can't see the page are told `words`."""
-    page.wait_for_function("words => document.querySelector('.hf-aloud')?.said.includes(words)", arg=words)
+    said = "words => document.querySelector('.hf-aloud')?.said.some(each => each.includes(words))"
+    page.wait_for_function(said, arg=words)
 
 
 def fits(page: Page) -> None:

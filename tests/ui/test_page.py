@@ -43,6 +43,22 @@ def test_browsers_get_no_argument_of_an_endpoint_and_clients_get_all(tmp_path: P
     assert len(page["dependencies"]) == len(config["dependencies"]), "the page's list of endpoints names them all"
 
 
+def test_what_every_message_costs_the_browser_stays_small(tmp_path: Path) -> None:
+    """With each, it goes through its page for every component that was ever an input of an event or showed progress."""
+    demo = build(Settings(home=tmp_path))
+    config = demo.get_config_file()
+    types = {each["id"]: each["type"] for each in config["components"]}
+    handlers = [each for each in config["dependencies"] if each["backend_fn"] and each["api_visibility"] != "public"]
+    assert len(handlers) > 100
+    assert max(len(each["inputs"]) for each in handlers) <= 25, "a form is one input: FieldGroup"
+    drawn = [each for each in handlers if each["api_visibility"] == "undocumented"]
+    assert [each["show_progress_on"] for each in drawn] == [[]], "else all of a task's panel, each time"
+    first = [types[each["id"]] for each in config["page"][""]["layout"]["children"]]
+    shown = first.index("row")
+    assert {"state", "json"} == set(first[:shown]), "what nobody sees is found at once"
+    assert "state" not in first[shown:]
+
+
 def test_past_events_are_not_summed_up_after_each_one(tmp_path: Path) -> None:
     queue: Any = build(Settings(home=tmp_path))._queue
     queue.events_recorded = 10_000

@@ -34,16 +34,21 @@ window.hfdemo = {
     if (!host) {
       host = document.createElement("div");
       host.className = "hf-aloud";
-      const live = document.createElement("p");
-      live.setAttribute("role", "status");
+      // A log, of which what is new is told: of two that come at once, none takes the other's place.
+      const log = document.createElement("div");
+      log.setAttribute("role", "log");
       // Closed: who searches the page finds each text once, where it is drawn.
-      host.attachShadow({ mode: "closed" }).append(live);
+      host.attachShadow({ mode: "closed" }).append(log);
+      host.said = [];
       host.tell = (text) => {
-        live.textContent = text;
+        const line = document.createElement("p");
+        line.textContent = text;
+        log.append(line);
+        host.said.push(text);
+        if (host.said.splice(0, host.said.length - 10).length) log.firstChild.remove();
       };
       document.body.append(host);
     }
-    host.said = words;
     host.tell(words);
   },
 };

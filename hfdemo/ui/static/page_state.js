@@ -68,6 +68,11 @@
     },
     nameView: (view) => () => write({ view }),
 
+    // Put what several fields show into one component, under their names.
+    gather:
+      (names) =>
+      (...values) => [Object.fromEntries(names.map((name, index) => [name, values[index]]))],
+
     keep:
       (tab, about, fields) =>
       (...values) => {

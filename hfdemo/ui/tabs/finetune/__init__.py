@@ -52,12 +52,13 @@ def build(
 
     def start_training(*values: Any) -> tuple[Any, Any]:
         """Start a run of what the form asks for; a refusal is said beside Start, where it stays until it is fixed."""
-        config, path = asked.read_config(values)
+        config, path = asked.form.read_config(values)
         begun = app.runs.start(app.runs.create(config, path, stop=caller_left()))
         return gr.update(choices=run_actions.list_run_choices(app), value=begun.id), gr.skip()
 
     start = catch_errors(start_training, lambda sentence: (gr.skip(), start_bar.render_refusal(sentence)))
-    asked.start.click(start, asked.inputs, [watched.run, asked.ready_line], **PRIVATE, **LIGHT).success(
+    shown = [watched.run, asked.ready_line]
+    asked.form.handle_on(asked.start.click, start, [], shown, **PRIVATE, **LIGHT).success(
         fn=None,
         js=steps.open_step_unless(f".{start_bar.REFUSED}", "result"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
@@ -64,7 +65,6 @@ class DataEvents:
     def __init__(self, app: App, demo: gr.Blocks, form: FormFields, step: DataStep, states: FormStates) -> None:
         self._app, self._form, self._step, self._states = app, form, step, states
         self.jobs = RunningJobs()
-        self._inputs = list(form.fields.values())
         self._sent_states = [step.taken, step.counted, step.pending]
         shown = [*(form.fields[name] for name in form_steps.DATA_FIELDS), step.verdict, step.report]
         self._shown = [*shown, step.refused, step.page, step.refused_fold, step.taken, step.counted, states.run_data]
@@ -77,44 +77,51 @@ class DataEvents:
 
     def read_data_on(self, event: Callable[..., Any], columns: tuple[Any, Any] | None = None) -> None:
         """Read other data on `event`, with the text and pair columns of two components where it has them."""
-        sent = [*self._sent_states, *self._inputs]
         if columns is None:
-            event(toast_errors(self._on_data), sent, self._read, **self._visible)
+            self._read_on(event, self._on_data)
         else:
-            event(toast_errors(self._on_data_and_columns), [*columns, *sent], self._read, **self._visible)
+            self._read_on(event, self._on_data_and_columns, columns)
+
+    def _read_on(self, event: Callable[..., Any], handler: Callable[..., Any], first: Sequence[Any] = ()) -> None:
+        sent = [*first, *self._sent_states]
+        self._form.handle_on(event, toast_errors(handler), sent, self._read, **self._visible)
 
     def _wire_data(self) -> None:
-        fields, sent = self._form.fields, [*self._sent_states, *self._inputs]
+        fields = self._form.fields
         # An example that is picked takes the place of an uploaded file, and an uploaded file that of the example.
-        named = [self._step.seen, *sent]
-        fields["dataset"].input(toast_errors(self._on_name), named, self._read, **self._visible)
-        fields["file"].clear(toast_errors(self._on_clear), sent, self._read, **self._visible)
-        self.read_data_on(fields["file"].upload)
-        self.read_data_on(lambda *args, **kwargs: gr.on([fields["dataset_config"].submit], *args, **kwargs))
-        for name in READING:
-            fields[name].input(toast_errors(self._on_reading), sent, self._read, **self._visible)
-        fields["kind"].input(self._redraw_after(change_kind), sent, self._shown, **LATEST)
-        fields["split"].input(self._redraw_after(update_splits), sent, self._shown, **LATEST)
-        fields["label"].input(self._redraw_after(change_label), sent, self._shown, **LATEST)
+        self._read_on(fields["dataset"].input, self._on_name, [self._step.seen])
+        self._read_on(fields["file"].clear, self._on_clear)
+        self._read_on(fields["file"].upload, self._on_data)
+        self._read_on(fields["dataset_config"].submit, self._on_data)
+        self._read_on(functools.partial(gr.on, [fields[name].input for name in READING]), self._on_reading)
         picked = ("text", "pair", "positive", "train_split", "validation_split", "test_split")
-        gr.on([fields[name].input for name in picked], self._redraw_after(), sent, self._shown, **LATEST)
         typed = ("validation_share", "test_share", "max_length", "class_weights", "seed")
-        gr.on([fields[name].change for name in typed], self._redraw_after(), sent, self._shown, **LATEST)
+        redrawn: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
+            (fields["kind"].input, self._redraw_after(change_kind)),
+            (fields["split"].input, self._redraw_after(update_splits)),
+            (fields["label"].input, self._redraw_after(change_label)),
+            (functools.partial(gr.on, [fields[name].input for name in picked]), self._redraw_after()),
+            (functools.partial(gr.on, [fields[name].change for name in typed]), self._redraw_after()),
+        ]
+        for event, handler in redrawn:
+            self._form.handle_on(event, handler, self._sent_states, self._shown, **LATEST)
 
     def _wire_report(self) -> None:
-        fields, step, sent = self._form.fields, self._step, [*self._sent_states, *self._inputs]
-        changed = [*self._read, fields["max_length"], fields["class_weights"]]
-        step.report.click(toast_errors(self._on_press), sent, changed, **QUICK)
-        step.page.change(toast_errors(self._on_page), [step.page, *self._inputs], step.refused, **LATEST)
-        step.count.click(
-            draw_errors(self._on_count, gr.skip()), self._inputs, [step.counting, step.counted], **PRIVATE, **HEAVY
-        ).then(self._redraw_after(), sent, self._shown, **QUICK)
+        form, step = self._form, self._step
+        changed = [*self._read, form.fields["max_length"], form.fields["class_weights"]]
+        # What comes next in a chain is not told what was pressed: here both are of the same event, in this order.
+        form.gather_on(step.report.click)
+        step.report.click(toast_errors(self._on_press), [*self._sent_states, *form.inputs], changed, **QUICK)
+        form.handle_on(step.page.change, toast_errors(self._on_page), [step.page], step.refused, **LATEST)
+        count, counted = draw_errors(self._on_count, gr.skip()), [step.counting, step.counted]
+        done = form.handle_on(step.count.click, count, [], counted, **PRIVATE, **HEAVY)
+        form.handle_on(done.then, self._redraw_after(), self._sent_states, self._shown, **QUICK)
 
     def _read_data(
         self,
         columns: tuple[str | None, str | None] | None,
         states: Sequence[Any],
-        values: Sequence[Any],
+        named: FieldValues,
         progress: Any = None,
         kept: FieldValues | None = None,
         taken: Sequence[Change] = (),
@@ -129,7 +136,7 @@ class DataEvents:
             if progress is not None:
                 progress((done, whole or None), desc=what)
 
-        named, _ = add_upload({**form.by_name(values), **dict.fromkeys(READING, ""), **(kept or {})})
+        named, _ = add_upload({**named, **dict.fromkeys(READING, ""), **(kept or {})})
         seen = {form.fields["dataset"]: named["dataset"], step.seen: named["dataset"]}
         try:
             named = suggest_values(form, named, wanted, report)
@@ -151,30 +158,31 @@ class DataEvents:
             step.pending: None,
         }
 
-    def _split_inputs(self, sent: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        return sent[: len(self._sent_states)], sent[len(self._sent_states) :]
+    def _split_inputs(self, sent: Sequence[Any]) -> tuple[Sequence[Any], FieldValues]:
+        """Return the states and the values of the form."""
+        count = len(self._sent_states)
+        return sent[:count], self._form.by_name(sent[count:])
 
     # gradio passes a bar to what has one among its defaults.
     def _on_data(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
         return self._read_data(None, *self._split_inputs(sent), progress)
 
     def _on_reading(self, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
-        states, values = self._split_inputs(sent)
-        named = self._form.by_name(values)
-        return self._read_data(None, states, values, progress, {name: named[name] for name in READING})
+        states, named = self._split_inputs(sent)
+        return self._read_data(None, states, named, progress, {name: named[name] for name in READING})
 
     def _on_data_and_columns(self, text: str | None, pair: str | None, *sent: Any) -> dict[Any, Any]:
         return self._read_data((text, pair), *self._split_inputs(sent))
 
     def _read_by_name(self, name: str | None, sent: Sequence[Any], progress: Any) -> dict[Any, Any]:
         """Return what shows the data set `name` instead of an uploaded file."""
-        states, values = self._split_inputs(sent)
-        named = {**self._form.by_name(values), "dataset": name, "file": None}
-        return {self._form.fields["file"]: None, **self._read_data(None, states, [*named.values()], progress)}
+        states, named = self._split_inputs(sent)
+        named |= {"dataset": name, "file": None}
+        return {self._form.fields["file"]: None, **self._read_data(None, states, named, progress)}
 
     def _on_name(self, seen: str | None, *sent: Any, progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008
         """Read the name that was picked or typed; the box may only have been left, with the name of what is on view."""
-        name = self._form.by_name(self._split_inputs(sent)[1])["dataset"]
+        name = self._split_inputs(sent)[1]["dataset"]
         # gradio takes an empty dict for a value.
         return {self._step.seen: seen} if name == seen else self._read_by_name(name, sent, progress)
 
@@ -197,8 +205,8 @@ class DataEvents:
 
     def _on_press(self, event: gr.EventData, *sent: Any) -> dict[Any, Any]:
         """Do what a button of the report says."""
-        (taken, counted, _), values = self._split_inputs(sent)
-        named = self._form.by_name(values)
+        states, named = self._split_inputs(sent)
+        taken, counted, _ = states
         examined, _ = self._form.examine(named, counted)
         changed, taken = apply_action(str(read_event(event, "pressed") or ""), named, taken, examined)
         if not changed:
@@ -210,7 +218,7 @@ class DataEvents:
         if set(READING) & changed.keys():  # another reading has other columns
             kept = {name: named[name] for name in READING}
             of_reading = [each for each in taken if each["name"] in READING]
-            return self._read_data(None, self._split_inputs(sent)[0], [*named.values()], None, kept, of_reading)
+            return self._read_data(None, states, named, None, kept, of_reading)
         if "kind" in changed:
             named = change_kind(self._form, named)
         return {**self._show_data(named, taken, counted), **others}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -43,17 +43,15 @@ _LOOKED_AT = 20  # runs, the newest first, for how long such a training takes
 
 @dataclass(frozen=True)
 class Form:
-    """The button Start, what it sends and how that is read, and the line before it, which also says a refusal.
+    """The button Start, the form that it sends, and the line before it, which also says a refusal.
 
-    `rate` is the field of the learning rate. `fill_on(source)` has the form filled whenever the component `source`
-    changes: it holds {"config": a RunConfig as JSON} or None.
+    `fill_on(source)` has the form filled whenever the component `source` changes: it holds {"config": a RunConfig as
+    JSON} or None.
     """
 
     start: gr.Button
     ready_line: gr.HTML
-    rate: gr.Number
-    inputs: list[Any]
-    read_config: Callable[[Sequence[Any]], tuple[RunConfig, Path | None]]
+    form: FormFields
     fill_on: Callable[[Any], None]
 
 
@@ -81,23 +79,23 @@ def build(
         brought, written, command = _build_config(config)
     line, start = _build_bar(config, values, examined)
     states = FormStates(run_data=gr.State(summarise_data(examined)), suggested=gr.State(suggested))
-    form = FormFields({**step.fields, **training.fields}, datasets)
+    form = FormFields.lay_out({**step.fields, **training.fields}, datasets)
     for name, field in form.fields.items():
         field.elem_id = f"field-{name}"  # by which a refusal leads there
-    inputs = list(form.fields.values())
     data = DataEvents(app, demo, form, step, states)
     events = _FormEvents(app, form, step, states, training.lora)
-    shown, sent = [line, written, command], [states.run_data, *inputs]
-    changes = [*(field.change for field in inputs), states.run_data.change]
-    gr.on(changes, toast_errors(events.on_change), sent, shown, **LATEST)
+    shown, said = [line, written, command], toast_errors(events.on_change)
+    changes = [*(field.change for field in form.fields.values()), states.run_data.change]
+    form.handle_on(functools.partial(gr.on, changes), said, [states.run_data], shown, **LATEST)
     # As the tab opens, too: what Start asks of the libraries and the model is then found out before it is pressed.
-    opened(toast_errors(events.on_change), sent, shown, **QUICK)
+    form.handle_on(opened, said, [states.run_data], shown, **QUICK)
     wire_training(app, opened, training, form, states)
-    filled = [*inputs, step.pending, states.suggested, training.lora]
-    data.read_data_on(brought.upload(toast_errors(events.on_config), [brought, *inputs], filled, **QUICK).success)
+    filled = [*form.fields.values(), step.pending, states.suggested, training.lora]
+    opened_config = form.handle_on(brought.upload, toast_errors(events.on_config), [brought], filled, **QUICK)
+    data.read_data_on(opened_config.success)
 
     def fill_from(source: Any, fill: Callable[..., Any] = events.on_duplicate) -> None:
-        changed = source.change(toast_errors(fill), [source, *inputs], filled, **QUICK)
+        changed = form.handle_on(source.change, toast_errors(fill), [source], filled, **QUICK)
         data.read_data_on(changed.success)
 
     # A state, so that nothing is read once more where there is nothing to recall.
@@ -105,10 +103,9 @@ def build(
     opened(lambda kept: kept, page.recalled, recalled, js=page.recall("finetune"), **QUICK)
     fill_from(recalled, events.on_recalled)
     # States are not known to the browser: what they hold is in the config.
-    typed = {name: field for name, field in form.fields.items() if not isinstance(field, gr.State)}
-    page.keep("finetune", {**typed, "config": written})
+    page.keep("finetune", {"fields": form.component, "file": form.fields["file"], "config": written})
     _wire_arrivals(form, data, training, tabs, chosen, rows)
-    return Form(start, line, form.fields["rate"], inputs, form.read_config, fill_from)
+    return Form(start, line, form, fill_from)
 
 
 def _wire_arrivals(
@@ -201,9 +198,10 @@ class _FormEvents:
         except (ValueError, TypeError):  # nothing was kept, or not by this page
             return {self._step.pending: gr.skip()}
         path, _ = find_upload(held.get("file"))  # where it is gone, the line before Start says so
-        fields = self._form.fields
+        fields, shown = self._form.fields, held.get("fields")
+        shown = shown if isinstance(shown, dict) else {}
         kinds = {name: (int, float) if isinstance(fields[name], gr.Number) else str for name in fields}
-        typed = keep_known({name: held.get(name) for name in fields if name not in form_steps.DATA_FIELDS}, kinds)
+        typed = keep_known({name: shown.get(name) for name in fields if name not in form_steps.DATA_FIELDS}, kinds)
         filled = self._fill(config, *values)
         return {**filled, **{fields[name]: value for name, value in typed.items()}, fields["file"]: path}
 

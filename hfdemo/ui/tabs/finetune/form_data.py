@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+
 from hfdemo.api import App
 from hfdemo.api.callers import caller_left
 from hfdemo.api.uploads import uploaded_path
@@ -23,6 +25,7 @@ from hfdemo.finetuning.kinds.text_classification import find_flag_style
 from hfdemo.finetuning.preflight import RunData
 from hfdemo.finetuning.preprocessing import Lengths, inspect_as_read
 from hfdemo.models.hub import Progress
+from hfdemo.ui.field_group import FieldGroup
 from hfdemo.ui.tabs.finetune import form_values
 from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT, find_usual_splits
 
@@ -148,13 +151,58 @@ def summarise_data(examined: ExaminedData) -> RunData:
 
 @dataclass(frozen=True)
 class FormFields:
-    """`fields` are the form's components by the names of form_values.DEFAULTS, in the order of their values."""
+    """`fields` are the form's components by the names of form_values.DEFAULTS.
+
+    `shown` holds what those show that the browser knows; files and states are sent by themselves.
+    """
 
     fields: Mapping[str, Any]
     datasets: DatasetCache
+    shown: FieldGroup | None = None
+
+    @classmethod
+    def lay_out(cls, fields: Mapping[str, Any], datasets: DatasetCache) -> FormFields:
+        """Return the form of a page."""
+        known = {name: field for name, field in fields.items() if not isinstance(field, gr.State | gr.File)}
+        return cls(fields, datasets, FieldGroup(known))
+
+    def handle_on(
+        self, event: Callable[..., Any], handler: Callable[..., Any], states: Sequence[Any], outputs: Any, **how: Any
+    ) -> Any:
+        """Have `handler` run on `event` with `states` and the values of the form, which `by_name` reads."""
+        return self.gather_on(event).then(handler, [*states, *self.inputs], outputs, **how)
+
+    def gather_on(self, event: Callable[..., Any]) -> Any:
+        """Have the inputs be what the fields show at `event`."""
+        return self._group.gather_on(event)
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What a handler takes to know the values of the form."""
+        return [self.component, *self._sent.values()]
+
+    @property
+    def component(self) -> gr.JSON:
+        """The component that holds what the fields show."""
+        return self._group.component
+
+    @property
+    def _group(self) -> FieldGroup:
+        assert self.shown is not None, "this form is on no page"
+        return self.shown
+
+    @property
+    def _sent(self) -> dict[str, Any]:
+        return {name: field for name, field in self.fields.items() if isinstance(field, gr.State | gr.File)}
 
     def by_name(self, values: Sequence[Any]) -> FieldValues:
-        return dict(zip(self.fields, values, strict=True))
+        """Return the values of the fields, from those of `inputs`.
+
+        Raises:
+            DemoError: no page sends these.
+        """
+        shown, *sent = values
+        return {**self._group.read(shown), **dict(zip(self._sent, sent, strict=True))}
 
     def read_config(self, values: Sequence[Any]) -> tuple[RunConfig, Path | None]:
         """Return (the config, the uploaded file if there is one) that a run is made of.

@@ -124,8 +124,9 @@ class SearchFold:
         shown = gr.State("")
         kept = dict(zip(RANGES, self.ranges, strict=True))
         page.keep("search", kept)
-        opened(recall_ranges, [asked.rate, page.recalled], [*self.ranges, typed], js=page.recall("search"), **QUICK)
-        self.begin.click(toast_errors(self.start), [*self.ranges, *asked.inputs], chosen, **PRIVATE, **LIGHT)
+        rate = asked.form.fields["rate"]
+        opened(recall_ranges, [rate, page.recalled], [*self.ranges, typed], js=page.recall("search"), **QUICK)
+        asked.form.handle_on(self.begin.click, toast_errors(self.start), self.ranges, chosen, **PRIVATE, **LIGHT)
         timer = gr.Timer(WATCH_SECONDS, active=False)  # what nobody sees need not be asked for
         fold.expand(lambda: gr.Timer(active=True), outputs=timer, **QUICK)
         fold.collapse(lambda: gr.Timer(active=False), outputs=timer, **QUICK)
@@ -141,7 +142,7 @@ class SearchFold:
 
     def _build_ranges(self) -> gr.State:
         """Lay the ranges out; return whether somebody has typed a learning rate."""
-        rate = self.asked.rate
+        rate = self.asked.form.fields["rate"]
         with gr.Row():
             lowest, highest = suggest_rate_range(rate.value) or (None, None)
             low = gr.Number(lowest, label="Lowest learning rate", min_width=120)
@@ -163,7 +164,7 @@ class SearchFold:
 
     def start(self, low: float, high: float, sizes: str, fewest: int, most: int, trials: int, *values: Any) -> Any:
         """Start a search over the ranges with what the form asks for."""
-        config, path = self.asked.read_config(values)
+        config, path = self.asked.form.read_config(values)
         space = {"learning_rate": [low, high], "batch_sizes": _parse_batch_sizes(sizes), "epochs": [fewest, most]}
         search = self.app.searches.start(config, space, int(trials), path, caller_left())
         return gr.update(choices=self._list_ids(), value=search.id)

@@ -65,6 +65,8 @@ class RunTab:
         )
         self._wire(demo, page, picker)
         gr.render(inputs=self.opening, triggers=[self.opening.change])(self.draw_panel)
+        # As of a QUIET event: else all that is drawn would be gone through with every message of any event.
+        demo.fns[max(demo.fns)].show_progress_on = []
         _build_history(demo, history)
 
     def _wire(self, demo: gr.Blocks, page: PageState, picker: TaskPicker) -> None:

@@ -22,7 +22,7 @@ def test_a_count_of_tokens_ends_with_its_page_and_nothing_of_it_is_kept(tmp_path
         panels = build_steps()
         step = build_data_steps(panels, look(form, named), named, public=False)
         training = build_training_steps(panels, [DEFAULTS["model"]], named)
-        fields = FormFields({**step.fields, **training.fields}, DatasetCache(App.create(settings)))
+        fields = FormFields.lay_out({**step.fields, **training.fields}, DatasetCache(App.create(settings)))
         events = DataEvents(App.create(settings), demo, fields, step, FormStates(gr.State(), gr.State()))
     stops = {page: events.jobs.begin(page) for page in ("closed", "open")}
     closing = [each.fn for each in demo.fns.values() if (None, "unload") in each.targets]
