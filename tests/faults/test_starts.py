@@ -106,13 +106,11 @@ def by_page(server: Server, config: Mapping[str, Any]) -> str:
     with urllib.request.urlopen(f"{server.url}/config", timeout=60) as answer:
         page = json.load(answer)
     parts = {each["id"]: each for each in page["components"]}
-    (button,) = (each for each in parts if parts[each]["props"].get("value") == "Start")
-    click = next(each for each in page["dependencies"] if [button, "click"] in each["targets"])
-    typed = {"Data set": config["dataset"], "Base model": config["model"]}
-    typed |= {"Epochs": config["training"]["num_train_epochs"]}
-    labelled = [(parts[each]["props"].get("label"), parts[each]["props"].get("value")) for each in click["inputs"]]
+    click = next(each for each in page["dependencies"] if each["api_name"] == "start_training")
+    typed = {"dataset": config["dataset"], "model": config["model"], "epochs": config["training"]["num_train_epochs"]}
     session = uuid4().hex
-    data = [typed.get(label, value) for label, value in labelled]
+    form, *others = (parts[each]["props"].get("value") for each in click["inputs"])
+    data = [{**form, **typed}, *others]
     call(server, "queue/join", {"data": data, "fn_index": click["id"], "session_hash": session})
     with urllib.request.urlopen(f"{server.url}/gradio_api/queue/data?session_hash={session}", timeout=120) as stream:
         for line in stream:

@@ -44,7 +44,7 @@ from hfdemo.ui.tabs.finetune.form_data import (
     update_splits,
 )
 from hfdemo.ui.tabs.finetune.form_steps import DataStep
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT, READING
+from hfdemo.ui.tabs.finetune.form_table import DATA_FIELDS, DEFAULTS, NO_COLUMN, NO_SPLIT, READING
 from hfdemo.ui.tabs.finetune.inspection_view import Change, apply_action, changes_of_fixes, drop_overwritten
 
 
@@ -66,7 +66,7 @@ class DataEvents:
         self._app, self._form, self._step, self._states = app, form, step, states
         self.jobs = RunningJobs()
         self._sent_states = [step.taken, step.counted, step.pending]
-        shown = [*(form.fields[name] for name in form_steps.DATA_FIELDS), step.verdict, step.report]
+        shown = [*(form.fields[name] for name in DATA_FIELDS), step.verdict, step.report]
         self._shown = [*shown, step.refused, step.page, step.refused_fold, step.taken, step.counted, states.run_data]
         self._read = [*self._shown, step.reading, step.preview, step.counting, step.pending, step.seen]
         self._read += [form.fields["dataset"], form.fields["file"]]
@@ -211,9 +211,7 @@ class DataEvents:
         changed, taken = apply_action(str(read_event(event, "pressed") or ""), named, taken, examined)
         if not changed:
             return {self._step.taken: taken}
-        others = {
-            self._form.fields[name]: value for name, value in changed.items() if name not in form_steps.DATA_FIELDS
-        }
+        others = {self._form.fields[name]: value for name, value in changed.items() if name not in DATA_FIELDS}
         named |= changed
         if set(READING) & changed.keys():  # another reading has other columns
             kept = {name: named[name] for name in READING}

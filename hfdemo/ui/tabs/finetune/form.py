@@ -33,6 +33,7 @@ from hfdemo.ui.tabs.finetune.form_data import (
     suggest_values,
     summarise_data,
 )
+from hfdemo.ui.tabs.finetune.form_table import DATA_FIELDS, DEFAULTS
 from hfdemo.ui.tabs.finetune.training_events import list_base_models, wire_training
 from hfdemo.ui.tabs.run.batch_predict import SentRows
 from hfdemo.ui.tabs.tokens.dataset_view import DatasetChoice
@@ -201,7 +202,7 @@ class _FormEvents:
         fields, shown = self._form.fields, held.get("fields")
         shown = shown if isinstance(shown, dict) else {}
         kinds = {name: (int, float) if isinstance(fields[name], gr.Number) else str for name in fields}
-        typed = keep_known({name: shown.get(name) for name in fields if name not in form_steps.DATA_FIELDS}, kinds)
+        typed = keep_known({name: shown.get(name) for name in fields if name not in DATA_FIELDS}, kinds)
         filled = self._fill(config, *values)
         return {**filled, **{fields[name]: value for name, value in typed.items()}, fields["file"]: path}
 
@@ -212,7 +213,7 @@ class _FormEvents:
         # A config that was made for an upload names it: where that is still here, it stays.
         keeps_file = path is not None and path.stem == config.dataset
         del asked["file"], asked["found"]
-        filled = {fields[name]: value for name, value in asked.items() if name not in form_steps.DATA_FIELDS}
+        filled = {fields[name]: value for name, value in asked.items() if name not in DATA_FIELDS}
         filled |= {} if keeps_file else {fields["file"]: None}
         lora = gr.update(visible=config.method == "lora")
         states = {self._step.pending: config.to_json(), self._states.suggested: find_suggested(config)}
@@ -242,7 +243,7 @@ def find_suggested(config: RunConfig) -> FieldValues:
 
 def _initial_values(datasets: DatasetCache) -> tuple[FieldValues, ExaminedData]:
     """Return the values of the form as it opens, and the first example, inspected."""
-    named = suggest_values(FormFields({}, datasets), {**form_values.DEFAULTS}, None)
+    named = suggest_values(FormFields({}, datasets), {**DEFAULTS}, None)
     config = form_values.data_config_from_values(named)
     examined = examine_data(datasets.read(config, None), config)
     named |= form_values.suggest_epochs_and_rate(named["method"], named["kind"], examined.train_rows)

@@ -27,7 +27,8 @@ from hfdemo.finetuning.preprocessing import Lengths, inspect_as_read
 from hfdemo.models.hub import Progress
 from hfdemo.ui.field_group import FieldGroup
 from hfdemo.ui.tabs.finetune import form_values
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS, NO_COLUMN, NO_SPLIT, find_usual_splits
+from hfdemo.ui.tabs.finetune.form_table import DEFAULTS, NO_COLUMN, NO_SPLIT, READING, column_name
+from hfdemo.ui.tabs.finetune.form_values import find_usual_splits
 
 _KEPT = 4
 FieldValues = dict[str, Any]
@@ -151,7 +152,7 @@ def summarise_data(examined: ExaminedData) -> RunData:
 
 @dataclass(frozen=True)
 class FormFields:
-    """`fields` are the form's components by the names of form_values.DEFAULTS.
+    """`fields` are the form's components by the names of form_table.FORM.
 
     `shown` holds what those show that the browser knows; files and states are sent by themselves.
     """
@@ -256,11 +257,11 @@ def suggest_values(
     reading = {**named, **splits, "text": None, "pair": None, "label": None, "fixes": (), "labels": None}
     if before is not None:
         reading |= {name: before[name] for name in splits if name != "found"}
-        reading |= {name: reading[name] or before[name] for name in form_values.READING}
+        reading |= {name: reading[name] or before[name] for name in READING}
     corpus, _, _ = form.read_data(reading, progress)
     inspection = inspect_as_read(corpus, wanted)
     fresh = fill_data_fields(inspection, before)
-    names = list_splits(corpus, form_values.column_name(fresh["split"]))
+    names = list_splits(corpus, column_name(fresh["split"]))
     return {**reading, "positive": None, **fresh, **fill_split_fields(names, before)}
 
 
@@ -308,7 +309,7 @@ def change_kind(form: FormFields, named: FieldValues) -> FieldValues:
     inspection = inspect_as_read(corpus, dataclasses.replace(config, **none))
     columns = fill_column_fields(inspection.suggested) if inspection.suggested else {}
     if not KINDS[named["kind"]].rows.has_labels and not columns:
-        columns = {"pair": form_values.NO_COLUMN, "label": []}
+        columns = {"pair": NO_COLUMN, "label": []}
     return {**named, "labels": None, "positive": None, **columns}
 
 
@@ -337,5 +338,5 @@ def change_label(form: FormFields, named: FieldValues) -> FieldValues:
 def update_splits(form: FormFields, named: FieldValues) -> FieldValues:
     """Return the values with the splits that the data has by its present split column."""
     corpus, _, _ = form.read_data(named)
-    names = tuple(list_splits(corpus, form_values.column_name(named["split"])))
+    names = tuple(list_splits(corpus, column_name(named["split"])))
     return named if names == tuple(named["found"] or ()) else {**named, **fill_split_fields(names)}

@@ -9,153 +9,45 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import gradio as gr
+
 from hfdemo.data_sources import EXAMPLE_NAMES
 from hfdemo.data_sources.splits import SPLITS, normalize_split_name
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.argument_checks import check_range, is_seed
-from hfdemo.finetuning.arguments import COMMON, METHODS
-from hfdemo.finetuning.config import LORA, RunConfig, list_columns
+from hfdemo.finetuning.arguments import COMMON
+from hfdemo.finetuning.config import LORA, RunConfig
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS, kinds_of_task
 from hfdemo.finetuning.launcher import command
-from hfdemo.tokenization.padding import LONGEST_IN_BATCH
-from hfdemo.ui.read_options import header_choice, parse_read_options
+from hfdemo.ui.tabs.finetune.form_table import (
+    BALANCED,
+    DEFAULTS,
+    EQUAL,
+    FORM,
+    NO_SPLIT,
+    OWN_METRIC,
+    FieldError,
+    list_paths,
+)
 
 Values = Mapping[str, Any]
-NO_COLUMN = "(none)"
-NO_SPLIT = "(none)"
-EQUAL, BALANCED = "all labels count the same", "balanced"
-OWN_METRIC = "(the task's own)"
-# The fields that say how a data set is read: those of one say nothing of another.
-READING = ("layout", "encoding", "header")
 SHORTEST = 3  # tokens: below, max_length leaves no room for words
-
-# Fields of the form that are TrainingArguments, and those of which the form always says the value.
-TRAINING: Mapping[str, str] = MappingProxyType(
-    {
-        "epochs": "num_train_epochs",
-        "batch": "per_device_train_batch_size",
-        "rate": "learning_rate",
-        "accumulation": "gradient_accumulation_steps",
-        "warmup": "warmup_steps",
-        "weight_decay": "weight_decay",
-        "seed": "seed",
-        "smoothing": "label_smoothing_factor",
-        "best_metric": "metric_for_best_model",
-    }
-)
-# How the form calls those of them that are numbers.
-LABELS: Mapping[str, str] = MappingProxyType(
-    {
-        "epochs": "Epochs",
-        "batch": "Batch size",
-        "rate": "Learning rate",
-        "accumulation": "Gradient accumulation",
-        "warmup": "Warm-up",
-        "weight_decay": "Weight decay",
-        "seed": "Seed",
-        "smoothing": "Label smoothing",
-        "patience": "Early stopping patience",
-        "processes": "Processes",
-    }
-)
-# What each does, for somebody who has never trained a model; the library's own words stand in the table of all fields.
-HINTS: Mapping[str, str] = MappingProxyType(
-    {
-        "epochs": "Passes over all rows. Too many learn them by heart (overfitting).",
-        "batch": "Rows per step. Larger is steadier and takes more memory.",
-        "rate": "Larger learns faster; too large forgets what the model knew.",
-        "accumulation": "Batches per step: as good as a larger batch, in the memory of a small one.",
-        "warmup": "Steps in which the learning rate grows from 0; below 1, their share of all steps.",
-        "weight_decay": "Pulls the weights a little towards 0, against learning by heart.",
-        "seed": "All chance begins with it: the same seed trains the same model.",
-        "smoothing": "Above 0 the model is asked to be less sure: of use where some labels may be wrong.",
-    }
-)
-_LOWEST: Mapping[str, int] = MappingProxyType({"patience": 0, "processes": 1})
-_ALWAYS = ("epochs", "batch", "rate")
-_SHOWN: Mapping[str, Any] = MappingProxyType({"best_metric": str})
+# Fields of the form that are TrainingArguments.
+TRAINING: Mapping[str, str] = MappingProxyType(list_paths("training"))
 _MODULE = re.compile(r"[\w.-]+")
-# What the form opens with; a training value that is like this needs no mention in a config.
-DEFAULTS: Mapping[str, Any] = MappingProxyType(
-    {
-        "file": None,
-        "dataset": EXAMPLE_NAMES[0],
-        "dataset_config": "",
-        "layout": "",
-        "encoding": "",
-        "header": "",
-        "kind": DEFAULT_KIND.name,
-        "text": None,
-        "pair": NO_COLUMN,
-        "label": (),
-        "split": NO_COLUMN,
-        "found": (),
-        **dict.fromkeys(("train_split", "validation_split", "test_split"), NO_SPLIT),
-        "validation_share": VALIDATION_SHARE,
-        "test_share": 0,
-        "labels": None,
-        "positive": None,
-        "fixes": (),
-        "model": "embedded:minilm",
-        "method": METHODS[0],
-        "lora_r": LORA["r"],
-        "lora_alpha": LORA["lora_alpha"],
-        "lora_dropout": LORA["lora_dropout"],
-        "lora_modules": LORA["target_modules"],
-        "lora_more": "",
-        "epochs": 3,
-        "batch": COMMON["per_device_train_batch_size"],
-        "rate": None,
-        "padding": LONGEST_IN_BATCH.name,
-        "max_length": 0,
-        "accumulation": 1,
-        "warmup": COMMON["warmup_steps"],
-        "weight_decay": COMMON["weight_decay"],
-        "seed": COMMON["seed"],
-        "smoothing": 0,
-        "best_metric": OWN_METRIC,
-        "patience": 0,
-        "class_weights": EQUAL,
-        "metrics": "",
-        "processes": 1,
-        "accelerate_config": "",
-        "more": "",
-    }
-)
-
-
-class FieldError(DemoError):
-    """What a field of the form can't be; `field` is its name."""
-
-    def __init__(self, sentence: str, field: str) -> None:
-        super().__init__(sentence)
-        self.field = field
 
 
 def data_config_from_values(values: Values) -> RunConfig:
     """Return what the form says about the data alone: it can be inspected while the rest is unfinished."""
-    kind = KINDS[values["kind"] or DEFAULT_KIND.name]
-    seed = values["seed"]
-    options = parse_read_options(values["encoding"], values["header"])
+    kind, seed = KINDS[values["kind"] or DEFAULT_KIND.name], values["seed"]
     return RunConfig.from_json(
         {
-            "dataset": values["dataset"],
-            "dataset_config": (values["dataset_config"] or "").strip() or None,
-            "layout": values["layout"] or None,
-            "encoding": options.encoding,
-            "header": options.header,
+            **_read_fields(values, "data", "check"),
             "task": kind.task,
             "problem_type": kind.problem_type,
-            "text_column": values["text"],
-            "text_pair_column": column_name(values["pair"]),
-            "label_column": list(values["label"] or ()),
-            "split_column": column_name(values["split"]),
             "splits": _splits_from_values(values),
-            "labels": list(values["labels"]) if values["labels"] else None,
-            "positive_label": values["positive"] or None,
-            "fixes": list(values["fixes"] or ()),
-            # What the doctor goes by; what exactly they say is for config_of to read.
+            # What the doctor goes by; what exactly they say is read where all of the form is.
             "class_weights": None if values["class_weights"] in (None, "", EQUAL) else BALANCED,
             "max_length": int(values["max_length"]) if (values["max_length"] or 0) >= SHORTEST else None,
             "training": {} if seed in (None, COMMON["seed"]) or not is_seed(seed) else {"seed": seed},
@@ -175,16 +67,8 @@ def config_from_values(values: Values) -> RunConfig:
     return RunConfig.from_json(
         from_data
         | {
-            "model": (values["model"] or "").strip() or DEFAULTS["model"],
-            "method": values["method"],
+            **_read_fields(values, "model", "train"),
             "lora": _lora_from_values(values) if values["method"] == "lora" else {},
-            "padding": values["padding"],
-            "max_length": int(values["max_length"]) if values["max_length"] else None,
-            "class_weights": _parse_class_weights(values["class_weights"]),
-            "early_stopping_patience": int(values["patience"]) if values["patience"] else None,
-            "metrics": [name.strip() for name in (values["metrics"] or "").split(",") if name.strip()],
-            "processes": int(values["processes"] or DEFAULTS["processes"]),
-            "accelerate_config": (values["accelerate_config"] or "").strip() or None,
             "training": own | boxed,
         }
     )
@@ -194,47 +78,25 @@ def values_from_config(config: RunConfig) -> dict[str, Any]:
     """Return the fields of a form that asks for `config`; columns that it leaves open are None."""
     training = dict(config.training)
     own = {}
-    for field, name in TRAINING.items():
-        if isinstance(training.get(name), _SHOWN.get(field, (int, float))) and not isinstance(training[name], bool):
-            own[field] = training.pop(name)
-    weights = config.class_weights
+    for name, argument in TRAINING.items():
+        of_field = (int, float) if FORM[name].component is gr.Number else str
+        if isinstance(training.get(argument), of_field) and not isinstance(training[argument], bool):
+            own[name] = training.pop(argument)
     lora = {**LORA, **config.lora}
     modules, other = lora["target_modules"], {name: value for name, value in lora.items() if name not in LORA}
-    columns = {"pair": config.text_pair_column, "split": config.split_column}
     shares = {split: share for split, share in config.splits.items() if not isinstance(share, str)}
     kinds = kinds_of_task(config.task)
     kind = next((each for each in kinds if each.problem_type == config.problem_type), kinds[0] if kinds else None)
     return {
         **DEFAULTS,
-        "dataset": config.dataset,
-        "dataset_config": config.dataset_config or "",
-        "layout": config.layout or "",
-        "encoding": config.encoding or "",
-        "header": header_choice(config.header),
+        **{name: FORM[name].write(getattr(config, path)) for name, path in list_paths("").items()},
         "kind": kind.name if kind else None,
-        "text": config.text_column,
-        **{name: NO_COLUMN if given == "" else given for name, given in columns.items()},
-        "label": None if config.label_column is None else list(list_columns(config.label_column)),
         **{f"{split}_split": name for split, name in config.splits.items() if isinstance(name, str)},
         **{f"{split}_share": share for split, share in shares.items() if split != "train"},
-        "labels": config.labels,
-        "positive": config.positive_label,
-        "fixes": config.fixes,
-        "model": config.model,
-        "method": config.method,
-        "lora_r": lora["r"],
-        "lora_alpha": lora["lora_alpha"],
-        "lora_dropout": lora["lora_dropout"],
+        **{name: FORM[name].write(lora[path]) for name, path in list_paths("lora").items()},
         "lora_modules": modules if isinstance(modules, str) else ", ".join(modules or ()),
         "lora_more": json.dumps(other) if other else "",
         **own,
-        "padding": config.padding,
-        "max_length": config.max_length or 0,
-        "patience": config.early_stopping_patience or 0,
-        "class_weights": EQUAL if weights is None else weights if isinstance(weights, str) else json.dumps(weights),
-        "metrics": ", ".join(config.metrics),
-        "processes": config.processes,
-        "accelerate_config": config.accelerate_config or "",
         "more": json.dumps(training) if training else "",
     }
 
@@ -302,11 +164,6 @@ def explain_missing_data(dataset: str, *, public: bool = False) -> str:
     return f"{dataset!r} may be the name of a file that was uploaded for another run: upload it again{path}."
 
 
-def column_name(picked: str | None) -> str:
-    """Return a column that need not be there; "" says that none is wanted, where None would have one suggested."""
-    return "" if picked in (None, NO_COLUMN) else str(picked)
-
-
 def find_usual_splits(found: Any) -> dict[str, str]:
     """Find which of the names in the data is train, validation and test by a usual name for it."""
     return {split: name for name in found or () if (split := normalize_split_name(name))}
@@ -321,22 +178,29 @@ def find_overruled(values: Values) -> list[str]:
 def _check_numbers(values: Values, boxed: Mapping[str, Any]) -> None:
     """Refuse a number that a field can't have, by the field's own label; one that the box sets is not
     taken from the field."""
-    for field, label in LABELS.items():
-        name, value = TRAINING.get(field, ""), values[field]
-        if value is None or name in boxed:
+    for name, row in FORM.items():
+        argument, value = TRAINING.get(name, ""), values[name]
+        if row.component is not gr.Number or value is None or argument in boxed:
             continue
         try:
-            if name:
-                check_range(name, value, label)
-            elif value < _LOWEST[field]:
-                raise DemoError(f"{label} is {value!r}, but must be at least {_LOWEST[field]}.")
+            if argument:
+                check_range(argument, value, row.label)
+            elif row.lowest is not None and value < row.lowest:
+                raise DemoError(f"{row.label} is {value!r}, but must be at least {row.lowest}.")
         except DemoError as error:
-            raise FieldError(str(error), field) from error
+            raise FieldError(str(error), name) from error
 
 
 def _training_from_fields(values: Values) -> dict[str, Any]:
-    given = {field: values[field] for field in TRAINING if values[field] not in (None, "", OWN_METRIC)}
-    return {TRAINING[field]: value for field, value in given.items() if field in _ALWAYS or value != DEFAULTS[field]}
+    given = {name: values[name] for name in TRAINING if values[name] not in (None, "", OWN_METRIC)}
+    told = {name: value for name, value in given.items() if FORM[name].is_always_told or value != DEFAULTS[name]}
+    return {TRAINING[name]: value for name, value in told.items()}
+
+
+def _read_fields(values: Values, *steps: str) -> dict[str, Any]:
+    """Return what a config has of the fields of some steps, each of which is a value of it."""
+    paths = list_paths("").items()
+    return {path: FORM[name].read(values[name]) for name, path in paths if FORM[name].step in steps}
 
 
 def _splits_from_values(values: Values) -> dict[str, Any]:
@@ -350,33 +214,13 @@ def _splits_from_values(values: Values) -> dict[str, Any]:
     return found
 
 
-def _parse_class_weights(text: str | None) -> Any:
-    if text in (None, "", EQUAL):
-        return None
-    if text == BALANCED:
-        return text
-    try:
-        weights = json.loads(str(text))
-    except ValueError:
-        weights = None
-    if not isinstance(weights, dict):
-        raise FieldError(
-            f'Class weights are "balanced" or a JSON object with a weight per label, such as {{"no": 1, "yes": 3}}; '
-            f"{text!r} is neither.",
-            "class_weights",
-        )
-    return weights
-
-
 def _lora_from_values(values: Values) -> dict[str, Any]:
     text = (values["lora_modules"] or "").strip() or str(LORA["target_modules"])
     names = [name.strip() for name in text.split(",") if name.strip()]
     # peft reads a text as "all-linear" or as a pattern for whole paths, and a list as the ends of paths.
     listed = names != ["all-linear"] and all(_MODULE.fullmatch(name) for name in names)
     return {
-        "r": values["lora_r"],
-        "lora_alpha": values["lora_alpha"],
-        "lora_dropout": values["lora_dropout"],
+        **{path: FORM[name].read(values[name]) for name, path in list_paths("lora").items()},
         "target_modules": names if listed else text,
         **parse_json_box(values["lora_more"], "More of LoraConfig", "lora_more"),
     }

@@ -11,6 +11,7 @@ from hfdemo.finetuning.kinds import KINDS, find_kind
 from hfdemo.finetuning.preflight import Preflight, RunData
 from hfdemo.ui import html
 from hfdemo.ui.tabs.finetune import form_values
+from hfdemo.ui.tabs.finetune.form_table import FORM, FieldError, column_name
 from hfdemo.ui.tabs.finetune.run_charts import format_duration
 from hfdemo.ui.tabs.finetune.steps import STEPS, render_step_button
 
@@ -35,7 +36,6 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "disk_space": "model",
     }
 )
-_IN_MODEL = ("model", "method", "padding", "max_length")
 
 
 def render_ready_line(
@@ -53,7 +53,7 @@ def render_ready_line(
         return render_chosen(values, data) + said
     try:
         config = form_values.config_from_values(values)
-    except form_values.FieldError as error:
+    except FieldError as error:
         return render_chosen(values, data) + render_refusal(str(error), find_step(error.field), error.field)
     except DemoError as error:
         return render_chosen(values, data) + render_refusal(str(error), "train")
@@ -72,7 +72,7 @@ def render_chosen(values: form_values.Values, data: RunData | None) -> str:
     """Render what is chosen in each step as a button that leads there."""
     rows = f" · {sum(count for _, count in data.split_rows):,} rows" if data and data.split_rows else ""
     kind = KINDS.get(values["kind"] or "")
-    columns = [name for name in (values["text"], form_values.column_name(values["pair"])) if name]
+    columns = [name for name in (values["text"], column_name(values["pair"])) if name]
     learned = ", ".join(values["label"] or ()) or (kind.page.choice if kind else "nothing yet")
     counted = f" · {len(data.labels)} labels" if data and data.labels else ""
     chosen = {
@@ -115,9 +115,7 @@ def render_refusal(sentence: str, step: str = "", field: str = "") -> str:
 
 def find_step(field: str) -> str:
     """Return the step that has a field of the form; "" is the data, which Check says everything of."""
-    if field in ("", "kind"):
-        return "check"
-    return "model" if field in _IN_MODEL or field.startswith("lora") else "train"
+    return FORM[field].step if field else "check"
 
 
 def _count(number: float | None, thing: str) -> str:

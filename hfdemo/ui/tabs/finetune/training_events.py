@@ -23,6 +23,7 @@ from hfdemo.ui.tabs.finetune import form_values
 from hfdemo.ui.tabs.finetune.data_events import FormStates
 from hfdemo.ui.tabs.finetune.form_data import FieldValues, FormFields
 from hfdemo.ui.tabs.finetune.form_steps import TrainingStep
+from hfdemo.ui.tabs.finetune.form_table import OWN_METRIC
 
 
 def wire_training(app: App, opened: Any, training: TrainingStep, form: FormFields, states: FormStates) -> None:
@@ -38,7 +39,7 @@ def _wire_fields(app: App, opened: Any, training: TrainingStep, form: FormFields
     )
     fields["model"].focus(lambda: gr.update(choices=list_base_models(app)), outputs=fields["model"], **QUICK)
     form.fields["kind"].change(
-        lambda kind: gr.update(choices=[form_values.OWN_METRIC, *KINDS[kind].evaluator.offered]),
+        lambda kind: gr.update(choices=[OWN_METRIC, *KINDS[kind].evaluator.offered]),
         form.fields["kind"],
         fields["best_metric"],
         **QUICK,

@@ -9,7 +9,7 @@ import gradio as gr
 
 from hfdemo.api import App
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import form_steps, form_values, steps
+from hfdemo.ui.tabs.finetune import form_steps, form_table, steps
 from hfdemo.ui.tabs.finetune.form_data import DatasetCache, ExaminedData, FormFields, suggest_values
 
 THINGS = ("sea", "sky", "wall", "road", "leaf", "lamp", "boat", "bird")
@@ -29,9 +29,9 @@ def write(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = ("n
 
 def open_file(path: Path, settings: Settings, **values: Any) -> tuple[FormFields, dict[str, Any]]:
     """The form, and the form's values after the file at `path` was chosen."""
-    fields = {name: gr.State() for name in form_values.DEFAULTS}
+    fields = {name: gr.State() for name in form_table.DEFAULTS}
     form = FormFields(fields, DatasetCache(App.create(settings)))
-    named = suggest_values(form, {**form_values.DEFAULTS, "dataset": str(path), "rate": 1e-4, **values}, None)
+    named = suggest_values(form, {**form_table.DEFAULTS, "dataset": str(path), "rate": 1e-4, **values}, None)
     return form, named
 
 

@@ -10,7 +10,7 @@ from hfdemo.settings import Settings
 from hfdemo.ui.tabs.finetune.data_events import DataEvents, FormStates
 from hfdemo.ui.tabs.finetune.form_data import DatasetCache, FormFields
 from hfdemo.ui.tabs.finetune.form_steps import build_data_steps, build_training_steps
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
+from hfdemo.ui.tabs.finetune.form_table import DEFAULTS
 from hfdemo.ui.tabs.finetune.steps import build_steps
 from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
 

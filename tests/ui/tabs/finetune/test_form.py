@@ -8,10 +8,10 @@ import pytest
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import form_values
+from hfdemo.ui.tabs.finetune import form_table, form_values
 from hfdemo.ui.tabs.finetune.form import find_suggested
 from hfdemo.ui.tabs.finetune.form_data import summarise_data
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
+from hfdemo.ui.tabs.finetune.form_table import DEFAULTS
 from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
 
 BASE: dict[str, Any] = {**DEFAULTS, "dataset": "tickets", "text": "text", "label": ["label"], "rate": 1e-4}
@@ -96,7 +96,7 @@ def test_a_data_set_that_can_be_looked_at_needs_no_finished_form() -> None:
     values = {**BASE, "more": "{", "model": "::", "max_length": 1, "class_weights": "{", "method": "lora"}
     assert form_values.data_config_from_values(values).text_column == "text"
     with pytest.raises(DemoError, match="not JSON"):
-        form_values.config_from_values({**values, "class_weights": form_values.EQUAL})
+        form_values.config_from_values({**values, "class_weights": form_table.EQUAL})
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])

@@ -1,18 +1,25 @@
 """The form has a field for every value, each in its step, and no number of it is refused by a toast."""
 
+import dataclasses
+from pathlib import Path
+
 import gradio as gr
 
+from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.kinds import KINDS
-from hfdemo.ui.tabs.finetune import form_values
-from hfdemo.ui.tabs.finetune.start_bar import find_step
-from tests.ui.tabs.finetune.forms import lay_out_training
+from hfdemo.settings import Settings
+from hfdemo.ui.tabs.finetune.form_steps import build_data_steps, build_training_steps
+from hfdemo.ui.tabs.finetune.form_table import FORM, list_paths
+from hfdemo.ui.tabs.finetune.steps import build_steps
+from tests.ui.tabs.finetune.forms import lay_out_training, look, open_file, rows_of, write
 
 
 def test_every_number_of_training_says_to_a_beginner_what_it_does() -> None:
     fields = lay_out_training().fields
-    assert set(form_values.HINTS) == set(form_values.TRAINING) - {"best_metric"}
-    assert {name: fields[name].info for name in form_values.HINTS} == dict(form_values.HINTS)
-    assert max(map(len, form_values.HINTS.values())) < 100, "a few lines of a narrow field"
+    hints = {name: fields[name].info for name in list_paths("training") if name != "best_metric"}
+    assert len(hints) == 8
+    assert all(hint and hint[0].isupper() and hint.endswith(".") for hint in hints.values()), "sentences"
+    assert max(map(len, hints.values())) < 100, "a few lines of a narrow field"
 
 
 def test_the_best_checkpoint_can_be_picked_by_a_metric_that_the_kind_has() -> None:
@@ -21,25 +28,32 @@ def test_the_best_checkpoint_can_be_picked_by_a_metric_that_the_kind_has() -> No
         assert {*kind.evaluator.names, "loss"} == set(kind.evaluator.offered)
 
 
-def test_the_step_has_a_field_for_every_value_of_the_form() -> None:
-    fields = lay_out_training().fields
-    from_data = {"file", "dataset", "dataset_config", "kind", "text", "pair", "label", "split", "found", "positive"}
-    from_data |= {"train_split", "validation_split", "test_split", "validation_share", "test_share", "labels", "fixes"}
-    from_data |= {"layout", "encoding", "header"}
-    assert set(fields) | from_data == set(form_values.DEFAULTS)
-    assert not set(fields) & from_data
+def test_each_field_of_the_table_is_laid_out_in_its_step(tmp_path: Path, settings: Settings) -> None:
+    form, named = open_file(write(tmp_path / "rows.csv", rows_of()), settings)
+    with gr.Blocks():
+        panels = build_steps()
+        data = build_data_steps(panels, look(form, named), named, public=False).fields
+        training = build_training_steps(panels, ["embedded:minilm"], named).fields
+    assert {**data, **training}.keys() == FORM.keys()
+    assert not data.keys() & training.keys()
+    for name, field in {**data, **training}.items():
+        if isinstance(field, gr.State):  # which stands nowhere
+            continue
+        around = field.parent
+        while around.elem_id is None:
+            around = around.parent
+        assert around.elem_id == f"step-{FORM[name].step}", name
+
+
+def test_a_value_of_a_config_has_one_field() -> None:
+    paths = [row.path for row in FORM.values() if row.path]
+    assert len(paths) == len(set(paths))
+    with_fields = set(list_paths("").values()) | {"task", "problem_type", "splits", "lora", "training"}
+    assert with_fields == {each.name for each in dataclasses.fields(RunConfig)}
 
 
 def test_no_number_of_the_step_is_refused_by_a_toast_that_names_no_field() -> None:
     fields = lay_out_training().fields
     numbers = {name: field for name, field in fields.items() if isinstance(field, gr.Number)}
     assert [name for name, field in numbers.items() if (field.minimum, field.maximum) != (None, None)] == []
-    assert {name: numbers[name].label for name in form_values.LABELS} == dict(form_values.LABELS)
-
-
-def test_a_field_is_looked_for_in_the_step_that_it_stands_in() -> None:
-    for name, field in lay_out_training().fields.items():
-        around = field.parent
-        while around.elem_id is None:
-            around = around.parent
-        assert around.elem_id == f"step-{find_step(name)}", name
+    assert {"epochs", "rate", "lora_r", "max_length", "processes"} < numbers.keys()

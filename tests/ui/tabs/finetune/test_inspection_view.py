@@ -14,7 +14,7 @@ from hfdemo.finetuning.dataset.inspection import Truncation
 from hfdemo.finetuning.preprocessing import Lengths, RowAsRead, count_tokens
 from hfdemo.settings import Settings
 from hfdemo.tables import RefusedRow
-from hfdemo.ui.tabs.finetune import data_events, form_values, inspection_view
+from hfdemo.ui.tabs.finetune import data_events, form_table, form_values, inspection_view
 from hfdemo.ui.tabs.finetune.form_data import CountedTokens, change_kind, make_count_key, suggest_values, update_splits
 from tests.ui.samples import EVIL, escaped, text_of
 from tests.ui.tabs.finetune.forms import look, open_file, rows_of, write
@@ -141,7 +141,7 @@ def test_what_stands_in_the_data_is_drawn_as_text(place: str, tmp_path: Path, se
     rows = [(f"{EVIL if place == 'text' else 'word'} {number // 2}", label, "train") for number in range(30)]
     rows += [("", "bad", EVIL if place == "split" else "train"), ("one more", "bad", "train")]
     form, named = open_file(write(tmp_path / "evil.csv", rows, header), settings)
-    named |= {"label": ["label"], "split": "part" if place == "split" else form_values.NO_COLUMN}
+    named |= {"label": ["label"], "split": "part" if place == "split" else form_table.NO_COLUMN}
     examined = look(form, named)
     drawn = inspection_view.render_reading(examined) + inspection_view.render_inspection(
         examined, inspection_view.changes_of_fixes(["drop_blank_rows"])
@@ -187,13 +187,13 @@ def test_the_splits_follow_the_split_column(tmp_path: Path, settings: Settings) 
     assert (named["train_split"], named["validation_split"], named["test_split"]) == (
         "train",
         "dev",
-        form_values.NO_SPLIT,
+        form_table.NO_SPLIT,
     )
     assert form_values.config_from_values(named).splits == {}
     assert dict(look(form, named).split_rows) == {"train": 12, "validation": 4}
-    unsplit = update_splits(form, {**named, "split": form_values.NO_COLUMN})
+    unsplit = update_splits(form, {**named, "split": form_table.NO_COLUMN})
     assert unsplit["found"] == ()
-    assert unsplit["train_split"] == form_values.NO_SPLIT
+    assert unsplit["train_split"] == form_table.NO_SPLIT
     made = look(form, {**unsplit, "validation_share": 0.25, "test_share": 0.25})
     assert dict(made.split_rows) == {"train": 8, "validation": 4, "test": 4}
     assert any("held out for test, stratified by label, with seed 42" in note for note in made.made)

@@ -15,8 +15,8 @@ from hfdemo.finetuning.kinds import KINDS
 from hfdemo.finetuning.preflight import RunData
 from hfdemo.finetuning.runs import RunStore
 from hfdemo.settings import Settings
-from hfdemo.ui.tabs.finetune import form_values, start_bar
-from hfdemo.ui.tabs.finetune.form_values import DEFAULTS
+from hfdemo.ui.tabs.finetune import form_table, form_values, start_bar
+from hfdemo.ui.tabs.finetune.form_table import DEFAULTS
 from hfdemo.ui.tabs.finetune.start_bar import render_chosen, render_plan, render_ready_line
 from hfdemo.ui.tabs.finetune.steps import STEPS
 from tests.ui.samples import EVIL, elements, escaped, text_of
@@ -47,7 +47,7 @@ def refusal(**values: Any) -> str:
 
 
 def test_a_model_that_would_see_what_it_is_to_predict_is_refused_before_start() -> None:
-    chats = {"kind": "language", "label": [], "pair": form_values.NO_COLUMN}
+    chats = {"kind": "language", "label": [], "pair": form_table.NO_COLUMN}
     assert "reads a text in both directions" in refusal(**chats, model="embedded:minilm")
 
 
@@ -97,7 +97,7 @@ def test_the_line_before_start_says_what_start_would_refuse(values: dict[str, An
         ({"max_length": -1}, "max_length is -1"),
         ({"method": "lora", "lora_r": 0}, "lora's r is 0"),
         ({"method": "lora", "lora_dropout": 1}, "lora's lora_dropout is 1"),
-        ({"kind": "regression", "class_weights": form_values.BALANCED}, "no classes to weigh"),
+        ({"kind": "regression", "class_weights": form_table.BALANCED}, "no classes to weigh"),
         ({"kind": "multi_label", "smoothing": 0.1}, "label_smoothing_factor does nothing"),
         ({"class_weights": '{"a": 1}'}, "wrong or missing: b"),
         ({"class_weights": "heavy"}, "is neither"),
