@@ -2,6 +2,8 @@
 
 The rooms, in import order (a room imports only from rooms below it; a test holds this):
 
+    __main__        what a shell can ask for: the page, a prediction, tokens, a training, any endpoint
+    launch          the start of the page
     ui              the page: three tabs, and the renderers of what models answer
     api             the public endpoints, and the boundary that turns errors into sentences
     inference       task + model reference + inputs -> Prediction, at once, as a stream, or for a file
@@ -21,6 +23,7 @@ The rooms, in import order (a room imports only from rooms below it; a test hold
     lazy_imports    the libraries that take seconds to import, imported in one order
     users           who may sign in, and the command that writes a user's line
     settings        what the environment may change
+    example_files   where the examples lie
     errors          what may go wrong, as sentences
     atomic_files    files that a reader finds whole or not at all
 

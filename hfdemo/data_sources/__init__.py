@@ -24,6 +24,7 @@ from hfdemo.data_sources.formats import read_file
 from hfdemo.data_sources.hub import read_from_hub
 from hfdemo.data_sources.splits import SPLIT_ALIASES, find_split
 from hfdemo.errors import DataError, ModelError
+from hfdemo.example_files import EXAMPLES
 from hfdemo.models.folders import expand_path
 from hfdemo.models.hub import Progress, stop_with_progress
 from hfdemo.models.reference import ModelRef, is_run_id
@@ -31,7 +32,6 @@ from hfdemo.ownership import find_folder, is_of_all
 from hfdemo.settings import Settings
 from hfdemo.tables import Doubt, ReadOptions, RefusedRow, check_encoding
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXAMPLE_NAMES = ("tickets", "paraphrases")
 
 _RUN = re.compile(r"run:(.*)", re.DOTALL)

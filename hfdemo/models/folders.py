@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from hfdemo.errors import ModelError, Unreachable
+from hfdemo.example_files import EXAMPLES
 from hfdemo.models.foreign_files import clean_copy
 from hfdemo.models.hub import Progress, cached_folder, cached_models, hub_files, hub_folder
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, ModelRef
@@ -22,7 +23,7 @@ UNREACHED = "is on the Hub, and the Hub can't be reached from here."
 # Inode, bytes and time of change in nanoseconds of each file, by its path.
 FileIdentity = Mapping[str, tuple[int, int, int]]
 _FILES_OF_MODELS = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.jinja", "*.model", "*.spm", "*.tiktoken", "*.codes")
-_EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "models"
+_EXAMPLES = EXAMPLES / "models"
 SENTIMENT = _EXAMPLES / "sentiment"
 ARCHITECTURES = _EXAMPLES / "untrained"
 

@@ -15,6 +15,7 @@ from threading import Event, Lock
 from typing import Any
 
 from hfdemo.errors import DataError, DemoError, ModelError
+from hfdemo.example_files import EXAMPLES
 from hfdemo.lazy_imports import import_libraries
 from hfdemo.models.reference import BUILT_IN_TOKENIZERS, TRAINED_TOKENIZER, ModelRef
 from hfdemo.models.tokenizer_files import is_tokenizer_json, load_tokenizer_json
@@ -32,7 +33,7 @@ from hfdemo.ownership import OWNER_FILE, claim_folder, find_folder, may_see, mea
 from hfdemo.scheduler import hold_lock
 from hfdemo.settings import Settings
 
-HARBOUR = Path(__file__).resolve().parents[2] / "examples" / "harbour.txt"
+HARBOUR = EXAMPLES / "harbour.txt"
 MOST_BYTES, MOST_BYTES_PUBLIC = 100 * 1024**2, 5 * 1024**2
 # The files of one with the largest vocabulary.
 _USUAL_BYTES = 4 * 1024**2

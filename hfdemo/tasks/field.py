@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hfdemo.errors import DemoError
+from hfdemo.example_files import EXAMPLES
 from hfdemo.tasks.messages import check_messages
 
-EXAMPLE_MEDIA = Path(__file__).resolve().parents[2] / "examples" / "media"
+EXAMPLE_MEDIA = EXAMPLES / "media"
 
 
 FieldKind = Literal[

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hfdemo.data_sources import EXAMPLES, read_tables
+from hfdemo.data_sources import read_tables
 from hfdemo.errors import DataError
+from hfdemo.example_files import EXAMPLES
 from hfdemo.finetuning.config import RunConfig
 from hfdemo.finetuning.dataset import Columns, inspect, prepare, read_data, suggest_columns
 from hfdemo.settings import Settings
