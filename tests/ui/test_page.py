@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from hfdemo.finetuning.dataset.corrections import DROP, Correction
 from hfdemo.settings import Settings
 from hfdemo.ui import ComponentsById, build
 
@@ -81,9 +82,10 @@ def test_what_fails_leaves_no_answer_to_something_else_on_the_page(settings: Set
     assert (count[1], count[5], count[6]) == ("", None, "")
     assert count[2]["visible"] is False
 
-    state, table, bottom, decided = last_of("review", "no-such-run")
+    state, table, bottom, counted, decided = last_of("review", "no-such-run")
     assert "hf-note" in state
     assert (table, bottom["visible"], decided) == ("", False, [])
+    assert "Nothing is decided yet." in counted
 
     copied = last_of("write", "CSV", "🎉" * 10, "", "no/such-tokenizer", True, False)
     assert "no/such-tokenizer" in str(copied.value)
@@ -91,8 +93,10 @@ def test_what_fails_leaves_no_answer_to_something_else_on_the_page(settings: Set
 
 def test_of_decisions_that_come_in_another_order_the_newest_stays(settings: Settings) -> None:
     handler: Any = next(each.fn for each in build(settings).fns.values() if each.name == "read_decisions")
-    both = ["drop_row:train:3", "drop_row:train:4"]
-    newest, decided, *_ = handler(0, gr.EventData(None, {"number": 2, "fixes": both}))
+    both = [Correction(DROP, key * 16).name for key in "ab"]
+    newest, decided, said = handler(0, gr.EventData(None, {"number": 2, "fixes": both}))
     assert (newest, decided) == (2, both)
-    assert handler(newest, gr.EventData(None, {"number": 1, "fixes": both[:1]})) == (gr.skip(),) * 4
-    assert handler(newest, gr.EventData(None, {"fixes": both[:1]})) == (gr.skip(),) * 4, "as anybody may send it"
+    assert "2 dropped" in said
+    assert handler(newest, gr.EventData(None, {"number": 1, "fixes": both[:1]})) == (gr.skip(),) * 3
+    assert handler(newest, gr.EventData(None, {"fixes": both[:1]})) == (gr.skip(),) * 3, "as anybody may send it"
+    assert "Nothing is decided yet." in handler(newest, gr.EventData(None, {"number": 3, "fixes": []}))[2]

@@ -38,6 +38,7 @@ from hfdemo.ui.tabs.finetune import steps
 
 SHOWN = 100
 _MOST_CHARACTERS = 400
+UNDECIDED = html.about("Nothing is decided yet.")
 _MOST_LABELS = 40  # that a row can be relabelled to, in the menu
 ABOUT = (
     "Labels are set by people, and some are wrong: a model is then marked down where it is right. Every row is judged "
@@ -58,8 +59,9 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State) -> gr.
         state = gr.HTML()
         table = gr.HTML(js_on_load="hfdemo.listenToLabels(element, trigger)")
         with gr.Row(visible=False) as bottom:
-            counted = gr.HTML()
+            counted = gr.HTML(UNDECIDED)
             apply = gr.Button("Correct them in a new run", variant="primary", size="md", min_width=190)
+    nothing: tuple[Any, ...] = ("", gr.update(visible=False), UNDECIDED, [])  # where there are no rows to decide on
 
     def review(request: gr.Request, run_id: str | None) -> Iterator[tuple[Any, ...]]:
         found = app.runs.get(run_id or "")
@@ -69,20 +71,21 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State) -> gr.
                 review_labels, found.folder, found.config, app.models, SHOWN, tell=tell, stop=stopped
             )
 
-        yield gr.skip(), "", gr.update(visible=False), []
+        yield gr.skip(), *nothing
         for now, result in follow_job(jobs, request.session_hash, work):
             if result is None:
-                yield now, *[gr.skip()] * 3
+                yield now, *[gr.skip()] * 4
             else:
-                yield render_summary(result), render_errors(result), gr.update(visible=False), []
+                some = gr.update(visible=bool(result.errors))
+                yield render_summary(result), render_errors(result), some, UNDECIDED, []
 
     def read_decisions(newest: int, event: gr.EventData) -> tuple[Any, ...]:
         given, number = read_event(event, "fixes"), read_event(event, "number")
         if not isinstance(number, int) or number < newest:
-            return (gr.skip(),) * 4
+            return (gr.skip(),) * 3
         fixes = [str(each) for each in given] if isinstance(given, list) else []
-        drawn = html.about(describe_corrections(fixes))
-        return number, fixes, gr.update(visible=bool(list_corrections(fixes))), drawn
+        said = describe_corrections(fixes)
+        return number, fixes, html.about(said) if said else UNDECIDED
 
     def fill_form(run_id: str | None, fixes: Sequence[str]) -> dict[str, Any]:
         names = [each.name for each in list_corrections(fixes)]
@@ -93,11 +96,11 @@ def build(app: App, demo: gr.Blocks, run: gr.Dropdown, prefill: gr.State) -> gr.
         gr.Info("The form holds this run's settings and its data with your corrections. Start trains on them.")
         return {"config": config, "run": run_id, "at": time.time()}
 
-    outputs = [state, table, bottom, decided]
-    look.click(draw_errors(review, "", gr.update(visible=False), []), run, outputs, **PRIVATE, **HEAVY)
+    outputs = [state, table, bottom, counted, decided]
+    look.click(draw_errors(review, *nothing), run, outputs, **PRIVATE, **HEAVY)
     stop.click(jobs.on_stop, **PRIVATE, **LIGHT)
-    run.change(lambda: ("", "", gr.update(visible=False), []), None, outputs, **LATEST)
-    table.input(toast_errors(read_decisions), newest, [newest, decided, bottom, counted], **EACH)
+    run.change(lambda: ("", *nothing), None, outputs, **LATEST)
+    table.input(toast_errors(read_decisions), newest, [newest, decided, counted], **EACH)
     apply.click(toast_errors(fill_form), [run, decided], prefill, **PRIVATE, **LIGHT).success(
         fn=None, js=steps.open_step("train")
     )
