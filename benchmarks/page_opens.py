@@ -78,7 +78,7 @@ def open_once(context: BrowserContext, rival: Rival) -> Opening:
     usable = time.perf_counter() - began
     page.wait_for_timeout(2_000)  # the page answers its example by itself
     taken = sum(sizes), len(sizes)
-    page.locator(rival.box).first.fill(TEXT)
+    page.locator(f"{rival.box}:visible").first.fill(TEXT)
     for each in page.locator(rival.answer).all():
         each.evaluate("element => { element.dataset.old = true }")  # gone where it is drawn anew
     began = time.perf_counter()

@@ -167,19 +167,23 @@ def render_progress(run_id: str, status: Status, events: Sequence[Event], device
     finished = next((event for event in events if isinstance(event, Finished)), None)
     # Of one that was resumed nobody knows how long the first part would have taken.
     whole = finished if not any(isinstance(event, Resumed) for event in events) else None
-    done = 1.0 if status.state == "finished" else status.step / status.total_steps if status.total_steps else 0.0
+    done = status.step / status.total_steps if status.total_steps else 0.0
     # That of one that has ended is its result.
     error = notes([status.error]) if status.error and status.active else ""
     resumed = [_describe_resume(event) for event in events if isinstance(event, Resumed)]
     thinned = [_describe_thinning(event) for event in events if isinstance(event, Thinned)]
     stopped = [note for event in events if isinstance(event, Stopped | Finished) for note in event.notes]
+    words = " · ".join(_progress_words(status))
+    told = facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed, whole, status)])
+    told += _list_remarks(started.notes if started else ())
+    if status.state == "finished":  # what counts now is what came of it
+        went = f"<details class='hf-fold'><summary>How it went: {escape(words)}</summary>{told}</details>"
+    else:
+        went = f"{_render_phases(status)}{progress_bar(done)}{facts([('', words)])}{told}"
     return (
         f"<div class='hf-run'><b>{escape(run_id)}</b>"
-        f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>{headline}"
-        f"{_render_phases(status)}{progress_bar(done)}"
-        f"{facts([('', ' · '.join(_progress_words(status)))])}"
-        f"{facts([*_size_facts(started, device), *_speed_facts(step), *_probe_facts(probed, whole, status)])}"
-        f"{notes(resumed)}{notes(thinned)}{notes(stopped)}{error}{_list_remarks(started.notes if started else ())}"
+        f"<span class='hf-state hf-{status.state}'>{status.state}</span></div>{headline}{went}"
+        f"{notes(resumed)}{notes(thinned)}{notes(stopped)}{error}"
     )
 
 

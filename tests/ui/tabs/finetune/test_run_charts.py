@@ -211,3 +211,17 @@ def test_what_was_foretold_is_compared_with_what_it_took_unless_it_was_resumed()
     assert "about 1 min 40 s (it took 2 min 10 s)" in drawn
     resumed = progress(Status("finished"), STARTED, probed, Resumed(4, 1100.0), finished)
     assert "it took" not in resumed
+
+
+def test_how_a_finished_run_went_is_folded_and_what_it_was_told_of_stays() -> None:
+    done = Status("finished", step=20, total_steps=20, epoch=5.0)
+    drawn = run_charts.render_progress(
+        "a run", done, [STARTED, Resumed(10, 0.0, ("A note.",))], "CPU", "<p>The result.</p>"
+    )
+    before, _, fold = drawn.partition("<details")
+    assert "The result." in before
+    assert "progressbar" not in drawn
+    assert "How it went: step 20 of 20 · epoch 5.0" in fold
+    inside, _, after = fold.partition("</details>")
+    assert "trainable parameters" in inside
+    assert "Resumed from the checkpoint of step 10. A note." in after
