@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -105,8 +104,7 @@ def _call(name: str, arguments: Sequence[str], command: str, *, positional: bool
     as_json = values.pop("json")
     given = {name: _read(endpoint, name, value) for name, value in values.items() if value is not None}
     answered = endpoint.bind(App.create(settings))(**given)
-    for answer in answered if endpoint.streams else [answered]:
-        last = answer
+    last = [*answered][-1] if endpoint.streams else answered
     print(json.dumps(last, ensure_ascii=False) if as_json else "\n".join(write_plain(last)))
     return 0
 
@@ -114,7 +112,7 @@ def _call(name: str, arguments: Sequence[str], command: str, *, positional: bool
 def build_parser(endpoint: Endpoint, command: str, *, positional: bool) -> argparse.ArgumentParser:
     """Return what reads the arguments of an endpoint; those that it can't do without have no name if `positional`."""
     parser = argparse.ArgumentParser(command, description=(inspect.getdoc(endpoint.function) or "").split("\n\n")[0])
-    hints = _list_hints(endpoint)
+    hints = endpoint.hints
     for name, parameter in _list_parameters(endpoint).items():
         hint = hints.get(name, "").replace("%", "%%")
         required = parameter.default is parameter.empty
@@ -133,12 +131,6 @@ def build_parser(endpoint: Endpoint, command: str, *, positional: bool) -> argpa
 def _list_parameters(endpoint: Endpoint) -> dict[str, inspect.Parameter]:
     """List the arguments of an endpoint, without its app."""
     return dict(list(inspect.signature(endpoint.function).parameters.items())[1:])
-
-
-def _list_hints(endpoint: Endpoint) -> dict[str, str]:
-    """List what the docstring of an endpoint says of each argument."""
-    _, _, told = (inspect.getdoc(endpoint.function) or "").partition("Args:")
-    return dict(re.findall(r"^ {4}(\w+): (.+)$", told, re.MULTILINE))
 
 
 def _read(endpoint: Endpoint, name: str, value: Any) -> Any:

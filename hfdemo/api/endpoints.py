@@ -45,6 +45,11 @@ class Endpoint:
         return self.function.__name__
 
     @property
+    def hints(self) -> dict[str, str]:
+        """What each argument is for."""
+        return gr.utils.get_function_description(self.function)[1]
+
+    @property
     def streams(self) -> bool:
         """Whether an answer comes piece by piece."""
         return inspect.isgeneratorfunction(self.function)

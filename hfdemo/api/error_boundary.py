@@ -117,6 +117,22 @@ class ServedBlocks(gr.Blocks):
             page["layout"] = {**layout, "children": [each for each in layout["children"] if each["id"] not in unseen]}
         return config
 
+    def get_api_info(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what clients are told of the endpoints, and what each argument is for, as its function says."""
+        info: Any = super().get_api_info(*args, **kwargs)
+        for function in self.fns.values():
+            told = info["named_endpoints"].get(f"/{function.api_name}")
+            if told is None or function.api_visibility != "public":
+                continue
+            _, hints, answers = gr.utils.get_function_description(function.fn)
+            for each in told["parameters"]:
+                hint = hints.get(each["parameter_name"], "")
+                each |= {"label": each["parameter_name"], "type": {**each["type"], "description": hint}}
+                each["python_type"] = {**each["python_type"], "description": hint}
+            for each in told["returns"]:
+                each["python_type"] = {**each["python_type"], "description": " ".join(answers)}
+        return info
+
     async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Read what a client sent, call the function and write its answer, for the visitor who sent the request.
 

@@ -87,6 +87,8 @@ class Field:
     def annotation(self) -> Any:
         """The Python type shown to API clients; a media field's is the caller's own file type."""
         found = int if self.kind == "number" and self.whole else _TYPES.get(self.kind, str)
+        if self.choices:
+            found = Literal[self.choices]
         return found | None if self.default is None else found
 
     def check(self, value: Any, max_characters: int) -> Any:

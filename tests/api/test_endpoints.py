@@ -70,10 +70,16 @@ def test_every_endpoint_has_its_types_defaults_and_words(client: Client, models:
         for parameter in parameters:
             optional = parameter.default is not inspect.Parameter.empty
             assert said[parameter.name]["parameter_has_default"] is optional, f"{name} {parameter.name}"
+            assert said[parameter.name]["label"] == parameter.name
+            hint = said[parameter.name]["python_type"]["description"]
+            assert hint, f"{name} {parameter.name}"
+            assert said[parameter.name]["type"]["description"] == hint
             if optional:
                 assert said[parameter.name]["parameter_default"] == parameter.default
         assert len(found[name]["returns"]) == 1, name
         assert found[name]["description"], name
+    sent = {each["parameter_name"]: each["type"] for each in found["/text_classification"]["parameters"]}
+    assert {"enum": ["softmax", "sigmoid", "none"]} in sent["function_to_apply"]["oneOf"]
 
 
 def test_a_task_answers_with_the_pipelines_output(client: Client) -> None:

@@ -93,7 +93,8 @@ class DataEvents:
         self._read_on(fields["file"].clear, self._on_clear)
         self._read_on(fields["file"].upload, self._on_data)
         self._read_on(fields["dataset_config"].submit, self._on_data)
-        self._read_on(functools.partial(gr.on, [fields[name].input for name in READING]), self._on_reading)
+        for name in READING:  # one that is being read is no reason to leave another out
+            self._read_on(fields[name].input, self._on_reading)
         picked = ("text", "pair", "positive", "train_split", "validation_split", "test_split")
         typed = ("validation_share", "test_share", "max_length", "class_weights", "seed")
         redrawn: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
