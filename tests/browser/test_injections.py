@@ -276,7 +276,7 @@ def test_what_another_visitor_shows_by_a_link_stays_text(browser: Browser, publi
     claim_folder(run.folder, settings.of_owner("visitor-another"))
     page = open_page(browser, public, query=f"&run={run.id}.{share_folder(run.folder)}")
     expect(box(page, "Notes")).to_have_value(re.compile("^<img src=x data-xss"), timeout=PATIENT)
-    page.locator(".hf-fold summary").first.click()
+    page.locator(".hf-fold summary").filter(has_text="All scores").click()
     shows_text_alone(page, page.get_by_text(LINKED), page.locator(".hf-confusion:visible"))
     page.close()
 
