@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from hfdemo.data_sources.splits import SPLITS
+from hfdemo.tokenization.padding import trainable_names
 from hfdemo.ui.read_options import build_read_options
 from hfdemo.ui.tabs.finetune import inspection_view
 from hfdemo.ui.tabs.finetune.form_data import ExaminedData
@@ -149,7 +150,8 @@ def build_training_steps(
         with gr.Column(scale=4, min_width=300):
             lora = _build_model(fields, choices)
         with gr.Column(scale=5, min_width=300), gr.Accordion("Length and padding", open=True) as length_fold, gr.Row():
-            _lay_out(fields, {}, "padding", "max_length")
+            fields["padding"] = FORM["padding"].lay_out(choices=trainable_names())
+            _lay_out(fields, {}, "max_length")
     with panels["train"], gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=300):
             with gr.Row(elem_classes="hf-level"):

@@ -20,7 +20,7 @@ from hfdemo.finetuning.config import AS_IT_STANDS, LORA, list_columns
 from hfdemo.finetuning.dataset.layouts import LAYOUTS
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
-from hfdemo.tokenization.padding import LONGEST_IN_BATCH, trainable_names
+from hfdemo.tokenization.padding import LONGEST_IN_BATCH
 from hfdemo.ui.read_options import header_choice, parse_read_options
 
 NO_COLUMN = "(none)"
@@ -257,7 +257,7 @@ _MODEL: Mapping[str, FormField] = {
         max_lines=1,
     ),
     "lora_more": _text("", "More of LoraConfig", "", 'as JSON: {"use_rslora": true}', max_lines=3, lines=1),
-    "padding": _choice(LONGEST_IN_BATCH.name, "Padding", "padding", trainable_names(), min_width=160),
+    "padding": _choice(LONGEST_IN_BATCH.name, "Padding", "padding", min_width=160),
     "max_length": _number(0, "max_length", "max_length", "tokens kept per row; 0: the model's limit", **_COUNT),
 }
 # No number has a lowest value for gradio: its toast would name no field, and the line before Start does.
