@@ -148,3 +148,11 @@ def test_an_answers_tokens_are_a_link_away_and_the_way_back_is_too(browser: Brow
     page.go_back()
     is_selected(page, "Run a model")
     expect(box(page, "Text")).to_have_value("Unbelievably good.", timeout=PATIENT)
+
+
+def test_files_are_asked_for_by_the_enter_key_too(browser: Browser, app: Server) -> None:
+    page = open_page(browser, app)
+    tab(page, "Fine-tune")
+    with page.expect_file_chooser(timeout=PATIENT):
+        page.locator("button.upload-container:visible").first.press("Enter")
+    page.close()

@@ -52,3 +52,8 @@ window.hfdemo = {
     host.tell(words);
   },
 };
+
+// gradio keeps the Enter key, though not the space bar, from the buttons that ask for a file.
+hfdemo.on("keydown", "button.upload-container", (button, event) => {
+  if (event.key === "Enter") button.click();
+});
