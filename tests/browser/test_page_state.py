@@ -153,6 +153,7 @@ def test_an_answers_tokens_are_a_link_away_and_the_way_back_is_too(browser: Brow
 def test_files_are_asked_for_by_the_enter_key_too(browser: Browser, app: Server) -> None:
     page = open_page(browser, app)
     tab(page, "Fine-tune")
-    with page.expect_file_chooser(timeout=PATIENT):
+    with page.expect_file_chooser(timeout=PATIENT) as asked:
         page.locator("button.upload-container:visible").first.press("Enter")
+    assert ".csv" in (asked.value.element.get_attribute("accept") or "")
     page.close()
