@@ -95,6 +95,7 @@ def _call(name: str, arguments: Sequence[str], command: str, *, positional: bool
     settings = launch.prepare_process()
     from hfdemo.api import App
     from hfdemo.api.endpoints import ENDPOINTS
+    from hfdemo.api.error_boundary import describe_error
 
     endpoint = next((each for each in ENDPOINTS if each.name == name), None)
     if endpoint is None:
@@ -102,9 +103,12 @@ def _call(name: str, arguments: Sequence[str], command: str, *, positional: bool
     parser = build_parser(endpoint, command, positional=positional)
     values = vars(parser.parse_args(arguments))
     as_json = values.pop("json")
-    given = {name: _read(endpoint, name, value) for name, value in values.items() if value is not None}
-    answered = endpoint.bind(App.create(settings))(**given)
-    last = [*answered][-1] if endpoint.streams else answered
+    try:
+        given = {each: _read(endpoint, each, value) for each, value in values.items() if value is not None}
+        answered = endpoint.bind(App.create(settings))(**given)
+        last = [*answered][-1] if endpoint.streams else answered
+    except Exception as error:
+        raise DemoError(describe_error(error, name)) from error
     print(json.dumps(last, ensure_ascii=False) if as_json else "\n".join(write_plain(last)))
     return 0
 

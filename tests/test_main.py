@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hfdemo import __main__ as command
-from hfdemo.api.endpoints import ENDPOINTS
+from hfdemo.api import App
+from hfdemo.api.endpoints import ENDPOINTS, Endpoint
 from hfdemo.tasks import TASKS
 
 
@@ -68,6 +69,17 @@ def test_wrong_usage_says_what_there_is(arguments: list[str], said: str, capsys:
 def test_a_task_that_is_none_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["predict", "mind-reading", "me"]) == 1
     assert "mind-reading" in capsys.readouterr().err
+
+
+def test_what_nobody_foresaw_is_a_sentence_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(app: App, text: str) -> dict:  # type: ignore[type-arg]
+        raise KeyError(text)
+
+    monkeypatch.setattr("hfdemo.api.endpoints.ENDPOINTS", (Endpoint(broken, {}),))
+    assert command.main(["call", "broken", "--text", "x"]) == 1
+    assert "This failed in a way that nobody foresaw: KeyError: 'x'" in capsys.readouterr().err
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,7 @@ def build_tab(title: str, name: str) -> gr.Tab:
 
 
 def put_hidden_first(demo: gr.Blocks) -> None:
-    """Move what no page shows to the front of the layout: there its search for a component ends at once."""
+    """Move states, and data for scripts alone, to the front of the layout: there a page finds each of them at once."""
     blocks = list(demo.blocks.values())
     hidden = [each for each in blocks if isinstance(each, gr.State) or (isinstance(each, gr.JSON) and not each.visible)]
     for block in hidden:

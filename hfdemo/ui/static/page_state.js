@@ -40,6 +40,7 @@
     }
     history[method](history.state, "", url);
   };
+  const byName = (names, values) => Object.fromEntries(names.map((name, index) => [name, values[index]]));
   const tabButton = (name) => document.getElementById(`tab-${name}-button`);
 
   Object.assign(hfdemo, {
@@ -50,7 +51,7 @@
     nameInAddress:
       (...names) =>
       (...values) =>
-        write(Object.fromEntries(names.map((name, index) => [name, values[index]]))),
+        write(byName(names, values)),
     // What a page opens with is named, too, unless it is a link's.
     nameFirst:
       (...names) =>
@@ -71,14 +72,13 @@
     // Put what several fields show into one component, under their names.
     gather:
       (names) =>
-      (...values) => [Object.fromEntries(names.map((name, index) => [name, values[index]]))],
+      (...values) => [byName(names, values)],
 
     keep:
       (tab, about, fields) =>
       (...values) => {
-        const held = Object.fromEntries(fields.map((field, index) => [field, values[index]]));
         try {
-          sessionStorage.setItem(`hfdemo-${tab}`, JSON.stringify({ about, values: held }));
+          sessionStorage.setItem(`hfdemo-${tab}`, JSON.stringify({ about, values: byName(fields, values) }));
         } catch {} // larger than a browser keeps, or not allowed
       },
     // The last of the inputs takes what was kept of a tab.

@@ -16,7 +16,7 @@ from hfdemo.data_sources.formats import FORMATS
 from hfdemo.data_sources.splits import SPLITS
 from hfdemo.errors import DemoError
 from hfdemo.finetuning.arguments import COMMON, METHODS
-from hfdemo.finetuning.config import AS_IT_STANDS, LORA, list_columns
+from hfdemo.finetuning.config import AS_IT_STANDS, LORA, RunConfig, list_columns
 from hfdemo.finetuning.dataset.layouts import LAYOUTS
 from hfdemo.finetuning.dataset.splitting import VALIDATION_SHARE
 from hfdemo.finetuning.kinds import DEFAULT_KIND, KINDS
@@ -228,12 +228,12 @@ _CHECK: Mapping[str, FormField] = {
 }
 _MODEL: Mapping[str, FormField] = {
     "model": _choice(
-        "embedded:minilm",
+        RunConfig.model,
         "Base model",
         "model",
         info="same choices as in Run a model",
         allow_custom_value=True,
-        read=lambda text: (text or "").strip() or "embedded:minilm",
+        read=lambda text: (text or "").strip() or RunConfig.model,
     ),
     "method": FormField(
         METHODS[0],
